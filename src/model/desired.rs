@@ -1,0 +1,198 @@
+//! What the manifests ask for, validated and with every reference found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AssumeRole, EnvName, Key, Redacted, Revision, Scope, StackAddress, StackName, Template, Text};
+
+/// Everything one revision asks for.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// The revision it was read from.
+    pub revision: Revision,
+    /// The environments that loaded without an error.
+    pub environments: BTreeMap<EnvName, Arc<Environment>>,
+}
+
+/// One environment.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvName,
+    /// The middle of `{env}-{system}-{name}`.
+    pub system: String,
+    /// Its account and its default region.
+    pub scope: Scope,
+    /// How the account is entered; none means with the credentials at hand.
+    pub role: Option<AssumeRole>,
+    /// Tags of every stack.
+    pub tags: BTreeMap<String, String>,
+    /// What Landfast may do here by itself.
+    pub policy: Policy,
+    /// The bucket that templates over 51,200 bytes are uploaded to.
+    pub template_bucket: Option<String>,
+    /// Its stacks.
+    pub stacks: BTreeMap<Key, Arc<StackSpec>>,
+}
+
+/// One stack as its manifest wants it.
+#[derive(Clone, Debug)]
+pub struct StackSpec {
+    /// Its address.
+    pub key: Key,
+    /// Account and region.
+    pub scope: Scope,
+    /// Its name in CloudFormation.
+    pub stack_name: StackName,
+    /// Its template.
+    pub template: Arc<Template>,
+    /// Values for the template's parameters; those with a default may be missing.
+    pub parameters: BTreeMap<String, Parameter>,
+    /// Acknowledged capabilities.
+    pub capabilities: BTreeSet<String>,
+    /// Tags, the environment's included, Landfast's own not.
+    pub tags: BTreeMap<String, Text>,
+    /// The service role.
+    pub role_arn: Option<Text>,
+    /// Termination protection.
+    pub termination_protection: bool,
+    /// The stack policy, as JSON text.
+    pub stack_policy: Option<Arc<str>>,
+    /// What CloudFormation does with a creation that fails.
+    pub on_failure: OnFailure,
+    /// How long an operation may take before it is reported as overdue (and an update is cancelled).
+    pub timeout: Option<Duration>,
+    /// ARNs of rollback alarms.
+    pub rollback_alarms: Vec<Text>,
+    /// Minutes that the alarms are watched after a deployment.
+    pub monitoring_minutes: Option<i32>,
+    /// SNS topics for stack events.
+    pub notifications: Vec<Text>,
+    /// What happens to the stack when its manifest is gone.
+    pub deletion_policy: DeletionPolicy,
+    /// Take over a stack of this name that exists and is nobody's.
+    pub adopt: bool,
+    /// Everything it waits for: references, imports of exports, `dependsOn`.
+    pub depends_on: BTreeSet<Key>,
+}
+
+impl StackSpec {
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> StackAddress {
+        StackAddress { scope: self.scope.clone(), name: self.stack_name.clone() }
+    }
+}
+
+/// The value of a template parameter.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Parameter {
+    /// May be shown.
+    Plain(Text),
+    /// Declared `NoEcho`: is never shown, and compared by fingerprint.
+    NoEcho(Redacted),
+}
+
+/// What Landfast may do by itself in an environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// Whether it acts at all.
+    pub mode: Mode,
+    /// What follows from a manifest that is gone.
+    pub prune: Prune,
+    /// What follows from a change that replaces or removes a stateful resource.
+    pub replace: Replace,
+    /// How much may be destroyed.
+    pub budget: Budget,
+    /// A regular expression that every stack name must match as a whole.
+    pub stack_name: String,
+    /// Tags that every stack must have.
+    pub required_tags: BTreeSet<String>,
+    /// Resource types that hold state: replaced or removed only with consent and a backup.
+    pub stateful_types: BTreeSet<String>,
+    /// How old the newest completed backup of a stateful resource may be when it is replaced or removed.
+    pub backup_max_age: Duration,
+}
+
+/// Whether Landfast acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Only looks: no mutating call is made, not even for a preview.
+    Observe,
+    /// Acts on plans that a person approved by their digest.
+    Approve,
+    /// Acts.
+    #[default]
+    Apply,
+}
+
+/// What follows from a manifest that is gone from a good revision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Prune {
+    /// The stack stays and is reported.
+    Never,
+    /// The stack is deleted once a person approves the plan that says so.
+    #[default]
+    Confirm,
+    /// The stack is deleted.
+    Always,
+}
+
+/// What follows from a change that replaces or removes a stateful resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Replace {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It waits for a person to approve the plan that says so.
+    Approve,
+    /// It is done, where there is a backup.
+    Allow,
+}
+
+/// How much may be changed and destroyed within a period, without a person's consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Budget {
+    /// Stacks changed.
+    pub stacks: u32,
+    /// Resources replaced or removed inside stacks.
+    pub replacements: u32,
+    /// Stacks deleted.
+    pub deletions: u32,
+    /// The period.
+    pub per: Duration,
+}
+
+/// What CloudFormation does with a creation that fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OnFailure {
+    /// Deletes what was created and keeps the stack as evidence.
+    #[default]
+    Rollback,
+    /// Deletes the stack.
+    Delete,
+    /// Leaves everything as it is.
+    Nothing,
+}
+
+/// What happens to the stack when its manifest is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DeletionPolicy {
+    /// It is deleted as far as the environment's `prune` policy allows.
+    #[default]
+    Delete,
+    /// It stays, whatever the policy says.
+    Retain,
+}

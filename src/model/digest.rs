@@ -1,0 +1,133 @@
+//! Digests of what is public, keyed fingerprints of what is not.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use zeroize::ZeroizeOnDrop;
+
+/// The SHA-256 of something, in hexadecimal.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(Arc<str>);
+
+impl Digest {
+    /// The digest of some bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(hex(&Sha256::digest(bytes)).into())
+    }
+
+    /// The digest of a value's canonical JSON. Use it with ordered maps only, so that equal values have equal digests.
+    #[must_use]
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Self {
+        struct Hasher(Sha256);
+        impl std::io::Write for Hasher {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.update(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut hasher = Hasher(Sha256::new());
+        // The model's types have string keys and no failing serialisers, and the hasher cannot refuse bytes; an
+        // error would make the digest one of a prefix, which is still never equal to another value's by chance.
+        if serde_json::to_writer(&mut hasher, value).is_err() {
+            hasher.0.update(b"unserialisable");
+        }
+        Self(hex(&hasher.0.finalize()).into())
+    }
+
+    /// All 64 hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve digits: enough to tell plans apart, short enough to type.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.short())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({})", self.short())
+    }
+}
+
+/// An HMAC-SHA-256 of a value that must not be shown. Tells whether two values are equal, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+/// The key of all fingerprints: made once from the operating system's generator and kept in the store.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct FingerprintKey([u8; 32]);
+
+impl FingerprintKey {
+    /// Takes 32 random bytes as the key.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the store alone.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The fingerprint of a value.
+    #[must_use]
+    pub fn fingerprint(&self, value: &str) -> Fingerprint {
+        // HMAC takes keys of any length (RFC 2104), so the error cannot occur; an empty fingerprint equals no other.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return Fingerprint(String::new()) };
+        mac.update(value.as_bytes());
+        Fingerprint(hex(&mac.finalize().into_bytes()))
+    }
+}
+
+impl fmt::Debug for FingerprintKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FingerprintKey(<redacted>)")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_the_sha_256_of_the_bytes() {
+        assert!(Digest::of_bytes(b"").as_str().starts_with("e3b0c44298fc1c14"));
+        assert_eq!(Digest::of("a"), Digest::of_bytes(br#""a""#));
+    }
+
+    #[test]
+    fn fingerprints_depend_on_the_key_and_never_show_the_value() {
+        let (one, two) = (FingerprintKey::new([1; 32]), FingerprintKey::new([2; 32]));
+        assert_eq!(one.fingerprint("canary"), one.fingerprint("canary"));
+        assert_ne!(one.fingerprint("canary"), two.fingerprint("canary"));
+        assert!(!format!("{one:?} {:?}", one.fingerprint("canary")).contains("canary"));
+    }
+}

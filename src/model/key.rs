@@ -1,0 +1,160 @@
+//! How objects are addressed: `dev/stack/network`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::aws::InvalidName;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(std::sync::Arc<str>);
+
+        impl $name {
+            /// The name as written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+
+            /// Lower-case letters, digits and hyphens, 1 to 63 of them, starting with a letter: what Kubernetes
+            /// calls a DNS label, and what stays legal inside a CloudFormation stack name.
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                let legal = text.len() <= 63
+                    && text.starts_with(|c: char| c.is_ascii_lowercase())
+                    && !text.ends_with('-')
+                    && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+                if legal {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(InvalidName::new(
+                        text,
+                        "1 to 63 lower-case letters, digits and hyphens, starting with a letter",
+                    ))
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.to_string()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of an environment: `dev`.
+    EnvName
+}
+name! {
+    /// The name of an object within its environment and kind: `network`.
+    ObjectName
+}
+
+/// What sort of object a key names. Further kinds are further variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A CloudFormation stack.
+    Stack,
+}
+
+impl Kind {
+    /// The word used in addresses: `stack`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stack => "stack",
+        }
+    }
+}
+
+/// The address of one object: environment, kind and name, written `dev/stack/network`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Key {
+    /// The environment the object belongs to.
+    pub environment: EnvName,
+    /// The sort of object.
+    pub kind: Kind,
+    /// Its name, unique within environment and kind.
+    pub name: ObjectName,
+}
+
+impl Key {
+    /// The key of a stack.
+    #[must_use]
+    pub fn stack(environment: EnvName, name: ObjectName) -> Self {
+        Self { environment, kind: Kind::Stack, name }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.environment, self.kind.as_str(), self.name)
+    }
+}
+
+impl FromStr for Key {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let wrong = || InvalidName::new(text, "an address such as dev/stack/network");
+        let mut parts = text.split('/');
+        let (Some(environment), Some("stack"), Some(name), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        Ok(Self::stack(environment.parse()?, name.parse()?))
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = InvalidName;
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_back_as_it_was_written() {
+        let key: Key = "dev/stack/network".parse().unwrap();
+        assert_eq!(key.to_string(), "dev/stack/network");
+        for wrong in ["dev", "dev/stack", "dev/secret/a/b", "Dev/stack/a", "dev/stack/-a", "dev/stack/"] {
+            assert!(wrong.parse::<Key>().is_err(), "{wrong} was accepted");
+        }
+    }
+}

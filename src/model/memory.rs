@@ -1,0 +1,154 @@
+//! What Landfast remembers between looks: the journal, read as facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ChangeSetId, ChangeSetName, Consent, Digest, Fingerprint, FingerprintKey, Key, StackId, StackVersion, TemplateFacts,
+};
+
+/// All that is remembered of one environment. Losing it costs calls, never correctness.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// The key of `NoEcho` fingerprints.
+    pub fingerprint_key: FingerprintKey,
+    /// By object.
+    pub stacks: BTreeMap<Key, Arc<StackMemory>>,
+    /// What was spent of the budget lately, oldest first.
+    pub spent: Vec<Spent>,
+    /// What a person approved.
+    pub consent: Option<Consent>,
+}
+
+/// What is remembered of one stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StackMemory {
+    /// What was read of the deployed stack, good for as long as the version has not moved.
+    pub template: Option<(StackVersion, TemplateFacts)>,
+    /// Digest of its stack policy, for the version at which it was read; `None` inside: it has none.
+    pub stack_policy: Option<(StackVersion, Option<Digest>)>,
+    /// AWS said of these inputs that they change nothing.
+    pub settled: Option<Settled>,
+    /// Fingerprints of the `NoEcho` values that we deployed, for the version they made.
+    pub no_echo: Option<(StackVersion, BTreeMap<String, Fingerprint>)>,
+    /// An operation that we began and have not yet seen the end of.
+    pub pending: Option<Operation>,
+    /// Failures of the same inputs.
+    pub attempts: Option<Attempts>,
+    /// Change sets that we may have created and not yet removed.
+    pub change_sets: BTreeSet<ChangeSetName>,
+    /// This incarnation has been healthy: it is never deleted to fix it.
+    pub healthy: Option<StackId>,
+    /// The version at which we continued a rollback: once is enough.
+    pub continued: Option<StackVersion>,
+    /// The sequence of the newest revision that was applied (invariant S8).
+    pub applied: Option<u64>,
+}
+
+/// A desired state that AWS found equal to the deployed one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// The stack as it was.
+    pub version: StackVersion,
+    /// Digest of the resolved inputs.
+    pub inputs: Digest,
+}
+
+/// What sort of operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OperationKind {
+    /// `CreateStack`.
+    Create,
+    /// `ExecuteChangeSet`.
+    Update,
+    /// `DeleteStack` of a stack that was never healthy, to try again.
+    Clear,
+    /// `DeleteStack` because the manifest is gone.
+    Delete,
+    /// `CancelUpdateStack`.
+    Cancel,
+    /// `ContinueUpdateRollback`.
+    ContinueRollback,
+}
+
+/// An operation of ours: written down before the call, so that a crash cannot lose it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Operation {
+    /// What sort.
+    pub kind: OperationKind,
+    /// The client request token: also in every event of the operation.
+    pub token: String,
+    /// The stack it acts on; `None` while we do not know the id of a stack we create.
+    pub stack: Option<StackId>,
+    /// The change set that is executed.
+    pub change_set: Option<ChangeSetId>,
+    /// Digest of the resolved inputs.
+    pub inputs: Digest,
+    /// Fingerprints of the `NoEcho` values among them.
+    pub no_echo: BTreeMap<String, Fingerprint>,
+    /// When it was begun.
+    pub started: Timestamp,
+    /// The sequence of the revision it was made for.
+    pub revision: u64,
+}
+
+/// How an operation of ours ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Conclusion {
+    /// As intended.
+    Succeeded,
+    /// Not as intended.
+    Failed(Failure),
+    /// AWS never saw it: the call was lost before it took effect.
+    NotSeen,
+    /// It is still running.
+    Running,
+}
+
+/// Why an operation failed: the event that caused all the others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// The logical id, or the stack's name.
+    pub resource: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The reason, as AWS gives it.
+    pub reason: String,
+    /// The handler says that trying again may help (AWS: *Handler error codes*).
+    pub transient: bool,
+}
+
+/// How often the same inputs have failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts {
+    /// Digest of the resolved inputs.
+    pub inputs: Digest,
+    /// How often.
+    pub count: u32,
+    /// When it last failed.
+    pub last: Timestamp,
+    /// How it last failed.
+    pub failure: Failure,
+}
+
+/// Something destructive that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// When.
+    pub at: Timestamp,
+    /// To which object.
+    pub key: Key,
+    /// Stacks changed, resources replaced or removed, stacks deleted.
+    pub stacks: u32,
+    /// Resources replaced or removed.
+    pub replacements: u32,
+    /// Stacks deleted.
+    pub deletions: u32,
+}

@@ -1,0 +1,142 @@
+//! What AWS was seen to have, and what could not be seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    ChangeSetName, ChangeSetState, ChangeSetSummary, Conclusion, Digest, Scope, StackAddress, StackId, StackName,
+    StackState, TemplateFacts,
+};
+
+/// The answer to a question put to AWS. Unknown is not absent: no step may follow from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen<T> {
+    /// It is there.
+    Present(T),
+    /// AWS answered completely, and it is not there.
+    Absent,
+    /// AWS did not answer, or not completely.
+    Unknown(Unknown),
+}
+
+impl<T> Seen<T> {
+    /// The value, if it is there.
+    #[must_use]
+    pub fn present(&self) -> Option<&T> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::Absent | Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// Why something could not be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Unknown(pub Arc<str>);
+
+impl Unknown {
+    /// For this reason.
+    #[must_use]
+    pub fn because(why: impl fmt::Display) -> Self {
+        Self(why.to_string().into())
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One look at everything an environment touches. Never fails: what went wrong is in it.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// When the look began.
+    pub at: Timestamp,
+    /// For every account and region: were the credentials those of the right account and all pages read?
+    pub listings: BTreeMap<Scope, Result<(), Unknown>>,
+    /// The stacks that concern us, wherever they were listed.
+    pub stacks: BTreeMap<StackAddress, ObservedStack>,
+}
+
+impl Observation {
+    /// The stack at an address. Absent only when its scope was listed completely.
+    #[must_use]
+    pub fn stack(&self, address: &StackAddress) -> Seen<&ObservedStack> {
+        match (self.listings.get(&address.scope), self.stacks.get(address)) {
+            (Some(Ok(())), Some(stack)) => Seen::Present(stack),
+            (Some(Ok(())), None) => Seen::Absent,
+            (Some(Err(why)), _) => Seen::Unknown(why.clone()),
+            (None, _) => Seen::Unknown(Unknown::because("not looked at yet")),
+        }
+    }
+}
+
+/// A stack, with the details that were asked for.
+#[derive(Clone, Debug)]
+pub struct ObservedStack {
+    /// What the listing says.
+    pub state: StackState,
+    /// The template it was deployed from. `None`: was not asked for.
+    pub template: Option<Seen<TemplateFacts>>,
+    /// Digest of its stack policy (absent: it has none).
+    pub stack_policy: Option<Seen<Digest>>,
+    /// Its change sets.
+    pub change_sets: Option<ChangeSets>,
+    /// How our last operation on it ended.
+    pub conclusion: Option<Seen<Conclusion>>,
+    /// Who imports its exports, by export name.
+    pub importers: BTreeMap<String, Seen<BTreeSet<StackName>>>,
+    /// Completion time of the newest backup of a resource, by physical id.
+    pub backups: BTreeMap<String, Seen<Timestamp>>,
+}
+
+impl ObservedStack {
+    /// A stack of which only the listing is known.
+    #[must_use]
+    pub fn listed(state: StackState) -> Self {
+        Self {
+            state,
+            template: None,
+            stack_policy: None,
+            change_sets: None,
+            conclusion: None,
+            importers: BTreeMap::new(),
+            backups: BTreeMap::new(),
+        }
+    }
+}
+
+/// The change sets on a stack.
+#[derive(Clone, Debug)]
+pub struct ChangeSets {
+    /// All of them.
+    pub all: Seen<Vec<ChangeSetSummary>>,
+    /// The one that was asked for, with its changes.
+    pub described: Option<Seen<ChangeSetState>>,
+}
+
+/// Something the planner must know before it can decide, and has not been told. Answering needs is all that
+/// `observe` does beyond listing; which needs there are is decided by `plan::needs`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// A complete listing of an account and region.
+    Listing(Scope),
+    /// The template of a stack.
+    Template(StackAddress, StackId),
+    /// The stack policy of a stack.
+    StackPolicy(StackAddress, StackId),
+    /// The list of change sets on a stack, and one of them described, if it is there.
+    ChangeSets(StackAddress, StackId, Option<ChangeSetName>),
+    /// How our operation on a stack ended.
+    Conclusion(StackAddress, StackId, super::Operation),
+    /// Who imports an export of a stack.
+    Importers(StackAddress, String),
+    /// The newest backup of a resource of a stack: type and physical id.
+    Backup(StackAddress, String, String),
+}

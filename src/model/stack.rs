@@ -1,0 +1,304 @@
+//! A CloudFormation stack as AWS describes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::StackName;
+use super::aws::{InvalidName, identifier};
+
+identifier! {
+    /// The id (ARN) of a stack. Unlike a name it is never used again after the stack is deleted.
+    StackId, "the ARN of a stack",
+    |text| text.starts_with("arn:") && text.contains(":cloudformation:") && text.contains(":stack/")
+}
+
+identifier! {
+    /// The id (ARN) of a change set.
+    ChangeSetId, "the ARN of a change set",
+    |text| text.starts_with("arn:") && text.contains(":changeSet/")
+}
+
+identifier! {
+    /// A change set's name: letters, digits and hyphens, starting with a letter, at most 128.
+    ChangeSetName, "a change set name (letters, digits and hyphens, starting with a letter, at most 128)",
+    |text| {
+        text.len() <= 128
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    }
+}
+
+macro_rules! statuses {
+    ($($variant:ident = $text:literal),+ $(,)?) => {
+        /// The 23 statuses of a stack (AWS: *Stack status codes*).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+        pub enum StackStatus {
+            $(#[doc = $text] #[serde(rename = $text)] $variant,)+
+        }
+
+        impl StackStatus {
+            /// Every status, in the order of AWS's list.
+            pub const ALL: [Self; 23] = [$(Self::$variant),+];
+
+            /// The name that AWS uses.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::str::FromStr for StackStatus {
+            type Err = InvalidName;
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(InvalidName::new(text, "one of the stack statuses that AWS documents")),
+                }
+            }
+        }
+    };
+}
+
+statuses! {
+    CreateInProgress = "CREATE_IN_PROGRESS",
+    CreateFailed = "CREATE_FAILED",
+    CreateComplete = "CREATE_COMPLETE",
+    RollbackInProgress = "ROLLBACK_IN_PROGRESS",
+    RollbackFailed = "ROLLBACK_FAILED",
+    RollbackComplete = "ROLLBACK_COMPLETE",
+    DeleteInProgress = "DELETE_IN_PROGRESS",
+    DeleteFailed = "DELETE_FAILED",
+    DeleteComplete = "DELETE_COMPLETE",
+    UpdateInProgress = "UPDATE_IN_PROGRESS",
+    UpdateCompleteCleanupInProgress = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    UpdateComplete = "UPDATE_COMPLETE",
+    UpdateFailed = "UPDATE_FAILED",
+    UpdateRollbackInProgress = "UPDATE_ROLLBACK_IN_PROGRESS",
+    UpdateRollbackFailed = "UPDATE_ROLLBACK_FAILED",
+    UpdateRollbackCompleteCleanupInProgress = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    UpdateRollbackComplete = "UPDATE_ROLLBACK_COMPLETE",
+    ReviewInProgress = "REVIEW_IN_PROGRESS",
+    ImportInProgress = "IMPORT_IN_PROGRESS",
+    ImportComplete = "IMPORT_COMPLETE",
+    ImportRollbackInProgress = "IMPORT_ROLLBACK_IN_PROGRESS",
+    ImportRollbackFailed = "IMPORT_ROLLBACK_FAILED",
+    ImportRollbackComplete = "IMPORT_ROLLBACK_COMPLETE",
+}
+
+impl fmt::Display for StackStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl StackStatus {
+    /// An operation is running (`REVIEW_IN_PROGRESS` is not one: it is a shell that waits for its change set).
+    #[must_use]
+    pub fn is_in_progress(self) -> bool {
+        self != Self::ReviewInProgress && self.as_str().ends_with("_IN_PROGRESS")
+    }
+}
+
+/// Which stack, and as of which change: the fence of every step. Any operation moves it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StackVersion {
+    /// The stack, this incarnation of it.
+    pub id: StackId,
+    /// `LastUpdatedTime`, or `CreationTime` where there was no update.
+    pub moved: Timestamp,
+}
+
+/// One output of a deployed stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its value.
+    pub value: String,
+    /// The name under which it is exported, if it is.
+    pub export: Option<String>,
+}
+
+/// What `DescribeStacks` says of one stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackState {
+    /// Its id.
+    pub id: StackId,
+    /// Its name.
+    pub name: StackName,
+    /// Its status.
+    pub status: StackStatus,
+    /// Why it has that status, as AWS says.
+    pub status_reason: Option<String>,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When an update last began.
+    pub updated: Option<Timestamp>,
+    /// Parameter values; `NoEcho` ones read `****`.
+    pub parameters: BTreeMap<String, String>,
+    /// Stack tags.
+    pub tags: BTreeMap<String, String>,
+    /// Outputs by key.
+    pub outputs: BTreeMap<String, Output>,
+    /// Termination protection.
+    pub termination_protection: bool,
+    /// The service role of the last operation.
+    pub role_arn: Option<String>,
+    /// SNS topics that get its events.
+    pub notifications: BTreeSet<String>,
+    /// ARNs of the rollback alarms.
+    pub rollback_alarms: BTreeSet<String>,
+    /// Minutes the alarms are watched after a deployment.
+    pub monitoring_minutes: Option<i32>,
+    /// The change set that last changed it.
+    pub change_set: Option<ChangeSetId>,
+    /// The stack it is nested in.
+    pub parent: Option<StackId>,
+}
+
+impl StackState {
+    /// Which stack this is, as of which change.
+    #[must_use]
+    pub fn version(&self) -> StackVersion {
+        StackVersion { id: self.id.clone(), moved: self.updated.unwrap_or(self.created) }
+    }
+}
+
+/// What a change set is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChangeSetStatus {
+    /// AWS is still computing it.
+    Creating,
+    /// It can be executed.
+    Available,
+    /// It holds no change: AWS says there is nothing to do.
+    Empty,
+    /// It failed; the reason is AWS's.
+    Failed(String),
+    /// It can no longer be executed: executed already, obsolete because the stack moved, or being deleted.
+    Spent,
+}
+
+/// A line of `ListChangeSets`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSetSummary {
+    /// Its id.
+    pub id: ChangeSetId,
+    /// Its name.
+    pub name: ChangeSetName,
+    /// Its status.
+    pub status: ChangeSetStatus,
+}
+
+/// A change set with every change in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSetState {
+    /// Its id.
+    pub id: ChangeSetId,
+    /// Its name.
+    pub name: ChangeSetName,
+    /// The stack it belongs to.
+    pub stack: StackId,
+    /// Its status.
+    pub status: ChangeSetStatus,
+    /// The changes, all pages.
+    pub changes: Vec<ResourceChange>,
+}
+
+/// What happens to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ChangeAction {
+    /// It is created.
+    Add,
+    /// It is changed, in place unless `replacement` says otherwise.
+    Modify,
+    /// It is deleted.
+    Remove,
+    /// It comes under the stack's control.
+    Import,
+    /// It is decided during the update, by a macro or a nested stack.
+    Dynamic,
+}
+
+/// Whether a changed resource is replaced by a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Replacement {
+    /// Changed in place.
+    Never,
+    /// AWS cannot say before it happens. Guards take it for a replacement.
+    Conditional,
+    /// A new one is made and the old one deleted.
+    Always,
+}
+
+/// One change of a change set.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceChange {
+    /// The logical id.
+    pub resource: String,
+    /// The resource type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The physical id, where the resource exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub physical_id: Option<String>,
+    /// What happens to it.
+    pub action: ChangeAction,
+    /// Whether it is replaced.
+    pub replacement: Replacement,
+    /// The properties that change, as far as AWS names them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub properties: BTreeSet<String>,
+    /// A removed or replaced resource stays in the account (its `DeletionPolicy` or `UpdateReplacePolicy` says so).
+    #[serde(default)]
+    pub retained: bool,
+}
+
+impl ResourceChange {
+    /// The resource that exists now will not exist under this stack afterwards.
+    #[must_use]
+    pub fn is_destructive(&self) -> bool {
+        self.action == ChangeAction::Remove
+            || (self.action == ChangeAction::Modify && self.replacement != Replacement::Never)
+    }
+}
+
+/// One stack event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackEvent {
+    /// Unique within the stack.
+    pub id: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The logical id; the stack's own name for events of the stack itself.
+    pub resource: String,
+    /// The resource type.
+    pub kind: String,
+    /// The physical id; the stack's own id for events of the stack itself.
+    pub physical_id: Option<String>,
+    /// The resource's status, as AWS writes it: `CREATE_FAILED`.
+    pub status: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// The token of the request that caused it.
+    pub token: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_reads_back_and_only_operations_are_in_progress() {
+        for status in StackStatus::ALL {
+            assert_eq!(status.as_str().parse::<StackStatus>(), Ok(status));
+        }
+        assert!(!StackStatus::ReviewInProgress.is_in_progress());
+        assert!(StackStatus::UpdateCompleteCleanupInProgress.is_in_progress());
+        assert_eq!(StackStatus::ALL.iter().filter(|status| status.is_in_progress()).count(), 9);
+    }
+}

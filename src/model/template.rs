@@ -1,0 +1,75 @@
+//! What Landfast needs to know of a CloudFormation template.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Digest;
+
+/// A template: its text as it will be sent, and what was read from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// The text, byte for byte.
+    pub body: Arc<str>,
+    /// What is compared and cached.
+    pub facts: TemplateFacts,
+    /// The parameters it declares.
+    pub parameters: BTreeMap<String, TemplateParameter>,
+    /// The resources it describes, by logical id.
+    pub resources: BTreeMap<String, TemplateResource>,
+    /// Names given to `Fn::ImportValue`, as [`TemplateOutput::export`] writes them.
+    pub imports: BTreeSet<String>,
+    /// Needs `CAPABILITY_AUTO_EXPAND`: it has a transform or a macro.
+    pub has_transform: bool,
+}
+
+/// The part of a template that is also remembered for deployed ones. Small on purpose: there are thousands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateFacts {
+    /// Digest of the canonical form: comments, key order and YAML-or-JSON do not change it.
+    pub digest: Digest,
+    /// The outputs, by logical id.
+    pub outputs: BTreeMap<String, TemplateOutput>,
+    /// Digest and type of each resource, by logical id: enough to predict which of them an update touches.
+    pub resources: BTreeMap<String, (String, Digest)>,
+}
+
+/// One output of a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateOutput {
+    /// Digest of its value's expression.
+    pub value: Digest,
+    /// The export's name, if it has one: literal text in which `${Parameter}` and `${AWS::Region}` stand for themselves.
+    pub export: Option<String>,
+    /// Exists only under a condition.
+    pub conditional: bool,
+}
+
+/// One declared parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateParameter {
+    /// `String`, `Number`, `List<…>`, `CommaDelimitedList`, `AWS::SSM::Parameter::Value<…>`, …
+    pub kind: String,
+    /// The default, as CloudFormation would show it.
+    pub default: Option<String>,
+    /// `NoEcho: true`: its value is a secret.
+    pub no_echo: bool,
+    /// `AllowedValues`, empty when there are none.
+    pub allowed_values: Vec<String>,
+    /// `AllowedPattern`, a Java regular expression that must match the whole value.
+    pub allowed_pattern: Option<String>,
+}
+
+/// One resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateResource {
+    /// `AWS::DynamoDB::Table`.
+    pub kind: String,
+    /// `Condition`, if it exists only under one.
+    pub condition: Option<String>,
+    /// `DeletionPolicy`: `Delete` unless it says otherwise.
+    pub deletion_policy: Option<String>,
+    /// Logical ids it refers to by `Ref`, `Fn::GetAtt`, `Fn::Sub` or `DependsOn`.
+    pub depends_on: BTreeSet<String>,
+}

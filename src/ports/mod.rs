@@ -1,0 +1,15 @@
+//! What Landfast asks of AWS, in its own nouns.
+//!
+//! One method is one API call. A port never decides, never retries and never waits: that is done once, above all back
+//! ends, by the [`Governor`]. Two back ends implement the ports, `aws` (the SDK) and `sim` (in memory), and one
+//! contract suite holds both to the same behaviour.
+
+mod error;
+mod gate;
+mod governor;
+mod stacks;
+
+pub use error::{Class, PortError};
+pub use gate::{Closed, Fence, Gate};
+pub use governor::{Governor, Priority, Usage};
+pub use stacks::{Cloud, CreateChangeSet, CreateStack, Page, PageToken, Stacks, TemplateSource};

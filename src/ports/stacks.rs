@@ -1,0 +1,176 @@
+//! `CloudFormation`, and what a stack needs beside it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Fence, PortError};
+use crate::model::{
+    AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, OnFailure, Scope, StackEvent,
+    StackId, StackName, StackState, Value,
+};
+
+/// A back end: AWS itself, something that speaks its wire, or the simulation.
+pub trait Cloud: Send + Sync {
+    /// The door to one account in one region, entered by `role` or with the credentials at hand.
+    fn stacks(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Stacks>;
+}
+
+/// Where to read on.
+pub type PageToken = String;
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where to read on, if there is more.
+    pub next: Option<PageToken>,
+}
+
+/// Where AWS reads the template from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateSource {
+    /// The request itself: at most 51,200 bytes.
+    Body(Arc<str>),
+    /// An object in S3: at most 1 MB.
+    Url(String),
+}
+
+/// A request to create a stack (AWS: *`CreateStack`*).
+#[derive(Clone, Debug)]
+pub struct CreateStack {
+    /// Its name.
+    pub name: StackName,
+    /// Its template.
+    pub template: TemplateSource,
+    /// Parameter values.
+    pub parameters: BTreeMap<String, Value>,
+    /// Capabilities.
+    pub capabilities: BTreeSet<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Service role.
+    pub role_arn: Option<String>,
+    /// SNS topics.
+    pub notifications: BTreeSet<String>,
+    /// Rollback alarms.
+    pub rollback_alarms: BTreeSet<String>,
+    /// Minutes the alarms are watched.
+    pub monitoring_minutes: Option<i32>,
+    /// Termination protection.
+    pub termination_protection: bool,
+    /// Stack policy.
+    pub stack_policy: Option<Arc<str>>,
+    /// What AWS does when it fails.
+    pub on_failure: OnFailure,
+    /// After how long AWS gives up; whole minutes, at least one.
+    pub timeout: Option<Duration>,
+    /// Idempotency token.
+    pub token: String,
+}
+
+/// A request to compute an update (AWS: *`CreateChangeSet`*, type `UPDATE`).
+#[derive(Clone, Debug)]
+pub struct CreateChangeSet {
+    /// The stack.
+    pub stack: StackId,
+    /// The change set's name: unique on the stack, and so its idempotency token.
+    pub name: ChangeSetName,
+    /// The template.
+    pub template: TemplateSource,
+    /// Parameter values.
+    pub parameters: BTreeMap<String, Value>,
+    /// Capabilities.
+    pub capabilities: BTreeSet<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Service role.
+    pub role_arn: Option<String>,
+    /// SNS topics.
+    pub notifications: BTreeSet<String>,
+    /// Rollback alarms.
+    pub rollback_alarms: BTreeSet<String>,
+    /// Minutes the alarms are watched.
+    pub monitoring_minutes: Option<i32>,
+}
+
+/// Stacks of one account in one region.
+///
+/// Names of objects in requests are ids wherever an id is known, so that a stack that was deleted and created again
+/// under the same name is never mistaken for the old one.
+#[async_trait]
+pub trait Stacks: Send + Sync {
+    /// Whose credentials these are (AWS: *`GetCallerIdentity`*).
+    async fn caller(&self) -> Result<AccountId, PortError>;
+
+    /// One page of all stacks that are not deleted (AWS: *`DescribeStacks`* without a name).
+    async fn list(&self, page: Option<PageToken>) -> Result<Page<StackState>, PortError>;
+
+    /// One stack by name; `None` if there is none (AWS answers `ValidationError`, "does not exist").
+    async fn describe(&self, name: &StackName) -> Result<Option<StackState>, PortError>;
+
+    /// The template as it was submitted (AWS: *`GetTemplate`*, stage `Original`).
+    async fn template(&self, stack: &StackId) -> Result<String, PortError>;
+
+    /// The stack policy, if there is one.
+    async fn stack_policy(&self, stack: &StackId) -> Result<Option<String>, PortError>;
+
+    /// One page of events, newest first. Works for deleted stacks too, by id.
+    async fn events(&self, stack: &StackId, page: Option<PageToken>) -> Result<Page<StackEvent>, PortError>;
+
+    /// One page of change sets.
+    async fn change_sets(
+        &self,
+        stack: &StackId,
+        page: Option<PageToken>,
+    ) -> Result<Page<ChangeSetSummary>, PortError>;
+
+    /// A change set with one page of its changes; `None` if there is none of that name.
+    async fn describe_change_set(
+        &self,
+        stack: &StackId,
+        name: &ChangeSetName,
+        page: Option<PageToken>,
+    ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError>;
+
+    /// One page of the names of stacks that import an export; empty if none does.
+    async fn importers(&self, export: &str, page: Option<PageToken>) -> Result<Page<StackName>, PortError>;
+
+    /// When the newest completed backup of a resource was finished; `None` if there is none, or none that can be
+    /// asked for (only `DynamoDB` tables can, so far).
+    async fn newest_backup(&self, kind: &str, physical_id: &str) -> Result<Option<Timestamp>, PortError>;
+
+    /// Creates a stack. Answers `Conflict` if one of that name exists.
+    async fn create(&self, fence: Fence, request: CreateStack) -> Result<StackId, PortError>;
+
+    /// Creates a change set. Answers `Conflict` if one of that name exists.
+    async fn create_change_set(&self, fence: Fence, request: CreateChangeSet) -> Result<ChangeSetId, PortError>;
+
+    /// Executes a change set. Answers `Conflict` if it can no longer be executed.
+    async fn execute_change_set(&self, fence: Fence, change_set: &ChangeSetId, token: &str) -> Result<(), PortError>;
+
+    /// Deletes a change set; succeeds if it is gone already.
+    async fn delete_change_set(&self, fence: Fence, stack: &StackId, name: &ChangeSetName) -> Result<(), PortError>;
+
+    /// Begins to delete a stack; succeeds if it is gone already.
+    async fn delete(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError>;
+
+    /// Cancels a running update.
+    async fn cancel_update(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError>;
+
+    /// Continues a failed rollback, skipping nothing.
+    async fn continue_rollback(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError>;
+
+    /// Switches termination protection.
+    async fn set_termination_protection(&self, fence: Fence, stack: &StackId, on: bool) -> Result<(), PortError>;
+
+    /// Sets the stack policy.
+    async fn set_stack_policy(&self, fence: Fence, stack: &StackId, body: &str) -> Result<(), PortError>;
+
+    /// Puts a template where AWS can read it, and returns its URL. Content-addressed: repeating it changes nothing.
+    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<String, PortError>;
+}
