@@ -6,4 +6,28 @@ pub mod model;
 
 pub mod context;
 
+pub mod template;
+
+pub mod manifest;
+
+pub mod plan;
+
 pub mod ports;
+
+pub mod source;
+
+pub mod observe;
+
+pub mod store;
+
+pub mod execute;
+
+pub mod report;
+
+pub mod controller;
+
+pub mod aws;
+
+pub mod sim;
+
+pub mod cli;

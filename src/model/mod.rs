@@ -12,6 +12,7 @@ mod observation;
 mod plan;
 mod redacted;
 mod revision;
+mod snapshot;
 mod stack;
 mod template;
 mod text;
@@ -29,6 +30,7 @@ pub use plan::{
 };
 pub use redacted::Redacted;
 pub use revision::Revision;
+pub use snapshot::{FileContent, Snapshot};
 pub use stack::{
     ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, Output, Replacement,
     ResourceChange, StackEvent, StackId, StackState, StackStatus, StackVersion,

@@ -1,0 +1,1 @@
+//! asks the ports, never fails

@@ -1,0 +1,1 @@
+//! an in-memory AWS that bites
