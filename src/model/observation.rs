@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    ChangeSetName, ChangeSetState, ChangeSetSummary, Conclusion, Digest, Scope, StackAddress, StackId, StackName,
+    ChangeSetName, ChangeSetState, ChangeSetSummary, Conclusion, Digest, Key, Scope, StackAddress, StackId, StackName,
     StackState, TemplateFacts,
 };
 
@@ -62,6 +62,8 @@ pub struct Observation {
     pub listings: BTreeMap<Scope, Result<(), Unknown>>,
     /// The stacks that concern us, wherever they were listed.
     pub stacks: BTreeMap<StackAddress, ObservedStack>,
+    /// How our last operations ended, where that was asked for.
+    pub conclusions: BTreeMap<Key, Seen<Conclusion>>,
 }
 
 impl Observation {
@@ -88,8 +90,6 @@ pub struct ObservedStack {
     pub stack_policy: Option<Seen<Digest>>,
     /// Its change sets.
     pub change_sets: Option<ChangeSets>,
-    /// How our last operation on it ended.
-    pub conclusion: Option<Seen<Conclusion>>,
     /// Who imports its exports, by export name.
     pub importers: BTreeMap<String, Seen<BTreeSet<StackName>>>,
     /// Completion time of the newest backup of a resource, by physical id.
@@ -105,7 +105,6 @@ impl ObservedStack {
             template: None,
             stack_policy: None,
             change_sets: None,
-            conclusion: None,
             importers: BTreeMap::new(),
             backups: BTreeMap::new(),
         }
@@ -134,7 +133,7 @@ pub enum Need {
     /// The list of change sets on a stack, and one of them described, if it is there.
     ChangeSets(StackAddress, StackId, Option<ChangeSetName>),
     /// How our operation on a stack ended.
-    Conclusion(StackAddress, StackId, super::Operation),
+    Conclusion(Key, StackAddress, StackId, super::Operation),
     /// Who imports an export of a stack.
     Importers(StackAddress, String),
     /// The newest backup of a resource of a stack: type and physical id.
