@@ -114,6 +114,7 @@ fn step(planner: &Planner<'_>, key: &Key, address: &StackAddress, expect: Expect
         expect,
         revision: planner.input.desired.revision.sequence,
         cost: (0, 0, 0),
+        depends_on: planner.memory(key).depends_on.clone(),
         action,
     }
 }

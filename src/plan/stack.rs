@@ -80,6 +80,7 @@ impl Deciding<'_> {
             expect,
             revision: self.planner.input.desired.revision.sequence,
             cost: (0, 0, 0),
+            depends_on: self.spec.depends_on.clone(),
             action,
         }
     }
