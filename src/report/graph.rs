@@ -136,13 +136,13 @@ mod tests {
 
     #[test]
     fn a_shared_branch_is_drawn_once() {
-        insta::assert_snapshot!(graph(&sample(), Format::Tree), @"");
+        fixtures::golden("graph.txt", &graph(&sample(), Format::Tree));
     }
 
     #[test]
     fn mermaid_and_dot_say_the_same() {
-        insta::assert_snapshot!(graph(&sample(), Format::Mermaid), @"");
-        insta::assert_snapshot!(graph(&sample(), Format::Dot), @"");
+        fixtures::golden("graph.mmd", &graph(&sample(), Format::Mermaid));
+        fixtures::golden("graph.dot", &graph(&sample(), Format::Dot));
     }
 
     #[test]

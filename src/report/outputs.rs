@@ -92,7 +92,7 @@ mod tests {
         let stack = fixtures::stack("network", &[("VpcId", "vpc-0a1b", Some("dev-VpcId")), ("Zones", "a,b", None)]);
         let list = OutputList::of([(&key("network"), &stack)]);
         fixtures::check_contract("OutputList", &list);
-        insta::assert_snapshot!(list.text(Paint::Plain), @"");
+        fixtures::golden("outputs.txt", &list.text(Paint::Plain));
         assert_eq!(OutputList::of([]).text(Paint::Plain), "No outputs.\n");
     }
 }

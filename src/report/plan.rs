@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_plan_in_sync_is_two_sentences() {
-        insta::assert_snapshot!(plan(&fixtures::in_sync(), Paint::Plain), @"");
+        fixtures::golden("plan-in-sync.txt", &plan(&fixtures::in_sync(), Paint::Plain));
     }
 
     #[test]

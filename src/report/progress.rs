@@ -174,7 +174,7 @@ mod tests {
             Progress::Refused { key: key("legacy"), refusal },
         ];
         let lines: Vec<String> = all.iter().map(|progress| progress.line(at("03:12:30")).unwrap()).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        fixtures::golden("progress.txt", &lines.join("\n"));
     }
 
     #[test]

@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn the_chart_shows_what_ran_when_and_what_it_hung_on() {
-        insta::assert_snapshot!(sample().text(Paint::Plain), @"");
+        fixtures::golden("timeline.txt", &sample().text(Paint::Plain));
     }
 
     #[test]
