@@ -167,7 +167,7 @@ fn updates() -> Vec<(&'static str, Entry)> {
         ]),
         depends_on: depends(&["network"]),
         waiting: vec![
-            Waiting::Approval { command: "landfast approve dev --plan 3f0b7c1d22aa".to_owned() },
+            Waiting::Approval { command: "landfast apply dev --plan DIGEST".to_owned() },
             Waiting::ChangeSet { name: "landfast-3f0b7c1d22aa".to_owned() },
         ],
         ..entry("alb", Action::Update)
@@ -254,7 +254,7 @@ fn fortress() -> Entry {
         (Mode, "environment dev is only observed", "set `policy.mode: apply`"),
         (Ownership, "the stack belongs to nobody we know", "set `adopt: true` in its manifest"),
         (Prune, "its manifest is gone, and pruning is off", "set `policy.prune: confirm`, or restore the manifest"),
-        (Budget, "2 deletions in 1h; the budget allows 0", "wait until 04:00, or approve the plan"),
+        (Budget, "2 deletions in 1h; the budget allows 0", "approve the plan (`landfast apply dev --plan DIGEST`)"),
         (TerminationProtection, "termination protection is on", "switch it off in AWS"),
         (StackName, "`x` does not match `^dev-`", "rename it"),
         (RequiredTags, "tag CostCenter is missing", "add it to `spec.tags`"),

@@ -26,6 +26,17 @@ pub fn to_json<T: Serialize + ?Sized>(document: &T) -> Result<String, serde_json
     serde_json::to_string_pretty(document).map(|text| text + "\n")
 }
 
+/// The plans of some environments as text: one as a `Plan`, any other number as a `PlanList`.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn plans_json(plans: &[Plan]) -> Result<String, serde_json::Error> {
+    match plans {
+        [plan] => to_json(&PlanDocument::of(plan)),
+        plans => to_json(&PlanList::of(plans)),
+    }
+}
+
 /// The JSON Schema of every document, by `kind`.
 #[must_use]
 pub fn schemas() -> BTreeMap<&'static str, Schema> {
@@ -192,6 +203,7 @@ impl PlanDocument {
     /// The document of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
+        let plan = &order::named(plan);
         let entries = order::entries(plan);
         let held = |(key, entry): &(&Key, &Entry)| {
             let object = key.to_string();

@@ -26,7 +26,8 @@ mod secrecy;
 pub use events::{Event, EventList, StackEvents};
 pub use graph::{Format, graph};
 pub use json::{
-    API_VERSION, ChangesFrom, Held, PlanDocument, PlanList, PlannedStep, RefusedObject, Summary, schemas, to_json,
+    API_VERSION, ChangesFrom, Held, PlanDocument, PlanList, PlannedStep, RefusedObject, Summary, plans_json, schemas,
+    to_json,
 };
 pub use outputs::{OutputList, OutputValue, StackOutputs};
 pub use paint::Paint;

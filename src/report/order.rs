@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Action, Entry, Key, Plan};
+use crate::model::{Action, Entry, Key, Plan, Waiting};
 
 /// Dependencies of each object, as far as they are objects of the same map.
 pub(super) type Dependencies = BTreeMap<Key, BTreeSet<Key>>;
@@ -45,6 +45,22 @@ pub(super) fn entries(plan: &Plan) -> Vec<(&Key, &Entry)> {
     let stays = order.iter().filter_map(pick).filter(|(_, entry)| !goes(entry.action));
     let leaves = order.iter().rev().filter_map(pick).filter(|(_, entry)| goes(entry.action));
     stays.chain(leaves).collect()
+}
+
+/// The plan with its own digest in the commands that ask for it. The planner writes `--plan DIGEST`: a digest cannot
+/// be part of what it is the digest of.
+pub(super) fn named(plan: &Plan) -> Plan {
+    let fill = |text: &mut String| *text = text.replace("--plan DIGEST", &format!("--plan {}", plan.digest.short()));
+    let mut named = plan.clone();
+    for entry in named.entries.values_mut() {
+        for waiting in &mut entry.waiting {
+            if let Waiting::Approval { command } = waiting {
+                fill(command);
+            }
+        }
+        entry.refused.iter_mut().for_each(|refusal| fill(&mut refusal.release));
+    }
+    named
 }
 
 /// The dependencies of a plan's objects.

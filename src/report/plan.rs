@@ -23,6 +23,7 @@ pub fn plans<'a>(plans: impl IntoIterator<Item = &'a Plan>, paint: Paint) -> Str
 /// The plan of one environment.
 #[must_use]
 pub fn plan(plan: &Plan, paint: Paint) -> String {
+    let plan = &order::named(plan);
     let scopes: BTreeSet<&Scope> = plan.entries.values().map(|entry| &entry.address.scope).collect();
     let mut text = header(plan, &scopes, paint);
     let summary = Summary::of(plan);
@@ -59,6 +60,9 @@ fn object(key: &Key, entry: &Entry, several_scopes: bool, paint: Paint) -> Strin
     let refused = !entry.refused.is_empty();
     let mark = if refused { "!" } else { words::symbol(entry.action) };
     let intent = match (refused, entry.action) {
+        (false, action) if entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Approval { .. })) => {
+            format!("{}, once a person approves it", words::intent(action))
+        }
         (false, action) => words::intent(action).to_owned(),
         (true, Action::None) => "REFUSED".to_owned(),
         (true, action) => format!("REFUSED: {action}"),
@@ -69,17 +73,26 @@ fn object(key: &Key, entry: &Entry, several_scopes: bool, paint: Paint) -> Strin
     let scope = if several_scopes { format!(" in {}", entry.address.scope) } else { String::new() };
     let _ = writeln!(text, "{BODY}{}", paint.quiet(format!("stack {}{scope}{status}", entry.address.name)));
 
-    // "Will be created" has said it already.
-    let obvious = |difference: &&Difference| **difference == Difference::Absent && entry.action == Action::Create;
-    for difference in entry.differences.iter().filter(|difference| !obvious(difference)) {
-        let _ = writeln!(text, "{BODY}because {}", words::difference(difference));
+    // The line above has said it already.
+    let said = |difference: &&Difference| {
+        matches!(
+            (difference, entry.action),
+            (Difference::Absent, Action::Create) | (Difference::NotDesired, Action::Retain)
+        )
+    };
+    for (index, difference) in entry.differences.iter().filter(|difference| !said(difference)).enumerate() {
+        let because = if index == 0 { "because" } else { "       " };
+        let _ = writeln!(text, "{BODY}{because} {}", words::difference(difference));
     }
     text.push_str(&changes(entry, paint));
     for waiting in &entry.waiting {
         let _ = writeln!(text, "{BODY}waits for {}", held(waiting, paint));
+        if let Waiting::Backoff { failure, .. } = waiting {
+            let _ = writeln!(text, "{BODY}  last failure: {}", words::failure(failure));
+        }
     }
     for refusal in &entry.refused {
-        let guard = paint.danger(format!("refused by {}", words::guard(refusal.guard)));
+        let guard = paint.danger(format!("refused ({})", words::guard(refusal.guard)));
         let _ = writeln!(text, "{BODY}{guard}: {}", words::clean(&refusal.reason));
         let _ = writeln!(text, "{BODY}  release: {}", paint.command(words::clean(&refusal.release)));
     }
@@ -89,7 +102,7 @@ fn object(key: &Key, entry: &Entry, several_scopes: bool, paint: Paint) -> Strin
 fn held(waiting: &Waiting, paint: Paint) -> String {
     match waiting {
         Waiting::Approval { command } => format!("a person's approval: {}", paint.command(words::clean(command))),
-        other => words::waiting(other),
+        other => words::briefly(other),
     }
 }
 
@@ -131,7 +144,7 @@ fn changes(entry: &Entry, paint: Paint) -> String {
             words::clean(&change.resource),
             words::clean(&change.kind)
         );
-        let _ = writeln!(text, "{BODY}{}", line.trim_end());
+        let _ = writeln!(text, "{BODY}  {}", line.trim_end());
     }
     text
 }
@@ -202,7 +215,11 @@ fn footer(plan: &Plan, summary: &Summary, paint: Paint) -> String {
     text.push_str(".\n");
     if summary.destroyed_resources > 0 {
         let resources = words::count(summary.destroyed_resources, "resource");
-        let _ = writeln!(text, "{}", paint.danger(format!("REPLACES or REMOVES {resources}: look at them above.")));
+        let _ = writeln!(
+            text,
+            "{}",
+            paint.danger(format!("REPLACES or REMOVES {resources}, for certain or perhaps: they are named above."))
+        );
     }
     text.push_str(&next(plan, summary, paint));
     text
@@ -217,11 +234,12 @@ fn next(plan: &Plan, summary: &Summary, paint: Paint) -> String {
     if summary.unknown > 0 {
         let objects = words::count(summary.unknown, "object");
         let look = paint.command(format!("landfast plan {environment}"));
-        let _ = writeln!(text, "{objects} could not be seen; nothing is done to them. Look again: {look}");
+        let _ = writeln!(text, "{objects} could not be seen, and nothing follows from that. Look again: {look}");
     }
     if can {
         let apply = paint.command(format!("landfast apply {environment} --plan {}", plan.digest.short()));
-        let _ = writeln!(text, "To do exactly this: {apply}");
+        let what = if summary.refused > 0 { "To do this, without what is refused" } else { "To do exactly this" };
+        let _ = writeln!(text, "{what}: {apply}");
     } else if summary.refused > 0 {
         text.push_str("Nothing can be done until a refusal is released, as said above.\n");
     }
@@ -261,7 +279,7 @@ mod tests {
         let mut plan = fixtures::everything();
         plan.entries.retain(|_, entry| !entry.refused.is_empty());
         let text = super::plan(&plan, Paint::Plain);
-        assert!(!text.contains("landfast apply dev --plan"), "{text}");
+        assert!(!text.contains("To do"), "{text}");
         assert!(text.ends_with("Nothing can be done until a refusal is released, as said above.\n"), "{text}");
     }
 }

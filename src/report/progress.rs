@@ -28,8 +28,6 @@ pub enum Progress {
         key: Key,
         /// What was done: [`crate::model::Do::verb`].
         verb: &'static str,
-        /// It only wrote something down. Too small for a line of its own.
-        bookkeeping: bool,
     },
     /// An operation of ours began.
     Began {
@@ -110,10 +108,7 @@ impl Progress {
     fn message(&self) -> Option<String> {
         Some(match self {
             Self::LookedAt { objects, ready, .. } => format!("{ready} of {} ready", words::count(*objects, "object")),
-            Self::Took { bookkeeping: true, .. } | Self::Concluded { conclusion: Conclusion::Running, .. } => {
-                return None;
-            }
-            Self::Took { verb, .. } => format!("step taken: {verb}"),
+            Self::Took { verb, .. } => taken(verb)?.to_owned(),
             Self::Began { stack_name, kind, .. } => format!("{} of {stack_name} began", words::operation(*kind)),
             Self::Moved { status, elapsed, .. } => format!("{status} after {}", words::duration(*elapsed)),
             Self::Concluded { kind, conclusion, took, .. } => {
@@ -132,13 +127,24 @@ impl Progress {
             Self::Waits { waiting, .. } => format!("waits for {}", words::waiting(waiting)),
             Self::Ready { .. } => "ready".to_owned(),
             Self::Refused { refusal, .. } => format!(
-                "REFUSED by {}: {}. Release: {}",
+                "REFUSED ({}): {}. Release: {}",
                 words::guard(refusal.guard),
                 words::clean(&refusal.reason),
                 words::clean(&refusal.release)
             ),
         })
     }
+}
+
+/// Steps that begin an operation or write down how it ended are told by those events; a line more would be noise.
+fn taken(verb: &str) -> Option<&'static str> {
+    Some(match verb {
+        "prepare" => "change set requested",
+        "discard" => "change sets that are no longer needed removed",
+        "protect" => "termination protection switched",
+        "set-policy" => "stack policy set",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -159,7 +165,7 @@ mod tests {
         };
         let all = [
             Progress::LookedAt { environment: "dev".parse().unwrap(), objects: 12, ready: 3 },
-            Progress::Took { key: key("msk"), verb: "prepare", bookkeeping: false },
+            Progress::Took { key: key("msk"), verb: "prepare" },
             Progress::Began { key: key("msk"), stack_name: "dev-performance-mgmt-msk".parse().unwrap(), kind },
             Progress::Moved {
                 key: key("msk"),
@@ -178,8 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn bookkeeping_makes_no_line() {
-        let took = Progress::Took { key: key("msk"), verb: "conclude", bookkeeping: true };
-        assert_eq!(took.line(at("03:12:30")), None);
+    fn what_another_event_tells_makes_no_line() {
+        for verb in ["conclude", "settle", "reject", "create", "execute"] {
+            assert_eq!(Progress::Took { key: key("msk"), verb }.line(at("03:12:30")), None);
+        }
     }
 }

@@ -94,10 +94,13 @@ impl StatusList {
     /// The status of every object of some environments, from their last plans and what is remembered.
     #[must_use]
     pub fn of<'a>(environments: impl IntoIterator<Item = (&'a Plan, &'a Memory)>) -> Self {
-        let items = environments.into_iter().flat_map(|(plan, memory)| {
-            order::entries(plan).into_iter().map(|(key, entry)| Status::of(plan, memory, key, entry))
-        });
-        Self { api_version: API_VERSION.to_owned(), kind: "StatusList".to_owned(), items: items.collect() }
+        let mut items = Vec::new();
+        for (plan, memory) in environments {
+            let plan = order::named(plan);
+            let entries = order::entries(&plan).into_iter();
+            items.extend(entries.map(|(key, entry)| Status::of(&plan, memory, key, entry)));
+        }
+        Self { api_version: API_VERSION.to_owned(), kind: "StatusList".to_owned(), items }
     }
 
     /// As a table, with a line of counts below it.
@@ -112,7 +115,7 @@ impl StatusList {
             (0, _) => paint.title(cell),
             (_, 1) => match cell.as_str() {
                 "True" => paint.good(cell),
-                "Stalled" => paint.danger(cell),
+                _ if self.items.get(y - 1).is_some_and(Status::is_stalled) => paint.danger(cell),
                 _ => paint.change(cell),
             },
             _ => cell,
@@ -190,19 +193,19 @@ impl Status {
 
     fn row(&self, now: Timestamp) -> Vec<String> {
         let ready = match () {
-            () if self.is_stalled() => "Stalled",
             () if self.is_ready() => "True",
             () if self.is(ConditionType::Ready, ConditionStatus::Unknown) => "Unknown",
             () => "False",
         };
         let elapsed: Option<Duration> = self.operation_since.map(|since| words::between(since, now));
-        let message = self.conditions.first().map(|ready| ready.message.as_str()).unwrap_or_default();
+        let message = self.conditions.first().map(|ready| words::clean(&ready.message)).unwrap_or_default();
+        let message = if self.is_stalled() { format!("STALLED, {message}") } else { message };
         vec![
             self.object.clone(),
             ready.to_owned(),
             self.stack_status.map_or("-", StackStatus::as_str).to_owned(),
             elapsed.map_or_else(|| "-".to_owned(), words::duration),
-            words::clean(message),
+            message,
         ]
     }
 }
@@ -228,7 +231,7 @@ fn conditions(entry: &Entry) -> Vec<Condition> {
     let reconciling = match (under_way, &stalled) {
         (Some(waiting), None) => Some((waiting_reason(waiting), waits(waiting))),
         (None, None) if entry.step.is_some() || !matches!(entry.action, Action::None | Action::Retain) => {
-            Some(("Progressing", format!("next: {}", next(entry))))
+            Some(("Progressing", format!("next step: {}", next(entry))))
         }
         _ => None,
     };

@@ -162,7 +162,7 @@ impl Timeline {
         let _ = writeln!(text, "Critical path {}: {path}.", say(self.critical_path_seconds));
         let waited = self.makespan_seconds.saturating_sub(self.critical_path_seconds);
         if waited > 0 {
-            let _ = writeln!(text, "The other {} went by between operations.", say(waited));
+            let _ = writeln!(text, "The other {} it waited: for calls, for a turn, for the next look.", say(waited));
         }
         text
     }
@@ -190,11 +190,13 @@ impl Bar {
 }
 
 fn label(bar: &Bar) -> String {
-    let text = format!("{} {}", short(&bar.object), bar.verb);
-    if text.chars().count() <= NAME {
-        return text;
+    let (name, verb) = (short(&bar.object), &bar.verb);
+    let room = NAME.saturating_sub(verb.chars().count() + 1);
+    if name.chars().count() <= room {
+        return format!("{name} {verb}");
     }
-    text.chars().take(NAME - 1).chain(['…']).collect()
+    let cut: String = name.chars().take(room.saturating_sub(1)).collect();
+    format!("{cut}… {verb}")
 }
 
 /// The object's name without environment and kind: an apply is of one environment.

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Paint, words};
-use crate::model::{Action, Changes, Entry, Key, Memory, Plan, StackMemory, Waiting};
+use super::{Paint, order, words};
+use crate::model::{Action, ChangeAction, Changes, Entry, Key, Memory, Plan, Replacement, StackMemory, Waiting};
 
 /// There is no such object in the plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,7 @@ pub fn why<'a>(
     journal: impl IntoIterator<Item = (Timestamp, &'a str)>,
     paint: Paint,
 ) -> Result<String, NoSuchObject> {
+    let plan = &order::named(plan);
     let Some(entry) = plan.entries.get(key) else { return Err(no_such_object(plan, key)) };
     let remembered = memory.stacks.get(key);
     let mut text = identity(plan, key, entry, paint);
@@ -73,7 +74,7 @@ fn intention(entry: &Entry) -> String {
     let mut text = match entry.action {
         Action::None => "\nIt is as the manifest asks.\n".to_owned(),
         // Refused, or waiting for a person: "will be" would promise too much.
-        action if !entry.refused.is_empty() => format!("\nThe plan is: {action}. It is refused.\n"),
+        action if !entry.refused.is_empty() => format!("\nThe change it needs ({action}) is refused.\n"),
         action => format!("\nIt {}.\n", words::intent(action)),
     };
     for difference in &entry.differences {
@@ -84,17 +85,15 @@ fn intention(entry: &Entry) -> String {
         changes => {
             let destroyed: Vec<_> = changes.list().iter().filter(|change| change.is_destructive()).collect();
             for change in &destroyed {
-                let fate = if change.retained { "leaves the stack but stays in the account" } else { "is destroyed" };
-                let maybe = match change.replacement {
-                    crate::model::Replacement::Conditional => "perhaps ",
-                    _ => "",
+                let perhaps = change.action == ChangeAction::Modify && change.replacement == Replacement::Conditional;
+                let fate = match (perhaps, change.retained) {
+                    (false, false) => "would be destroyed",
+                    (true, false) => "may be destroyed",
+                    (false, true) => "would leave the stack, and stay in the account",
+                    (true, true) => "may leave the stack, and stay in the account",
                 };
-                let _ = writeln!(
-                    text,
-                    "  ! {} ({}) {maybe}{fate}",
-                    words::clean(&change.resource),
-                    words::clean(&change.kind)
-                );
+                let (resource, kind) = (words::clean(&change.resource), words::clean(&change.kind));
+                let _ = writeln!(text, "  ! {resource} ({kind}) {fate}");
             }
         }
     }
@@ -114,12 +113,12 @@ fn running(memory: &StackMemory, now: Timestamp) -> String {
 fn obstacles(plan: &Plan, key: &Key, entry: &Entry, paint: Paint) -> String {
     let mut text = String::new();
     for refusal in &entry.refused {
-        let guard = paint.danger(format!("Refused by {}", words::guard(refusal.guard)));
+        let guard = paint.danger(format!("Refused ({})", words::guard(refusal.guard)));
         let release = paint.command(words::clean(&refusal.release));
         let _ = writeln!(text, "\n{guard}: {}\n  To release it: {release}", words::clean(&refusal.reason));
     }
     for waiting in &entry.waiting {
-        let _ = writeln!(text, "\nIt waits for {}.", words::waiting(waiting));
+        let _ = writeln!(text, "\nIt waits for {}.", words::briefly(waiting));
         if matches!(waiting, Waiting::Dependency { .. }) {
             text.push_str(&root_blockers(plan, key));
         }
@@ -132,22 +131,31 @@ fn obstacles(plan: &Plan, key: &Key, entry: &Entry, paint: Paint) -> String {
     text
 }
 
-/// What the objects that are waited for wait for themselves, down to those that wait for no other object: there the
-/// remedy is. Every object is visited once.
+/// What really holds the objects that are waited for: those behind them that wait for no other object, and those that
+/// wait for a person whatever else they wait for. There the remedy is. Every object is visited once.
 fn root_blockers(plan: &Plan, key: &Key) -> String {
     let mut seen = BTreeSet::from([key]);
     let mut open = vec![key];
-    let mut text = String::new();
+    let mut roots = BTreeSet::new();
     while let Some(next) = open.pop() {
         let Some(entry) = plan.entries.get(next) else { continue };
-        let behind: Vec<&Key> =
-            entry.depends_on.iter().filter(|key| plan.entries.get(key).is_some_and(|e| !e.ready)).collect();
-        if next != key && behind.is_empty() {
-            let _ = writeln!(text, "  At the bottom of it: {next} {}", state(entry));
+        let unready = |key: &&Key| plan.entries.get(*key).is_some_and(|entry| !entry.ready);
+        let behind: Vec<&Key> = entry.depends_on.iter().filter(unready).collect();
+        if next != key && (behind.is_empty() || needs_person(entry)) {
+            roots.insert(next);
         }
         open.extend(behind.into_iter().filter(|key| seen.insert(key)));
     }
+    let mut text = String::new();
+    for root in roots {
+        let state = plan.entries.get(root).map(state).unwrap_or_default();
+        let _ = writeln!(text, "  In the end that hangs on {root}, which {state}");
+    }
     text
+}
+
+fn needs_person(entry: &Entry) -> bool {
+    !entry.refused.is_empty() || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Approval { .. }))
 }
 
 /// How an object is, in half a sentence that follows its name.
@@ -156,10 +164,11 @@ fn state(entry: &Entry) -> String {
         return "is ready".to_owned();
     }
     if let Some(refusal) = entry.refused.first() {
-        return format!("is refused by {}: {}", words::guard(refusal.guard), words::clean(&refusal.reason));
+        return format!("is refused ({}): {}", words::guard(refusal.guard), words::clean(&refusal.reason));
     }
-    if let Some(waiting) = entry.waiting.first() {
-        return format!("waits for {}", words::waiting(waiting));
+    let approval = entry.waiting.iter().find(|waiting| matches!(waiting, Waiting::Approval { .. }));
+    if let Some(waiting) = approval.or(entry.waiting.first()) {
+        return format!("waits for {}", words::briefly(waiting));
     }
     words::intent(entry.action).to_owned()
 }
@@ -169,8 +178,8 @@ fn failures(memory: &StackMemory, now: Timestamp, paint: Paint) -> String {
     let heading = paint.danger("Last failure");
     let ago = words::duration(words::between(attempts.last, now));
     let times = match attempts.count {
-        0 | 1 => "the first with these inputs".to_owned(),
-        count => format!("number {count} with the same inputs"),
+        0 | 1 => "the first of these inputs".to_owned(),
+        count => format!("{count} in a row of the same inputs"),
     };
     let advice = if attempts.failure.transient {
         "AWS says that trying again may help."
@@ -178,7 +187,7 @@ fn failures(memory: &StackMemory, now: Timestamp, paint: Paint) -> String {
         "AWS does not say that trying again would help: change the manifest, or what it names."
     };
     format!(
-        "\n{heading}: {} ({ago} ago), {times}. The event that caused all others:\n  {}\n  {advice}\n",
+        "\n{heading}: {} ({ago} ago), {times}. The event behind it:\n  {}\n  {advice}\n",
         words::time(attempts.last),
         words::failure(&attempts.failure)
     )

@@ -96,10 +96,7 @@ pub(super) fn difference(difference: &Difference) -> String {
             format!("parameter {}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(known after apply)"))
         }
         Difference::NoEcho { name } => {
-            format!(
-                "parameter {}: changed, or not known to be the same (NoEcho: the value is never shown)",
-                clean(name)
-            )
+            format!("parameter {}: (NoEcho) changed, or not known to be the same", clean(name))
         }
         Difference::Tag { name, from, to } => {
             format!("tag {}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
@@ -122,8 +119,16 @@ fn moved(from: Option<&str>, to: Option<&str>, no_target: &str) -> String {
     format!("{from} → {to}")
 }
 
-/// What is waited for. Reads on after "waits for".
+/// What is waited for, and the failure behind it where there is one. Reads on after "waits for".
 pub(super) fn waiting(waiting: &Waiting) -> String {
+    match waiting {
+        Waiting::Backoff { failure: last, .. } => format!("{}; the last: {}", briefly(waiting), failure(last)),
+        other => briefly(other),
+    }
+}
+
+/// What is waited for, where the failure is told beside it.
+pub(super) fn briefly(waiting: &Waiting) -> String {
     match waiting {
         Waiting::Dependency { objects } => {
             let objects: Vec<String> = objects.iter().map(|object| clean(object)).collect();
@@ -135,9 +140,8 @@ pub(super) fn waiting(waiting: &Waiting) -> String {
             format!("{whose} ({status}{since})")
         }
         Waiting::ChangeSet { name } => format!("AWS to compute change set {}", clean(name)),
-        Waiting::Backoff { until, attempt, failure: why } => {
-            let times = count(*attempt as usize, "failure");
-            format!("another try at {}, after {times}; the last: {}", time(*until), failure(why))
+        Waiting::Backoff { until, attempt, .. } => {
+            format!("another try at {}, after {}", time(*until), count(*attempt as usize, "failure"))
         }
         Waiting::Unknown { why } => format!("a read to succeed: {}", clean(why)),
         Waiting::Approval { command } => format!("a person's approval: {}", clean(command)),
@@ -150,21 +154,21 @@ pub(super) fn failure(failure: &Failure) -> String {
     format!("{} ({}): {}", clean(&failure.resource), clean(&failure.kind), clean(&failure.reason))
 }
 
-/// The rule, as people call it.
+/// The rule, as people call it, in brackets after "refused".
 pub(super) fn guard(guard: Guard) -> &'static str {
     match guard {
         Guard::Mode => "mode",
         Guard::Ownership => "ownership",
         Guard::Prune => "pruning",
         Guard::Replace => "stateful replacement",
-        Guard::Backup => "backup",
+        Guard::Backup => "no fresh backup",
         Guard::Budget => "budget",
         Guard::TerminationProtection => "termination protection",
         Guard::StackName => "stack name",
-        Guard::RequiredTags => "required tags",
+        Guard::RequiredTags => "required tag",
         Guard::ExportInUse => "export in use",
         Guard::ChangeSet => "change set",
-        Guard::Stalled => "stalled",
+        Guard::Stalled => "failed before",
         Guard::Stuck => "stuck",
         Guard::Revision => "older revision",
         Guard::TemplateSize => "template size",
