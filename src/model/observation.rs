@@ -60,6 +60,8 @@ pub struct Observation {
     pub at: Timestamp,
     /// For every account and region: were the credentials those of the right account and all pages read?
     pub listings: BTreeMap<Scope, Result<(), Unknown>>,
+    /// Pages that were read to list them: what another look of this kind costs.
+    pub pages: usize,
     /// The stacks that concern us, wherever they were listed.
     pub stacks: BTreeMap<StackAddress, ObservedStack>,
     /// How our last operations ended, where that was asked for.

@@ -9,10 +9,10 @@ use futures_util::stream::iter;
 use jiff::Timestamp;
 
 use super::Observer;
-use super::listing::add;
+use super::listing::{Listed, add};
 use crate::model::{
     ChangeSetName, ChangeSetState, ChangeSetSummary, ChangeSets, Conclusion, Digest, Key, Need, Observation,
-    ObservedStack, Operation, Scope, Seen, StackAddress, StackId, StackName, TemplateFacts, Unknown,
+    Operation, Scope, Seen, StackAddress, StackId, StackName, TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, Stacks};
@@ -32,7 +32,7 @@ const EVENT_PAGES_MAX: usize = 60;
 const PAGES_MAX: usize = 1_000;
 
 enum Answer {
-    Listing(Scope, Result<std::collections::BTreeMap<StackAddress, ObservedStack>, Unknown>),
+    Listing(Scope, Listed),
     Template(Seen<TemplateFacts>),
     StackPolicy(Seen<Digest>),
     ChangeSets(ChangeSets),

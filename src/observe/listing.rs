@@ -16,8 +16,8 @@ const PAGE_WITHIN: Duration = Duration::from_secs(30);
 /// More pages than any account has: 2,000 stacks is AWS's default quota, and a page holds up to a hundred.
 const PAGES_MAX: usize = 10_000;
 
-/// Stacks of one scope, or why they are not known.
-type Listed = Result<BTreeMap<StackAddress, ObservedStack>, Unknown>;
+/// Stacks of one scope and the pages they were on, or why they are not known.
+pub(super) type Listed = Result<(BTreeMap<StackAddress, ObservedStack>, usize), Unknown>;
 
 impl Observer<'_> {
     /// Lists everything the environment touches, all pages of every account and region at the same time.
@@ -27,7 +27,7 @@ impl Observer<'_> {
         let scopes: Vec<Scope> = self.scopes().into_iter().collect();
         let listed = join_all(scopes.iter().map(|scope| self.list(scope, &concern))).await;
         let mut observation =
-            Observation { at, listings: BTreeMap::new(), stacks: BTreeMap::new(), conclusions: BTreeMap::new() };
+            Observation { at, listings: BTreeMap::new(), pages: 0, stacks: BTreeMap::new(), conclusions: BTreeMap::new() };
         for (scope, listed) in scopes.into_iter().zip(listed) {
             add(&mut observation, scope, listed);
         }
@@ -72,7 +72,7 @@ impl Observer<'_> {
         let port = self.governor.stacks(scope, self.role(scope), Priority::Status);
         let mut stacks = BTreeMap::new();
         let mut next = None;
-        for _ in 0..PAGES_MAX {
+        for page in 1..=PAGES_MAX {
             let Page { items, next: after } = match self.cx.timeout(PAGE_WITHIN, port.list(next)).await {
                 Some(page) => page.map_err(|error: PortError| Unknown::because(error))?,
                 None => return Err(too_slow()),
@@ -85,7 +85,7 @@ impl Observer<'_> {
             }
             next = after;
             if next.is_none() {
-                return Ok(stacks);
+                return Ok((stacks, page));
             }
         }
         Err(Unknown::because("the list of stacks has no end"))
@@ -94,7 +94,8 @@ impl Observer<'_> {
 
 pub(super) fn add(observation: &mut Observation, scope: Scope, listed: Listed) {
     match listed {
-        Ok(stacks) => {
+        Ok((stacks, pages)) => {
+            observation.pages += pages;
             observation.stacks.extend(stacks);
             observation.listings.insert(scope, Ok(()));
         }
