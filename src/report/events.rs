@@ -1,4 +1,6 @@
-//! What happened in a stack, as CloudFormation tells it: newest last, failures marked, the first of them pointed out.
+//! What happened in a stack, as `CloudFormation` tells it: newest last, failures marked, the first of them pointed out.
+
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -74,7 +76,7 @@ impl EventList {
             if index > 0 {
                 text.push('\n');
             }
-            text.push_str(&format!("{}\n", paint.title(&stack.object)));
+            let _ = writeln!(text, "{}", paint.title(&stack.object));
             if stack.events.is_empty() {
                 text.push_str("  no events\n");
             }
@@ -128,7 +130,7 @@ impl Event {
 
     /// It was stopped because another resource failed (AWS: "Resource creation cancelled").
     fn is_cancelled(&self) -> bool {
-        self.reason.as_deref().is_some_and(|reason| reason.to_ascii_lowercase().contains("cancelled"))
+        self.reason.as_deref().is_some_and(|reason| reason.starts_with("Resource ") && reason.contains(" cancelled"))
     }
 
     fn row(&self) -> Vec<String> {

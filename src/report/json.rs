@@ -125,8 +125,8 @@ pub struct Summary {
     pub waiting: usize,
     /// Objects that a rule forbids to change.
     pub refused: usize,
-    /// Resources that are replaced or removed, or perhaps replaced.
-    pub destroyed_resources: usize,
+    /// Resources that are replaced or removed, for certain or perhaps; those that are retained too.
+    pub replaced_or_removed: usize,
 }
 
 /// One object and the whole change it needs.
@@ -284,7 +284,7 @@ impl Summary {
             *summary.of_action(entry.action) += 1;
             summary.waiting += usize::from(!entry.waiting.is_empty());
             summary.refused += usize::from(!entry.refused.is_empty());
-            summary.destroyed_resources += entry.changes.list().iter().filter(|change| change.is_destructive()).count();
+            summary.replaced_or_removed += entry.changes.list().iter().filter(|change| change.is_destructive()).count();
         }
         summary
     }
@@ -351,6 +351,22 @@ mod tests {
         let s = Summary::of(&fixtures::everything());
         let sum = s.in_sync + s.create + s.update + s.may_update + s.adopt + s.recreate + s.recover + s.delete;
         assert_eq!(sum + s.retain + s.unknown, s.objects);
+    }
+
+    #[test]
+    fn one_plan_is_a_plan_and_any_other_number_a_list() {
+        let kind = |plans: &[Plan]| {
+            let text = plans_json(plans).unwrap();
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()["kind"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(kind(&[fixtures::in_sync()]), "Plan");
+        assert_eq!(kind(&[fixtures::in_sync(), fixtures::everything()]), "PlanList");
+        assert_eq!(kind(&[]), "PlanList");
+    }
+
+    #[test]
+    fn the_contract_with_machines_is_as_it_was() {
+        fixtures::golden("schemas.json", &to_json(&schemas()).unwrap());
     }
 
     #[test]

@@ -48,8 +48,9 @@ pub(super) fn entries(plan: &Plan) -> Vec<(&Key, &Entry)> {
 }
 
 /// The plan with its own digest in the commands that ask for it. The planner writes `--plan DIGEST`: a digest cannot
-/// be part of what it is the digest of.
-pub(super) fn named(plan: &Plan) -> Plan {
+/// be part of what it is the digest of. Every report of a plan does this itself; progress does not know the plan.
+#[must_use]
+pub fn named(plan: &Plan) -> Plan {
     let fill = |text: &mut String| *text = text.replace("--plan DIGEST", &format!("--plan {}", plan.digest.short()));
     let mut named = plan.clone();
     for entry in named.entries.values_mut() {
@@ -71,7 +72,22 @@ pub(super) fn dependencies(plan: &Plan) -> Dependencies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixtures::key;
+    use crate::report::fixtures::{self, key};
+
+    #[test]
+    fn commands_name_the_plan_that_they_stand_in() {
+        let plan = named(&fixtures::everything());
+        assert!(!format!("{plan:?}").contains("DIGEST"));
+    }
+
+    #[test]
+    fn deletions_come_last_and_against_the_graph() {
+        let plan = fixtures::everything();
+        let order: Vec<&str> = entries(&plan).iter().map(|(key, _)| key.name.as_str()).collect();
+        assert_eq!(order[order.len() - 3..], ["consumer", "legacy", "kept"]);
+        let position = |name| order.iter().position(|other| *other == name);
+        assert!(position("network") < position("alb") && position("alb") < position("ecs-service"));
+    }
 
     #[test]
     fn dependencies_come_first_and_a_cycle_hides_nothing() {

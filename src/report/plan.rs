@@ -73,14 +73,8 @@ fn object(key: &Key, entry: &Entry, several_scopes: bool, paint: Paint) -> Strin
     let scope = if several_scopes { format!(" in {}", entry.address.scope) } else { String::new() };
     let _ = writeln!(text, "{BODY}{}", paint.quiet(format!("stack {}{scope}{status}", entry.address.name)));
 
-    // The line above has said it already.
-    let said = |difference: &&Difference| {
-        matches!(
-            (difference, entry.action),
-            (Difference::Absent, Action::Create) | (Difference::NotDesired, Action::Retain)
-        )
-    };
-    for (index, difference) in entry.differences.iter().filter(|difference| !said(difference)).enumerate() {
+    let news = |difference: &&Difference| !words::goes_without_saying(entry.action, difference);
+    for (index, difference) in entry.differences.iter().filter(news).enumerate() {
         let because = if index == 0 { "because" } else { "       " };
         let _ = writeln!(text, "{BODY}{because} {}", words::difference(difference));
     }
@@ -213,8 +207,8 @@ fn footer(plan: &Plan, summary: &Summary, paint: Paint) -> String {
         let _ = write!(text, "; {number} {what}");
     }
     text.push_str(".\n");
-    if summary.destroyed_resources > 0 {
-        let resources = words::count(summary.destroyed_resources, "resource");
+    if summary.replaced_or_removed > 0 {
+        let resources = words::count(summary.replaced_or_removed, "resource");
         let _ = writeln!(
             text,
             "{}",
@@ -272,6 +266,16 @@ mod tests {
     #[test]
     fn a_plan_in_sync_is_two_sentences() {
         fixtures::golden("plan-in-sync.txt", &plan(&fixtures::in_sync(), Paint::Plain));
+    }
+
+    #[test]
+    fn several_environments_follow_each_other_and_several_regions_are_told_apart() {
+        let mut abroad = fixtures::in_sync();
+        abroad
+            .entries
+            .extend(fixtures::everything().entries.into_iter().filter(|(key, _)| *key == fixtures::key("iam")));
+        abroad.entries.get_mut(&fixtures::key("iam")).unwrap().address.scope.region = "us-west-2".parse().unwrap();
+        fixtures::golden("plans.txt", &plans(&[fixtures::in_sync(), abroad], Paint::Plain));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! not move until a person does something (a refusal, or an approval that is waited for). What could not be seen is
 //! `Unknown`, never `True`. Derived anew from the last plan every time, never stored.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -40,7 +41,7 @@ pub struct Status {
     pub account: String,
     /// Its region.
     pub region: String,
-    /// Its status in CloudFormation; `null` if it does not exist or could not be seen.
+    /// Its status in `CloudFormation`; `null` if it does not exist or could not be seen.
     pub stack_status: Option<StackStatus>,
     /// The change it needs.
     pub action: Action,
@@ -139,13 +140,13 @@ impl StatusList {
             (number(ConditionType::Ready, ConditionStatus::Unknown), "unknown"),
         ] {
             if number > 0 {
-                text.push_str(&format!(", {number} {what}"));
+                let _ = write!(text, ", {number} {what}");
             }
         }
         text.push_str(".\n");
         if let Some(stalled) = having(ConditionType::Stalled, ConditionStatus::True).next() {
             let command = paint.command(format!("landfast why {}", stalled.object));
-            text.push_str(&format!("What would release it, for example: {command}\n"));
+            let _ = writeln!(text, "What would release it: {command}");
         }
         text
     }
@@ -218,31 +219,25 @@ fn conditions(entry: &Entry) -> Vec<Condition> {
     let under_way = entry.waiting.iter().find(|waiting| !needs_person(waiting));
 
     let stalled = match (entry.refused.first(), approval) {
-        (Some(first), _) => {
-            let more = match entry.refused.len() {
-                0 | 1 => String::new(),
-                number => format!(" (and {} more)", words::count(number - 1, "refusal")),
-            };
-            Some((words::guard_reason(first.guard), format!("{}{more}", first.reason)))
-        }
-        (None, Some(approval)) => Some((waiting_reason(approval), waits(approval))),
+        (Some(first), _) => Some((words::guard_reason(first.guard), format!("{} {}", entry.action, refused(entry)))),
+        (None, Some(approval)) => Some((waiting_reason(approval), waits(entry, approval))),
         (None, None) => None,
     };
     let reconciling = match (under_way, &stalled) {
-        (Some(waiting), None) => Some((waiting_reason(waiting), waits(waiting))),
+        (Some(waiting), None) => Some((waiting_reason(waiting), waits(entry, waiting))),
         (None, None) if entry.step.is_some() || !matches!(entry.action, Action::None | Action::Retain) => {
-            Some(("Progressing", format!("next step: {}", next(entry))))
+            Some(("Progressing", next(entry)))
         }
         _ => None,
     };
     let ready = match (&stalled, &reconciling) {
         _ if unknown => {
-            let waiting = under_way.map_or_else(|| "it could not be seen".to_owned(), waits);
+            let waiting = under_way.map_or_else(|| words::intent(Action::Unknown).to_owned(), |w| waits(entry, w));
             (ConditionStatus::Unknown, "ReadFailed", waiting)
         }
         _ if entry.action == Action::None => (ConditionStatus::True, "InSync", "in sync".to_owned()),
         (Some((reason, message)), _) | (None, Some((reason, message))) => {
-            (ConditionStatus::False, *reason, format!("{}: {message}", entry.action))
+            (ConditionStatus::False, *reason, message.clone())
         }
         (None, None) => (ConditionStatus::False, "Retained", words::intent(entry.action).to_owned()),
     };
@@ -259,11 +254,29 @@ fn conditions(entry: &Entry) -> Vec<Condition> {
 }
 
 fn next(entry: &Entry) -> String {
-    entry.step.as_ref().map_or_else(|| entry.action.to_string(), |step| step.action.verb().to_owned())
+    let intent = words::intent(entry.action);
+    match entry.step.as_ref().map(|step| step.action.verb()) {
+        Some(verb) if verb != entry.action.to_string() => format!("{intent} (next step: {verb})"),
+        _ => intent.to_owned(),
+    }
 }
 
-fn waits(waiting: &Waiting) -> String {
-    format!("waits for {}", words::waiting(waiting))
+/// The first refusal, and how many there are beside it.
+fn refused(entry: &Entry) -> String {
+    let Some(first) = entry.refused.first() else { return String::new() };
+    let more = match entry.refused.len() {
+        0 | 1 => String::new(),
+        number => format!(" ({} more)", words::count(number - 1, "refusal")),
+    };
+    format!("refused ({}): {}{more}", words::guard(first.guard), first.reason)
+}
+
+fn waits(entry: &Entry, waiting: &Waiting) -> String {
+    let waiting = words::waiting(waiting);
+    match entry.action {
+        Action::None | Action::Unknown => format!("waits for {waiting}"),
+        action => format!("{action}: waits for {waiting}"),
+    }
 }
 
 fn waiting_reason(waiting: &Waiting) -> &'static str {

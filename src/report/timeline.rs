@@ -131,7 +131,7 @@ impl Timeline {
             return "Nothing was done.\n".to_owned();
         };
         let names = self.bars.iter().map(|bar| label(bar).chars().count()).max().unwrap_or_default();
-        let chart = WIDTH - names - TOOK - 4;
+        let chart = WIDTH.saturating_sub(names + TOOK + 4).max(1);
         let mut text = String::new();
         for bar in &self.bars {
             let line = bar.draw(begin, self.makespan_seconds, chart);

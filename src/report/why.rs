@@ -77,7 +77,7 @@ fn intention(entry: &Entry) -> String {
         action if !entry.refused.is_empty() => format!("\nThe change it needs ({action}) is refused.\n"),
         action => format!("\nIt {}.\n", words::intent(action)),
     };
-    for difference in &entry.differences {
+    for difference in entry.differences.iter().filter(|one| !words::goes_without_saying(entry.action, one)) {
         let _ = writeln!(text, "  - {}", words::difference(difference));
     }
     match &entry.changes {
@@ -123,12 +123,12 @@ fn obstacles(plan: &Plan, key: &Key, entry: &Entry, paint: Paint) -> String {
             text.push_str(&root_blockers(plan, key));
         }
     }
-    if text.is_empty() && entry.action != Action::None {
-        if let Some(step) = &entry.step {
-            let _ = writeln!(text, "\nNothing holds it. The next step is: {}.", step.action.verb());
+    match &entry.step {
+        Some(step) if text.is_empty() && entry.action != Action::None => {
+            format!("\nNothing holds it. The next step is: {}.\n", step.action.verb())
         }
+        _ => text,
     }
-    text
 }
 
 /// What really holds the objects that are waited for: those behind them that wait for no other object, and those that
@@ -178,8 +178,8 @@ fn failures(memory: &StackMemory, now: Timestamp, paint: Paint) -> String {
     let heading = paint.danger("Last failure");
     let ago = words::duration(words::between(attempts.last, now));
     let times = match attempts.count {
-        0 | 1 => "the first of these inputs".to_owned(),
-        count => format!("{count} in a row of the same inputs"),
+        0 | 1 => "once".to_owned(),
+        count => format!("{count} times"),
     };
     let advice = if attempts.failure.transient {
         "AWS says that trying again may help."
@@ -187,7 +187,7 @@ fn failures(memory: &StackMemory, now: Timestamp, paint: Paint) -> String {
         "AWS does not say that trying again would help: change the manifest, or what it names."
     };
     format!(
-        "\n{heading}: {} ({ago} ago), {times}. The event behind it:\n  {}\n  {advice}\n",
+        "\n{heading}: {} ({ago} ago). These inputs have failed {times}. The event behind it:\n  {}\n  {advice}\n",
         words::time(attempts.last),
         words::failure(&attempts.failure)
     )
@@ -205,7 +205,7 @@ fn neighbours(plan: &Plan, key: &Key, entry: &Entry) -> String {
     let dependents: Vec<(&Key, &Entry)> =
         plan.entries.iter().filter(|(_, entry)| entry.depends_on.contains(key)).collect();
     if !dependents.is_empty() {
-        text.push_str("\nOn it depend:\n");
+        text.push_str("\nWhat depends on it:\n");
         for (other, entry) in dependents {
             let _ = writeln!(text, "  {other} {}", state(entry));
         }

@@ -78,13 +78,18 @@ pub(super) fn intent(action: Action) -> &'static str {
         Action::Create => "will be created",
         Action::Update => "will be updated",
         Action::MayUpdate => "may be updated, once what it refers to has changed",
-        Action::Adopt => "will be taken over as it is, and updated from then on",
+        Action::Adopt => "will be taken over",
         Action::Recreate => "will be deleted and created again: its creation failed, and it was never healthy",
         Action::Recover => "is stuck, and one operation will try to free it",
         Action::Delete => "will be DELETED",
         Action::Retain => "stays, although its manifest is gone",
         Action::Unknown => "could not be seen, so nothing is decided",
     }
+}
+
+/// The sentence of [`intent`] says this difference already.
+pub(super) fn goes_without_saying(action: Action, difference: &Difference) -> bool {
+    matches!((action, difference), (Action::Create, Difference::Absent) | (Action::Retain, Difference::NotDesired))
 }
 
 /// One difference.
