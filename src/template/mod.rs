@@ -5,9 +5,11 @@
 
 mod canonical;
 mod export;
+mod opaque;
 mod predict;
 mod read;
 
 pub use export::resolve_name;
-pub use predict::predict;
+pub use opaque::{json_digest, opaque_facts};
+pub use predict::{all_removed, predict};
 pub use read::{MAX_BYTES, TemplateError, parse};
