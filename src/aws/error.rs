@@ -98,7 +98,8 @@ const PHRASES: &[(Class, &str)] = &[
     (Class::Conflict, "_IN_PROGRESS state"),
     (Class::Conflict, "cannot be called from current stack status"),
     (Class::Conflict, "while TerminationProtection is enabled"),
-    (Class::Conflict, "cannot be deleted as it is in use by"),
+    (Class::Conflict, "cannot be deleted while in status"),
+    (Class::Conflict, "as it is in use by"),
     (Class::Limit, "limit exceeded"),
 ];
 
@@ -223,4 +224,91 @@ fn without(message: &str, secrets: &[&Redacted]) -> String {
         .iter()
         .filter(|secret| !secret.expose().is_empty())
         .fold(message.to_owned(), |message, secret| message.replace(secret.expose(), "<redacted>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_a_class() {
+        let rows: &[(Class, u16, &str, &str)] = &[
+            (Class::Throttled, 400, "Throttling", "Rate exceeded"),
+            (Class::Throttled, 400, "ThrottlingException", "Rate exceeded"),
+            (Class::Throttled, 503, "RequestLimitExceeded", "Request limit exceeded."),
+            (Class::Throttled, 429, "TooManyRequestsException", ""),
+            (Class::Throttled, 503, "SlowDown", "Please reduce your request rate."),
+            (Class::Throttled, 429, "SomethingNew", ""),
+            (Class::Throttled, 400, "ValidationError", "Rate exceeded for UpdateStack"),
+            (Class::Conflict, 400, "AlreadyExistsException", "Stack [a] already exists"),
+            (Class::Conflict, 400, "AlreadyExistsException", "ChangeSet a cannot be created due to a mismatch"),
+            (Class::Conflict, 400, "InvalidChangeSetStatus", "ChangeSet [a] cannot be executed in its current status"),
+            (Class::Conflict, 400, "TokenAlreadyExistsException", "A stack operation with this token exists"),
+            (Class::Conflict, 400, "OperationInProgressException", ""),
+            (Class::Conflict, 400, "ValidationError", "Stack [a] already exists"),
+            (
+                Class::Conflict,
+                400,
+                "ValidationError",
+                "Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated.",
+            ),
+            (
+                Class::Conflict,
+                400,
+                "ValidationError",
+                "Stack:arn is in ROLLBACK_COMPLETE state and can not be updated.",
+            ),
+            (Class::Conflict, 400, "ValidationError", "Stack [a] cannot be deleted while in status UPDATE_IN_PROGRESS"),
+            (Class::Conflict, 400, "ValidationError", "CancelUpdateStack cannot be called from current stack status"),
+            (
+                Class::Conflict,
+                400,
+                "ValidationError",
+                "Stack [a] cannot be deleted while TerminationProtection is enabled",
+            ),
+            (Class::Conflict, 400, "ValidationError", "Export a cannot be deleted as it is in use by b"),
+            (Class::NotFound, 404, "ChangeSetNotFound", "ChangeSet [a] does not exist"),
+            (Class::NotFound, 400, "ValidationError", "Stack with id a does not exist"),
+            (Class::NotFound, 400, "ValidationError", "Stack [a] does not exist"),
+            (Class::NotFound, 400, "ValidationError", "Stack:arn does not exist"),
+            (Class::NotFound, 404, "NoSuchBucket", "The specified bucket does not exist"),
+            (Class::NotFound, 400, "TableNotFoundException", "Table not found: a"),
+            (Class::Limit, 400, "LimitExceededException", "Limit for stack has been exceeded"),
+            (Class::Denied, 403, "AccessDenied", "User: a is not authorized to perform: b"),
+            (Class::Denied, 400, "AccessDeniedException", ""),
+            (Class::Denied, 403, "UnauthorizedOperation", ""),
+            (Class::Denied, 403, "ExpiredToken", "The security token included in the request is expired"),
+            (Class::Denied, 400, "ExpiredTokenException", ""),
+            (Class::Denied, 403, "InvalidClientTokenId", ""),
+            (Class::Denied, 403, "SignatureDoesNotMatch", ""),
+            (Class::Denied, 400, "UnrecognizedClientException", ""),
+            (Class::Denied, 403, "SomethingNew", ""),
+            (Class::Denied, 400, "ValidationError", "Role arn is invalid or cannot be assumed"),
+            (Class::Denied, 400, "ValidationError", "S3 error: Access Denied"),
+            (Class::Invalid, 400, "InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_IAM]"),
+            (Class::Invalid, 400, "ValidationError", "Template format error: unsupported structure."),
+            (Class::Invalid, 400, "ValidationError", "Parameters: [A] do not exist in the template"),
+            (Class::Invalid, 400, "ValidationError", "S3 error: The specified bucket does not exist"),
+            (Class::Invalid, 400, "ValidationException", "1 validation error detected"),
+            (Class::Invalid, 400, "SomethingNew", ""),
+            (Class::Transient, 500, "InternalFailure", ""),
+            (Class::Transient, 503, "ServiceUnavailable", ""),
+            (Class::Transient, 400, "RequestTimeout", "Your socket connection was not read from in time"),
+            (Class::Transient, 502, "SomethingNew", ""),
+        ];
+        for (expected, status, code, message) in rows {
+            assert_eq!(classify(Some(code), message, Some(*status)), *expected, "{status} {code}: {message}");
+        }
+        assert_eq!(classify(None, "", None), Class::Transient);
+        assert_eq!(classify(None, "", Some(400)), Class::Invalid);
+    }
+
+    #[test]
+    fn no_code_has_two_classes() {
+        let mut codes: Vec<_> = CODES.iter().flat_map(|(_, codes)| *codes).collect();
+        codes.sort_unstable();
+        let count = codes.len();
+        codes.dedup();
+        assert_eq!(codes.len(), count);
+    }
 }

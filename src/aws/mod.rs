@@ -10,6 +10,8 @@ mod error;
 mod request;
 mod stacks;
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod wire;
 
 pub use cloud::{AwsCloud, Settings};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Input;
 use super::resolve::spec_digest;
 use crate::model::{
-    Action, Consent, Difference, Digest, Entry, Environment, FingerprintKey, Grant, Key, Plan, ResourceChange, Seen,
+    Action, Changes, Consent, Difference, Digest, Entry, Environment, FingerprintKey, Grant, Key, Plan, ResourceChange, Seen,
     StackAddress, StackId,
 };
 
@@ -89,7 +89,12 @@ pub(super) fn grants(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
     covers(input, key, entry, &spec)
 }
 
+/// The resources that AWS says go. What is only predicted of an update is no basis for consent; of a deletion, all
+/// there is goes.
 fn destroyed(entry: &Entry) -> BTreeSet<String> {
+    if matches!(entry.changes, Changes::Predicted(_)) && entry.action != Action::Delete {
+        return BTreeSet::new();
+    }
     entry.changes.list().iter().filter(|change| change.is_destructive()).map(|change| change.resource.clone()).collect()
 }
 
