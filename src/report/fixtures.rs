@@ -122,6 +122,7 @@ fn creation() -> Entry {
             expect: Expect::Absent,
             revision: 42,
             cost: (1, 0, 0),
+            depends_on: BTreeSet::new(),
             action: Do::Create {
                 inputs: Arc::new(inputs),
                 token: "landfast-1".to_owned(),
@@ -374,7 +375,12 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
 }
 
 fn spec(name: &str, on: &[&str]) -> StackSpec {
-    let facts = TemplateFacts { digest: Digest::of(name), outputs: BTreeMap::new(), resources: BTreeMap::new(), retained: BTreeSet::new() };
+    let facts = TemplateFacts {
+        digest: Digest::of(name),
+        outputs: BTreeMap::new(),
+        resources: BTreeMap::new(),
+        retained: BTreeSet::new(),
+    };
     let template = Template {
         body: "Resources: {}".into(),
         facts,
