@@ -150,8 +150,7 @@ fn hear(root: &Path, real: &Path, news: &News, event: notify::Result<notify::Eve
 /// Whether an event is about a change. Reading the files makes events, too: to count them would never end.
 fn is_change(kind: EventKind) -> bool {
     match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => true,
     }
 }
