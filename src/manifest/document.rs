@@ -45,7 +45,8 @@ pub(super) enum StackKind {
 pub(super) struct Metadata {
     /// Lower-case letters, digits and hyphens, 1 to 63 of them, starting with a letter.
     #[schemars(regex(pattern = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"))]
-    pub(super) name: String,
+    #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
+    name: String,
 }
 
 /// An environment: one account and region, and the resource manifests that are instantiated in it.
@@ -60,7 +61,8 @@ pub(super) struct EnvironmentDocument {
     #[expect(dead_code, reason = "checked by its type")]
     kind: EnvironmentKind,
     /// What it is called.
-    pub(super) metadata: Metadata,
+    #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
+    metadata: Metadata,
     /// What it should be.
     pub(super) spec: EnvironmentSpec,
 }
@@ -209,7 +211,8 @@ pub(super) struct StackDocument {
     #[expect(dead_code, reason = "checked by its type")]
     kind: StackKind,
     /// What it is called.
-    pub(super) metadata: Metadata,
+    #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
+    metadata: Metadata,
     /// What it should be.
     pub(super) spec: StackDocumentSpec,
 }
@@ -276,8 +279,9 @@ pub(super) struct StackDocumentSpec {
 }
 
 /// A text, a number or a boolean; all become text, as they are written.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[expect(dead_code, reason = "its text is read from the tree, where numbers are as they were written")]
 pub(super) enum Scalar {
     /// A boolean.
     Bool(bool),
@@ -289,21 +293,10 @@ pub(super) enum Scalar {
     Text(String),
 }
 
-impl Scalar {
-    /// As CloudFormation takes it.
-    pub(super) fn text(&self) -> String {
-        match self {
-            Self::Bool(value) => value.to_string(),
-            Self::Integer(value) => value.to_string(),
-            Self::Number(value) => value.to_string(),
-            Self::Text(text) => text.clone(),
-        }
-    }
-}
-
 /// A scalar, or a list of them.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[expect(dead_code, reason = "as for a scalar")]
 pub(super) enum ParameterValue {
     /// One value.
     One(Scalar),
@@ -316,7 +309,7 @@ pub(super) enum ParameterValue {
 #[serde(untagged)]
 pub(super) enum ValueTree {
     /// One value.
-    Leaf(Scalar),
+    Leaf(#[expect(dead_code, reason = "as for a scalar")] Scalar),
     /// Named ones.
     Branch(BTreeMap<String, ValueTree>),
 }

@@ -402,7 +402,8 @@ fn finder<'f>(
     Box::new(move |environment, stack, output, site| {
         let error = |code, message: String| Problem::error(code, message, site.file, site.span);
         let environment = environment.unwrap_or(here.as_str());
-        let Some((name, members)) = index.iter().find(|(name, _)| name.as_str() == environment) else {
+        let known = environment.parse::<EnvName>().ok();
+        let Some((name, members)) = known.and_then(|known| index.get_key_value(&known)) else {
             let problem =
                 error("unknown-environment", format!("there is no environment `{environment}` that can be read"));
             return Err(problem.suggest(environment, environments.keys().map(EnvName::as_str)));
