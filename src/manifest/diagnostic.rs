@@ -145,7 +145,9 @@ pub(super) fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c 
         .into_iter()
         .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_ascii_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + wrong.len().max(candidate.len()) / 4)
+        .filter(|(distance, candidate)| {
+            *distance < wrong.len() && *distance <= 1 + wrong.len().max(candidate.len()) / 4
+        })
         .min()
         .map(|(_, candidate)| candidate)
 }

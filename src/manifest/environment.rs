@@ -11,7 +11,7 @@ use super::parameters::{self, FileEntry};
 use super::policy::policy;
 use super::render::{Names, Site};
 use crate::model::{AssumeRole, EnvName, Environment, InvalidName, Scope, Snapshot};
-use crate::yaml::Span;
+use crate::yaml::{Entry, Span};
 
 /// An environment that could be read, without its stacks.
 pub(super) struct Env<'s> {
@@ -137,8 +137,8 @@ impl<'s> Reader<'_, 's> {
     fn values(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec, names: &Names<'_>) -> BTreeMap<String, String> {
         let mut flat = BTreeMap::new();
         let mut path = vec!["spec", "values"];
-        let root = doc.at(&path);
-        self.branch(doc, &spec.values, root, &mut path, names, &mut flat);
+        let entries = doc.entries(&path);
+        self.branch(doc, &spec.values, entries, &mut path, names, &mut flat);
         flat
     }
 
@@ -146,15 +146,15 @@ impl<'s> Reader<'_, 's> {
         &mut self,
         doc: &Doc<'_>,
         tree: &BTreeMap<String, ValueTree>,
-        node: &'n crate::yaml::Node,
+        entries: &'n [Entry],
         path: &mut Vec<&'n str>,
         names: &Names<'_>,
         flat: &mut BTreeMap<String, String>,
     ) {
-        for entry in node.entries() {
+        for entry in entries {
             path.push(&entry.key);
             match tree.get(&entry.key) {
-                Some(ValueTree::Branch(inner)) => self.branch(doc, inner, &entry.value, path, names, flat),
+                Some(ValueTree::Branch(inner)) => self.branch(doc, inner, entry.value.entries(), path, names, flat),
                 Some(ValueTree::Leaf(_)) => {
                     let text = parameters::joined(&entry.value).unwrap_or_default();
                     let value = names.literal(&text, Site::of(doc, &entry.value), &mut self.problems);
@@ -185,7 +185,7 @@ impl<'s> Reader<'_, 's> {
 
     fn tags(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec, names: &Names<'_>) -> BTreeMap<String, String> {
         let mut tags = BTreeMap::new();
-        for entry in doc.at(&["spec", "tags"]).entries().iter().filter(|entry| spec.tags.contains_key(&entry.key)) {
+        for entry in doc.entries(&["spec", "tags"]).iter().filter(|entry| spec.tags.contains_key(&entry.key)) {
             let text = parameters::joined(&entry.value).unwrap_or_default();
             if let Some(text) = names.literal(&text, Site::of(doc, &entry.value), &mut self.problems) {
                 tags.insert(entry.key.clone(), text);
@@ -196,7 +196,7 @@ impl<'s> Reader<'_, 's> {
 
     fn includes(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec, names: &Names<'_>) -> BTreeSet<Arc<str>> {
         let mut files = BTreeSet::new();
-        let nodes = doc.at(&["spec", "include"]).items();
+        let nodes = doc.items(&["spec", "include"]);
         for (include, node) in spec.include.iter().zip(nodes) {
             let site = Site::of(doc, node);
             let Some(include) = names.literal(include, site, &mut self.problems) else { continue };

@@ -8,7 +8,7 @@ use super::diagnostic::{Problem, nearest};
 use super::document::{API_VERSION, KINDS};
 use super::schema;
 use crate::model::{FileContent, Snapshot};
-use crate::yaml::{self, Content, Fault, FaultKind, Node, Place, Span};
+use crate::yaml::{self, Content, Entry, Fault, FaultKind, Node, Place, Span};
 
 /// The largest file that is read.
 pub(super) const MAX_BYTES: u64 = 1_048_576;
@@ -23,14 +23,19 @@ pub(super) struct Doc<'s> {
 }
 
 impl Doc<'_> {
-    /// The node at a path, or the deepest that is there.
-    pub(super) fn at(&self, path: &[&str]) -> &Node {
-        let mut node = &self.root;
-        for key in path {
-            let Some(next) = node.get(key) else { break };
-            node = next;
-        }
-        node
+    /// The node at a path.
+    pub(super) fn at(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(&self.root, |node, key| node.get(key))
+    }
+
+    /// The entries of the mapping at a path; none where there is none.
+    pub(super) fn entries(&self, path: &[&str]) -> &[Entry] {
+        self.at(path).map(Node::entries).unwrap_or_default()
+    }
+
+    /// The items of the list at a path; none where there is none.
+    pub(super) fn items(&self, path: &[&str]) -> &[Node] {
+        self.at(path).map(Node::items).unwrap_or_default()
     }
 
     /// Where the value at a path stands; the key, where the value is more than a scalar.

@@ -147,27 +147,29 @@ impl<'s> Loader<'s> {
         }
     }
 
-    /// A file that is no YAML cannot tell which of its values are parameters: everything below a line `parameters:`
-    /// is taken for one, and hidden, because it may be the value of a `NoEcho` parameter.
+    /// A file that is no YAML cannot tell which of its values are parameters: everything below `parameters:` is taken
+    /// for one, and hidden, because it may be the value of a `NoEcho` parameter.
     fn mask_parameters_of(&mut self, file: &Arc<str>, source: &str) {
         let mut offset = 0;
-        let mut inside: Option<usize> = None;
+        // The indentation that ends the block; in flow style only the end of the document does.
+        let mut inside: Option<Option<usize>> = None;
         for line in source.split_inclusive('\n') {
             let body = line.trim_start();
             let indent = line.len() - body.len();
-            if inside.is_some_and(|outer| indent <= outer && !body.is_empty()) {
+            let ends = |outer: Option<usize>| outer.is_some_and(|outer| indent <= outer) && !body.is_empty();
+            if line.starts_with("---") || inside.is_some_and(ends) {
                 inside = None;
             }
-            let opens = body.starts_with("parameters:");
-            if opens {
-                inside = Some(indent);
+            let mut skip = if inside.is_some() { line.find(':').map_or(0, |colon| colon + 1) } else { line.len() };
+            if inside.is_none()
+                && let Some(found) = line.find("parameters")
+            {
+                inside = Some(body.starts_with("parameters:").then_some(indent));
+                skip = found + "parameters".len();
             }
-            if inside.is_some() {
-                let skip = line.find(':').map_or(0, |colon| colon + 1);
-                let end = offset + line.trim_end().len();
-                let start = Place { offset: (offset + skip).min(end), line: 1, column: 1 };
-                self.report.mask(file, Span { start, end });
-            }
+            let end = offset + line.trim_end().len();
+            let start = Place { offset: (offset + skip).min(end), line: 1, column: 1 };
+            self.report.mask(file, Span { start, end });
             offset += line.len();
         }
     }
@@ -195,7 +197,7 @@ impl<'s> Loader<'s> {
                     problems.push(Problem::error("invalid-value", why.to_string(), &file, span));
                 }
                 if spec.is_none() {
-                    self.mask_scalars(&file, doc.at(&["spec", "parameters"]));
+                    doc.at(&["spec", "parameters"]).into_iter().for_each(|node| self.mask_scalars(&file, node));
                 }
                 for problem in problems {
                     self.report.add(problem, names.iter().copied());

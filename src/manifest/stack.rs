@@ -195,8 +195,7 @@ impl<'m> Maker<'m, '_> {
         patterns: &mut Patterns,
     ) -> Option<BTreeMap<String, crate::model::Parameter>> {
         let draft = self.draft;
-        let nodes = draft.doc.at(&["spec", "parameters"]);
-        let entries = if draft.spec.parameters.is_empty() { &[] } else { nodes.entries() };
+        let entries = draft.doc.entries(&["spec", "parameters"]);
         let Some(template) = &draft.template else {
             // It cannot be told which of them are secret.
             for entry in entries {
@@ -225,7 +224,7 @@ impl<'m> Maker<'m, '_> {
             given.insert(entry.key.as_str(), Given { rendered, many, site, key_span: entry.key_span });
         }
         let owner = self.site(&["spec", "template"]);
-        let resolved = resolve(template, given, &self.around.env.parameters, owner, patterns);
+        let resolved = resolve(template, given, (&self.around.env.parameters, self.around.secrets), owner, patterns);
         self.out.problems.extend(resolved.problems);
         self.out.used.extend(resolved.used);
         Some(resolved.values)
@@ -235,8 +234,7 @@ impl<'m> Maker<'m, '_> {
         let common = self.around.env.shell.tags.iter();
         let mut tags: BTreeMap<String, Text> = common.map(|(key, value)| (key.clone(), Text::literal(value))).collect();
         let doc = self.draft.doc;
-        for entry in
-            doc.at(&["spec", "tags"]).entries().iter().filter(|entry| self.draft.spec.tags.contains_key(&entry.key))
+        for entry in doc.entries(&["spec", "tags"]).iter().filter(|entry| self.draft.spec.tags.contains_key(&entry.key))
         {
             let text = super::parameters::joined(&entry.value).unwrap_or_default();
             if let Some(text) = self.open(&text, Site::of(doc, &entry.value), names) {
@@ -247,13 +245,13 @@ impl<'m> Maker<'m, '_> {
     }
 
     fn texts(&mut self, list: &[String], field: &str, names: &Names<'_>) -> Vec<Text> {
-        let nodes = self.draft.doc.at(&["spec", field]).items();
+        let nodes = self.draft.doc.items(&["spec", field]);
         let sites = nodes.iter().map(|node| Site::of(self.draft.doc, node));
         list.iter().zip(sites).filter_map(|(text, site)| self.open(text, site, names)).collect()
     }
 
     fn capabilities(&mut self, names: &Names<'_>) -> BTreeSet<String> {
-        let nodes = self.draft.doc.at(&["spec", "capabilities"]).items();
+        let nodes = self.draft.doc.items(&["spec", "capabilities"]);
         let mut known = BTreeSet::new();
         for (text, node) in self.draft.spec.capabilities.iter().zip(nodes) {
             let site = Site::of(self.draft.doc, node);
@@ -333,7 +331,7 @@ impl<'m> Maker<'m, '_> {
 
     fn depends_on(&mut self) {
         let doc = self.draft.doc;
-        let nodes = doc.at(&["spec", "dependsOn"]).items();
+        let nodes = doc.items(&["spec", "dependsOn"]);
         for (name, node) in self.draft.spec.depends_on.iter().zip(nodes) {
             let known = name.parse::<ObjectName>().ok().filter(|name| self.around.stacks.contains(name));
             if let Some(name) = known {

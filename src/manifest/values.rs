@@ -45,7 +45,7 @@ impl Patterns {
 pub(super) fn resolve(
     template: &Template,
     given: BTreeMap<&str, Given<'_>>,
-    file: &BTreeMap<String, FileEntry>,
+    (file, secrets): (&BTreeMap<String, FileEntry>, &BTreeSet<String>),
     owner: Site<'_>,
     patterns: &mut Patterns,
 ) -> Resolved {
@@ -62,6 +62,12 @@ pub(super) fn resolve(
         let mut one = One { name, declared, patterns, out: &mut out };
         match (given.remove(name.as_str()), file.get(name)) {
             (Some(value), _) => one.from_manifest(value),
+            (None, Some(_)) if secrets.contains(name) && !declared.no_echo => {
+                let message = format!("`{name}` is declared NoEcho by another template; this one would show it");
+                let help = "declare it NoEcho here too, or give it another name";
+                let problem = Problem::error("secret-in-plain-text", message, owner.file, owner.span);
+                out.problems.push(problem.help(help));
+            }
             (None, Some(entry)) => one.from_file(entry, owner),
             (None, None) if declared.default.is_some() => {}
             (None, None) => {
