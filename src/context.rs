@@ -259,7 +259,7 @@ mod tests {
         let started = std::time::Instant::now();
         clock
             .drive(async {
-                futures_util::join!(cx.sleep(Duration::from_hours(5)), cx.sleep(Duration::from_hours(9)));
+                futures_util::future::join(cx.sleep(Duration::from_hours(5)), cx.sleep(Duration::from_hours(9))).await;
             })
             .unwrap();
         assert_eq!(cx.elapsed(), Duration::from_hours(9));

@@ -28,6 +28,9 @@ mod task;
 mod validate;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use audit::{Call, Monitor};
 pub use cloud::SimCloud;
 pub use config::{ReadRate, SimConfig};
