@@ -6,6 +6,8 @@ pub mod model;
 
 pub mod context;
 
+pub mod yaml;
+
 pub mod template;
 
 pub mod manifest;

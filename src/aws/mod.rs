@@ -1,1 +1,17 @@
-//! the only room that names `aws_*`
+//! AWS itself, or anything that speaks its wire.
+//!
+//! The only room that names `aws_*`. An adapter turns one call of a port into one request, and its answer into our
+//! nouns or an error with a [class](crate::ports::Class). It does not retry, wait or decide: the SDK's own retries are
+//! switched off, because they would hide calls from the governor, which counts them.
+
+mod answer;
+mod cloud;
+mod error;
+mod request;
+mod stacks;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod wire;
+
+pub use cloud::{AwsCloud, Settings};

@@ -1,1 +1,94 @@
-//! the loop
+//! The loop: look, plan, act, and look again.
+//!
+//! Every environment has one [`Tender`], a future that owns everything it has started; dropping it is what a crash is.
+//! Events (a changed file, a landed step, a timer) carry nothing and only say *look now*, so that every decision is
+//! made from what is, and losing an event costs time at most.
+
+mod board;
+mod cadence;
+mod daemon;
+mod flights;
+mod look;
+mod narrator;
+mod preview;
+mod tender;
+
+pub use board::Board;
+pub use cadence::RESYNC;
+pub use daemon::tend_all;
+pub use look::Looked;
+pub use narrator::{Listener, Narrator};
+pub use preview::{Preview, preview};
+pub use tender::{Ended, Tender, Until};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::execute::Executor;
+use crate::ports::{Cloud, Gate, Governor};
+use crate::store::Store;
+
+/// What all environments share.
+pub struct Controller {
+    cx: Context,
+    store: Store,
+    gate: Gate,
+    governor: Arc<Governor>,
+    executor: Executor,
+    narrator: Narrator,
+    /// What the manifests say now.
+    pub board: Board,
+    /// How often everything is looked at although nothing happened.
+    resync: Duration,
+}
+
+impl Controller {
+    /// A controller over `cloud` that remembers in `store` and tells `listener` what happens.
+    #[must_use]
+    pub fn new(cx: Context, cloud: Arc<dyn Cloud>, store: Store, listener: Listener) -> Self {
+        let gate = Gate::new(store.epoch());
+        let governor = Arc::new(Governor::new(cx.clone(), cloud, gate.clone()));
+        let executor = Executor::new(cx.clone(), Arc::clone(&governor), gate.clone(), store.clone());
+        let narrator = Narrator::new(cx.clone(), listener);
+        Self { cx, store, gate, governor, executor, narrator, board: Board::default(), resync: RESYNC }
+    }
+
+    /// The same, with another interval between looks at an environment in which nothing happens.
+    #[must_use]
+    pub fn resyncing_every(mut self, interval: Duration) -> Self {
+        self.resync = interval;
+        self
+    }
+
+    /// Begins to stop: from here on no change starts (invariant S19), and every tender ends when what it has sent has
+    /// been answered.
+    pub fn stop(&self) {
+        self.gate.close();
+        self.board.wake();
+    }
+
+    /// The calls that were made so far.
+    #[must_use]
+    pub fn governor(&self) -> &Arc<Governor> {
+        &self.governor
+    }
+
+    /// What is remembered.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.cx
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn narrator(&self) -> &Narrator {
+        &self.narrator
+    }
+}

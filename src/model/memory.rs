@@ -45,6 +45,8 @@ pub struct StackMemory {
     pub healthy: Option<StackId>,
     /// The version at which we continued a rollback: once is enough.
     pub continued: Option<StackVersion>,
+    /// What it depended on when it was last deployed: deletions go in the reverse order.
+    pub depends_on: BTreeSet<Key>,
     /// The sequence of the newest revision that was applied (invariant S8).
     pub applied: Option<u64>,
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    ChangeSetName, ChangeSetState, ChangeSetSummary, Conclusion, Digest, Scope, StackAddress, StackId, StackName,
+    ChangeSetName, ChangeSetState, ChangeSetSummary, Conclusion, Digest, Key, Scope, StackAddress, StackId, StackName,
     StackState, TemplateFacts,
 };
 
@@ -60,8 +60,12 @@ pub struct Observation {
     pub at: Timestamp,
     /// For every account and region: were the credentials those of the right account and all pages read?
     pub listings: BTreeMap<Scope, Result<(), Unknown>>,
+    /// Pages that were read to list them: what another look of this kind costs.
+    pub pages: usize,
     /// The stacks that concern us, wherever they were listed.
     pub stacks: BTreeMap<StackAddress, ObservedStack>,
+    /// How our last operations ended, where that was asked for.
+    pub conclusions: BTreeMap<Key, Seen<Conclusion>>,
 }
 
 impl Observation {
@@ -88,8 +92,6 @@ pub struct ObservedStack {
     pub stack_policy: Option<Seen<Digest>>,
     /// Its change sets.
     pub change_sets: Option<ChangeSets>,
-    /// How our last operation on it ended.
-    pub conclusion: Option<Seen<Conclusion>>,
     /// Who imports its exports, by export name.
     pub importers: BTreeMap<String, Seen<BTreeSet<StackName>>>,
     /// Completion time of the newest backup of a resource, by physical id.
@@ -105,7 +107,6 @@ impl ObservedStack {
             template: None,
             stack_policy: None,
             change_sets: None,
-            conclusion: None,
             importers: BTreeMap::new(),
             backups: BTreeMap::new(),
         }
@@ -134,7 +135,7 @@ pub enum Need {
     /// The list of change sets on a stack, and one of them described, if it is there.
     ChangeSets(StackAddress, StackId, Option<ChangeSetName>),
     /// How our operation on a stack ended.
-    Conclusion(StackAddress, StackId, super::Operation),
+    Conclusion(Key, StackAddress, StackId, super::Operation),
     /// Who imports an export of a stack.
     Importers(StackAddress, String),
     /// The newest backup of a resource of a stack: type and physical id.

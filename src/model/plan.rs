@@ -283,8 +283,10 @@ pub struct Step {
     pub expect: Expect,
     /// The revision it was made for.
     pub revision: u64,
-    /// What it costs of the budget.
+    /// What it costs of the budget: stacks changed, resources replaced or removed, stacks deleted.
     pub cost: (u32, u32, u32),
+    /// What the object depends on now: remembered, because deletions go in the reverse order.
+    pub depends_on: BTreeSet<Key>,
     /// What to do.
     pub action: Do,
 }

@@ -33,6 +33,10 @@ pub struct TemplateFacts {
     pub outputs: BTreeMap<String, TemplateOutput>,
     /// Digest and type of each resource, by logical id: enough to predict which of them an update touches.
     pub resources: BTreeMap<String, (String, Digest)>,
+    /// Resources that stay in the account, or leave a snapshot, when the stack is deleted: their `DeletionPolicy` is not
+    /// `Delete`.
+    #[serde(default)]
+    pub retained: BTreeSet<String>,
 }
 
 /// One output of a template.

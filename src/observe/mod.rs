@@ -1,1 +1,73 @@
-//! asks the ports, never fails
+//! Asks the ports, in pages and batches, and never fails: what could not be read is part of what was seen.
+//!
+//! There are two questions. [`Observer::look`] lists accounts and regions, which costs one call per hundred stacks however
+//! many of them changed; [`Observer::answer`] reads the details that `plan::needs` asks for, which is nothing when
+//! nothing moved. Nothing is decided here: which details matter is the planner's business.
+
+mod details;
+mod listing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::context::Context;
+use crate::model::{AssumeRole, Desired, Environment, Key, Scope, StackAddress, StackState};
+use crate::plan::owner;
+use crate::ports::Governor;
+
+/// Looks at what one environment touches.
+#[derive(Clone, Copy)]
+pub struct Observer<'a> {
+    cx: &'a Context,
+    governor: &'a Governor,
+    desired: &'a Desired,
+    environment: &'a Environment,
+}
+
+impl<'a> Observer<'a> {
+    /// An observer for `environment`, one of those of `desired`.
+    #[must_use]
+    pub fn new(cx: &'a Context, governor: &'a Governor, desired: &'a Desired, environment: &'a Environment) -> Self {
+        Self { cx, governor, desired, environment }
+    }
+
+    /// How an account is entered: as the environment that it belongs to says.
+    fn role(&self, scope: &Scope) -> Option<&AssumeRole> {
+        if scope.account == self.environment.scope.account {
+            return self.environment.role.as_ref();
+        }
+        let homes = self.desired.environments.values();
+        homes.into_iter().find(|home| home.scope.account == scope.account).and_then(|home| home.role.as_ref())
+    }
+
+    /// Accounts and regions in which the environment has or wants stacks.
+    fn scopes(&self) -> BTreeSet<Scope> {
+        let stacks = self.environment.stacks.values().map(|spec| spec.scope.clone());
+        stacks.chain([self.environment.scope.clone()]).collect()
+    }
+
+    /// Which of the listed stacks concern us.
+    fn concern(&self) -> Concern {
+        let mut addresses: BTreeMap<StackAddress, Key> = BTreeMap::new();
+        for spec in self.environment.stacks.values() {
+            addresses.insert(spec.address(), spec.key.clone());
+            for foreign in spec.depends_on.iter().filter(|key| key.environment != self.environment.name) {
+                let home = self.desired.environments.get(&foreign.environment);
+                if let Some(spec) = home.and_then(|home| home.stacks.get(foreign)) {
+                    addresses.insert(spec.address(), foreign.clone());
+                }
+            }
+        }
+        Concern { addresses, prefix: format!("{}/", self.environment.name) }
+    }
+}
+
+struct Concern {
+    addresses: BTreeMap<StackAddress, Key>,
+    prefix: String,
+}
+
+impl Concern {
+    fn includes(&self, address: &StackAddress, state: &StackState) -> bool {
+        self.addresses.contains_key(address) || owner(state).is_some_and(|owner| owner.starts_with(&self.prefix))
+    }
+}

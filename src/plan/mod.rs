@@ -1,1 +1,32 @@
-//! every decision
+//! Every decision, and nothing else.
+//!
+//! [`plan`] is a pure function: what is wanted, what was seen, what is remembered and the time go in; for every object
+//! the change it needs, the one step that can be taken now, and every reason for not taking one come out. It serves
+//! `landfast plan`, `apply`, the daemon and the simulation alike. [`needs`] is the same function asked another
+//! question: what would you have to know to decide?
+//!
+//! A step leaves nothing to choose: whoever executes it re-reads its precondition and acts, or does not.
+
+mod consent;
+mod diff;
+mod exports;
+mod guard;
+mod input;
+mod lint;
+mod names;
+mod order;
+mod planner;
+mod removal;
+mod resolve;
+mod root_cause;
+mod stack;
+mod standing;
+
+pub use consent::consent;
+pub use input::{Goal, Input, MAX_OPERATIONS};
+pub use lint::{Fault, lint};
+pub use names::{OWNER_TAG, RETAIN_TAG, change_set_prefix, owner};
+pub use order::{Cycle, order};
+pub use planner::{needs, plan};
+pub use root_cause::{conclude, failure, is_transient};
+pub use standing::{ROWS, Row, Standing, row};

@@ -2,8 +2,11 @@
 
 use std::error::Error;
 
+use serde::{Deserialize, Serialize};
+
 /// What to do about a failed call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Class {
     /// It may succeed if tried again: 5xx, connection lost, timeout. Whether it took effect is not known.
     Transient,

@@ -1,10 +1,26 @@
 //! The governor stands in front of every back end.
+//!
+//! Rates, priorities, retries, deadlines, the account check and the gate exist here, once, for AWS and the simulation
+//! alike: a back end makes one attempt, and says what came of it. The governor never decides what to do; it decides
+//! when a call is sent, whether it is sent again, and whether it may be sent at all.
+//!
+//! It needs no runtime: it waits by the clock of its [`Context`] alone, so that a simulated run can be repeated.
 
-use std::sync::Arc;
+mod api;
+mod bucket;
+mod door;
+mod lane;
+mod pass;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Cloud, Gate, Stacks};
 use crate::context::Context;
 use crate::model::{AssumeRole, Scope};
+use api::Api;
+use door::{Door, Identity};
+use lane::Lane;
 
 /// Who goes first when calls are scarce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,26 +50,60 @@ pub struct Usage {
     pub rate: f64,
 }
 
-/// Rates, priorities, retries and deadlines, once for all back ends.
-pub struct Governor;
+/// Rates, priorities, retries and deadlines, once for all back ends. Cheap to clone; all clones are one governor.
+#[derive(Clone)]
+pub struct Governor {
+    shared: Arc<Shared>,
+}
+
+/// What all doors have in common.
+struct Shared {
+    cx: Context,
+    cloud: Arc<dyn Cloud>,
+    gate: Gate,
+    lanes: Mutex<BTreeMap<(Scope, &'static str), Arc<Lane>>>,
+    identities: Mutex<BTreeMap<(Scope, Option<AssumeRole>), Arc<Identity>>>,
+}
 
 impl Governor {
     /// A governor in front of `cloud`; mutating calls pass `gate`.
     #[must_use]
-    pub fn new(_cx: Context, _cloud: Arc<dyn Cloud>, _gate: Gate) -> Self {
-        Self
+    pub fn new(cx: Context, cloud: Arc<dyn Cloud>, gate: Gate) -> Self {
+        let (lanes, identities) = (Mutex::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { cx, cloud, gate, lanes, identities }) }
     }
 
     /// The governed door to an account and region. The account behind the credentials is verified before the first
     /// call of any other kind.
     #[must_use]
-    pub fn stacks(&self, _scope: &Scope, _role: Option<&AssumeRole>, _priority: Priority) -> Arc<dyn Stacks> {
-        unimplemented!()
+    pub fn stacks(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Stacks> {
+        let mut identities = self.shared.identities.lock().unwrap_or_else(PoisonError::into_inner);
+        let identity = identities.entry((scope.clone(), role.cloned())).or_default();
+        Arc::new(Door {
+            shared: Arc::clone(&self.shared),
+            inner: self.shared.cloud.stacks(scope, role),
+            scope: scope.clone(),
+            priority,
+            identity: Arc::clone(identity),
+        })
     }
 
-    /// What was used so far.
+    /// What was used so far, by account, region and operation.
     #[must_use]
     pub fn usage(&self) -> Vec<Usage> {
-        Vec::new()
+        let lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.iter().map(|((scope, operation), lane)| lane.usage(scope.clone(), operation)).collect()
     }
 }
+
+impl Shared {
+    /// The queue of one API in one account and region.
+    fn lane(&self, scope: &Scope, api: &Api) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.entry((scope.clone(), api.operation)).or_insert_with(|| Arc::new(Lane::new(api)));
+        Arc::clone(lane)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,40 @@
-//! what people read
+//! What people and machines read: plans, status, reasons, events, graphs, timelines.
+//!
+//! Takes nouns of the model and returns text or documents. Nothing here prints, looks anything up, reads a clock or
+//! decides: a report that disagrees with the plan is a bug in this room. Two rules hold in every file. Colour never
+//! carries a meaning that the words do not carry too. And whatever others wrote (AWS's reasons, parameter values, names
+//! of resources) passes [`words::clean`] on its way into a text, so that it can neither move the cursor nor start a line.
+
+mod events;
+#[cfg(test)]
+mod fixtures;
+mod graph;
+mod json;
+mod order;
+mod outputs;
+mod paint;
+mod plan;
+mod progress;
+mod status;
+mod timeline;
+mod why;
+mod words;
+
+#[cfg(test)]
+mod secrecy;
+
+pub use events::{Event, EventList, StackEvents};
+pub use graph::{Format, graph};
+pub use json::{
+    API_VERSION, ChangesFrom, Held, PlanDocument, PlanList, PlannedStep, RefusedObject, Summary, plans_json, schemas,
+    to_json,
+};
+pub use order::named;
+pub use outputs::{OutputList, OutputValue, StackOutputs};
+pub use paint::Paint;
+pub use plan::{plan, plans};
+pub use progress::Progress;
+pub use status::{Condition, ConditionStatus, ConditionType, Status, StatusList};
+pub use timeline::{Bar, Span, Timeline};
+pub use why::{NoSuchObject, why};
+pub use words::{clean, duration, time};

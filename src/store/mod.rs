@@ -1,1 +1,21 @@
-//! the journal
+//! What outlives the process: the journal, what is remembered of each stack, what was approved.
+//!
+//! One embedded, transactional file ([`Store::open`]) or, for the simulation, rows in memory that survive a crash of
+//! the store but not of the process ([`Store::on`] a [`Disk`]). Everything that is read often is mirrored in memory, so
+//! that a look at an environment costs no I/O; everything that must not be lost is one durable transaction.
+//!
+//! The store does not decide and does not interpret: it keeps facts. A file that is damaged, that another program
+//! wrote or that a newer Landfast wrote is refused, and is never written to.
+
+mod disk;
+mod error;
+mod file;
+mod handle;
+mod record;
+mod rows;
+mod state;
+
+pub use disk::Disk;
+pub use error::StoreError;
+pub use handle::Store;
+pub use record::{Record, RecordOutcome};

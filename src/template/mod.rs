@@ -1,1 +1,15 @@
-//! reading `CloudFormation` templates
+//! Reading CloudFormation templates: what they declare, what they export and import, and whether two are equal.
+//!
+//! A template is read, never validated: CloudFormation does that better. Read is what Landfast decides by. The text
+//! itself is kept byte for byte, because that is what is sent.
+
+mod canonical;
+mod export;
+mod opaque;
+mod predict;
+mod read;
+
+pub use export::resolve_name;
+pub use opaque::{json_digest, opaque_facts};
+pub use predict::{all_removed, predict};
+pub use read::{MAX_BYTES, TemplateError, parse};

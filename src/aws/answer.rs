@@ -1,0 +1,177 @@
+//! The SDK's answers in our nouns.
+//!
+//! An answer that lacks what we rely on, or has a word we do not know where the difference matters (a stack's status,
+//! a change's action), is an error and never a guess: what is unknown must not look like absent or harmless.
+
+use aws_sdk_cloudformation::types as sdk;
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+
+use super::error::unreadable;
+use crate::model::{
+    ChangeAction, ChangeSetStatus, ChangeSetSummary, InvalidName, Output, Replacement, ResourceChange, StackEvent,
+    StackState,
+};
+use crate::ports::PortError;
+
+/// The operation whose answer is read, for errors.
+#[derive(Clone, Copy)]
+pub(super) struct Reader(pub(super) &'static str);
+
+impl Reader {
+    pub(super) fn need<T>(self, value: Option<T>, field: &str) -> Result<T, PortError> {
+        value.ok_or_else(|| unreadable(self.0, &format!("it has no {field}")))
+    }
+
+    pub(super) fn parse<T: std::str::FromStr<Err = InvalidName>>(
+        self,
+        text: Option<&str>,
+        field: &str,
+    ) -> Result<T, PortError> {
+        self.need(text, field)?.parse().map_err(|error: InvalidName| unreadable(self.0, &format!("{field} {error}")))
+    }
+
+    pub(super) fn time(self, time: &DateTime) -> Result<Timestamp, PortError> {
+        let nanos = i32::try_from(time.subsec_nanos()).unwrap_or(0);
+        Timestamp::new(time.secs(), nanos).map_err(|error| unreadable(self.0, &error.to_string()))
+    }
+
+    pub(super) fn stack(self, stack: sdk::Stack) -> Result<StackState, PortError> {
+        let rollback = stack.rollback_configuration.unwrap_or_else(|| sdk::RollbackConfiguration::builder().build());
+        Ok(StackState {
+            id: self.parse(stack.stack_id.as_deref(), "StackId")?,
+            name: self.parse(stack.stack_name.as_deref(), "StackName")?,
+            status: self.parse(stack.stack_status.as_ref().map(sdk::StackStatus::as_str), "StackStatus")?,
+            status_reason: stack.stack_status_reason,
+            created: self.time(&self.need(stack.creation_time, "CreationTime")?)?,
+            updated: stack.last_updated_time.map(|time| self.time(&time)).transpose()?,
+            parameters: stack
+                .parameters
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|parameter| Some((parameter.parameter_key?, parameter.parameter_value.unwrap_or_default())))
+                .collect(),
+            tags: stack
+                .tags
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
+                .collect(),
+            outputs: stack.outputs.unwrap_or_default().into_iter().filter_map(output).collect(),
+            termination_protection: stack.enable_termination_protection.unwrap_or(false),
+            role_arn: stack.role_arn,
+            notifications: stack.notification_arns.unwrap_or_default().into_iter().collect(),
+            rollback_alarms: rollback
+                .rollback_triggers
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|trigger| trigger.arn)
+                .collect(),
+            // AWS answers 0 where nothing was asked for.
+            monitoring_minutes: rollback.monitoring_time_in_minutes.filter(|minutes| *minutes != 0),
+            change_set: stack.change_set_id.and_then(|id| id.parse().ok()),
+            parent: stack.parent_id.map(|id| self.parse(Some(&id), "ParentId")).transpose()?,
+        })
+    }
+
+    pub(super) fn event(self, event: sdk::StackEvent) -> Result<StackEvent, PortError> {
+        Ok(StackEvent {
+            id: self.need(event.event_id, "EventId")?,
+            at: self.time(&self.need(event.timestamp, "Timestamp")?)?,
+            resource: event.logical_resource_id.unwrap_or_default(),
+            kind: event.resource_type.unwrap_or_default(),
+            physical_id: event.physical_resource_id.filter(|id| !id.is_empty()),
+            status: event.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            reason: event.resource_status_reason.filter(|reason| !reason.is_empty()),
+            token: event.client_request_token,
+        })
+    }
+
+    pub(super) fn summary(self, summary: sdk::ChangeSetSummary) -> Result<ChangeSetSummary, PortError> {
+        Ok(ChangeSetSummary {
+            id: self.parse(summary.change_set_id.as_deref(), "ChangeSetId")?,
+            name: self.parse(summary.change_set_name.as_deref(), "ChangeSetName")?,
+            status: self.change_set_status(
+                summary.status.as_ref(),
+                summary.execution_status.as_ref(),
+                summary.status_reason.as_deref(),
+            )?,
+        })
+    }
+
+    /// A change set has two statuses: what became of computing it, and whether it may be executed.
+    pub(super) fn change_set_status(
+        self,
+        status: Option<&sdk::ChangeSetStatus>,
+        execution: Option<&sdk::ExecutionStatus>,
+        reason: Option<&str>,
+    ) -> Result<ChangeSetStatus, PortError> {
+        use sdk::{ChangeSetStatus as Status, ExecutionStatus as Execution};
+        Ok(match (self.need(status, "Status")?, execution) {
+            (Status::CreatePending | Status::CreateInProgress, _) => ChangeSetStatus::Creating,
+            (Status::Failed, _) => {
+                let reason = reason.unwrap_or("CloudFormation gives no reason");
+                let empty = ["didn't contain changes", "No updates are to be performed"];
+                if empty.iter().any(|phrase| reason.contains(phrase)) {
+                    ChangeSetStatus::Empty
+                } else {
+                    ChangeSetStatus::Failed(reason.to_owned())
+                }
+            }
+            (Status::CreateComplete, Some(Execution::Available)) => ChangeSetStatus::Available,
+            // Between computing it and saying that it may be executed.
+            (Status::CreateComplete, Some(Execution::Unavailable)) => ChangeSetStatus::Creating,
+            (Status::CreateComplete, _)
+            | (Status::DeletePending | Status::DeleteInProgress | Status::DeleteComplete | Status::DeleteFailed, _) => {
+                ChangeSetStatus::Spent
+            }
+            (other, _) => return Err(unreadable(self.0, &format!("change set status {}", other.as_str()))),
+        })
+    }
+
+    /// One change; `None` for what is not about a resource (hooks).
+    pub(super) fn change(self, change: sdk::Change) -> Result<Option<ResourceChange>, PortError> {
+        let Some(change) = change.resource_change else { return Ok(None) };
+        let action = match self.need(change.action, "Action")? {
+            sdk::ChangeAction::Add => ChangeAction::Add,
+            sdk::ChangeAction::Modify | sdk::ChangeAction::SyncWithActual => ChangeAction::Modify,
+            sdk::ChangeAction::Remove => ChangeAction::Remove,
+            sdk::ChangeAction::Import => ChangeAction::Import,
+            sdk::ChangeAction::Dynamic => ChangeAction::Dynamic,
+            other => return Err(unreadable(self.0, &format!("change action {}", other.as_str()))),
+        };
+        Ok(Some(ResourceChange {
+            resource: self.need(change.logical_resource_id, "LogicalResourceId")?,
+            kind: self.need(change.resource_type, "ResourceType")?,
+            physical_id: change.physical_resource_id.filter(|id| !id.is_empty()),
+            action,
+            replacement: replacement(action, change.replacement.as_ref()),
+            properties: change.details.unwrap_or_default().into_iter().filter_map(property).collect(),
+            retained: matches!(
+                change.policy_action,
+                Some(sdk::PolicyAction::Retain | sdk::PolicyAction::ReplaceAndRetain)
+            ),
+        }))
+    }
+}
+
+/// Only a modification can replace. Where AWS does not say, or says what we do not know, it may.
+fn replacement(action: ChangeAction, said: Option<&sdk::Replacement>) -> Replacement {
+    match (action, said) {
+        (ChangeAction::Add | ChangeAction::Remove | ChangeAction::Import, _) | (_, Some(sdk::Replacement::False)) => {
+            Replacement::Never
+        }
+        (_, Some(sdk::Replacement::True)) => Replacement::Always,
+        _ => Replacement::Conditional,
+    }
+}
+
+/// The property a detail is about, or the part of the resource (`Tags`, `UpdatePolicy`) where it is not a property.
+fn property(detail: sdk::ResourceChangeDetail) -> Option<String> {
+    let target = detail.target?;
+    target.name.or_else(|| Some(target.attribute?.as_str().to_owned()))
+}
+
+fn output(output: sdk::Output) -> Option<(String, Output)> {
+    Some((output.output_key?, Output { value: output.output_value.unwrap_or_default(), export: output.export_name }))
+}

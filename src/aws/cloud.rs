@@ -1,0 +1,139 @@
+//! Doors into accounts and regions: configuration, credentials, clients.
+//!
+//! What can be configured is what the AWS command line knows: `aws-config` reads the same environment variables and
+//! files (`AWS_PROFILE`, `AWS_ENDPOINT_URL`, `AWS_USE_FIPS_ENDPOINT`, …). Nothing here makes a call by itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tokio::sync::OnceCell;
+
+use super::stacks::Client;
+use crate::model::{AssumeRole, Region, Scope};
+use crate::ports::{Cloud, Stacks};
+
+/// A connection that is not made within this time will not be made: five seconds are several lost packets.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The last resort against a call that never returns. Deadlines are the governor's business and shorter.
+const CEILING: Duration = Duration::from_secs(60);
+
+/// How long an answer may stand still before it is given up; the SDK's own default, said aloud.
+const STALLED: Duration = Duration::from_secs(20);
+
+/// How AWS is reached, where that differs from what environment and profile say.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The profile of the shared configuration files.
+    pub profile: Option<String>,
+    /// The region for credential sources that need one, where neither environment nor profile names one. Calls go to
+    /// the region of their [`Scope`], whatever this says.
+    pub region: Option<Region>,
+    /// One endpoint for all services: an emulator, or a proxy.
+    pub endpoint_url: Option<String>,
+    /// Credentials, instead of the standard chain.
+    pub credentials: Option<SharedCredentialsProvider>,
+    /// The HTTP client, instead of the SDK's.
+    pub http_client: Option<SharedHttpClient>,
+}
+
+/// AWS behind one set of credentials, with clients for each scope and role entered from there.
+pub struct AwsCloud {
+    config: SdkConfig,
+    /// One door each, so that credentials of an assumed role and connections are shared by all who go through it.
+    doors: Mutex<BTreeMap<(Scope, Option<AssumeRole>), Arc<dyn Stacks>>>,
+}
+
+impl fmt::Debug for AwsCloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsCloud").finish_non_exhaustive()
+    }
+}
+
+impl AwsCloud {
+    /// Reads environment and profile. Whether the credentials are good is found out by the first call.
+    pub async fn connect(settings: Settings) -> Self {
+        let fallback = settings.region.map(|region| aws_config::Region::new(region.as_str().to_owned()));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(RegionProviderChain::default_provider().or_else(fallback))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(CEILING).build())
+            .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALLED).build());
+        if let Ok(name) = AppName::new("landfast") {
+            loader = loader.app_name(name);
+        }
+        if let Some(profile) = settings.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(url) = settings.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if let Some(credentials) = settings.credentials {
+            loader = loader.credentials_provider(credentials);
+        }
+        if let Some(client) = settings.http_client {
+            loader = loader.http_client(client);
+        }
+        Self { config: loader.load().await, doors: Mutex::default() }
+    }
+
+    fn open(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Stacks> {
+        let region = aws_config::Region::new(scope.region.as_str().to_owned());
+        let mut config = self.config.to_builder().region(region).build();
+        if let Some(role) = role {
+            let entered = Entered { config: config.clone(), role: role.clone(), provider: OnceCell::new() };
+            config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(entered)).build();
+        }
+        Arc::new(Client::new(&config))
+    }
+}
+
+impl Cloud for AwsCloud {
+    fn stacks(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Stacks> {
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        let door = doors.entry((scope.clone(), role.cloned())).or_insert_with(|| self.open(scope, role));
+        Arc::clone(door)
+    }
+}
+
+/// Credentials of an assumed role. Asked for when first needed; the SDK caches them until shortly before they expire.
+#[derive(Debug)]
+struct Entered {
+    config: SdkConfig,
+    role: AssumeRole,
+    /// Building the provider is asynchronous, opening a door is not.
+    provider: OnceCell<AssumeRoleProvider>,
+}
+
+impl Entered {
+    async fn build(&self) -> AssumeRoleProvider {
+        let builder = AssumeRoleProvider::builder(self.role.arn.as_str())
+            .session_name(self.role.session_name.as_str())
+            .configure(&self.config);
+        match &self.role.external_id {
+            Some(id) => builder.external_id(id.as_str()).build().await,
+            None => builder.build().await,
+        }
+    }
+}
+
+impl ProvideCredentials for Entered {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            self.provider.get_or_init(|| self.build()).await.provide_credentials().await
+        })
+    }
+}

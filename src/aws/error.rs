@@ -1,0 +1,314 @@
+//! What AWS's errors mean: one table for all operations.
+//!
+//! `CloudFormation` answers most refusals with `ValidationError`, so that code alone does not say what to do; the
+//! message decides, by the phrases below. They are phrases AWS has used for years and that its own tools match too.
+//! What no row knows is `Invalid` if the request was refused and `Transient` if the service failed.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudformation::operation::RequestId;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use crate::model::Redacted;
+use crate::ports::{Class, PortError};
+
+/// Codes by class. A trailing `Exception` is removed before they are compared: query and JSON services differ in it.
+const CODES: &[(Class, &[&str])] = &[
+    (
+        Class::Throttled,
+        &[
+            "Throttling",
+            "Throttled",
+            "ThrottledRequest",
+            "RequestThrottled",
+            "RequestLimitExceeded",
+            "RequestThrottling",
+            "TooManyRequests",
+            "SlowDown",
+            "BandwidthLimitExceeded",
+            "PriorRequestNotComplete",
+            "ProvisionedThroughputExceeded",
+        ],
+    ),
+    (
+        Class::Conflict,
+        &[
+            "AlreadyExists",
+            "NameAlreadyExists",
+            "TokenAlreadyExists",
+            "InvalidChangeSetStatus",
+            "InvalidStateTransition",
+            "OperationInProgress",
+            "OperationIdAlreadyExists",
+            "OperationAborted",
+            "ConditionalRequestConflict",
+            "ResourceInUse",
+            "StaleRequest",
+        ],
+    ),
+    (
+        Class::NotFound,
+        &["ChangeSetNotFound", "StackNotFound", "NoSuchBucket", "NoSuchKey", "ResourceNotFound", "TableNotFound"],
+    ),
+    (Class::Limit, &["LimitExceeded", "ServiceQuotaExceeded", "ConcurrentResourcesLimitExceeded"]),
+    (
+        Class::Denied,
+        &[
+            "AccessDenied",
+            "AuthFailure",
+            "AuthorizationError",
+            "ExpiredToken",
+            "IncompleteSignature",
+            "InvalidAccessKeyId",
+            "InvalidClientTokenId",
+            "InvalidSignature",
+            "InvalidToken",
+            "MissingAuthenticationToken",
+            "NotAuthorized",
+            "OptInRequired",
+            "RegionDisabled",
+            "RequestExpired",
+            "RequestTimeTooSkewed",
+            "SignatureDoesNotMatch",
+            "Unauthorized",
+            "UnauthorizedOperation",
+            "UnrecognizedClient",
+        ],
+    ),
+    (
+        Class::Transient,
+        &["InternalFailure", "InternalError", "InternalServerError", "InternalService", "ServiceUnavailable"],
+    ),
+    (Class::Transient, &["RequestTimeout", "Unavailable"]),
+    (Class::Invalid, &["InsufficientCapabilities", "InvalidOperation", "MalformedPolicyDocument"]),
+];
+
+/// What a `ValidationError` says, by class; the first row that matches counts.
+const PHRASES: &[(Class, &str)] = &[
+    (Class::Throttled, "Rate exceeded"),
+    (Class::Denied, "cannot be assumed"),
+    (Class::Denied, "is not authorized to perform"),
+    (Class::Denied, "S3 error: Access Denied"),
+    (Class::Conflict, "already exists"),
+    (Class::Conflict, " state and can not be "),
+    (Class::Conflict, " state and cannot be "),
+    (Class::Conflict, "_IN_PROGRESS state"),
+    (Class::Conflict, "cannot be called from current stack status"),
+    (Class::Conflict, "while TerminationProtection is enabled"),
+    (Class::Conflict, "cannot be deleted while in status"),
+    (Class::Conflict, "as it is in use by"),
+    (Class::Limit, "limit exceeded"),
+];
+
+/// What to do about an answer with this code, message and HTTP status.
+fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> Class {
+    let bare = code.map(|code| code.strip_suffix("Exception").unwrap_or(code));
+    if let Some(bare) = bare {
+        if let Some((class, _)) = CODES.iter().find(|(_, codes)| codes.contains(&bare)) {
+            return *class;
+        }
+        if bare.starts_with("AccessDenied") {
+            return Class::Denied;
+        }
+        if matches!(bare, "ValidationError" | "Validation") {
+            return classify_validation(message);
+        }
+    }
+    match status {
+        Some(429) => Class::Throttled,
+        Some(401 | 403) => Class::Denied,
+        Some(404) => Class::NotFound,
+        Some(400..=499) => Class::Invalid,
+        _ => Class::Transient,
+    }
+}
+
+fn classify_validation(message: &str) -> Class {
+    // Only of the object that was asked for: "S3 error: The specified bucket does not exist" is about the request.
+    let of_the_object = ["Stack", "ChangeSet", "Change set"].iter().any(|start| message.starts_with(start));
+    if of_the_object && message.contains("does not exist") {
+        return Class::NotFound;
+    }
+    PHRASES.iter().find(|(_, phrase)| message.contains(phrase)).map_or(Class::Invalid, |(class, _)| *class)
+}
+
+/// An SDK error in our words. `secrets` are the values that the request carried: AWS repeats a parameter's value when
+/// it breaks a length constraint, and an error is shown, logged and stored.
+pub(super) fn port_error<E>(
+    operation: &'static str,
+    error: SdkError<E, HttpResponse>,
+    secrets: &[&Redacted],
+) -> PortError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let request_id = error.request_id().map(str::to_owned);
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    if let SdkError::ServiceError(answer) = &error {
+        let meta = answer.err().meta();
+        let message = meta.message().map_or_else(|| unexplained(status), |message| without(message, secrets));
+        let class = classify(meta.code(), &message, status);
+        // The answer is code and message; there is nothing below it to keep.
+        return PortError { class, operation, code: meta.code().map(str::to_owned), message, request_id, source: None };
+    }
+    let (class, message) = unanswered(&error, status);
+    PortError {
+        class,
+        operation,
+        code: None,
+        message: message.to_owned(),
+        request_id,
+        source: error.into_source().ok(),
+    }
+}
+
+/// What became of a call that has no answer from AWS that could be read.
+fn unanswered<E>(error: &SdkError<E, HttpResponse>, status: Option<u16>) -> (Class, &'static str)
+where
+    E: Error + Send + Sync + 'static,
+{
+    if let Some(class) = credentials_class(error) {
+        return (class, "no usable credentials");
+    }
+    match error {
+        SdkError::ConstructionFailure(_) => (Class::Invalid, "the request could not be built"),
+        SdkError::TimeoutError(_) => (Class::Transient, "no answer in time"),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => (Class::Transient, "no connection in time"),
+        SdkError::DispatchFailure(_) => (Class::Transient, "the connection failed"),
+        _ if status.is_some_and(|status| status == 429) => (Class::Throttled, "the answer could not be read"),
+        _ => (Class::Transient, "the answer could not be read"),
+    }
+}
+
+/// If it failed for want of credentials: whether they were refused or could not be fetched just now.
+fn credentials_class(error: &(dyn Error + 'static)) -> Option<Class> {
+    let credentials =
+        std::iter::successors(Some(error), below).find_map(<dyn Error>::downcast_ref::<CredentialsError>)?;
+    if matches!(credentials, CredentialsError::ProviderTimedOut(_)) {
+        return Some(Class::Transient);
+    }
+    let assumed = std::iter::successors(credentials.source(), below)
+        .find_map(<dyn Error>::downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>);
+    Some(match assumed {
+        Some(SdkError::ServiceError(answer)) => {
+            let meta = answer.err().meta();
+            let status = answer.raw().status().as_u16();
+            match classify(meta.code(), meta.message().unwrap_or_default(), Some(status)) {
+                class @ (Class::Transient | Class::Throttled) => class,
+                _ => Class::Denied,
+            }
+        }
+        Some(other) => credentials_class(other.source().unwrap_or(other)).unwrap_or(Class::Transient),
+        None => Class::Denied,
+    })
+}
+
+fn below<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    (*error).source()
+}
+
+/// An answer that was understood as far as its status, and lacks what we need.
+pub(super) fn unreadable(operation: &'static str, what: &str) -> PortError {
+    PortError::new(Class::Transient, operation, format!("the answer could not be read: {what}"))
+}
+
+fn unexplained(status: Option<u16>) -> String {
+    status.map_or_else(|| "refused without a reason".to_owned(), |status| format!("HTTP {status} without a reason"))
+}
+
+fn without(message: &str, secrets: &[&Redacted]) -> String {
+    secrets
+        .iter()
+        .filter(|secret| !secret.expose().is_empty())
+        .fold(message.to_owned(), |message, secret| message.replace(secret.expose(), "<redacted>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_a_class() {
+        let rows: &[(Class, u16, &str, &str)] = &[
+            (Class::Throttled, 400, "Throttling", "Rate exceeded"),
+            (Class::Throttled, 400, "ThrottlingException", "Rate exceeded"),
+            (Class::Throttled, 503, "RequestLimitExceeded", "Request limit exceeded."),
+            (Class::Throttled, 429, "TooManyRequestsException", ""),
+            (Class::Throttled, 503, "SlowDown", "Please reduce your request rate."),
+            (Class::Throttled, 429, "SomethingNew", ""),
+            (Class::Throttled, 400, "ValidationError", "Rate exceeded for UpdateStack"),
+            (Class::Conflict, 400, "AlreadyExistsException", "Stack [a] already exists"),
+            (Class::Conflict, 400, "AlreadyExistsException", "ChangeSet a cannot be created due to a mismatch"),
+            (Class::Conflict, 400, "InvalidChangeSetStatus", "ChangeSet [a] cannot be executed in its current status"),
+            (Class::Conflict, 400, "TokenAlreadyExistsException", "A stack operation with this token exists"),
+            (Class::Conflict, 400, "OperationInProgressException", ""),
+            (Class::Conflict, 400, "ValidationError", "Stack [a] already exists"),
+            (
+                Class::Conflict,
+                400,
+                "ValidationError",
+                "Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated.",
+            ),
+            (
+                Class::Conflict,
+                400,
+                "ValidationError",
+                "Stack:arn is in ROLLBACK_COMPLETE state and can not be updated.",
+            ),
+            (Class::Conflict, 400, "ValidationError", "Stack [a] cannot be deleted while in status UPDATE_IN_PROGRESS"),
+            (Class::Conflict, 400, "ValidationError", "CancelUpdateStack cannot be called from current stack status"),
+            (
+                Class::Conflict,
+                400,
+                "ValidationError",
+                "Stack [a] cannot be deleted while TerminationProtection is enabled",
+            ),
+            (Class::Conflict, 400, "ValidationError", "Export a cannot be deleted as it is in use by b"),
+            (Class::NotFound, 404, "ChangeSetNotFound", "ChangeSet [a] does not exist"),
+            (Class::NotFound, 400, "ValidationError", "Stack with id a does not exist"),
+            (Class::NotFound, 400, "ValidationError", "Stack [a] does not exist"),
+            (Class::NotFound, 400, "ValidationError", "Stack:arn does not exist"),
+            (Class::NotFound, 404, "NoSuchBucket", "The specified bucket does not exist"),
+            (Class::NotFound, 400, "TableNotFoundException", "Table not found: a"),
+            (Class::Limit, 400, "LimitExceededException", "Limit for stack has been exceeded"),
+            (Class::Denied, 403, "AccessDenied", "User: a is not authorized to perform: b"),
+            (Class::Denied, 400, "AccessDeniedException", ""),
+            (Class::Denied, 403, "UnauthorizedOperation", ""),
+            (Class::Denied, 403, "ExpiredToken", "The security token included in the request is expired"),
+            (Class::Denied, 400, "ExpiredTokenException", ""),
+            (Class::Denied, 403, "InvalidClientTokenId", ""),
+            (Class::Denied, 403, "SignatureDoesNotMatch", ""),
+            (Class::Denied, 400, "UnrecognizedClientException", ""),
+            (Class::Denied, 403, "SomethingNew", ""),
+            (Class::Denied, 400, "ValidationError", "Role arn is invalid or cannot be assumed"),
+            (Class::Denied, 400, "ValidationError", "S3 error: Access Denied"),
+            (Class::Invalid, 400, "InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_IAM]"),
+            (Class::Invalid, 400, "ValidationError", "Template format error: unsupported structure."),
+            (Class::Invalid, 400, "ValidationError", "Parameters: [A] do not exist in the template"),
+            (Class::Invalid, 400, "ValidationError", "S3 error: The specified bucket does not exist"),
+            (Class::Invalid, 400, "ValidationException", "1 validation error detected"),
+            (Class::Invalid, 400, "SomethingNew", ""),
+            (Class::Transient, 500, "InternalFailure", ""),
+            (Class::Transient, 503, "ServiceUnavailable", ""),
+            (Class::Transient, 400, "RequestTimeout", "Your socket connection was not read from in time"),
+            (Class::Transient, 502, "SomethingNew", ""),
+        ];
+        for (expected, status, code, message) in rows {
+            assert_eq!(classify(Some(code), message, Some(*status)), *expected, "{status} {code}: {message}");
+        }
+        assert_eq!(classify(None, "", None), Class::Transient);
+        assert_eq!(classify(None, "", Some(400)), Class::Invalid);
+    }
+
+    #[test]
+    fn no_code_has_two_classes() {
+        let mut codes: Vec<_> = CODES.iter().flat_map(|(_, codes)| *codes).collect();
+        codes.sort_unstable();
+        let count = codes.len();
+        codes.dedup();
+        assert_eq!(codes.len(), count);
+    }
+}

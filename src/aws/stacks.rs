@@ -1,0 +1,290 @@
+//! `ports::Stacks` over the SDK: one method, one request.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_cloudformation::types::{ChangeSetType, TemplateStage};
+use aws_sdk_dynamodb::types::{BackupStatus, BackupTypeFilter};
+use aws_sdk_s3::presigning::PresigningConfig;
+use jiff::Timestamp;
+
+use super::answer::Reader;
+use super::error::{port_error, unreadable};
+use super::request;
+use crate::model::{
+    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, StackEvent, StackId, StackName, StackState,
+};
+use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks};
+
+/// A table has at most a few hundred backups; 100 pages of 100 are a loop that AWS never ends, not a table.
+const MAX_BACKUP_PAGES: usize = 100;
+
+/// One account in one region.
+pub(super) struct Client {
+    stacks: aws_sdk_cloudformation::Client,
+    caller: aws_sdk_sts::Client,
+    objects: aws_sdk_s3::Client,
+    tables: aws_sdk_dynamodb::Client,
+}
+
+impl Client {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        // What stands in for AWS at one endpoint has no host name for each bucket.
+        let objects = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some());
+        Self {
+            stacks: aws_sdk_cloudformation::Client::new(config),
+            caller: aws_sdk_sts::Client::new(config),
+            objects: aws_sdk_s3::Client::from_conf(objects.build()),
+            tables: aws_sdk_dynamodb::Client::new(config),
+        }
+    }
+
+    /// Where an object is, in the form that the partition and the endpoint ask for: the SDK knows, we do not. Nothing
+    /// is sent. `CloudFormation` reads with the caller's credentials, so the signature is not needed.
+    async fn object_url(&self, bucket: &str, key: &str) -> Result<String, PortError> {
+        const OPERATION: &str = "PutObject";
+        let expiry = PresigningConfig::expires_in(Duration::from_mins(1))
+            .map_err(|error| PortError::new(Class::Invalid, OPERATION, error.to_string()))?;
+        let plain = aws_sdk_s3::config::Builder::new().use_fips(false).use_dual_stack(false);
+        let request = self.objects.get_object().bucket(bucket).key(key).customize().config_override(plain);
+        let signed = request.presigned(expiry).await.map_err(|error| port_error(OPERATION, error, &[]))?;
+        Ok(signed.uri().split('?').next().unwrap_or_default().to_owned())
+    }
+}
+
+/// `None` where AWS says that there is no such object.
+fn found<T>(answer: Result<T, PortError>) -> Result<Option<T>, PortError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[async_trait]
+impl Stacks for Client {
+    async fn caller(&self) -> Result<AccountId, PortError> {
+        const OPERATION: &str = "GetCallerIdentity";
+        let answer = self.caller.get_caller_identity().send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        Reader(OPERATION).parse(answer.account(), "Account")
+    }
+
+    async fn list(&self, page: Option<PageToken>) -> Result<Page<StackState>, PortError> {
+        const OPERATION: &str = "DescribeStacks";
+        let request = self.stacks.describe_stacks().set_next_token(page);
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let stacks = answer.stacks.unwrap_or_default().into_iter();
+        let items = stacks.map(|stack| Reader(OPERATION).stack(stack)).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: answer.next_token })
+    }
+
+    async fn describe(&self, name: &StackName) -> Result<Option<StackState>, PortError> {
+        const OPERATION: &str = "DescribeStacks";
+        let request = self.stacks.describe_stacks().stack_name(name.as_str());
+        let answer = found(request.send().await.map_err(|e| port_error(OPERATION, e, &[])))?;
+        let Some(answer) = answer else { return Ok(None) };
+        let stack = answer.stacks.unwrap_or_default().into_iter().next();
+        let stack = stack.ok_or_else(|| unreadable(OPERATION, "it names no stack and no reason"))?;
+        Reader(OPERATION).stack(stack).map(Some)
+    }
+
+    async fn template(&self, stack: &StackId) -> Result<String, PortError> {
+        const OPERATION: &str = "GetTemplate";
+        let request = self.stacks.get_template().stack_name(stack.as_str()).template_stage(TemplateStage::Original);
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        Reader(OPERATION).need(answer.template_body, "TemplateBody")
+    }
+
+    async fn stack_policy(&self, stack: &StackId) -> Result<Option<String>, PortError> {
+        const OPERATION: &str = "GetStackPolicy";
+        let request = self.stacks.get_stack_policy().stack_name(stack.as_str());
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        Ok(answer.stack_policy_body.filter(|body| !body.is_empty()))
+    }
+
+    async fn events(&self, stack: &StackId, page: Option<PageToken>) -> Result<Page<StackEvent>, PortError> {
+        const OPERATION: &str = "DescribeStackEvents";
+        let request = self.stacks.describe_stack_events().stack_name(stack.as_str()).set_next_token(page);
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let events = answer.stack_events.unwrap_or_default().into_iter();
+        let items = events.map(|event| Reader(OPERATION).event(event)).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: answer.next_token })
+    }
+
+    async fn change_sets(&self, stack: &StackId, page: Option<PageToken>) -> Result<Page<ChangeSetSummary>, PortError> {
+        const OPERATION: &str = "ListChangeSets";
+        let request = self.stacks.list_change_sets().stack_name(stack.as_str()).set_next_token(page);
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let summaries = answer.summaries.unwrap_or_default().into_iter();
+        let items = summaries.map(|summary| Reader(OPERATION).summary(summary)).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: answer.next_token })
+    }
+
+    async fn describe_change_set(
+        &self,
+        stack: &StackId,
+        name: &ChangeSetName,
+        page: Option<PageToken>,
+    ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
+        const OPERATION: &str = "DescribeChangeSet";
+        let request = self.stacks.describe_change_set().stack_name(stack.as_str()).change_set_name(name.as_str());
+        let answer = request.set_next_token(page).send().await.map_err(|e| port_error(OPERATION, e, &[]));
+        let Some(answer) = found(answer)? else { return Ok(None) };
+        let read = Reader(OPERATION);
+        let changes = answer.changes.unwrap_or_default().into_iter();
+        let state = ChangeSetState {
+            id: read.parse(answer.change_set_id.as_deref(), "ChangeSetId")?,
+            name: read.parse(answer.change_set_name.as_deref(), "ChangeSetName")?,
+            stack: read.parse(answer.stack_id.as_deref(), "StackId")?,
+            status: read.change_set_status(
+                answer.status.as_ref(),
+                answer.execution_status.as_ref(),
+                answer.status_reason.as_deref(),
+            )?,
+            changes: changes.filter_map(|change| read.change(change).transpose()).collect::<Result<_, _>>()?,
+        };
+        Ok(Some((state, answer.next_token)))
+    }
+
+    async fn importers(&self, export: &str, page: Option<PageToken>) -> Result<Page<StackName>, PortError> {
+        const OPERATION: &str = "ListImports";
+        let request = self.stacks.list_imports().export_name(export).set_next_token(page);
+        let answer = match request.send().await.map_err(|e| port_error(OPERATION, e, &[])) {
+            // That is how AWS says "none".
+            Err(error) if error.message.contains("is not imported by any stack") => {
+                return Ok(Page { items: Vec::new(), next: None });
+            }
+            answer => answer?,
+        };
+        let names = answer.imports.unwrap_or_default();
+        let read = |name: &String| Reader(OPERATION).parse(Some(name), "Imports");
+        Ok(Page { items: names.iter().map(read).collect::<Result<_, _>>()?, next: answer.next_token })
+    }
+
+    async fn newest_backup(&self, kind: &str, physical_id: &str) -> Result<Option<Timestamp>, PortError> {
+        const OPERATION: &str = "ListBackups";
+        if kind != "AWS::DynamoDB::Table" {
+            return Ok(None);
+        }
+        let request = self.tables.list_backups().table_name(physical_id).backup_type(BackupTypeFilter::All);
+        let (mut newest, mut after) = (None, None);
+        for _ in 0..MAX_BACKUP_PAGES {
+            let page = request.clone().set_exclusive_start_backup_arn(after).send().await;
+            let page = page.map_err(|e| port_error(OPERATION, e, &[]))?;
+            for backup in page.backup_summaries.unwrap_or_default() {
+                if let (Some(BackupStatus::Available), Some(at)) =
+                    (backup.backup_status, backup.backup_creation_date_time)
+                {
+                    newest = newest.max(Some(Reader(OPERATION).time(&at)?));
+                }
+            }
+            after = page.last_evaluated_backup_arn;
+            if after.is_none() {
+                break;
+            }
+        }
+        // Beyond the last page that was read there can only be more of them: what was found exists.
+        Ok(newest)
+    }
+
+    async fn create(&self, _fence: Fence, request: CreateStack) -> Result<StackId, PortError> {
+        const OPERATION: &str = "CreateStack";
+        let (body, url) = request::template(&request.template);
+        let rollback = request::rollback(&request.rollback_alarms, request.monitoring_minutes);
+        let call = self
+            .stacks
+            .create_stack()
+            .stack_name(request.name.as_str())
+            .set_template_body(body)
+            .set_template_url(url)
+            .set_parameters(Some(request::parameters(&request.parameters)))
+            .set_capabilities(Some(request::capabilities(&request.capabilities)))
+            .set_tags(Some(request::tags(&request.tags)))
+            .set_role_arn(request.role_arn)
+            .set_notification_arns(Some(request.notifications.into_iter().collect()))
+            .rollback_configuration(rollback)
+            .enable_termination_protection(request.termination_protection)
+            .set_stack_policy_body(request.stack_policy.map(|policy| policy.as_ref().to_owned()))
+            .on_failure(request::on_failure(request.on_failure))
+            .set_timeout_in_minutes(request.timeout.map(request::minutes))
+            .client_request_token(request.token);
+        let secrets = request::secrets(&request.parameters);
+        let answer = call.send().await.map_err(|e| port_error(OPERATION, e, &secrets))?;
+        Reader(OPERATION).parse(answer.stack_id(), "StackId")
+    }
+
+    async fn create_change_set(&self, _fence: Fence, request: CreateChangeSet) -> Result<ChangeSetId, PortError> {
+        const OPERATION: &str = "CreateChangeSet";
+        let (body, url) = request::template(&request.template);
+        let rollback = request::rollback(&request.rollback_alarms, request.monitoring_minutes);
+        let call = self
+            .stacks
+            .create_change_set()
+            .change_set_type(ChangeSetType::Update)
+            .stack_name(request.stack.as_str())
+            .change_set_name(request.name.as_str())
+            .set_template_body(body)
+            .set_template_url(url)
+            .set_parameters(Some(request::parameters(&request.parameters)))
+            .set_capabilities(Some(request::capabilities(&request.capabilities)))
+            .set_tags(Some(request::tags(&request.tags)))
+            .set_role_arn(request.role_arn)
+            .set_notification_arns(Some(request.notifications.into_iter().collect()))
+            .rollback_configuration(rollback)
+            .include_nested_stacks(false);
+        let secrets = request::secrets(&request.parameters);
+        let answer = call.send().await.map_err(|e| port_error(OPERATION, e, &secrets))?;
+        Reader(OPERATION).parse(answer.id(), "Id")
+    }
+
+    async fn execute_change_set(&self, _fence: Fence, change_set: &ChangeSetId, token: &str) -> Result<(), PortError> {
+        let call = self.stacks.execute_change_set().change_set_name(change_set.as_str()).client_request_token(token);
+        call.send().await.map_err(|e| port_error("ExecuteChangeSet", e, &[]))?;
+        Ok(())
+    }
+
+    async fn delete_change_set(&self, _fence: Fence, stack: &StackId, name: &ChangeSetName) -> Result<(), PortError> {
+        let call = self.stacks.delete_change_set().stack_name(stack.as_str()).change_set_name(name.as_str());
+        found(call.send().await.map_err(|e| port_error("DeleteChangeSet", e, &[])))?;
+        Ok(())
+    }
+
+    async fn delete(&self, _fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
+        let call = self.stacks.delete_stack().stack_name(stack.as_str()).client_request_token(token);
+        found(call.send().await.map_err(|e| port_error("DeleteStack", e, &[])))?;
+        Ok(())
+    }
+
+    async fn cancel_update(&self, _fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
+        let call = self.stacks.cancel_update_stack().stack_name(stack.as_str()).client_request_token(token);
+        call.send().await.map_err(|e| port_error("CancelUpdateStack", e, &[]))?;
+        Ok(())
+    }
+
+    async fn continue_rollback(&self, _fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
+        let call = self.stacks.continue_update_rollback().stack_name(stack.as_str()).client_request_token(token);
+        call.send().await.map_err(|e| port_error("ContinueUpdateRollback", e, &[]))?;
+        Ok(())
+    }
+
+    async fn set_termination_protection(&self, _fence: Fence, stack: &StackId, on: bool) -> Result<(), PortError> {
+        let call = self.stacks.update_termination_protection().stack_name(stack.as_str());
+        let call = call.enable_termination_protection(on);
+        call.send().await.map_err(|e| port_error("UpdateTerminationProtection", e, &[]))?;
+        Ok(())
+    }
+
+    async fn set_stack_policy(&self, _fence: Fence, stack: &StackId, body: &str) -> Result<(), PortError> {
+        let call = self.stacks.set_stack_policy().stack_name(stack.as_str()).stack_policy_body(body);
+        call.send().await.map_err(|e| port_error("SetStackPolicy", e, &[]))?;
+        Ok(())
+    }
+
+    async fn upload_template(&self, _fence: Fence, bucket: &str, key: &str, body: &str) -> Result<String, PortError> {
+        let content = body.as_bytes().to_vec().into();
+        let call = self.objects.put_object().bucket(bucket).key(key).body(content);
+        call.send().await.map_err(|e| port_error("PutObject", e, &[]))?;
+        self.object_url(bucket, key).await
+    }
+}

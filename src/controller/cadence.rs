@@ -1,0 +1,49 @@
+//! When to look again if nothing says so earlier.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::{Plan, Waiting};
+
+/// How often everything is looked at although nothing happened.
+pub const RESYNC: Duration = Duration::from_mins(5);
+
+/// A change set of a few resources takes AWS one to five seconds.
+const CHANGE_SET: Duration = Duration::from_secs(1);
+
+/// How late the end of an operation may be noticed. A chain of six stacks that take 40 minutes together is late by at
+/// most 6 × 3 s, under one percent; and one list page every 3 s is a fifteenth of the rate that AWS allows.
+const OPERATION: Duration = Duration::from_secs(3);
+
+/// Only so many operations at once: as soon as one has ended, which `OPERATION` notices.
+const TURN: Duration = OPERATION;
+
+/// After a look in which something could not be read. Retries of single calls are the governor's.
+const UNKNOWN: Duration = Duration::from_secs(10);
+
+/// How long to wait after this plan.
+pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
+    let waits = plan.entries.values().flat_map(|entry| &entry.waiting);
+    let soonest = waits.filter_map(|waiting| match waiting {
+        Waiting::ChangeSet { .. } => Some(CHANGE_SET),
+        Waiting::Operation { .. } => Some(OPERATION),
+        Waiting::Turn => Some(TURN),
+        Waiting::Unknown { .. } => Some(UNKNOWN),
+        Waiting::Backoff { until, .. } => Some(until.duration_since(now).unsigned_abs()),
+        Waiting::Dependency { .. } | Waiting::Approval { .. } => None,
+    });
+    soonest.min().unwrap_or(resync).min(resync)
+}
+
+/// Something is moving by itself, so that waiting for it makes sense.
+pub(super) fn is_moving(plan: &Plan, now: Timestamp, patience: Duration) -> bool {
+    plan.entries.values().any(|entry| {
+        entry.step.is_some()
+            || entry.waiting.iter().any(|waiting| match waiting {
+                Waiting::ChangeSet { .. } | Waiting::Operation { .. } | Waiting::Turn | Waiting::Unknown { .. } => true,
+                Waiting::Backoff { until, .. } => until.duration_since(now).unsigned_abs() <= patience,
+                Waiting::Dependency { .. } | Waiting::Approval { .. } => false,
+            })
+    })
+}

@@ -1,0 +1,101 @@
+//! Steps that have been sent and not been answered: at most one for each object.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+
+use crate::execute::Outcome;
+use crate::model::{Key, Step};
+
+/// The first pause after a step that did not go as planned; doubles with each further one.
+const COOLDOWN: Duration = Duration::from_secs(2);
+
+/// The longest such pause.
+const COOLDOWN_MAX: Duration = Duration::from_mins(1);
+
+/// A step that has been answered.
+pub(super) struct Landed {
+    pub(super) step: Step,
+    pub(super) outcome: Outcome,
+}
+
+/// Steps in the air, and objects that have to cool down after one that went wrong.
+#[derive(Default)]
+pub(super) struct Flights<'a> {
+    flying: FuturesUnordered<BoxFuture<'a, Landed>>,
+    busy: BTreeSet<Key>,
+    landed: Vec<Landed>,
+    /// Until when (on the clock that never goes back), and how often in a row.
+    cooling: BTreeMap<Key, (Duration, u32)>,
+}
+
+impl<'a> Flights<'a> {
+    /// Objects with a step in the air.
+    pub(super) fn busy(&self) -> BTreeSet<Key> {
+        self.busy.clone()
+    }
+
+    /// None is in the air, and none has landed without being looked at.
+    pub(super) fn is_empty(&self) -> bool {
+        self.busy.is_empty()
+    }
+
+    /// Sends a step, unless its object is busy or has to cool down.
+    pub(super) fn launch(&mut self, step: Step, now: Duration, take: impl FnOnce(Step) -> BoxFuture<'a, Landed>) -> bool {
+        let cooling = self.cooling.get(&step.key).is_some_and(|(until, _)| now < *until);
+        if cooling || self.busy.contains(&step.key) {
+            return false;
+        }
+        self.busy.insert(step.key.clone());
+        self.flying.push(take(step));
+        true
+    }
+
+    /// When the first object has cooled down.
+    pub(super) fn cooled(&self, now: Duration) -> Option<Duration> {
+        self.cooling.values().map(|(until, _)| until.saturating_sub(now)).filter(|left| !left.is_zero()).min()
+    }
+
+    /// Runs `future` to its end while steps go on landing.
+    pub(super) async fn during<F: Future>(&mut self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        loop {
+            let landed = tokio::select! {
+                biased;
+                output = &mut future => return output,
+                Some(landed) = self.flying.next() => landed,
+            };
+            self.landed.push(landed);
+        }
+    }
+
+    /// Completes when a step has landed; never, if none is in the air.
+    pub(super) async fn landing(&mut self) {
+        if !self.landed.is_empty() {
+            return;
+        }
+        match self.flying.next().await {
+            Some(landed) => self.landed.push(landed),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes what has landed. Objects whose step did not go as planned cool down.
+    pub(super) fn take_landed(&mut self, now: Duration) -> Vec<Landed> {
+        let landed = std::mem::take(&mut self.landed);
+        for Landed { step, outcome } in &landed {
+            self.busy.remove(&step.key);
+            if outcome.is_done() {
+                self.cooling.remove(&step.key);
+            } else {
+                let (_, before) = self.cooling.get(&step.key).copied().unwrap_or_default();
+                let pause = COOLDOWN.saturating_mul(2_u32.saturating_pow(before)).min(COOLDOWN_MAX);
+                self.cooling.insert(step.key.clone(), (now.saturating_add(pause), before.saturating_add(1)));
+            }
+        }
+        landed
+    }
+}

@@ -1,0 +1,91 @@
+//! One look: observe, ask for what is missing, plan, check the plan.
+
+use std::collections::BTreeSet;
+
+use tracing::error;
+
+use super::Controller;
+use crate::model::{Desired, Environment, Key, Memory, Observation, Plan, StackAddress, Seen};
+use crate::observe::Observer;
+use crate::plan::{self, Goal, Input};
+use crate::store::StoreError;
+
+/// Rounds of questions before the planner has to decide with what it knows. The longest chain is five: another
+/// environment's listing, template, change sets, importers, backups.
+const ROUNDS_MAX: usize = 8;
+
+/// What was seen, and what follows.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// What was seen.
+    pub observation: Observation,
+    /// What was remembered.
+    pub memory: Memory,
+    /// What follows.
+    pub plan: Plan,
+}
+
+impl Controller {
+    /// Looks at an environment and plans it. Reads `follow` alone where that is cheaper than listing everything again.
+    pub(super) async fn look(
+        &self,
+        desired: &Desired,
+        environment: &Environment,
+        goal: Goal,
+        busy: &BTreeSet<Key>,
+        earlier: Option<(Observation, BTreeSet<StackAddress>)>,
+    ) -> Result<Looked, StoreError> {
+        let observer = Observer::new(&self.cx, &self.governor, desired, environment);
+        let mut observation = match earlier {
+            Some((earlier, follow)) if follow.len() < earlier.pages => observer.follow(earlier, follow).await,
+            _ => observer.look().await,
+        };
+        for _ in 0..ROUNDS_MAX {
+            let memory = self.store.memory(&environment.name)?;
+            let now = self.cx.now();
+            let input =
+                Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
+            let needs = plan::needs(&input);
+            if needs.is_empty() {
+                break;
+            }
+            observer.answer(&mut observation, needs).await;
+            self.remember(environment, &observation);
+        }
+        let memory = self.store.memory(&environment.name)?;
+        let now = self.cx.now();
+        let input = Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
+        let mut plan = plan::plan(&input);
+        for fault in plan::lint(&plan, &input) {
+            error!(object = %fault.key, rule = fault.rule, "the plan breaks a rule; the step is not taken");
+            if let Some(entry) = plan.entries.get_mut(&fault.key) {
+                entry.step = None;
+            }
+        }
+        Ok(Looked { observation, memory, plan })
+    }
+
+    /// Keeps what was read of stacks that have not moved since, so that it is not read again.
+    fn remember(&self, environment: &Environment, observation: &Observation) {
+        let by_address = environment.stacks.values().map(|spec| (spec.address(), &spec.key));
+        let by_address: std::collections::BTreeMap<_, _> = by_address.collect();
+        for (address, stack) in &observation.stacks {
+            if stack.template.is_none() && stack.stack_policy.is_none() {
+                continue;
+            }
+            let owned = || plan::owner(&stack.state).and_then(|owner| owner.parse::<Key>().ok());
+            let Some(key) = by_address.get(address).map(|key| (*key).clone()).or_else(owned) else { continue };
+            let version = stack.state.version();
+            self.store.cache(&key, |memory| {
+                if let Some(Seen::Present(facts)) = &stack.template {
+                    memory.template = Some((version.clone(), facts.clone()));
+                }
+                match &stack.stack_policy {
+                    Some(Seen::Present(digest)) => memory.stack_policy = Some((version.clone(), Some(digest.clone()))),
+                    Some(Seen::Absent) => memory.stack_policy = Some((version.clone(), None)),
+                    Some(Seen::Unknown(_)) | None => {}
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Tells what happens, as it happens: to whoever listens, and to the log.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::flights::Landed;
+use crate::context::Context;
+use crate::execute::Outcome;
+use crate::model::{Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, StackStatus, Waiting};
+use crate::report::{Progress, Span};
+
+/// Is told what happens. Must not block.
+pub type Listener = Arc<dyn Fn(Timestamp, &Progress) + Send + Sync>;
+
+/// Compares what is with what was, and tells the difference once.
+pub struct Narrator {
+    cx: Context,
+    listener: Listener,
+    told: Mutex<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    objects: BTreeMap<Key, ToldOfObject>,
+    spans: Vec<Span>,
+}
+
+#[derive(Default)]
+struct ToldOfObject {
+    ready: bool,
+    status: Option<StackStatus>,
+    waiting: Vec<Waiting>,
+    refused: Vec<crate::model::Refusal>,
+}
+
+impl Narrator {
+    /// A narrator for `listener`.
+    #[must_use]
+    pub fn new(cx: Context, listener: Listener) -> Self {
+        Self { cx, listener, told: Mutex::default() }
+    }
+
+    /// Operations of ours that have ended, oldest first.
+    #[must_use]
+    pub fn spans(&self) -> Vec<Span> {
+        self.lock().spans.clone()
+    }
+
+    /// Tells what is new in a plan.
+    pub(super) fn planned(&self, environment: &EnvName, plan: &Plan, memory: &Memory) {
+        let mut news = Vec::new();
+        {
+            let mut told = self.lock();
+            for (key, entry) in &plan.entries {
+                let pending = memory.stacks.get(key).and_then(|memory| memory.pending.as_ref());
+                let before = told.objects.entry(key.clone()).or_default();
+                self.compare(key, entry, pending, before, &mut news);
+            }
+        }
+        if !news.is_empty() {
+            let ready = plan.entries.values().filter(|entry| entry.ready).count();
+            news.push(Progress::LookedAt { environment: environment.clone(), objects: plan.entries.len(), ready });
+        }
+        for progress in news {
+            self.tell(&progress);
+        }
+    }
+
+    fn compare(
+        &self,
+        key: &Key,
+        entry: &Entry,
+        pending: Option<&Operation>,
+        before: &mut ToldOfObject,
+        news: &mut Vec<Progress>,
+    ) {
+        let key = key.clone();
+        if let (Some(status), Some(operation)) = (entry.status, pending)
+            && before.status != Some(status)
+            && status.is_in_progress()
+        {
+            let elapsed = self.cx.now().duration_since(operation.started).unsigned_abs();
+            news.push(Progress::Moved { key: key.clone(), status, elapsed });
+        }
+        for refusal in entry.refused.iter().filter(|refusal| !before.refused.contains(refusal)) {
+            news.push(Progress::Refused { key: key.clone(), refusal: refusal.clone() });
+        }
+        for waiting in entry.waiting.iter().filter(|waiting| is_news(waiting) && !before.waiting.contains(waiting)) {
+            news.push(Progress::Waits { key: key.clone(), waiting: waiting.clone() });
+        }
+        if entry.ready && !before.ready {
+            news.push(Progress::Ready { key });
+        }
+        before.ready = entry.ready;
+        before.status = entry.status;
+        before.waiting.clone_from(&entry.waiting);
+        before.refused.clone_from(&entry.refused);
+    }
+
+    /// Tells how a step went. `pending` is the operation that was open when it landed.
+    pub(super) fn landed(&self, landed: &Landed, pending: Option<&Operation>) {
+        let Landed { step, outcome } = landed;
+        let (object, verb) = (&step.key, step.action.verb());
+        match outcome {
+            Outcome::Done => info!(%object, revision = step.revision, step = verb, "step taken"),
+            other => warn!(%object, revision = step.revision, step = verb, outcome = %other, "step not taken"),
+        }
+        if !outcome.is_done() {
+            return;
+        }
+        let key = step.key.clone();
+        self.tell(&Progress::Took { key: key.clone(), verb });
+        if let Some(kind) = begun(&step.action) {
+            self.tell(&Progress::Began { key, stack_name: step.address.name.clone(), kind });
+        } else if let (Do::Conclude { conclusion, .. }, Some(operation)) = (&step.action, pending) {
+            self.concluded(key, operation, conclusion);
+        }
+    }
+
+    fn concluded(&self, key: Key, operation: &Operation, conclusion: &Conclusion) {
+        let now = self.cx.now();
+        let took = now.duration_since(operation.started).unsigned_abs();
+        if !matches!(conclusion, Conclusion::Running | Conclusion::NotSeen) {
+            self.lock().spans.push(Span {
+                key: key.clone(),
+                verb: verb(operation.kind).to_owned(),
+                start: operation.started,
+                end: now,
+                ok: *conclusion == Conclusion::Succeeded,
+            });
+        }
+        self.tell(&Progress::Concluded { key, kind: operation.kind, conclusion: conclusion.clone(), took });
+    }
+
+    fn tell(&self, progress: &Progress) {
+        (self.listener)(self.cx.now(), progress);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waiting for each other, for a turn or for a change set is the normal course of things.
+fn is_news(waiting: &Waiting) -> bool {
+    matches!(
+        waiting,
+        Waiting::Backoff { .. } | Waiting::Unknown { .. } | Waiting::Approval { .. } | Waiting::Operation { ours: false, .. }
+    )
+}
+
+fn begun(action: &Do) -> Option<OperationKind> {
+    match action {
+        Do::Create { .. } => Some(OperationKind::Create),
+        Do::Execute { .. } => Some(OperationKind::Update),
+        Do::Delete { kind, .. } => Some(*kind),
+        Do::ContinueRollback { .. } => Some(OperationKind::ContinueRollback),
+        Do::Cancel { .. } => Some(OperationKind::Cancel),
+        _ => None,
+    }
+}
+
+fn verb(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Create => "create",
+        OperationKind::Update => "update",
+        OperationKind::Clear => "clear",
+        OperationKind::Delete => "delete",
+        OperationKind::Cancel => "cancel",
+        OperationKind::ContinueRollback => "continue rollback",
+    }
+}

@@ -1,0 +1,94 @@
+//! A look ahead: what would be done, down to single resources, with nothing left behind (invariant S20).
+//!
+//! A preview takes only steps that change no stack: it has AWS compute change sets, reads them, and removes them again.
+//! A stack that does not exist yet is previewed from its template, because a change set for it would leave a shell.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::iter;
+
+use super::look::Looked;
+use super::{Controller, cadence};
+use crate::execute::Outcome;
+use crate::model::{ChangeSetName, Desired, Do, Environment, Expect, Key, Step, Waiting};
+use crate::plan::Goal;
+use crate::store::StoreError;
+
+/// How long a preview waits for change sets; after it, the plan shows what it knows.
+const WITHIN: Duration = Duration::from_mins(5);
+
+/// Steps taken at the same time.
+const AT_ONCE: usize = 16;
+
+/// What would be done.
+pub struct Preview {
+    /// What was seen, and what follows.
+    pub looked: Looked,
+    /// Change sets that were made for it, by object.
+    made: BTreeMap<Key, (Step, BTreeSet<ChangeSetName>)>,
+}
+
+/// Previews an environment. Change sets stay until [`Preview::clean`]; a plan that is then applied uses them.
+pub async fn preview(
+    controller: &Controller,
+    desired: &Desired,
+    environment: &Environment,
+    goal: Goal,
+) -> Result<Preview, StoreError> {
+    let mut made: BTreeMap<Key, (Step, BTreeSet<ChangeSetName>)> = BTreeMap::new();
+    let began = controller.cx.elapsed();
+    controller.gate.loaded(desired.revision.sequence);
+    loop {
+        let looked = controller.look(desired, environment, goal, &BTreeSet::new(), None).await?;
+        let steps: Vec<Step> = looked.plan.entries.values().filter_map(preparation).collect();
+        for step in &steps {
+            if let Do::Prepare { name, .. } = &step.action {
+                let (_, names) = made.entry(step.key.clone()).or_insert_with(|| (step.clone(), BTreeSet::new()));
+                names.insert(name.clone());
+            }
+        }
+        let waits = looked.plan.entries.values().flat_map(|entry| &entry.waiting);
+        let computing = waits.into_iter().any(|waiting| matches!(waiting, Waiting::ChangeSet { .. }));
+        let late = controller.cx.elapsed().saturating_sub(began) > WITHIN;
+        if late || (steps.is_empty() && !computing) || !controller.gate.is_open() {
+            controller.store.flush()?;
+            return Ok(Preview { looked, made });
+        }
+        let role = environment.role.as_ref();
+        let outcomes: Vec<Outcome> =
+            iter(&steps).map(|step| controller.executor.take(step, role)).buffered(AT_ONCE).collect().await;
+        let failed = outcomes.iter().any(|outcome| !outcome.is_done());
+        let pause = cadence::pause(&looked.plan, controller.cx.now(), Duration::from_secs(1));
+        if failed || computing {
+            controller.cx.sleep(pause).await;
+        }
+    }
+}
+
+/// The step of an entry, if it changes no stack.
+fn preparation(entry: &crate::model::Entry) -> Option<Step> {
+    let step = entry.step.as_ref()?;
+    let prepares = matches!(
+        step.action,
+        Do::Prepare { .. } | Do::Discard { .. } | Do::Conclude { .. } | Do::Settle { .. } | Do::Reject { .. }
+    );
+    prepares.then(|| step.clone())
+}
+
+impl Preview {
+    /// Removes the change sets that were made for it. What cannot be removed now is remembered, and removed by whoever
+    /// looks next.
+    pub async fn clean(&self, controller: &Controller, environment: &Environment) -> Vec<Outcome> {
+        let steps: Vec<Step> = self
+            .made
+            .values()
+            .map(|(step, names)| Step { action: Do::Discard { names: names.clone() }, ..step.clone() })
+            .filter(|step| matches!(step.expect, Expect::Stack(..)))
+            .collect();
+        let role = environment.role.as_ref();
+        let outcomes = iter(&steps).map(|step| controller.executor.take(step, role)).buffered(AT_ONCE);
+        outcomes.filter(|outcome| std::future::ready(!outcome.is_done())).collect().await
+    }
+}

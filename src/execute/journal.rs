@@ -1,0 +1,158 @@
+//! What each step changes in memory: before the call, and after it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::{
+    Attempts, Conclusion, Digest, Do, Expect, Failure, Fingerprint, Operation, OperationKind, Settled, Spent,
+    StackMemory, StackVersion, Step,
+};
+use crate::ports::{Class, PortError};
+
+/// The operation that a step is about to begin, if it begins one.
+pub(super) fn begins(step: &Step, now: Timestamp) -> Option<Operation> {
+    let id = match &step.expect {
+        Expect::Stack(version, _) => Some(version.id.clone()),
+        Expect::Absent | Expect::Nothing => None,
+    };
+    let operation = |kind, token: &String, inputs: &Digest, no_echo: &BTreeMap<String, Fingerprint>| Operation {
+        kind,
+        token: token.clone(),
+        stack: id.clone(),
+        change_set: None,
+        inputs: inputs.clone(),
+        no_echo: no_echo.clone(),
+        started: now,
+        revision: step.revision,
+    };
+    let none = BTreeMap::new();
+    match &step.action {
+        Do::Create { inputs, token, .. } => {
+            Some(operation(OperationKind::Create, token, &inputs.digest, &inputs.no_echo))
+        }
+        Do::Execute { change_set, token, inputs, no_echo } => Some(Operation {
+            change_set: Some(change_set.clone()),
+            ..operation(OperationKind::Update, token, inputs, no_echo)
+        }),
+        Do::Delete { kind, token, inputs, .. } => Some(operation(*kind, token, inputs, &none)),
+        Do::ContinueRollback { token } => {
+            Some(operation(OperationKind::ContinueRollback, token, &Digest::of_bytes(b""), &none))
+        }
+        _ => None,
+    }
+}
+
+/// Written before the call.
+pub(super) fn before(step: &Step, memory: &mut StackMemory, now: Timestamp) {
+    if let Some(operation) = begins(step, now) {
+        memory.pending = Some(operation);
+        memory.depends_on.clone_from(&step.depends_on);
+    }
+    match &step.action {
+        Do::Prepare { name, .. } => {
+            memory.change_sets.insert(name.clone());
+        }
+        // Still the same operation, under the token it was begun with; only how it is meant to end has changed.
+        Do::Cancel { .. } => {
+            if let Some(pending) = &mut memory.pending {
+                pending.kind = OperationKind::Cancel;
+            }
+        }
+        Do::ContinueRollback { .. } => {
+            if let Expect::Stack(version, _) = &step.expect {
+                memory.continued = Some(version.clone());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Written after AWS has refused the call. What is ambiguous stays pending: the next look finds out.
+pub(super) fn refused(step: &Step, error: &PortError, memory: &mut StackMemory, now: Timestamp) {
+    let ambiguous = matches!(error.class, Class::Transient | Class::Conflict);
+    let Some(operation) = begins(step, now) else {
+        if let (Do::Prepare { inputs, .. }, Class::Invalid | Class::Denied | Class::Limit) = (&step.action, error.class) {
+            attempt(memory, &inputs.digest, &failure_of(step, error), now);
+        }
+        return;
+    };
+    if !ambiguous {
+        memory.pending = None;
+    }
+    let used_token = error.code.as_deref().is_some_and(|code| code.starts_with("TokenAlreadyExists"));
+    if used_token || matches!(error.class, Class::Invalid | Class::Denied | Class::Limit) {
+        attempt(memory, &operation.inputs, &failure_of(step, error), now);
+    }
+}
+
+/// What is invalid stays invalid; permissions and quotas may come without a change of the manifest.
+fn failure_of(step: &Step, error: &PortError) -> Failure {
+    Failure {
+        resource: step.address.name.to_string(),
+        kind: "AWS::CloudFormation::Stack".to_owned(),
+        reason: error.to_string(),
+        transient: error.class != Class::Invalid,
+    }
+}
+
+fn attempt(memory: &mut StackMemory, inputs: &Digest, failure: &Failure, now: Timestamp) {
+    let earlier = memory.attempts.as_ref().filter(|attempts| attempts.inputs == *inputs);
+    let count = earlier.map_or(0, |attempts| attempts.count).saturating_add(1);
+    memory.attempts = Some(Attempts { inputs: inputs.clone(), count, last: now, failure: failure.clone() });
+}
+
+/// Written when our operation has been seen to end.
+pub(super) fn conclude(
+    memory: &mut StackMemory,
+    conclusion: &Conclusion,
+    version: Option<&StackVersion>,
+    now: Timestamp,
+) {
+    let Some(operation) = memory.pending.take() else { return };
+    match (conclusion, operation.kind) {
+        (Conclusion::Running, _) => memory.pending = Some(operation),
+        (Conclusion::NotSeen, _) => {}
+        (Conclusion::Failed(_), OperationKind::ContinueRollback) => {}
+        (Conclusion::Failed(failure), _) => attempt(memory, &operation.inputs, failure, now),
+        (Conclusion::Succeeded, OperationKind::Delete) => *memory = StackMemory::default(),
+        (Conclusion::Succeeded, OperationKind::Clear) => {
+            let attempts = memory.attempts.take();
+            *memory = StackMemory { attempts, ..StackMemory::default() };
+        }
+        (Conclusion::Succeeded, OperationKind::ContinueRollback) => {}
+        (Conclusion::Succeeded, OperationKind::Create | OperationKind::Update | OperationKind::Cancel) => {
+            memory.attempts = None;
+            memory.continued = None;
+            memory.applied = Some(memory.applied.unwrap_or(0).max(operation.revision));
+            if let Some(version) = version {
+                memory.healthy = Some(version.id.clone());
+                memory.no_echo = Some((version.clone(), operation.no_echo));
+            }
+        }
+    }
+}
+
+/// Written when AWS has said that the inputs change nothing.
+pub(super) fn settle(
+    memory: &mut StackMemory,
+    version: &StackVersion,
+    inputs: &Digest,
+    no_echo: &BTreeMap<String, Fingerprint>,
+) {
+    memory.settled = Some(Settled { version: version.clone(), inputs: inputs.clone() });
+    memory.no_echo = Some((version.clone(), no_echo.clone()));
+    memory.healthy = Some(version.id.clone());
+    memory.attempts = None;
+}
+
+/// Written when AWS has refused to compute the change set.
+pub(super) fn reject(memory: &mut StackMemory, inputs: &Digest, failure: &Failure, now: Timestamp) {
+    attempt(memory, inputs, failure, now);
+}
+
+/// What the step takes from the budget.
+pub(super) fn spends(step: &Step, now: Timestamp) -> Option<Spent> {
+    let (stacks, replacements, deletions) = step.cost;
+    (step.cost != (0, 0, 0)).then(|| Spent { at: now, key: step.key.clone(), stacks, replacements, deletions })
+}

@@ -1,0 +1,249 @@
+//! Steps on stacks.
+
+use std::sync::Arc;
+
+use super::Outcome;
+use super::journal;
+use crate::context::Context;
+use crate::model::{AssumeRole, Do, Expect, Inputs, StackId, Step};
+use crate::ports::{
+    Class, CreateChangeSet, CreateStack, Fence, Gate, Governor, PortError, Priority, Stacks, TemplateSource,
+};
+use crate::store::{Record, RecordOutcome, Store};
+use crate::template;
+
+/// Takes steps.
+#[derive(Clone)]
+pub struct Executor {
+    cx: Context,
+    governor: Arc<Governor>,
+    gate: Gate,
+    store: Store,
+}
+
+impl Executor {
+    /// An executor that writes to `store` and calls through `governor`.
+    #[must_use]
+    pub fn new(cx: Context, governor: Arc<Governor>, gate: Gate, store: Store) -> Self {
+        Self { cx, governor, gate, store }
+    }
+
+    /// Takes one step. The account is entered by `role`.
+    pub async fn take(&self, step: &Step, role: Option<&AssumeRole>) -> Outcome {
+        if !step.action.mutates() {
+            return self.remember(step);
+        }
+        let fence = match self.gate.pass(step.revision) {
+            Ok(fence) => fence,
+            Err(closed) => return Outcome::Failed(closed.refusing(step.action.verb())),
+        };
+        let port = self.governor.stacks(&step.address.scope, role, Priority::Deploy);
+        if let Err(outcome) = holds(&*port, step).await {
+            return outcome;
+        }
+        if let Err(error) = self.begin(step) {
+            return Outcome::NotJournaled(error);
+        }
+        let answer = Call { port: &*port, fence, step }.make().await;
+        match self.finish(step, answer) {
+            Ok(outcome) => outcome,
+            // The call was made; the journal says "begun", which is what a crash here would have left behind too.
+            Err(error) => Outcome::NotJournaled(error),
+        }
+    }
+
+    /// Steps that change only what is remembered.
+    fn remember(&self, step: &Step) -> Outcome {
+        let now = self.cx.now();
+        let outcome = match &step.action {
+            Do::Conclude { conclusion, .. } => RecordOutcome::Concluded(conclusion.clone()),
+            _ => RecordOutcome::Done,
+        };
+        let record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
+        let written = self.store.update_with(&step.key, record, None, |memory| match &step.action {
+            Do::Conclude { conclusion, version } => journal::conclude(memory, conclusion, version.as_ref(), now),
+            Do::Settle { version, inputs, no_echo } => journal::settle(memory, version, inputs, no_echo),
+            Do::Reject { inputs, failure } => journal::reject(memory, inputs, failure, now),
+            _ => {}
+        });
+        written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done)
+    }
+
+    fn begin(&self, step: &Step) -> Result<(), crate::store::StoreError> {
+        let now = self.cx.now();
+        let mut record = Record::new(step.key.clone(), step.revision, step.action.verb(), RecordOutcome::Begun);
+        record.token = journal::begins(step, now).map(|operation| operation.token);
+        self.store.update_with(&step.key, record, journal::spends(step, now), |memory| journal::before(step, memory, now))
+    }
+
+    fn finish(
+        &self,
+        step: &Step,
+        answer: Result<Option<StackId>, PortError>,
+    ) -> Result<Outcome, crate::store::StoreError> {
+        let now = self.cx.now();
+        let outcome = match &answer {
+            Ok(_) => RecordOutcome::Done,
+            Err(error) => RecordOutcome::Failed { class: error.class, message: error.to_string() },
+        };
+        let record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
+        self.store.update_with(&step.key, record, None, |memory| match &answer {
+            Ok(id) => {
+                if let (Some(id), Some(pending)) = (id, &mut memory.pending) {
+                    pending.stack = Some(id.clone());
+                }
+                match &step.action {
+                    Do::Discard { names } => memory.change_sets.retain(|name| !names.contains(name)),
+                    // Executing a change set removes it, and every other one of its stack.
+                    Do::Execute { .. } => memory.change_sets.clear(),
+                    Do::SetPolicy { body } => {
+                        if let Expect::Stack(version, _) = &step.expect {
+                            memory.stack_policy = Some((version.clone(), Some(template::json_digest(body))));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Err(error) => journal::refused(step, error, memory, now),
+        })?;
+        Ok(answer.map_or_else(Outcome::from, |_| Outcome::Done))
+    }
+}
+
+/// Reads the stack again, now, and compares it with what the plan saw (invariant S5). Making and removing change sets
+/// needs no such read: a change set that was made from another state of the stack cannot be executed.
+async fn holds(port: &dyn Stacks, step: &Step) -> Result<(), Outcome> {
+    if matches!(step.action, Do::Prepare { .. } | Do::Discard { .. }) {
+        return Ok(());
+    }
+    let seen = port.describe(&step.address.name).await.map_err(Outcome::Failed)?;
+    match (&step.expect, seen) {
+        (Expect::Nothing, _) | (Expect::Absent, None) => Ok(()),
+        (Expect::Absent, Some(state)) => Err(Outcome::Moved(format!("{} exists", state.name))),
+        (Expect::Stack(..), None) => Err(Outcome::Moved(format!("{} is gone", step.address.name))),
+        (Expect::Stack(version, status), Some(state)) if state.version() == *version && state.status == *status => {
+            Ok(())
+        }
+        (Expect::Stack(..), Some(state)) => {
+            Err(Outcome::Moved(format!("{} is {} since {}", state.name, state.status, state.version().moved)))
+        }
+    }
+}
+
+/// The one mutating call of a step (and the upload that it may need first).
+struct Call<'a> {
+    port: &'a dyn Stacks,
+    fence: Fence,
+    step: &'a Step,
+}
+
+impl Call<'_> {
+    async fn make(&self) -> Result<Option<StackId>, PortError> {
+        let (port, fence) = (self.port, self.fence);
+        match &self.step.action {
+            Do::Create { .. } => return self.create().await.map(Some),
+            Do::Prepare { inputs, name } => {
+                let request = self.change_set(inputs, name.clone()).await?;
+                match port.create_change_set(fence, request).await {
+                    // It is ours, made before a crash or a lost answer: the name says from what.
+                    Err(error) if error.class == Class::Conflict => {}
+                    answer => drop(answer?),
+                }
+            }
+            Do::Execute { change_set, token, .. } => port.execute_change_set(fence, change_set, token).await?,
+            Do::Discard { names } => {
+                let Some(stack) = self.stack() else { return Ok(None) };
+                for name in names {
+                    match port.delete_change_set(fence, stack, name).await {
+                        // Executed or being deleted: not ours to remove any more.
+                        Err(error) if matches!(error.class, Class::Conflict | Class::NotFound) => {}
+                        answer => answer?,
+                    }
+                }
+            }
+            Do::Delete { stack, token, .. } => port.delete(fence, stack, token).await?,
+            Do::Cancel { token } => {
+                let Some(stack) = self.stack() else { return Ok(None) };
+                port.cancel_update(fence, stack, token).await?;
+            }
+            Do::ContinueRollback { token } => {
+                let Some(stack) = self.stack() else { return Ok(None) };
+                port.continue_rollback(fence, stack, token).await?;
+            }
+            Do::Protect { on } => {
+                let Some(stack) = self.stack() else { return Ok(None) };
+                port.set_termination_protection(fence, stack, *on).await?;
+            }
+            Do::SetPolicy { body } => {
+                let Some(stack) = self.stack() else { return Ok(None) };
+                port.set_stack_policy(fence, stack, body).await?;
+            }
+            Do::Conclude { .. } | Do::Settle { .. } | Do::Reject { .. } => {}
+        }
+        Ok(None)
+    }
+
+    fn stack(&self) -> Option<&StackId> {
+        match &self.step.expect {
+            Expect::Stack(version, _) => Some(&version.id),
+            Expect::Absent | Expect::Nothing => None,
+        }
+    }
+
+    async fn create(&self) -> Result<StackId, PortError> {
+        let Do::Create { inputs, token, termination_protection, stack_policy, on_failure, timeout } = &self.step.action
+        else {
+            return Err(PortError::new(Class::Invalid, "CreateStack", "not a creation"));
+        };
+        let template = self.template(inputs).await?;
+        let request = CreateStack {
+            name: self.step.address.name.clone(),
+            template,
+            parameters: inputs.parameters.clone(),
+            capabilities: inputs.capabilities.clone(),
+            tags: inputs.tags.clone(),
+            role_arn: inputs.role_arn.clone(),
+            notifications: inputs.notifications.clone(),
+            rollback_alarms: inputs.rollback_alarms.clone(),
+            monitoring_minutes: inputs.monitoring_minutes,
+            termination_protection: *termination_protection,
+            stack_policy: stack_policy.clone(),
+            on_failure: *on_failure,
+            timeout: *timeout,
+            token: token.clone(),
+        };
+        self.port.create(self.fence, request).await
+    }
+
+    async fn change_set(
+        &self,
+        inputs: &Inputs,
+        name: crate::model::ChangeSetName,
+    ) -> Result<CreateChangeSet, PortError> {
+        let Some(stack) = self.stack() else {
+            return Err(PortError::new(Class::Invalid, "CreateChangeSet", "the step names no stack"));
+        };
+        let template = self.template(inputs).await?;
+        Ok(CreateChangeSet {
+            stack: stack.clone(),
+            name,
+            template,
+            parameters: inputs.parameters.clone(),
+            capabilities: inputs.capabilities.clone(),
+            tags: inputs.tags.clone(),
+            role_arn: inputs.role_arn.clone(),
+            notifications: inputs.notifications.clone(),
+            rollback_alarms: inputs.rollback_alarms.clone(),
+            monitoring_minutes: inputs.monitoring_minutes,
+        })
+    }
+
+    async fn template(&self, inputs: &Inputs) -> Result<TemplateSource, PortError> {
+        match &inputs.upload {
+            None => Ok(TemplateSource::Body(Arc::clone(&inputs.body))),
+            Some((bucket, key)) => {
+                self.port.upload_template(self.fence, bucket, key, &inputs.body).await.map(TemplateSource::Url)
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What is read only because a decision depends on it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::iter;
+use jiff::Timestamp;
+
+use super::Observer;
+use super::listing::{Listed, add};
+use crate::model::{
+    ChangeSetName, ChangeSetState, ChangeSetSummary, ChangeSets, Conclusion, Digest, Key, Need, Observation,
+    Operation, Scope, Seen, StackAddress, StackId, StackName, TemplateFacts, Unknown,
+};
+use crate::plan;
+use crate::ports::{Class, PageToken, PortError, Priority, Stacks};
+use crate::template;
+
+/// Details that are read at the same time. The governor decides how fast; this only bounds what waits in its queue.
+const AT_ONCE: usize = 16;
+
+/// How long one detail may take. What takes longer is unknown for this look, and holds up nothing else.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// Pages of events that are read to find the beginning of an operation: 100 events each, and an operation on the
+/// largest legal stack (500 resources) makes about 20 pages.
+const EVENT_PAGES_MAX: usize = 60;
+
+/// Pages of any other list.
+const PAGES_MAX: usize = 1_000;
+
+enum Answer {
+    Listing(Scope, Listed),
+    Template(Seen<TemplateFacts>),
+    StackPolicy(Seen<Digest>),
+    ChangeSets(ChangeSets),
+    Conclusion(Key, Seen<Conclusion>),
+    Importers(String, Seen<BTreeSet<StackName>>),
+    Backup(String, Seen<Timestamp>),
+}
+
+impl Observer<'_> {
+    /// Reads what the planner needs to know, and adds it to the observation.
+    pub async fn answer(&self, observation: &mut Observation, needs: BTreeSet<Need>) {
+        let mut answers = iter(needs).map(|need| self.ask(need)).buffered(AT_ONCE);
+        while let Some((address, answer)) = answers.next().await {
+            enter(observation, address.as_ref(), answer);
+        }
+    }
+
+    async fn ask(&self, need: Need) -> (Option<StackAddress>, Answer) {
+        match need {
+            Need::Listing(scope) => {
+                let (scope, listed) = self.look_at(scope).await;
+                (None, Answer::Listing(scope, listed))
+            }
+            Need::Template(address, id) => {
+                let port = self.port(&address);
+                let facts = self.within(read_template(&*port, &id)).await;
+                (Some(address), Answer::Template(facts))
+            }
+            Need::StackPolicy(address, id) => {
+                let port = self.port(&address);
+                let read = async {
+                    let body = port.stack_policy(&id).await?;
+                    Ok(body.map(|body| template::json_digest(&body)))
+                };
+                (Some(address), Answer::StackPolicy(self.within(read).await))
+            }
+            Need::ChangeSets(address, id, name) => {
+                let port = self.port(&address);
+                let sets = self.change_sets(&*port, &id, name.as_ref()).await;
+                (Some(address), Answer::ChangeSets(sets))
+            }
+            Need::Conclusion(key, address, id, operation) => {
+                let port = self.port(&address);
+                let conclusion = self.within(read_conclusion(&*port, &id, &operation)).await;
+                (Some(address), Answer::Conclusion(key, conclusion))
+            }
+            Need::Importers(address, export) => {
+                let port = self.port(&address);
+                let importers = self.within(read_importers(&*port, &export)).await;
+                (Some(address), Answer::Importers(export, importers))
+            }
+            Need::Backup(address, kind, physical) => {
+                let port = self.port(&address);
+                let backup = self.within(port.newest_backup(&kind, &physical)).await;
+                (Some(address), Answer::Backup(physical, backup))
+            }
+        }
+    }
+
+    fn port(&self, address: &StackAddress) -> Arc<dyn Stacks> {
+        self.governor.stacks(&address.scope, self.role(&address.scope), Priority::Status)
+    }
+
+    /// A read as something seen: an error or no answer in time is unknown.
+    async fn within<T>(&self, read: impl Future<Output = Result<Option<T>, PortError>>) -> Seen<T> {
+        match self.cx.timeout(WITHIN, read).await {
+            Some(Ok(Some(value))) => Seen::Present(value),
+            Some(Ok(None)) => Seen::Absent,
+            Some(Err(error)) => Seen::Unknown(Unknown::because(error)),
+            None => Seen::Unknown(Unknown::because(format!(
+                "no answer within {}",
+                humantime::format_duration(WITHIN)
+            ))),
+        }
+    }
+
+    async fn change_sets(&self, port: &dyn Stacks, id: &StackId, name: Option<&ChangeSetName>) -> ChangeSets {
+        let all = self.within(async { list_change_sets(port, id).await.map(Some) }).await;
+        let listed = all.present().is_some_and(|all| name.is_some_and(|name| all.iter().any(|set| set.name == *name)));
+        let described = match name {
+            Some(name) if listed => Some(self.within(describe(port, id, name)).await),
+            Some(_) if all.present().is_some() => Some(Seen::Absent),
+            _ => None,
+        };
+        ChangeSets { all, described }
+    }
+}
+
+fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: Answer) {
+    match answer {
+        Answer::Listing(scope, listed) => add(observation, scope, listed),
+        Answer::Conclusion(key, conclusion) => {
+            observation.conclusions.insert(key, conclusion);
+        }
+        answer => {
+            let Some(stack) = address.and_then(|address| observation.stacks.get_mut(address)) else { return };
+            match answer {
+                Answer::Template(facts) => stack.template = Some(facts),
+                Answer::StackPolicy(digest) => stack.stack_policy = Some(digest),
+                Answer::ChangeSets(sets) => stack.change_sets = Some(sets),
+                Answer::Importers(export, importers) => {
+                    stack.importers.insert(export, importers);
+                }
+                Answer::Backup(physical, backup) => {
+                    stack.backups.insert(physical, backup);
+                }
+                Answer::Listing(..) | Answer::Conclusion(..) => {}
+            }
+        }
+    }
+}
+
+async fn read_template(port: &dyn Stacks, id: &StackId) -> Result<Option<TemplateFacts>, PortError> {
+    let body = port.template(id).await?;
+    // A deployed template that we cannot read (a macro's own syntax, say) still has a digest of its text: it is then
+    // simply another template than ours.
+    Ok(Some(template::parse(&body).map_or_else(|_| template::opaque_facts(&body), |template| template.facts)))
+}
+
+async fn list_change_sets(port: &dyn Stacks, id: &StackId) -> Result<Vec<ChangeSetSummary>, PortError> {
+    let mut all = Vec::new();
+    let mut next: Option<PageToken> = None;
+    for _ in 0..PAGES_MAX {
+        let page = port.change_sets(id, next).await?;
+        all.extend(page.items);
+        next = page.next;
+        if next.is_none() {
+            return Ok(all);
+        }
+    }
+    Err(endless("ListChangeSets"))
+}
+
+async fn describe(
+    port: &dyn Stacks,
+    id: &StackId,
+    name: &ChangeSetName,
+) -> Result<Option<ChangeSetState>, PortError> {
+    let Some((mut state, mut next)) = port.describe_change_set(id, name, None).await? else { return Ok(None) };
+    for _ in 0..PAGES_MAX {
+        let Some(token) = next else { return Ok(Some(state)) };
+        // Deleted between two pages: what was read is not all of it, and it can no longer be executed.
+        let Some((more, after)) = port.describe_change_set(id, name, Some(token)).await? else { return Ok(None) };
+        state.changes.extend(more.changes);
+        next = after;
+    }
+    Err(endless("DescribeChangeSet"))
+}
+
+async fn read_conclusion(
+    port: &dyn Stacks,
+    id: &StackId,
+    operation: &Operation,
+) -> Result<Option<Conclusion>, PortError> {
+    let mut events = Vec::new();
+    let mut next: Option<PageToken> = None;
+    for _ in 0..EVENT_PAGES_MAX {
+        let page = match port.events(id, next).await {
+            Err(error) if error.class == Class::NotFound => return Ok(None),
+            page => page?,
+        };
+        events.extend(page.items);
+        next = page.next;
+        if let Some(conclusion) = plan::conclude(&events, next.is_none(), operation, id) {
+            return Ok(Some(conclusion));
+        }
+    }
+    Err(endless("DescribeStackEvents"))
+}
+
+async fn read_importers(port: &dyn Stacks, export: &str) -> Result<Option<BTreeSet<StackName>>, PortError> {
+    let mut names = BTreeSet::new();
+    let mut next: Option<PageToken> = None;
+    for _ in 0..PAGES_MAX {
+        let page = port.importers(export, next).await?;
+        names.extend(page.items);
+        next = page.next;
+        if next.is_none() {
+            return Ok((!names.is_empty()).then_some(names));
+        }
+    }
+    Err(endless("ListImports"))
+}
+
+fn endless(operation: &'static str) -> PortError {
+    PortError::new(Class::Transient, operation, "its pages have no end")
+}

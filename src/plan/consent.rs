@@ -1,0 +1,106 @@
+//! What a person sees of a plan, approved by its digest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Input;
+use super::resolve::spec_digest;
+use crate::model::{
+    Action, Changes, Consent, Difference, Digest, Entry, Environment, FingerprintKey, Grant, Key, Plan, ResourceChange, Seen,
+    StackAddress, StackId,
+};
+
+/// The digest of what a person sees: for each object that is not in sync its action, its differences and changes, and
+/// what would be refused. It does not change by waiting, and it changes when the world moves.
+pub(super) fn digest(plan: &Plan) -> Digest {
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        address: &'a StackAddress,
+        action: Action,
+        differences: &'a [Difference],
+        changes: &'a [ResourceChange],
+        refused: &'a [crate::model::Refusal],
+    }
+    let shown: BTreeMap<&Key, Shown<'_>> = plan
+        .entries
+        .iter()
+        .filter(|(_, entry)| entry.action != Action::None)
+        .map(|(key, entry)| {
+            let shown = Shown {
+                address: &entry.address,
+                action: entry.action,
+                differences: &entry.differences,
+                changes: entry.changes.list(),
+                refused: &entry.refused,
+            };
+            (key, shown)
+        })
+        .collect();
+    Digest::of(&(&plan.environment, shown))
+}
+
+/// The approval of `plan`, as it was shown.
+#[must_use]
+pub fn consent(plan: &Plan, environment: &Environment, key: &FingerprintKey, input: &Input<'_>, by: String, at: Timestamp) -> Consent {
+    let grants = plan
+        .entries
+        .iter()
+        .filter(|(_, entry)| !matches!(entry.action, Action::None | Action::Unknown | Action::Retain))
+        .map(|(object, entry)| {
+            let spec = environment.stacks.get(object).map_or_else(absent, |spec| spec_digest(spec, key));
+            let grant = Grant {
+                action: entry.action,
+                spec,
+                destructive: destroyed(entry),
+                stack: incarnation(input, entry),
+            };
+            (object.clone(), grant)
+        })
+        .collect();
+    Consent { plan: plan.digest.clone(), by, at, grants }
+}
+
+/// The digest that stands for a manifest that is gone.
+pub(super) fn absent() -> Digest {
+    Digest::of_bytes(b"")
+}
+
+/// Whether a person approved what this entry does, all of it.
+pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry, spec: &Digest) -> bool {
+    let Some(grant) = input.memory.consent.as_ref().and_then(|consent| consent.grants.get(key)) else { return false };
+    let same_kind = match entry.action {
+        // What was approved as a creation may have to be cleared and repeated; what may change, may turn out to.
+        Action::Create | Action::Recreate => matches!(grant.action, Action::Create | Action::Recreate),
+        Action::Update | Action::MayUpdate => matches!(grant.action, Action::Update | Action::MayUpdate),
+        Action::Delete => grant.action == Action::Delete && grant.stack == incarnation(input, entry),
+        other => grant.action == other,
+    };
+    same_kind && grant.spec == *spec && destroyed(entry).is_subset(&grant.destructive)
+}
+
+/// The same, for an entry of either side: desired, or no longer desired.
+pub(super) fn grants(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
+    let spec = match input.environment.stacks.get(key) {
+        Some(spec) if entry.action != Action::Delete => spec_digest(spec, &input.memory.fingerprint_key),
+        _ => absent(),
+    };
+    covers(input, key, entry, &spec)
+}
+
+/// The resources that AWS says go. What is only predicted of an update is no basis for consent; of a deletion, all
+/// there is goes.
+fn destroyed(entry: &Entry) -> BTreeSet<String> {
+    if matches!(entry.changes, Changes::Predicted(_)) && entry.action != Action::Delete {
+        return BTreeSet::new();
+    }
+    entry.changes.list().iter().filter(|change| change.is_destructive()).map(|change| change.resource.clone()).collect()
+}
+
+fn incarnation(input: &Input<'_>, entry: &Entry) -> Option<StackId> {
+    match input.observation.stack(&entry.address) {
+        Seen::Present(stack) => Some(stack.state.id.clone()),
+        Seen::Absent | Seen::Unknown(_) => None,
+    }
+}

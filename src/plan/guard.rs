@@ -1,0 +1,257 @@
+//! What forbids a step that would otherwise be taken, and what would release it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::planner::{Planner, refuse};
+use super::resolve::BODY_MAX;
+use super::{Input, consent};
+use crate::model::{
+    Budget, Digest, Do, Entry, Environment, Guard, Inputs, Key, Mode, Need, ObservedStack, Refusal, Replace,
+    ResourceChange, Seen, StackMemory, StackSpec, Waiting,
+};
+
+/// Naming and tagging conventions (policy `stackName`, `requiredTags`), on every plan.
+pub(super) fn conventions(environment: &Environment, spec: &StackSpec, entry: &mut Entry) {
+    let policy = &environment.policy;
+    // The pattern was compiled once when the manifests were loaded; one that does not compile never gets here.
+    let legal = regex::Regex::new(&format!("^(?:{})$", policy.stack_name))
+        .is_ok_and(|pattern| pattern.is_match(spec.stack_name.as_str()));
+    if !legal {
+        refuse(
+            entry,
+            Refusal {
+                guard: Guard::StackName,
+                reason: format!("the stack name {} does not match {}", spec.stack_name, policy.stack_name),
+                release: "change `stackName` in the manifest, or the pattern in the environment's policy".to_owned(),
+            },
+        );
+    }
+    let missing: Vec<&str> =
+        policy.required_tags.iter().filter(|tag| !spec.tags.contains_key(*tag)).map(String::as_str).collect();
+    if !missing.is_empty() {
+        refuse(
+            entry,
+            Refusal {
+                guard: Guard::RequiredTags,
+                reason: format!("required tags are missing: {}", missing.join(", ")),
+                release: "add them to `tags` of the stack or of the environment".to_owned(),
+            },
+        );
+    }
+}
+
+/// Nothing is changed in an environment that is only observed.
+pub(super) fn is_observed_only(environment: &Environment) -> bool {
+    environment.policy.mode == Mode::Observe
+}
+
+/// The environment's mode (policy `mode`; invariant S11).
+pub(super) fn mode(input: &Input<'_>, key: &Key, spec: &Digest, entry: &mut Entry) {
+    match input.environment.policy.mode {
+        Mode::Apply => {}
+        Mode::Observe => {
+            // Writing down what was seen is not acting.
+            if entry.step.as_ref().is_none_or(|step| step.action.mutates()) {
+                refuse(
+                    entry,
+                    Refusal {
+                        guard: Guard::Mode,
+                        reason: format!("{} is only observed", input.environment.name),
+                        release: "set `policy.mode` to `approve` or `apply`".to_owned(),
+                    },
+                );
+            }
+        }
+        Mode::Approve => {
+            let begins = entry.step.as_ref().is_some_and(|step| needs_approval(&step.action));
+            if begins && !consent::covers(input, key, entry, spec) {
+                entry.step = None;
+                entry.waiting.push(approval(input));
+            }
+        }
+    }
+}
+
+/// The person's command that approves the plan as it is shown.
+pub(super) fn approval(input: &Input<'_>) -> Waiting {
+    Waiting::Approval { command: format!("landfast apply {} --plan DIGEST", input.environment.name) }
+}
+
+fn needs_approval(action: &Do) -> bool {
+    action.mutates() && !matches!(action, Do::Prepare { .. } | Do::Discard { .. } | Do::Cancel { .. })
+}
+
+/// It starts an operation in CloudFormation that has to be followed.
+pub(super) fn begins_operation(action: &Do) -> bool {
+    matches!(action, Do::Create { .. } | Do::Execute { .. } | Do::Delete { .. } | Do::ContinueRollback { .. })
+}
+
+/// Never an older revision over a newer one (invariant S8).
+pub(super) fn revision(input: &Input<'_>, memory: &StackMemory, entry: &mut Entry) {
+    let planned = input.desired.revision.sequence;
+    if let Some(applied) = memory.applied
+        && applied > planned
+        && entry.step.as_ref().is_some_and(|step| step.action.mutates())
+    {
+        refuse(
+            entry,
+            Refusal {
+                guard: Guard::Revision,
+                reason: format!("revision {applied} has been applied, and this plan is for revision {planned}"),
+                release: "load the newest revision; to go back, commit the older state again".to_owned(),
+            },
+        );
+    }
+}
+
+/// A template over 51,200 bytes must be uploaded.
+pub(super) fn template_size(spec: &StackSpec, inputs: &Inputs, entry: &mut Entry) {
+    if inputs.body.len() > BODY_MAX && inputs.upload.is_none() {
+        refuse(
+            entry,
+            Refusal {
+                guard: Guard::TemplateSize,
+                reason: format!("the template of {} has {} bytes, over {BODY_MAX}", spec.stack_name, inputs.body.len()),
+                release: "name a bucket in `templateBucket` of the environment".to_owned(),
+            },
+        );
+    }
+}
+
+/// Changes that replace or remove resources that hold state (invariant S4; policy `replace`, `backupMaxAge`).
+pub(super) fn replacements(
+    planner: &Planner<'_>,
+    spec: &StackSpec,
+    stack: &ObservedStack,
+    digest: &Digest,
+    entry: &mut Entry,
+) {
+    let environment = planner.input.environment;
+    let stateful: Vec<ResourceChange> =
+        entry.changes.list().iter().filter(|change| is_lost(environment, change)).cloned().collect();
+    if stateful.is_empty() {
+        return;
+    }
+    let names = stateful.iter().map(|change| format!("{} ({})", change.resource, change.kind));
+    let names = names.collect::<Vec<_>>().join(", ");
+    let approved = consent::covers(planner.input, &spec.key, entry, digest);
+    match environment.policy.replace {
+        Replace::Deny => refuse(
+            entry,
+            Refusal {
+                guard: Guard::Replace,
+                reason: format!("it would replace or remove what holds state: {names}"),
+                release: "set `policy.replace` to `approve`, then approve the plan".to_owned(),
+            },
+        ),
+        Replace::Approve if !approved => {
+            entry.step = None;
+            entry.waiting.push(approval(planner.input));
+        }
+        Replace::Approve | Replace::Allow => {
+            for change in &stateful {
+                backup(planner, spec, stack, change, entry);
+            }
+        }
+    }
+}
+
+/// The change takes away something that holds state and does not stay in the account.
+fn is_lost(environment: &Environment, change: &ResourceChange) -> bool {
+    change.is_destructive() && !change.retained && environment.policy.stateful_types.contains(&change.kind)
+}
+
+fn backup(
+    planner: &Planner<'_>,
+    spec: &StackSpec,
+    stack: &ObservedStack,
+    change: &ResourceChange,
+    entry: &mut Entry,
+) {
+    let Some(physical) = &change.physical_id else { return no_backup(change, "it has no physical id yet", entry) };
+    let max_age = planner.input.environment.policy.backup_max_age;
+    match stack.backups.get(physical) {
+        Some(Seen::Present(finished)) => {
+            let age = planner.input.now.duration_since(*finished);
+            if age > SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX) {
+                let age = humantime::format_duration(age.unsigned_abs()).to_string();
+                no_backup(change, &format!("its newest backup is {age} old"), entry);
+            }
+        }
+        Some(Seen::Absent) => no_backup(change, "it has no completed backup", entry),
+        Some(Seen::Unknown(why)) => no_backup(change, &format!("its backups could not be read: {why}"), entry),
+        None => {
+            planner.need(Need::Backup(spec.address(), change.kind.clone(), physical.clone()));
+            no_backup(change, "its backups have not been read", entry);
+        }
+    }
+}
+
+fn no_backup(change: &ResourceChange, why: &str, entry: &mut Entry) {
+    refuse(
+        entry,
+        Refusal {
+            guard: Guard::Backup,
+            reason: format!("{} ({}) would be lost, and {why}", change.resource, change.kind),
+            release: "take a backup, or keep the resource (`DeletionPolicy: Retain`)".to_owned(),
+        },
+    );
+}
+
+/// More than the budget: the whole plan is refused and says so (invariant S3). What a person approved is not counted.
+pub(super) fn budget(planner: &mut Planner<'_>) {
+    let input = planner.input;
+    let budget = input.environment.policy.budget;
+    let spent = spent(input, &budget);
+    let mut wanted = spent;
+    for (key, entry) in &planner.entries {
+        if !consent::grants(input, key, entry)
+            && let Some(step) = &entry.step
+        {
+            wanted = Total {
+                stacks: wanted.stacks.saturating_add(step.cost.0),
+                replacements: wanted.replacements.saturating_add(step.cost.1),
+                deletions: wanted.deletions.saturating_add(step.cost.2),
+            };
+        }
+    }
+    let over = [
+        ("stacks changed", wanted.stacks, budget.stacks),
+        ("resources replaced or removed", wanted.replacements, budget.replacements),
+        ("stacks deleted", wanted.deletions, budget.deletions),
+    ];
+    let over: Vec<String> = over
+        .iter()
+        .filter(|(_, wanted, allowed)| wanted > allowed)
+        .map(|(what, wanted, allowed)| format!("{what}: {wanted} of {allowed}"))
+        .collect();
+    if over.is_empty() || wanted == spent {
+        return;
+    }
+    let per = humantime::format_duration(budget.per);
+    let reason = format!("more than the budget for {per} allows ({})", over.join("; "));
+    let release = format!("approve the plan (`landfast apply {} --plan DIGEST`), or raise `policy.budget`", input.environment.name);
+    for (key, entry) in &mut planner.entries {
+        let counts = entry.step.as_ref().is_some_and(|step| step.cost != (0, 0, 0));
+        if counts && !consent::grants(input, key, entry) {
+            refuse(entry, Refusal { guard: Guard::Budget, reason: reason.clone(), release: release.clone() });
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Total {
+    stacks: u32,
+    replacements: u32,
+    deletions: u32,
+}
+
+fn spent(input: &Input<'_>, budget: &Budget) -> Total {
+    let period = SignedDuration::try_from(budget.per).unwrap_or(SignedDuration::MAX);
+    let since = input.now.saturating_sub(period).unwrap_or(Timestamp::MIN);
+    input.memory.spent.iter().filter(|spent| spent.at >= since).fold(Total::default(), |total, spent| Total {
+        stacks: total.stacks.saturating_add(spent.stacks),
+        replacements: total.replacements.saturating_add(spent.replacements),
+        deletions: total.deletions.saturating_add(spent.deletions),
+    })
+}

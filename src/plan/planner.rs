@@ -1,0 +1,95 @@
+//! The order of decisions, on one screen.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Goal, Input, MAX_OPERATIONS, consent, guard, order, removal, stack};
+use crate::model::{Digest, Entry, Key, Need, Plan, Refusal, StackMemory, Waiting};
+
+/// The plan for an environment.
+#[must_use]
+pub fn plan(input: &Input<'_>) -> Plan {
+    Planner::new(input).run().0
+}
+
+/// What must be known before the plan can say more. Empty when nothing is missing.
+#[must_use]
+pub fn needs(input: &Input<'_>) -> BTreeSet<Need> {
+    Planner::new(input).run().1
+}
+
+/// A plan in the making.
+pub(super) struct Planner<'a> {
+    pub(super) input: &'a Input<'a>,
+    /// What is decided so far; dependencies are decided before their dependants.
+    pub(super) entries: BTreeMap<Key, Entry>,
+    /// What would have to be known.
+    needs: RefCell<BTreeSet<Need>>,
+    nothing: StackMemory,
+}
+
+impl<'a> Planner<'a> {
+    fn new(input: &'a Input<'a>) -> Self {
+        Self { input, entries: BTreeMap::new(), needs: RefCell::default(), nothing: StackMemory::default() }
+    }
+
+    fn run(mut self) -> (Plan, BTreeSet<Need>) {
+        if self.input.goal == Goal::Converge {
+            let edges = self.input.environment.stacks.iter().map(|(key, spec)| (key.clone(), spec.depends_on.clone()));
+            // The manifests are loaded without cycles; whatever is on one nevertheless would simply have no entry.
+            let (ordered, _cycles) = order(&edges.collect());
+            for key in ordered {
+                if let Some(spec) = self.input.environment.stacks.get(&key) {
+                    let entry = stack::decide(&self, spec);
+                    self.entries.insert(key, entry);
+                }
+            }
+        }
+        removal::decide(&mut self);
+        guard::budget(&mut self);
+        self.take_turns();
+        let Self { input, entries, needs, .. } = self;
+        let mut plan = Plan {
+            environment: input.environment.name.clone(),
+            revision: input.desired.revision.clone(),
+            digest: Digest::of_bytes(b""),
+            entries,
+        };
+        plan.digest = consent::digest(&plan);
+        (plan, needs.into_inner())
+    }
+
+    /// What is remembered of an object.
+    pub(super) fn memory(&self, key: &Key) -> &StackMemory {
+        self.input.memory.stacks.get(key).map_or(&self.nothing, |memory| memory)
+    }
+
+    /// Notes that something must be known first.
+    pub(super) fn need(&self, need: Need) {
+        self.needs.borrow_mut().insert(need);
+    }
+
+    /// Only so many operations at once; and an object whose step is being executed gets no second one.
+    fn take_turns(&mut self) {
+        let running = self.input.memory.stacks.values().filter(|memory| memory.pending.is_some()).count();
+        let mut free = MAX_OPERATIONS.saturating_sub(running);
+        for (key, entry) in &mut self.entries {
+            if self.input.busy.contains(key) {
+                entry.step = None;
+            }
+            let begins_operation = entry.step.as_ref().is_some_and(|step| guard::begins_operation(&step.action));
+            if begins_operation && free == 0 {
+                entry.step = None;
+                entry.waiting.push(Waiting::Turn);
+            } else if begins_operation {
+                free -= 1;
+            }
+        }
+    }
+}
+
+/// Refuses an entry: it keeps what it wants to do, and loses the step.
+pub(super) fn refuse(entry: &mut Entry, refusal: Refusal) {
+    entry.step = None;
+    entry.refused.push(refusal);
+}

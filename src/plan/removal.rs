@@ -1,0 +1,284 @@
+//! Stacks that are ours and that no manifest asks for any more.
+//!
+//! Absence is not an instruction (invariant S2). A stack is only deleted if its environment loaded from a revision that
+//! still describes something, its owner tag says that it is this environment's, the policy or a person says so, and
+//! nothing protects it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::names::{RETAIN_TAG, owner, token};
+use super::planner::{Planner, refuse};
+use super::stack::expect;
+use super::standing::{Standing, row};
+use super::{Goal, consent, guard};
+use crate::model::{
+    Action, Changes, Conclusion, Difference, Do, Entry, Expect, Guard, Key, Mode, Need, ObservedStack, OperationKind,
+    Prune, Refusal, ResourceChange, Seen, StackAddress, StackState, Step, Waiting,
+};
+
+/// Adds an entry for every stack of ours that is not desired.
+pub(super) fn decide(planner: &mut Planner<'_>) {
+    let input = planner.input;
+    let mut leaving: BTreeMap<Key, (&StackAddress, &ObservedStack)> = BTreeMap::new();
+    for (address, stack) in &input.observation.stacks {
+        let Some(key) = owner(&stack.state).and_then(|owner| owner.parse::<Key>().ok()) else { continue };
+        let ours = key.environment == input.environment.name;
+        let desired = input.goal == Goal::Converge
+            && input.environment.stacks.get(&key).is_some_and(|spec| spec.address() == *address);
+        // A key whose stack moved to another name or region is desired there; here its old stack is in nobody's
+        // manifest, but shares the key. It is reported once the new one is gone from the plan's way: never deleted.
+        let moved = planner.entries.contains_key(&key);
+        if ours && !desired && !moved && stack.state.parent.is_none() {
+            leaving.insert(key, (address, stack));
+        }
+    }
+    let dependants = dependants(planner, leaving.keys());
+    for (key, (address, stack)) in &leaving {
+        let waits_for: BTreeSet<String> = dependants
+            .get(key)
+            .into_iter()
+            .flatten()
+            .filter(|dependant| leaving.contains_key(*dependant))
+            .map(ToString::to_string)
+            .collect();
+        let entry = Removing { planner, key, address, stack }.entry(waits_for);
+        planner.entries.insert(key.clone(), entry);
+    }
+    finished(planner, &leaving);
+}
+
+/// Who depended on whom, by the manifests where there are some, else by what was remembered at the last deployment.
+fn dependants<'a>(planner: &Planner<'_>, leaving: impl Iterator<Item = &'a Key>) -> BTreeMap<Key, BTreeSet<Key>> {
+    let mut dependants: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
+    for key in leaving {
+        let spec = planner.input.environment.stacks.get(key);
+        let on = spec.map_or_else(|| planner.memory(key).depends_on.clone(), |spec| spec.depends_on.clone());
+        for dependency in on {
+            dependants.entry(dependency).or_default().insert(key.clone());
+        }
+    }
+    dependants
+}
+
+/// Deletions that have succeeded: the stack is gone from a complete listing, and the journal does not know yet.
+fn finished(planner: &mut Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &ObservedStack)>) {
+    let input = planner.input;
+    for (key, memory) in &input.memory.stacks {
+        let Some(operation) = &memory.pending else { continue };
+        let known = planner.entries.contains_key(key) || leaving.contains_key(key);
+        if known || key.environment != input.environment.name {
+            continue;
+        }
+        let Some(address) = operation.stack.as_ref().and_then(address_of) else { continue };
+        let Some(Ok(())) = input.observation.listings.get(&address.scope) else { continue };
+        let mut entry = blank(address.clone(), None);
+        entry.action = Action::Delete;
+        let conclusion = match operation.kind {
+            OperationKind::Delete | OperationKind::Clear => Conclusion::Succeeded,
+            _ => Conclusion::NotSeen,
+        };
+        let action = Do::Conclude { conclusion, version: None };
+        entry.step = Some(step(planner, key, &address, Expect::Absent, action));
+        planner.entries.insert(key.clone(), entry);
+    }
+}
+
+/// Account, region and name, as the stack's ARN says: `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID`.
+fn address_of(id: &crate::model::StackId) -> Option<StackAddress> {
+    let mut parts = id.as_str().split(':').skip(3);
+    let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
+    let name = resource.split('/').nth(1)?;
+    let scope = crate::model::Scope { account: account.parse().ok()?, region: region.parse().ok()? };
+    Some(StackAddress { scope, name: name.parse().ok()? })
+}
+
+fn blank(address: StackAddress, stack: Option<&StackState>) -> Entry {
+    Entry {
+        address,
+        status: stack.map(|state| state.status),
+        action: Action::Delete,
+        differences: vec![Difference::NotDesired],
+        changes: Changes::None,
+        waiting: Vec::new(),
+        refused: Vec::new(),
+        depends_on: BTreeSet::new(),
+        step: None,
+        ready: false,
+    }
+}
+
+fn step(planner: &Planner<'_>, key: &Key, address: &StackAddress, expect: Expect, action: Do) -> Step {
+    Step {
+        key: key.clone(),
+        address: address.clone(),
+        expect,
+        revision: planner.input.desired.revision.sequence,
+        cost: (0, 0, 0),
+        depends_on: planner.memory(key).depends_on.clone(),
+        action,
+    }
+}
+
+struct Removing<'a> {
+    planner: &'a Planner<'a>,
+    key: &'a Key,
+    address: &'a StackAddress,
+    stack: &'a ObservedStack,
+}
+
+impl Removing<'_> {
+    fn entry(&self, waits_for: BTreeSet<String>) -> Entry {
+        let state = &self.stack.state;
+        let mut entry = blank(self.address.clone(), Some(state));
+        entry.depends_on.clone_from(&self.planner.memory(self.key).depends_on);
+        if let Seen::Unknown(why) = self.planner.input.observation.stack(self.address) {
+            entry.action = Action::Unknown;
+            entry.waiting.push(Waiting::Unknown { why: why.to_string() });
+            return entry;
+        }
+        if state.tags.contains_key(RETAIN_TAG) && self.planner.input.goal == Goal::Converge {
+            entry.action = Action::Retain;
+            return entry;
+        }
+        if self.follow(&mut entry) {
+            return entry;
+        }
+        if !waits_for.is_empty() {
+            entry.waiting.push(Waiting::Dependency { objects: waits_for });
+        }
+        self.permission(&mut entry);
+        if entry.refused.is_empty() && entry.waiting.is_empty() {
+            self.delete(&mut entry);
+        }
+        entry
+    }
+
+    /// An operation is open or has just ended: that comes first.
+    fn follow(&self, entry: &mut Entry) -> bool {
+        let state = &self.stack.state;
+        let pending = self.planner.memory(self.key).pending.as_ref();
+        if state.status.is_in_progress() {
+            let since = pending.map(|operation| operation.started);
+            entry.waiting.push(Waiting::Operation { status: state.status, ours: pending.is_some(), since });
+            return true;
+        }
+        let Some(operation) = pending else { return false };
+        match self.planner.input.observation.conclusions.get(self.key) {
+            Some(Seen::Present(Conclusion::Running)) => {
+                let since = Some(operation.started);
+                entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since });
+            }
+            Some(Seen::Present(conclusion)) => {
+                let (conclusion, version) = (conclusion.clone(), Some(state.version()));
+                let action = Do::Conclude { conclusion, version };
+                entry.step = Some(step(self.planner, self.key, self.address, Expect::Nothing, action));
+            }
+            Some(Seen::Absent) => {
+                let action = Do::Conclude { conclusion: Conclusion::NotSeen, version: Some(state.version()) };
+                entry.step = Some(step(self.planner, self.key, self.address, Expect::Nothing, action));
+            }
+            Some(Seen::Unknown(why)) => entry.waiting.push(Waiting::Unknown { why: why.to_string() }),
+            None => {
+                let (key, address) = (self.key.clone(), self.address.clone());
+                self.planner.need(Need::Conclusion(key, address, state.id.clone(), operation.clone()));
+                entry.waiting.push(Waiting::Unknown { why: "its events have not been read".to_owned() });
+            }
+        }
+        true
+    }
+
+    fn permission(&self, entry: &mut Entry) {
+        let input = self.planner.input;
+        let environment = input.environment;
+        self.describe_loss(entry);
+        let approved = consent::covers(input, self.key, entry, &consent::absent());
+        if input.goal == Goal::Converge && environment.stacks.is_empty() {
+            refuse(entry, refusal(Guard::Prune, "no manifest of this environment describes any stack", "a revision in \
+                 which everything is gone is taken for a mistake: use `landfast destroy` to delete an environment"));
+        } else if environment.policy.mode == Mode::Observe {
+            refuse(entry, refusal(Guard::Mode, "the environment is only observed", "set `policy.mode` to `approve` or `apply`"));
+        } else if !approved {
+            match environment.policy.prune {
+                Prune::Never => {
+                    refuse(entry, refusal(Guard::Prune, "its manifest is gone, and pruning is switched off",
+                        "set `policy.prune` to `confirm` or `always`, or put the manifest back"));
+                }
+                Prune::Confirm => entry.waiting.push(guard::approval(input)),
+                Prune::Always if environment.policy.mode == Mode::Approve || input.goal == Goal::Destroy => {
+                    entry.waiting.push(guard::approval(input));
+                }
+                Prune::Always => {}
+            }
+        }
+        self.state_is_kept(entry, approved);
+        if self.stack.state.termination_protection {
+            refuse(entry, refusal(Guard::TerminationProtection, "termination protection is on",
+                "set `terminationProtection: false` in its manifest and apply that before the manifest is removed"));
+        }
+        let row = row(self.stack.state.status);
+        if row.standing == Standing::Human || row.standing == Standing::RollbackStuck {
+            let reason = format!("it is {}: {}", row.status, row.meaning);
+            refuse(entry, Refusal { guard: Guard::Stuck, reason, release: row.asks.to_owned() });
+        }
+    }
+
+    /// Stateful resources that would go with the stack need a person's consent (invariant S4).
+    fn state_is_kept(&self, entry: &mut Entry, approved: bool) {
+        let lost: Vec<&ResourceChange> = entry
+            .changes
+            .list()
+            .iter()
+            .filter(|change| !change.retained && self.planner.input.environment.policy.stateful_types.contains(&change.kind))
+            .collect();
+        if lost.is_empty() || approved || !entry.refused.is_empty() {
+            return;
+        }
+        if !entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Approval { .. })) {
+            entry.waiting.push(guard::approval(self.planner.input));
+        }
+    }
+
+    /// Which resources go with it, by the deployed template.
+    fn describe_loss(&self, entry: &mut Entry) {
+        let state = &self.stack.state;
+        let remembered = self.planner.memory(self.key).template.as_ref().filter(|(version, _)| *version == state.version());
+        let facts = match (&remembered, &self.stack.template) {
+            (Some((_, facts)), _) | (None, Some(Seen::Present(facts))) => facts,
+            (None, Some(Seen::Absent)) => return,
+            (None, Some(Seen::Unknown(why))) => {
+                entry.waiting.push(Waiting::Unknown { why: format!("its template could not be read: {why}") });
+                return;
+            }
+            (None, None) => {
+                self.planner.need(Need::Template(self.address.clone(), state.id.clone()));
+                entry.waiting.push(Waiting::Unknown { why: "its template has not been read".to_owned() });
+                return;
+            }
+        };
+        entry.changes = Changes::Predicted(crate::template::all_removed(facts));
+    }
+
+    fn delete(&self, entry: &mut Entry) {
+        let memory = self.planner.memory(self.key);
+        let failed = memory.attempts.as_ref().filter(|attempts| attempts.inputs == consent::absent());
+        if let Some(attempts) = failed {
+            let reason = format!("its deletion failed: {}: {}", attempts.failure.resource, attempts.failure.reason);
+            let release = row(self.stack.state.status).asks.to_owned();
+            return refuse(entry, Refusal { guard: Guard::Stalled, reason, release });
+        }
+        let state = &self.stack.state;
+        let action = Do::Delete {
+            kind: OperationKind::Delete,
+            stack: state.id.clone(),
+            token: token(self.key, "delete", &state.version()),
+            inputs: consent::absent(),
+        };
+        let mut step = step(self.planner, self.key, self.address, expect(state), action);
+        step.cost = (1, 0, 1);
+        entry.step = Some(step);
+    }
+}
+
+fn refusal(guard: Guard, reason: &str, release: &str) -> Refusal {
+    Refusal { guard, reason: reason.to_owned(), release: release.to_owned() }
+}

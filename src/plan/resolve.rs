@@ -1,0 +1,205 @@
+//! From a manifest with references to the inputs of a request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::names::{OWNER_TAG, RETAIN_TAG};
+use crate::model::{
+    DeletionPolicy, Digest, Environment, Fingerprint, FingerprintKey, Inputs, OutputRef, Parameter, StackSpec, Text,
+    Value,
+};
+
+/// The largest template that a request may carry in itself (AWS: *CloudFormation quotas*); above it, S3.
+pub(super) const BODY_MAX: usize = 51_200;
+
+/// What a reference to an output is worth at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// This, for good.
+    Known(String),
+    /// This now, but what it refers to is about to change.
+    MayChange(String),
+    /// Not known before that stack is ready.
+    Pending,
+}
+
+/// The inputs, as far as they are known.
+pub(super) struct Resolved {
+    /// The request's inputs, with placeholders where `pending` is not empty.
+    pub(super) inputs: Arc<Inputs>,
+    /// Parameters whose value is known only after apply.
+    pub(super) pending: BTreeSet<String>,
+    /// Some value may still change: what the plan shows is not final.
+    pub(super) uncertain: bool,
+}
+
+/// Fills in what `lookup` knows.
+pub(super) fn resolve(
+    environment: &Environment,
+    spec: &StackSpec,
+    key: &FingerprintKey,
+    lookup: &dyn Fn(&OutputRef) -> Lookup,
+) -> Resolved {
+    let mut reading = Reading { lookup, uncertain: false, incomplete: false };
+    let mut pending = BTreeSet::new();
+    let mut no_echo: BTreeMap<String, Fingerprint> = BTreeMap::new();
+    let mut parameters = BTreeMap::new();
+    for (name, parameter) in &spec.parameters {
+        let value = match parameter {
+            Parameter::NoEcho(secret) => {
+                no_echo.insert(name.clone(), key.fingerprint(secret.expose()));
+                Value::NoEcho(secret.clone())
+            }
+            Parameter::Plain(text) => match reading.text(text) {
+                Some(value) => Value::Plain(value),
+                None => {
+                    pending.insert(name.clone());
+                    continue;
+                }
+            },
+        };
+        parameters.insert(name.clone(), value);
+    }
+    let role_arn = spec.role_arn.as_ref().and_then(|text| reading.text(text));
+    let notifications: BTreeSet<String> = spec.notifications.iter().filter_map(|text| reading.text(text)).collect();
+    let rollback_alarms: BTreeSet<String> = spec.rollback_alarms.iter().filter_map(|text| reading.text(text)).collect();
+    let mut tags: BTreeMap<String, String> = BTreeMap::new();
+    for (name, text) in &spec.tags {
+        if let Some(value) = reading.text(text) {
+            tags.insert(name.clone(), value);
+        }
+    }
+    tags.insert(OWNER_TAG.to_owned(), spec.key.to_string());
+    if spec.deletion_policy == DeletionPolicy::Retain {
+        tags.insert(RETAIN_TAG.to_owned(), "true".to_owned());
+    }
+    let uncertain = reading.uncertain || reading.incomplete;
+    let mut inputs = Inputs {
+        body: Arc::clone(&spec.template.body),
+        upload: upload(environment, spec),
+        parameters,
+        capabilities: spec.capabilities.clone(),
+        tags,
+        role_arn,
+        notifications,
+        rollback_alarms,
+        monitoring_minutes: spec.monitoring_minutes,
+        digest: spec.template.facts.digest.clone(),
+        no_echo,
+    };
+    inputs.digest = digest(&inputs, &spec.template.facts.digest);
+    Resolved { inputs: Arc::new(inputs), pending, uncertain }
+}
+
+struct Reading<'a> {
+    lookup: &'a dyn Fn(&OutputRef) -> Lookup,
+    uncertain: bool,
+    incomplete: bool,
+}
+
+impl Reading<'_> {
+    fn text(&mut self, text: &Text) -> Option<String> {
+        if let Some(literal) = text.as_literal() {
+            return Some(literal.to_owned());
+        }
+        let may_change = std::cell::Cell::new(false);
+        let value = text.resolve(|reference| match (self.lookup)(reference) {
+            Lookup::Known(value) => Some(value),
+            Lookup::MayChange(value) => {
+                may_change.set(true);
+                Some(value)
+            }
+            Lookup::Pending => None,
+        });
+        self.uncertain |= may_change.get();
+        self.incomplete |= value.is_err();
+        value.ok()
+    }
+}
+
+/// Where a template that is too large for a request is uploaded: content-addressed, so that repeating it is harmless.
+fn upload(environment: &Environment, spec: &StackSpec) -> Option<(String, String)> {
+    if spec.template.body.len() <= BODY_MAX {
+        return None;
+    }
+    let bucket = environment.template_bucket.clone()?;
+    let digest = Digest::of_bytes(spec.template.body.as_bytes());
+    Some((bucket, format!("landfast/templates/{}", digest.as_str())))
+}
+
+/// Equal inputs have equal digests; `NoEcho` values take part as fingerprints.
+fn digest(inputs: &Inputs, template: &Digest) -> Digest {
+    #[derive(Serialize)]
+    struct Shape<'a> {
+        template: &'a Digest,
+        parameters: BTreeMap<&'a String, &'a str>,
+        no_echo: &'a BTreeMap<String, Fingerprint>,
+        capabilities: &'a BTreeSet<String>,
+        tags: &'a BTreeMap<String, String>,
+        role_arn: &'a Option<String>,
+        notifications: &'a BTreeSet<String>,
+        rollback_alarms: &'a BTreeSet<String>,
+        monitoring_minutes: Option<i32>,
+    }
+    let parameters = inputs
+        .parameters
+        .iter()
+        .filter_map(|(name, value)| match value {
+            Value::Plain(text) => Some((name, text.as_str())),
+            Value::NoEcho(_) => None,
+        })
+        .collect();
+    Digest::of(&Shape {
+        template,
+        parameters,
+        no_echo: &inputs.no_echo,
+        capabilities: &inputs.capabilities,
+        tags: &inputs.tags,
+        role_arn: &inputs.role_arn,
+        notifications: &inputs.notifications,
+        rollback_alarms: &inputs.rollback_alarms,
+        monitoring_minutes: inputs.monitoring_minutes,
+    })
+}
+
+/// Digest of the manifest's side alone, references unresolved: what an approval is bound to.
+pub(super) fn spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
+    #[derive(Serialize)]
+    struct Shape<'a> {
+        address: crate::model::StackAddress,
+        template: &'a Digest,
+        parameters: BTreeMap<&'a String, String>,
+        capabilities: &'a BTreeSet<String>,
+        tags: BTreeMap<&'a String, String>,
+        rest: (Option<String>, Vec<String>, Vec<String>, Option<i32>, bool, Option<&'a str>),
+    }
+    let parameters = spec
+        .parameters
+        .iter()
+        .map(|(name, parameter)| {
+            let shown = match parameter {
+                Parameter::Plain(text) => text.to_string(),
+                Parameter::NoEcho(secret) => format!("{:?}", key.fingerprint(secret.expose())),
+            };
+            (name, shown)
+        })
+        .collect();
+    let texts = |texts: &[Text]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    Digest::of(&Shape {
+        address: spec.address(),
+        template: &spec.template.facts.digest,
+        parameters,
+        capabilities: &spec.capabilities,
+        tags: spec.tags.iter().map(|(name, text)| (name, text.to_string())).collect(),
+        rest: (
+            spec.role_arn.as_ref().map(ToString::to_string),
+            texts(&spec.rollback_alarms),
+            texts(&spec.notifications),
+            spec.monitoring_minutes,
+            spec.termination_protection,
+            spec.stack_policy.as_deref(),
+        ),
+    })
+}

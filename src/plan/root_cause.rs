@@ -1,0 +1,206 @@
+//! How an operation of ours ended, read from the stack's events: by its own token, never by "the stack looks stable".
+
+use crate::model::{Conclusion, Failure, Operation, OperationKind, StackEvent, StackId, StackStatus};
+
+/// Handler error codes after which trying again may help (AWS: CloudFormation CLI, *Handler error codes*), and the
+/// words that older resource types use instead.
+const TRANSIENT: [&str; 12] = [
+    "HandlerErrorCode: Throttling",
+    "HandlerErrorCode: ServiceInternalError",
+    "HandlerErrorCode: InternalFailure",
+    "HandlerErrorCode: NetworkFailure",
+    "HandlerErrorCode: ServiceTimeout",
+    "HandlerErrorCode: NotStabilized",
+    "HandlerErrorCode: ResourceConflict",
+    "HandlerErrorCode: ServiceLimitExceeded",
+    "Rate exceeded",
+    "Internal Failure",
+    "Service Unavailable",
+    "timed out",
+];
+
+/// Whether trying again may help.
+#[must_use]
+pub fn is_transient(reason: &str) -> bool {
+    TRANSIENT.iter().any(|sign| reason.contains(sign))
+}
+
+/// A failure with this reason.
+#[must_use]
+pub fn failure(resource: &str, kind: &str, reason: &str) -> Failure {
+    let transient = is_transient(reason);
+    Failure { resource: resource.to_owned(), kind: kind.to_owned(), reason: reason.to_owned(), transient }
+}
+
+/// What the events, newest first, say of `operation` on `stack`. `None`: they do not reach back far enough; read on.
+///
+/// Events carry the token of the request that caused them. Back ends that leave it out are read by time instead:
+/// nothing else of ours can have run on that stack since the operation began, because it is journaled first.
+#[must_use]
+pub fn conclude(events: &[StackEvent], complete: bool, operation: &Operation, stack: &StackId) -> Option<Conclusion> {
+    let tokens = events.iter().any(|event| event.token.is_some());
+    let ours: Vec<&StackEvent> = events
+        .iter()
+        .filter(|event| match &event.token {
+            Some(token) => *token == operation.token,
+            None => !tokens && event.at >= operation.started,
+        })
+        .collect();
+    let begun = ours.iter().any(|event| is_of_stack(event, stack) && begins(operation.kind, &event.status));
+    let older = events.last().is_some_and(|event| event.at < operation.started);
+    if !begun && !older && !complete {
+        return None;
+    }
+    let end = ours.iter().find(|event| is_of_stack(event, stack) && ends(&event.status));
+    Some(match end {
+        None if begun => Conclusion::Running,
+        None => Conclusion::NotSeen,
+        Some(end) if succeeded(operation.kind, &end.status) => Conclusion::Succeeded,
+        Some(end) => Conclusion::Failed(root_cause(&ours, stack, end)),
+    })
+}
+
+/// The first resource that failed for a reason of its own. What is cancelled because of another is not a cause.
+fn root_cause(ours: &[&StackEvent], stack: &StackId, end: &StackEvent) -> Failure {
+    let cause = ours.iter().rev().find(|event| {
+        let reason = event.reason.as_deref().unwrap_or_default();
+        event.status.ends_with("_FAILED") && !is_of_stack(event, stack) && !reason.contains("cancelled")
+    });
+    let fallback = || ours.iter().rev().find(|event| event.reason.is_some() && is_of_stack(event, stack) && is_bad(&event.status));
+    let event = cause.or_else(fallback).copied().unwrap_or(end);
+    failure(&event.resource, &event.kind, event.reason.as_deref().unwrap_or("AWS gives no reason"))
+}
+
+fn is_of_stack(event: &StackEvent, stack: &StackId) -> bool {
+    event.physical_id.as_deref() == Some(stack.as_str())
+}
+
+fn is_bad(status: &str) -> bool {
+    status.contains("FAILED") || status.contains("ROLLBACK")
+}
+
+fn begins(kind: OperationKind, status: &str) -> bool {
+    match kind {
+        OperationKind::Create => status == "CREATE_IN_PROGRESS",
+        OperationKind::Update | OperationKind::Cancel => status == "UPDATE_IN_PROGRESS",
+        OperationKind::Delete | OperationKind::Clear => status == "DELETE_IN_PROGRESS",
+        OperationKind::ContinueRollback => status == "UPDATE_ROLLBACK_IN_PROGRESS",
+    }
+}
+
+fn ends(status: &str) -> bool {
+    status.parse::<StackStatus>().is_ok_and(|status| !status.is_in_progress() && status != StackStatus::ReviewInProgress)
+}
+
+fn succeeded(kind: OperationKind, status: &str) -> bool {
+    match kind {
+        OperationKind::Create => status == "CREATE_COMPLETE",
+        OperationKind::Update | OperationKind::Cancel => status == "UPDATE_COMPLETE",
+        OperationKind::Delete | OperationKind::Clear => status == "DELETE_COMPLETE",
+        OperationKind::ContinueRollback => status == "UPDATE_ROLLBACK_COMPLETE",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::Digest;
+
+    fn stack() -> StackId {
+        "arn:aws:cloudformation:us-east-1:111122223333:stack/dev-a/1".parse().unwrap()
+    }
+
+    fn operation(kind: OperationKind) -> Operation {
+        Operation {
+            kind,
+            token: "ours".to_owned(),
+            stack: Some(stack()),
+            change_set: None,
+            inputs: Digest::of_bytes(b""),
+            no_echo: BTreeMap::new(),
+            started: "2026-01-01T00:00:10Z".parse().unwrap(),
+            revision: 1,
+        }
+    }
+
+    /// Events in the order in which they happened, one a second, read newest first as AWS gives them.
+    fn events(list: &[(&str, &str, &str, Option<&str>)]) -> Vec<StackEvent> {
+        let mut events: Vec<StackEvent> = list
+            .iter()
+            .enumerate()
+            .map(|(index, (resource, status, reason, token))| StackEvent {
+                id: index.to_string(),
+                at: format!("2026-01-01T00:00:{:02}Z", 10 + index).parse().unwrap(),
+                resource: (*resource).to_owned(),
+                kind: "AWS::X::Y".to_owned(),
+                physical_id: (*resource == "stack").then(|| stack().to_string()),
+                status: (*status).to_owned(),
+                reason: (!reason.is_empty()).then(|| (*reason).to_owned()),
+                token: token.map(str::to_owned),
+            })
+            .collect();
+        events.reverse();
+        events
+    }
+
+    #[test]
+    fn the_first_failure_of_its_own_is_the_cause_and_not_what_it_cancelled() {
+        let token = Some("ours");
+        let events = events(&[
+            ("stack", "UPDATE_IN_PROGRESS", "User Initiated", token),
+            ("Table", "UPDATE_FAILED", "Table is being restored (HandlerErrorCode: ResourceConflict)", token),
+            ("Queue", "UPDATE_FAILED", "Resource update cancelled", token),
+            ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", "The following resource(s) failed to update: [Table]", token),
+            ("stack", "UPDATE_ROLLBACK_COMPLETE", "", token),
+        ]);
+        let Some(Conclusion::Failed(failure)) = conclude(&events, true, &operation(OperationKind::Update), &stack()) else {
+            panic!("not a failure")
+        };
+        assert_eq!((failure.resource.as_str(), failure.transient), ("Table", true));
+    }
+
+    #[test]
+    fn an_update_of_somebody_else_is_not_the_end_of_ours() {
+        let events = events(&[
+            ("stack", "UPDATE_IN_PROGRESS", "", Some("theirs")),
+            ("stack", "UPDATE_COMPLETE", "", Some("theirs")),
+        ]);
+        let conclusion = conclude(&events, true, &operation(OperationKind::Update), &stack());
+        assert_eq!(conclusion, Some(Conclusion::NotSeen));
+    }
+
+    #[test]
+    fn a_page_that_does_not_reach_back_is_not_enough_to_say_not_seen() {
+        let events = events(&[("stack", "UPDATE_COMPLETE", "", Some("theirs"))]);
+        assert_eq!(conclude(&events, false, &operation(OperationKind::Update), &stack()), None);
+    }
+
+    #[test]
+    fn an_operation_without_an_end_is_running() {
+        let events = events(&[("stack", "CREATE_IN_PROGRESS", "", Some("ours"))]);
+        let conclusion = conclude(&events, true, &operation(OperationKind::Create), &stack());
+        assert_eq!(conclusion, Some(Conclusion::Running));
+    }
+
+    #[test]
+    fn events_without_tokens_are_read_by_time() {
+        let events = events(&[("stack", "UPDATE_IN_PROGRESS", "", None), ("stack", "UPDATE_COMPLETE", "", None)]);
+        let conclusion = conclude(&events, true, &operation(OperationKind::Update), &stack());
+        assert_eq!(conclusion, Some(Conclusion::Succeeded));
+    }
+
+    #[test]
+    fn a_rolled_back_creation_failed_even_though_the_stack_is_at_rest() {
+        let token = Some("ours");
+        let events = events(&[
+            ("stack", "CREATE_IN_PROGRESS", "", token),
+            ("Role", "CREATE_FAILED", "denied (HandlerErrorCode: AccessDenied)", token),
+            ("stack", "ROLLBACK_IN_PROGRESS", "", token),
+            ("stack", "ROLLBACK_COMPLETE", "", token),
+        ]);
+        let conclusion = conclude(&events, true, &operation(OperationKind::Create), &stack());
+        assert!(matches!(conclusion, Some(Conclusion::Failed(failure)) if failure.resource == "Role" && !failure.transient));
+    }
+}

@@ -1,0 +1,60 @@
+//! The operations that are called, and how often each may be called until AWS says more about it.
+
+use std::time::Duration;
+
+/// One API operation. AWS limits each on its own, by account and region.
+#[derive(Debug)]
+pub(super) struct Api {
+    /// As AWS names it.
+    pub(super) operation: &'static str,
+    /// Calls per second to begin with.
+    pub(super) rate: f64,
+    /// Calls per second that are never exceeded, however well it goes.
+    pub(super) ceiling: f64,
+    /// How long one attempt may take.
+    pub(super) deadline: Duration,
+}
+
+/// An answer to a read that takes longer is not coming: the slowest reads (a page of change set changes) take a second
+/// or two.
+const READ: Duration = Duration::from_secs(15);
+/// A change is not sent again when it gets no answer, so it is given longer.
+const CHANGE: Duration = Duration::from_secs(30);
+
+const fn read(operation: &'static str, rate: f64, ceiling: f64) -> Api {
+    Api { operation, rate, ceiling, deadline: READ }
+}
+
+const fn change(operation: &'static str) -> Api {
+    // CloudFormation's rates are not published. Two a second is below what users report to be throttled (17 to 30
+    // stacks at once, each polled as well), and starts a hundred stacks in less than a minute.
+    Api { operation, rate: 2.0, ceiling: 10.0, deadline: CHANGE }
+}
+
+// STS shares 600 requests per second and account with all other callers (AWS: *IAM and STS quotas*); one call per
+// door is needed, so this is only a bound.
+pub(super) const CALLER: Api = read("GetCallerIdentity", 10.0, 50.0);
+// The only figure that users report for CloudFormation: 5 per second, not raisable (aws-sam-cli#2671). The ceiling
+// allows for accounts that have more.
+pub(super) const DESCRIBE_STACKS: Api = read("DescribeStacks", 5.0, 10.0);
+// For the other reads nothing is reported; it is taken to be the same, and learned.
+pub(super) const GET_TEMPLATE: Api = read("GetTemplate", 5.0, 20.0);
+pub(super) const GET_STACK_POLICY: Api = read("GetStackPolicy", 5.0, 20.0);
+pub(super) const DESCRIBE_EVENTS: Api = read("DescribeStackEvents", 5.0, 20.0);
+pub(super) const LIST_CHANGE_SETS: Api = read("ListChangeSets", 5.0, 20.0);
+pub(super) const DESCRIBE_CHANGE_SET: Api = read("DescribeChangeSet", 5.0, 20.0);
+pub(super) const LIST_IMPORTS: Api = read("ListImports", 5.0, 20.0);
+// "A maximum of five times per second" (AWS: *`DynamoDB` `ListBackups`*).
+pub(super) const LIST_BACKUPS: Api = read("ListBackups", 5.0, 5.0);
+
+pub(super) const CREATE_STACK: Api = change("CreateStack");
+pub(super) const CREATE_CHANGE_SET: Api = change("CreateChangeSet");
+pub(super) const EXECUTE_CHANGE_SET: Api = change("ExecuteChangeSet");
+pub(super) const DELETE_CHANGE_SET: Api = change("DeleteChangeSet");
+pub(super) const DELETE_STACK: Api = change("DeleteStack");
+pub(super) const CANCEL_UPDATE: Api = change("CancelUpdateStack");
+pub(super) const CONTINUE_ROLLBACK: Api = change("ContinueUpdateRollback");
+pub(super) const TERMINATION_PROTECTION: Api = change("UpdateTerminationProtection");
+pub(super) const SET_STACK_POLICY: Api = change("SetStackPolicy");
+// S3 takes 3,500 writes per second and prefix (AWS: *S3, best practices design patterns*): only a bound.
+pub(super) const PUT_OBJECT: Api = Api { operation: "PutObject", rate: 10.0, ceiling: 50.0, deadline: CHANGE };

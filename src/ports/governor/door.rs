@@ -1,0 +1,230 @@
+//! The governed door to one account and region: every call of the port, through the governor.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared as SharedFuture, WeakShared};
+use jiff::Timestamp;
+
+use super::api::{self, Api};
+use super::pass::{Pass, Sort};
+use super::{Priority, Shared};
+use crate::model::{
+    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId, StackName,
+    StackState,
+};
+use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks};
+
+/// Whether the credentials of a scope and role are those of the account; asked once, by whoever needs it first.
+#[derive(Default)]
+pub(super) struct Identity {
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+enum Known {
+    /// Nothing.
+    #[default]
+    Unasked,
+    /// Those who wait for the answer keep the question alive: when they are all gone, so is it.
+    Asked(WeakShared<Answer>),
+    /// They are.
+    Verified,
+}
+
+type Answer = BoxFuture<'static, Result<(), Wrong>>;
+
+/// Why nothing can be sent.
+#[derive(Clone, Debug)]
+struct Wrong {
+    class: Class,
+    code: Option<String>,
+    message: String,
+}
+
+pub(super) struct Door {
+    pub(super) shared: Arc<Shared>,
+    pub(super) inner: Arc<dyn Stacks>,
+    pub(super) scope: Scope,
+    pub(super) priority: Priority,
+    pub(super) identity: Arc<Identity>,
+}
+
+impl Door {
+    fn pass(&self, api: &'static Api, sort: Sort) -> Pass<'_> {
+        Pass { shared: &self.shared, scope: &self.scope, priority: self.priority, api, sort }
+    }
+
+    async fn read<'c, T>(
+        &self,
+        api: &'static Api,
+        call: impl Fn() -> BoxFuture<'c, Result<T, PortError>> + Send,
+    ) -> Result<T, PortError> {
+        self.verify(api).await?;
+        self.pass(api, Sort::Read).send(call).await
+    }
+
+    async fn change<'c, T>(
+        &self,
+        api: &'static Api,
+        fence: Fence,
+        call: impl Fn() -> BoxFuture<'c, Result<T, PortError>> + Send,
+    ) -> Result<T, PortError> {
+        let pass = self.pass(api, Sort::Change(fence));
+        pass.allow()?;
+        self.verify(api).await?;
+        pass.send(call).await
+    }
+
+    /// Makes sure that the credentials are those of the account (invariant S11). A success is remembered; a failure
+    /// is the answer to all who waited for it, and the next call asks again.
+    async fn verify(&self, api: &'static Api) -> Result<(), PortError> {
+        let Some(question) = self.question() else { return Ok(()) };
+        question.await.map_err(|wrong| {
+            let mut error = PortError::new(wrong.class, api.operation, wrong.message);
+            error.code = wrong.code;
+            error
+        })?;
+        *self.identity.known.lock().unwrap_or_else(PoisonError::into_inner) = Known::Verified;
+        Ok(())
+    }
+
+    /// The question that is open, or a new one; `None` if it was answered well.
+    fn question(&self) -> Option<SharedFuture<Answer>> {
+        let mut known = self.identity.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = match &*known {
+            Known::Verified => return None,
+            Known::Asked(question) => question.upgrade().filter(|question| !matches!(question.peek(), Some(Err(_)))),
+            Known::Unasked => None,
+        };
+        let question = open.unwrap_or_else(|| self.ask());
+        if let Some(weak) = question.downgrade() {
+            *known = Known::Asked(weak);
+        }
+        Some(question)
+    }
+
+    fn ask(&self) -> SharedFuture<Answer> {
+        let (shared, inner, scope) = (Arc::clone(&self.shared), Arc::clone(&self.inner), self.scope.clone());
+        let priority = self.priority;
+        let question = async move {
+            let pass = Pass { shared: &shared, scope: &scope, priority, api: &api::CALLER, sort: Sort::Read };
+            match pass.send(|| inner.caller()).await {
+                Ok(account) if account == scope.account => Ok(()),
+                Ok(account) => {
+                    let message =
+                        format!("nothing was sent: the credentials are of account {account}, not of {}", scope.account);
+                    Err(Wrong { class: Class::Denied, code: None, message })
+                }
+                Err(error) => {
+                    let message = format!("nothing was sent, because the account could not be verified: {error}");
+                    let class = match error.class {
+                        // These pass by themselves. So that a change is not taken for one that may have been made:
+                        // "no answer" is said as "later".
+                        Class::Throttled | Class::Transient => Class::Throttled,
+                        Class::Stopped => Class::Stopped,
+                        _ => Class::Denied,
+                    };
+                    Err(Wrong { class, code: error.code, message })
+                }
+            }
+        };
+        question.boxed().shared()
+    }
+}
+
+#[async_trait]
+impl Stacks for Door {
+    async fn caller(&self) -> Result<AccountId, PortError> {
+        self.pass(&api::CALLER, Sort::Read).send(|| self.inner.caller()).await
+    }
+
+    async fn list(&self, page: Option<PageToken>) -> Result<Page<StackState>, PortError> {
+        self.read(&api::DESCRIBE_STACKS, || self.inner.list(page.clone())).await
+    }
+
+    async fn describe(&self, name: &StackName) -> Result<Option<StackState>, PortError> {
+        self.read(&api::DESCRIBE_STACKS, || self.inner.describe(name)).await
+    }
+
+    async fn template(&self, stack: &StackId) -> Result<String, PortError> {
+        self.read(&api::GET_TEMPLATE, || self.inner.template(stack)).await
+    }
+
+    async fn stack_policy(&self, stack: &StackId) -> Result<Option<String>, PortError> {
+        self.read(&api::GET_STACK_POLICY, || self.inner.stack_policy(stack)).await
+    }
+
+    async fn events(&self, stack: &StackId, page: Option<PageToken>) -> Result<Page<StackEvent>, PortError> {
+        self.read(&api::DESCRIBE_EVENTS, || self.inner.events(stack, page.clone())).await
+    }
+
+    async fn change_sets(&self, stack: &StackId, page: Option<PageToken>) -> Result<Page<ChangeSetSummary>, PortError> {
+        self.read(&api::LIST_CHANGE_SETS, || self.inner.change_sets(stack, page.clone())).await
+    }
+
+    async fn describe_change_set(
+        &self,
+        stack: &StackId,
+        name: &ChangeSetName,
+        page: Option<PageToken>,
+    ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
+        self.read(&api::DESCRIBE_CHANGE_SET, || self.inner.describe_change_set(stack, name, page.clone())).await
+    }
+
+    async fn importers(&self, export: &str, page: Option<PageToken>) -> Result<Page<StackName>, PortError> {
+        self.read(&api::LIST_IMPORTS, || self.inner.importers(export, page.clone())).await
+    }
+
+    async fn newest_backup(&self, kind: &str, physical_id: &str) -> Result<Option<Timestamp>, PortError> {
+        self.read(&api::LIST_BACKUPS, || self.inner.newest_backup(kind, physical_id)).await
+    }
+
+    async fn create(&self, fence: Fence, request: CreateStack) -> Result<StackId, PortError> {
+        self.change(&api::CREATE_STACK, fence, || self.inner.create(fence, request.clone())).await
+    }
+
+    async fn create_change_set(&self, fence: Fence, request: CreateChangeSet) -> Result<ChangeSetId, PortError> {
+        let call = || self.inner.create_change_set(fence, request.clone());
+        self.change(&api::CREATE_CHANGE_SET, fence, call).await
+    }
+
+    async fn execute_change_set(&self, fence: Fence, change_set: &ChangeSetId, token: &str) -> Result<(), PortError> {
+        let call = || self.inner.execute_change_set(fence, change_set, token);
+        self.change(&api::EXECUTE_CHANGE_SET, fence, call).await
+    }
+
+    async fn delete_change_set(&self, fence: Fence, stack: &StackId, name: &ChangeSetName) -> Result<(), PortError> {
+        let call = || self.inner.delete_change_set(fence, stack, name);
+        self.change(&api::DELETE_CHANGE_SET, fence, call).await
+    }
+
+    async fn delete(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
+        self.change(&api::DELETE_STACK, fence, || self.inner.delete(fence, stack, token)).await
+    }
+
+    async fn cancel_update(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
+        self.change(&api::CANCEL_UPDATE, fence, || self.inner.cancel_update(fence, stack, token)).await
+    }
+
+    async fn continue_rollback(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
+        let call = || self.inner.continue_rollback(fence, stack, token);
+        self.change(&api::CONTINUE_ROLLBACK, fence, call).await
+    }
+
+    async fn set_termination_protection(&self, fence: Fence, stack: &StackId, on: bool) -> Result<(), PortError> {
+        let call = || self.inner.set_termination_protection(fence, stack, on);
+        self.change(&api::TERMINATION_PROTECTION, fence, call).await
+    }
+
+    async fn set_stack_policy(&self, fence: Fence, stack: &StackId, body: &str) -> Result<(), PortError> {
+        let call = || self.inner.set_stack_policy(fence, stack, body);
+        self.change(&api::SET_STACK_POLICY, fence, call).await
+    }
+
+    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<String, PortError> {
+        let call = || self.inner.upload_template(fence, bucket, key, body);
+        self.change(&api::PUT_OBJECT, fence, call).await
+    }
+}

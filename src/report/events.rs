@@ -1,0 +1,183 @@
+//! What happened in a stack, as `CloudFormation` tells it: newest last, failures marked, the first of them pointed out.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::json::API_VERSION;
+use super::{Paint, words};
+use crate::model::{Key, StackEvent};
+
+/// What `events -o json` writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventList {
+    /// `landfast/v1`.
+    #[schemars(extend("const" = "landfast/v1"))]
+    pub api_version: String,
+    /// `EventList`.
+    #[schemars(extend("const" = "EventList"))]
+    pub kind: String,
+    /// One for each stack.
+    pub items: Vec<StackEvents>,
+}
+
+/// The events of one stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StackEvents {
+    /// The object's address.
+    pub object: String,
+    /// Its events, newest last.
+    pub events: Vec<Event>,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// The logical id of the resource; the stack's name for the stack itself.
+    pub resource: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its physical id.
+    pub physical_id: Option<String>,
+    /// Its status.
+    pub status: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// The token of the request that caused it.
+    pub token: Option<String>,
+    /// It says that something failed.
+    pub failed: bool,
+    /// The first failure of its operation that is not a consequence of another one.
+    pub root_cause: bool,
+}
+
+impl EventList {
+    /// The events of some stacks, in any order.
+    #[must_use]
+    pub fn of<'a>(stacks: impl IntoIterator<Item = (&'a Key, &'a [StackEvent])>) -> Self {
+        let items = stacks.into_iter().map(|(key, events)| StackEvents::of(key, events)).collect();
+        Self { api_version: API_VERSION.to_owned(), kind: "EventList".to_owned(), items }
+    }
+
+    /// One line for each event.
+    #[must_use]
+    pub fn text(&self, paint: Paint) -> String {
+        let mut text = String::new();
+        for (index, stack) in self.items.iter().enumerate() {
+            if index > 0 {
+                text.push('\n');
+            }
+            let _ = writeln!(text, "{}", paint.title(&stack.object));
+            if stack.events.is_empty() {
+                text.push_str("  no events\n");
+            }
+            let rows: Vec<Vec<String>> = stack.events.iter().map(Event::row).collect();
+            text.push_str(&words::table(&rows, |y, x, cell| match stack.events.get(y) {
+                Some(event) if event.failed && matches!(x, 0 | 3) => paint.danger(cell),
+                _ => cell,
+            }));
+        }
+        text
+    }
+}
+
+impl StackEvents {
+    fn of(key: &Key, events: &[StackEvent]) -> Self {
+        let mut sorted: Vec<&StackEvent> = events.iter().collect();
+        // AWS lists the newest first: reversed and sorted stably, those of one moment stay in their order.
+        sorted.reverse();
+        sorted.sort_by_key(|event| event.at);
+        let mut events: Vec<Event> = sorted.into_iter().map(Event::of).collect();
+        mark_root_causes(&mut events);
+        Self { object: key.to_string(), events }
+    }
+}
+
+/// In each operation (a run of equal request tokens), the first failure that is not a mere cancellation.
+fn mark_root_causes(events: &mut [Event]) {
+    let mut found: Option<Option<String>> = None;
+    for event in events {
+        if event.failed && !event.is_cancelled() && found.as_ref() != Some(&event.token) {
+            event.root_cause = true;
+            found = Some(event.token.clone());
+        }
+    }
+}
+
+impl Event {
+    fn of(event: &StackEvent) -> Self {
+        Self {
+            at: event.at,
+            resource: event.resource.clone(),
+            kind: event.kind.clone(),
+            physical_id: event.physical_id.clone(),
+            status: event.status.clone(),
+            reason: event.reason.clone(),
+            token: event.token.clone(),
+            failed: event.status.ends_with("_FAILED"),
+            root_cause: false,
+        }
+    }
+
+    /// It was stopped because another resource failed (AWS: "Resource creation cancelled").
+    fn is_cancelled(&self) -> bool {
+        self.reason.as_deref().is_some_and(|reason| reason.starts_with("Resource ") && reason.contains(" cancelled"))
+    }
+
+    fn row(&self) -> Vec<String> {
+        let mark = match (self.root_cause, self.failed) {
+            (true, _) => ">>",
+            (false, true) => " !",
+            (false, false) => "",
+        };
+        vec![
+            mark.to_owned(),
+            words::time(self.at),
+            words::clean(&self.resource),
+            words::clean(&self.status),
+            words::clean(&self.kind),
+            self.reason.as_deref().map(words::clean).unwrap_or_default(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixtures::{self, at, key};
+
+    fn event(time: &str, resource: &str, status: &str, reason: Option<&str>) -> StackEvent {
+        StackEvent {
+            id: format!("{resource}-{status}"),
+            at: at(time),
+            resource: resource.to_owned(),
+            kind: "AWS::SNS::Topic".to_owned(),
+            physical_id: None,
+            status: status.to_owned(),
+            reason: reason.map(str::to_owned),
+            token: Some("landfast-1".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_newest_is_last_and_the_cause_stands_out_from_its_consequences() {
+        let newest_first = [
+            event("03:00:09", "stack", "ROLLBACK_IN_PROGRESS", Some("The following resource(s) failed: [A, B].")),
+            event("03:00:05", "B", "CREATE_FAILED", Some("Resource creation cancelled")),
+            event("03:00:05", "A", "CREATE_FAILED", Some("Topic already exists\nreally")),
+            event("03:00:04", "A", "CREATE_IN_PROGRESS", None),
+        ];
+        let list = EventList::of([(&key("alarms"), &newest_first[..])]);
+        fixtures::check_contract("EventList", &list);
+        fixtures::golden("events.txt", &list.text(Paint::Plain));
+    }
+}

@@ -1,0 +1,430 @@
+//! Plans made by hand for the tests of this room: every action, difference, waiting and guard there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::model::{
+    Action, Attempts, Budget, ChangeAction, Changes, DeletionPolicy, Difference, Digest, Do, Entry, Environment,
+    Expect, Failure, FingerprintKey, Guard, Inputs, Key, Memory, Mode, OnFailure, Operation, OperationKind, Output,
+    Plan, Policy, Prune, Redacted, Refusal, Replace, Replacement, ResourceChange, Revision, Scope, StackAddress,
+    StackMemory, StackSpec, StackState, StackStatus, Step, Template, TemplateFacts, Value, Waiting,
+};
+
+/// The value that must never be shown.
+pub(crate) const CANARY: &str = "canary-7f3a-sings";
+
+pub(crate) fn key(name: &str) -> Key {
+    Key::stack("dev".parse().unwrap(), name.parse().unwrap())
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    format!("2026-11-22T{text}Z").parse().unwrap()
+}
+
+pub(crate) fn scope() -> Scope {
+    Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() }
+}
+
+fn address(name: &str) -> StackAddress {
+    StackAddress { scope: scope(), name: format!("dev-performance-mgmt-{name}").parse().unwrap() }
+}
+
+fn entry(name: &str, action: Action) -> Entry {
+    Entry {
+        address: address(name),
+        status: (action != Action::Create && action != Action::Unknown).then_some(StackStatus::UpdateComplete),
+        action,
+        differences: Vec::new(),
+        changes: Changes::None,
+        waiting: Vec::new(),
+        refused: Vec::new(),
+        depends_on: BTreeSet::new(),
+        step: None,
+        ready: action == Action::None,
+    }
+}
+
+fn change(resource: &str, kind: &str, action: ChangeAction, replacement: Replacement) -> ResourceChange {
+    ResourceChange {
+        resource: resource.to_owned(),
+        kind: kind.to_owned(),
+        physical_id: (action != ChangeAction::Add).then(|| format!("dev-{}", resource.to_lowercase())),
+        action,
+        replacement,
+        properties: BTreeSet::new(),
+        retained: false,
+    }
+}
+
+fn touching(mut change: ResourceChange, properties: &[&str]) -> ResourceChange {
+    change.properties = properties.iter().map(|name| (*name).to_owned()).collect();
+    change
+}
+
+pub(crate) fn failure() -> Failure {
+    Failure {
+        resource: "MSKCluster".to_owned(),
+        kind: "AWS::MSK::Cluster".to_owned(),
+        reason: "Resource handler returned message: \"The subnets must be in 2 or 3 availability zones.\" \
+                 (Service: Kafka, Status Code: 400)"
+            .to_owned(),
+        transient: false,
+    }
+}
+
+fn refusal(guard: Guard, reason: &str, release: &str) -> Refusal {
+    Refusal { guard, reason: reason.to_owned(), release: release.to_owned() }
+}
+
+fn depends(on: &[&str]) -> BTreeSet<Key> {
+    on.iter().map(|name| key(name)).collect()
+}
+
+fn parameter(name: &str, from: Option<&str>, to: Option<&str>) -> Difference {
+    Difference::Parameter { name: name.to_owned(), from: from.map(str::to_owned), to: to.map(str::to_owned) }
+}
+
+/// A creation whose step carries a secret parameter.
+fn creation() -> Entry {
+    let inputs = Inputs {
+        body: "Resources: {}".into(),
+        upload: None,
+        parameters: [
+            ("Environment".to_owned(), Value::Plain("dev".to_owned())),
+            ("AuthToken".to_owned(), Value::NoEcho(Redacted::new(CANARY.to_owned()))),
+        ]
+        .into(),
+        capabilities: BTreeSet::new(),
+        tags: BTreeMap::new(),
+        role_arn: None,
+        notifications: BTreeSet::new(),
+        rollback_alarms: BTreeSet::new(),
+        monitoring_minutes: None,
+        digest: Digest::of("inputs"),
+        no_echo: [("AuthToken".to_owned(), FingerprintKey::new([7; 32]).fingerprint(CANARY))].into(),
+    };
+    let add = |name: &str, kind: &str| change(name, kind, ChangeAction::Add, Replacement::Never);
+    Entry {
+        differences: vec![Difference::Absent, Difference::NoEcho { name: "AuthToken".to_owned() }],
+        changes: Changes::Predicted(vec![
+            add("SubnetA", "AWS::EC2::Subnet"),
+            add("SubnetB", "AWS::EC2::Subnet"),
+            add("VPC", "AWS::EC2::VPC"),
+        ]),
+        step: Some(Step {
+            key: key("network"),
+            address: address("network"),
+            expect: Expect::Absent,
+            revision: 42,
+            cost: (1, 0, 0),
+            action: Do::Create {
+                inputs: Arc::new(inputs),
+                token: "landfast-1".to_owned(),
+                termination_protection: true,
+                stack_policy: None,
+                on_failure: OnFailure::Rollback,
+                timeout: None,
+            },
+        }),
+        ..entry("network", Action::Create)
+    }
+}
+
+fn updates() -> Vec<(&'static str, Entry)> {
+    let modify = |name: &str, kind: &str, replacement| change(name, kind, ChangeAction::Modify, replacement);
+    let alb = Entry {
+        differences: vec![
+            Difference::Template,
+            parameter("CertificateArn", Some("arn:aws:acm:us-east-1:111122223333:certificate/old"), None),
+            parameter("IdleTimeout", Some("60"), Some("120")),
+            parameter("AccessLogs", None, Some("on")),
+            Difference::NoEcho { name: "HeaderSecret".to_owned() },
+            Difference::Tag { name: "CostCenter".to_owned(), from: Some("people".to_owned()), to: None },
+            Difference::Role,
+            Difference::Notifications,
+            Difference::RollbackAlarms,
+            Difference::TerminationProtection { to: true },
+            Difference::StackPolicy,
+        ],
+        changes: Changes::Known(vec![
+            change("AlarmTopic", "AWS::SNS::Topic", ChangeAction::Add, Replacement::Never),
+            touching(
+                modify("Listener", "AWS::ElasticLoadBalancingV2::Listener", Replacement::Never),
+                &["Certificates"],
+            ),
+            touching(modify("TargetGroup", "AWS::ElasticLoadBalancingV2::TargetGroup", Replacement::Always), &["Port"]),
+            change("Imported", "AWS::Logs::LogGroup", ChangeAction::Import, Replacement::Never),
+            change("Nested", "AWS::CloudFormation::Stack", ChangeAction::Dynamic, Replacement::Never),
+            ResourceChange {
+                retained: true,
+                ..change("LogBucket", "AWS::S3::Bucket", ChangeAction::Remove, Replacement::Never)
+            },
+        ]),
+        depends_on: depends(&["network"]),
+        waiting: vec![
+            Waiting::Approval { command: "landfast apply dev --plan DIGEST".to_owned() },
+            Waiting::ChangeSet { name: "landfast-3f0b7c1d22aa".to_owned() },
+        ],
+        ..entry("alb", Action::Update)
+    };
+    let dynamodb = Entry {
+        differences: vec![Difference::Template],
+        changes: Changes::Predicted(vec![touching(
+            modify("ReviewTable", "AWS::DynamoDB::Table", Replacement::Conditional),
+            &["KeySchema"],
+        )]),
+        refused: vec![
+            refusal(
+                Guard::Replace,
+                "ReviewTable (AWS::DynamoDB::Table) holds state and may be replaced; `policy.replace` is `deny`",
+                "set `policy.replace: approve` in Environment dev, then approve the plan that shows it",
+            ),
+            refusal(
+                Guard::Backup,
+                "the newest completed backup of dev-reviewtable is 3 days old; the policy allows 24h",
+                "back up dev-reviewtable, then plan again",
+            ),
+        ],
+        ..entry("dynamodb", Action::Update)
+    };
+    let ecs = Entry {
+        differences: vec![parameter("TargetGroupArn", Some("arn:old"), None)],
+        changes: Changes::AfterApply,
+        depends_on: depends(&["alb", "network"]),
+        waiting: vec![
+            Waiting::Dependency { objects: ["dev/stack/alb".to_owned(), "dev/stack/network".to_owned()].into() },
+            Waiting::Turn,
+        ],
+        ..entry("ecs-service", Action::MayUpdate)
+    };
+    vec![("alb", alb), ("dynamodb", dynamodb), ("ecs-service", ecs)]
+}
+
+fn troubles() -> Vec<(&'static str, Entry)> {
+    let status = |status| vec![Difference::Status { status }];
+    let msk = Entry {
+        status: Some(StackStatus::RollbackComplete),
+        differences: status(StackStatus::RollbackComplete),
+        depends_on: depends(&["network"]),
+        waiting: vec![Waiting::Backoff { until: at("03:20:00"), attempt: 2, failure: failure() }],
+        ..entry("msk", Action::Recreate)
+    };
+    let redis = Entry {
+        status: Some(StackStatus::UpdateRollbackFailed),
+        differences: status(StackStatus::UpdateRollbackFailed),
+        waiting: vec![
+            Waiting::Operation { status: StackStatus::UpdateInProgress, ours: false, since: Some(at("02:55:12")) },
+            Waiting::Operation { status: StackStatus::UpdateInProgress, ours: true, since: None },
+        ],
+        ..entry("redis", Action::Recover)
+    };
+    let iam = Entry { differences: vec![Difference::Owner], ..entry("iam", Action::Adopt) };
+    let kms = Entry {
+        waiting: vec![Waiting::Unknown { why: "DescribeStacks failed: Rate exceeded (Throttling)".to_owned() }],
+        ..entry("kms", Action::Unknown)
+    };
+    vec![("msk", msk), ("redis", redis), ("iam", iam), ("kms", kms)]
+}
+
+fn leavers() -> Vec<(&'static str, Entry)> {
+    let gone = || vec![Difference::NotDesired];
+    let remove = |name: &str, kind: &str| change(name, kind, ChangeAction::Remove, Replacement::Never);
+    let legacy = Entry {
+        differences: gone(),
+        changes: Changes::Predicted(vec![remove("Queue", "AWS::SQS::Queue")]),
+        ..entry("legacy", Action::Delete)
+    };
+    let consumer = Entry { differences: gone(), depends_on: depends(&["legacy"]), ..entry("consumer", Action::Delete) };
+    let kept = Entry { differences: gone(), ..entry("kept", Action::Retain) };
+    vec![("legacy", legacy), ("consumer", consumer), ("kept", kept)]
+}
+
+/// One object refused by every guard that the others do not show.
+fn fortress() -> Entry {
+    use Guard::{
+        Budget, ChangeSet, ExportInUse, Mode, Ownership, Prune, RequiredTags, Revision, StackName, Stalled, Stuck,
+        TemplateSize, TerminationProtection,
+    };
+    let guards = [
+        (Mode, "environment dev is only observed", "set `policy.mode: apply`"),
+        (Ownership, "the stack belongs to nobody we know", "set `adopt: true` in its manifest"),
+        (Prune, "its manifest is gone, and pruning is off", "set `policy.prune: confirm`, or restore the manifest"),
+        (Budget, "2 deletions in 1h; the budget allows 0", "approve the plan (`landfast apply dev --plan DIGEST`)"),
+        (TerminationProtection, "termination protection is on", "switch it off in AWS"),
+        (StackName, "`x` does not match `^dev-`", "rename it"),
+        (RequiredTags, "tag CostCenter is missing", "add it to `spec.tags`"),
+        (ExportInUse, "export dev-vpc is imported by other-stack", "remove the import first"),
+        (ChangeSet, "AWS refused the change set: \u{1b}[2Jno updates\nare to be performed", "change the manifest"),
+        (Stalled, "these inputs failed 3 times", "change the manifest, or `landfast retry dev/stack/fortress`"),
+        (Stuck, "DELETE_FAILED", "look at the stack in AWS"),
+        (Revision, "revision 43 was applied already", "load a newer revision"),
+        (TemplateSize, "the template has 60,000 bytes; 51,200 can be sent", "set `templateBucket`"),
+    ];
+    Entry {
+        differences: vec![Difference::Template],
+        refused: guards.into_iter().map(|(guard, reason, release)| refusal(guard, reason, release)).collect(),
+        ..entry("fortress", Action::Update)
+    }
+}
+
+fn planned(entries: impl IntoIterator<Item = (&'static str, Entry)>) -> Plan {
+    Plan {
+        environment: "dev".parse().unwrap(),
+        revision: Revision {
+            sequence: 42,
+            content: Digest::of("files"),
+            commit: Some("8f3c2a1b9d0e7f6a5b4c3d2e1f0a9b8c7d6e5f4a".to_owned()),
+        },
+        digest: Digest::of("plan"),
+        entries: entries.into_iter().map(|(name, entry)| (key(name), entry)).collect(),
+    }
+}
+
+/// A plan with everything in it.
+pub(crate) fn everything() -> Plan {
+    let mut entries = vec![("network", creation()), ("fortress", fortress())];
+    entries.extend(updates());
+    entries.extend(troubles());
+    entries.extend(leavers());
+    entries.push(("dashboards", entry("dashboards", Action::None)));
+    entries.push(("ecr", entry("ecr", Action::None)));
+    planned(entries)
+}
+
+/// A plan with nothing to do.
+pub(crate) fn in_sync() -> Plan {
+    planned([("dashboards", entry("dashboards", Action::None)), ("ecr", entry("ecr", Action::None))])
+}
+
+/// What is remembered beside [`everything`]: an operation that runs and one that failed.
+pub(crate) fn memory() -> Memory {
+    let redis = StackMemory {
+        pending: Some(Operation {
+            kind: OperationKind::ContinueRollback,
+            token: "landfast-2".to_owned(),
+            stack: None,
+            change_set: None,
+            inputs: Digest::of("inputs"),
+            no_echo: BTreeMap::new(),
+            started: at("02:55:12"),
+            revision: 42,
+        }),
+        ..StackMemory::default()
+    };
+    let attempts = Attempts { inputs: Digest::of("inputs"), count: 2, last: at("03:10:00"), failure: failure() };
+    let msk = StackMemory { attempts: Some(attempts), ..StackMemory::default() };
+    Memory {
+        fingerprint_key: FingerprintKey::new([7; 32]),
+        stacks: [(key("redis"), Arc::new(redis)), (key("msk"), Arc::new(msk))].into(),
+        spent: Vec::new(),
+        consent: None,
+    }
+}
+
+/// A deployed stack with these outputs: key, value, export.
+pub(crate) fn stack(name: &str, outputs: &[(&str, &str, Option<&str>)]) -> StackState {
+    let output =
+        |value: &str, export: Option<&str>| Output { value: value.to_owned(), export: export.map(str::to_owned) };
+    StackState {
+        id: format!("arn:aws:cloudformation:us-east-1:111122223333:stack/{name}/1").parse().unwrap(),
+        name: address(name).name,
+        status: StackStatus::CreateComplete,
+        status_reason: None,
+        created: at("03:00:00"),
+        updated: None,
+        parameters: BTreeMap::new(),
+        tags: BTreeMap::new(),
+        outputs: outputs.iter().map(|(key, value, export)| ((*key).to_owned(), output(value, *export))).collect(),
+        termination_protection: false,
+        role_arn: None,
+        notifications: BTreeSet::new(),
+        rollback_alarms: BTreeSet::new(),
+        monitoring_minutes: None,
+        change_set: None,
+        parent: None,
+    }
+}
+
+/// An environment of stacks that depend on each other.
+pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
+    Environment {
+        name: "dev".parse().unwrap(),
+        system: "performance-mgmt".to_owned(),
+        scope: scope(),
+        role: None,
+        tags: BTreeMap::new(),
+        policy: Policy {
+            mode: Mode::Apply,
+            prune: Prune::Confirm,
+            replace: Replace::Deny,
+            budget: Budget { stacks: 12, replacements: 0, deletions: 0, per: Duration::from_hours(1) },
+            stack_name: ".*".to_owned(),
+            required_tags: BTreeSet::new(),
+            stateful_types: BTreeSet::new(),
+            backup_max_age: Duration::from_hours(24),
+        },
+        template_bucket: None,
+        stacks: stacks.iter().map(|(name, on)| (key(name), Arc::new(spec(name, on)))).collect(),
+    }
+}
+
+fn spec(name: &str, on: &[&str]) -> StackSpec {
+    let facts = TemplateFacts { digest: Digest::of(name), outputs: BTreeMap::new(), resources: BTreeMap::new(), retained: BTreeSet::new() };
+    let template = Template {
+        body: "Resources: {}".into(),
+        facts,
+        parameters: BTreeMap::new(),
+        resources: BTreeMap::new(),
+        imports: BTreeSet::new(),
+        has_transform: false,
+    };
+    StackSpec {
+        key: key(name),
+        scope: scope(),
+        stack_name: address(name).name,
+        template: Arc::new(template),
+        parameters: BTreeMap::new(),
+        capabilities: BTreeSet::new(),
+        tags: BTreeMap::new(),
+        role_arn: None,
+        termination_protection: false,
+        stack_policy: None,
+        on_failure: OnFailure::Rollback,
+        timeout: None,
+        rollback_alarms: Vec::new(),
+        monitoring_minutes: None,
+        notifications: Vec::new(),
+        deletion_policy: DeletionPolicy::Delete,
+        adopt: false,
+        depends_on: depends(on),
+    }
+}
+
+/// Compares with the golden file of that name. `INSTA_UPDATE=always` writes it anew.
+pub(crate) fn golden(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/report"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// Holds a document against its schema, and reads it back.
+pub(crate) fn check_contract<T>(kind: &str, document: &T)
+where
+    T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let value = serde_json::to_value(document).unwrap();
+    assert_eq!(value["apiVersion"], super::API_VERSION);
+    assert_eq!(value["kind"], kind);
+    let schema = serde_json::to_value(&super::json::schemas()[kind]).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    assert_eq!(&serde_json::from_value::<T>(value).unwrap(), document);
+}

@@ -1,0 +1,192 @@
+//! What is going on, as it goes on: typed for a progress display, one plain line each where there is no terminal.
+//!
+//! The controller says these things and does not know who listens. A line begins with the time, so that a log of them
+//! needs nothing else, and names the object next, so that it can be searched for.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::words;
+use crate::model::{Conclusion, EnvName, Key, OperationKind, Refusal, StackName, StackStatus, Waiting};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// An environment was looked at and planned.
+    LookedAt {
+        /// Which.
+        environment: EnvName,
+        /// Objects in it.
+        objects: usize,
+        /// Of these, ready.
+        ready: usize,
+    },
+    /// A step was taken.
+    Took {
+        /// The object.
+        key: Key,
+        /// What was done: [`crate::model::Do::verb`].
+        verb: &'static str,
+    },
+    /// An operation of ours began.
+    Began {
+        /// The object.
+        key: Key,
+        /// The stack.
+        stack_name: StackName,
+        /// What sort of operation.
+        kind: OperationKind,
+    },
+    /// The status of a stack with a running operation moved.
+    Moved {
+        /// The object.
+        key: Key,
+        /// To this.
+        status: StackStatus,
+        /// How long the operation runs.
+        elapsed: Duration,
+    },
+    /// An operation of ours ended.
+    Concluded {
+        /// The object.
+        key: Key,
+        /// What sort of operation.
+        kind: OperationKind,
+        /// How.
+        conclusion: Conclusion,
+        /// How long it ran.
+        took: Duration,
+    },
+    /// An object waits for something else than before.
+    Waits {
+        /// The object.
+        key: Key,
+        /// What for.
+        waiting: Waiting,
+    },
+    /// An object is as desired now.
+    Ready {
+        /// The object.
+        key: Key,
+    },
+    /// An object is refused now, or is refused by another rule.
+    Refused {
+        /// The object.
+        key: Key,
+        /// By which rule, and what would release it.
+        refusal: Refusal,
+    },
+}
+
+impl Progress {
+    /// The object it is about, if it is about one.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Self::LookedAt { .. } => None,
+            Self::Took { key, .. }
+            | Self::Began { key, .. }
+            | Self::Moved { key, .. }
+            | Self::Concluded { key, .. }
+            | Self::Waits { key, .. }
+            | Self::Ready { key }
+            | Self::Refused { key, .. } => Some(key),
+        }
+    }
+
+    /// It as a line, without a line end. `None` for what would only be noise.
+    #[must_use]
+    pub fn line(&self, at: Timestamp) -> Option<String> {
+        let subject = match self {
+            Self::LookedAt { environment, .. } => environment.to_string(),
+            other => other.key()?.to_string(),
+        };
+        Some(format!("{} {subject}: {}", words::time(at), self.message()?))
+    }
+
+    fn message(&self) -> Option<String> {
+        Some(match self {
+            Self::LookedAt { objects, ready, .. } => format!("{ready} of {} ready", words::count(*objects, "object")),
+            Self::Took { verb, .. } => taken(verb)?.to_owned(),
+            Self::Began { stack_name, kind, .. } => format!("{} of {stack_name} began", words::operation(*kind)),
+            Self::Moved { status, elapsed, .. } => format!("{status} after {}", words::duration(*elapsed)),
+            Self::Concluded { kind, conclusion, took, .. } => {
+                let (operation, took) = (words::operation(*kind), words::duration(*took));
+                match conclusion {
+                    Conclusion::Succeeded => format!("{operation} succeeded after {took}"),
+                    Conclusion::Failed(failure) => {
+                        format!("{operation} FAILED after {took}: {}", words::failure(failure))
+                    }
+                    Conclusion::NotSeen => {
+                        format!("{operation} never reached AWS (looked for {took}); it will be tried again")
+                    }
+                    Conclusion::Running => return None,
+                }
+            }
+            Self::Waits { waiting, .. } => format!("waits for {}", words::waiting(waiting)),
+            Self::Ready { .. } => "ready".to_owned(),
+            Self::Refused { refusal, .. } => format!(
+                "REFUSED ({}): {}. Release: {}",
+                words::guard(refusal.guard),
+                words::clean(&refusal.reason),
+                words::clean(&refusal.release)
+            ),
+        })
+    }
+}
+
+/// Steps that begin an operation or write down how it ended are told by those events; a line more would be noise.
+fn taken(verb: &str) -> Option<&'static str> {
+    Some(match verb {
+        "prepare" => "change set requested",
+        "discard" => "change sets that are no longer needed removed",
+        "protect" => "termination protection switched",
+        "set-policy" => "stack policy set",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Guard;
+    use crate::report::fixtures::{self, at, key};
+
+    #[test]
+    fn every_line_says_when_who_and_what() {
+        let kind = OperationKind::Create;
+        let concluded =
+            |conclusion| Progress::Concluded { key: key("msk"), kind, conclusion, took: Duration::from_secs(1503) };
+        let refusal = Refusal {
+            guard: Guard::Budget,
+            reason: "2 deletions in 1h; the budget allows 0".to_owned(),
+            release: "landfast approve dev --plan 3f0b7c1d22aa".to_owned(),
+        };
+        let all = [
+            Progress::LookedAt { environment: "dev".parse().unwrap(), objects: 12, ready: 3 },
+            Progress::Took { key: key("msk"), verb: "prepare" },
+            Progress::Began { key: key("msk"), stack_name: "dev-performance-mgmt-msk".parse().unwrap(), kind },
+            Progress::Moved {
+                key: key("msk"),
+                status: StackStatus::UpdateCompleteCleanupInProgress,
+                elapsed: Duration::from_secs(63),
+            },
+            concluded(Conclusion::Succeeded),
+            concluded(Conclusion::Failed(fixtures::failure())),
+            concluded(Conclusion::NotSeen),
+            Progress::Waits { key: key("alb"), waiting: Waiting::Turn },
+            Progress::Ready { key: key("msk") },
+            Progress::Refused { key: key("legacy"), refusal },
+        ];
+        let lines: Vec<String> = all.iter().map(|progress| progress.line(at("03:12:30")).unwrap()).collect();
+        fixtures::golden("progress.txt", &lines.join("\n"));
+    }
+
+    #[test]
+    fn what_another_event_tells_makes_no_line() {
+        for verb in ["conclude", "settle", "reject", "create", "execute"] {
+            assert_eq!(Progress::Took { key: key("msk"), verb }.line(at("03:12:30")), None);
+        }
+    }
+}

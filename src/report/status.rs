@@ -1,0 +1,334 @@
+//! How every object is, in the conditions that Kubernetes users know.
+//!
+//! `Ready`: it is as desired. `Reconciling`: it is not, and it will go on by itself. `Stalled`: it is not, and it will
+//! not move until a person does something (a refusal, or an approval that is waited for). What could not be seen is
+//! `Unknown`, never `True`. Derived anew from the last plan every time, never stored.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::json::{API_VERSION, revision};
+use super::{Paint, order, words};
+use crate::model::{Action, Entry, Key, Memory, Plan, StackStatus, Waiting};
+
+/// What `status -o json` writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusList {
+    /// `landfast/v1`.
+    #[schemars(extend("const" = "landfast/v1"))]
+    pub api_version: String,
+    /// `StatusList`.
+    #[schemars(extend("const" = "StatusList"))]
+    pub kind: String,
+    /// One for each object, dependencies first and deletions last.
+    pub items: Vec<Status>,
+}
+
+/// How one object is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The object's address.
+    pub object: String,
+    /// The stack's name.
+    pub stack_name: String,
+    /// Its account.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// Its status in `CloudFormation`; `null` if it does not exist or could not be seen.
+    pub stack_status: Option<StackStatus>,
+    /// The change it needs.
+    pub action: Action,
+    /// The revision of the manifests that this was decided for.
+    pub observed_revision: String,
+    /// `Ready`, `Reconciling` and `Stalled`, in this order.
+    pub conditions: Vec<Condition>,
+    /// Since when the running operation runs.
+    #[schemars(with = "Option<String>")]
+    pub operation_since: Option<Timestamp>,
+}
+
+/// One condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub kind: ConditionType,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// Why, in one word for machines.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ConditionType {
+    /// Is it as desired?
+    Ready,
+    /// Is it on its way there by itself?
+    Reconciling,
+    /// Does it need a person?
+    Stalled,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ConditionStatus {
+    /// Yes.
+    True,
+    /// No.
+    False,
+    /// A read failed.
+    Unknown,
+}
+
+impl StatusList {
+    /// The status of every object of some environments, from their last plans and what is remembered.
+    #[must_use]
+    pub fn of<'a>(environments: impl IntoIterator<Item = (&'a Plan, &'a Memory)>) -> Self {
+        let mut items = Vec::new();
+        for (plan, memory) in environments {
+            let plan = order::named(plan);
+            let entries = order::entries(&plan).into_iter();
+            items.extend(entries.map(|(key, entry)| Status::of(&plan, memory, key, entry)));
+        }
+        Self { api_version: API_VERSION.to_owned(), kind: "StatusList".to_owned(), items }
+    }
+
+    /// As a table, with a line of counts below it.
+    #[must_use]
+    pub fn text(&self, now: Timestamp, paint: Paint) -> String {
+        if self.items.is_empty() {
+            return "No objects.\n".to_owned();
+        }
+        let mut rows = vec![["OBJECT", "READY", "STATUS", "FOR", "MESSAGE"].map(str::to_owned).to_vec()];
+        rows.extend(self.items.iter().map(|item| item.row(now)));
+        let mut text = words::table(&rows, |y, x, cell| match (y, x) {
+            (0, _) => paint.title(cell),
+            (_, 1) => match cell.as_str() {
+                "True" => paint.good(cell),
+                _ if self.items.get(y - 1).is_some_and(Status::is_stalled) => paint.danger(cell),
+                _ => paint.change(cell),
+            },
+            _ => cell,
+        });
+        text.push('\n');
+        text.push_str(&self.summary(paint));
+        text
+    }
+
+    fn summary(&self, paint: Paint) -> String {
+        let having = |kind, status| self.items.iter().filter(move |item| item.is(kind, status));
+        let number = |kind, status| having(kind, status).count();
+        let mut text = format!(
+            "{} of {} ready",
+            number(ConditionType::Ready, ConditionStatus::True),
+            words::count(self.items.len(), "object")
+        );
+        for (number, what) in [
+            (number(ConditionType::Reconciling, ConditionStatus::True), "under way"),
+            (number(ConditionType::Stalled, ConditionStatus::True), "stalled"),
+            (number(ConditionType::Ready, ConditionStatus::Unknown), "unknown"),
+        ] {
+            if number > 0 {
+                let _ = write!(text, ", {number} {what}");
+            }
+        }
+        text.push_str(".\n");
+        if let Some(stalled) = having(ConditionType::Stalled, ConditionStatus::True).next() {
+            let command = paint.command(format!("landfast why {}", stalled.object));
+            let _ = writeln!(text, "What would release it: {command}");
+        }
+        text
+    }
+}
+
+impl Status {
+    /// The status of one object.
+    #[must_use]
+    pub fn of(plan: &Plan, memory: &Memory, key: &Key, entry: &Entry) -> Self {
+        let pending = memory.stacks.get(key).and_then(|memory| memory.pending.as_ref()).map(|pending| pending.started);
+        let seen = entry.waiting.iter().find_map(|waiting| match waiting {
+            Waiting::Operation { since, .. } => Some(*since),
+            _ => None,
+        });
+        Self {
+            object: key.to_string(),
+            stack_name: entry.address.name.to_string(),
+            account: entry.address.scope.account.to_string(),
+            region: entry.address.scope.region.to_string(),
+            stack_status: entry.status,
+            action: entry.action,
+            observed_revision: revision(&plan.revision),
+            conditions: conditions(entry),
+            operation_since: seen.and_then(|since| since.or(pending)),
+        }
+    }
+
+    /// Whether a condition has this status.
+    #[must_use]
+    pub fn is(&self, kind: ConditionType, status: ConditionStatus) -> bool {
+        self.conditions.iter().any(|condition| condition.kind == kind && condition.status == status)
+    }
+
+    /// As desired.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.is(ConditionType::Ready, ConditionStatus::True)
+    }
+
+    /// Needs a person.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.is(ConditionType::Stalled, ConditionStatus::True)
+    }
+
+    fn row(&self, now: Timestamp) -> Vec<String> {
+        let ready = match () {
+            () if self.is_ready() => "True",
+            () if self.is(ConditionType::Ready, ConditionStatus::Unknown) => "Unknown",
+            () => "False",
+        };
+        let elapsed: Option<Duration> = self.operation_since.map(|since| words::between(since, now));
+        let message = self.conditions.first().map(|ready| words::clean(&ready.message)).unwrap_or_default();
+        let message = if self.is_stalled() { format!("STALLED, {message}") } else { message };
+        vec![
+            self.object.clone(),
+            ready.to_owned(),
+            self.stack_status.map_or("-", StackStatus::as_str).to_owned(),
+            elapsed.map_or_else(|| "-".to_owned(), words::duration),
+            message,
+        ]
+    }
+}
+
+/// The three conditions of an entry.
+fn conditions(entry: &Entry) -> Vec<Condition> {
+    let unknown = entry.action == Action::Unknown || entry.waiting.iter().any(|w| matches!(w, Waiting::Unknown { .. }));
+    let needs_person = |waiting: &&Waiting| matches!(waiting, Waiting::Approval { .. });
+    let approval = entry.waiting.iter().find(needs_person);
+    let under_way = entry.waiting.iter().find(|waiting| !needs_person(waiting));
+
+    let stalled = match (entry.refused.first(), approval) {
+        (Some(first), _) => Some((words::guard_reason(first.guard), format!("{} {}", entry.action, refused(entry)))),
+        (None, Some(approval)) => Some((waiting_reason(approval), waits(entry, approval))),
+        (None, None) => None,
+    };
+    let reconciling = match (under_way, &stalled) {
+        (Some(waiting), None) => Some((waiting_reason(waiting), waits(entry, waiting))),
+        (None, None) if entry.step.is_some() || !matches!(entry.action, Action::None | Action::Retain) => {
+            Some(("Progressing", next(entry)))
+        }
+        _ => None,
+    };
+    let ready = match (&stalled, &reconciling) {
+        _ if unknown => {
+            let waiting = under_way.map_or_else(|| words::intent(Action::Unknown).to_owned(), |w| waits(entry, w));
+            (ConditionStatus::Unknown, "ReadFailed", waiting)
+        }
+        _ if entry.action == Action::None => (ConditionStatus::True, "InSync", "in sync".to_owned()),
+        (Some((reason, message)), _) | (None, Some((reason, message))) => {
+            (ConditionStatus::False, *reason, message.clone())
+        }
+        (None, None) => (ConditionStatus::False, "Retained", words::intent(entry.action).to_owned()),
+    };
+    let yes_or_no = |kind, answer: Option<(&str, String)>, unless: (&str, &str)| {
+        let status = if answer.is_some() { ConditionStatus::True } else { ConditionStatus::False };
+        let (reason, message) = answer.unwrap_or((unless.0, unless.1.to_owned()));
+        Condition { kind, status, reason: reason.to_owned(), message }
+    };
+    vec![
+        Condition { kind: ConditionType::Ready, status: ready.0, reason: ready.1.to_owned(), message: ready.2 },
+        yes_or_no(ConditionType::Reconciling, reconciling, ("Idle", "nothing is under way")),
+        yes_or_no(ConditionType::Stalled, stalled, ("NotStalled", "nobody is needed")),
+    ]
+}
+
+fn next(entry: &Entry) -> String {
+    let intent = words::intent(entry.action);
+    match entry.step.as_ref().map(|step| step.action.verb()) {
+        Some(verb) if verb != entry.action.to_string() => format!("{intent} (next step: {verb})"),
+        _ => intent.to_owned(),
+    }
+}
+
+/// The first refusal, and how many there are beside it.
+fn refused(entry: &Entry) -> String {
+    let Some(first) = entry.refused.first() else { return String::new() };
+    let more = match entry.refused.len() {
+        0 | 1 => String::new(),
+        number => format!(" ({} more)", words::count(number - 1, "refusal")),
+    };
+    format!("refused ({}): {}{more}", words::guard(first.guard), first.reason)
+}
+
+fn waits(entry: &Entry, waiting: &Waiting) -> String {
+    let waiting = words::waiting(waiting);
+    match entry.action {
+        Action::None | Action::Unknown => format!("waits for {waiting}"),
+        action => format!("{action}: waits for {waiting}"),
+    }
+}
+
+fn waiting_reason(waiting: &Waiting) -> &'static str {
+    match waiting {
+        Waiting::Dependency { .. } => "WaitingForDependency",
+        Waiting::Operation { .. } => "OperationInProgress",
+        Waiting::ChangeSet { .. } => "ComputingChangeSet",
+        Waiting::Backoff { .. } => "Backoff",
+        Waiting::Unknown { .. } => "ReadFailed",
+        Waiting::Approval { .. } => "ApprovalRequired",
+        Waiting::Turn => "WaitingForTurn",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixtures::{self, at, key};
+
+    fn list() -> StatusList {
+        StatusList::of([(&fixtures::everything(), &fixtures::memory())])
+    }
+
+    #[test]
+    fn the_table_reads_as_it_did() {
+        fixtures::golden("status.txt", &list().text(at("03:12:30"), Paint::Plain));
+    }
+
+    #[test]
+    fn the_document_reads_back_and_fits_its_schema() {
+        fixtures::check_contract("StatusList", &list());
+        fixtures::golden("status.json", &crate::report::to_json(&list()).unwrap());
+    }
+
+    #[test]
+    fn only_what_is_in_sync_and_was_seen_is_ready() {
+        for status in list().items {
+            assert_eq!(status.is_ready(), status.action == Action::None, "{}", status.object);
+        }
+        let mut plan = fixtures::in_sync();
+        let entry = plan.entries.get_mut(&key("ecr")).unwrap();
+        entry.waiting.push(Waiting::Unknown { why: "throttled".to_owned() });
+        let statuses = StatusList::of([(&plan, &fixtures::memory())]);
+        let ecr = statuses.items.iter().find(|status| status.object == "dev/stack/ecr").unwrap();
+        assert!(ecr.is(ConditionType::Ready, ConditionStatus::Unknown));
+    }
+
+    #[test]
+    fn nothing_is_both_under_way_and_stalled() {
+        for status in list().items {
+            let under_way = status.is(ConditionType::Reconciling, ConditionStatus::True);
+            assert!(!(under_way && status.is_stalled()), "{}", status.object);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The words that all reports share, so that one thing has one name everywhere.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::{Action, Difference, Failure, Guard, OperationKind, Waiting};
+
+/// Text that others wrote, made safe to print: control characters and those that reorder text are written as escapes.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => safe.push_str("\\n"),
+            '\r' => safe.push_str("\\r"),
+            '\t' => safe.push_str("\\t"),
+            // Bidirectional controls can make a line read as another one (CVE-2021-42574).
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                let _ = write!(safe, "{}", c.escape_unicode());
+            }
+            c if c.is_control() => {
+                let _ = write!(safe, "{}", c.escape_unicode());
+            }
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// A value, in quotes: what is empty or ends in a blank must be seen to.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", clean(&text.replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+/// A duration as people say it, to the second: `25m 3s`.
+#[must_use]
+pub fn duration(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}
+
+/// The time from `start` to `end`; zero if a clock went back in between.
+pub(super) fn between(start: Timestamp, end: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(start)).unwrap_or_default()
+}
+
+/// A moment, to the second, in UTC.
+#[must_use]
+pub fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// `1 stack`, `2 stacks`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// The mark in front of an object, for the eye that runs down the margin.
+pub(super) fn symbol(action: Action) -> &'static str {
+    match action {
+        Action::None => "=",
+        Action::Create => "+",
+        Action::Update | Action::Recover => "~",
+        Action::MayUpdate => "±",
+        Action::Adopt => ">",
+        Action::Recreate => "-/+",
+        Action::Delete => "-",
+        Action::Retain => "o",
+        Action::Unknown => "?",
+    }
+}
+
+/// What will happen to the object, as a sentence's end.
+pub(super) fn intent(action: Action) -> &'static str {
+    match action {
+        Action::None => "nothing to do",
+        Action::Create => "will be created",
+        Action::Update => "will be updated",
+        Action::MayUpdate => "may be updated, once what it refers to has changed",
+        Action::Adopt => "will be taken over",
+        Action::Recreate => "will be deleted and created again: its creation failed, and it was never healthy",
+        Action::Recover => "is stuck, and one operation will try to free it",
+        Action::Delete => "will be DELETED",
+        Action::Retain => "stays, although its manifest is gone",
+        Action::Unknown => "could not be seen, so nothing is decided",
+    }
+}
+
+/// The sentence of [`intent`] says this difference already.
+pub(super) fn goes_without_saying(action: Action, difference: &Difference) -> bool {
+    matches!((action, difference), (Action::Create, Difference::Absent) | (Action::Retain, Difference::NotDesired))
+}
+
+/// One difference.
+pub(super) fn difference(difference: &Difference) -> String {
+    match difference {
+        Difference::Absent => "the stack does not exist".to_owned(),
+        Difference::Template => "the template changed".to_owned(),
+        Difference::Parameter { name, from, to } => {
+            format!("parameter {}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(known after apply)"))
+        }
+        Difference::NoEcho { name } => {
+            format!("parameter {}: (NoEcho) changed, or not known to be the same", clean(name))
+        }
+        Difference::Tag { name, from, to } => {
+            format!("tag {}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
+        }
+        Difference::Role => "the service role differs".to_owned(),
+        Difference::Notifications => "the notification topics differ".to_owned(),
+        Difference::RollbackAlarms => "the rollback alarms differ".to_owned(),
+        Difference::TerminationProtection { to: true } => "termination protection: off → on".to_owned(),
+        Difference::TerminationProtection { to: false } => "termination protection: on → OFF".to_owned(),
+        Difference::StackPolicy => "the stack policy differs".to_owned(),
+        Difference::Owner => "the stack does not carry our owner tag".to_owned(),
+        Difference::Status { status } => format!("the stack is in {status}, which has to be left first"),
+        Difference::NotDesired => "its manifest is gone".to_owned(),
+    }
+}
+
+fn moved(from: Option<&str>, to: Option<&str>, no_target: &str) -> String {
+    let from = from.map_or_else(|| "(none)".to_owned(), quoted);
+    let to = to.map_or_else(|| no_target.to_owned(), quoted);
+    format!("{from} → {to}")
+}
+
+/// What is waited for, and the failure behind it where there is one. Reads on after "waits for".
+pub(super) fn waiting(waiting: &Waiting) -> String {
+    match waiting {
+        Waiting::Backoff { failure: last, .. } => format!("{}; the last: {}", briefly(waiting), failure(last)),
+        other => briefly(other),
+    }
+}
+
+/// What is waited for, where the failure is told beside it.
+pub(super) fn briefly(waiting: &Waiting) -> String {
+    match waiting {
+        Waiting::Dependency { objects } => {
+            let objects: Vec<String> = objects.iter().map(|object| clean(object)).collect();
+            objects.join(", ")
+        }
+        Waiting::Operation { status, ours, since } => {
+            let whose = if *ours { "our own operation" } else { "an operation that somebody else began" };
+            let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
+            format!("{whose} ({status}{since})")
+        }
+        Waiting::ChangeSet { name } => format!("AWS to compute change set {}", clean(name)),
+        Waiting::Backoff { until, attempt, .. } => {
+            format!("another try at {}, after {}", time(*until), count(*attempt as usize, "failure"))
+        }
+        Waiting::Unknown { why } => format!("a read to succeed: {}", clean(why)),
+        Waiting::Approval { command } => format!("a person's approval: {}", clean(command)),
+        Waiting::Turn => "its turn: only so many operations run at once".to_owned(),
+    }
+}
+
+/// The root cause of a failure.
+pub(super) fn failure(failure: &Failure) -> String {
+    format!("{} ({}): {}", clean(&failure.resource), clean(&failure.kind), clean(&failure.reason))
+}
+
+/// The rule, as people call it, in brackets after "refused".
+pub(super) fn guard(guard: Guard) -> &'static str {
+    match guard {
+        Guard::Mode => "mode",
+        Guard::Ownership => "ownership",
+        Guard::Prune => "pruning",
+        Guard::Replace => "stateful replacement",
+        Guard::Backup => "no fresh backup",
+        Guard::Budget => "budget",
+        Guard::TerminationProtection => "termination protection",
+        Guard::StackName => "stack name",
+        Guard::RequiredTags => "required tag",
+        Guard::ExportInUse => "export in use",
+        Guard::ChangeSet => "change set",
+        Guard::Stalled => "failed before",
+        Guard::Stuck => "stuck",
+        Guard::Revision => "older revision",
+        Guard::TemplateSize => "template size",
+    }
+}
+
+/// The rule as a condition's reason: one word in `CamelCase`.
+pub(super) fn guard_reason(guard: Guard) -> &'static str {
+    match guard {
+        Guard::Mode => "ObservedOnly",
+        Guard::Ownership => "NotOurs",
+        Guard::Prune => "PruningOff",
+        Guard::Replace => "StatefulReplacement",
+        Guard::Backup => "NoFreshBackup",
+        Guard::Budget => "OverBudget",
+        Guard::TerminationProtection => "TerminationProtected",
+        Guard::StackName => "StackNameRefused",
+        Guard::RequiredTags => "RequiredTagMissing",
+        Guard::ExportInUse => "ExportInUse",
+        Guard::ChangeSet => "ChangeSetRefused",
+        Guard::Stalled => "InputsFailed",
+        Guard::Stuck => "Stuck",
+        Guard::Revision => "OlderRevision",
+        Guard::TemplateSize => "TemplateTooLarge",
+    }
+}
+
+/// The operation, as a noun.
+pub(super) fn operation(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Create => "creation",
+        OperationKind::Update => "update",
+        OperationKind::Clear => "clearing",
+        OperationKind::Delete => "deletion",
+        OperationKind::Cancel => "cancelling of the update",
+        OperationKind::ContinueRollback => "continued rollback",
+    }
+}
+
+/// Words wrapped to `width` columns, every line begun with `indent`.
+pub(super) fn wrapped(text: &str, indent: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > width {
+            lines.push('\n');
+            column = 0;
+        }
+        if column == 0 {
+            lines.push_str(indent);
+            column = indent.chars().count() + length;
+        } else {
+            lines.push(' ');
+            column += 1 + length;
+        }
+        lines.push_str(word);
+    }
+    lines.push('\n');
+    lines
+}
+
+/// A table: columns as wide as their widest cell, two blanks between them, nothing after the last. Widths are those of
+/// the plain cells; `paint` styles a cell by row and column after it was padded.
+pub(super) fn table(rows: &[Vec<String>], paint: impl Fn(usize, usize, String) -> String) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+    let mut text = String::new();
+    for (y, row) in rows.iter().enumerate() {
+        let last = row.iter().rposition(|cell| !cell.is_empty()).unwrap_or_default();
+        for (x, cell) in row.iter().take(last + 1).enumerate() {
+            let padding = if x == last { 0 } else { widths.get(x).map_or(0, |w| w + 2 - cell.chars().count()) };
+            text.push_str(&paint(y, x, cell.clone()));
+            text.extend(std::iter::repeat_n(' ', padding));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_cannot_move_the_cursor_or_begin_a_line() {
+        assert_eq!(clean("a\u{1b}[2Jb\nc\u{202e}d"), "a\\u{1b}[2Jb\\nc\\u{202e}d");
+        assert_eq!(quoted("a \"b\" \\ "), r#""a \"b\" \\ ""#);
+    }
+
+    #[test]
+    fn durations_are_said_to_the_second() {
+        assert_eq!(duration(Duration::from_millis(1_503_900)), "25m 3s");
+        assert_eq!(duration(Duration::from_millis(20)), "0s");
+    }
+
+    #[test]
+    fn a_table_pads_all_but_the_last_cell() {
+        let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), "d".to_owned()]];
+        assert_eq!(table(&rows, |_, _, cell| cell), "a    bb\nccc  d\n");
+    }
+}

@@ -1,0 +1,84 @@
+//! What can go wrong with the store, and what to do about it.
+
+use std::path::PathBuf;
+
+/// The store could not be opened, read or written. The text ends with the next thing to do where there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process, or another part of this one, has it open.
+    #[error(
+        "the state in {path} is in use by another Landfast: stop that one first, or choose another file with --state"
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not ours. Nothing was written to it.
+    #[error(
+        "{path} is not a state file of Landfast, and was left as it is: move it away, or choose another file with --state"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It was ours, but is not whole. Nothing was written to it.
+    #[error(
+        "the state in {path} is damaged, and was left as it is: restore it from a backup, or move it away and start \
+         again (a lost state costs calls to AWS and given approvals, never correctness)"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It has a layout that this version does not know. Nothing was written to it.
+    #[error(
+        "the state in {path} was written by a newer Landfast (layout `{schema}`), and was left as it is: use that \
+         version, or choose another file with --state"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The layout it says it has.
+        schema: String,
+    },
+    /// The file system refused.
+    #[error("{attempt} {path} failed")]
+    File {
+        /// What was attempted: `locking`.
+        attempt: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A transaction could not be read or written. What was committed before is safe.
+    #[error("{attempt} the state failed: check the disk, then start Landfast again")]
+    Transaction {
+        /// What was attempted: `writing`.
+        attempt: &'static str,
+        /// The database's reason.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// A value does not have the form that this version writes.
+    #[error("the {table} entry `{key}` of the state cannot be understood")]
+    Value {
+        /// In which table.
+        table: &'static str,
+        /// Under which key.
+        key: String,
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl StoreError {
+    pub(super) fn transaction(attempt: &'static str) -> impl Fn(redb::Error) -> Self {
+        move |source| Self::Transaction { attempt, source: Box::new(source) }
+    }
+}

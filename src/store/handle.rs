@@ -1,0 +1,291 @@
+//! The store itself.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::SignedDuration;
+
+use super::file::Locked;
+use super::rows::{Order, Rows, Table, Write, decode, number};
+use super::state::{self, State, decode_number};
+use super::{Disk, Record, StoreError};
+use crate::context::Context;
+use crate::model::{Consent, Digest, EnvName, Key, Memory, Revision, Spent, StackMemory};
+
+/// The journal keeps this many of the newest records…
+const RECORDS_KEPT: u64 = 10_000;
+/// …that are not older than this.
+const RECORDS_KEPT_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// The journal is pruned after as many new records: by then it is at most 2.5 per cent over.
+const PRUNE_EVERY: u64 = 256;
+
+/// An open store. Cheap to clone; all clones are one store, which is closed when the last is dropped.
+///
+/// Writing waits for the disk (some milliseconds), on the calling thread and with the store locked: writes are as
+/// rare as changes to stacks, and are never made for a look.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    cx: Context,
+    rows: Box<dyn Rows>,
+    state: Mutex<State>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("epoch", &self.epoch()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the file at `path`, or makes it, and holds its lock.
+    pub fn open(path: &Path, cx: &Context) -> Result<Self, StoreError> {
+        let locked = Locked::take(path)?;
+        if locked.is_new()? {
+            locked.create(&state::initial(cx)?)?;
+        }
+        let copy = locked.rehearse()?;
+        let state = State::read(&copy, path)
+            .map_err(|error| match error {
+                StoreError::Value { .. } | StoreError::Transaction { .. } => locked.damaged(error),
+                other => other,
+            })?
+            .ok_or_else(|| StoreError::Foreign { path: locked.path().to_owned() })?;
+        drop(copy);
+        Self::begin(Box::new(locked.open()?), state, cx)
+    }
+
+    /// Opens a new store in memory.
+    pub fn in_memory(cx: &Context) -> Result<Self, StoreError> {
+        Self::on(&Disk::new(), cx)
+    }
+
+    /// Opens the store on a disk in memory. As with a file, it is locked until the last clone of an earlier store on
+    /// it was dropped.
+    pub fn on(disk: &Disk, cx: &Context) -> Result<Self, StoreError> {
+        let rows = disk.take()?;
+        let path = Path::new("memory");
+        let state = match State::read(&rows, path)? {
+            Some(state) => state,
+            None => {
+                rows.commit(&state::initial(cx)?)?;
+                State::read(&rows, path)?.ok_or_else(|| StoreError::Foreign { path: path.to_owned() })?
+            }
+        };
+        Self::begin(Box::new(rows), state, cx)
+    }
+
+    /// Begins a new epoch.
+    fn begin(rows: Box<dyn Rows>, mut state: State, cx: &Context) -> Result<Self, StoreError> {
+        state.epoch += 1;
+        let mut batch = vec![Write::put(Table::Meta, "epoch", &state.epoch)?];
+        let outdated = state.outdated(cx.now());
+        batch.extend(outdated.iter().map(|sequence| Write::remove(Table::Spent, number(*sequence))));
+        rows.commit(&batch)?;
+        state.spent.retain(|(sequence, _)| !outdated.contains(sequence));
+        let store = Self { inner: Arc::new(Inner { cx: cx.clone(), rows, state: Mutex::new(state) }) };
+        store.prune_history()?;
+        Ok(store)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What a panic interrupted was not committed, and memory is only changed after that.
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The fencing epoch: greater than that of every earlier opening.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.state().epoch
+    }
+
+    /// The revision that was loaded last.
+    #[must_use]
+    pub fn revision(&self) -> Option<Revision> {
+        self.state().revision.clone()
+    }
+
+    /// The revision of this content: the same as the last one if the content is, else the next.
+    pub fn revise(&self, content: &Digest, commit: Option<&str>) -> Result<Revision, StoreError> {
+        let mut state = self.state();
+        let commit = commit.map(str::to_owned);
+        let newest = state.revision.as_ref();
+        if let Some(newest) = newest.filter(|newest| newest.content == *content) {
+            return Ok(Revision { commit, ..newest.clone() });
+        }
+        let sequence = newest.map_or(1, |newest| newest.sequence + 1);
+        let revision = Revision { sequence, content: content.clone(), commit };
+        self.commit(&mut state, None, vec![Write::put(Table::Meta, "revision", &revision)?])?;
+        state.revision = Some(revision.clone());
+        Ok(revision)
+    }
+
+    /// All that is remembered of an environment. No I/O.
+    pub fn memory(&self, env: &EnvName) -> Result<Memory, StoreError> {
+        let state = self.state();
+        let mut spent: Vec<Spent> =
+            state.spent.iter().map(|(_, spent)| spent).filter(|spent| spent.key.environment == *env).cloned().collect();
+        spent.sort_by_key(|spent| spent.at);
+        Ok(Memory {
+            fingerprint_key: state.fingerprint_key.clone(),
+            stacks: state.stacks.get(env).cloned().unwrap_or_default(),
+            spent,
+            consent: state.consent.get(env).cloned(),
+        })
+    }
+
+    /// Changes what is remembered of a stack, durably; writes nothing if nothing changed.
+    pub fn update(&self, key: &Key, change: impl FnOnce(&mut StackMemory)) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let before = state.stack(key).map(|memory| (**memory).clone()).unwrap_or_default();
+        let mut after = before.clone();
+        change(&mut after);
+        if after == before {
+            return Ok(());
+        }
+        self.commit(&mut state, Some(key), vec![State::write(key, &after)?])?;
+        state.remember(key, after);
+        Ok(())
+    }
+
+    /// The same, and a record in the journal and what it spends of the budget, all or nothing.
+    pub fn update_with(
+        &self,
+        key: &Key,
+        mut record: Record,
+        spent: Option<Spent>,
+        change: impl FnOnce(&mut StackMemory),
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let mut after = state.stack(key).map(|memory| (**memory).clone()).unwrap_or_default();
+        change(&mut after);
+        record.sequence = state.next_record;
+        record.epoch = state.epoch;
+        record.at = self.inner.cx.now();
+        let mut batch = vec![State::write(key, &after)?, Write::put(Table::Journal, number(record.sequence), &record)?];
+        let sequence = state.next_spent();
+        if let Some(spent) = &spent {
+            batch.push(Write::put(Table::Spent, number(sequence), spent)?);
+        }
+        if record.sequence.is_multiple_of(PRUNE_EVERY) {
+            batch.extend(self.outdated_records(&state)?);
+        }
+        self.commit(&mut state, Some(key), batch)?;
+        state.remember(key, after);
+        state.next_record += 1;
+        state.spent.extend(spent.map(|spent| (sequence, spent)));
+        Ok(())
+    }
+
+    /// Changes a cache: what can be found out again. It is written together with the next durable change, or by
+    /// [`Store::flush`].
+    pub fn cache(&self, key: &Key, change: impl FnOnce(&mut StackMemory)) {
+        let mut state = self.state();
+        let before = state.stack(key).map(|memory| (**memory).clone()).unwrap_or_default();
+        let mut after = before.clone();
+        change(&mut after);
+        if after != before {
+            state.remember(key, after);
+            state.dirty.insert(key.clone());
+        }
+    }
+
+    /// Writes the caches that were not written yet.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.dirty.is_empty() {
+            return Ok(());
+        }
+        self.commit(&mut state, None, Vec::new())
+    }
+
+    /// Says that something of the budget was spent. What was spent more than 30 days ago is dropped.
+    pub fn spend(&self, spent: Spent) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let sequence = state.next_spent();
+        let outdated = state.outdated(self.inner.cx.now());
+        let mut batch = vec![Write::put(Table::Spent, number(sequence), &spent)?];
+        batch.extend(outdated.iter().map(|sequence| Write::remove(Table::Spent, number(*sequence))));
+        self.commit(&mut state, None, batch)?;
+        state.spent.retain(|(sequence, _)| !outdated.contains(sequence));
+        state.spent.push_back((sequence, spent));
+        Ok(())
+    }
+
+    /// Remembers what a person approved in an environment, in place of what was approved before.
+    pub fn consent(&self, env: &EnvName, consent: Option<Consent>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.consent.get(env) == consent.as_ref() {
+            return Ok(());
+        }
+        let write = match &consent {
+            Some(consent) => Write::put(Table::Consent, env.as_str(), consent)?,
+            None => Write::remove(Table::Consent, env.as_str()),
+        };
+        self.commit(&mut state, None, vec![write])?;
+        match consent {
+            Some(consent) => state.consent.insert(env.clone(), consent),
+            None => state.consent.remove(env),
+        };
+        Ok(())
+    }
+
+    /// At most `limit` records, newest first; of one object, if `key` names it.
+    pub fn history(&self, key: Option<&Key>, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let mut records = Vec::new();
+        if limit == 0 {
+            return Ok(records);
+        }
+        self.inner.rows.scan(Table::Journal, Order::Down, &mut |sequence, value| {
+            let record: Record = decode(Table::Journal, sequence, value)?;
+            if key.is_none_or(|key| record.key == *key) {
+                records.push(record);
+            }
+            Ok(records.len() < limit)
+        })?;
+        Ok(records)
+    }
+
+    /// Drops records beyond the newest 10,000, and those of more than 90 days ago. The store does so by itself when
+    /// it is opened and every 256 records.
+    pub fn prune_history(&self) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let batch = self.outdated_records(&state)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.commit(&mut state, None, batch)
+    }
+
+    /// What removes the records that are too many or too old.
+    fn outdated_records(&self, state: &State) -> Result<Vec<Write>, StoreError> {
+        let now = self.inner.cx.now();
+        let surplus = state.next_record.saturating_sub(RECORDS_KEPT);
+        let mut batch = Vec::new();
+        self.inner.rows.scan(Table::Journal, Order::Up, &mut |key, value| {
+            let outdated = decode_number(Table::Journal, key)? < surplus || {
+                let record: Record = decode(Table::Journal, key, value)?;
+                now.duration_since(record.at) > RECORDS_KEPT_FOR
+            };
+            if outdated {
+                batch.push(Write::remove(Table::Journal, key));
+            }
+            Ok(outdated)
+        })?;
+        Ok(batch)
+    }
+
+    /// Commits a batch together with all caches; `key` is the stack that the batch writes anyway.
+    fn commit(&self, state: &mut State, key: Option<&Key>, mut batch: Vec<Write>) -> Result<(), StoreError> {
+        batch.extend(state.caches(key)?);
+        self.inner.rows.commit(&batch)?;
+        state.dirty.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! What the store asks of whatever keeps its bytes: five tables of texts to bytes, and atomic batches.
+//!
+//! Both back ends keep the same rows, so that what the simulation shows of the store is true of the file.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::StoreError;
+
+/// The tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Table {
+    /// Layout, fingerprint key, epoch, revision.
+    Meta,
+    /// What is remembered, by the stack's key.
+    Stacks,
+    /// Records, by sequence.
+    Journal,
+    /// What was spent of the budgets, by sequence.
+    Spent,
+    /// What was approved, by environment.
+    Consent,
+}
+
+impl Table {
+    pub(super) const ALL: [Self; 5] = [Self::Meta, Self::Stacks, Self::Journal, Self::Spent, Self::Consent];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Stacks => "stacks",
+            Self::Journal => "journal",
+            Self::Spent => "spent",
+            Self::Consent => "consent",
+        }
+    }
+}
+
+/// From which end a table is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Up,
+    Down,
+}
+
+/// One change of a batch: a new value, or none.
+#[derive(Debug)]
+pub(super) struct Write {
+    pub(super) table: Table,
+    pub(super) key: String,
+    pub(super) value: Option<Vec<u8>>,
+}
+
+impl Write {
+    pub(super) fn put<T: Serialize>(table: Table, key: impl Into<String>, value: &T) -> Result<Self, StoreError> {
+        let key = key.into();
+        match serde_json::to_vec(value) {
+            Ok(value) => Ok(Self { table, key, value: Some(value) }),
+            Err(source) => Err(StoreError::Value { table: table.name(), key, source }),
+        }
+    }
+
+    pub(super) fn remove(table: Table, key: impl Into<String>) -> Self {
+        Self { table, key: key.into(), value: None }
+    }
+}
+
+/// Reads what [`Write::put`] wrote.
+pub(super) fn decode<T: DeserializeOwned>(table: Table, key: &str, value: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(value).map_err(|source| StoreError::Value {
+        table: table.name(),
+        key: key.to_owned(),
+        source,
+    })
+}
+
+/// Numbers as keys that sort like numbers.
+pub(super) fn number(sequence: u64) -> String {
+    format!("{sequence:020}")
+}
+
+/// Called for each row; false ends the scan.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(&str, &[u8]) -> Result<bool, StoreError>;
+
+/// Keeps rows.
+pub(super) trait Rows: Send + Sync {
+    /// Reads a table in the order of its keys until `visit` has enough.
+    fn scan(&self, table: Table, order: Order, visit: Visit<'_>) -> Result<(), StoreError>;
+
+    /// Writes all of a batch or nothing of it, durably.
+    fn commit(&self, batch: &[Write]) -> Result<(), StoreError>;
+}

@@ -1,0 +1,161 @@
+//! The rows, read: what the store keeps in memory so that a look costs no I/O.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::StoreError;
+use super::rows::{Order, Rows, Table, Write, decode, number};
+use crate::context::Context;
+use crate::model::{Consent, EnvName, FingerprintKey, Key, Revision, Spent, StackMemory};
+
+/// The name of the layout. A change that an older version would misread raises the number.
+const SCHEMA: &str = "landfast 1";
+
+/// No budget looks further back.
+const SPENT_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Everything but the journal.
+pub(super) struct State {
+    pub(super) fingerprint_key: FingerprintKey,
+    pub(super) epoch: u64,
+    pub(super) revision: Option<Revision>,
+    pub(super) stacks: BTreeMap<EnvName, BTreeMap<Key, Arc<StackMemory>>>,
+    /// Remembered in memory, but not yet in the rows.
+    pub(super) dirty: BTreeSet<Key>,
+    pub(super) spent: VecDeque<(u64, Spent)>,
+    pub(super) consent: BTreeMap<EnvName, Consent>,
+    /// The sequence of the journal's next record.
+    pub(super) next_record: u64,
+}
+
+/// The rows of a new store.
+pub(super) fn initial(cx: &Context) -> Result<Vec<Write>, StoreError> {
+    Ok(vec![
+        Write::put(Table::Meta, "schema", &SCHEMA)?,
+        Write::put(Table::Meta, "fingerprintKey", &cx.random_bytes())?,
+        Write::put(Table::Meta, "epoch", &0_u64)?,
+    ])
+}
+
+impl State {
+    /// Reads all rows; `None` if there are none at all. `path` is for errors.
+    pub(super) fn read(rows: &dyn Rows, path: &Path) -> Result<Option<Self>, StoreError> {
+        let mut meta = BTreeMap::new();
+        rows.scan(Table::Meta, Order::Up, &mut |key, value| {
+            meta.insert(key.to_owned(), value.to_vec());
+            Ok(true)
+        })?;
+        if meta.is_empty() {
+            return Ok(None);
+        }
+        let schema = meta.get("schema").and_then(|value| decode::<String>(Table::Meta, "schema", value).ok());
+        match schema.as_deref() {
+            Some(SCHEMA) => {}
+            Some(schema) if schema.starts_with("landfast ") => {
+                return Err(StoreError::Newer { path: path.to_owned(), schema: schema.to_owned() });
+            }
+            _ => return Err(StoreError::Foreign { path: path.to_owned() }),
+        }
+        let field = |name: &'static str| (name, meta.get(name).map_or(&b""[..], Vec::as_slice));
+        let (name, value) = field("fingerprintKey");
+        let fingerprint_key = FingerprintKey::new(decode(Table::Meta, name, value)?);
+        let (name, value) = field("epoch");
+        let epoch = decode(Table::Meta, name, value)?;
+        let revision = meta.get("revision").map(|value| decode(Table::Meta, "revision", value)).transpose()?;
+        let mut state = Self {
+            fingerprint_key,
+            epoch,
+            revision,
+            stacks: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            spent: VecDeque::new(),
+            consent: BTreeMap::new(),
+            next_record: 1,
+        };
+        state.read_tables(rows)?;
+        Ok(Some(state))
+    }
+
+    fn read_tables(&mut self, rows: &dyn Rows) -> Result<(), StoreError> {
+        rows.scan(Table::Stacks, Order::Up, &mut |key, value| {
+            let memory = decode::<StackMemory>(Table::Stacks, key, value)?;
+            let key = decode_key::<Key>(Table::Stacks, key)?;
+            self.stacks.entry(key.environment.clone()).or_default().insert(key, Arc::new(memory));
+            Ok(true)
+        })?;
+        rows.scan(Table::Spent, Order::Up, &mut |key, value| {
+            self.spent.push_back((decode_number(Table::Spent, key)?, decode(Table::Spent, key, value)?));
+            Ok(true)
+        })?;
+        rows.scan(Table::Consent, Order::Up, &mut |key, value| {
+            self.consent.insert(decode_key(Table::Consent, key)?, decode(Table::Consent, key, value)?);
+            Ok(true)
+        })?;
+        rows.scan(Table::Journal, Order::Down, &mut |key, _| {
+            self.next_record = decode_number(Table::Journal, key)? + 1;
+            Ok(false)
+        })
+    }
+
+    /// What is remembered of a stack.
+    pub(super) fn stack(&self, key: &Key) -> Option<&Arc<StackMemory>> {
+        self.stacks.get(&key.environment).and_then(|stacks| stacks.get(key))
+    }
+
+    /// Remembers it in memory alone.
+    pub(super) fn remember(&mut self, key: &Key, memory: StackMemory) {
+        let stacks = self.stacks.entry(key.environment.clone()).or_default();
+        if memory == StackMemory::default() {
+            stacks.remove(key);
+        } else {
+            stacks.insert(key.clone(), Arc::new(memory));
+        }
+    }
+
+    /// The write that makes what is remembered of a stack durable.
+    pub(super) fn write(key: &Key, memory: &StackMemory) -> Result<Write, StoreError> {
+        if *memory == StackMemory::default() {
+            return Ok(Write::remove(Table::Stacks, key.to_string()));
+        }
+        Write::put(Table::Stacks, key.to_string(), memory)
+    }
+
+    /// The writes that make all caches durable, except that of `but`.
+    pub(super) fn caches(&self, but: Option<&Key>) -> Result<Vec<Write>, StoreError> {
+        let nothing = StackMemory::default();
+        let dirty = self.dirty.iter().filter(|key| Some(*key) != but);
+        dirty.map(|key| Self::write(key, self.stack(key).map_or(&nothing, Arc::as_ref))).collect()
+    }
+
+    /// The sequences of what was spent too long ago to matter.
+    pub(super) fn outdated(&self, now: Timestamp) -> Vec<u64> {
+        let old = |spent: &Spent| now.duration_since(spent.at) > SPENT_KEPT;
+        self.spent.iter().filter(|(_, spent)| old(spent)).map(|(sequence, _)| *sequence).collect()
+    }
+
+    /// The sequence after the newest of what was spent.
+    pub(super) fn next_spent(&self) -> u64 {
+        self.spent.back().map_or(1, |(sequence, _)| sequence + 1)
+    }
+}
+
+/// A key that is itself a value of the model.
+fn decode_key<T: serde::de::DeserializeOwned>(table: Table, key: &str) -> Result<T, StoreError> {
+    serde_json::from_value(serde_json::Value::from(key)).map_err(|source| StoreError::Value {
+        table: table.name(),
+        key: key.to_owned(),
+        source,
+    })
+}
+
+/// Reads what [`number`] wrote.
+pub(super) fn decode_number(table: Table, key: &str) -> Result<u64, StoreError> {
+    let digits = key.trim_start_matches('0');
+    let parsed = if digits.is_empty() { Ok(0) } else { serde_json::from_str(digits) };
+    let sequence = parsed.map_err(|source| StoreError::Value { table: table.name(), key: key.to_owned(), source })?;
+    debug_assert_eq!(number(sequence), key);
+    Ok(sequence)
+}

@@ -1,0 +1,218 @@
+"""Corrections of ministack's CloudFormation API, each with the AWS page that says so.
+
+The pages are those of the *AWS CloudFormation API Reference* unless another guide is named.
+"""
+
+import re
+from xml.sax.saxutils import escape
+
+from ministack.core.responses import AccountRegionScopedDict
+from ministack.services import cloudformation
+from ministack.services.cloudformation import changesets, handlers
+from ministack.services.cloudformation.helpers import _error, _p, _xml
+
+ACTIONS = handlers._ACTION_HANDLERS
+
+# Statuses in which a stack takes no update (User Guide, *Stack status codes*).
+NOT_UPDATABLE = {
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "DELETE_FAILED",
+    "UPDATE_ROLLBACK_FAILED",
+}
+
+# Stacks whose name was used again, by id.
+replaced = AccountRegionScopedDict()
+
+
+def corrects(action):
+    """Decorates fix(params, plain), where plain(params) is what ministack does."""
+    plain = ACTIONS[action]
+
+    def decorate(fix):
+        ACTIONS[action] = lambda params: fix(params, plain)
+        return fix
+
+    return decorate
+
+
+def running(stack):
+    status = stack.get("StackStatus", "")
+    return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
+
+
+def missing(name):
+    return _error("ValidationError", f"Stack [{name}] does not exist")
+
+
+def members(params, prefix):
+    found = []
+    while value := _p(params, f"{prefix}.member.{len(found) + 1}"):
+        found.append(value)
+    return found
+
+
+def options(params):
+    """What DescribeStacks tells of the request and ministack does not keep."""
+    alarms, prefix = [], "RollbackConfiguration.RollbackTriggers.member"
+    while arn := _p(params, f"{prefix}.{len(alarms) + 1}.Arn"):
+        alarms.append((arn, _p(params, f"{prefix}.{len(alarms) + 1}.Type")))
+    return {
+        "role": _p(params, "RoleARN"),
+        "topics": members(params, "NotificationARNs"),
+        "alarms": alarms,
+        "minutes": _p(params, "RollbackConfiguration.MonitoringTimeInMinutes"),
+        "timeout": _p(params, "TimeoutInMinutes"),
+    }
+
+
+def options_xml(stack):
+    kept = stack.get("_options", {})
+    text = "<NotificationARNs>" + "".join(f"<member>{escape(arn)}</member>" for arn in kept.get("topics", []))
+    text += "</NotificationARNs><RollbackConfiguration><RollbackTriggers>"
+    for arn, kind in kept.get("alarms", []):
+        text += f"<member><Arn>{escape(arn)}</Arn><Type>{escape(kind)}</Type></member>"
+    text += "</RollbackTriggers>"
+    if kept.get("minutes"):
+        text += f"<MonitoringTimeInMinutes>{kept['minutes']}</MonitoringTimeInMinutes>"
+    text += "</RollbackConfiguration>"
+    if kept.get("role"):
+        text += f"<RoleARN>{escape(kept['role'])}</RoleARN>"
+    if kept.get("timeout"):
+        text += f"<TimeoutInMinutes>{kept['timeout']}</TimeoutInMinutes>"
+    if stack.get("_change_set"):
+        text += f"<ChangeSetId>{escape(stack['_change_set'])}</ChangeSetId>"
+    return text
+
+
+def register():
+    creation()
+    description()
+    change_sets()
+    deletion()
+
+
+def creation():
+    @corrects("CreateStack")
+    def create(params, plain):
+        name, token = _p(params, "StackName"), _p(params, "ClientRequestToken")
+        existing = cloudformation._stacks.get(name)
+        if existing and existing["StackStatus"] != "DELETE_COMPLETE":
+            # *CreateStack*, ClientRequestToken: a repeated request is recognised.
+            if token and existing.get("_token") == token:
+                answer = f"<CreateStackResult><StackId>{existing['StackId']}</StackId></CreateStackResult>"
+                return _xml(200, "CreateStackResponse", answer)
+            # User Guide, *Stack status codes*: what failed to be created can only be deleted.
+            return _error("AlreadyExistsException", f"Stack [{name}] already exists")
+        answer = plain(params)
+        if answer[0] == 200:
+            if existing:
+                replaced[existing["StackId"]] = existing
+            stack = cloudformation._stacks[name]
+            # *Stack*, LastUpdatedTime: only returned if the stack has been updated at least once.
+            stack.update(_token=token, _options=options(params), LastUpdatedTime="")
+        return answer
+
+
+def description():
+    plain_resolve = handlers._resolve_stack
+
+    def resolve(name):
+        """*DescribeStackEvents*, StackName: a deleted stack is found by its id, even if its name was used again."""
+        return plain_resolve(name) or replaced.get(name)
+
+    handlers._resolve_stack = resolve
+
+    @corrects("DescribeStacks")
+    def describe(params, plain):
+        status, headers, body = plain(params)
+        if status != 200:
+            return status, headers, body
+        stacks = {stack["StackId"]: stack for stack in cloudformation._stacks.values()}
+
+        def with_options(match):
+            stack = stacks.get(match.group(1))
+            return match.group(0) + (options_xml(stack) if stack else "")
+
+        text = body.decode() if isinstance(body, bytes) else body
+        text = text.replace("<LastUpdatedTime></LastUpdatedTime>", "")
+        text = text.replace("<StackStatusReason></StackStatusReason>", "")
+        # Between StackName and StackStatus: the id of a stack, not one in an output.
+        text = re.sub(r"<StackId>([^<]*)</StackId>(?=<StackStatus>)", with_options, text)
+        return status, headers, text.encode()
+
+
+def change_sets():
+    def by_name(params, plain):
+        """StackName is a name or an id (*DescribeChangeSet*, *ListChangeSets*); ministack compares names."""
+        given = _p(params, "StackName")
+        if not given:
+            return plain(params)
+        stack = handlers._resolve_stack(given)
+        if not stack or stack["StackStatus"] == "DELETE_COMPLETE":
+            return missing(given)
+        return plain({**params, "StackName": [stack["StackName"]]})
+
+    for action in ("DescribeChangeSet", "ListChangeSets"):
+        corrects(action)(by_name)
+
+    @corrects("ListChangeSets")
+    def with_execution(params, plain):
+        """*ChangeSetSummary*, ExecutionStatus: ministack writes an empty reason, which AWS leaves out."""
+        status, headers, body = plain(params)
+        text = body.decode() if isinstance(body, bytes) else body
+        return status, headers, text.replace("<StatusReason></StatusReason>", "").encode()
+
+    @corrects("CreateChangeSet")
+    def create(params, plain):
+        given = _p(params, "StackName")
+        if _p(params, "ChangeSetType", "UPDATE") != "UPDATE":
+            return plain(params)
+        stack = handlers._resolve_stack(given)
+        if not stack or stack["StackStatus"] == "DELETE_COMPLETE":
+            return missing(given)
+        # User Guide, *Stack status codes*; the words are those of the service.
+        if running(stack) or stack["StackStatus"] in NOT_UPDATABLE:
+            text = f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated."
+            return _error("ValidationError", text)
+        answer = plain({**params, "StackName": [stack["StackName"]]})
+        if answer[0] == 200:
+            _, change_set = changesets._find_change_set(_p(params, "ChangeSetName"), stack["StackName"])
+            change_set["_options"] = options(params)
+        return answer
+
+    @corrects("ExecuteChangeSet")
+    def execute(params, plain):
+        token = _p(params, "ClientRequestToken")
+        _, change_set = changesets._find_change_set(_p(params, "ChangeSetName"), _p(params, "StackName"))
+        # *ExecuteChangeSet*, ClientRequestToken: a repeated request is recognised.
+        if change_set and token and change_set.get("_token") == token:
+            return _xml(200, "ExecuteChangeSetResponse", "<ExecuteChangeSetResult></ExecuteChangeSetResult>")
+        answer = plain(params)
+        if answer[0] == 200:
+            change_set["_token"] = token
+            stack = cloudformation._stacks[change_set["StackName"]]
+            kept = change_set.get("_options", {})
+            # *CreateChangeSet*, RoleARN: if it is not specified, the role that was used before is used.
+            role = kept.get("role") or stack.get("_options", {}).get("role", "")
+            stack.update(_change_set=change_set["ChangeSetId"], _options={**kept, "role": role})
+        return answer
+
+
+def deletion():
+    @corrects("DeleteStack")
+    def delete(params, plain):
+        stack = handlers._resolve_stack(_p(params, "StackName"))
+        if stack and running(stack) and stack["StackStatus"] not in ("CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"):
+            text = f"Stack [{stack['StackId']}] cannot be deleted while in status {stack['StackStatus']}"
+            return _error("ValidationError", text)
+        if stack and stack["StackStatus"] == "DELETE_IN_PROGRESS":
+            return _xml(200, "DeleteStackResponse", "")
+        answer = plain(params)
+        status, headers, body = answer
+        text = body.decode() if isinstance(body, bytes) else body
+        # User Guide, *Exporting stack output values*: an export in use cannot be deleted.
+        used = re.search(r"Export (\S+) is imported by stack ([\w-]+)", text)
+        if status >= 300 and used:
+            return _error("ValidationError", f"Export {used[1]} cannot be deleted as it is in use by {used[2]}")
+        return answer
