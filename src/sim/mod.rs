@@ -1,1 +1,41 @@
-//! an in-memory AWS that bites
+//! An in-memory AWS that bites.
+//!
+//! It implements the ports with the semantics that AWS documents and operators trip over: asynchronous operations with
+//! every stack status, rollback that can fail, change sets that go stale, exports in use, capabilities, names that are
+//! taken, pages, throttling, lost answers, stale reads. The same object is the test double of every room, the ground
+//! of the simulation and the embedded cloud of `landfast demo`.
+//!
+//! Time comes from the [`Context`](crate::context::Context) alone; nothing happens in the background and nothing is
+//! random, so that a run can be repeated exactly. Start reading at [`SimCloud`]; what goes wrong is a [`FaultPlan`];
+//! whoever else is at work in the account is a [`Console`]; the truth is the [`Inventory`].
+
+mod audit;
+mod change_set;
+mod cloud;
+mod config;
+mod console;
+mod evaluate;
+mod fault;
+mod inventory;
+mod operation;
+mod policy;
+mod reader;
+mod reads;
+mod requests;
+mod resource;
+mod stack;
+mod task;
+mod validate;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use audit::{Call, Monitor};
+pub use cloud::SimCloud;
+pub use config::{ReadRate, SimConfig};
+pub use console::{Console, ImportOutcome};
+pub use fault::{Fault, FaultPlan, ResourceFailure, ResourceFault, Window};
+pub use inventory::{Inventory, StackRecord, View};
+pub use resource::ResourceOperation;
+pub use stack::Counts;

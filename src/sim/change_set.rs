@@ -1,0 +1,243 @@
+//! Change sets: what an update would do, worked out without doing it.
+//!
+//! As on AWS, the forecast does not know what it cannot know: a value that depends on a resource which is to be changed
+//! or replaced is *dynamic*, and so shows as a change that may replace (AWS: *ResourceChange*, `Replacement:
+//! Conditional`; *Example change sets*).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::evaluate::Resolve;
+use super::reader;
+use super::resource::{self, Resource};
+use super::stack::Submission;
+use super::task::{Wanted, entries};
+use super::world::{Due, World};
+use crate::model::{
+    ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, Replacement, ResourceChange, Scope,
+    StackStatus,
+};
+
+/// Begins the value of everything that is known only after the update.
+pub(super) const UNKNOWN: &str = "\u{1}";
+
+/// How long AWS computes.
+const COMPUTING: Duration = Duration::from_millis(1500);
+
+/// A change set and what it was made from.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChangeSet {
+    pub(super) state: ChangeSetState,
+    pub(super) submission: Submission,
+    pub(super) created: Timestamp,
+    /// When it was computed.
+    pub(super) ready: Option<Timestamp>,
+    serial: u64,
+}
+
+/// What is to become of a resource.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Modified,
+    Replaced,
+}
+
+struct Forecast<'a> {
+    scope: &'a Scope,
+    resources: &'a BTreeMap<String, Resource>,
+    fates: &'a BTreeMap<String, Fate>,
+}
+
+impl Resolve for Forecast<'_> {
+    fn reference(&self, logical: &str) -> Option<String> {
+        match (self.resources.get(logical), self.fates.get(logical)) {
+            (Some(resource), None | Some(Fate::Modified)) => Some(resource.physical_id.clone()),
+            _ => Some(format!("{UNKNOWN}{logical}")),
+        }
+    }
+
+    fn attribute(&self, logical: &str, attribute: &str) -> Option<String> {
+        match (self.resources.get(logical), self.fates.get(logical)) {
+            (Some(resource), None) => Some(resource.attribute(self.scope, attribute)),
+            _ => Some(format!("{UNKNOWN}{logical}.{attribute}")),
+        }
+    }
+}
+
+/// What a submission would change.
+pub(super) struct Computed {
+    pub(super) changes: Vec<ResourceChange>,
+    /// Nothing would change, outputs and tags included.
+    pub(super) empty: bool,
+}
+
+impl World {
+    /// Begins to compute a change set.
+    pub(super) fn begin_change_set(&mut self, ix: usize, id: ChangeSetId, name: ChangeSetName, submission: Submission) {
+        let serial = self.serial();
+        let stack = &mut self.data.stacks[ix];
+        let state = ChangeSetState {
+            id,
+            name: name.clone(),
+            stack: stack.state.id.clone(),
+            status: ChangeSetStatus::Creating,
+            changes: Vec::new(),
+        };
+        let created = self.data.now;
+        stack.change_sets.insert(name.clone(), ChangeSet { state, submission, created, ready: None, serial });
+        self.later(COMPUTING, Due::Prepare { stack: ix, name, serial });
+    }
+
+    /// A change set is computed.
+    pub(super) fn prepare_change_set(&mut self, ix: usize, name: &ChangeSetName, serial: u64) {
+        let Some(change_set) = self.data.stacks[ix].change_sets.get(name) else { return };
+        if change_set.serial != serial || change_set.state.status != ChangeSetStatus::Creating {
+            return;
+        }
+        let submission = change_set.submission.clone();
+        let computed = self.compute(ix, &submission);
+        let now = self.data.now;
+        let Some(change_set) = self.data.stacks[ix].change_sets.get_mut(name) else { return };
+        change_set.ready = Some(now);
+        match computed {
+            Ok(computed) => {
+                change_set.state.status =
+                    if computed.empty { ChangeSetStatus::Empty } else { ChangeSetStatus::Available };
+                change_set.state.changes = computed.changes;
+            }
+            Err(reason) => change_set.state.status = ChangeSetStatus::Failed(reason),
+        }
+    }
+
+    /// Works out what a submission would change.
+    pub(super) fn compute(&mut self, ix: usize, submission: &Submission) -> Result<Computed, String> {
+        self.imported(ix, submission)?;
+        let parsed = self.parsed(&submission.template)?;
+        let stack = &self.data.stacks[ix];
+        let mut fates = BTreeMap::new();
+        let mut changes = Vec::new();
+        let mut kept = BTreeSet::new();
+        for name in reader::order(&parsed) {
+            let Some(decl) = parsed.resources.get(name) else { continue };
+            let forecast = Forecast { scope: self.scope_of(ix), resources: &stack.resources, fates: &fates };
+            let wanted = self.with_env(ix, &parsed, submission, &forecast, |env| {
+                if !env.holds(decl.condition.as_ref())? {
+                    return Ok::<_, String>(None);
+                }
+                let properties = env.eval(&decl.properties)?.unwrap_or_default();
+                let metadata = env.eval(&decl.metadata)?.unwrap_or_default();
+                Ok(Some(Wanted::new(decl, properties, metadata, &submission.tags)))
+            })?;
+            let Some(wanted) = wanted else { continue };
+            kept.insert(name.as_str());
+            let change = match stack.resources.get(name).filter(|now| now.exists()) {
+                None => Some((addition(name, &wanted.kind), Fate::Replaced)),
+                Some(now) => modification(name, &wanted, now, decl),
+            };
+            if let Some((change, fate)) = change {
+                fates.insert(name.clone(), fate);
+                changes.push(change);
+            }
+        }
+        let gone = stack.resources.iter().filter(|(name, now)| now.exists() && !kept.contains(name.as_str()));
+        changes.extend(gone.map(|(name, now)| removal(name, now)));
+        let forecast = Forecast { scope: self.scope_of(ix), resources: &stack.resources, fates: &fates };
+        let outputs =
+            self.with_env(ix, &parsed, submission, &forecast, |env| super::operation::outputs(&parsed, env))?;
+        let now = self.submitted(ix);
+        let role = submission.role_arn.as_ref().is_some_and(|role| stack.state.role_arn.as_ref() != Some(role));
+        let empty = changes.is_empty()
+            && outputs == stack.state.outputs
+            && submission.tags == now.tags
+            && submission.notifications == now.notifications
+            && submission.rollback_alarms == now.rollback_alarms
+            && submission.monitoring_minutes == now.monitoring_minutes
+            && !role;
+        Ok(Computed { changes, empty })
+    }
+}
+
+fn addition(name: &str, kind: &str) -> ResourceChange {
+    ResourceChange {
+        resource: name.to_owned(),
+        kind: kind.to_owned(),
+        physical_id: None,
+        action: ChangeAction::Add,
+        replacement: Replacement::Never,
+        properties: BTreeSet::new(),
+        retained: false,
+    }
+}
+
+fn removal(name: &str, now: &Resource) -> ResourceChange {
+    ResourceChange {
+        physical_id: Some(now.physical_id.clone()),
+        action: ChangeAction::Remove,
+        retained: now.deletion_policy.as_deref() == Some("Retain"),
+        ..addition(name, &now.kind)
+    }
+}
+
+fn modification(
+    name: &str,
+    wanted: &Wanted,
+    now: &Resource,
+    decl: &reader::ResourceDecl,
+) -> Option<(ResourceChange, Fate)> {
+    let changed = wanted.changed(now);
+    let mut replacement = if wanted.kind == now.kind { Replacement::Never } else { Replacement::Always };
+    for property in changed.iter().filter(|property| resource::replaces(&wanted.kind, property)) {
+        let dynamic = entries(&wanted.properties).get(*property).is_some_and(is_unknown);
+        replacement = replacement.max(if dynamic { Replacement::Conditional } else { Replacement::Always });
+    }
+    let mut properties: BTreeSet<String> = changed.into_iter().map(str::to_owned).collect();
+    if wanted.tags != now.tags {
+        properties.insert("Tags".to_owned());
+    }
+    let policies =
+        decl.deletion_policy != now.deletion_policy || decl.update_replace_policy != now.update_replace_policy;
+    if properties.is_empty() && replacement == Replacement::Never && wanted.metadata == now.metadata && !policies {
+        return None;
+    }
+    // What is replaced stays if the policy that is in force during the update says so: the new template's.
+    let retained = replacement != Replacement::Never && decl.update_replace_policy.as_deref() == Some("Retain");
+    let change = ResourceChange {
+        physical_id: Some(now.physical_id.clone()),
+        action: ChangeAction::Modify,
+        replacement,
+        properties,
+        retained,
+        ..addition(name, &wanted.kind)
+    };
+    // A policy alone does not touch the resource, and nothing that refers to it.
+    let fate = if replacement == Replacement::Never { Fate::Modified } else { Fate::Replaced };
+    Some((change, fate))
+}
+
+/// Whether a value holds anything that is known only after the update.
+fn is_unknown(value: &Json) -> bool {
+    match value {
+        Json::String(text) => text.contains(UNKNOWN),
+        Json::Array(items) => items.iter().any(is_unknown),
+        Json::Object(map) => map.values().any(is_unknown),
+        _ => false,
+    }
+}
+
+/// Whether a stack in this status can be updated (AWS: *CreateChangeSet* answers `ValidationError` otherwise).
+pub(super) fn updatable(status: StackStatus) -> bool {
+    matches!(
+        status,
+        StackStatus::CreateComplete
+            | StackStatus::CreateFailed
+            | StackStatus::UpdateComplete
+            | StackStatus::UpdateFailed
+            | StackStatus::UpdateRollbackComplete
+            | StackStatus::ImportComplete
+            | StackStatus::ImportRollbackComplete
+    )
+}

@@ -1,0 +1,57 @@
+//! How the simulated AWS is set up.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::model::AccountId;
+
+/// The settings of a simulation.
+#[derive(Clone, Debug)]
+pub struct SimConfig {
+    /// The account of the credentials at hand. None: whichever account is asked for.
+    pub account: Option<AccountId>,
+    /// How long a call takes, half of it before and half of it after it takes effect.
+    pub latency: Duration,
+    /// How much faster than AWS everything is.
+    pub speed: f64,
+    /// Items on a page of stacks, events, change sets, importers.
+    pub page_size: usize,
+    /// Changes on a page of a change set.
+    pub change_page_size: usize,
+    /// Stacks that an account may have in a region (AWS: 2,000 unless raised).
+    pub stack_quota: usize,
+    /// How many reads a second are answered. None: all.
+    pub reads: Option<ReadRate>,
+    /// The buckets that exist beside those made by stacks. None: every bucket exists.
+    pub buckets: Option<BTreeSet<String>>,
+    /// Versions of each stack kept for stale reads; 0 saves the work.
+    pub history: usize,
+    /// Calls kept in the audit; older ones are dropped.
+    pub audit: usize,
+}
+
+/// A limit of reads in one account and region.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadRate {
+    /// Reads a second; users report 5 of `DescribeStacks`.
+    pub per_second: f64,
+    /// Reads that may come at once.
+    pub burst: f64,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        Self {
+            account: None,
+            latency: Duration::from_millis(50),
+            speed: 1.0,
+            page_size: 100,
+            change_page_size: 100,
+            stack_quota: 2000,
+            reads: None,
+            buckets: None,
+            history: 32,
+            audit: 100_000,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The truth about the simulated AWS, for tests and monitors. No part of Landfast may look here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::stack::Counts;
+use super::world::World;
+use crate::model::{
+    ChangeSetName, ChangeSetState, ChangeSetStatus, Digest, Scope, StackId, StackName, StackState, StackStatus,
+};
+
+/// Everything there is, and everything there was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inventory {
+    /// Stacks in the order in which they were created, deleted ones too.
+    pub stacks: Vec<StackRecord>,
+    /// Objects in S3: bucket and key.
+    pub objects: BTreeSet<(String, String)>,
+}
+
+/// The truth about one stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackRecord {
+    /// Account and region.
+    pub scope: Scope,
+    /// What AWS says of it when nothing is stale.
+    pub state: Arc<StackState>,
+    /// Digest of the template's text.
+    pub template: Digest,
+    /// Digest of each real parameter value: `NoEcho` ones can be compared, none can be read.
+    pub parameters: BTreeMap<String, Digest>,
+    /// The stack policy.
+    pub policy: Option<String>,
+    /// Its change sets.
+    pub change_sets: BTreeMap<ChangeSetName, ChangeSetStatus>,
+    /// Physical ids by logical id, of what exists.
+    pub resources: BTreeMap<String, String>,
+    /// What was ever done to each logical resource.
+    pub counts: BTreeMap<String, Counts>,
+}
+
+impl StackRecord {
+    /// Whether it is deleted.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.state.status == StackStatus::DeleteComplete
+    }
+}
+
+impl Inventory {
+    /// The stack of that name which is not deleted.
+    #[must_use]
+    pub fn stack(&self, name: &str) -> Option<&StackRecord> {
+        self.stacks.iter().find(|stack| stack.state.name.as_str() == name && !stack.is_deleted())
+    }
+
+    /// What a run should not leave behind: shells of previews and change sets, as text for people.
+    #[must_use]
+    pub fn leftovers(&self) -> Vec<String> {
+        let live = self.stacks.iter().filter(|stack| !stack.is_deleted());
+        live.flat_map(|stack| {
+            let shell =
+                (stack.state.status == StackStatus::ReviewInProgress).then(|| format!("shell {}", stack.state.name));
+            shell
+                .into_iter()
+                .chain(stack.change_sets.keys().map(|name| format!("change set {}/{name}", stack.state.name)))
+        })
+        .collect()
+    }
+}
+
+/// The world as a monitor sees it.
+pub struct View<'a>(pub(super) &'a World);
+
+impl View<'_> {
+    /// A stack by id, deleted or not.
+    #[must_use]
+    pub fn stack(&self, id: &StackId) -> Option<&StackState> {
+        self.0.data.stacks.iter().map(|stack| stack.state.as_ref()).find(|state| state.id == *id)
+    }
+
+    /// The stack of that name which is not deleted.
+    #[must_use]
+    pub fn stack_named(&self, scope: &Scope, name: &StackName) -> Option<&StackState> {
+        let region = self.0.data.regions.iter().find(|region| region.scope == *scope)?;
+        region.live.get(name).map(|ix| self.0.data.stacks[*ix].state.as_ref())
+    }
+
+    /// A change set by its id, with all its changes.
+    #[must_use]
+    pub fn change_set(&self, id: &str) -> Option<&ChangeSetState> {
+        let all = self.0.data.stacks.iter().flat_map(|stack| stack.change_sets.values());
+        all.map(|change_set| &change_set.state).find(|state| state.id.as_str() == id)
+    }
+
+    /// When the newest backup of a resource was completed.
+    #[must_use]
+    pub fn newest_backup(&self, scope: &Scope, kind: &str, physical_id: &str) -> Option<jiff::Timestamp> {
+        self.0.data.backups.get(&format!("{scope}|{kind}|{physical_id}")).copied()
+    }
+
+    /// Everything. Not cheap.
+    #[must_use]
+    pub fn inventory(&self) -> Inventory {
+        self.0.inventory()
+    }
+}
+
+impl World {
+    pub(super) fn inventory(&self) -> Inventory {
+        let stacks = self.data.stacks.iter().map(|stack| StackRecord {
+            scope: self.data.regions[stack.region].scope.clone(),
+            state: Arc::clone(&stack.state),
+            template: Digest::of_bytes(stack.template.as_bytes()),
+            parameters: stack
+                .parameters
+                .iter()
+                .map(|(name, value)| (name.clone(), Digest::of_bytes(value.as_bytes())))
+                .collect(),
+            policy: stack.policy.clone(),
+            change_sets: stack.change_sets.iter().map(|(name, set)| (name.clone(), set.state.status.clone())).collect(),
+            resources: stack
+                .resources
+                .iter()
+                .filter(|(_, resource)| resource.exists())
+                .map(|(name, resource)| (name.clone(), resource.physical_id.clone()))
+                .collect(),
+            counts: stack.counts.clone(),
+        });
+        let objects = self
+            .data
+            .objects
+            .iter()
+            .flat_map(|(bucket, objects)| objects.keys().map(|key| (bucket.clone(), key.clone())));
+        Inventory { stacks: stacks.collect(), objects: objects.collect() }
+    }
+}

@@ -1,0 +1,47 @@
+//! Stack policies (AWS: *Prevent updates to stack resources*): once there is one, what it does not allow is denied.
+
+use serde_json::Value as Json;
+
+use super::world::World;
+
+impl World {
+    /// Why the stack's policy forbids `action` on a resource, if it does.
+    pub(super) fn policy_denies(&self, ix: usize, logical: &str, kind: &str, action: &str) -> Option<String> {
+        let policy: Json = serde_json::from_str(self.data.stacks[ix].policy.as_ref()?).ok()?;
+        let statements = policy.get("Statement").and_then(Json::as_array)?;
+        let about = |statement: &&Json| concerns(statement, logical, kind, action);
+        let effect = |statement: &&Json, effect: &str| statement.get("Effect").and_then(Json::as_str) == Some(effect);
+        let denied = statements.iter().filter(about).any(|statement| effect(&statement, "Deny"));
+        let allowed = statements.iter().filter(about).any(|statement| effect(&statement, "Allow"));
+        (denied || !allowed).then(|| {
+            format!("Action denied by stack policy: Statement does not allow [{action}] for resource [LogicalResourceId/{logical}];")
+        })
+    }
+}
+
+fn texts<'a>(statement: &'a Json, field: &str) -> Option<Vec<&'a str>> {
+    match statement.get(field)? {
+        Json::String(one) => Some(vec![one]),
+        Json::Array(many) => Some(many.iter().filter_map(Json::as_str).collect()),
+        _ => None,
+    }
+}
+
+fn concerns(statement: &Json, logical: &str, kind: &str, action: &str) -> bool {
+    let resource = format!("LogicalResourceId/{logical}");
+    let listed = |field: &str, text: &str| {
+        texts(statement, field).map(|patterns| patterns.iter().any(|pattern| super::fault::matches(pattern, text)))
+    };
+    let either = |field: &str, text: &str| match (listed(field, text), listed(&format!("Not{field}"), text)) {
+        (Some(yes), _) => yes,
+        (None, Some(no)) => !no,
+        (None, None) => true,
+    };
+    let condition = statement.get("Condition").is_none_or(|condition| {
+        let kinds = ["StringEquals", "StringLike"].iter().filter_map(|operator| condition.get(*operator));
+        kinds
+            .filter_map(|test| texts(test, "ResourceType"))
+            .any(|kinds| kinds.iter().any(|pattern| super::fault::matches(pattern, kind)))
+    });
+    either("Action", action) && either("Resource", &resource) && condition
+}

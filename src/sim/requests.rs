@@ -1,0 +1,352 @@
+//! The mutating requests, as the world answers them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::change_set::updatable;
+use super::evaluate::partition;
+use super::resource::uuid;
+use super::stack::{Stack, Submission};
+use super::validate::{Wish, conflict, invalid};
+use super::world::World;
+use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, StackId, StackState, StackStatus};
+use crate::ports::{Class, CreateChangeSet, CreateStack, PortError};
+
+impl World {
+    /// AWS: *`CreateStack`*.
+    pub(super) fn create_stack(
+        &mut self,
+        region: usize,
+        request: CreateStack,
+        token: Option<String>,
+    ) -> Result<StackId, PortError> {
+        if let Some(ix) = self.named(region, &request.name) {
+            let stack = &self.data.stacks[ix];
+            // The same request again, because its answer was lost.
+            if token.is_some() && stack.create_token == token {
+                return Ok(stack.state.id.clone());
+            }
+        }
+        let timeout = request.timeout;
+        let ix = self.take_in(region, request, token)?;
+        self.begin_create(ix, timeout);
+        Ok(self.data.stacks[ix].state.id.clone())
+    }
+
+    /// Checks a request for a new stack and makes the stack, without anything in it.
+    pub(super) fn take_in(
+        &mut self,
+        region: usize,
+        request: CreateStack,
+        token: Option<String>,
+    ) -> Result<usize, PortError> {
+        const OPERATION: &str = "CreateStack";
+        if self.named(region, &request.name).is_some() {
+            let message = format!("Stack [{}] already exists", request.name);
+            return Err(PortError::new(Class::Conflict, OPERATION, message).with_code("AlreadyExistsException"));
+        }
+        let wish = Wish {
+            operation: OPERATION,
+            template: &request.template,
+            parameters: &request.parameters,
+            capabilities: &request.capabilities,
+            tags: &request.tags,
+            direct: true,
+        };
+        let (template, parameters) = self.accept(region, &wish)?;
+        if self.data.regions[region].live.len() >= self.config.stack_quota {
+            let message = "Limit for stack has been exceeded";
+            return Err(PortError::new(Class::Limit, OPERATION, message).with_code("LimitExceededException"));
+        }
+        if let Some(policy) = &request.stack_policy {
+            check_policy(OPERATION, policy)?;
+        }
+        let submission = Submission {
+            template,
+            parameters,
+            tags: request.tags,
+            role_arn: request.role_arn,
+            notifications: request.notifications,
+            rollback_alarms: request.rollback_alarms,
+            monitoring_minutes: request.monitoring_minutes,
+        };
+        let state = self.new_state(region, request.name, request.termination_protection)?;
+        let ix = self.admit(Stack {
+            region,
+            state: Arc::new(state),
+            template: Arc::clone(&submission.template),
+            parameters: BTreeMap::new(),
+            policy: request.stack_policy.map(|policy| policy.to_string()),
+            resources: BTreeMap::new(),
+            imports: std::collections::BTreeSet::new(),
+            events: Vec::new(),
+            change_sets: BTreeMap::new(),
+            operation: None,
+            create_token: token.clone(),
+            token,
+            on_failure: request.on_failure,
+            counts: BTreeMap::new(),
+            history: VecDeque::new(),
+        });
+        self.submit(ix, submission, None);
+        Ok(ix)
+    }
+
+    fn new_state(
+        &mut self,
+        region: usize,
+        name: crate::model::StackName,
+        protected: bool,
+    ) -> Result<StackState, PortError> {
+        let serial = self.serial().to_string();
+        let scope = &self.data.regions[region].scope;
+        let (partition, _) = partition(scope.region.as_str());
+        let uuid = uuid(&[scope.account.as_str(), scope.region.as_str(), name.as_str(), &serial]);
+        let arn = format!("arn:{partition}:cloudformation:{}:{}:stack/{name}/{uuid}", scope.region, scope.account);
+        let id = arn.parse().map_err(|_| invalid("CreateStack", "Invalid stack name"))?;
+        Ok(StackState {
+            id,
+            name,
+            status: StackStatus::CreateInProgress,
+            status_reason: None,
+            created: self.data.now,
+            updated: None,
+            parameters: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            termination_protection: protected,
+            role_arn: None,
+            notifications: std::collections::BTreeSet::new(),
+            rollback_alarms: std::collections::BTreeSet::new(),
+            monitoring_minutes: None,
+            change_set: None,
+            parent: None,
+        })
+    }
+
+    /// AWS: *`CreateChangeSet`*, type `UPDATE`.
+    pub(super) fn create_change_set(
+        &mut self,
+        region: usize,
+        request: CreateChangeSet,
+    ) -> Result<ChangeSetId, PortError> {
+        const OPERATION: &str = "CreateChangeSet";
+        let ix = self.existing(region, &request.stack, OPERATION)?;
+        if self.data.stacks[ix].change_sets.contains_key(&request.name) {
+            let message = format!("ChangeSet {} already exists", request.name);
+            return Err(PortError::new(Class::Conflict, OPERATION, message).with_code("AlreadyExistsException"));
+        }
+        self.check_updatable(ix, OPERATION)?;
+        let wish = Wish {
+            operation: OPERATION,
+            template: &request.template,
+            parameters: &request.parameters,
+            capabilities: &request.capabilities,
+            tags: &request.tags,
+            direct: false,
+        };
+        let (template, parameters) = self.accept(region, &wish)?;
+        let submission = Submission {
+            template,
+            parameters,
+            tags: request.tags,
+            role_arn: request.role_arn,
+            notifications: request.notifications,
+            rollback_alarms: request.rollback_alarms,
+            monitoring_minutes: request.monitoring_minutes,
+        };
+        let serial = self.serial().to_string();
+        let scope = self.scope_of(ix);
+        let (partition, _) = partition(scope.region.as_str());
+        let uuid = uuid(&[request.stack.as_str(), request.name.as_str(), &serial]);
+        let arn = format!(
+            "arn:{partition}:cloudformation:{}:{}:changeSet/{}/{uuid}",
+            scope.region, scope.account, request.name
+        );
+        let id: ChangeSetId = arn.parse().map_err(|_| invalid(OPERATION, "Invalid change set name"))?;
+        self.begin_change_set(ix, id.clone(), request.name, submission);
+        Ok(id)
+    }
+
+    /// The stack of that id, if it is not deleted.
+    pub(super) fn existing(&self, region: usize, id: &StackId, operation: &'static str) -> Result<usize, PortError> {
+        let found =
+            self.find(region, id).filter(|ix| self.data.stacks[*ix].state.status != StackStatus::DeleteComplete);
+        found.ok_or_else(|| {
+            PortError::new(Class::NotFound, operation, format!("Stack [{id}] does not exist"))
+                .with_code("ValidationError")
+        })
+    }
+
+    pub(super) fn check_updatable(&self, ix: usize, operation: &'static str) -> Result<(), PortError> {
+        let state = &self.data.stacks[ix].state;
+        if updatable(state.status) {
+            return Ok(());
+        }
+        Err(conflict(operation, format!("Stack:{} is in {} state and can not be updated.", state.id, state.status)))
+    }
+
+    /// AWS: *`ExecuteChangeSet`*.
+    pub(super) fn execute_change_set(&mut self, region: usize, id: &ChangeSetId, token: &str) -> Result<(), PortError> {
+        const OPERATION: &str = "ExecuteChangeSet";
+        let Some((ix, name)) = self.change_set_by_id(region, id) else {
+            let message = format!("ChangeSet [{id}] does not exist");
+            return Err(PortError::new(Class::NotFound, OPERATION, message).with_code("ChangeSetNotFound"));
+        };
+        let stack = &self.data.stacks[ix];
+        // The same request again, because its answer was lost.
+        let running = stack.operation.as_ref().is_some_and(|operation| operation.change_set.as_ref() == Some(&name));
+        if running && stack.token.as_deref() == Some(token) {
+            return Ok(());
+        }
+        let Some(change_set) =
+            stack.change_sets.get(&name).filter(|set| set.state.status == ChangeSetStatus::Available)
+        else {
+            let message = format!("ChangeSet [{id}] cannot be executed in its current status");
+            return Err(PortError::new(Class::Conflict, OPERATION, message).with_code("InvalidChangeSetStatus"));
+        };
+        let submission = change_set.submission.clone();
+        self.check_updatable(ix, OPERATION)?;
+        self.begin_update(ix, submission, Some(token.to_owned()), Some((name, id.clone())), false);
+        Ok(())
+    }
+
+    fn change_set_by_id(&self, region: usize, id: &ChangeSetId) -> Option<(usize, ChangeSetName)> {
+        // `…:changeSet/{name}/{uuid}`: the name narrows the search to one lookup a stack.
+        let name: ChangeSetName = id.as_str().rsplit('/').nth(1)?.parse().ok()?;
+        let mut live = self.data.regions[region].live.values();
+        let ix =
+            live.find(|ix| self.data.stacks[**ix].change_sets.get(&name).is_some_and(|set| set.state.id == *id))?;
+        Some((*ix, name))
+    }
+
+    /// AWS: *`DeleteChangeSet`*.
+    pub(super) fn delete_change_set(
+        &mut self,
+        region: usize,
+        stack: &StackId,
+        name: &ChangeSetName,
+    ) -> Result<(), PortError> {
+        const OPERATION: &str = "DeleteChangeSet";
+        let Some(ix) = self.find(region, stack) else { return Ok(()) };
+        let stack = &mut self.data.stacks[ix];
+        let busy = stack.change_sets.get(name).is_some_and(|set| set.state.status == ChangeSetStatus::Creating)
+            || stack.operation.as_ref().is_some_and(|operation| operation.change_set.as_ref() == Some(name));
+        if busy {
+            let message = format!("An operation on ChangeSet [{name}] is currently in progress.");
+            return Err(PortError::new(Class::Conflict, OPERATION, message).with_code("InvalidChangeSetStatus"));
+        }
+        stack.change_sets.remove(name);
+        Ok(())
+    }
+
+    /// AWS: *`DeleteStack`*.
+    pub(super) fn delete_stack(&mut self, region: usize, id: &StackId, token: Option<String>) -> Result<(), PortError> {
+        const OPERATION: &str = "DeleteStack";
+        let Ok(ix) = self.existing(region, id, OPERATION) else { return Ok(()) };
+        let state = Arc::clone(&self.data.stacks[ix].state);
+        if state.termination_protection {
+            let message = format!("Stack [{}] cannot be deleted while TerminationProtection is enabled", state.name);
+            return Err(invalid(OPERATION, message));
+        }
+        if state.status == StackStatus::DeleteInProgress {
+            return Ok(());
+        }
+        let stoppable = matches!(state.status, StackStatus::CreateInProgress | StackStatus::RollbackInProgress);
+        if state.status.is_in_progress() && !stoppable {
+            let message = format!("Stack [{}] cannot be deleted while in status {}", state.id, state.status);
+            return Err(conflict(OPERATION, message));
+        }
+        if let Some(reason) = self.exports_in_use(ix) {
+            // AWS accepts the request, and the stack keeps the status it had: there is no DELETE_FAILED. Its reason and
+            // an event say why (users' reports: aws/aws-cdk#604, rlister/stax#40, USSBA/aws-cft-tools#27).
+            self.data.stacks[ix].token = token;
+            self.set_status(ix, state.status, Some(reason));
+            return Ok(());
+        }
+        self.begin_delete(ix, token, "User Initiated");
+        Ok(())
+    }
+
+    /// AWS: *`CancelUpdateStack`*.
+    pub(super) fn cancel_update(
+        &mut self,
+        region: usize,
+        id: &StackId,
+        token: Option<String>,
+    ) -> Result<(), PortError> {
+        const OPERATION: &str = "CancelUpdateStack";
+        let ix = self.existing(region, id, OPERATION)?;
+        if self.data.stacks[ix].state.status != StackStatus::UpdateInProgress {
+            return Err(conflict(OPERATION, "CancelUpdateStack cannot be called from current stack status"));
+        }
+        self.data.stacks[ix].token = token;
+        self.roll_back_update(ix, "User Initiated");
+        Ok(())
+    }
+
+    /// AWS: *`ContinueUpdateRollback`*.
+    pub(super) fn continue_rollback(
+        &mut self,
+        region: usize,
+        id: &StackId,
+        token: Option<String>,
+    ) -> Result<(), PortError> {
+        const OPERATION: &str = "ContinueUpdateRollback";
+        let ix = self.existing(region, id, OPERATION)?;
+        let state = &self.data.stacks[ix].state;
+        if state.status != StackStatus::UpdateRollbackFailed {
+            let message = format!("Stack:{} is in {} state and can not continue rollback.", state.id, state.status);
+            return Err(conflict(OPERATION, message));
+        }
+        self.data.stacks[ix].token = token;
+        self.set_status(ix, StackStatus::UpdateRollbackInProgress, Some("User Initiated".to_owned()));
+        self.resume_rollback(ix);
+        Ok(())
+    }
+
+    /// AWS: *`UpdateTerminationProtection`*.
+    pub(super) fn protect(&mut self, region: usize, id: &StackId, on: bool) -> Result<(), PortError> {
+        const OPERATION: &str = "UpdateTerminationProtection";
+        let ix = self.existing(region, id, OPERATION)?;
+        if self.data.stacks[ix].state.status == StackStatus::DeleteInProgress {
+            return Err(conflict(
+                OPERATION,
+                "Stack is in DELETE_IN_PROGRESS state and its termination protection cannot be updated",
+            ));
+        }
+        self.change(ix, |state| state.termination_protection = on);
+        Ok(())
+    }
+
+    /// AWS: *`SetStackPolicy`*.
+    pub(super) fn set_policy(&mut self, region: usize, id: &StackId, body: &str) -> Result<(), PortError> {
+        const OPERATION: &str = "SetStackPolicy";
+        let ix = self.existing(region, id, OPERATION)?;
+        check_policy(OPERATION, body)?;
+        self.data.stacks[ix].policy = Some(body.to_owned());
+        Ok(())
+    }
+
+    /// AWS: *`PutObject`*.
+    pub(super) fn upload(&mut self, region: usize, bucket: &str, key: &str, body: &str) -> Result<String, PortError> {
+        let made = self.data.names.contains_key(&format!("everywhere|AWS::S3::Bucket|{bucket}"));
+        if !made && self.config.buckets.as_ref().is_some_and(|buckets| !buckets.contains(bucket)) {
+            let message = "The specified bucket does not exist";
+            return Err(PortError::new(Class::NotFound, "PutObject", message).with_code("NoSuchBucket"));
+        }
+        self.data.objects.entry(bucket.to_owned()).or_default().insert(key.to_owned(), body.into());
+        let name = self.data.regions[region].scope.region.as_str();
+        Ok(format!("https://{bucket}.s3.{name}.{}/{key}", partition(name).1))
+    }
+}
+
+/// AWS: *`SetStackPolicy`*: at most 16 KB of JSON with statements.
+fn check_policy(operation: &'static str, body: &str) -> Result<(), PortError> {
+    let parsed = serde_json::from_str::<serde_json::Value>(body).ok();
+    let statements = parsed.as_ref().and_then(|policy| policy.get("Statement")).and_then(|all| all.as_array());
+    if statements.is_none() || body.len() > 16_384 {
+        return Err(invalid(operation, "Error validating stack policy: Policy is not valid"));
+    }
+    Ok(())
+}

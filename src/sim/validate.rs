@@ -1,0 +1,178 @@
+//! What AWS refuses at the door: templates, parameters, capabilities (AWS: *`CreateStack`*, *`CreateChangeSet`*).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::reader::Parsed;
+use super::resource;
+use super::world::World;
+use crate::model::Value;
+use crate::ports::{Class, PortError, TemplateSource};
+
+/// The most that a template may have in the request itself.
+const BODY_LIMIT: usize = 51_200;
+/// The most that a template may have in S3.
+const OBJECT_LIMIT: usize = 1_048_576;
+
+/// `ValidationError`: the request can never succeed as it is.
+pub(super) fn invalid(operation: &'static str, message: impl Into<String>) -> PortError {
+    PortError::new(Class::Invalid, operation, message).with_code("ValidationError")
+}
+
+/// `ValidationError` for the state that something is in.
+pub(super) fn conflict(operation: &'static str, message: impl Into<String>) -> PortError {
+    PortError::new(Class::Conflict, operation, message).with_code("ValidationError")
+}
+
+/// What a request wants, as far as it is checked here.
+pub(super) struct Wish<'a> {
+    pub(super) operation: &'static str,
+    pub(super) template: &'a TemplateSource,
+    pub(super) parameters: &'a BTreeMap<String, Value>,
+    pub(super) capabilities: &'a BTreeSet<String>,
+    pub(super) tags: &'a BTreeMap<String, String>,
+    /// The template is executed at once, without a change set in between.
+    pub(super) direct: bool,
+}
+
+impl World {
+    /// The template and all parameter values of a request, or why AWS refuses it.
+    pub(super) fn accept(
+        &mut self,
+        region: usize,
+        wish: &Wish<'_>,
+    ) -> Result<(Arc<str>, BTreeMap<String, String>), PortError> {
+        let operation = wish.operation;
+        let body = self.template_of(operation, wish.template)?;
+        let parsed = self.parsed(&body).map_err(|reason| invalid(operation, reason))?;
+        let parameters = self.parameters_of(region, operation, &parsed, wish.parameters)?;
+        check_capabilities(operation, &parsed, wish.capabilities, wish.direct)?;
+        // AWS: Tag, at most 50 a stack; keys of AWS's own are refused.
+        if wish.tags.len() > 50 {
+            return Err(invalid(
+                operation,
+                "1 validation error detected: Member must have length less than or equal to 50",
+            ));
+        }
+        if wish.tags.keys().any(|key| key.to_ascii_lowercase().starts_with("aws:")) {
+            return Err(invalid(operation, "aws: prefixed tag key names are not allowed for external use."));
+        }
+        Ok((body, parameters))
+    }
+
+    fn template_of(&self, operation: &'static str, source: &TemplateSource) -> Result<Arc<str>, PortError> {
+        match source {
+            TemplateSource::Body(body) if body.len() > BODY_LIMIT => Err(invalid(
+                operation,
+                "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200",
+            )),
+            TemplateSource::Body(body) => Ok(Arc::clone(body)),
+            TemplateSource::Url(url) => {
+                let body = self
+                    .object(url)
+                    .ok_or_else(|| invalid(operation, "S3 error: The specified key does not exist."))?;
+                if body.len() > OBJECT_LIMIT {
+                    return Err(invalid(operation, "Template may not exceed 1000000 bytes in size."));
+                }
+                Ok(body)
+            }
+        }
+    }
+
+    /// What is in S3 under a URL, in either style.
+    fn object(&self, url: &str) -> Option<Arc<str>> {
+        let (host, path) = url.strip_prefix("https://")?.split_once('/')?;
+        let (bucket, key) = match host.split_once(".s3") {
+            Some((bucket, _)) => (bucket, path),
+            None => path.split_once('/')?,
+        };
+        self.data.objects.get(bucket)?.get(key).cloned()
+    }
+
+    fn parameters_of(
+        &self,
+        region: usize,
+        operation: &'static str,
+        parsed: &Parsed,
+        given: &BTreeMap<String, Value>,
+    ) -> Result<BTreeMap<String, String>, PortError> {
+        let unknown: Vec<&str> =
+            given.keys().filter(|name| !parsed.parameters.contains_key(*name)).map(String::as_str).collect();
+        if !unknown.is_empty() {
+            return Err(invalid(
+                operation,
+                format!("Parameters: [{}] do not exist in the template", unknown.join(", ")),
+            ));
+        }
+        let mut values = BTreeMap::new();
+        let mut missing = Vec::new();
+        for (name, decl) in &parsed.parameters {
+            let value = match given.get(name) {
+                Some(Value::Plain(value)) => value.clone(),
+                Some(Value::NoEcho(value)) => value.expose().to_owned(),
+                None => match &decl.default {
+                    Some(default) => default.clone(),
+                    None => {
+                        missing.push(name.as_str());
+                        continue;
+                    }
+                },
+            };
+            if !decl.allowed.is_empty() && !decl.allowed.contains(&value) {
+                return Err(invalid(operation, format!("Parameter '{name}' must be one of AllowedValues")));
+            }
+            if decl.kind == "Number" && value.parse::<f64>().is_err() {
+                return Err(invalid(operation, format!("Parameter '{name}' must be a number.")));
+            }
+            if decl.is_stored() {
+                let scope = &self.data.regions[region].scope;
+                if !self.data.stored.contains_key(&format!("{scope}|{value}")) {
+                    return Err(invalid(
+                        operation,
+                        format!("Unable to fetch parameters [{value}] from parameter store for this account."),
+                    ));
+                }
+            }
+            values.insert(name.clone(), value);
+        }
+        if !missing.is_empty() {
+            return Err(invalid(operation, format!("Parameters: [{}] must have values", missing.join(", "))));
+        }
+        Ok(values)
+    }
+}
+
+/// AWS: *Acknowledging IAM resources in CloudFormation templates*. A macro needs to be acknowledged only where nobody
+/// can look at its result before it is executed.
+fn check_capabilities(
+    operation: &'static str,
+    parsed: &Parsed,
+    given: &BTreeSet<String>,
+    direct: bool,
+) -> Result<(), PortError> {
+    let has = |capability: &str| given.contains(capability);
+    let iam = parsed.resources.values().filter(|decl| resource::is_iam(&decl.kind));
+    let named = |kind: &str, properties: &serde_json::Value| {
+        resource::name_property(kind).is_some_and(|property| properties.get(property).is_some())
+    };
+    let mut required = None;
+    for decl in iam {
+        if named(&decl.kind, &decl.properties) {
+            if !has("CAPABILITY_NAMED_IAM") {
+                required = Some("CAPABILITY_NAMED_IAM");
+            }
+        } else if required.is_none() && !has("CAPABILITY_IAM") && !has("CAPABILITY_NAMED_IAM") {
+            required = Some("CAPABILITY_IAM");
+        }
+    }
+    if required.is_none() && parsed.transform && direct && !has("CAPABILITY_AUTO_EXPAND") {
+        required = Some("CAPABILITY_AUTO_EXPAND");
+    }
+    match required {
+        None => Ok(()),
+        Some(capability) => {
+            Err(PortError::new(Class::Invalid, operation, format!("Requires capabilities : [{capability}]"))
+                .with_code("InsufficientCapabilitiesException"))
+        }
+    }
+}
