@@ -309,7 +309,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..10 {
             let before = format!("*a{}", level - 1);
-            bomb += &format!("a{level}: &a{level} [{}]\n", [before.as_str(); 10].join(", "));
+            bomb = format!("{bomb}a{level}: &a{level} [{}]\n", [before.as_str(); 10].join(", "));
         }
         assert_eq!(parse(&bomb).fault.unwrap().kind, FaultKind::Aliases);
         assert_eq!(parse("a: &x [*x]\n").fault.unwrap().kind, FaultKind::Aliases);
