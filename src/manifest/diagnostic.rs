@@ -1,5 +1,6 @@
 //! What is wrong with the manifests, where it stands and what would help.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -136,8 +137,30 @@ impl Problem {
     }
 }
 
-/// The candidate that is most like `wrong`, if one is near enough to be meant. Thousands of stacks may be candidates for
-/// thousands of wrong references, so what is far off must be passed over quickly.
+/// Guesses as long as they are cheap: with thousands of stacks as candidates for thousands of wrong references, the first
+/// few hundred references get a suggestion and the rest go without.
+pub(super) struct Guesses(Cell<usize>);
+
+impl Guesses {
+    /// A budget of comparisons, well under a second's worth.
+    pub(super) fn new() -> Self {
+        Self(Cell::new(1_000_000))
+    }
+
+    /// With a guess, while there is budget for it.
+    pub(super) fn suggest<'c>(
+        &self,
+        problem: Problem,
+        wrong: &str,
+        candidates: impl ExactSizeIterator<Item = &'c str>,
+    ) -> Problem {
+        let Some(left) = self.0.get().checked_sub(candidates.len()) else { return problem };
+        self.0.set(left);
+        problem.suggest(wrong, candidates)
+    }
+}
+
+/// The candidate that is most like `wrong`, if one is near enough to be meant.
 pub(super) fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let near = |candidate: &'c str| Some((distance(wrong, candidate)?, candidate));
     candidates.into_iter().filter_map(near).min().map(|(_, candidate)| candidate)

@@ -124,7 +124,10 @@ impl<'t> Reader<'t> {
                     let end =
                         self.text.get(start.offset..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
                     let span = Span { start, end: start.offset + end };
-                    Some(Fault { kind: FaultKind::Syntax, message: error.info().to_owned(), span })
+                    // Flow style has a limit in the parser too, which looks ahead of us.
+                    let deep = error.info().starts_with("recursion limit");
+                    let kind = if deep { FaultKind::Depth } else { FaultKind::Syntax };
+                    Some(Fault { kind, message: error.info().to_owned(), span })
                 }
                 Ok((Event::DocumentEnd, _)) => {
                     if let Some(root) = self.root.take() {
