@@ -70,7 +70,9 @@ impl<'s> Checker<'s> {
             Content::Mapping(entries) => self.mapping(node, entries, schema, site),
             Content::Sequence(items) => {
                 if let Some(schema) = schema.get("items") {
-                    items.iter().for_each(|item| self.node(item, schema, Site { span: item.span, ..site }));
+                    for item in items {
+                        self.node(item, schema, Site { span: item.span, ..site });
+                    }
                 }
             }
             Content::Scalar(_) => {}
@@ -82,16 +84,16 @@ impl<'s> Checker<'s> {
         let others = schema.get("additionalProperties");
         for entry in entries {
             let inner = Site { name: &entry.key, span: entry.key_span };
-            match known.and_then(|known| known.get(&entry.key)).or(others.filter(|schema| schema.is_object())) {
-                Some(schema) => self.node(&entry.value, schema, inner),
-                None => {
-                    let names: Vec<&str> = known.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
-                    let message = format!("unknown field `{}`", entry.key);
-                    let help = format!("known here: {}", names.join(", "));
-                    let problem = Problem::error("unknown-field", message, self.file, entry.key_span).help(help);
-                    self.problems.push(problem.suggest(&entry.key, names));
-                }
+            let allowed = known.and_then(|known| known.get(&entry.key)).or(others.filter(|schema| schema.is_object()));
+            if let Some(schema) = allowed {
+                self.node(&entry.value, schema, inner);
+                continue;
             }
+            let names: Vec<&str> = known.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+            let message = format!("unknown field `{}`", entry.key);
+            let help = format!("known here: {}", names.join(", "));
+            let problem = Problem::error("unknown-field", message, self.file, entry.key_span).help(help);
+            self.problems.push(problem.suggest(&entry.key, names));
         }
         let required = schema.get("required").and_then(Value::as_array);
         for key in required.into_iter().flatten().filter_map(Value::as_str) {

@@ -1,5 +1,6 @@
 //! What is wrong with the manifests, where it stands and what would help.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub struct Bytes {
     /// How long it is.
     pub length: usize,
 }
+
+/// A file's text, masked, with its name.
+type Source = Arc<NamedSource<Arc<str>>>;
 
 /// One thing that is wrong. Renders through [`miette`] with a snippet; serialises without it. Values of `NoEcho`
 /// parameters are neither in the text nor in the snippet.
@@ -58,7 +62,7 @@ pub struct Diagnostic {
     /// The environments it concerns; none where the file is nobody's.
     pub environments: BTreeSet<EnvName>,
     #[serde(skip)]
-    source: Option<Arc<NamedSource<Arc<str>>>>,
+    source: Option<Source>,
 }
 
 impl fmt::Display for Diagnostic {
@@ -133,23 +137,52 @@ impl Problem {
     }
 }
 
+/// Guesses as long as they are cheap: with thousands of stacks as candidates for thousands of wrong references, the first
+/// few hundred references get a suggestion and the rest go without.
+pub(super) struct Guesses(Cell<usize>);
+
+impl Guesses {
+    /// A budget of comparisons, well under a second's worth.
+    pub(super) fn new() -> Self {
+        Self(Cell::new(1_000_000))
+    }
+
+    /// With a guess, while there is budget for it.
+    pub(super) fn suggest<'c>(
+        &self,
+        problem: Problem,
+        wrong: &str,
+        candidates: impl ExactSizeIterator<Item = &'c str>,
+    ) -> Problem {
+        let Some(left) = self.0.get().checked_sub(candidates.len()) else { return problem };
+        self.0.set(left);
+        problem.suggest(wrong, candidates)
+    }
+}
+
 /// The candidate that is most like `wrong`, if one is near enough to be meant.
 pub(super) fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    // Distances take time in proportion to both lengths; nobody mistypes a name of hundreds of characters.
+    let near = |candidate: &'c str| Some((distance(wrong, candidate)?, candidate));
+    candidates.into_iter().filter_map(near).min().map(|(_, candidate)| candidate)
+}
+
+/// How many letters apart two names are, case aside; `None` if too many.
+fn distance(wrong: &str, candidate: &str) -> Option<usize> {
+    // Nobody mistypes a name of hundreds of characters.
     const LONGEST: usize = 128;
-    if wrong.len() > LONGEST {
+    let longer = wrong.len().max(candidate.len());
+    let limit = (1 + longer / 4).min(wrong.len().saturating_sub(1));
+    if longer > LONGEST || wrong.len().abs_diff(candidate.len()) > limit {
         return None;
     }
-    let lower = wrong.to_ascii_lowercase();
-    candidates
-        .into_iter()
-        .filter(|candidate| candidate.len() <= LONGEST)
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_ascii_lowercase()), candidate))
-        .filter(|(distance, candidate)| {
-            *distance < wrong.len() && *distance <= 1 + wrong.len().max(candidate.len()) / 4
-        })
-        .min()
-        .map(|(_, candidate)| candidate)
+    let (a, b) = (wrong.to_ascii_lowercase(), candidate.to_ascii_lowercase());
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let shorter = a.len().min(b.len());
+    let start = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+    let end = a.iter().rev().zip(b.iter().rev()).take(shorter - start).take_while(|(x, y)| x == y).count();
+    let middle = |text: &[char]| text.get(start..text.len() - end).unwrap_or_default().iter().collect::<String>();
+    let distance = strsim::osa_distance(&middle(&a), &middle(&b));
+    (distance <= limit).then_some(distance)
 }
 
 type Order = (Option<Arc<str>>, usize, usize, Severity, &'static str, String);
@@ -198,7 +231,7 @@ impl Report {
 
     /// The diagnostics, by file and place, with their snippets, and the environments that have an error.
     pub(super) fn finish(self, text: impl Fn(&str) -> Option<Arc<str>>) -> (Vec<Diagnostic>, BTreeSet<EnvName>) {
-        let mut sources: BTreeMap<Arc<str>, Option<Arc<NamedSource<Arc<str>>>>> = BTreeMap::new();
+        let mut sources: BTreeMap<Arc<str>, Option<Source>> = BTreeMap::new();
         let (masks, hidden) = (&self.masks, &self.hidden);
         let diagnostics = self.problems.into_values().map(|(problem, environments)| {
             let known = problem.span.start.line > 0;
@@ -236,4 +269,21 @@ fn masked(text: &Arc<str>, masks: Option<&BTreeSet<(usize, usize)>>) -> Arc<str>
     }
     // Masks begin and end with characters, so what is left is text.
     String::from_utf8(bytes).map_or_else(|_| Arc::from(""), Arc::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_near_and_another_word_is_not() {
+        let names = ["network", "net", "kms", "tier"];
+        assert_eq!(nearest("netwrok", names), Some("network"));
+        assert_eq!(nearest("Network", names), Some("network"));
+        assert_eq!(nearest("kmss", names), Some("kms"));
+        assert_eq!(nearest("tire", names), Some("tier"));
+        assert_eq!(nearest("database", names), None);
+        assert_eq!(nearest("5", ["1", "2"]), None);
+        assert_eq!(nearest("", names), None);
+    }
 }

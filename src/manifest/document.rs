@@ -230,7 +230,8 @@ pub(super) struct StackDocumentSpec {
     pub(super) template: String,
     /// Values for the template's parameters; a list becomes a comma-separated text. Outputs may be referred to.
     #[serde(default)]
-    pub(super) parameters: BTreeMap<String, ParameterValue>,
+    #[expect(dead_code, reason = "read from the tree, where numbers are as they were written")]
+    parameters: BTreeMap<String, ParameterValue>,
     /// Acknowledged capabilities: `CAPABILITY_IAM`, `CAPABILITY_NAMED_IAM`, `CAPABILITY_AUTO_EXPAND`.
     #[serde(default)]
     pub(super) capabilities: Vec<String>,

@@ -201,13 +201,12 @@ impl<'s> Reader<'_, 's> {
             let site = Site::of(doc, node);
             let Some(include) = names.literal(include, site, &mut self.problems) else { continue };
             let found = beside(&doc.file, &include).map(|path| (self.below(&path), self.exists(&path)));
-            match found {
-                Some((manifests, true)) => files.extend(manifests),
-                _ => {
-                    let message = format!("there is nothing at `{include}`");
-                    let help = "paths are relative to this file and stay below the root of the manifests";
-                    self.problems.push(Problem::error("include-not-found", message, &doc.file, site.span).help(help));
-                }
+            if let Some((manifests, true)) = found {
+                files.extend(manifests);
+            } else {
+                let message = format!("there is nothing at `{include}`");
+                let help = "paths are relative to this file and stay below the root of the manifests";
+                self.problems.push(Problem::error("include-not-found", message, &doc.file, site.span).help(help));
             }
         }
         files

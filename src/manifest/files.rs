@@ -143,7 +143,7 @@ fn conflict(file: &Arc<str>, source: &str) -> Option<Problem> {
 /// Reads every manifest of a snapshot.
 pub(super) fn find(snapshot: &Snapshot) -> Found<'_> {
     let mut found = Found::default();
-    for path in snapshot.files.keys().filter(|path| path.ends_with(".yaml") || path.ends_with(".yml")) {
+    for path in snapshot.files.keys().filter(|path| is_yaml(path)) {
         let file: Arc<str> = Arc::from(path.as_str());
         match text(snapshot, path) {
             Ok(source) if source.contains("apiVersion") => found.read(&file, source),
@@ -160,6 +160,10 @@ pub(super) fn find(snapshot: &Snapshot) -> Found<'_> {
         }
     }
     found
+}
+
+fn is_yaml(path: &str) -> bool {
+    matches!(path.rsplit_once('.'), Some((_, "yaml" | "yml")))
 }
 
 /// A line of the text says that it is a manifest.

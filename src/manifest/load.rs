@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Problem, Report, Severity};
+use super::diagnostic::{Diagnostic, Guesses, Problem, Report, Severity};
 use super::document::{StackDocument, StackDocumentSpec, decode};
 use super::environment::{self, Env, mismatch};
 use super::files::{self, Doc, Found, beside};
@@ -292,10 +292,17 @@ impl<'s> Loader<'s> {
             if let Some(file) = &env.parameter_file {
                 env.parameters.values().for_each(|entry| self.report.mask(file, entry.value_span));
             }
-            let find = finder(name, index, environments);
+            let guesses = Guesses::new();
+            let find = finder(name, index, environments, &guesses);
             let stacks: BTreeSet<ObjectName> = members.keys().cloned().collect();
-            let around =
-                Surroundings { snapshot: self.snapshot, env, secrets: &secrets, stacks: &stacks, find: &*find };
+            let around = Surroundings {
+                snapshot: self.snapshot,
+                env,
+                secrets: &secrets,
+                stacks: &stacks,
+                find: &*find,
+                guesses: &guesses,
+            };
             let mut complete = !self.report.broken().contains(name);
             for (object, (sheet, template)) in members {
                 let Some(spec) = &sheet.spec else { continue };
@@ -400,6 +407,7 @@ fn finder<'f>(
     here: &'f EnvName,
     index: &'f Index<'_, '_>,
     environments: &'f BTreeMap<EnvName, Env<'_>>,
+    guesses: &'f Guesses,
 ) -> Box<FindOutput<'f>> {
     Box::new(move |environment, stack, output, site| {
         let error = |code, message: String| Problem::error(code, message, site.file, site.span);
@@ -413,7 +421,7 @@ fn finder<'f>(
         let found = stack.parse::<ObjectName>().ok().and_then(|stack| members.get_key_value(&stack));
         let Some((stack, (_, template))) = found else {
             let problem = error("unknown-stack", format!("`{name}` has no stack `{stack}`"));
-            return Err(problem.suggest(stack, members.keys().map(ObjectName::as_str)));
+            return Err(guesses.suggest(problem, stack, members.keys().map(ObjectName::as_str)));
         };
         let outputs = template.as_ref().map(|template| &template.facts.outputs);
         let generated = template.as_ref().is_none_or(|template| template.has_transform);

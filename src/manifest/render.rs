@@ -10,6 +10,10 @@ use super::parameters::FileEntry;
 use crate::model::{OutputRef, Part, Text};
 use crate::yaml::{Node, Span};
 
+/// References in a text and the literals between them. AWS takes no value that is long enough for more, and each one
+/// is searched for in the file.
+const MAX_PIECES: usize = 400;
+
 /// What `${…}` may stand for.
 pub(super) struct Names<'a> {
     pub(super) env: &'a str,
@@ -79,7 +83,12 @@ impl Names<'_> {
     ) -> Result<Rendered, Vec<Problem>> {
         let mut rendered = Rendered::default();
         let (mut parts, mut problems) = (Vec::new(), Vec::new());
-        for piece in interpolate::pieces(text) {
+        let pieces = interpolate::pieces(text);
+        if pieces.len() > MAX_PIECES {
+            let message = format!("there are more than {} references in one text", MAX_PIECES / 2);
+            return Err(vec![Problem::error("too-many-references", message, site.file, site.span)]);
+        }
+        for piece in pieces {
             let (inside, start) = match piece {
                 Piece::Literal(literal) => {
                     parts.push(Part::Literal(literal));

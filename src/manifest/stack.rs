@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diagnostic::Problem;
+use super::diagnostic::{Guesses, Problem};
 use super::document::{Or, StackDocumentSpec};
 use super::environment::Env;
 use super::files::{Doc, beside, text};
@@ -33,6 +33,7 @@ pub(super) struct Surroundings<'e> {
     pub(super) secrets: &'e BTreeSet<String>,
     pub(super) stacks: &'e BTreeSet<ObjectName>,
     pub(super) find: &'e FindOutput<'e>,
+    pub(super) guesses: &'e Guesses,
 }
 
 /// What came of a draft.
@@ -341,7 +342,8 @@ impl<'m> Maker<'m, '_> {
             } else {
                 let message = format!("`{}` has no stack `{name}`", self.draft.key.environment);
                 let problem = Problem::error("unknown-stack", message, &doc.file, node.span);
-                self.out.problems.push(problem.suggest(name, self.around.stacks.iter().map(ObjectName::as_str)));
+                let known = self.around.stacks.iter().map(ObjectName::as_str);
+                self.out.problems.push(self.around.guesses.suggest(problem, name, known));
             }
         }
     }

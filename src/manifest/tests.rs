@@ -493,8 +493,8 @@ fn ten_thousand_stacks_load_quickly() {
     for number in 0..10_000 {
         let _ = write!(
             text,
-            "---\napiVersion: landfast/v1\nkind: Stack\nmetadata: {{ name: s{number} }}\nspec: {{ template: web.tpl, parameters: {{ VpcId: '${{stacks.{}.outputs.VpcId}}' }} }}\n",
-            "network"
+            "---\napiVersion: landfast/v1\nkind: Stack\nmetadata: {{ name: s{number} }}\n\
+             spec: {{ template: web.tpl, parameters: {{ VpcId: '${{stacks.network.outputs.VpcId}}' }} }}\n"
         );
         if number % 100 == 99 {
             files.insert(
@@ -509,6 +509,12 @@ fn ten_thousand_stacks_load_quickly() {
     assert_eq!(loaded.found, 10_003);
     assert_eq!(loaded.desired.environments.values().next().unwrap().stacks.len(), 10_002);
     assert!(started.elapsed() < std::time::Duration::from_secs(20));
+}
+
+#[test]
+fn a_text_of_very_many_references_is_refused_rather_than_searched() {
+    let text = "${env}".repeat(100_000);
+    assert_web(&format!("{GOOD}    Name: '{text}'\n"), &["too-many-references stacks/web.yaml:8:11 -"]);
 }
 
 proptest! {

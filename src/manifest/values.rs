@@ -61,14 +61,14 @@ pub(super) fn resolve(
     for (name, declared) in &template.parameters {
         let mut one = One { name, declared, patterns, out: &mut out };
         match (given.remove(name.as_str()), file.get(name)) {
-            (Some(value), _) => one.from_manifest(value),
+            (Some(value), _) => one.take_from_manifest(value),
             (None, Some(_)) if secrets.contains(name) && !declared.no_echo => {
                 let message = format!("`{name}` is declared NoEcho by another template; this one would show it");
                 let help = "declare it NoEcho here too, or give it another name";
                 let problem = Problem::error("secret-in-plain-text", message, owner.file, owner.span);
                 out.problems.push(problem.help(help));
             }
-            (None, Some(entry)) => one.from_file(entry, owner),
+            (None, Some(entry)) => one.take_from_file(entry, owner),
             (None, None) if declared.default.is_some() => {}
             (None, None) => {
                 let message = format!("the template's parameter `{name}` has no default and no value");
@@ -88,7 +88,7 @@ struct One<'o> {
 }
 
 impl One<'_> {
-    fn from_file(&mut self, entry: &FileEntry, owner: Site<'_>) {
+    fn take_from_file(&mut self, entry: &FileEntry, owner: Site<'_>) {
         self.out.used.insert(self.name.to_owned());
         self.check(&entry.value, owner, " (from the parameter file)");
         let value = if self.declared.no_echo {
@@ -99,7 +99,7 @@ impl One<'_> {
         self.out.values.insert(self.name.to_owned(), value);
     }
 
-    fn from_manifest(&mut self, given: Given<'_>) {
+    fn take_from_manifest(&mut self, given: Given<'_>) {
         let Some(rendered) = given.rendered else { return };
         if given.many && !takes_list(&self.declared.kind) {
             let message = format!("the parameter `{}` takes one value, not a list", self.name);

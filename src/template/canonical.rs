@@ -16,7 +16,7 @@ pub(super) fn canonical(node: &Node) -> Value {
         Content::Mapping(entries) => {
             let mut entries: Vec<(&str, Value)> =
                 entries.iter().map(|entry| (entry.key.as_str(), canonical(&entry.value))).collect();
-            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            entries.sort_by_key(|(key, _)| *key);
             if let [("Fn::GetAtt", value)] = entries.as_mut_slice() {
                 *value = attribute(value.take());
             }

@@ -124,7 +124,10 @@ impl<'t> Reader<'t> {
                     let end =
                         self.text.get(start.offset..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
                     let span = Span { start, end: start.offset + end };
-                    Some(Fault { kind: FaultKind::Syntax, message: error.info().to_owned(), span })
+                    // Flow style has a limit in the parser too, which looks ahead of us.
+                    let deep = error.info().starts_with("recursion limit");
+                    let kind = if deep { FaultKind::Depth } else { FaultKind::Syntax };
+                    Some(Fault { kind, message: error.info().to_owned(), span })
                 }
                 Ok((Event::DocumentEnd, _)) => {
                     if let Some(root) = self.root.take() {
@@ -309,7 +312,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..10 {
             let before = format!("*a{}", level - 1);
-            bomb += &format!("a{level}: &a{level} [{}]\n", [before.as_str(); 10].join(", "));
+            bomb = format!("{bomb}a{level}: &a{level} [{}]\n", [before.as_str(); 10].join(", "));
         }
         assert_eq!(parse(&bomb).fault.unwrap().kind, FaultKind::Aliases);
         assert_eq!(parse("a: &x [*x]\n").fault.unwrap().kind, FaultKind::Aliases);
