@@ -374,7 +374,12 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
 }
 
 fn spec(name: &str, on: &[&str]) -> StackSpec {
-    let facts = TemplateFacts { digest: Digest::of(name), outputs: BTreeMap::new(), resources: BTreeMap::new(), retained: BTreeSet::new() };
+    let facts = TemplateFacts {
+        digest: Digest::of(name),
+        outputs: BTreeMap::new(),
+        resources: BTreeMap::new(),
+        retained: BTreeSet::new(),
+    };
     let template = Template {
         body: "Resources: {}".into(),
         facts,

@@ -79,6 +79,7 @@ impl World {
     /// Begins to compute a change set.
     pub(super) fn begin_change_set(&mut self, ix: usize, id: ChangeSetId, name: ChangeSetName, submission: Submission) {
         let serial = self.serial();
+        self.own(id.clone(), ix);
         let stack = &mut self.data.stacks[ix];
         let state = ChangeSetState {
             id,
@@ -135,11 +136,11 @@ impl World {
             let Some(wanted) = wanted else { continue };
             kept.insert(name.as_str());
             let change = match stack.resources.get(name).filter(|now| now.exists()) {
-                None => Some((addition(name, &wanted.kind), Fate::Replaced)),
+                None => Some((addition(name, &wanted.kind), Some(Fate::Replaced))),
                 Some(now) => modification(name, &wanted, now, decl),
             };
             if let Some((change, fate)) = change {
-                fates.insert(name.clone(), fate);
+                fates.extend(fate.map(|fate| (name.clone(), fate)));
                 changes.push(change);
             }
         }
@@ -187,7 +188,7 @@ fn modification(
     wanted: &Wanted,
     now: &Resource,
     decl: &reader::ResourceDecl,
-) -> Option<(ResourceChange, Fate)> {
+) -> Option<(ResourceChange, Option<Fate>)> {
     let changed = wanted.changed(now);
     let mut replacement = if wanted.kind == now.kind { Replacement::Never } else { Replacement::Always };
     for property in changed.iter().filter(|property| resource::replaces(&wanted.kind, property)) {
@@ -213,8 +214,9 @@ fn modification(
         retained,
         ..addition(name, &wanted.kind)
     };
-    // A policy alone does not touch the resource, and nothing that refers to it.
-    let fate = if replacement == Replacement::Never { Fate::Modified } else { Fate::Replaced };
+    // A policy alone does not touch the resource, nor what refers to it.
+    let touched = !change.properties.is_empty() || wanted.metadata != now.metadata;
+    let fate = if replacement == Replacement::Never { touched.then_some(Fate::Modified) } else { Some(Fate::Replaced) };
     Some((change, fate))
 }
 

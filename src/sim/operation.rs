@@ -164,11 +164,13 @@ impl World {
         let stack = &mut self.data.stacks[ix];
         stack.token = token;
         stack.operation = Some(operation);
-        for (other, change_set) in &mut stack.change_sets {
-            // The one being executed, and those that the update makes obsolete.
-            if Some(other) == name.as_ref() || change_set.state.status != ChangeSetStatus::Empty {
-                change_set.state.status = ChangeSetStatus::Spent;
-            }
+        if name.is_some() {
+            // AWS: ExecuteChangeSet deletes all other change sets, "because they aren't valid for the updated stack".
+            stack.change_sets.retain(|other, _| Some(other) == name.as_ref());
+        }
+        for change_set in stack.change_sets.values_mut() {
+            // The one being executed, or those that an update of another kind makes obsolete.
+            change_set.state.status = ChangeSetStatus::Spent;
         }
         let last = stack.state.updated.unwrap_or(stack.state.created);
         self.submit(ix, submission, id);
@@ -182,7 +184,12 @@ impl World {
         let number = self.serial();
         self.data.stacks[ix].token = token;
         self.cancel_tasks(ix);
-        self.data.stacks[ix].operation = Some(Operation::new(number, Phase::Delete));
+        // What an earlier operation replaced and did not come to delete goes with the stack.
+        self.collect_replaced(ix);
+        let left = self.data.stacks[ix].operation.take().map(|operation| operation.leftovers).unwrap_or_default();
+        let mut operation = Operation::new(number, Phase::Delete);
+        operation.leftovers = left;
+        self.data.stacks[ix].operation = Some(operation);
         self.set_status(ix, StackStatus::DeleteInProgress, Some(reason.to_owned()));
         self.begin_deleting(ix, Phase::Delete);
     }
@@ -293,7 +300,11 @@ impl World {
             let users = resources.iter().filter(|(_, resource)| resource.depends_on.contains(name));
             users.map(|(user, _)| user.clone()).collect()
         };
-        let tasks = resources.keys().map(|name| (name.clone(), Task::new(Work::Delete, needs(name)))).collect();
+        let tasks = resources.keys().map(|name| (name.clone(), Task::new(Work::Delete, needs(name))));
+        let left = self.data.stacks[ix].operation.iter().flat_map(|operation| operation.leftovers.keys());
+        let left = left.filter(|name| !resources.contains_key(*name));
+        let left = left.map(|name| (name.clone(), Task::new(Work::Discard, BTreeSet::new())));
+        let tasks = tasks.chain(left).collect();
         self.begin_phase(ix, phase, tasks);
     }
 
@@ -475,7 +486,7 @@ impl World {
     fn update_is_over(&mut self, ix: usize, failed: &[String], doomed: Option<String>) {
         let trouble = match (doomed, failed) {
             (Some(reason), _) => Some(reason),
-            (None, []) => self.publish(ix).err(),
+            (None, []) => self.removal_denied(ix).or_else(|| self.publish(ix).err()),
             (None, failed) => Some(format!("The following resource(s) failed to update: [{}]. ", failed.join(", "))),
         };
         match trouble {
@@ -493,24 +504,43 @@ impl World {
 
     /// What an update no longer needs: resources that were replaced, and those that are not in the template any more.
     fn collect_leftovers(&mut self, ix: usize) {
-        let Some(operation) = self.data.stacks[ix].operation.as_mut() else { return };
-        let wanted: BTreeSet<String> = operation.tasks.keys().cloned().collect();
-        let undo = std::mem::take(&mut operation.undo);
-        for (name, undo) in undo {
-            let current = self.data.stacks[ix].resources.get(&name).map(|resource| resource.physical_id.clone());
-            if let Undo::Was(was) = undo
-                && current.is_some_and(|current| current != was.physical_id)
-            {
-                self.leave_over(ix, &format!("{name}#old"), &name, was);
-            }
-        }
-        let gone: Vec<String> =
-            self.data.stacks[ix].resources.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
+        let gone = self.removed(ix);
+        self.collect_replaced(ix);
         for name in gone {
             if let Some(resource) = self.data.stacks[ix].resources.remove(&name) {
                 self.leave_over(ix, &name, &name, resource);
             }
         }
+    }
+
+    /// Resources that were replaced.
+    fn collect_replaced(&mut self, ix: usize) {
+        let Some(operation) = self.data.stacks[ix].operation.as_mut() else { return };
+        for (name, undo) in std::mem::take(&mut operation.undo) {
+            let Undo::Was(mut was) = undo else { continue };
+            let Some(current) = self.data.stacks[ix].resources.get(&name) else { continue };
+            if current.physical_id != was.physical_id {
+                // The template that replaces it says what becomes of it.
+                was.update_replace_policy.clone_from(&current.update_replace_policy);
+                self.leave_over(ix, &format!("{name}#old"), &name, was);
+            }
+        }
+    }
+
+    /// Resources that are not in the template any more, or not under its conditions.
+    fn removed(&self, ix: usize) -> Vec<String> {
+        let stack = &self.data.stacks[ix];
+        let wanted = stack.operation.as_ref().map(|operation| &operation.tasks);
+        let gone = stack.resources.keys().filter(|name| !wanted.is_some_and(|wanted| wanted.contains_key(*name)));
+        gone.cloned().collect()
+    }
+
+    /// Why the stack policy does not let resources be removed.
+    fn removal_denied(&self, ix: usize) -> Option<String> {
+        let resources = &self.data.stacks[ix].resources;
+        self.removed(ix)
+            .iter()
+            .find_map(|name| self.policy_denies(ix, name, &resources.get(name)?.kind, "Update:Delete"))
     }
 
     /// Goes back to what was before the update.
@@ -580,9 +610,11 @@ impl World {
         for (export, (_, value)) in region.exports.iter().filter(|(_, (owner, _))| *owner == name) {
             let Some(users) = region.imports.get(export).and_then(users) else { continue };
             match exports.get(export) {
-                None => return Err(format!("Export {export} cannot be deleted as it is in use by {users}")),
+                None => {
+                    return Err(format!("Delete canceled. Cannot delete export {export} as it is in use by {users}."));
+                }
                 Some(new) if new != value => {
-                    return Err(format!("Export {export} cannot be updated as it is in use by {users}"));
+                    return Err(format!("Cannot update export {export} as it is in use by {users}."));
                 }
                 Some(_) => {}
             }
