@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `landfast` program. Everything is in the library; see `landfast::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    landfast::cli::main()
+}

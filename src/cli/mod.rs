@@ -1,1 +1,41 @@
-//! the composition root
+//! The command line: arguments in, text and an exit code out.
+//!
+//! The only room that prints, reads the environment or decides which back end is used. Data goes to standard output,
+//! progress and logs to standard error, and every command ends in one of the documented [exit codes](exit::Exit).
+
+mod args;
+mod commands;
+mod exit;
+mod logging;
+mod progress;
+mod session;
+mod terminal;
+
+pub use args::Cli;
+pub use exit::{Exit, Trouble};
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are what was asked for; anything else is a usage error (sysexits: 64).
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    logging::start(&cli.global);
+    match commands::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(trouble) => {
+            terminal::trouble(&trouble);
+            trouble.exit().into()
+        }
+    }
+}

@@ -148,10 +148,7 @@ impl Narrator {
 fn is_news(waiting: &Waiting) -> bool {
     matches!(
         waiting,
-        Waiting::Backoff { .. }
-            | Waiting::Unknown { .. }
-            | Waiting::Approval { .. }
-            | Waiting::Operation { ours: false, .. }
+        Waiting::Backoff { .. } | Waiting::Unknown { .. } | Waiting::Approval { .. } | Waiting::Operation { ours: false, .. }
     )
 }
 

@@ -67,6 +67,19 @@ pub async fn preview(
     }
 }
 
+impl Controller {
+    /// One look, which takes no step: for commands that only show.
+    pub async fn glance(&self, desired: &Desired, environment: &Environment) -> Result<Looked, StoreError> {
+        self.look(desired, environment, Goal::Converge, &BTreeSet::new(), None).await
+    }
+
+    /// Whether [`Controller::stop`] was called.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        !self.gate.is_open()
+    }
+}
+
 /// The step of an entry, if it changes no stack.
 fn preparation(entry: &crate::model::Entry) -> Option<Step> {
     let step = entry.step.as_ref()?;

@@ -1,1 +1,27 @@
-//! documents → validated `Desired`
+//! From documents to a validated [`Desired`](crate::model::Desired): references, interpolation, JSON Schema, diagnostics.
+//!
+//! [`load`] is pure and total: any snapshot gives a result, and everything that is wrong with it is reported in one
+//! go, with file, line and column. An environment with an error is left out as a whole; the others are not touched by
+//! it, unless they take outputs from it.
+
+mod check;
+mod diagnostic;
+mod document;
+mod environment;
+mod files;
+mod graph;
+mod interpolate;
+mod load;
+mod parameters;
+mod policy;
+mod render;
+mod schema;
+mod stack;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use diagnostic::{Bytes, Diagnostic, Severity};
+pub use load::{Loaded, load};
+pub use schema::schemas;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Input;
+use super::{Goal, Input};
 use super::resolve::spec_digest;
 use crate::model::{
-    Action, Changes, Consent, Difference, Digest, Entry, Environment, FingerprintKey, Grant, Key, Plan, ResourceChange,
-    Seen, StackAddress, StackId,
+    Action, Changes, Consent, Difference, Digest, Entry, Grant, Key, Plan, ResourceChange, Seen,
+    StackAddress, StackId,
 };
 
 /// The digest of what a person sees: for each object that is not in sync its action, its differences and changes, and
@@ -43,22 +43,24 @@ pub(super) fn digest(plan: &Plan) -> Digest {
 
 /// The approval of `plan`, as it was shown.
 #[must_use]
-pub fn consent(
-    plan: &Plan,
-    environment: &Environment,
-    key: &FingerprintKey,
-    input: &Input<'_>,
-    by: String,
-    at: Timestamp,
-) -> Consent {
+pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp) -> Consent {
+    let key = &input.memory.fingerprint_key;
+    let stacks = match input.goal {
+        Goal::Converge => Some(&input.environment.stacks),
+        Goal::Destroy => None,
+    };
     let grants = plan
         .entries
         .iter()
         .filter(|(_, entry)| !matches!(entry.action, Action::None | Action::Unknown | Action::Retain))
         .map(|(object, entry)| {
-            let spec = environment.stacks.get(object).map_or_else(absent, |spec| spec_digest(spec, key));
-            let grant =
-                Grant { action: entry.action, spec, destructive: destroyed(entry), stack: incarnation(input, entry) };
+            let spec = stacks.and_then(|stacks| stacks.get(object)).map_or_else(absent, |spec| spec_digest(spec, key));
+            let grant = Grant {
+                action: entry.action,
+                spec,
+                destructive: destroyed(entry),
+                stack: incarnation(input, entry),
+            };
             (object.clone(), grant)
         })
         .collect();

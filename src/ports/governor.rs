@@ -62,8 +62,11 @@ struct Shared {
     cloud: Arc<dyn Cloud>,
     gate: Gate,
     lanes: Mutex<BTreeMap<(Scope, &'static str), Arc<Lane>>>,
-    identities: Mutex<BTreeMap<(Scope, Option<AssumeRole>), Arc<Identity>>>,
+    identities: Mutex<BTreeMap<Entrance, Arc<Identity>>>,
 }
+
+/// What a set of credentials is for.
+type Entrance = (Scope, Option<AssumeRole>);
 
 impl Governor {
     /// A governor in front of `cloud`; mutating calls pass `gate`.

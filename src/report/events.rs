@@ -102,11 +102,11 @@ impl StackEvents {
     }
 }
 
-/// In each operation (a run of equal request tokens), the first failure that is not a mere cancellation.
+/// In each operation (a run of equal request tokens), the first failure that is not the consequence of another.
 fn mark_root_causes(events: &mut [Event]) {
     let mut found: Option<Option<String>> = None;
     for event in events {
-        if event.failed && !event.is_cancelled() && found.as_ref() != Some(&event.token) {
+        if event.failed && !event.is_consequence() && found.as_ref() != Some(&event.token) {
             event.root_cause = true;
             found = Some(event.token.clone());
         }
@@ -128,9 +128,12 @@ impl Event {
         }
     }
 
-    /// It was stopped because another resource failed (AWS: "Resource creation cancelled").
-    fn is_cancelled(&self) -> bool {
-        self.reason.as_deref().is_some_and(|reason| reason.starts_with("Resource ") && reason.contains(" cancelled"))
+    /// It failed because another resource did, by the rule by which `plan` finds the cause of a failure: it was
+    /// cancelled (AWS: "Resource creation cancelled"), or it is the stack itself.
+    fn is_consequence(&self) -> bool {
+        let own = format!(":stack/{}/", self.resource);
+        self.reason.as_deref().is_some_and(|reason| reason.contains("cancelled"))
+            || self.physical_id.as_deref().is_some_and(|id| id.contains(&own))
     }
 
     fn row(&self) -> Vec<String> {
@@ -170,7 +173,9 @@ mod tests {
 
     #[test]
     fn the_newest_is_last_and_the_cause_stands_out_from_its_consequences() {
+        let stack = "arn:aws:cloudformation:us-east-1:111122223333:stack/stack/1";
         let newest_first = [
+            StackEvent { physical_id: Some(stack.to_owned()), ..event("03:00:20", "stack", "ROLLBACK_FAILED", None) },
             event("03:00:09", "stack", "ROLLBACK_IN_PROGRESS", Some("The following resource(s) failed: [A, B].")),
             event("03:00:05", "B", "CREATE_FAILED", Some("Resource creation cancelled")),
             event("03:00:05", "A", "CREATE_FAILED", Some("Topic already exists\nreally")),

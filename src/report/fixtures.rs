@@ -122,6 +122,7 @@ fn creation() -> Entry {
             expect: Expect::Absent,
             revision: 42,
             cost: (1, 0, 0),
+            depends_on: BTreeSet::new(),
             action: Do::Create {
                 inputs: Arc::new(inputs),
                 token: "landfast-1".to_owned(),

@@ -179,11 +179,16 @@ fn by_type(list: &[ResourceChange]) -> String {
 /// The counts, and the next command.
 fn footer(plan: &Plan, summary: &Summary, paint: Paint) -> String {
     if plan.in_sync() {
-        let waits = if summary.waiting > 0 { format!("; {} waiting", summary.waiting) } else { String::new() };
-        return match summary.objects {
-            0 => "Nothing is declared here, and nothing of ours is left here.\n".to_owned(),
-            objects => format!("{}: {}{waits}.\n", paint.good("In sync"), words::count(objects, "object")),
-        };
+        if summary.objects == 0 {
+            return "Nothing is declared here, and nothing of ours is left here.\n".to_owned();
+        }
+        let mut text = format!("{}: {}", paint.good("In sync"), words::count(summary.objects, "object"));
+        for (number, what) in [(summary.waiting, "waiting"), (summary.refused, "refused")] {
+            if number > 0 {
+                let _ = write!(text, "; {number} {what}");
+            }
+        }
+        return text + ".\n";
     }
     let mut text = paint.title("Plan");
     let _ = write!(text, ": {} to create, {} to update", summary.create, summary.update);

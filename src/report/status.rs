@@ -199,8 +199,15 @@ impl Status {
             () => "False",
         };
         let elapsed: Option<Duration> = self.operation_since.map(|since| words::between(since, now));
-        let message = self.conditions.first().map(|ready| words::clean(&ready.message)).unwrap_or_default();
-        let message = if self.is_stalled() { format!("STALLED, {message}") } else { message };
+        let message = |kind| {
+            let condition = self.conditions.iter().find(|condition| condition.kind == kind);
+            condition.map(|condition| words::clean(&condition.message)).unwrap_or_default()
+        };
+        let message = if self.is_stalled() {
+            format!("STALLED, {}", message(ConditionType::Stalled))
+        } else {
+            message(ConditionType::Ready)
+        };
         vec![
             self.object.clone(),
             ready.to_owned(),
@@ -219,15 +226,14 @@ fn conditions(entry: &Entry) -> Vec<Condition> {
     let under_way = entry.waiting.iter().find(|waiting| !needs_person(waiting));
 
     let stalled = match (entry.refused.first(), approval) {
-        (Some(first), _) => Some((words::guard_reason(first.guard), format!("{} {}", entry.action, refused(entry)))),
+        (Some(first), _) => Some((words::guard_reason(first.guard), refused(entry))),
         (None, Some(approval)) => Some((waiting_reason(approval), waits(entry, approval))),
         (None, None) => None,
     };
     let reconciling = match (under_way, &stalled) {
         (Some(waiting), None) => Some((waiting_reason(waiting), waits(entry, waiting))),
-        (None, None) if entry.step.is_some() || !matches!(entry.action, Action::None | Action::Retain) => {
-            Some(("Progressing", next(entry)))
-        }
+        // A step for an object that is as desired only writes down or tidies up.
+        (None, None) if !matches!(entry.action, Action::None | Action::Retain) => Some(("Progressing", next(entry))),
         _ => None,
     };
     let ready = match (&stalled, &reconciling) {
@@ -268,7 +274,8 @@ fn refused(entry: &Entry) -> String {
         0 | 1 => String::new(),
         number => format!(" ({} more)", words::count(number - 1, "refusal")),
     };
-    format!("refused ({}): {}{more}", words::guard(first.guard), first.reason)
+    let action = if entry.action == Action::None { String::new() } else { format!("{} ", entry.action) };
+    format!("{action}refused ({}): {}{more}", words::guard(first.guard), first.reason)
 }
 
 fn waits(entry: &Entry, waiting: &Waiting) -> String {
@@ -294,6 +301,7 @@ fn waiting_reason(waiting: &Waiting) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Guard, Refusal};
     use crate::report::fixtures::{self, at, key};
 
     fn list() -> StatusList {
@@ -322,6 +330,25 @@ mod tests {
         let statuses = StatusList::of([(&plan, &fixtures::memory())]);
         let ecr = statuses.items.iter().find(|status| status.object == "dev/stack/ecr").unwrap();
         assert!(ecr.is(ConditionType::Ready, ConditionStatus::Unknown));
+    }
+
+    #[test]
+    fn an_object_in_sync_that_a_rule_refuses_is_ready_and_says_so() {
+        let mut plan = fixtures::in_sync();
+        let refusal = Refusal {
+            guard: Guard::RequiredTags,
+            reason: "tag CostCenter is missing".to_owned(),
+            release: "add it".to_owned(),
+        };
+        plan.entries.get_mut(&key("ecr")).unwrap().refused.push(refusal);
+        let list = StatusList::of([(&plan, &fixtures::memory())]);
+        let text = list.text(at("03:12:30"), Paint::Plain);
+        assert!(
+            text.contains("True   UPDATE_COMPLETE  -    STALLED, refused (required tag): tag CostCenter is missing"),
+            "{text}"
+        );
+        let text = crate::report::plan(&plan, Paint::Plain);
+        assert!(text.ends_with("In sync: 2 objects; 1 refused.\n"), "{text}");
     }
 
     #[test]

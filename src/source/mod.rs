@@ -1,1 +1,14 @@
-//! directory → immutable `Snapshot`
+//! Where the manifests come from: a directory, read as of one moment, and the news that it changed.
+//!
+//! Files become an immutable [`Snapshot`](crate::model::Snapshot) here and are never opened again, so that everything
+//! derived from them is of one moment. Nothing here knows what is in a file. News say only *look now*: they may come
+//! late, twice or for nothing, and the daemon's resync makes up for those that do not come at all.
+
+mod error;
+mod git;
+mod read;
+mod watch;
+
+pub use error::SourceError;
+pub use read::read;
+pub use watch::Watch;

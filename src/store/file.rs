@@ -155,7 +155,10 @@ impl Locked {
 
 impl FileRows {
     fn open(path: &Path, lock: Option<File>) -> Result<Self, StoreError> {
-        match Database::builder().set_cache_size(CACHE).create(path) {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE);
+        // Only a draft is made; a file that is gone since it was rehearsed is an error.
+        match if lock.is_some() { builder.open(path) } else { builder.create(path) } {
             Ok(database) => Ok(Self { database, _lock: lock }),
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => Err(StoreError::Locked { path: path.to_owned() }),
             Err(error) => Err(StoreError::transaction("opening")(error.into())),

@@ -68,13 +68,12 @@ impl Store {
     pub fn on(disk: &Disk, cx: &Context) -> Result<Self, StoreError> {
         let rows = disk.take()?;
         let path = Path::new("memory");
-        let state = match State::read(&rows, path)? {
-            Some(state) => state,
-            None => {
-                rows.commit(&state::initial(cx)?)?;
-                State::read(&rows, path)?.ok_or_else(|| StoreError::Foreign { path: path.to_owned() })?
-            }
-        };
+        let mut state = State::read(&rows, path)?;
+        if state.is_none() {
+            rows.commit(&state::initial(cx)?)?;
+            state = State::read(&rows, path)?;
+        }
+        let state = state.ok_or_else(|| StoreError::Foreign { path: path.to_owned() })?;
         Self::begin(Box::new(rows), state, cx)
     }
 

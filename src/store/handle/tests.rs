@@ -1,3 +1,5 @@
+#![expect(clippy::print_stdout, reason = "a child process answers its parent, and measurements are shown")]
+
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -67,6 +69,20 @@ fn what_was_committed_survives_a_crash_and_what_was_cached_does_not() {
         assert_eq!((history[0].sequence, history[0].epoch, history[0].at), (1, 1, cx().now()));
         assert_eq!(history[0].token.as_deref(), Some("token"));
     });
+}
+
+#[test]
+fn a_process_that_is_killed_leaves_a_good_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state");
+    let store = Store::open(&path, &cx()).unwrap();
+    for round in 0..20_u64 {
+        store.update(&key("a"), |memory| memory.applied = Some(round)).unwrap();
+        // What is on the disk now is what a kill at this moment would leave.
+        let left = open_bytes(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(memory_of(&left, "a").unwrap().applied, Some(round));
+        assert_eq!(left.epoch(), 2);
+    }
 }
 
 #[test]
@@ -294,7 +310,7 @@ fn good_bytes() -> Vec<u8> {
 
 #[test]
 fn a_file_of_something_else_is_refused_and_left_alone() {
-    for bytes in [&b"#!/bin/sh\necho a script of twenty lines\n"[..], b"x", &[0; 100_000]] {
+    for bytes in [&b"#!/bin/sh\necho a script of twenty lines\n"[..], b"x", &vec![0; 100_000]] {
         assert!(matches!(open_bytes(bytes), Err(StoreError::Foreign { .. })));
     }
     let directory = tempfile::tempdir().unwrap();

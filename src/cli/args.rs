@@ -1,0 +1,246 @@
+//! What can be asked for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXITS: &str = "Exit codes:
+  0   in sync, or done
+  1   something failed
+  2   there are differences
+  3   a person must decide: approve a plan, release a guard
+  64  the command line is wrong
+  65  the manifests are wrong; nothing was changed";
+
+/// Keeps AWS environments fastened to the manifests in Git.
+#[derive(Debug, Parser)]
+#[command(name = "landfast", version, styles = STYLES, after_help = EXITS, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Directory of the manifests [default: `manifests` if it exists, else the current directory].
+    #[arg(short, long, global = true, env = "LANDFAST_MANIFESTS", value_name = "DIR")]
+    pub manifests: Option<PathBuf>,
+    /// Directory of the journal: what has to outlive the process.
+    #[arg(long, global = true, env = "LANDFAST_STATE", value_name = "DIR", default_value = ".landfast")]
+    pub state: PathBuf,
+    /// The cloud: AWS, or a simulation that is kept in the state directory and needs no account.
+    #[arg(long, global = true, env = "LANDFAST_CLOUD", value_name = "CLOUD", default_value = "aws")]
+    pub cloud: CloudKind,
+    /// Profile of the AWS configuration files.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Endpoint of an emulator or a proxy, in place of AWS's.
+    #[arg(long, global = true, env = "AWS_ENDPOINT_URL", value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// When to colour.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// More log lines on standard error: -v info, -vv debug (LANDFAST_LOG takes a filter).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Form of the log lines.
+    #[arg(long, global = true, env = "LANDFAST_LOG_FORMAT", value_name = "FORM", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Which cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CloudKind {
+    /// Amazon Web Services, or what answers at `--endpoint-url`.
+    Aws,
+    /// The embedded simulation.
+    Sim,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// When a terminal is attached and `NO_COLOR` is not set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Form of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs: versioned, with a schema (`landfast schema`).
+    Json,
+}
+
+/// Form of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// A tree, for the terminal.
+    Tree,
+    /// For Markdown that renders Mermaid.
+    Mermaid,
+    /// For Graphviz.
+    Dot,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the manifests: everything that is wrong, with its place. Asks AWS nothing.
+    Validate {
+        /// Directory of the manifests, in place of --manifests.
+        path: Option<PathBuf>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Print the JSON Schemas of manifests and reports, or write them to a directory.
+    Schema {
+        /// Write one file each to this directory.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Show what depends on what.
+    Graph {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the graph.
+        #[arg(short, long, default_value = "tree")]
+        format: GraphFormat,
+    },
+    /// Show what would be done and why. Changes nothing and leaves nothing behind. Exit 2 if there are differences.
+    Plan {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Do what the plan says, and follow it to its end.
+    Apply {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Do not ask. What policy leaves to a person stays undone.
+        #[arg(short, long)]
+        yes: bool,
+        /// Approve exactly the plan with this digest, as `plan` has shown it; refused if the world has moved.
+        #[arg(long, value_name = "DIGEST")]
+        plan: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// The daemon: watch the manifests and keep every environment as they say.
+    Run {
+        /// Reconcile once, until everything is settled, and end.
+        #[arg(long)]
+        once: bool,
+        /// How often to look although nothing happened, give or take a tenth.
+        #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+        resync: Duration,
+        /// With --cloud sim: how much faster than AWS the simulation is.
+        #[arg(long, value_name = "FACTOR", default_value_t = 60.0, value_parser = factor)]
+        sim_speed: f64,
+    },
+    /// Show how every object stands.
+    Status {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Show it again whenever it changes, until interrupted.
+        #[arg(short, long)]
+        watch: bool,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Explain one object: what it waits for, what went wrong, what would help.
+    Why {
+        /// Its address: dev/stack/network.
+        object: String,
+    },
+    /// Print stack outputs.
+    Outputs {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Print the events of one object's stack, oldest first.
+    Events {
+        /// Its address: dev/stack/network.
+        object: String,
+        /// At most so many, the newest.
+        #[arg(short = 'n', long, default_value_t = 50)]
+        limit: usize,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Delete every stack of an environment, dependants first. Asks for the environment's name.
+    Destroy {
+        /// The environment.
+        environment: String,
+        /// Approve exactly the deletion with this digest, as it was shown.
+        #[arg(long, value_name = "DIGEST")]
+        plan: Option<String>,
+    },
+    /// Show everything on a simulated AWS: deploy, edit, failure, recovery. Needs nothing and touches nothing.
+    Demo,
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text)
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
+        _ => Err("a number greater than 0".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,196 @@
+//! `landfast apply`: does what the plan says, and follows it to its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::plan::{clean, look_ahead, severity, show};
+use crate::cli::args::{Global, Output};
+use crate::cli::exit::{Exit, Trouble};
+use crate::cli::session::{self, Pace, Session};
+use crate::cli::{progress, terminal};
+use crate::controller::{Controller, Ended, Preview, Tender, Until};
+use crate::manifest::Loaded;
+use crate::model::{Consent, Environment, Plan};
+use crate::plan::{Goal, Input, consent};
+use crate::report::{Timeline, to_json};
+
+pub(super) fn run(
+    global: &Global,
+    environment: Option<&str>,
+    yes: bool,
+    digest: Option<&str>,
+    output: Output,
+) -> Result<Exit, Trouble> {
+    let session = Session::start(global, Pace::Virtual)?;
+    let store = session.store()?;
+    let loaded = session::load(&session::root(global), &store)?;
+    session::show_diagnostics(&loaded.diagnostics);
+    let environments = session::choose(&loaded, environment)?;
+    let controller = session.controller(store, progress::listener());
+    let mut worst = Exit::Done;
+    for environment in &environments {
+        let run = Run { session: &session, controller: &controller, loaded: &loaded, environment, goal: Goal::Converge };
+        let exit = run.run(&Approval::of(yes, digest), output)?;
+        worst = if severity(exit) > severity(worst) { exit } else { worst };
+    }
+    Ok(if loaded.broken.is_empty() || environment.is_some() { worst } else { Exit::Manifest })
+}
+
+/// How consent is given.
+pub(super) enum Approval<'a> {
+    /// By typing this answer to the question.
+    Asked { question: String, answer: String },
+    /// By naming the plan.
+    Plan(&'a str),
+    /// Not at all: what needs consent stays undone.
+    None,
+}
+
+impl<'a> Approval<'a> {
+    fn of(yes: bool, digest: Option<&'a str>) -> Self {
+        match digest {
+            Some(digest) => Self::Plan(digest),
+            None if yes => Self::None,
+            None => Self::Asked { question: "Apply this plan? Only `yes` does:".to_owned(), answer: "yes".to_owned() },
+        }
+    }
+}
+
+/// One environment, carried to a goal.
+pub(super) struct Run<'a> {
+    pub(super) session: &'a Session,
+    pub(super) controller: &'a Controller,
+    pub(super) loaded: &'a Loaded,
+    pub(super) environment: &'a Arc<Environment>,
+    pub(super) goal: Goal,
+}
+
+impl Run<'_> {
+    pub(super) fn run(&self, approval: &Approval<'_>, output: Output) -> Result<Exit, Trouble> {
+        let preview = self.session.drive(
+            self.controller,
+            look_ahead(self.controller, self.loaded, self.environment, self.goal),
+        )??;
+        let plan = &preview.looked.plan;
+        if output == Output::Text {
+            show(&self.session.global, output, std::slice::from_ref(plan))?;
+        }
+        let agreed = if plan.in_sync() { Ok(None) } else { self.agree(&preview, approval) };
+        let agreed = match agreed {
+            Ok(agreed) => agreed,
+            Err(trouble) => {
+                self.session.drive(self.controller, clean(self.controller, self.environment, &preview))?;
+                return Err(trouble);
+            }
+        };
+        self.controller.store().consent(&self.environment.name, agreed)?;
+        let ended = self.carry_out()?;
+        self.controller.store().consent(&self.environment.name, None)?;
+        self.report(ended, output)
+    }
+
+    /// Consent to the plan that was shown, or none where none is needed.
+    fn agree(&self, preview: &Preview, approval: &Approval<'_>) -> Result<Option<Consent>, Trouble> {
+        let plan = &preview.looked.plan;
+        match approval {
+            Approval::None => return Ok(None),
+            Approval::Plan(wanted) if session::approves(wanted, &plan.digest) => {}
+            Approval::Plan(wanted) => {
+                let (wanted, now) = ((*wanted).to_owned(), plan.digest.short().to_owned());
+                return Err(Trouble::OtherPlan { wanted, now });
+            }
+            Approval::Asked { question, answer } => {
+                if !terminal::is_attended() {
+                    let digest = plan.digest.short();
+                    let how = format!("nobody is there to ask: approve this plan with `--plan {digest}`");
+                    return Err(Trouble::NobodyToAsk(how));
+                }
+                if terminal::ask(question)? != *answer {
+                    return Err(Trouble::NobodyToAsk("not approved; nothing was changed".to_owned()));
+                }
+            }
+        }
+        let input = Input {
+            desired: &self.loaded.desired,
+            environment: self.environment,
+            observation: &preview.looked.observation,
+            memory: &preview.looked.memory,
+            now: self.session.cx.now(),
+            goal: self.goal,
+            busy: &std::collections::BTreeSet::new(),
+        };
+        Ok(Some(consent(plan, &input, whoami(), self.session.cx.now())))
+    }
+
+    fn carry_out(&self) -> Result<Ended, Trouble> {
+        let mut desired = self.loaded.desired.clone();
+        let ours = |name: &crate::model::EnvName| *name == self.environment.name;
+        desired.environments.entry(self.environment.name.clone()).or_insert_with(|| Arc::clone(self.environment));
+        debug_assert!(desired.environments.keys().any(ours), "the environment is among the loaded ones");
+        self.controller.board.publish(desired, &std::collections::BTreeSet::new());
+        let tender = Tender::new(self.controller, self.environment.name.clone(), self.goal, Until::Settled);
+        Ok(self.session.drive(self.controller, tender.run())??)
+    }
+
+    fn report(&self, ended: Ended, output: Output) -> Result<Exit, Trouble> {
+        let Ended::Settled(plan) = ended else { return Err(Trouble::Interrupted) };
+        let timeline = self.timeline();
+        match output {
+            Output::Text => {
+                let paint = terminal::paint(&self.session.global);
+                if !timeline.bars.is_empty() {
+                    terminal::print(&format!("\n{}", timeline.text(paint)))?;
+                }
+                if plan.in_sync() {
+                    terminal::print(&format!("\n{} is in sync.\n", self.environment.name))?;
+                } else {
+                    terminal::print("\n")?;
+                    show(&self.session.global, output, std::slice::from_ref(&*plan))?;
+                }
+            }
+            Output::Json => {
+                let text = to_json(&Applied::of(&plan, &timeline));
+                terminal::print(&text.map_err(|error| Trouble::machine("the report could not be written", error))?)?;
+            }
+        }
+        Ok(Exit::of_settled(&plan))
+    }
+
+    fn timeline(&self) -> Timeline {
+        let spans: Vec<_> = self
+            .controller
+            .narrator()
+            .spans()
+            .into_iter()
+            .filter(|span| span.key.environment == self.environment.name)
+            .collect();
+        let stacks = self.environment.stacks.iter();
+        let dependencies: BTreeMap<_, _> = stacks.map(|(key, spec)| (key.clone(), spec.depends_on.clone())).collect();
+        Timeline::of(&spans, &dependencies)
+    }
+}
+
+/// What `apply -o json` prints: the plan as it is in the end, and what was done when.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Applied<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    plan: crate::report::PlanDocument,
+    timeline: &'a Timeline,
+}
+
+impl<'a> Applied<'a> {
+    fn of(plan: &Plan, timeline: &'a Timeline) -> Self {
+        let plan = crate::report::PlanDocument::of(plan);
+        Self { api_version: crate::report::API_VERSION, kind: "Applied", plan, timeline }
+    }
+}
+
+/// Who approves, as far as the machine knows.
+fn whoami() -> String {
+    ["LANDFAST_USER", "SUDO_USER", "USER"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_else(|| "unknown".to_owned())
+}

@@ -1,0 +1,27 @@
+//! `landfast destroy`: every stack of an environment, dependants first.
+
+use super::apply::{Approval, Run};
+use crate::cli::args::{Global, Output};
+use crate::cli::exit::{Exit, Trouble};
+use crate::cli::progress;
+use crate::cli::session::{self, Pace, Session};
+use crate::plan::Goal;
+
+pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> Result<Exit, Trouble> {
+    let session = Session::start(global, Pace::Virtual)?;
+    let store = session.store()?;
+    let loaded = session::load(&session::root(global), &store)?;
+    session::show_diagnostics(&loaded.diagnostics);
+    let chosen = session::choose(&loaded, Some(environment))?;
+    let controller = session.controller(store, progress::listener());
+    let approval = match digest {
+        Some(digest) => Approval::Plan(digest),
+        None => Approval::Asked {
+            question: format!("Everything above is deleted. Type the name of the environment ({environment}) to go on:"),
+            answer: environment.to_owned(),
+        },
+    };
+    let [environment] = chosen.as_slice() else { return Ok(Exit::Done) };
+    let run = Run { session: &session, controller: &controller, loaded: &loaded, environment, goal: Goal::Destroy };
+    run.run(&approval, Output::Text)
+}

@@ -1,0 +1,40 @@
+//! One file for each command.
+
+mod apply;
+mod completions;
+mod demo;
+mod destroy;
+mod events;
+mod graph;
+mod outputs;
+mod plan;
+mod run;
+mod schema;
+mod status;
+mod validate;
+mod why;
+
+use super::args::{Cli, Command};
+use super::exit::{Exit, Trouble};
+
+/// Runs the command that was asked for.
+pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
+    let global = cli.global;
+    match cli.command {
+        Command::Validate { path, output } => validate::run(&global, path, output),
+        Command::Schema { out } => schema::run(out.as_deref()),
+        Command::Graph { environment, format } => graph::run(&global, environment.as_deref(), format),
+        Command::Plan { environment, output } => plan::run(&global, environment.as_deref(), output),
+        Command::Apply { environment, yes, plan, output } => {
+            apply::run(&global, environment.as_deref(), yes, plan.as_deref(), output)
+        }
+        Command::Run { once, resync, sim_speed } => run::run(&global, once, resync, sim_speed),
+        Command::Status { environment, watch, output } => status::run(&global, environment.as_deref(), watch, output),
+        Command::Why { object } => why::run(&global, &object),
+        Command::Outputs { environment, output } => outputs::run(&global, environment.as_deref(), output),
+        Command::Events { object, limit, output } => events::run(&global, &object, limit, output),
+        Command::Destroy { environment, plan } => destroy::run(&global, &environment, plan.as_deref()),
+        Command::Demo => demo::run(&global),
+        Command::Completions { shell } => completions::run(shell),
+    }
+}

@@ -1,0 +1,71 @@
+//! `landfast plan`: what would be done, and why.
+
+use std::sync::Arc;
+
+use crate::cli::args::{Global, Output};
+use crate::cli::exit::{Exit, Trouble};
+use crate::cli::session::{self, Pace, Session};
+use crate::cli::{progress, terminal};
+use crate::controller::{Controller, Preview, preview};
+use crate::manifest::Loaded;
+use crate::model::{Environment, Plan};
+use crate::plan::Goal;
+use crate::report;
+
+pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
+    let session = Session::start(global, Pace::Virtual)?;
+    let store = session.store()?;
+    let loaded = session::load(&session::root(global), &store)?;
+    session::show_diagnostics(&loaded.diagnostics);
+    let environments = session::choose(&loaded, environment)?;
+    let controller = session.controller(store, progress::silent());
+    let plans = session.drive(&controller, async {
+        let mut plans = Vec::new();
+        for environment in &environments {
+            let preview = look_ahead(&controller, &loaded, environment, Goal::Converge).await?;
+            clean(&controller, environment, &preview).await;
+            plans.push(preview.looked.plan);
+        }
+        Ok::<_, Trouble>(plans)
+    })??;
+    show(global, output, &plans)?;
+    let worst = plans.iter().map(Exit::of_shown).max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
+    Ok(if loaded.broken.is_empty() || environment.is_some() { worst } else { Exit::Manifest })
+}
+
+/// A failure is worse than a question, and a question worse than a difference.
+pub(super) fn severity(exit: Exit) -> u8 {
+    match exit {
+        Exit::Done => 0,
+        Exit::Differs => 1,
+        Exit::Waiting => 2,
+        Exit::Failed => 3,
+        Exit::Usage | Exit::Manifest => 4,
+    }
+}
+
+pub(super) async fn look_ahead(
+    controller: &Controller,
+    loaded: &Loaded,
+    environment: &Arc<Environment>,
+    goal: Goal,
+) -> Result<Preview, Trouble> {
+    Ok(preview(controller, &loaded.desired, environment, goal).await?)
+}
+
+/// Removes what the preview has made, and says so if something stays.
+pub(super) async fn clean(controller: &Controller, environment: &Environment, preview: &Preview) {
+    for outcome in preview.clean(controller, environment).await {
+        terminal::note(&format!("note: a change set of the preview is left, and will be removed by the next look: {outcome}"));
+    }
+}
+
+pub(super) fn show(global: &Global, output: Output, plans: &[Plan]) -> Result<(), Trouble> {
+    match output {
+        Output::Text => terminal::print(&report::plans(plans, terminal::paint(global))),
+        Output::Json => {
+            let text = report::plans_json(plans);
+            terminal::print(&text.map_err(|error| Trouble::machine("the plan could not be written", error))?)
+        }
+    }
+}

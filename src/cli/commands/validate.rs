@@ -1,0 +1,52 @@
+//! `landfast validate`: everything that is wrong with the manifests, at once.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::cli::args::{Global, Output};
+use crate::cli::exit::{Exit, Trouble};
+use crate::cli::{session, terminal};
+use crate::manifest::Diagnostic;
+use crate::report::{API_VERSION, to_json};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Validation<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    valid: bool,
+    environments: usize,
+    stacks: usize,
+    broken: Vec<String>,
+    diagnostics: &'a [Diagnostic],
+}
+
+pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Result<Exit, Trouble> {
+    let root = path.unwrap_or_else(|| session::root(global));
+    let loaded = session::load_unrecorded(&root)?;
+    let errors = session::errors(&loaded.diagnostics);
+    let environments = loaded.desired.environments.len();
+    let stacks = loaded.desired.environments.values().map(|environment| environment.stacks.len()).sum();
+    match output {
+        Output::Json => {
+            let report = Validation {
+                api_version: API_VERSION,
+                kind: "Validation",
+                valid: errors == 0,
+                environments,
+                stacks,
+                broken: loaded.broken.iter().map(ToString::to_string).collect(),
+                diagnostics: &loaded.diagnostics,
+            };
+            terminal::print(&to_json(&report).map_err(|error| Trouble::machine("the report could not be written", error))?)?;
+        }
+        Output::Text => {
+            session::show_diagnostics(&loaded.diagnostics);
+            let warnings = loaded.diagnostics.len() - errors;
+            let found = format!("{}: {environments} environments, {stacks} stacks", root.display());
+            terminal::print(&format!("{found}, {errors} errors, {warnings} warnings\n"))?;
+        }
+    }
+    Ok(if errors == 0 { Exit::Done } else { Exit::Manifest })
+}

@@ -1,0 +1,149 @@
+//! Exit codes, and everything that can end a command early.
+
+use std::process::ExitCode;
+
+use crate::model::{Action, Guard, InvalidName, Plan, Waiting};
+use crate::source::SourceError;
+use crate::store::StoreError;
+
+/// How a command ended. Documented in the README; scripts rely on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// In sync, or done.
+    Done = 0,
+    /// Something failed.
+    Failed = 1,
+    /// There are differences.
+    Differs = 2,
+    /// A person must decide.
+    Waiting = 3,
+    /// The command line is wrong (sysexits `EX_USAGE`).
+    Usage = 64,
+    /// The manifests are wrong (sysexits `EX_DATAERR`).
+    Manifest = 65,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// How a plan that was only shown ends the command.
+    #[must_use]
+    pub fn of_shown(plan: &Plan) -> Self {
+        match Self::of_settled(plan) {
+            Self::Waiting | Self::Differs => Self::Differs,
+            exit => exit,
+        }
+    }
+
+    /// How a plan that was carried out as far as possible ends the command.
+    #[must_use]
+    pub fn of_settled(plan: &Plan) -> Self {
+        let entries = || plan.entries.values();
+        let failed = entries().any(|entry| {
+            entry.action == Action::Unknown
+                || entry.refused.iter().any(|refusal| matches!(refusal.guard, Guard::Stalled | Guard::ChangeSet))
+                || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Backoff { .. } | Waiting::Unknown { .. }))
+        });
+        let asks = entries().any(|entry| {
+            !entry.refused.is_empty() || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Approval { .. }))
+        });
+        match () {
+            () if failed => Self::Failed,
+            () if asks => Self::Waiting,
+            () if !entries().all(|entry| matches!(entry.action, Action::None | Action::Retain)) => Self::Differs,
+            () => Self::Done,
+        }
+    }
+}
+
+/// What ends a command before it could do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The manifests' directory could not be read.
+    #[error("the manifests could not be read")]
+    Source(#[source] SourceError),
+    /// The journal could not be opened or written.
+    #[error("the journal could not be used")]
+    Store(#[source] StoreError),
+    /// The manifests have errors, which have been shown.
+    #[error("{0}; nothing was changed")]
+    Manifest(String),
+    /// No environment of that name.
+    #[error("there is no environment `{name}`{}", choices(.known))]
+    NoSuchEnvironment {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// Not an object's address.
+    #[error("the object is not named well")]
+    Address(#[source] InvalidName),
+    /// No such object.
+    #[error("there is no object `{0}`: `landfast status` lists them")]
+    NoSuchObject(String),
+    /// A person has to be asked, and nobody is there.
+    #[error("{0}")]
+    NobodyToAsk(String),
+    /// The plan is not the one that was approved.
+    #[error("the plan is {now}, not {wanted}: the world has moved since it was shown. Look at the new one and approve that")]
+    OtherPlan {
+        /// The approved digest.
+        wanted: String,
+        /// The present one.
+        now: String,
+    },
+    /// A call to AWS failed.
+    #[error("AWS could not be asked")]
+    Port(#[source] crate::ports::PortError),
+    /// Something of the machine's failed.
+    #[error("{doing}")]
+    Machine {
+        /// What was attempted.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The simulation stands still.
+    #[error("the simulation waits for something that never happens: please report this")]
+    Deadlock,
+    /// The command was interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+fn choices(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!(": there are {}", known.join(", ")) }
+}
+
+impl Trouble {
+    /// The exit code it ends the command with.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Manifest(_) => Exit::Manifest,
+            Self::NoSuchEnvironment { .. } | Self::Address(_) | Self::NoSuchObject(_) => Exit::Usage,
+            Self::NobodyToAsk(_) | Self::OtherPlan { .. } => Exit::Waiting,
+            _ => Exit::Failed,
+        }
+    }
+
+    /// The machine failed while `doing` something.
+    pub fn machine(
+        doing: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Machine { doing: doing.into(), source: source.into() }
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,75 @@
+//! Progress on standard error: a line for each running stack while a terminal is attached, plain lines otherwise.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+
+use super::terminal;
+use crate::controller::Listener;
+use crate::model::Key;
+use crate::report::Progress;
+
+/// A listener for this terminal, or for none.
+pub(super) fn listener() -> Listener {
+    if std::io::stderr().is_terminal() { attended() } else { plain() }
+}
+
+/// One line for each thing that happens.
+pub(super) fn plain() -> Listener {
+    Arc::new(|at: Timestamp, progress: &Progress| {
+        if let Some(line) = progress.line(at) {
+            terminal::note(&line);
+        }
+    })
+}
+
+/// Nothing: for commands that only look.
+pub(super) fn silent() -> Listener {
+    Arc::new(|_, _| {})
+}
+
+fn attended() -> Listener {
+    let board = MultiProgress::new();
+    let running: Mutex<BTreeMap<Key, ProgressBar>> = Mutex::default();
+    Arc::new(move |at: Timestamp, progress: &Progress| {
+        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+        match progress {
+            Progress::Began { key, stack_name, .. } => {
+                let bar = board.add(ProgressBar::new_spinner());
+                bar.set_style(style());
+                bar.set_prefix(stack_name.to_string());
+                bar.enable_steady_tick(Duration::from_millis(120));
+                if let Some(old) = running.insert(key.clone(), bar) {
+                    old.finish_and_clear();
+                }
+                return;
+            }
+            Progress::Moved { key, status, .. } => {
+                if let Some(bar) = running.get(key) {
+                    bar.set_message(status.to_string());
+                }
+                return;
+            }
+            Progress::Concluded { key, .. } => {
+                if let Some(bar) = running.remove(key) {
+                    bar.finish_and_clear();
+                }
+            }
+            Progress::Took { .. } | Progress::LookedAt { .. } => return,
+            _ => {}
+        }
+        if let Some(line) = progress.line(at) {
+            // The terminal may have gone away; the work goes on.
+            let _ = board.println(line);
+        }
+    })
+}
+
+fn style() -> ProgressStyle {
+    let template = "{spinner} {elapsed_precise} {prefix:40!} {msg}";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}

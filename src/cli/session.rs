@@ -1,0 +1,275 @@
+//! The composition root: which clock, which cloud, which manifests, which journal.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::args::{CloudKind, Global};
+use super::exit::Trouble;
+use super::terminal;
+use crate::aws::{AwsCloud, Settings};
+use crate::context::{Context, Virtual};
+use crate::controller::{Controller, Listener};
+use crate::manifest::{self, Diagnostic, Loaded, Severity};
+use crate::model::{Digest, Environment, Revision, Snapshot};
+use crate::ports::Cloud;
+use crate::sim::{SimCloud, SimConfig};
+use crate::source;
+use crate::store::{Store, StoreError};
+
+/// How long a stopped command may take to end (the README promises ten seconds, process exit included).
+const GRACE: Duration = Duration::from_secs(9);
+
+/// How the time of the simulation passes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Pace {
+    /// As fast as everything is done: a deployment of an hour takes a moment.
+    Virtual,
+    /// As in the real world, so much faster.
+    Real(f64),
+}
+
+enum Clockwork {
+    Virtual(Virtual),
+    Real(tokio::runtime::Runtime),
+}
+
+/// Everything a command needs, put together.
+pub(super) struct Session {
+    pub(super) global: Global,
+    pub(super) cx: Context,
+    clockwork: Clockwork,
+    cloud: Arc<dyn Cloud>,
+    /// The simulation, if that is the cloud: saved when the command ends.
+    simulation: Option<SimCloud>,
+}
+
+/// What is saved of the simulation between two commands.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    version: u32,
+    now: Timestamp,
+    world: serde_json::Value,
+}
+
+impl Session {
+    /// Puts everything together. AWS always runs in real time.
+    pub(super) fn start(global: &Global, pace: Pace) -> Result<Self, Trouble> {
+        match global.cloud {
+            CloudKind::Aws => {
+                let (clockwork, cx) = real()?;
+                let Clockwork::Real(runtime) = &clockwork else { return Err(Trouble::Deadlock) };
+                let settings = Settings {
+                    profile: global.profile.clone(),
+                    endpoint_url: global.endpoint_url.clone(),
+                    ..Settings::default()
+                };
+                let cloud = Arc::new(runtime.block_on(AwsCloud::connect(settings)));
+                Ok(Self { global: global.clone(), cx, clockwork, cloud, simulation: None })
+            }
+            CloudKind::Sim => Self::simulated(global, pace),
+        }
+    }
+
+    fn simulated(global: &Global, pace: Pace) -> Result<Self, Trouble> {
+        let saved = load_simulation(&global.state)?;
+        let (clockwork, cx, speed) = match pace {
+            Pace::Virtual => {
+                let clock = Virtual::starting_at(saved.as_ref().map_or_else(Timestamp::now, |saved| saved.now));
+                let cx = Context::simulated(&clock, 0);
+                (Clockwork::Virtual(clock), cx, 1.0)
+            }
+            Pace::Real(speed) => {
+                let (clockwork, cx) = real()?;
+                (clockwork, cx, speed)
+            }
+        };
+        let simulation = SimCloud::new(cx.clone(), SimConfig { speed, ..SimConfig::default() });
+        if let Some(saved) = saved {
+            let restored = simulation.restore(saved.world);
+            restored.map_err(|error| Trouble::machine("the saved simulation could not be read; delete sim.json", error))?;
+        }
+        let cloud = Arc::new(simulation.clone());
+        Ok(Self { global: global.clone(), cx, clockwork, cloud, simulation: Some(simulation) })
+    }
+
+    /// The journal, for this process alone.
+    pub(super) fn store(&self) -> Result<Store, Trouble> {
+        let path = self.global.state.join(match self.global.cloud {
+            CloudKind::Aws => "journal.redb",
+            CloudKind::Sim => "sim-journal.redb",
+        });
+        Ok(Store::open(&path, &self.cx)?)
+    }
+
+    /// The journal, or an empty one where another process has it: good enough for looking.
+    pub(super) fn store_for_looking(&self) -> Result<Store, Trouble> {
+        match self.store() {
+            Err(Trouble::Store(StoreError::Locked { .. })) => {
+                terminal::note("note: another landfast has the journal; looking without what it remembers");
+                Ok(Store::in_memory(&self.cx)?)
+            }
+            other => other,
+        }
+    }
+
+    /// The loop over this session's cloud.
+    pub(super) fn controller(&self, store: Store, listener: Listener) -> Controller {
+        Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener)
+    }
+
+    /// The cloud.
+    pub(super) fn simulation(&self) -> Option<&SimCloud> {
+        self.simulation.as_ref()
+    }
+
+    /// Runs a future to its end. When the process is told to stop, `controller` is, and the future may finish what is
+    /// safe.
+    pub(super) fn drive<F: Future>(&self, controller: &Controller, future: F) -> Result<F::Output, Trouble> {
+        let outcome = match &self.clockwork {
+            Clockwork::Virtual(clock) => clock.drive(future).ok_or(Trouble::Deadlock),
+            Clockwork::Real(runtime) => runtime.block_on(async {
+                let mut future = std::pin::pin!(future);
+                tokio::select! {
+                    biased;
+                    output = &mut future => return Ok(output),
+                    signal = told_to_stop() => signal?,
+                }
+                controller.stop();
+                self.cx.timeout(GRACE, future).await.ok_or(Trouble::Interrupted)
+            }),
+        };
+        self.save()?;
+        outcome
+    }
+
+    /// Keeps the simulation for the next command.
+    pub(super) fn save(&self) -> Result<(), Trouble> {
+        let Some(simulation) = &self.simulation else { return Ok(()) };
+        let doing = "the simulation could not be saved";
+        let world = simulation.snapshot().map_err(|error| Trouble::machine(doing, error))?;
+        let saved = Saved { version: 1, now: self.cx.now(), world };
+        let text = serde_json::to_vec(&saved).map_err(|error| Trouble::machine(doing, error))?;
+        let path = self.global.state.join("sim.json");
+        let fresh = self.global.state.join("sim.json.new");
+        std::fs::create_dir_all(&self.global.state)
+            .and_then(|()| std::fs::write(&fresh, text))
+            .and_then(|()| std::fs::rename(&fresh, &path))
+            .map_err(|error| Trouble::machine(doing, error))
+    }
+}
+
+fn real() -> Result<(Clockwork, Context), Trouble> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Trouble::machine("the runtime could not be started", error))?;
+    let cx = Context::system().map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))?;
+    Ok((Clockwork::Real(runtime), cx))
+}
+
+fn load_simulation(state: &Path) -> Result<Option<Saved>, Trouble> {
+    let path = state.join("sim.json");
+    let doing = || format!("the saved simulation {} could not be read; delete it to begin anew", path.display());
+    match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Trouble::machine(doing(), error)),
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| Trouble::machine(doing(), error)),
+    }
+}
+
+async fn told_to_stop() -> Result<(), Trouble> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |error| Trouble::machine("signals could not be listened to", error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Where the manifests are.
+pub(super) fn root(global: &Global) -> PathBuf {
+    match &global.manifests {
+        Some(path) => path.clone(),
+        None if Path::new("manifests").is_dir() => PathBuf::from("manifests"),
+        None => PathBuf::from("."),
+    }
+}
+
+/// Reads the manifests' files.
+pub(super) fn read(root: &Path) -> Result<Snapshot, Trouble> {
+    source::read(root).map_err(Trouble::Source)
+}
+
+/// Reads the manifests without a journal: for commands that only look at files.
+pub(super) fn load_unrecorded(root: &Path) -> Result<Loaded, Trouble> {
+    let snapshot = read(root)?;
+    let revision = Revision { sequence: 0, content: snapshot.content.clone(), commit: snapshot.commit.clone() };
+    Ok(manifest::load(&snapshot, revision))
+}
+
+/// Reads the manifests and gives the revision its place in the journal.
+pub(super) fn load(root: &Path, store: &Store) -> Result<Loaded, Trouble> {
+    let snapshot = read(root)?;
+    let revision = store.revise(&snapshot.content, snapshot.commit.as_deref())?;
+    Ok(manifest::load(&snapshot, revision))
+}
+
+/// Shows what is wrong with the manifests, on standard error.
+pub(super) fn show_diagnostics(diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        terminal::note(&render(diagnostic));
+    }
+}
+
+/// A diagnostic with its snippet.
+pub(super) fn render(diagnostic: &Diagnostic) -> String {
+    let mut text = String::new();
+    let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
+    if handler.render_report(&mut text, diagnostic).is_err() {
+        text = diagnostic.to_string();
+    }
+    text
+}
+
+/// How many errors.
+pub(super) fn errors(diagnostics: &[Diagnostic]) -> usize {
+    diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
+}
+
+/// The environments that a command is about. A broken one is an error if it was asked for by name; otherwise the
+/// others go ahead.
+pub(super) fn choose(loaded: &Loaded, name: Option<&str>) -> Result<Vec<Arc<Environment>>, Trouble> {
+    let environments = &loaded.desired.environments;
+    let Some(name) = name else {
+        if environments.is_empty() {
+            return Err(broken(loaded));
+        }
+        return Ok(environments.values().cloned().collect());
+    };
+    if loaded.broken.iter().any(|broken| broken.as_str() == name) {
+        return Err(broken(loaded));
+    }
+    let found = environments.iter().find(|(known, _)| known.as_str() == name).map(|(_, environment)| environment);
+    let known = || environments.keys().chain(&loaded.broken).map(ToString::to_string).collect();
+    let missing = || Trouble::NoSuchEnvironment { name: name.to_owned(), known: known() };
+    Ok(vec![Arc::clone(found.ok_or_else(missing)?)])
+}
+
+fn broken(loaded: &Loaded) -> Trouble {
+    let count = errors(&loaded.diagnostics);
+    Trouble::Manifest(format!("the manifests have {count} error{}", if count == 1 { "" } else { "s" }))
+}
+
+/// Whether a digest was given that begins that of the plan: at least the twelve digits that are shown.
+pub(super) fn approves(wanted: &str, digest: &Digest) -> bool {
+    wanted.len() >= 12 && digest.as_str().starts_with(wanted)
+}

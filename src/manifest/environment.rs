@@ -1,0 +1,268 @@
+//! From an `Environment` document to what its stacks are instantiated with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::diagnostic::{Problem, Report};
+use super::document::{EnvironmentDocument, EnvironmentSpec, Mismatch, RoleSpec, ValueTree, decode};
+use super::files::{Doc, beside, text};
+use super::parameters::{self, FileEntry};
+use super::policy::policy;
+use super::render::{Names, Site};
+use crate::model::{AssumeRole, EnvName, Environment, InvalidName, Scope, Snapshot};
+use crate::yaml::{Entry, Span};
+
+/// An environment that could be read, without its stacks.
+pub(super) struct Env<'s> {
+    pub(super) doc: Doc<'s>,
+    /// Without stacks.
+    pub(super) shell: Environment,
+    pub(super) values: BTreeMap<String, String>,
+    pub(super) parameters: BTreeMap<String, FileEntry>,
+    pub(super) parameter_file: Option<Arc<str>>,
+    /// The manifest files that it includes.
+    pub(super) includes: BTreeSet<Arc<str>>,
+}
+
+static NOTHING: BTreeSet<String> = BTreeSet::new();
+
+impl Env<'_> {
+    /// What `${…}` stands for in a stack of this region.
+    pub(super) fn names<'a>(&'a self, region: &'a str, secrets: &'a BTreeSet<String>) -> Names<'a> {
+        Names {
+            env: self.shell.name.as_str(),
+            system: &self.shell.system,
+            account: self.shell.scope.account.as_str(),
+            region,
+            values: &self.values,
+            parameters: &self.parameters,
+            secrets,
+        }
+    }
+}
+
+/// Turns a schema mismatch that only serde saw into a problem at its place.
+pub(super) fn mismatch(doc: &Doc<'_>, mismatch: &Mismatch) -> Problem {
+    let path: Vec<&str> = mismatch.path.iter().map(String::as_str).collect();
+    Problem::error("wrong-type", mismatch.message.clone(), &doc.file, doc.span(&path))
+}
+
+struct Reader<'r, 's> {
+    snapshot: &'s Snapshot,
+    /// Manifest files that hold stacks, or that could not be read.
+    manifests: &'r BTreeSet<Arc<str>>,
+    problems: Vec<Problem>,
+}
+
+/// Reads an environment whose name is known. What is wrong goes to the report; what can be used is returned even so,
+/// so that everything else is checked too.
+pub(super) fn read<'s>(
+    name: &EnvName,
+    doc: Doc<'s>,
+    snapshot: &'s Snapshot,
+    manifests: &BTreeSet<Arc<str>>,
+    report: &mut Report,
+) -> Option<Env<'s>> {
+    let mut reader = Reader { snapshot, manifests, problems: Vec::new() };
+    let env = reader.environment(name, doc, report);
+    for problem in reader.problems {
+        report.add(problem, [name]);
+    }
+    env
+}
+
+impl<'s> Reader<'_, 's> {
+    fn environment(&mut self, name: &EnvName, doc: Doc<'s>, report: &mut Report) -> Option<Env<'s>> {
+        let document: EnvironmentDocument = match decode(&doc.root) {
+            Ok(document) => document,
+            Err(why) => {
+                self.problems.push(mismatch(&doc, &why));
+                return None;
+            }
+        };
+        let spec = document.spec;
+        let account = self.valid(&doc, "account", spec.account.parse());
+        let region = self.valid(&doc, "region", spec.region.parse());
+        let policy = policy(&spec.policy).map_err(|wrong| {
+            for (path, why) in wrong {
+                self.problems.push(Problem::error("invalid-value", why, &doc.file, doc.span(&path)));
+            }
+        });
+        let (none, empty) = (BTreeMap::new(), BTreeMap::new());
+        let names = Names {
+            env: name.as_str(),
+            system: &spec.system,
+            account: &spec.account,
+            region: &spec.region,
+            values: &none,
+            parameters: &empty,
+            secrets: &NOTHING,
+        };
+        let values = self.values(&doc, &spec, &names);
+        let names = Names { values: &values, ..names };
+        let role = self.role(&doc, &spec, &names);
+        let tags = self.tags(&doc, &spec, &names);
+        let template_bucket = spec.template_bucket.as_ref().and_then(|text| {
+            names.literal(
+                text,
+                Site { file: &doc.file, source: doc.source, span: doc.span(&["spec", "templateBucket"]) },
+                &mut self.problems,
+            )
+        });
+        let includes = self.includes(&doc, &spec, &names);
+        let (parameter_file, parameters) = self.parameters(&doc, &spec, &names, report);
+        let shell = Environment {
+            name: name.clone(),
+            system: spec.system.clone(),
+            scope: Scope { account: account?, region: region? },
+            role: role.ok()?,
+            tags,
+            policy: policy.ok()?,
+            template_bucket,
+            stacks: BTreeMap::new(),
+        };
+        Some(Env { doc, shell, values, parameters, parameter_file, includes })
+    }
+
+    fn valid<T>(&mut self, doc: &Doc<'_>, field: &str, value: Result<T, InvalidName>) -> Option<T> {
+        value
+            .map_err(|why| {
+                let problem = Problem::error("invalid-value", why.to_string(), &doc.file, doc.span(&["spec", field]));
+                self.problems.push(problem);
+            })
+            .ok()
+    }
+
+    fn values(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec, names: &Names<'_>) -> BTreeMap<String, String> {
+        let mut flat = BTreeMap::new();
+        let mut path = vec!["spec", "values"];
+        let entries = doc.entries(&path);
+        self.branch(doc, &spec.values, entries, &mut path, names, &mut flat);
+        flat
+    }
+
+    fn branch<'n>(
+        &mut self,
+        doc: &Doc<'_>,
+        tree: &BTreeMap<String, ValueTree>,
+        entries: &'n [Entry],
+        path: &mut Vec<&'n str>,
+        names: &Names<'_>,
+        flat: &mut BTreeMap<String, String>,
+    ) {
+        for entry in entries {
+            path.push(&entry.key);
+            match tree.get(&entry.key) {
+                Some(ValueTree::Branch(inner)) => self.branch(doc, inner, entry.value.entries(), path, names, flat),
+                Some(ValueTree::Leaf(_)) => {
+                    let text = parameters::joined(&entry.value).unwrap_or_default();
+                    let value = names.literal(&text, Site::of(doc, &entry.value), &mut self.problems);
+                    flat.insert(path.get(2..).unwrap_or_default().join("."), value.unwrap_or_default());
+                }
+                None => {}
+            }
+            path.pop();
+        }
+    }
+
+    fn role(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec, names: &Names<'_>) -> Result<Option<AssumeRole>, ()> {
+        let (arn, external_id, session_name, path) = match &spec.role {
+            None => return Ok(None),
+            Some(RoleSpec::Arn(arn)) => (arn, None, None, vec!["spec", "role"]),
+            Some(RoleSpec::Full(role)) => {
+                (&role.arn, role.external_id.clone(), role.session_name.clone(), vec!["spec", "role", "arn"])
+            }
+        };
+        let span = doc.span(&path);
+        let site = Site { file: &doc.file, source: doc.source, span };
+        let arn = names.literal(arn, site, &mut self.problems).ok_or(())?;
+        let arn = arn.parse().map_err(|why: InvalidName| {
+            self.problems.push(Problem::error("invalid-value", why.to_string(), &doc.file, span));
+        })?;
+        Ok(Some(AssumeRole { arn, external_id, session_name: session_name.unwrap_or_else(|| "landfast".to_owned()) }))
+    }
+
+    fn tags(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec, names: &Names<'_>) -> BTreeMap<String, String> {
+        let mut tags = BTreeMap::new();
+        for entry in doc.entries(&["spec", "tags"]).iter().filter(|entry| spec.tags.contains_key(&entry.key)) {
+            let text = parameters::joined(&entry.value).unwrap_or_default();
+            if let Some(text) = names.literal(&text, Site::of(doc, &entry.value), &mut self.problems) {
+                tags.insert(entry.key.clone(), text);
+            }
+        }
+        tags
+    }
+
+    fn includes(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec, names: &Names<'_>) -> BTreeSet<Arc<str>> {
+        let mut files = BTreeSet::new();
+        let nodes = doc.items(&["spec", "include"]);
+        for (include, node) in spec.include.iter().zip(nodes) {
+            let site = Site::of(doc, node);
+            let Some(include) = names.literal(include, site, &mut self.problems) else { continue };
+            let found = beside(&doc.file, &include).map(|path| (self.below(&path), self.exists(&path)));
+            match found {
+                Some((manifests, true)) => files.extend(manifests),
+                _ => {
+                    let message = format!("there is nothing at `{include}`");
+                    let help = "paths are relative to this file and stay below the root of the manifests";
+                    self.problems.push(Problem::error("include-not-found", message, &doc.file, site.span).help(help));
+                }
+            }
+        }
+        files
+    }
+
+    /// The manifests that are `path`, or below it.
+    fn below(&self, path: &str) -> Vec<Arc<str>> {
+        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let range = (Bound::Included(prefix.as_str()), Bound::Unbounded);
+        let inside = self.manifests.range::<str, _>(range).take_while(|file| file.starts_with(&prefix));
+        self.manifests.get(path).into_iter().chain(inside).cloned().collect()
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let files = &self.snapshot.files;
+        files.contains_key(path)
+            || files
+                .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
+                .next()
+                .is_some_and(|(file, _)| file.starts_with(&prefix))
+    }
+
+    fn parameters(
+        &mut self,
+        doc: &Doc<'_>,
+        spec: &EnvironmentSpec,
+        names: &Names<'_>,
+        report: &mut Report,
+    ) -> (Option<Arc<str>>, BTreeMap<String, FileEntry>) {
+        let Some(path) = &spec.parameters else { return (None, BTreeMap::new()) };
+        let site = Site { file: &doc.file, source: doc.source, span: doc.span(&["spec", "parameters"]) };
+        let Some(path) = names.literal(path, site, &mut self.problems) else { return (None, BTreeMap::new()) };
+        let found = beside(&doc.file, &path).unwrap_or_else(|| path.clone());
+        let file: Arc<str> = Arc::from(found.as_str());
+        let source = match text(self.snapshot, &found) {
+            Ok(source) => source,
+            Err((code, message, span)) => {
+                let problem = if span == Span::default() {
+                    Problem::error(code, message, &doc.file, site.span)
+                } else {
+                    Problem::error(code, message, &file, span)
+                };
+                self.problems.push(problem);
+                return (None, BTreeMap::new());
+            }
+        };
+        match parameters::read(&file, source) {
+            Ok(entries) => (Some(file), entries),
+            Err(problems) => {
+                // It cannot be told which of its values are secret.
+                report.hide(&file);
+                self.problems.extend(problems);
+                (None, BTreeMap::new())
+            }
+        }
+    }
+}

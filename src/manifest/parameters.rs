@@ -1,0 +1,134 @@
+//! CloudFormation parameter files, in the two shapes they come in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::diagnostic::Problem;
+use super::files::fault;
+use crate::yaml::{self, Content, Node, Span};
+
+/// One entry of a parameter file.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct FileEntry {
+    /// Its value. May be a secret: never goes into a message.
+    pub(super) value: String,
+    pub(super) key_span: Span,
+    pub(super) value_span: Span,
+}
+
+/// Reads `{"Parameters": {"Key": "Value"}}` or `[{"ParameterKey": …, "ParameterValue": …}]`.
+pub(super) fn read(file: &Arc<str>, source: &str) -> Result<BTreeMap<String, FileEntry>, Vec<Problem>> {
+    let stream = yaml::parse(source);
+    if let Some(reason) = &stream.fault {
+        return Err(vec![fault(reason, file, source)]);
+    }
+    let Some(document) = stream.documents.first() else {
+        return Err(vec![shape(file, Span::default())]);
+    };
+    let mut problems: Vec<Problem> = document.faults.iter().map(|reason| fault(reason, file, source)).collect();
+    let mut entries = BTreeMap::new();
+    match &document.root.content {
+        Content::Sequence(items) => items.iter().for_each(|item| listed(item, file, &mut entries, &mut problems)),
+        Content::Mapping(_) => match document.root.get("Parameters") {
+            Some(Node { content: Content::Mapping(inner), .. }) => {
+                for entry in inner {
+                    keep(&entry.key, entry.key_span, &entry.value, file, &mut entries, &mut problems);
+                }
+            }
+            _ => problems.push(shape(file, document.root.span)),
+        },
+        Content::Scalar(_) => problems.push(shape(file, document.root.span)),
+    }
+    if problems.is_empty() { Ok(entries) } else { Err(problems) }
+}
+
+fn shape(file: &Arc<str>, span: Span) -> Problem {
+    let message = "this is not a CloudFormation parameter file";
+    let help = r#"write {"Parameters": {"Key": "Value"}} or [{"ParameterKey": "Key", "ParameterValue": "Value"}]"#;
+    Problem::error("parameter-file", message, file, span).help(help)
+}
+
+fn listed(item: &Node, file: &Arc<str>, entries: &mut BTreeMap<String, FileEntry>, problems: &mut Vec<Problem>) {
+    const KNOWN: [&str; 4] = ["ParameterKey", "ParameterValue", "UsePreviousValue", "ResolvedValue"];
+    for entry in item.entries() {
+        if !KNOWN.contains(&entry.key.as_str()) {
+            let problem =
+                Problem::error("unknown-field", format!("unknown field `{}`", entry.key), file, entry.key_span);
+            problems.push(problem.suggest(&entry.key, KNOWN));
+        }
+    }
+    let (Some(key), Some(value)) = (item.get("ParameterKey"), item.get("ParameterValue")) else {
+        problems.push(shape(file, item.span));
+        return;
+    };
+    let Some(name) = key.text() else {
+        problems.push(shape(file, key.span));
+        return;
+    };
+    keep(name, key.span, value, file, entries, problems);
+}
+
+fn keep(
+    name: &str,
+    key_span: Span,
+    value: &Node,
+    file: &Arc<str>,
+    entries: &mut BTreeMap<String, FileEntry>,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(text) = joined(value) else {
+        let message =
+            format!("the value of `{name}` is {}; it must be a string, a number or a boolean", value.described());
+        problems.push(Problem::error("wrong-type", message, file, key_span));
+        return;
+    };
+    if entries.contains_key(name) {
+        problems.push(Problem::error("duplicate-key", format!("the key `{name}` is there twice"), file, key_span));
+        return;
+    }
+    entries.insert(name.to_owned(), FileEntry { value: text, key_span, value_span: value.span });
+}
+
+/// A scalar as text; a list of them joined by commas.
+pub(super) fn joined(node: &Node) -> Option<String> {
+    match &node.content {
+        Content::Scalar(scalar) if scalar.is_null() => None,
+        Content::Scalar(scalar) => {
+            Some(scalar.as_bool().map_or_else(|| scalar.text.clone(), |value| value.to_string()))
+        }
+        Content::Sequence(items) => {
+            let items: Option<Vec<String>> =
+                items.iter().map(|item| item.as_scalar().and_then(|_| joined(item))).collect();
+            Some(items?.join(","))
+        }
+        Content::Mapping(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(source: &str) -> Vec<(String, String)> {
+        let entries = read(&Arc::from("p.json"), source).unwrap_or_default();
+        entries.into_iter().map(|(key, entry)| (key, entry.value)).collect()
+    }
+
+    #[test]
+    fn both_shapes_of_parameter_files_say_the_same() {
+        let guide = r#"{ "Parameters": { "A": "x", "B": 2, "C": true, "D": ["a", "b"] } }"#;
+        let list = r#"[ {"ParameterKey": "A", "ParameterValue": "x"}, {"ParameterKey": "B", "ParameterValue": "2"},
+                        {"ParameterKey": "C", "ParameterValue": "true"}, {"ParameterKey": "D", "ParameterValue": "a,b"} ]"#;
+        assert_eq!(values(guide), values(list));
+        assert_eq!(values(guide).len(), 4);
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        for source in
+            [r#"{"A": "x"}"#, r#"[{"ParameterKey": "A"}]"#, "3", "", r#"{"Parameters": {"A": {"b": 1}}}"#, "["]
+        {
+            assert!(read(&Arc::from("p.json"), source).is_err(), "{source}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! An environment's policy, with the defaults for what it does not say.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::document::PolicySpec;
+use crate::model::{Budget, Policy};
+
+/// Resource types that hold state which a new resource of the same description does not have. Log groups and image
+/// repositories are among them: nobody gets their contents back either.
+const STATEFUL: [&str; 41] = [
+    "AWS::Backup::BackupVault",
+    "AWS::Cassandra::Keyspace",
+    "AWS::Cassandra::Table",
+    "AWS::Cognito::UserPool",
+    "AWS::DocDB::DBCluster",
+    "AWS::DocDB::DBInstance",
+    "AWS::DynamoDB::GlobalTable",
+    "AWS::DynamoDB::Table",
+    "AWS::EC2::Volume",
+    "AWS::ECR::PublicRepository",
+    "AWS::ECR::Repository",
+    "AWS::EFS::FileSystem",
+    "AWS::ElastiCache::CacheCluster",
+    "AWS::ElastiCache::GlobalReplicationGroup",
+    "AWS::ElastiCache::ReplicationGroup",
+    "AWS::ElastiCache::ServerlessCache",
+    "AWS::Elasticsearch::Domain",
+    "AWS::FSx::FileSystem",
+    "AWS::KMS::Key",
+    "AWS::KMS::ReplicaKey",
+    "AWS::Kinesis::Stream",
+    "AWS::Logs::LogGroup",
+    "AWS::MSK::Cluster",
+    "AWS::MSK::ServerlessCluster",
+    "AWS::MemoryDB::Cluster",
+    "AWS::Neptune::DBCluster",
+    "AWS::Neptune::DBInstance",
+    "AWS::OpenSearchServerless::Collection",
+    "AWS::OpenSearchService::Domain",
+    "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
+    "AWS::RDS::GlobalCluster",
+    "AWS::Redshift::Cluster",
+    "AWS::RedshiftServerless::Namespace",
+    "AWS::Route53::HostedZone",
+    "AWS::S3::Bucket",
+    "AWS::SQS::Queue",
+    "AWS::SecretsManager::Secret",
+    "AWS::Timestream::Database",
+    "AWS::Timestream::InfluxDBInstance",
+    "AWS::Timestream::Table",
+];
+
+/// Any name.
+const ANY_NAME: &str = ".*";
+
+/// The policy that a document asks for. Fields that make no sense are returned as path and reason.
+pub(super) fn policy(spec: &PolicySpec) -> Result<Policy, Vec<(Vec<&'static str>, String)>> {
+    let mut wrong = Vec::new();
+    let budget = &spec.budget;
+    let per = duration(budget.per.as_deref(), Duration::from_hours(1))
+        .map_err(|why| wrong.push((vec!["spec", "policy", "budget", "per"], why)));
+    let backup_max_age = duration(spec.backup_max_age.as_deref(), Duration::from_hours(24))
+        .map_err(|why| wrong.push((vec!["spec", "policy", "backupMaxAge"], why)));
+    let stack_name = spec.stack_name.clone().unwrap_or_else(|| ANY_NAME.to_owned());
+    if regex::Regex::new(&format!("^(?:{stack_name})$")).is_err() {
+        wrong.push((vec!["spec", "policy", "stackName"], format!("`{stack_name}` is not a regular expression")));
+    }
+    let (Ok(per), Ok(backup_max_age), true) = (per, backup_max_age, wrong.is_empty()) else { return Err(wrong) };
+    let mut stateful_types: BTreeSet<String> = STATEFUL.iter().map(|kind| (*kind).to_owned()).collect();
+    stateful_types.extend(spec.stateful_types.add.iter().cloned());
+    for kind in &spec.stateful_types.remove {
+        stateful_types.remove(kind);
+    }
+    Ok(Policy {
+        mode: spec.mode,
+        prune: spec.prune,
+        replace: spec.replace,
+        budget: Budget {
+            stacks: budget.stacks.unwrap_or(50),
+            replacements: budget.replacements.unwrap_or(0),
+            deletions: budget.deletions.unwrap_or(0),
+            per,
+        },
+        stack_name,
+        required_tags: spec.required_tags.iter().cloned().collect(),
+        stateful_types,
+        backup_max_age,
+    })
+}
+
+fn duration(text: Option<&str>, default: Duration) -> Result<Duration, String> {
+    text.map_or(Ok(default), parse_duration)
+}
+
+/// A duration as people write it.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| format!("`{text}` is not a duration such as 15m, 1h or 7d"))
+}

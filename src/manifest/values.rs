@@ -1,0 +1,177 @@
+//! Values for a template's parameters, held against what the template declares.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+
+use super::diagnostic::Problem;
+use super::parameters::FileEntry;
+use super::render::{Rendered, Site, public};
+use crate::model::{Parameter, Redacted, Template, TemplateParameter, Text};
+use crate::yaml::Span;
+
+/// A value that the stack's manifest gives.
+pub(super) struct Given<'g> {
+    /// `None`: it stands for nothing, and that was reported.
+    pub(super) rendered: Option<Rendered>,
+    /// It was written as a list.
+    pub(super) many: bool,
+    pub(super) site: Site<'g>,
+    pub(super) key_span: Span,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(super) struct Resolved {
+    pub(super) values: BTreeMap<String, Parameter>,
+    pub(super) problems: Vec<Problem>,
+    /// Entries of the parameter file that were passed on.
+    pub(super) used: BTreeSet<String>,
+}
+
+/// Compiled `AllowedPattern`s; `None` for those that this regular expression engine does not know.
+#[derive(Default)]
+pub(super) struct Patterns(BTreeMap<String, Option<Regex>>);
+
+impl Patterns {
+    fn get(&mut self, pattern: &str) -> Option<&Regex> {
+        let compile = || Regex::new(&format!("^(?:{pattern})$")).ok();
+        self.0.entry(pattern.to_owned()).or_insert_with(compile).as_ref()
+    }
+}
+
+/// The value of every parameter that the template declares: from the manifest, else from the environment's parameter
+/// file, else the template's default (and then it is not passed at all).
+pub(super) fn resolve(
+    template: &Template,
+    given: BTreeMap<&str, Given<'_>>,
+    (file, secrets): (&BTreeMap<String, FileEntry>, &BTreeSet<String>),
+    owner: Site<'_>,
+    patterns: &mut Patterns,
+) -> Resolved {
+    let mut out = Resolved::default();
+    for (name, value) in &given {
+        if !template.parameters.contains_key(*name) {
+            let message = format!("the template has no parameter `{name}`");
+            let problem = Problem::error("unknown-parameter", message, value.site.file, value.key_span);
+            out.problems.push(problem.suggest(name, template.parameters.keys().map(String::as_str)));
+        }
+    }
+    let mut given = given;
+    for (name, declared) in &template.parameters {
+        let mut one = One { name, declared, patterns, out: &mut out };
+        match (given.remove(name.as_str()), file.get(name)) {
+            (Some(value), _) => one.from_manifest(value),
+            (None, Some(_)) if secrets.contains(name) && !declared.no_echo => {
+                let message = format!("`{name}` is declared NoEcho by another template; this one would show it");
+                let help = "declare it NoEcho here too, or give it another name";
+                let problem = Problem::error("secret-in-plain-text", message, owner.file, owner.span);
+                out.problems.push(problem.help(help));
+            }
+            (None, Some(entry)) => one.from_file(entry, owner),
+            (None, None) if declared.default.is_some() => {}
+            (None, None) => {
+                let message = format!("the template's parameter `{name}` has no default and no value");
+                let help = "give it in `parameters`, or in the environment's parameter file";
+                out.problems.push(Problem::error("missing-parameter", message, owner.file, owner.span).help(help));
+            }
+        }
+    }
+    out
+}
+
+struct One<'o> {
+    name: &'o str,
+    declared: &'o TemplateParameter,
+    patterns: &'o mut Patterns,
+    out: &'o mut Resolved,
+}
+
+impl One<'_> {
+    fn from_file(&mut self, entry: &FileEntry, owner: Site<'_>) {
+        self.out.used.insert(self.name.to_owned());
+        self.check(&entry.value, owner, " (from the parameter file)");
+        let value = if self.declared.no_echo {
+            Parameter::NoEcho(Redacted::new(entry.value.clone()))
+        } else {
+            Parameter::Plain(Text::literal(entry.value.as_str()))
+        };
+        self.out.values.insert(self.name.to_owned(), value);
+    }
+
+    fn from_manifest(&mut self, given: Given<'_>) {
+        let Some(rendered) = given.rendered else { return };
+        if given.many && !takes_list(&self.declared.kind) {
+            let message = format!("the parameter `{}` takes one value, not a list", self.name);
+            self.out.problems.push(Problem::error("wrong-type", message, given.site.file, given.key_span));
+            return;
+        }
+        let known = rendered.text.as_literal().map(str::to_owned);
+        if let Some(text) = &known {
+            self.check(text, given.site, "");
+        }
+        let value = match (self.declared.no_echo, known) {
+            (true, Some(text)) => Parameter::NoEcho(Redacted::new(text)),
+            (true, None) => {
+                let message = format!("`{}` is declared NoEcho: its value must be known without an output", self.name);
+                let help = "let the template read the secret itself, with {{resolve:secretsmanager:…}}";
+                self.out
+                    .problems
+                    .push(Problem::error("not-known-yet", message, given.site.file, given.site.span).help(help));
+                return;
+            }
+            (false, _) => match public(rendered, given.site) {
+                Ok(rendered) => Parameter::Plain(rendered.text),
+                Err(problems) => return self.out.problems.extend(problems),
+            },
+        };
+        self.out.values.insert(self.name.to_owned(), value);
+    }
+
+    /// Holds a value against the declaration. Secrets are checked too, and not quoted.
+    fn check(&mut self, text: &str, site: Site<'_>, origin: &str) {
+        let declared = self.declared;
+        // The value is the name of an SSM parameter; what it holds is known to AWS alone.
+        if declared.kind.starts_with("AWS::SSM::Parameter::Value") {
+            return;
+        }
+        let shown = |part: &str| if declared.no_echo { "its value".to_owned() } else { format!("`{part}`") };
+        let list = takes_list(&declared.kind);
+        let parts: Vec<&str> = if list { text.split(',').map(str::trim).collect() } else { vec![text] };
+        for part in parts {
+            let number = matches!(declared.kind.as_str(), "Number" | "List<Number>");
+            let reason = if number && part.parse::<f64>().is_err() {
+                Some(format!("{} is not a number", shown(part)))
+            } else if !declared.allowed_values.is_empty()
+                && !declared.allowed_values.iter().any(|allowed| allowed == part)
+            {
+                Some(format!("{} is not one of {}", shown(part), declared.allowed_values.join(", ")))
+            } else {
+                self.pattern(part, site, &shown)
+            };
+            if let Some(reason) = reason {
+                let message = format!("the parameter `{}`{origin}: {reason}", self.name);
+                let mut problem = Problem::error("parameter-not-allowed", message, site.file, site.span);
+                if !declared.no_echo {
+                    problem = problem.suggest(part, declared.allowed_values.iter().map(String::as_str));
+                }
+                self.out.problems.push(problem);
+                return;
+            }
+        }
+    }
+
+    fn pattern(&mut self, part: &str, site: Site<'_>, shown: &dyn Fn(&str) -> String) -> Option<String> {
+        let pattern = self.declared.allowed_pattern.as_deref()?;
+        if let Some(regex) = self.patterns.get(pattern) {
+            return (!regex.is_match(part)).then(|| format!("{} does not match {pattern}", shown(part)));
+        }
+        let message = format!("the AllowedPattern of `{}` is not checked: it uses what only Java knows", self.name);
+        self.out.problems.push(Problem::warning("pattern-not-checked", message, site.file, site.span));
+        None
+    }
+}
+
+fn takes_list(kind: &str) -> bool {
+    kind == "CommaDelimitedList" || kind.contains("List<")
+}

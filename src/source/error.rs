@@ -1,0 +1,50 @@
+//! Why there is no snapshot.
+
+use std::path::PathBuf;
+
+/// The manifests could not be read or watched as a whole. A single file that cannot be read is no error: the snapshot
+/// says so in its place.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is no such directory, or it cannot be listed. What cannot be listed is not empty.
+    #[error("the directory {path} cannot be read: check that it exists and may be read")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is something else.
+    #[error("{path} is not a directory: give the directory that has the manifests in it")]
+    NotADirectory {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// Too much to be manifests.
+    #[error("there are more than {limit} below {path}: give the directory that has only the manifests in it")]
+    TooMuch {
+        /// The directory.
+        path: PathBuf,
+        /// What there may be at most: `256 MiB`.
+        limit: &'static str,
+    },
+    /// It changed each time it was read.
+    #[error("the files below {path} keep changing while they are read: they are read again when they come to rest")]
+    Unsettled {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The operating system does not tell of changes.
+    #[error(
+        "{path} cannot be watched for changes (on Linux, perhaps raise fs.inotify.max_user_watches or \
+         fs.inotify.max_user_instances)"
+    )]
+    Watch {
+        /// The directory.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: notify::Error,
+    },
+}
