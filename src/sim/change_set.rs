@@ -1,7 +1,7 @@
 //! Change sets: what an update would do, worked out without doing it.
 //!
 //! As on AWS, the forecast does not know what it cannot know: a value that depends on a resource which is to be changed
-//! or replaced is *dynamic*, and so shows as a change that may replace (AWS: *ResourceChange*, `Replacement:
+//! or replaced is *dynamic*, and so shows as a change that may replace (AWS: *`ResourceChange`*, `Replacement:
 //! Conditional`; *Example change sets*).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,8 +147,7 @@ impl World {
         let gone = stack.resources.iter().filter(|(name, now)| now.exists() && !kept.contains(name.as_str()));
         changes.extend(gone.map(|(name, now)| removal(name, now)));
         let forecast = Forecast { scope: self.scope_of(ix), resources: &stack.resources, fates: &fates };
-        let outputs =
-            self.with_env(ix, &parsed, submission, &forecast, |env| super::operation::outputs(&parsed, env))?;
+        let outputs = self.with_env(ix, &parsed, submission, &forecast, |env| super::exports::outputs(&parsed, env))?;
         let now = self.submitted(ix);
         let role = submission.role_arn.as_ref().is_some_and(|role| stack.state.role_arn.as_ref() != Some(role));
         let empty = changes.is_empty()
@@ -230,7 +229,7 @@ fn is_unknown(value: &Json) -> bool {
     }
 }
 
-/// Whether a stack in this status can be updated (AWS: *CreateChangeSet* answers `ValidationError` otherwise).
+/// Whether a stack in this status can be updated (AWS: *`CreateChangeSet`* answers `ValidationError` otherwise).
 pub(super) fn updatable(status: StackStatus) -> bool {
     matches!(
         status,
