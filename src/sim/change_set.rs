@@ -1,7 +1,7 @@
 //! Change sets: what an update would do, worked out without doing it.
 //!
 //! As on AWS, the forecast does not know what it cannot know: a value that depends on a resource which is to be changed
-//! or replaced is *dynamic*, and so shows as a change that may replace (AWS: *ResourceChange*, `Replacement:
+//! or replaced is *dynamic*, and so shows as a change that may replace (AWS: *`ResourceChange`*, `Replacement:
 //! Conditional`; *Example change sets*).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +79,7 @@ impl World {
     /// Begins to compute a change set.
     pub(super) fn begin_change_set(&mut self, ix: usize, id: ChangeSetId, name: ChangeSetName, submission: Submission) {
         let serial = self.serial();
+        self.own(id.clone(), ix);
         let stack = &mut self.data.stacks[ix];
         let state = ChangeSetState {
             id,
@@ -135,19 +136,18 @@ impl World {
             let Some(wanted) = wanted else { continue };
             kept.insert(name.as_str());
             let change = match stack.resources.get(name).filter(|now| now.exists()) {
-                None => Some((addition(name, &wanted.kind), Fate::Replaced)),
+                None => Some((addition(name, &wanted.kind), Some(Fate::Replaced))),
                 Some(now) => modification(name, &wanted, now, decl),
             };
             if let Some((change, fate)) = change {
-                fates.insert(name.clone(), fate);
+                fates.extend(fate.map(|fate| (name.clone(), fate)));
                 changes.push(change);
             }
         }
         let gone = stack.resources.iter().filter(|(name, now)| now.exists() && !kept.contains(name.as_str()));
         changes.extend(gone.map(|(name, now)| removal(name, now)));
         let forecast = Forecast { scope: self.scope_of(ix), resources: &stack.resources, fates: &fates };
-        let outputs =
-            self.with_env(ix, &parsed, submission, &forecast, |env| super::operation::outputs(&parsed, env))?;
+        let outputs = self.with_env(ix, &parsed, submission, &forecast, |env| super::exports::outputs(&parsed, env))?;
         let now = self.submitted(ix);
         let role = submission.role_arn.as_ref().is_some_and(|role| stack.state.role_arn.as_ref() != Some(role));
         let empty = changes.is_empty()
@@ -187,7 +187,7 @@ fn modification(
     wanted: &Wanted,
     now: &Resource,
     decl: &reader::ResourceDecl,
-) -> Option<(ResourceChange, Fate)> {
+) -> Option<(ResourceChange, Option<Fate>)> {
     let changed = wanted.changed(now);
     let mut replacement = if wanted.kind == now.kind { Replacement::Never } else { Replacement::Always };
     for property in changed.iter().filter(|property| resource::replaces(&wanted.kind, property)) {
@@ -213,8 +213,9 @@ fn modification(
         retained,
         ..addition(name, &wanted.kind)
     };
-    // A policy alone does not touch the resource, and nothing that refers to it.
-    let fate = if replacement == Replacement::Never { Fate::Modified } else { Fate::Replaced };
+    // A policy alone does not touch the resource, nor what refers to it.
+    let touched = !change.properties.is_empty() || wanted.metadata != now.metadata;
+    let fate = if replacement == Replacement::Never { touched.then_some(Fate::Modified) } else { Some(Fate::Replaced) };
     Some((change, fate))
 }
 
@@ -228,7 +229,7 @@ fn is_unknown(value: &Json) -> bool {
     }
 }
 
-/// Whether a stack in this status can be updated (AWS: *CreateChangeSet* answers `ValidationError` otherwise).
+/// Whether a stack in this status can be updated (AWS: *`CreateChangeSet`* answers `ValidationError` otherwise).
 pub(super) fn updatable(status: StackStatus) -> bool {
     matches!(
         status,

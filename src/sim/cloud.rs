@@ -171,7 +171,7 @@ impl SimStacks {
         let half = self.cloud.latency / 2;
         let extra = if let Some(Fault::Slow(extra)) = fault { extra } else { Duration::ZERO };
         self.wait(half + extra).await;
-        match self.arrive(index, &asked, fault, what) {
+        match self.arrive(index, &asked, fault.as_ref(), what) {
             Outcome::Answer(answer) => {
                 self.wait(half).await;
                 answer
@@ -200,7 +200,7 @@ impl SimStacks {
         &self,
         index: u64,
         asked: &Asked<'_>,
-        fault: Option<Fault>,
+        fault: Option<&Fault>,
         what: impl FnOnce(&mut World, Lens) -> Result<T, PortError>,
     ) -> Outcome<T> {
         let mut world = self.cloud.lock();
@@ -218,11 +218,11 @@ impl SimStacks {
         };
         let operation = asked.operation;
         let lens = match fault {
-            Some(Fault::Stale(age)) => Lens { stale: Some(age), partial: false },
+            Some(Fault::Stale(age)) => Lens { stale: Some(*age), partial: false },
             Some(Fault::PartialPage) => Lens { stale: None, partial: true },
             _ => Lens::default(),
         };
-        let refused = match &fault {
+        let refused = match fault {
             Some(Fault::Throttle) => Some(throttled(operation)),
             Some(Fault::ErrorBefore) => Some(internal(operation)),
             Some(Fault::TimeoutBefore | Fault::Hang) => Some(lost(operation)),
@@ -243,7 +243,7 @@ impl SimStacks {
             call.applied = answer.is_ok();
             answer
         };
-        match &fault {
+        match fault {
             Some(Fault::ErrorAfter) if answer.is_ok() => answer = Err(internal(operation)),
             Some(Fault::TimeoutAfter) => answer = Err(lost(operation)),
             _ => {}

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::stack::Counts;
 use super::world::World;
 use crate::model::{
-    ChangeSetName, ChangeSetState, ChangeSetStatus, Digest, Scope, StackId, StackName, StackState, StackStatus,
+    ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, Digest, Scope, StackId, StackName, StackState,
+    StackStatus,
 };
 
 /// Everything there is, and everything there was.
@@ -76,7 +77,7 @@ impl View<'_> {
     /// A stack by id, deleted or not.
     #[must_use]
     pub fn stack(&self, id: &StackId) -> Option<&StackState> {
-        self.0.data.stacks.iter().map(|stack| stack.state.as_ref()).find(|state| state.id == *id)
+        self.0.anywhere(id).map(|stack| stack.state.as_ref())
     }
 
     /// The stack of that name which is not deleted.
@@ -88,9 +89,9 @@ impl View<'_> {
 
     /// A change set by its id, with all its changes.
     #[must_use]
-    pub fn change_set(&self, id: &str) -> Option<&ChangeSetState> {
-        let all = self.0.data.stacks.iter().flat_map(|stack| stack.change_sets.values());
-        all.map(|change_set| &change_set.state).find(|state| state.id.as_str() == id)
+    pub fn change_set(&self, id: &ChangeSetId) -> Option<&ChangeSetState> {
+        let stack = &self.0.data.stacks[self.0.owner(id)?];
+        stack.change_sets.values().map(|set| &set.state).find(|state| state.id == *id)
     }
 
     /// When the newest backup of a resource was completed.

@@ -15,6 +15,7 @@ mod cloud;
 mod config;
 mod console;
 mod evaluate;
+mod exports;
 mod fault;
 mod inventory;
 mod operation;

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::evaluate::{Env, Resolve, shown};
+use super::evaluate::{Env, Resolve};
 use super::reader::{Parsed, ResourceDecl};
 use super::stack::{Before, Operation, Phase, Submission, Task, TaskState, Undo, Work};
 use super::task::{Live, Wanted};
 use super::world::{Due, TICK, World};
-use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, OnFailure, Output, StackStatus};
+use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, OnFailure, StackStatus};
 
 /// How long a phase stays visible after its last resource.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -164,11 +164,13 @@ impl World {
         let stack = &mut self.data.stacks[ix];
         stack.token = token;
         stack.operation = Some(operation);
-        for (other, change_set) in &mut stack.change_sets {
-            // The one being executed, and those that the update makes obsolete.
-            if Some(other) == name.as_ref() || change_set.state.status != ChangeSetStatus::Empty {
-                change_set.state.status = ChangeSetStatus::Spent;
-            }
+        if name.is_some() {
+            // AWS: ExecuteChangeSet deletes all other change sets, "because they aren't valid for the updated stack".
+            stack.change_sets.retain(|other, _| Some(other) == name.as_ref());
+        }
+        for change_set in stack.change_sets.values_mut() {
+            // The one being executed, or those that an update of another kind makes obsolete.
+            change_set.state.status = ChangeSetStatus::Spent;
         }
         let last = stack.state.updated.unwrap_or(stack.state.created);
         self.submit(ix, submission, id);
@@ -182,20 +184,14 @@ impl World {
         let number = self.serial();
         self.data.stacks[ix].token = token;
         self.cancel_tasks(ix);
-        self.data.stacks[ix].operation = Some(Operation::new(number, Phase::Delete));
+        // What an earlier operation replaced and did not come to delete goes with the stack.
+        self.collect_replaced(ix);
+        let left = self.data.stacks[ix].operation.take().map(|operation| operation.leftovers).unwrap_or_default();
+        let mut operation = Operation::new(number, Phase::Delete);
+        operation.leftovers = left;
+        self.data.stacks[ix].operation = Some(operation);
         self.set_status(ix, StackStatus::DeleteInProgress, Some(reason.to_owned()));
         self.begin_deleting(ix, Phase::Delete);
-    }
-
-    /// The exports of a stack that others import, as CloudFormation complains of them.
-    pub(super) fn exports_in_use(&self, ix: usize) -> Option<String> {
-        let stack = &self.data.stacks[ix];
-        let region = &self.data.regions[stack.region];
-        let exports = stack.state.outputs.values().filter_map(|output| output.export.as_ref());
-        exports
-            .filter_map(|export| Some((export, users(region.imports.get(export)?)?)))
-            .next()
-            .map(|(export, users)| format!("Export {export} cannot be deleted as it is in use by {users}"))
     }
 
     /// All resources of the template that exist by their conditions, dependencies first.
@@ -232,68 +228,17 @@ impl World {
         self.begin_phase(ix, phase, tasks);
     }
 
-    /// The exports that a submission imports; an error if one does not exist.
-    pub(super) fn imported(&mut self, ix: usize, submission: &Submission) -> Result<BTreeSet<String>, String> {
-        /// Stands for resources that do not matter here.
-        struct Anything;
-        impl Resolve for Anything {
-            fn reference(&self, _: &str) -> Option<String> {
-                Some(super::change_set::UNKNOWN.to_owned())
-            }
-            fn attribute(&self, _: &str, _: &str) -> Option<String> {
-                Some(super::change_set::UNKNOWN.to_owned())
-            }
-        }
-        let parsed = self.parsed(&submission.template)?;
-        if !submission.template.contains("ImportValue") {
-            return Ok(BTreeSet::new());
-        }
-        self.with_env(ix, &parsed, submission, &Anything, |env| {
-            let missing = |result: Result<Option<Json>, String>| match result {
-                Err(reason) if reason.starts_with("No export named") => Err(reason),
-                // Anything else is the resource's failure, when its turn comes.
-                _ => Ok(()),
-            };
-            for decl in parsed.resources.values() {
-                if env.holds(decl.condition.as_ref())? {
-                    missing(env.eval(&decl.properties))?;
-                }
-            }
-            for output in parsed.outputs.values() {
-                if env.holds(output.condition.as_ref())? {
-                    missing(env.eval(&output.value))?;
-                }
-            }
-            Ok(env.imports.take())
-        })
-    }
-
-    /// Says which exports a stack holds from now on.
-    fn hold_imports(&mut self, ix: usize, imports: BTreeSet<String>) {
-        let stack = &mut self.data.stacks[ix];
-        let name = stack.state.name.clone();
-        let region = &mut self.data.regions[stack.region];
-        for export in stack.imports.difference(&imports) {
-            if let Some(users) = region.imports.get_mut(export) {
-                users.remove(&name);
-                if users.is_empty() {
-                    region.imports.remove(export);
-                }
-            }
-        }
-        for export in imports.difference(&stack.imports) {
-            region.imports.entry(export.clone()).or_default().insert(name.clone());
-        }
-        stack.imports = imports;
-    }
-
     fn begin_deleting(&mut self, ix: usize, phase: Phase) {
         let resources = &self.data.stacks[ix].resources;
         let needs = |name: &String| {
             let users = resources.iter().filter(|(_, resource)| resource.depends_on.contains(name));
             users.map(|(user, _)| user.clone()).collect()
         };
-        let tasks = resources.keys().map(|name| (name.clone(), Task::new(Work::Delete, needs(name)))).collect();
+        let tasks = resources.keys().map(|name| (name.clone(), Task::new(Work::Delete, needs(name))));
+        let left = self.data.stacks[ix].operation.iter().flat_map(|operation| operation.leftovers.keys());
+        let left = left.filter(|name| !resources.contains_key(*name));
+        let left = left.map(|name| (name.clone(), Task::new(Work::Discard, BTreeSet::new())));
+        let tasks = tasks.chain(left).collect();
         self.begin_phase(ix, phase, tasks);
     }
 
@@ -475,7 +420,7 @@ impl World {
     fn update_is_over(&mut self, ix: usize, failed: &[String], doomed: Option<String>) {
         let trouble = match (doomed, failed) {
             (Some(reason), _) => Some(reason),
-            (None, []) => self.publish(ix).err(),
+            (None, []) => self.removal_denied(ix).or_else(|| self.publish(ix).err()),
             (None, failed) => Some(format!("The following resource(s) failed to update: [{}]. ", failed.join(", "))),
         };
         match trouble {
@@ -493,24 +438,43 @@ impl World {
 
     /// What an update no longer needs: resources that were replaced, and those that are not in the template any more.
     fn collect_leftovers(&mut self, ix: usize) {
-        let Some(operation) = self.data.stacks[ix].operation.as_mut() else { return };
-        let wanted: BTreeSet<String> = operation.tasks.keys().cloned().collect();
-        let undo = std::mem::take(&mut operation.undo);
-        for (name, undo) in undo {
-            let current = self.data.stacks[ix].resources.get(&name).map(|resource| resource.physical_id.clone());
-            if let Undo::Was(was) = undo
-                && current.is_some_and(|current| current != was.physical_id)
-            {
-                self.leave_over(ix, &format!("{name}#old"), &name, was);
-            }
-        }
-        let gone: Vec<String> =
-            self.data.stacks[ix].resources.keys().filter(|name| !wanted.contains(*name)).cloned().collect();
+        let gone = self.removed(ix);
+        self.collect_replaced(ix);
         for name in gone {
             if let Some(resource) = self.data.stacks[ix].resources.remove(&name) {
                 self.leave_over(ix, &name, &name, resource);
             }
         }
+    }
+
+    /// Resources that were replaced.
+    fn collect_replaced(&mut self, ix: usize) {
+        let Some(operation) = self.data.stacks[ix].operation.as_mut() else { return };
+        for (name, undo) in std::mem::take(&mut operation.undo) {
+            let Undo::Was(mut was) = undo else { continue };
+            let Some(current) = self.data.stacks[ix].resources.get(&name) else { continue };
+            if current.physical_id != was.physical_id {
+                // The template that replaces it says what becomes of it.
+                was.update_replace_policy.clone_from(&current.update_replace_policy);
+                self.leave_over(ix, &format!("{name}#old"), &name, *was);
+            }
+        }
+    }
+
+    /// Resources that are not in the template any more, or not under its conditions.
+    fn removed(&self, ix: usize) -> Vec<String> {
+        let stack = &self.data.stacks[ix];
+        let wanted = stack.operation.as_ref().map(|operation| &operation.tasks);
+        let gone = stack.resources.keys().filter(|name| !wanted.is_some_and(|wanted| wanted.contains_key(*name)));
+        gone.cloned().collect()
+    }
+
+    /// Why the stack policy does not let resources be removed.
+    fn removal_denied(&self, ix: usize) -> Option<String> {
+        let resources = &self.data.stacks[ix].resources;
+        self.removed(ix)
+            .iter()
+            .find_map(|name| self.policy_denies(ix, name, &resources.get(name)?.kind, "Update:Delete"))
     }
 
     /// Goes back to what was before the update.
@@ -560,53 +524,4 @@ impl World {
         self.set_status(ix, StackStatus::UpdateRollbackCompleteCleanupInProgress, None);
         self.begin_discarding(ix, Phase::RollbackCleanup);
     }
-
-    /// Evaluates the outputs and publishes the exports, unless somebody else needs them as they were.
-    fn publish(&mut self, ix: usize) -> Result<(), String> {
-        let submission = self.submitted(ix);
-        let parsed = self.parsed(&submission.template)?;
-        let stack = &self.data.stacks[ix];
-        let live = Live { scope: self.scope_of(ix), resources: &stack.resources };
-        let outputs = self.with_env(ix, &parsed, &submission, &live, |env| outputs(&parsed, env))?;
-        let (name, region) = (stack.state.name.clone(), stack.region);
-        let exports: BTreeMap<String, String> =
-            outputs.values().filter_map(|output| Some((output.export.clone()?, output.value.clone()))).collect();
-        let region = &mut self.data.regions[region];
-        for export in exports.keys() {
-            if let Some((owner, _)) = region.exports.get(export).filter(|(owner, _)| *owner != name) {
-                return Err(format!("Export with name {export} is already exported by stack {owner}. "));
-            }
-        }
-        for (export, (_, value)) in region.exports.iter().filter(|(_, (owner, _))| *owner == name) {
-            let Some(users) = region.imports.get(export).and_then(users) else { continue };
-            match exports.get(export) {
-                None => return Err(format!("Export {export} cannot be deleted as it is in use by {users}")),
-                Some(new) if new != value => {
-                    return Err(format!("Export {export} cannot be updated as it is in use by {users}"));
-                }
-                Some(_) => {}
-            }
-        }
-        region.exports.retain(|_, (owner, _)| *owner != name);
-        region.exports.extend(exports.into_iter().map(|(export, value)| (export, (name.clone(), value))));
-        self.change(ix, |state| state.outputs = outputs);
-        Ok(())
-    }
-}
-
-fn users(users: &BTreeSet<crate::model::StackName>) -> Option<String> {
-    (!users.is_empty()).then(|| users.iter().map(crate::model::StackName::as_str).collect::<Vec<_>>().join(" and "))
-}
-
-/// The outputs of a template.
-pub(super) fn outputs(parsed: &Parsed, env: &Env<'_>) -> Result<BTreeMap<String, Output>, String> {
-    let mut outputs = BTreeMap::new();
-    for (key, output) in &parsed.outputs {
-        if env.holds(output.condition.as_ref())? {
-            let value = env.eval(&output.value)?.as_ref().map(shown).unwrap_or_default();
-            let export = output.export.as_ref().map(|name| env.text(name)).transpose()?;
-            outputs.insert(key.clone(), Output { value, export });
-        }
-    }
-    Ok(outputs)
 }

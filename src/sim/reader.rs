@@ -1,7 +1,7 @@
 //! Reading a template for execution: every scalar becomes text, every short form (`!Ref`) its long one.
 //!
 //! Not the template room: that one answers what a planner asks of a template. This one keeps expressions, because a
-//! simulation has to evaluate them, and it says no in CloudFormation's own words (AWS: *Template anatomy*).
+//! simulation has to evaluate them, and it says no in `CloudFormation`'s own words (AWS: *Template anatomy*).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +50,7 @@ pub(super) struct OutputDecl {
     pub(super) condition: Option<String>,
 }
 
-/// A template that CloudFormation would accept.
+/// A template that `CloudFormation` would accept.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parsed {
     pub(super) parameters: BTreeMap<String, ParameterDecl>,
@@ -62,7 +62,7 @@ pub(super) struct Parsed {
     pub(super) transform: bool,
 }
 
-/// Reads a template, or says what CloudFormation would.
+/// Reads a template, or says what `CloudFormation` would.
 pub(super) fn read(body: &str) -> Result<Parsed, String> {
     let yaml: Yaml = serde_yaml::from_str(body).map_err(|error| format!("Template format error: {error}"))?;
     let Json::Object(mut root) = plain(yaml)? else {
@@ -156,7 +156,7 @@ fn references(expression: &Json, found: &mut BTreeSet<String>) {
                 match (key.as_str(), value) {
                     ("Ref", Json::String(name)) => _ = found.insert(name.clone()),
                     ("Fn::GetAtt", Json::Array(path)) => {
-                        found.extend(path.first().and_then(Json::as_str).map(str::to_owned))
+                        found.extend(path.first().and_then(Json::as_str).map(str::to_owned));
                     }
                     ("Fn::Sub", Json::String(text)) => found.extend(sub_names(text).map(head)),
                     ("Fn::Sub", Json::Array(parts)) => {

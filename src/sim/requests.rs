@@ -212,12 +212,9 @@ impl World {
     }
 
     fn change_set_by_id(&self, region: usize, id: &ChangeSetId) -> Option<(usize, ChangeSetName)> {
-        // `…:changeSet/{name}/{uuid}`: the name narrows the search to one lookup a stack.
-        let name: ChangeSetName = id.as_str().rsplit('/').nth(1)?.parse().ok()?;
-        let mut live = self.data.regions[region].live.values();
-        let ix =
-            live.find(|ix| self.data.stacks[**ix].change_sets.get(&name).is_some_and(|set| set.state.id == *id))?;
-        Some((*ix, name))
+        let ix = self.owner(id).filter(|ix| self.data.stacks[*ix].region == region)?;
+        let mut all = self.data.stacks[ix].change_sets.iter();
+        all.find(|(_, set)| set.state.id == *id).map(|(name, _)| (ix, name.clone()))
     }
 
     /// AWS: *`DeleteChangeSet`*.
@@ -247,7 +244,7 @@ impl World {
         let state = Arc::clone(&self.data.stacks[ix].state);
         if state.termination_protection {
             let message = format!("Stack [{}] cannot be deleted while TerminationProtection is enabled", state.name);
-            return Err(invalid(OPERATION, message));
+            return Err(conflict(OPERATION, message));
         }
         if state.status == StackStatus::DeleteInProgress {
             return Ok(());
@@ -259,7 +256,8 @@ impl World {
         }
         if let Some(reason) = self.exports_in_use(ix) {
             // AWS accepts the request, and the stack keeps the status it had: there is no DELETE_FAILED. Its reason and
-            // an event say why (users' reports: aws/aws-cdk#604, rlister/stax#40, USSBA/aws-cft-tools#27).
+            // an event say why (users' reports: aws/aws-cdk#604, rlister/stax#40, USSBA/aws-cft-tools#27; the words: re:Post,
+            // *Remediating "Cannot delete/update export"*).
             self.data.stacks[ix].token = token;
             self.set_status(ix, state.status, Some(reason));
             return Ok(());

@@ -64,6 +64,7 @@ impl ResourceOperation {
 }
 
 /// How long an operation on a resource takes, in seconds.
+#[expect(clippy::match_same_arms, reason = "a table, one line for each type")]
 pub(super) fn seconds(kind: &str, operation: ResourceOperation) -> u64 {
     let (create, update, delete) = match kind {
         "AWS::MSK::Cluster" => (1500, 900, 600),
@@ -90,6 +91,7 @@ pub(super) fn seconds(kind: &str, operation: ResourceOperation) -> u64 {
 }
 
 /// The property that names a resource of this type.
+#[expect(clippy::match_same_arms, reason = "a table, one line for each type")]
 pub(super) fn name_property(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable" => "TableName",
@@ -139,6 +141,7 @@ pub(super) fn name_space(kind: &str, scope: &Scope) -> String {
 
 /// Whether a change of this property replaces the resource (AWS: *Update requires: Replacement* in the reference of
 /// each type).
+#[expect(clippy::match_same_arms, reason = "a table, one line for each type")]
 pub(super) fn replaces(kind: &str, property: &str) -> bool {
     if name_property(kind) == Some(property) {
         return true;
@@ -225,7 +228,7 @@ pub(super) fn replaces(kind: &str, property: &str) -> bool {
     properties.contains(&property)
 }
 
-/// Whether CloudFormation passes the stack's tags on to it (AWS: *Resource tag*).
+/// Whether `CloudFormation` passes the stack's tags on to it (AWS: *Resource tag*).
 pub(super) fn takes_tags(kind: &str) -> bool {
     !matches!(
         kind,
@@ -351,6 +354,7 @@ pub(super) fn physical_id(
 }
 
 /// What `Fn::GetAtt` gives.
+#[expect(clippy::match_same_arms, reason = "a table, one line for each type")]
 fn attribute(kind: &str, scope: &Scope, physical: &str, name: &str) -> String {
     let (partition, suffix) = partition(scope.region.as_str());
     let region = scope.region.as_str();

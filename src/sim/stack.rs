@@ -144,7 +144,7 @@ pub(super) enum Undo {
     /// It was not there.
     Created,
     /// It was this.
-    Was(Resource),
+    Was(Box<Resource>),
 }
 
 /// Work on one resource.

@@ -189,7 +189,7 @@ impl World {
         let wanted = match self.wanted(ix, name) {
             Ok((wanted, decl_extra)) => {
                 let existing = self.data.stacks[ix].resources.get(name).cloned();
-                return self.apply(ix, name, wanted, decl_extra, existing);
+                return self.apply(ix, name, &wanted, decl_extra, existing);
             }
             Err(reason) => reason,
         };
@@ -207,7 +207,7 @@ impl World {
         &mut self,
         ix: usize,
         name: &str,
-        wanted: Wanted,
+        wanted: &Wanted,
         extra: ResourceDecl,
         existing: Option<Resource>,
     ) -> Option<(ResourceOperation, Option<String>)> {
@@ -238,7 +238,7 @@ impl World {
                 made.physical_id.clone_from(&now.physical_id);
                 made.holds.clone_from(&now.holds);
                 let denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
-                self.note_undo(ix, name, Undo::Was(now));
+                self.note_undo(ix, name, Undo::Was(Box::new(now)));
                 "UPDATE_IN_PROGRESS".clone_into(&mut made.status);
                 self.event(ix, name, &made.kind, Some(&made.physical_id), "UPDATE_IN_PROGRESS", None);
                 self.data.stacks[ix].resources.insert(name.to_owned(), made);
@@ -247,12 +247,12 @@ impl World {
                 }
                 Some((ResourceOperation::Update, denied))
             }
-            (Some(Delta::Replace), Some(now)) => self.begin_replacement(ix, name, &wanted, made, now),
+            (Some(Delta::Replace), Some(now)) => Some(self.begin_replacement(ix, name, wanted, made, &now)),
             (_, _) => {
                 self.note_undo(ix, name, Undo::Created);
                 "CREATE_IN_PROGRESS".clone_into(&mut made.status);
                 self.event(ix, name, &made.kind, None, "CREATE_IN_PROGRESS", None);
-                let failure = self.make(ix, name, &wanted, &mut made);
+                let failure = self.make(ix, name, wanted, &mut made);
                 self.data.stacks[ix].resources.insert(name.to_owned(), made);
                 Some((ResourceOperation::Create, failure))
             }
@@ -266,8 +266,8 @@ impl World {
         name: &str,
         wanted: &Wanted,
         mut made: Resource,
-        now: Resource,
-    ) -> Option<(ResourceOperation, Option<String>)> {
+        now: &Resource,
+    ) -> (ResourceOperation, Option<String>) {
         let kind = made.kind.clone();
         let reason = "Requested update requires the creation of a new physical resource; hence creating one.";
         self.event(ix, name, &kind, Some(&now.physical_id), "UPDATE_IN_PROGRESS", Some(reason.to_owned()));
@@ -278,7 +278,7 @@ impl World {
                 "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {given} and update the stack again."
             ));
         }
-        self.note_undo(ix, name, Undo::Was(now.clone()));
+        self.note_undo(ix, name, Undo::Was(Box::new(now.clone())));
         if failure.is_none() {
             failure = self.make(ix, name, wanted, &mut made);
         }
@@ -286,7 +286,7 @@ impl World {
             "UPDATE_IN_PROGRESS".clone_into(&mut made.status);
             self.data.stacks[ix].resources.insert(name.to_owned(), made);
         }
-        Some((ResourceOperation::Update, failure))
+        (ResourceOperation::Update, failure)
     }
 
     /// Lets the service make a resource, or say why it does not.
@@ -361,11 +361,11 @@ impl World {
         let undo = self.data.stacks[ix].operation.as_ref()?.undo.get(name)?.clone();
         let Undo::Was(was) = undo else { return None };
         let current = self.data.stacks[ix].resources.get(name)?.clone();
-        if current == was {
+        if current == *was {
             return None;
         }
         self.event(ix, name, &was.kind, Some(&was.physical_id), "UPDATE_IN_PROGRESS", None);
-        self.data.stacks[ix].resources.insert(name.to_owned(), was.clone());
+        self.data.stacks[ix].resources.insert(name.to_owned(), (*was).clone());
         if current.physical_id == was.physical_id {
             self.count(ix, name).updates += 1;
         } else {
@@ -465,7 +465,7 @@ fn stub(kind: String) -> Resource {
     }
 }
 
-/// How CloudFormation passes on what a resource handler says.
+/// How `CloudFormation` passes on what a resource handler says.
 fn handler_message(reason: &str, code: &str) -> String {
     format!("Resource handler returned message: \"{reason}\" (HandlerErrorCode: {code})")
 }

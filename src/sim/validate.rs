@@ -110,13 +110,13 @@ impl World {
             let value = match given.get(name) {
                 Some(Value::Plain(value)) => value.clone(),
                 Some(Value::NoEcho(value)) => value.expose().to_owned(),
-                None => match &decl.default {
-                    Some(default) => default.clone(),
-                    None => {
+                None => {
+                    let Some(default) = &decl.default else {
                         missing.push(name.as_str());
                         continue;
-                    }
-                },
+                    };
+                    default.clone()
+                }
             };
             if !decl.allowed.is_empty() && !decl.allowed.contains(&value) {
                 return Err(invalid(operation, format!("Parameter '{name}' must be one of AllowedValues")));
@@ -142,7 +142,7 @@ impl World {
     }
 }
 
-/// AWS: *Acknowledging IAM resources in CloudFormation templates*. A macro needs to be acknowledged only where nobody
+/// AWS: *Acknowledging IAM resources in `CloudFormation` templates*. A macro needs to be acknowledged only where nobody
 /// can look at its result before it is executed.
 fn check_capabilities(
     operation: &'static str,

@@ -15,7 +15,7 @@ use super::config::SimConfig;
 use super::fault::FaultPlan;
 use super::reader::{self, Parsed};
 use super::stack::{Stack, Version};
-use crate::model::{ChangeSetName, Scope, StackEvent, StackId, StackName, StackState, StackStatus};
+use crate::model::{ChangeSetId, ChangeSetName, Scope, StackEvent, StackId, StackName, StackState, StackStatus};
 
 /// The simulated AWS, all accounts and regions.
 pub(super) struct World {
@@ -28,6 +28,8 @@ pub(super) struct World {
     start: Timestamp,
     origin: Duration,
     by_id: HashMap<StackId, usize>,
+    /// Which stack a change set belongs to, deleted ones too.
+    owners: HashMap<ChangeSetId, usize>,
     templates: HashMap<Arc<str>, Result<Arc<Parsed>, String>>,
 }
 
@@ -105,6 +107,7 @@ impl World {
             start,
             origin,
             by_id: HashMap::new(),
+            owners: HashMap::new(),
             templates: HashMap::new(),
         }
     }
@@ -114,6 +117,9 @@ impl World {
         self.start = whole_millis(now).max(data.now);
         self.origin = origin;
         self.by_id = data.stacks.iter().enumerate().map(|(ix, stack)| (stack.state.id.clone(), ix)).collect();
+        let sets =
+            data.stacks.iter().enumerate().flat_map(|(ix, stack)| stack.change_sets.values().map(move |set| (ix, set)));
+        self.owners = sets.map(|(ix, set)| (set.state.id.clone(), ix)).collect();
         self.data = data;
     }
 
@@ -178,6 +184,21 @@ impl World {
     /// The stack of that id in that region, deleted or not.
     pub(super) fn find(&self, region: usize, id: &StackId) -> Option<usize> {
         self.by_id.get(id).copied().filter(|ix| self.data.stacks[*ix].region == region)
+    }
+
+    /// The stack of that id, wherever it is, deleted or not.
+    pub(super) fn anywhere(&self, id: &StackId) -> Option<&Stack> {
+        self.by_id.get(id).map(|ix| &self.data.stacks[*ix])
+    }
+
+    /// The stack that a change set belongs to.
+    pub(super) fn owner(&self, id: &ChangeSetId) -> Option<usize> {
+        self.owners.get(id).copied()
+    }
+
+    /// Remembers which stack a change set belongs to.
+    pub(super) fn own(&mut self, id: ChangeSetId, ix: usize) {
+        self.owners.insert(id, ix);
     }
 
     /// The stack of that name, if it is not deleted.

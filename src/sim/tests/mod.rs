@@ -3,6 +3,7 @@
 mod calls;
 mod change_sets;
 mod lifecycle;
+mod manifests;
 mod refusals;
 mod templates;
 

@@ -99,7 +99,7 @@ fn a_protected_stack_is_not_deleted_and_switching_protection_does_not_move_it() 
     rig.run(rig.stacks.set_stack_policy(FENCE, &id, r#"{"Statement":[]}"#)).unwrap();
     assert_eq!(rig.state("one").version(), version);
     let refused = rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap_err();
-    assert_eq!(refused.class, Class::Invalid);
+    assert_eq!(refused.class, Class::Conflict);
     assert!(refused.message.contains("TerminationProtection is enabled"));
 }
 
@@ -161,7 +161,10 @@ fn an_exporter_in_use_keeps_its_status_when_it_is_to_be_deleted() {
     rig.run(rig.stacks.delete(FENCE, &net, "d")).unwrap();
     let state = rig.state("net");
     assert_eq!(state.status, StackStatus::CreateComplete);
-    assert_eq!(state.status_reason.unwrap(), "Export us-east-1-vpc cannot be deleted as it is in use by user");
+    assert_eq!(
+        state.status_reason.unwrap(),
+        "Delete canceled. Cannot delete export us-east-1-vpc as it is in use by user."
+    );
     assert_eq!(rig.events(&net)[0].token.as_deref(), Some("d"));
     rig.run(rig.stacks.delete(FENCE, &user, "d2")).unwrap();
     rig.pass(Duration::from_mins(1));
@@ -179,9 +182,13 @@ fn an_export_in_use_is_neither_removed_nor_changed() {
         (
             "c1",
             EXPORTER.replace(", Export: { Name: !Sub '${AWS::Region}-vpc' }", ""),
-            "cannot be deleted as it is in use by user",
+            "Cannot delete export us-east-1-vpc as it is in use by user",
         ),
-        ("c2", EXPORTER.replace("10.0.0.0/16", "10.1.0.0/16"), "cannot be updated as it is in use by user"),
+        (
+            "c2",
+            EXPORTER.replace("10.0.0.0/16", "10.1.0.0/16"),
+            "Cannot update export us-east-1-vpc as it is in use by user",
+        ),
     ] {
         rig.update(&net, name, &template);
         assert_eq!(rig.status_after("net", 5), StackStatus::UpdateRollbackComplete);
