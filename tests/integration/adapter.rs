@@ -23,8 +23,7 @@ async fn a_creation_whose_answer_was_lost_is_recognised_when_it_is_repeated() {
 #[tokio::test]
 async fn a_throttled_or_failed_call_is_reported_and_does_nothing() {
     let Some(account) = emulator::account(Duration::ZERO) else { return };
-    let faults =
-        Faults::none().on("CreateStack", 1..=1, Fault::Throttled).on("CreateStack", 2..=2, Fault::Unavailable);
+    let faults = Faults::none().on("CreateStack", 1..=1, Fault::Throttled).on("CreateStack", 2..=2, Fault::Unavailable);
     let stacks = account.cloud(Some(faults.client())).await.stacks(&account.scope("us-east-1"), None);
     for expected in [Class::Throttled, Class::Transient] {
         assert_eq!(stacks.create(FENCE, create("never")).await.unwrap_err().class, expected);
@@ -66,10 +65,8 @@ async fn an_emulator_that_is_not_there_is_transient() {
         )),
         ..Default::default()
     };
-    let scope = landfast::model::Scope {
-        account: "111122223333".parse().unwrap(),
-        region: "us-east-1".parse().unwrap(),
-    };
+    let scope =
+        landfast::model::Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() };
     let stacks = landfast::aws::AwsCloud::connect(settings).await.stacks(&scope, None);
     let error = stacks.list(None).await.unwrap_err();
     assert_eq!(error.class, Class::Transient);

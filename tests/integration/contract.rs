@@ -270,8 +270,5 @@ contract!(
         isolation::regions_and_accounts_do_not_see_each_other,
         isolation::a_list_has_every_stack_once_however_many_pages_it_takes,
     ],
-    [
-        change_sets::a_busy_stack_takes_no_other_change,
-        change_sets::a_cancelled_update_is_rolled_back,
-    ]
+    [change_sets::a_busy_stack_takes_no_other_change, change_sets::a_cancelled_update_is_rolled_back,]
 );

@@ -116,9 +116,10 @@ impl Drop for Emulator {
 impl Emulator {
     fn start(python: &Path, delay: Duration) -> Result<Self, String> {
         // Somebody else may take the port between looking and using it: then the emulator ends, and another is tried.
-        (0..5).map(|_| Self::start_once(python, delay)).find(Result::is_ok).unwrap_or_else(|| {
-            Err(format!("it does not start; try {} {}", python.display(), overlay().display()))
-        })
+        (0..5)
+            .map(|_| Self::start_once(python, delay))
+            .find(Result::is_ok)
+            .unwrap_or_else(|| Err(format!("it does not start; try {} {}", python.display(), overlay().display())))
     }
 
     fn start_once(python: &Path, delay: Duration) -> Result<Self, String> {

@@ -94,11 +94,7 @@ fn operation(request: &HttpRequest) -> String {
 }
 
 impl HttpClient for Faults {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
         SharedHttpConnector::new(Faulty { inner, faults: self.clone() })
     }
