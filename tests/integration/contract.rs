@@ -1,0 +1,274 @@
+//! What every back end of the ports must do, as `CloudFormation` documents it.
+//!
+//! One list of tests, run against each back end, so that the simulation and the adapter cannot come to mean different
+//! things by the same call. Where the emulator differs from the documentation, the documentation decides: the test
+//! names the page and leaves that one assertion out for the emulator.
+
+mod change_sets;
+mod isolation;
+mod stacks;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfast::context::Context;
+use landfast::model::{
+    AccountId, ChangeSetName, ChangeSetState, ChangeSetStatus, OnFailure, Redacted, Scope, StackEvent, StackId,
+    StackState, StackStatus, Value,
+};
+use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource};
+
+use crate::emulator;
+
+/// The fence of every change in these tests: one holder, one revision.
+pub const FENCE: Fence = Fence { epoch: 1, revision: 1 };
+
+/// How long a stack operation may take before a test gives up; virtual time in a simulation.
+const PATIENCE: Duration = Duration::from_mins(30);
+
+/// A back end under test.
+pub struct Backend {
+    /// Itself.
+    pub cloud: Arc<dyn Cloud>,
+    /// An account that only this test uses.
+    pub account: AccountId,
+    /// A bucket that exists in it.
+    pub bucket: String,
+    /// Its clock.
+    pub cx: Context,
+    /// How often to look while waiting.
+    pub interval: Duration,
+    /// Somebody else's emulator: assertions that it is known to break are left out.
+    pub is_emulator: bool,
+}
+
+impl Backend {
+    /// The adapter and the emulator, whose stack operations take `delay`.
+    async fn emulated(delay: Duration) -> Option<Self> {
+        let account = emulator::account(delay)?;
+        let bucket = format!("templates-{}", account.id);
+        account.make_bucket(&bucket).await;
+        Some(Self {
+            cloud: Arc::new(account.cloud(None).await),
+            account: account.id,
+            bucket,
+            cx: Context::system().unwrap(),
+            interval: Duration::from_millis(20),
+            is_emulator: true,
+        })
+    }
+
+    /// The door to a region of the account.
+    pub fn region(&self, region: &str) -> Arc<dyn Stacks> {
+        let scope = Scope { account: self.account.clone(), region: region.parse().unwrap() };
+        self.cloud.stacks(&scope, None)
+    }
+
+    /// The door to the region that most tests use.
+    pub fn stacks(&self) -> Arc<dyn Stacks> {
+        self.region("us-east-1")
+    }
+
+    /// The stack, once no operation runs; `None` once it is gone.
+    pub async fn settled(&self, stacks: &dyn Stacks, name: &str) -> Option<StackState> {
+        let deadline = self.cx.elapsed() + PATIENCE;
+        loop {
+            let state = stacks.describe(&name.parse().unwrap()).await.unwrap();
+            match state {
+                Some(state) if state.status.is_in_progress() => {}
+                settled => return settled,
+            }
+            assert!(self.cx.elapsed() < deadline, "{name} does not settle");
+            self.cx.sleep(self.interval).await;
+        }
+    }
+
+    /// Creates a stack and waits for it.
+    pub async fn created(&self, stacks: &dyn Stacks, request: CreateStack) -> StackState {
+        let name = request.name.to_string();
+        let id = stacks.create(FENCE, request).await.unwrap();
+        let state = self.settled(stacks, &name).await.unwrap();
+        assert_eq!((&state.id, state.status), (&id, StackStatus::CreateComplete), "{:?}", state.status_reason);
+        state
+    }
+
+    /// The change set, once it is computed, with all of its changes.
+    pub async fn computed(&self, stacks: &dyn Stacks, stack: &StackId, name: &str) -> Option<ChangeSetState> {
+        let deadline = self.cx.elapsed() + PATIENCE;
+        let name: ChangeSetName = name.parse().unwrap();
+        loop {
+            let (mut state, mut next) = stacks.describe_change_set(stack, &name, None).await.unwrap()?;
+            if state.status != ChangeSetStatus::Creating {
+                while let Some(token) = next {
+                    let page = stacks.describe_change_set(stack, &name, Some(token)).await.unwrap();
+                    let (more, after) = page.unwrap();
+                    state.changes.extend(more.changes);
+                    next = after;
+                }
+                return Some(state);
+            }
+            assert!(self.cx.elapsed() < deadline, "{name} is never computed");
+            self.cx.sleep(self.interval).await;
+        }
+    }
+
+    /// Changes a stack by a change set and waits for it.
+    pub async fn changed(&self, stacks: &dyn Stacks, request: CreateChangeSet) -> StackState {
+        let (stack, name) = (request.stack.clone(), request.name.to_string());
+        let id = stacks.create_change_set(FENCE, request).await.unwrap();
+        let state = self.computed(stacks, &stack, &name).await.unwrap();
+        assert_eq!(state.status, ChangeSetStatus::Available);
+        stacks.execute_change_set(FENCE, &id, &format!("execute-{name}")).await.unwrap();
+        let stack_name = stack.as_str().rsplit('/').nth(1).unwrap().to_owned();
+        self.settled(stacks, &stack_name).await.unwrap()
+    }
+}
+
+/// All items of all pages.
+pub async fn all<T, F>(read: impl Fn(Option<PageToken>) -> F) -> Vec<T>
+where
+    F: Future<Output = Result<Page<T>, PortError>>,
+{
+    let (mut items, mut token) = (Vec::new(), None);
+    loop {
+        let page = read(token).await.unwrap();
+        items.extend(page.items);
+        token = page.next;
+        if token.is_none() {
+            return items;
+        }
+    }
+}
+
+/// All events of a stack, newest first.
+pub async fn events(stacks: &dyn Stacks, stack: &StackId) -> Vec<StackEvent> {
+    all(|page| stacks.events(stack, page)).await
+}
+
+/// A queue whose name and settings are parameters, a secret parameter, and an output that may be exported.
+pub const TEMPLATE: &str = r#"# A comment that belongs to the text.
+AWSTemplateFormatVersion: "2010-09-09"
+Parameters:
+  QueueName: { Type: String }
+  Delay: { Type: Number, Default: 0 }
+  Password: { Type: String, NoEcho: true, Default: none }
+  Export: { Type: String, Default: "" }
+Conditions:
+  Exported: !Not [!Equals [!Ref Export, ""]]
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      QueueName: !Ref QueueName
+      DelaySeconds: !Ref Delay
+Outputs:
+  QueueArn:
+    Value: !GetAtt Queue.Arn
+  QueueName:
+    Condition: Exported
+    Value: !GetAtt Queue.QueueName
+    Export: { Name: !Ref Export }
+"#;
+
+/// A stack of [`TEMPLATE`] whose queue is called like the stack.
+pub fn create(name: &str) -> CreateStack {
+    CreateStack {
+        name: name.parse().unwrap(),
+        template: TemplateSource::Body(TEMPLATE.into()),
+        parameters: parameters(&[("QueueName", name)]),
+        capabilities: BTreeSet::new(),
+        tags: tags(&[("landfast:owner", "test")]),
+        role_arn: None,
+        notifications: BTreeSet::new(),
+        rollback_alarms: BTreeSet::new(),
+        monitoring_minutes: None,
+        termination_protection: false,
+        stack_policy: None,
+        on_failure: OnFailure::Rollback,
+        timeout: None,
+        token: format!("create-{name}"),
+    }
+}
+
+/// An update of such a stack to these parameters.
+pub fn change(stack: &StackState, name: &str, values: &[(&str, &str)]) -> CreateChangeSet {
+    CreateChangeSet {
+        stack: stack.id.clone(),
+        name: name.parse().unwrap(),
+        template: TemplateSource::Body(TEMPLATE.into()),
+        parameters: parameters(values),
+        capabilities: BTreeSet::new(),
+        tags: tags(&[("landfast:owner", "test")]),
+        role_arn: None,
+        notifications: BTreeSet::new(),
+        rollback_alarms: BTreeSet::new(),
+        monitoring_minutes: None,
+    }
+}
+
+/// Parameter values; that of `Password` is secret.
+pub fn parameters(values: &[(&str, &str)]) -> BTreeMap<String, Value> {
+    let value = |name: &str, text: &str| match name {
+        "Password" => Value::NoEcho(Redacted::new(text.to_owned())),
+        _ => Value::Plain(text.to_owned()),
+    };
+    values.iter().map(|(name, text)| ((*name).to_owned(), value(name, text))).collect()
+}
+
+/// Tags.
+pub fn tags(tags: &[(&str, &str)]) -> BTreeMap<String, String> {
+    tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Runs every case against every back end. The second list is of those that need operations to take some time.
+macro_rules! contract {
+    ([$($module:ident :: $case:ident),+ $(,)?], [$($slow_module:ident :: $slow_case:ident),+ $(,)?]) => {
+        mod emulated {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let Some(backend) = Backend::emulated(Duration::ZERO).await else { return };
+                    super::$module::$case(&backend).await;
+                }
+            )+
+            $(
+                #[tokio::test]
+                async fn $slow_case() {
+                    let Some(backend) = Backend::emulated(Duration::from_secs(1)).await else { return };
+                    super::$slow_module::$slow_case(&backend).await;
+                }
+            )+
+        }
+    };
+}
+
+contract!(
+    [
+        stacks::a_created_stack_says_what_it_was_created_with,
+        stacks::the_template_comes_back_byte_for_byte,
+        stacks::a_second_stack_of_the_same_name_is_a_conflict,
+        stacks::a_stack_that_is_missing_is_none_and_not_an_error,
+        stacks::a_creation_that_fails_is_rolled_back_and_says_why,
+        stacks::a_stack_that_was_rolled_back_keeps_its_name_until_it_is_deleted,
+        stacks::a_deleted_stack_is_gone_and_its_events_are_not,
+        stacks::a_name_used_again_is_another_stack,
+        stacks::termination_protection_refuses_to_delete,
+        stacks::an_export_knows_its_importers_and_cannot_be_deleted_under_them,
+        stacks::a_template_may_be_read_from_a_bucket,
+        stacks::a_stack_policy_is_kept,
+        stacks::events_carry_the_token_of_their_request,
+        change_sets::a_change_set_says_what_it_will_do_and_does_it,
+        change_sets::a_change_of_name_replaces_the_resource,
+        change_sets::a_second_change_set_of_the_same_name_is_a_conflict,
+        change_sets::a_change_set_without_a_change_is_empty,
+        change_sets::a_change_set_is_spent_when_another_was_executed,
+        change_sets::a_deleted_change_set_is_gone_and_may_be_deleted_again,
+        change_sets::a_stack_that_was_rolled_back_takes_no_change_set,
+        change_sets::tags_alone_are_a_change,
+        isolation::regions_and_accounts_do_not_see_each_other,
+        isolation::a_list_has_every_stack_once_however_many_pages_it_takes,
+    ],
+    [change_sets::a_busy_stack_takes_no_other_change, change_sets::a_cancelled_update_is_rolled_back,]
+);

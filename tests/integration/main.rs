@@ -1,0 +1,14 @@
+//! Behaviour against other people's code: one binary, because each one links the whole SDK.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::allow_attributes,
+    unreachable_pub
+)]
+
+mod adapter;
+mod contract;
+mod emulator;
+mod faults;
