@@ -46,7 +46,10 @@ impl Exit {
         let failed = entries().any(|entry| {
             entry.action == Action::Unknown
                 || entry.refused.iter().any(|refusal| matches!(refusal.guard, Guard::Stalled | Guard::ChangeSet))
-                || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Backoff { .. } | Waiting::Unknown { .. }))
+                || entry
+                    .waiting
+                    .iter()
+                    .any(|waiting| matches!(waiting, Waiting::Backoff { .. } | Waiting::Unknown { .. }))
         });
         let asks = entries().any(|entry| {
             !entry.refused.is_empty() || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Approval { .. }))
@@ -90,7 +93,9 @@ pub enum Trouble {
     #[error("{0}")]
     NobodyToAsk(String),
     /// The plan is not the one that was approved.
-    #[error("the plan is {now}, not {wanted}: the world has moved since it was shown. Look at the new one and approve that")]
+    #[error(
+        "the plan is {now}, not {wanted}: the world has moved since it was shown. Look at the new one and approve that"
+    )]
     OtherPlan {
         /// The approved digest.
         wanted: String,
@@ -134,10 +139,7 @@ impl Trouble {
     }
 
     /// The machine failed while `doing` something.
-    pub fn machine(
-        doing: impl Into<String>,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub fn machine(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Machine { doing: doing.into(), source: source.into() }
     }
 }

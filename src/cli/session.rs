@@ -90,7 +90,8 @@ impl Session {
         let simulation = SimCloud::new(cx.clone(), SimConfig { speed, ..SimConfig::default() });
         if let Some(saved) = saved {
             let restored = simulation.restore(saved.world);
-            restored.map_err(|error| Trouble::machine("the saved simulation could not be read; delete sim.json", error))?;
+            restored
+                .map_err(|error| Trouble::machine("the saved simulation could not be read; delete sim.json", error))?;
         }
         let cloud = Arc::new(simulation.clone());
         Ok(Self { global: global.clone(), cx, clockwork, cloud, simulation: Some(simulation) })
@@ -168,7 +169,8 @@ fn real() -> Result<(Clockwork, Context), Trouble> {
         .enable_all()
         .build()
         .map_err(|error| Trouble::machine("the runtime could not be started", error))?;
-    let cx = Context::system().map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))?;
+    let cx = Context::system()
+        .map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))?;
     Ok((Clockwork::Real(runtime), cx))
 }
 

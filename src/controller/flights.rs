@@ -44,7 +44,12 @@ impl<'a> Flights<'a> {
     }
 
     /// Sends a step, unless its object is busy or has to cool down.
-    pub(super) fn launch(&mut self, step: Step, now: Duration, take: impl FnOnce(Step) -> BoxFuture<'a, Landed>) -> bool {
+    pub(super) fn launch(
+        &mut self,
+        step: Step,
+        now: Duration,
+        take: impl FnOnce(Step) -> BoxFuture<'a, Landed>,
+    ) -> bool {
         let cooling = self.cooling.get(&step.key).is_some_and(|(until, _)| now < *until);
         if cooling || self.busy.contains(&step.key) {
             return false;

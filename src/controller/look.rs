@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tracing::error;
 
 use super::Controller;
-use crate::model::{Desired, Environment, Key, Memory, Observation, Plan, StackAddress, Seen};
+use crate::model::{Desired, Environment, Key, Memory, Observation, Plan, Seen, StackAddress};
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
 use crate::store::StoreError;
@@ -43,8 +43,7 @@ impl Controller {
         for _ in 0..ROUNDS_MAX {
             let memory = self.store.memory(&environment.name)?;
             let now = self.cx.now();
-            let input =
-                Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
+            let input = Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
             let needs = plan::needs(&input);
             if needs.is_empty() {
                 break;

@@ -148,7 +148,10 @@ impl Narrator {
 fn is_news(waiting: &Waiting) -> bool {
     matches!(
         waiting,
-        Waiting::Backoff { .. } | Waiting::Unknown { .. } | Waiting::Approval { .. } | Waiting::Operation { ours: false, .. }
+        Waiting::Backoff { .. }
+            | Waiting::Unknown { .. }
+            | Waiting::Approval { .. }
+            | Waiting::Operation { ours: false, .. }
     )
 }
 

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tracing::{error, info_span, Instrument as _};
+use tracing::{Instrument as _, error, info_span};
 
 use super::flights::{Flights, Landed};
 use super::look::Looked;
 use super::{Controller, cadence};
-use crate::model::{Action, AssumeRole, Environment, EnvName, Key, Observation, Operation, Plan, StackAddress, Waiting};
+use crate::model::{
+    Action, AssumeRole, EnvName, Environment, Key, Observation, Operation, Plan, StackAddress, Waiting,
+};
 use crate::plan::Goal;
 use crate::store::StoreError;
 
@@ -101,11 +103,7 @@ impl<'a> Tender<'a> {
         .await
     }
 
-    async fn look(
-        &mut self,
-        desired: &crate::model::Desired,
-        environment: &Environment,
-    ) -> Result<Looked, StoreError> {
+    async fn look(&mut self, desired: &crate::model::Desired, environment: &Environment) -> Result<Looked, StoreError> {
         let controller = self.controller;
         self.land();
         let busy = self.flights.busy();
@@ -130,7 +128,8 @@ impl<'a> Tender<'a> {
     /// Stacks that are moving or were touched since: all that has to be read again while the rest stands still.
     fn follow(&self, environment: &Environment) -> Result<BTreeSet<StackAddress>, StoreError> {
         let memory = self.controller.store.memory(&self.name)?;
-        let moving = memory.stacks.iter().filter(|(_, memory)| memory.pending.is_some() || !memory.change_sets.is_empty());
+        let moving =
+            memory.stacks.iter().filter(|(_, memory)| memory.pending.is_some() || !memory.change_sets.is_empty());
         let specs = moving.filter_map(|(key, _)| environment.stacks.get(key));
         Ok(specs.map(|spec| spec.address()).collect())
     }

@@ -72,7 +72,8 @@ pub(super) fn before(step: &Step, memory: &mut StackMemory, now: Timestamp) {
 pub(super) fn refused(step: &Step, error: &PortError, memory: &mut StackMemory, now: Timestamp) {
     let ambiguous = matches!(error.class, Class::Transient | Class::Conflict);
     let Some(operation) = begins(step, now) else {
-        if let (Do::Prepare { inputs, .. }, Class::Invalid | Class::Denied | Class::Limit) = (&step.action, error.class) {
+        if let (Do::Prepare { inputs, .. }, Class::Invalid | Class::Denied | Class::Limit) = (&step.action, error.class)
+        {
             attempt(memory, &inputs.digest, &failure_of(step, error), now);
         }
         return;

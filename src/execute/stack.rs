@@ -73,7 +73,8 @@ impl Executor {
         let now = self.cx.now();
         let mut record = Record::new(step.key.clone(), step.revision, step.action.verb(), RecordOutcome::Begun);
         record.token = journal::begins(step, now).map(|operation| operation.token);
-        self.store.update_with(&step.key, record, journal::spends(step, now), |memory| journal::before(step, memory, now))
+        self.store
+            .update_with(&step.key, record, journal::spends(step, now), |memory| journal::before(step, memory, now))
     }
 
     fn finish(

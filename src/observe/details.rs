@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::Observer;
 use super::listing::{Listed, add};
 use crate::model::{
-    ChangeSetName, ChangeSetState, ChangeSetSummary, ChangeSets, Conclusion, Digest, Key, Need, Observation,
-    Operation, Scope, Seen, StackAddress, StackId, StackName, TemplateFacts, Unknown,
+    ChangeSetName, ChangeSetState, ChangeSetSummary, ChangeSets, Conclusion, Digest, Key, Need, Observation, Operation,
+    Scope, Seen, StackAddress, StackId, StackName, TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, Stacks};
@@ -102,10 +102,7 @@ impl Observer<'_> {
             Some(Ok(Some(value))) => Seen::Present(value),
             Some(Ok(None)) => Seen::Absent,
             Some(Err(error)) => Seen::Unknown(Unknown::because(error)),
-            None => Seen::Unknown(Unknown::because(format!(
-                "no answer within {}",
-                humantime::format_duration(WITHIN)
-            ))),
+            None => Seen::Unknown(Unknown::because(format!("no answer within {}", humantime::format_duration(WITHIN)))),
         }
     }
 
@@ -166,11 +163,7 @@ async fn list_change_sets(port: &dyn Stacks, id: &StackId) -> Result<Vec<ChangeS
     Err(endless("ListChangeSets"))
 }
 
-async fn describe(
-    port: &dyn Stacks,
-    id: &StackId,
-    name: &ChangeSetName,
-) -> Result<Option<ChangeSetState>, PortError> {
+async fn describe(port: &dyn Stacks, id: &StackId, name: &ChangeSetName) -> Result<Option<ChangeSetState>, PortError> {
     let Some((mut state, mut next)) = port.describe_change_set(id, name, None).await? else { return Ok(None) };
     for _ in 0..PAGES_MAX {
         let Some(token) = next else { return Ok(Some(state)) };

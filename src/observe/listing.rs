@@ -26,8 +26,13 @@ impl Observer<'_> {
         let concern = self.concern();
         let scopes: Vec<Scope> = self.scopes().into_iter().collect();
         let listed = join_all(scopes.iter().map(|scope| self.list(scope, &concern))).await;
-        let mut observation =
-            Observation { at, listings: BTreeMap::new(), pages: 0, stacks: BTreeMap::new(), conclusions: BTreeMap::new() };
+        let mut observation = Observation {
+            at,
+            listings: BTreeMap::new(),
+            pages: 0,
+            stacks: BTreeMap::new(),
+            conclusions: BTreeMap::new(),
+        };
         for (scope, listed) in scopes.into_iter().zip(listed) {
             add(&mut observation, scope, listed);
         }

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Goal, Input};
 use super::resolve::spec_digest;
+use super::{Goal, Input};
 use crate::model::{
-    Action, Changes, Consent, Difference, Digest, Entry, Grant, Key, Plan, ResourceChange, Seen,
-    StackAddress, StackId,
+    Action, Changes, Consent, Difference, Digest, Entry, Grant, Key, Plan, ResourceChange, Seen, StackAddress, StackId,
 };
 
 /// The digest of what a person sees: for each object that is not in sync its action, its differences and changes, and
@@ -55,12 +54,8 @@ pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp) -> Con
         .filter(|(_, entry)| !matches!(entry.action, Action::None | Action::Unknown | Action::Retain))
         .map(|(object, entry)| {
             let spec = stacks.and_then(|stacks| stacks.get(object)).map_or_else(absent, |spec| spec_digest(spec, key));
-            let grant = Grant {
-                action: entry.action,
-                spec,
-                destructive: destroyed(entry),
-                stack: incarnation(input, entry),
-            };
+            let grant =
+                Grant { action: entry.action, spec, destructive: destroyed(entry), stack: incarnation(input, entry) };
             (object.clone(), grant)
         })
         .collect();

@@ -7,9 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::planner::{Planner, refuse};
-use crate::model::{
-    Entry, Guard, Need, ObservedStack, Parameter, Refusal, Seen, StackSpec, TemplateFacts, Waiting,
-};
+use crate::model::{Entry, Guard, Need, ObservedStack, Parameter, Refusal, Seen, StackSpec, TemplateFacts, Waiting};
 use crate::template;
 
 /// Whether the update has to wait for consumers, or is refused because of them.
@@ -74,7 +72,8 @@ fn touched(spec: &StackSpec, stack: &ObservedStack, deployed: &TemplateFacts) ->
     for (id, output) in &stack.state.outputs {
         let Some(export) = &output.export else { continue };
         let kept = spec.template.facts.outputs.get(id).is_some_and(|desired| {
-            let same_name = desired.export.as_ref().and_then(|name| resolve(spec, name)).is_none_or(|name| name == *export);
+            let same_name =
+                desired.export.as_ref().and_then(|name| resolve(spec, name)).is_none_or(|name| name == *export);
             let same_value = deployed.outputs.get(id).is_none_or(|before| before.value == desired.value);
             desired.export.is_some() && same_name && same_value
         });

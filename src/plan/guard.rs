@@ -161,13 +161,7 @@ fn is_lost(environment: &Environment, change: &ResourceChange) -> bool {
     change.is_destructive() && !change.retained && environment.policy.stateful_types.contains(&change.kind)
 }
 
-fn backup(
-    planner: &Planner<'_>,
-    spec: &StackSpec,
-    stack: &ObservedStack,
-    change: &ResourceChange,
-    entry: &mut Entry,
-) {
+fn backup(planner: &Planner<'_>, spec: &StackSpec, stack: &ObservedStack, change: &ResourceChange, entry: &mut Entry) {
     let Some(physical) = &change.physical_id else { return no_backup(change, "it has no physical id yet", entry) };
     let max_age = planner.input.environment.policy.backup_max_age;
     match stack.backups.get(physical) {
@@ -230,7 +224,10 @@ pub(super) fn budget(planner: &mut Planner<'_>) {
     }
     let per = humantime::format_duration(budget.per);
     let reason = format!("more than the budget for {per} allows ({})", over.join("; "));
-    let release = format!("approve the plan (`landfast apply {} --plan DIGEST`), or raise `policy.budget`", input.environment.name);
+    let release = format!(
+        "approve the plan (`landfast apply {} --plan DIGEST`), or raise `policy.budget`",
+        input.environment.name
+    );
     for (key, entry) in &mut planner.entries {
         let counts = entry.step.as_ref().is_some_and(|step| step.cost != (0, 0, 0));
         if counts && !consent::grants(input, key, entry) {

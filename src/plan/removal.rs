@@ -193,15 +193,31 @@ impl Removing<'_> {
         self.describe_loss(entry);
         let approved = consent::covers(input, self.key, entry, &consent::absent());
         if input.goal == Goal::Converge && environment.stacks.is_empty() {
-            refuse(entry, refusal(Guard::Prune, "no manifest of this environment describes any stack", "a revision in \
-                 which everything is gone is taken for a mistake: use `landfast destroy` to delete an environment"));
+            refuse(
+                entry,
+                refusal(
+                    Guard::Prune,
+                    "no manifest of this environment describes any stack",
+                    "a revision in \
+                 which everything is gone is taken for a mistake: use `landfast destroy` to delete an environment",
+                ),
+            );
         } else if environment.policy.mode == Mode::Observe {
-            refuse(entry, refusal(Guard::Mode, "the environment is only observed", "set `policy.mode` to `approve` or `apply`"));
+            refuse(
+                entry,
+                refusal(Guard::Mode, "the environment is only observed", "set `policy.mode` to `approve` or `apply`"),
+            );
         } else if !approved {
             match environment.policy.prune {
                 Prune::Never => {
-                    refuse(entry, refusal(Guard::Prune, "its manifest is gone, and pruning is switched off",
-                        "set `policy.prune` to `confirm` or `always`, or put the manifest back"));
+                    refuse(
+                        entry,
+                        refusal(
+                            Guard::Prune,
+                            "its manifest is gone, and pruning is switched off",
+                            "set `policy.prune` to `confirm` or `always`, or put the manifest back",
+                        ),
+                    );
                 }
                 Prune::Confirm => entry.waiting.push(guard::approval(input)),
                 Prune::Always if environment.policy.mode == Mode::Approve || input.goal == Goal::Destroy => {
@@ -212,8 +228,14 @@ impl Removing<'_> {
         }
         self.state_is_kept(entry, approved);
         if self.stack.state.termination_protection {
-            refuse(entry, refusal(Guard::TerminationProtection, "termination protection is on",
-                "set `terminationProtection: false` in its manifest and apply that before the manifest is removed"));
+            refuse(
+                entry,
+                refusal(
+                    Guard::TerminationProtection,
+                    "termination protection is on",
+                    "set `terminationProtection: false` in its manifest and apply that before the manifest is removed",
+                ),
+            );
         }
         let row = row(self.stack.state.status);
         if row.standing == Standing::Human || row.standing == Standing::RollbackStuck {
@@ -228,7 +250,9 @@ impl Removing<'_> {
             .changes
             .list()
             .iter()
-            .filter(|change| !change.retained && self.planner.input.environment.policy.stateful_types.contains(&change.kind))
+            .filter(|change| {
+                !change.retained && self.planner.input.environment.policy.stateful_types.contains(&change.kind)
+            })
             .collect();
         if lost.is_empty() || approved || !entry.refused.is_empty() {
             return;
@@ -241,7 +265,8 @@ impl Removing<'_> {
     /// Which resources go with it, by the deployed template.
     fn describe_loss(&self, entry: &mut Entry) {
         let state = &self.stack.state;
-        let remembered = self.planner.memory(self.key).template.as_ref().filter(|(version, _)| *version == state.version());
+        let remembered =
+            self.planner.memory(self.key).template.as_ref().filter(|(version, _)| *version == state.version());
         let facts = match (&remembered, &self.stack.template) {
             (Some((_, facts)), _) | (None, Some(Seen::Present(facts))) => facts,
             (None, Some(Seen::Absent)) => return,

@@ -66,7 +66,8 @@ fn root_cause(ours: &[&StackEvent], stack: &StackId, end: &StackEvent) -> Failur
         let reason = event.reason.as_deref().unwrap_or_default();
         event.status.ends_with("_FAILED") && !is_of_stack(event, stack) && !reason.contains("cancelled")
     });
-    let fallback = || ours.iter().rev().find(|event| event.reason.is_some() && is_of_stack(event, stack) && is_bad(&event.status));
+    let fallback =
+        || ours.iter().rev().find(|event| event.reason.is_some() && is_of_stack(event, stack) && is_bad(&event.status));
     let event = cause.or_else(fallback).copied().unwrap_or(end);
     failure(&event.resource, &event.kind, event.reason.as_deref().unwrap_or("AWS gives no reason"))
 }
@@ -89,7 +90,9 @@ fn begins(kind: OperationKind, status: &str) -> bool {
 }
 
 fn ends(status: &str) -> bool {
-    status.parse::<StackStatus>().is_ok_and(|status| !status.is_in_progress() && status != StackStatus::ReviewInProgress)
+    status
+        .parse::<StackStatus>()
+        .is_ok_and(|status| !status.is_in_progress() && status != StackStatus::ReviewInProgress)
 }
 
 fn succeeded(kind: OperationKind, status: &str) -> bool {
@@ -155,7 +158,8 @@ mod tests {
             ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", "The following resource(s) failed to update: [Table]", token),
             ("stack", "UPDATE_ROLLBACK_COMPLETE", "", token),
         ]);
-        let Some(Conclusion::Failed(failure)) = conclude(&events, true, &operation(OperationKind::Update), &stack()) else {
+        let Some(Conclusion::Failed(failure)) = conclude(&events, true, &operation(OperationKind::Update), &stack())
+        else {
             panic!("not a failure")
         };
         assert_eq!((failure.resource.as_str(), failure.transient), ("Table", true));
@@ -201,6 +205,8 @@ mod tests {
             ("stack", "ROLLBACK_COMPLETE", "", token),
         ]);
         let conclusion = conclude(&events, true, &operation(OperationKind::Create), &stack());
-        assert!(matches!(conclusion, Some(Conclusion::Failed(failure)) if failure.resource == "Role" && !failure.transient));
+        assert!(
+            matches!(conclusion, Some(Conclusion::Failed(failure)) if failure.resource == "Role" && !failure.transient)
+        );
     }
 }

@@ -114,11 +114,7 @@ impl Deciding<'_> {
         entry.action = action_of(operation.kind);
         entry.differences.push(Difference::Status { status: state.status });
         if state.status.is_in_progress() {
-            entry.waiting.push(Waiting::Operation {
-                status: state.status,
-                ours: true,
-                since: Some(operation.started),
-            });
+            entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since: Some(operation.started) });
             if self.is_overdue(operation, state) {
                 let token = token(&self.spec.key, "cancel", &operation.token);
                 entry.step = Some(self.step(expect(state), Do::Cancel { token }));
@@ -129,11 +125,7 @@ impl Deciding<'_> {
             return self.unknown(entry, "the events of its last operation have not been read".to_owned());
         };
         if conclusion == Conclusion::Running {
-            entry.waiting.push(Waiting::Operation {
-                status: state.status,
-                ours: true,
-                since: Some(operation.started),
-            });
+            entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since: Some(operation.started) });
             return;
         }
         entry.step = Some(self.step(Expect::Nothing, Do::Conclude { conclusion, version: Some(state.version()) }));

@@ -85,7 +85,13 @@ pub const ROWS: [Row; 23] = [
     ),
     row_of(S::DeleteComplete, Gone, "it was deleted", "creates it, if a manifest asks for it", ""),
     row_of(S::UpdateInProgress, Busy, "it is being updated", "waits; cancels an update of its own that is overdue", ""),
-    row_of(S::UpdateCompleteCleanupInProgress, Busy, "it was updated and what was replaced is being removed", "waits", ""),
+    row_of(
+        S::UpdateCompleteCleanupInProgress,
+        Busy,
+        "it was updated and what was replaced is being removed",
+        "waits",
+        "",
+    ),
     row_of(S::UpdateComplete, Steady, "it was updated", "compares it and updates it", ""),
     row_of(
         S::UpdateFailed,

@@ -123,11 +123,7 @@ pub trait Stacks: Send + Sync {
     async fn events(&self, stack: &StackId, page: Option<PageToken>) -> Result<Page<StackEvent>, PortError>;
 
     /// One page of change sets.
-    async fn change_sets(
-        &self,
-        stack: &StackId,
-        page: Option<PageToken>,
-    ) -> Result<Page<ChangeSetSummary>, PortError>;
+    async fn change_sets(&self, stack: &StackId, page: Option<PageToken>) -> Result<Page<ChangeSetSummary>, PortError>;
 
     /// A change set with one page of its changes; `None` if there is none of that name.
     async fn describe_change_set(

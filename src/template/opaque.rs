@@ -36,7 +36,10 @@ mod tests {
 
     #[test]
     fn layout_and_key_order_of_a_policy_do_not_matter_and_its_content_does() {
-        assert_eq!(json_digest(r#"{"a": 1, "b": {"d": 2, "c": 3}}"#), json_digest("{\"b\":{\"c\":3,\"d\":2},\n\"a\":1}"));
+        assert_eq!(
+            json_digest(r#"{"a": 1, "b": {"d": 2, "c": 3}}"#),
+            json_digest("{\"b\":{\"c\":3,\"d\":2},\n\"a\":1}")
+        );
         assert_ne!(json_digest(r#"{"a": 1}"#), json_digest(r#"{"a": 2}"#));
     }
 }

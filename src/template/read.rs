@@ -124,7 +124,8 @@ fn describe(body: &str, whole: &Value) -> Template {
     walk.visit(whole);
     let (imports, inner) = (walk.imports, walk.transforms);
     let has_transform = inner || whole.get("Transform").is_some();
-    let stays = |resource: &TemplateResource| resource.deletion_policy.as_deref().is_some_and(|policy| policy != "Delete");
+    let stays =
+        |resource: &TemplateResource| resource.deletion_policy.as_deref().is_some_and(|policy| policy != "Delete");
     let retained = resources.iter().filter(|(_, resource)| stays(resource)).map(|(name, _)| name.clone()).collect();
     Template {
         body: Arc::from(body),

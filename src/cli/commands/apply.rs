@@ -29,7 +29,8 @@ pub(super) fn run(
     let controller = session.controller(store, progress::listener());
     let mut worst = Exit::Done;
     for environment in &environments {
-        let run = Run { session: &session, controller: &controller, loaded: &loaded, environment, goal: Goal::Converge };
+        let run =
+            Run { session: &session, controller: &controller, loaded: &loaded, environment, goal: Goal::Converge };
         let exit = run.run(&Approval::of(yes, digest), output)?;
         worst = if severity(exit) > severity(worst) { exit } else { worst };
     }
@@ -67,10 +68,9 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     pub(super) fn run(&self, approval: &Approval<'_>, output: Output) -> Result<Exit, Trouble> {
-        let preview = self.session.drive(
-            self.controller,
-            look_ahead(self.controller, self.loaded, self.environment, self.goal),
-        )??;
+        let preview = self
+            .session
+            .drive(self.controller, look_ahead(self.controller, self.loaded, self.environment, self.goal))??;
         let plan = &preview.looked.plan;
         if output == Output::Text {
             show(&self.session.global, output, std::slice::from_ref(plan))?;

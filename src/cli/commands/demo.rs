@@ -1,4 +1,6 @@
 //! `landfast demo`
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
-pub(super) fn run(_global: &Global) -> Result<Exit, Trouble> { Ok(Exit::Done) }
+pub(super) fn run(_global: &Global) -> Result<Exit, Trouble> {
+    Ok(Exit::Done)
+}

@@ -17,7 +17,9 @@ pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> R
     let approval = match digest {
         Some(digest) => Approval::Plan(digest),
         None => Approval::Asked {
-            question: format!("Everything above is deleted. Type the name of the environment ({environment}) to go on:"),
+            question: format!(
+                "Everything above is deleted. Type the name of the environment ({environment}) to go on:"
+            ),
             answer: environment.to_owned(),
         },
     };

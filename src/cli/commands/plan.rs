@@ -56,7 +56,9 @@ pub(super) async fn look_ahead(
 /// Removes what the preview has made, and says so if something stays.
 pub(super) async fn clean(controller: &Controller, environment: &Environment, preview: &Preview) {
     for outcome in preview.clean(controller, environment).await {
-        terminal::note(&format!("note: a change set of the preview is left, and will be removed by the next look: {outcome}"));
+        terminal::note(&format!(
+            "note: a change set of the preview is left, and will be removed by the next look: {outcome}"
+        ));
     }
 }
 

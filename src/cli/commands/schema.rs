@@ -14,7 +14,9 @@ pub(super) fn run(out: Option<&Path>) -> Result<Exit, Trouble> {
     let schemas = all()?;
     let failed = |error| Trouble::machine("the schema could not be written", error);
     let Some(directory) = out else {
-        terminal::print(&to_json(&schemas).map_err(|error| Trouble::machine("the schema could not be written", error))?)?;
+        terminal::print(
+            &to_json(&schemas).map_err(|error| Trouble::machine("the schema could not be written", error))?,
+        )?;
         return Ok(Exit::Done);
     };
     std::fs::create_dir_all(directory).map_err(failed)?;
@@ -30,7 +32,8 @@ fn all() -> Result<BTreeMap<String, Value>, Trouble> {
     let mut schemas: BTreeMap<String, Value> =
         manifest::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
     for (name, schema) in report::schemas() {
-        let value = serde_json::to_value(schema).map_err(|error| Trouble::machine("the schema could not be made", error))?;
+        let value =
+            serde_json::to_value(schema).map_err(|error| Trouble::machine("the schema could not be made", error))?;
         schemas.insert(format!("report-{}.json", name.to_lowercase()), value);
     }
     Ok(schemas)

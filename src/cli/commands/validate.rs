@@ -39,7 +39,9 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
                 broken: loaded.broken.iter().map(ToString::to_string).collect(),
                 diagnostics: &loaded.diagnostics,
             };
-            terminal::print(&to_json(&report).map_err(|error| Trouble::machine("the report could not be written", error))?)?;
+            terminal::print(
+                &to_json(&report).map_err(|error| Trouble::machine("the report could not be written", error))?,
+            )?;
         }
         Output::Text => {
             session::show_diagnostics(&loaded.diagnostics);
