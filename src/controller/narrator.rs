@@ -25,6 +25,8 @@ pub struct Narrator {
 #[derive(Default)]
 struct Told {
     objects: BTreeMap<Key, ToldOfObject>,
+    /// How many objects of each environment were ready.
+    ready: BTreeMap<EnvName, usize>,
     spans: Vec<Span>,
 }
 
@@ -60,8 +62,8 @@ impl Narrator {
                 self.compare(key, entry, pending, before, &mut news);
             }
         }
-        if !news.is_empty() {
-            let ready = plan.entries.values().filter(|entry| entry.ready).count();
+        let ready = plan.entries.values().filter(|entry| entry.ready).count();
+        if self.lock().ready.insert(environment.clone(), ready) != Some(ready) {
             news.push(Progress::LookedAt { environment: environment.clone(), objects: plan.entries.len(), ready });
         }
         for progress in news {

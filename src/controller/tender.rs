@@ -114,6 +114,8 @@ impl<'a> Tender<'a> {
         let lists = earlier.as_ref().is_none_or(|(earlier, follow)| follow.len() >= earlier.pages);
         let look = controller.look(desired, environment, self.goal, &busy, earlier);
         let looked = self.flights.during(look).await?;
+        // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
+        self.land();
         if lists {
             self.listed = Some(now);
         }
