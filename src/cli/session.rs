@@ -74,6 +74,7 @@ impl Session {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is where the clock is chosen: a new simulation begins now")]
     fn simulated(global: &Global, pace: Pace) -> Result<Self, Trouble> {
         let saved = load_simulation(&global.state)?;
         let (clockwork, cx, speed) = match pace {
@@ -122,7 +123,7 @@ impl Session {
         Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener)
     }
 
-    /// The cloud.
+    /// The simulation, if that is the cloud.
     pub(super) fn simulation(&self) -> Option<&SimCloud> {
         self.simulation.as_ref()
     }
@@ -149,7 +150,7 @@ impl Session {
 
     /// Keeps the simulation for the next command.
     pub(super) fn save(&self) -> Result<(), Trouble> {
-        let Some(simulation) = &self.simulation else { return Ok(()) };
+        let Some(simulation) = self.simulation() else { return Ok(()) };
         let doing = "the simulation could not be saved";
         let world = simulation.snapshot().map_err(|error| Trouble::machine(doing, error))?;
         let saved = Saved { version: 1, now: self.cx.now(), world };

@@ -188,6 +188,7 @@ impl<'a> Applied<'a> {
 }
 
 /// Who approves, as far as the machine knows.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 fn whoami() -> String {
     ["LANDFAST_USER", "SUDO_USER", "USER"]
         .iter()
