@@ -277,69 +277,85 @@ impl Deciding<'_> {
             .settled
             .as_ref()
             .is_some_and(|settled| settled.version == state.version() && settled.inputs == resolved.inputs.digest);
+        let protection = match self.protection(stack) {
+            Ok(protection) => protection,
+            Err(why) => return self.unknown(entry, why),
+        };
         if found.is_empty() || settled {
             if resolved.uncertain && !self.dependencies_ready() {
                 entry.action = Action::MayUpdate;
                 entry.changes = Changes::AfterApply;
                 self.waits_for_dependencies(entry, &resolved);
+                return;
+            }
+            entry.ready = true;
+            if let Some((difference, action)) = protection {
+                entry.action = Action::Update;
+                entry.differences.push(difference);
+                entry.step = Some(self.step(expect(state), action));
             } else {
-                self.at_rest(entry, stack);
+                self.collect_change_sets(entry, state);
             }
             return;
         }
         let adopts = found.contains(&Difference::Owner);
         entry.action = if adopts { Action::Adopt } else { Action::Update };
         entry.differences = found;
-        entry.changes = Changes::Predicted(predicted(deployed, self.spec));
-        if self.waits_for_dependencies(entry, &resolved) {
-            if !resolved.pending.is_empty() || resolved.uncertain {
-                entry.changes = Changes::AfterApply;
+        self.change(entry, stack, deployed, &resolved);
+        if let Some((difference, action)) = protection {
+            entry.differences.push(difference);
+            let prepares = entry.step.as_ref().is_some_and(|step| preparing(&step.action));
+            if !prepares && entry.action != Action::Unknown {
+                // A protection comes before the update that it may concern, and also where that is refused.
+                entry.step = Some(self.step(expect(state), action));
             }
-            return;
-        }
-        if exports::in_use(self.planner, self.spec, stack, deployed, entry) {
-            return;
-        }
-        if !self.is_held_by_attempts(entry, &resolved.inputs.digest) {
-            self.update(entry, stack, &resolved.inputs);
         }
     }
 
-    /// Nothing in it differs. What is left are the protections, which are settings of the stack and not part of an
-    /// update, and the change sets that we have left behind.
-    fn at_rest(&self, entry: &mut Entry, stack: &ObservedStack) {
-        let state = &stack.state;
-        entry.ready = true;
-        if state.termination_protection != self.spec.termination_protection {
-            let on = self.spec.termination_protection;
-            entry.action = Action::Update;
-            entry.differences.push(Difference::TerminationProtection { to: on });
-            entry.step = Some(self.step(expect(state), Do::Protect { on }));
+    /// Its inputs differ: the way to an update, as far as it is open. Where nothing that it refers to will change, its
+    /// change set is made and judged while its dependencies are still at work.
+    fn change(&self, entry: &mut Entry, stack: &ObservedStack, deployed: &TemplateFacts, resolved: &Resolved) {
+        if !resolved.pending.is_empty() || (resolved.uncertain && !self.dependencies_ready()) {
+            entry.changes = Changes::AfterApply;
+            self.waits_for_dependencies(entry, resolved);
             return;
         }
-        if let Some(body) = &self.spec.stack_policy {
-            let known = self.memory.stack_policy.as_ref().filter(|(version, _)| *version == state.version());
-            let deployed = match (known, &stack.stack_policy) {
-                (Some((_, digest)), _) => digest.clone(),
-                (None, Some(Seen::Present(digest))) => Some(digest.clone()),
-                (None, Some(Seen::Absent)) => None,
-                (None, Some(Seen::Unknown(why))) => {
-                    entry.ready = false;
-                    return self.unknown(entry, format!("its stack policy could not be read: {why}"));
-                }
-                (None, None) => {
-                    self.planner.need(Need::StackPolicy(self.spec.address(), state.id.clone()));
-                    return;
-                }
-            };
-            if deployed.as_ref() != Some(&template::json_digest(body)) {
-                entry.action = Action::Update;
-                entry.differences.push(Difference::StackPolicy);
-                entry.step = Some(self.step(expect(state), Do::SetPolicy { body: Arc::clone(body) }));
-                return;
-            }
+        entry.changes = Changes::Predicted(predicted(deployed, self.spec));
+        if exports::in_use(self.planner, self.spec, stack, deployed, entry)
+            || self.is_held_by_attempts(entry, &resolved.inputs.digest)
+        {
+            return;
         }
-        self.collect_change_sets(entry, state);
+        self.update(entry, stack, &resolved.inputs);
+        let prepares = entry.step.as_ref().is_some_and(|step| preparing(&step.action));
+        if self.waits_for_dependencies(entry, resolved) && !prepares {
+            entry.step = None;
+        }
+    }
+
+    /// Termination protection and the stack policy: settings of the stack, and not part of an update.
+    fn protection(&self, stack: &ObservedStack) -> Result<Option<(Difference, Do)>, String> {
+        let state = &stack.state;
+        let on = self.spec.termination_protection;
+        if state.termination_protection != on {
+            return Ok(Some((Difference::TerminationProtection { to: on }, Do::Protect { on })));
+        }
+        let Some(body) = &self.spec.stack_policy else { return Ok(None) };
+        let known = self.memory.stack_policy.as_ref().filter(|(version, _)| *version == state.version());
+        let deployed = match (known, &stack.stack_policy) {
+            (Some((_, digest)), _) => digest.clone(),
+            (None, Some(Seen::Present(digest))) => Some(digest.clone()),
+            (None, Some(Seen::Absent)) => None,
+            (None, Some(Seen::Unknown(why))) => return Err(format!("its stack policy could not be read: {why}")),
+            (None, None) => {
+                self.planner.need(Need::StackPolicy(self.spec.address(), state.id.clone()));
+                return Err("its stack policy has not been read".to_owned());
+            }
+        };
+        if deployed.as_ref() == Some(&template::json_digest(body)) {
+            return Ok(None);
+        }
+        Ok(Some((Difference::StackPolicy, Do::SetPolicy { body: Arc::clone(body) })))
     }
 
     fn collect_change_sets(&self, entry: &mut Entry, state: &StackState) {
@@ -567,6 +583,11 @@ impl Deciding<'_> {
 fn backoff(count: u32) -> SignedDuration {
     let seconds = 30_i64.saturating_mul(4_i64.saturating_pow(count.saturating_sub(1)));
     SignedDuration::from_secs(seconds.min(3_600))
+}
+
+/// Steps on the way to an update that change no stack.
+fn preparing(action: &Do) -> bool {
+    matches!(action, Do::Prepare { .. } | Do::Discard { .. } | Do::Settle { .. } | Do::Reject { .. })
 }
 
 fn times(count: u32) -> String {
