@@ -14,7 +14,7 @@ use crate::aws::{AwsCloud, Settings};
 use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
 use crate::manifest::{self, Diagnostic, Loaded, Severity};
-use crate::model::{Digest, Environment, Revision, Snapshot};
+use crate::model::{Environment, Revision, Snapshot};
 use crate::ports::Cloud;
 use crate::sim::{SimCloud, SimConfig};
 use crate::source;
@@ -30,6 +30,15 @@ pub(super) enum Pace {
     Virtual,
     /// As in the real world, so much faster.
     Real(f64),
+}
+
+/// Who has the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// This process.
+    Us,
+    /// Another one, which may be changing things.
+    Another,
 }
 
 enum Clockwork {
@@ -100,22 +109,25 @@ impl Session {
 
     /// The journal, for this process alone.
     pub(super) fn store(&self) -> Result<Store, Trouble> {
-        let path = self.global.state.join(match self.global.cloud {
-            CloudKind::Aws => "journal.redb",
-            CloudKind::Sim => "sim-journal.redb",
-        });
-        Ok(Store::open(&path, &self.cx)?)
+        Ok(Store::open(&self.journal(), &self.cx)?)
     }
 
-    /// The journal, or an empty one where another process has it: good enough for looking.
-    pub(super) fn store_for_looking(&self) -> Result<Store, Trouble> {
+    /// The journal, or a copy of it where another process (the daemon) has it: then only looking makes sense.
+    pub(super) fn store_for_looking(&self) -> Result<(Store, Holder), Trouble> {
         match self.store() {
             Err(Trouble::Store(StoreError::Locked { .. })) => {
-                terminal::note("note: another landfast has the journal; looking without what it remembers");
-                Ok(Store::in_memory(&self.cx)?)
+                terminal::note("note: another landfast has the journal; this looks with a copy of it");
+                Ok((Store::peek(&self.journal(), &self.cx)?, Holder::Another))
             }
-            other => other,
+            store => Ok((store?, Holder::Us)),
         }
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.global.state.join(match self.global.cloud {
+            CloudKind::Aws => "journal.redb",
+            CloudKind::Sim => "sim-journal.redb",
+        })
     }
 
     /// The loop over this session's cloud.
@@ -270,9 +282,4 @@ pub(super) fn choose(loaded: &Loaded, name: Option<&str>) -> Result<Vec<Arc<Envi
 fn broken(loaded: &Loaded) -> Trouble {
     let count = errors(&loaded.diagnostics);
     Trouble::Manifest(format!("the manifests have {count} error{}", if count == 1 { "" } else { "s" }))
-}
-
-/// Whether a digest was given that begins that of the plan: at least the twelve digits that are shown.
-pub(super) fn approves(wanted: &str, digest: &Digest) -> bool {
-    wanted.len() >= 12 && digest.as_str().starts_with(wanted)
 }
