@@ -1,5 +1,6 @@
 //! The composition root: which clock, which cloud, which manifests, which journal.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub(super) struct Session {
     cloud: Arc<dyn Cloud>,
     /// The simulation, if that is the cloud: saved when the command ends.
     simulation: Option<SimCloud>,
+    /// Another process has the journal, and with it the simulation: it is not saved from here.
+    only_looks: Cell<bool>,
 }
 
 /// What is saved of the simulation between two commands.
@@ -77,7 +80,14 @@ impl Session {
                     ..Settings::default()
                 };
                 let cloud = Arc::new(runtime.block_on(AwsCloud::connect(settings)));
-                Ok(Self { global: global.clone(), cx, clockwork, cloud, simulation: None })
+                Ok(Self {
+                    global: global.clone(),
+                    cx,
+                    clockwork,
+                    cloud,
+                    simulation: None,
+                    only_looks: Cell::new(false),
+                })
             }
             CloudKind::Sim => Self::simulated(global, pace),
         }
@@ -104,7 +114,14 @@ impl Session {
                 .map_err(|error| Trouble::machine("the saved simulation could not be read; delete sim.json", error))?;
         }
         let cloud = Arc::new(simulation.clone());
-        Ok(Self { global: global.clone(), cx, clockwork, cloud, simulation: Some(simulation) })
+        Ok(Self {
+            global: global.clone(),
+            cx,
+            clockwork,
+            cloud,
+            simulation: Some(simulation),
+            only_looks: Cell::new(false),
+        })
     }
 
     /// The journal, for this process alone.
@@ -117,6 +134,7 @@ impl Session {
         match self.store() {
             Err(Trouble::Store(StoreError::Locked { .. })) => {
                 terminal::note("note: another landfast has the journal; this looks with a copy of it");
+                self.only_looks.set(true);
                 Ok((Store::peek(&self.journal(), &self.cx)?, Holder::Another))
             }
             store => Ok((store?, Holder::Us)),
@@ -133,11 +151,6 @@ impl Session {
     /// The loop over this session's cloud.
     pub(super) fn controller(&self, store: Store, listener: Listener) -> Controller {
         Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener)
-    }
-
-    /// The simulation, if that is the cloud.
-    pub(super) fn simulation(&self) -> Option<&SimCloud> {
-        self.simulation.as_ref()
     }
 
     /// Runs a future to its end. When the process is told to stop, `controller` is, and the future may finish what is
@@ -162,7 +175,7 @@ impl Session {
 
     /// Keeps the simulation for the next command.
     pub(super) fn save(&self) -> Result<(), Trouble> {
-        let Some(simulation) = self.simulation() else { return Ok(()) };
+        let Some(simulation) = self.simulation.as_ref().filter(|_| !self.only_looks.get()) else { return Ok(()) };
         let doing = "the simulation could not be saved";
         let world = simulation.snapshot().map_err(|error| Trouble::machine(doing, error))?;
         let saved = Saved { version: 1, now: self.cx.now(), world };

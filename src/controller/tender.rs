@@ -190,10 +190,13 @@ impl<'a> Tender<'a> {
         for step in looked.plan.entries.values().filter_map(|entry| entry.step.clone()) {
             let role: Option<AssumeRole> = environment.role.clone();
             self.flights.launch(step, now, |step| {
-                Box::pin(async move {
+                // Every line that is logged on the way says what it is about.
+                let span = info_span!("step", object = %step.key, revision = step.revision, step = step.action.verb());
+                let taking = async move {
                     let outcome = controller.executor.take(&step, role.as_ref()).await;
                     Landed { step, outcome }
-                })
+                };
+                Box::pin(taking.instrument(span))
             });
         }
         let unknown = |waiting: &Waiting| matches!(waiting, Waiting::Unknown { .. });
