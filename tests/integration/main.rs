@@ -10,5 +10,6 @@
 
 mod adapter;
 mod contract;
+mod e2e;
 mod emulator;
 mod faults;
