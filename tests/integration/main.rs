@@ -11,5 +11,6 @@
 
 mod adapter;
 mod contract;
+mod e2e;
 mod emulator;
 mod faults;
