@@ -175,16 +175,18 @@ pub(super) fn replacements(
             entry.waiting.push(approval(planner.input));
         }
         Replace::Approve | Replace::Allow => {
-            for change in &stateful {
+            // What is retained can be put back; only what is gone needs a backup.
+            for change in stateful.iter().filter(|change| !change.retained) {
                 backup(planner, spec, stack, change, entry);
             }
         }
     }
 }
 
-/// The change takes away something that holds state and does not stay in the account.
-fn is_lost(environment: &Environment, change: &ResourceChange) -> bool {
-    change.is_destructive() && !change.retained && environment.policy.stateful_types.contains(&change.kind)
+/// The change takes something that holds state out of use. Retained, it stays in the account, but whatever used it then
+/// has an empty one: that is as bad until somebody notices.
+pub(super) fn is_lost(environment: &Environment, change: &ResourceChange) -> bool {
+    change.is_destructive() && environment.policy.stateful_types.contains(&change.kind)
 }
 
 fn backup(planner: &Planner<'_>, spec: &StackSpec, stack: &ObservedStack, change: &ResourceChange, entry: &mut Entry) {

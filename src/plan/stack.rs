@@ -420,7 +420,9 @@ impl Deciding<'_> {
                             no_echo: inputs.no_echo.clone(),
                         },
                     );
-                    let destroyed = set.changes.iter().filter(|change| change.is_destructive()).count();
+                    let environment = self.planner.input.environment;
+                    let lost = |change: &&ResourceChange| guard::is_lost(environment, change);
+                    let destroyed = set.changes.iter().filter(lost).count();
                     step.cost = (1, u32::try_from(destroyed).unwrap_or(u32::MAX), 0);
                     entry.step = Some(step);
                     guard::replacements(self.planner, self.spec, stack, &self.spec_digest(), entry);
