@@ -33,3 +33,6 @@ pub mod aws;
 pub mod sim;
 
 pub mod cli;
+
+#[doc(hidden)]
+pub mod sabotage;
