@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use landfast::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId,
-    StackName, StackState,
+    StackName, StackState, Value,
 };
 use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks};
 use landfast::sim::SimCloud;
@@ -54,6 +54,17 @@ struct Door {
     inner: Arc<dyn Stacks>,
     life: Arc<Life>,
     read: Mutex<Option<Option<StackState>>>,
+}
+
+/// Parameters with secrets in the clear: they are inputs like any other.
+fn shown(parameters: &BTreeMap<String, Value>) -> Vec<(&str, &str)> {
+    parameters
+        .iter()
+        .map(|(name, value)| match value {
+            Value::Plain(text) => (name.as_str(), text.as_str()),
+            Value::NoEcho(secret) => (name.as_str(), secret.expose()),
+        })
+        .collect()
 }
 
 /// A mutation on its way.
@@ -165,7 +176,7 @@ impl Stacks for Door {
     async fn create(&self, fence: Fence, request: CreateStack) -> Answer<StackId> {
         let _flight = self.depart("CreateStack", &format!("stack/{}", request.name));
         self.checked("CreateStack", request.name.as_str(), true);
-        let inputs = format!("{:?}", (&request.template, &request.parameters, &request.tags));
+        let inputs = format!("{:?}", (&request.template, shown(&request.parameters), &request.tags));
         self.journaled("CreateStack", &request.token);
         self.life.truth.same_token(&request.token, &inputs);
         self.life.truth.begins(request.name.as_str(), &request.token, inputs);
@@ -173,7 +184,7 @@ impl Stacks for Door {
     }
     async fn create_change_set(&self, fence: Fence, request: CreateChangeSet) -> Answer<ChangeSetId> {
         let _flight = self.depart("CreateChangeSet", request.stack.as_str());
-        let inputs = format!("{:?}", (&request.template, &request.parameters, &request.tags));
+        let inputs = format!("{:?}", (&request.template, shown(&request.parameters), &request.tags));
         self.life.truth.computes(&format!("{}/{}", request.stack, request.name), inputs);
         self.inner.create_change_set(fence, request).await
     }
