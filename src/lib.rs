@@ -44,3 +44,6 @@ pub mod sim;
 
 #[cfg(feature = "aws")]
 pub mod cli;
+
+#[doc(hidden)]
+pub mod sabotage;

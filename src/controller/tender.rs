@@ -12,6 +12,7 @@ use crate::model::{
     Action, AssumeRole, EnvName, Environment, Key, Observation, Operation, Plan, StackAddress, Waiting,
 };
 use crate::plan::{self, Goal, Input};
+use crate::sabotage::{self, Bug};
 use crate::store::StoreError;
 
 /// How long a stopping tender waits for answers to what it has sent.
@@ -260,6 +261,7 @@ impl<'a> Tender<'a> {
         // A tenth of jitter, so that many environments do not look at the same moment for ever.
         let resync = controller.resync.mul_f64(0.9 + 0.2 * controller.cx.random());
         let pause = cadence::pause(plan, now, resync);
+        let pause = if sabotage::is(Bug::EdgeTriggered) && pause == resync { Duration::MAX } else { pause };
         let cooled = self.flights.cooled(controller.cx.elapsed());
         let planned = plan.entries.values().any(|entry| entry.step.is_some() && entry.action != Action::Unknown);
         match cooled {

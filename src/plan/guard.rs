@@ -9,6 +9,7 @@ use crate::model::{
     Budget, Digest, Do, Entry, Environment, Guard, Inputs, Key, Mode, Need, ObservedStack, Plan, Refusal, Replace,
     ResourceChange, Seen, StackMemory, StackSpec, Waiting,
 };
+use crate::sabotage::{self, Bug};
 
 /// Naming and tagging conventions (policy `stackName`, `requiredTags`), on every plan.
 pub(super) fn conventions(environment: &Environment, spec: &StackSpec, entry: &mut Entry) {
@@ -155,7 +156,7 @@ pub(super) fn replacements(
     let environment = planner.input.environment;
     let stateful: Vec<ResourceChange> =
         entry.changes.list().iter().filter(|change| is_lost(environment, change)).cloned().collect();
-    if stateful.is_empty() {
+    if stateful.is_empty() || sabotage::is(Bug::Unguarded) {
         return;
     }
     let names = stateful.iter().map(|change| format!("{} ({})", change.resource, change.kind));
