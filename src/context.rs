@@ -42,13 +42,11 @@ impl Context {
     ///
     /// # Errors
     /// The operating system has no randomness to give.
+    #[expect(clippy::disallowed_methods, reason = "the door to randomness")]
     pub fn system() -> Result<Self, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
-        Ok(Self {
-            clock: Arc::new(SystemClock { start: std::time::Instant::now() }),
-            entropy: Arc::new(Mutex::new(ChaCha8Rng::from_seed(seed))),
-        })
+        Ok(Self { clock: Arc::new(SystemClock::start()), entropy: Arc::new(Mutex::new(ChaCha8Rng::from_seed(seed))) })
     }
 
     /// A virtual clock, seeded by hand.
@@ -107,6 +105,14 @@ struct SystemClock {
     start: std::time::Instant,
 }
 
+impl SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the door to the clock")]
+    fn start() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the door to the clock")]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()

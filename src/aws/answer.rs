@@ -87,7 +87,7 @@ impl Reader {
         })
     }
 
-    pub(super) fn summary(self, summary: sdk::ChangeSetSummary) -> Result<ChangeSetSummary, PortError> {
+    pub(super) fn summary(self, summary: &sdk::ChangeSetSummary) -> Result<ChangeSetSummary, PortError> {
         Ok(ChangeSetSummary {
             id: self.parse(summary.change_set_id.as_deref(), "ChangeSetId")?,
             name: self.parse(summary.change_set_name.as_deref(), "ChangeSetName")?,
@@ -108,7 +108,6 @@ impl Reader {
     ) -> Result<ChangeSetStatus, PortError> {
         use sdk::{ChangeSetStatus as Status, ExecutionStatus as Execution};
         Ok(match (self.need(status, "Status")?, execution) {
-            (Status::CreatePending | Status::CreateInProgress, _) => ChangeSetStatus::Creating,
             (Status::Failed, _) => {
                 let reason = reason.unwrap_or("CloudFormation gives no reason");
                 let empty = ["didn't contain changes", "No updates are to be performed"];
@@ -119,12 +118,17 @@ impl Reader {
                 }
             }
             (Status::CreateComplete, Some(Execution::Available)) => ChangeSetStatus::Available,
-            // Between computing it and saying that it may be executed.
-            (Status::CreateComplete, Some(Execution::Unavailable)) => ChangeSetStatus::Creating,
-            (Status::CreateComplete, _)
-            | (Status::DeletePending | Status::DeleteInProgress | Status::DeleteComplete | Status::DeleteFailed, _) => {
-                ChangeSetStatus::Spent
-            }
+            // Complete but unavailable: between computing it and saying that it may be executed.
+            (Status::CreatePending | Status::CreateInProgress, _)
+            | (Status::CreateComplete, Some(Execution::Unavailable)) => ChangeSetStatus::Creating,
+            (
+                Status::CreateComplete
+                | Status::DeletePending
+                | Status::DeleteInProgress
+                | Status::DeleteComplete
+                | Status::DeleteFailed,
+                _,
+            ) => ChangeSetStatus::Spent,
             (other, _) => return Err(unreadable(self.0, &format!("change set status {}", other.as_str()))),
         })
     }

@@ -28,7 +28,7 @@ use crate::ports::{Cloud, Stacks};
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// The last resort against a call that never returns. Deadlines are the governor's business and shorter.
-const CEILING: Duration = Duration::from_secs(60);
+const CEILING: Duration = Duration::from_mins(1);
 
 /// How long an answer may stand still before it is given up; the SDK's own default, said aloud.
 const STALLED: Duration = Duration::from_secs(20);
@@ -53,11 +53,14 @@ pub struct Settings {
     pub http_client: Option<SharedHttpClient>,
 }
 
+/// Clients by where they lead and by which role.
+type Doors = BTreeMap<(Scope, Option<AssumeRole>), Arc<dyn Stacks>>;
+
 /// AWS behind one set of credentials, with clients for each scope and role entered from there.
 pub struct AwsCloud {
     config: SdkConfig,
     /// One door each, so that credentials of an assumed role and connections are shared by all who go through it.
-    doors: Mutex<BTreeMap<(Scope, Option<AssumeRole>), Arc<dyn Stacks>>>,
+    doors: Mutex<Doors>,
 }
 
 impl fmt::Debug for AwsCloud {

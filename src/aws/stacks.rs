@@ -117,7 +117,7 @@ impl Stacks for Client {
         let request = self.stacks.list_change_sets().stack_name(stack.as_str()).set_next_token(page);
         let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
         let summaries = answer.summaries.unwrap_or_default().into_iter();
-        let items = summaries.map(|summary| Reader(OPERATION).summary(summary)).collect::<Result<_, _>>()?;
+        let items = summaries.map(|summary| Reader(OPERATION).summary(&summary)).collect::<Result<_, _>>()?;
         Ok(Page { items, next: answer.next_token })
     }
 

@@ -54,7 +54,7 @@ pub struct Global {
     /// When to colour.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
-    /// More log lines on standard error: -v info, -vv debug (LANDFAST_LOG takes a filter).
+    /// More log lines on standard error: -v info, -vv debug (`LANDFAST_LOG` takes a filter).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Form of the log lines.

@@ -42,7 +42,8 @@ pub(super) fn trouble(trouble: &Trouble) {
     let mut text = format!("error: {trouble}");
     let mut cause = trouble.source();
     while let Some(error) = cause {
-        text.push_str(&format!("\n  because: {error}"));
+        text.push_str("\n  because: ");
+        text.push_str(&error.to_string());
         cause = error.source();
     }
     note(&text);

@@ -28,8 +28,9 @@ pub async fn tend_all(controller: &Controller, until: Until) -> Result<BTreeMap<
                 }
                 info!(environment = %name, "tending");
                 tended.insert(name.clone(), None);
-                let (name, tender) = (name.clone(), Tender::new(controller, name.clone(), Goal::Converge, until));
-                tenders.push(Box::pin(async move { (name, tender.run().await) }));
+                let one = Tender::new(controller, name.clone(), Goal::Converge, until);
+                let name = name.clone();
+                tenders.push(Box::pin(async move { (name, one.run().await) }));
             }
         }
         let over = tenders.is_empty() && (until == Until::Settled || !controller.gate.is_open());

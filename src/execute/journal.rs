@@ -113,15 +113,14 @@ pub(super) fn conclude(
     let Some(operation) = memory.pending.take() else { return };
     match (conclusion, operation.kind) {
         (Conclusion::Running, _) => memory.pending = Some(operation),
-        (Conclusion::NotSeen, _) => {}
-        (Conclusion::Failed(_), OperationKind::ContinueRollback) => {}
+        (Conclusion::NotSeen, _) | (Conclusion::Failed(_) | Conclusion::Succeeded, OperationKind::ContinueRollback) => {
+        }
         (Conclusion::Failed(failure), _) => attempt(memory, &operation.inputs, failure, now),
         (Conclusion::Succeeded, OperationKind::Delete) => *memory = StackMemory::default(),
         (Conclusion::Succeeded, OperationKind::Clear) => {
             let attempts = memory.attempts.take();
             *memory = StackMemory { attempts, ..StackMemory::default() };
         }
-        (Conclusion::Succeeded, OperationKind::ContinueRollback) => {}
         (Conclusion::Succeeded, OperationKind::Create | OperationKind::Update | OperationKind::Cancel) => {
             memory.attempts = None;
             memory.continued = None;

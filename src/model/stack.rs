@@ -34,6 +34,7 @@ identifier! {
 macro_rules! statuses {
     ($($variant:ident = $text:literal),+ $(,)?) => {
         /// The 23 statuses of a stack (AWS: *Stack status codes*).
+        #[expect(clippy::doc_markdown, reason = "the descriptions are AWS's names, and go into the schema as they are")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         pub enum StackStatus {
             $(#[doc = $text] #[serde(rename = $text)] $variant,)+

@@ -78,7 +78,7 @@ impl Text {
     ///
     /// # Errors
     /// The first reference that `lookup` does not know.
-    pub fn resolve<'a>(&'a self, lookup: impl Fn(&OutputRef) -> Option<String>) -> Result<String, &'a OutputRef> {
+    pub fn resolve(&self, lookup: impl Fn(&OutputRef) -> Option<String>) -> Result<String, &OutputRef> {
         let mut text = String::new();
         for part in &self.0 {
             match part {

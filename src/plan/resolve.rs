@@ -52,13 +52,14 @@ pub(super) fn resolve(
                 no_echo.insert(name.clone(), key.fingerprint(secret.expose()));
                 Value::NoEcho(secret.clone())
             }
-            Parameter::Plain(text) => match reading.text(text) {
-                Some(value) => Value::Plain(value),
-                None => {
+            Parameter::Plain(text) => {
+                if let Some(value) = reading.text(text) {
+                    Value::Plain(value)
+                } else {
                     pending.insert(name.clone());
                     continue;
                 }
-            },
+            }
         };
         parameters.insert(name.clone(), value);
     }
@@ -173,7 +174,12 @@ pub(super) fn spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
         parameters: BTreeMap<&'a String, String>,
         capabilities: &'a BTreeSet<String>,
         tags: BTreeMap<&'a String, String>,
-        rest: (Option<String>, Vec<String>, Vec<String>, Option<i32>, bool, Option<&'a str>),
+        role: Option<String>,
+        rollback_alarms: Vec<String>,
+        notifications: Vec<String>,
+        monitoring_minutes: Option<i32>,
+        termination_protection: bool,
+        stack_policy: Option<&'a str>,
     }
     let parameters = spec
         .parameters
@@ -193,13 +199,11 @@ pub(super) fn spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
         parameters,
         capabilities: &spec.capabilities,
         tags: spec.tags.iter().map(|(name, text)| (name, text.to_string())).collect(),
-        rest: (
-            spec.role_arn.as_ref().map(ToString::to_string),
-            texts(&spec.rollback_alarms),
-            texts(&spec.notifications),
-            spec.monitoring_minutes,
-            spec.termination_protection,
-            spec.stack_policy.as_deref(),
-        ),
+        role: spec.role_arn.as_ref().map(ToString::to_string),
+        rollback_alarms: texts(&spec.rollback_alarms),
+        notifications: texts(&spec.notifications),
+        monitoring_minutes: spec.monitoring_minutes,
+        termination_protection: spec.termination_protection,
+        stack_policy: spec.stack_policy.as_deref(),
     })
 }

@@ -21,7 +21,7 @@ use landfast::aws::{AwsCloud, Settings};
 use landfast::model::{AccountId, Scope};
 
 /// A cold start takes 0.3 s on an idle machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// An account in a running emulator.
 #[derive(Clone, Debug)]

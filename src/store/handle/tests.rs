@@ -1,5 +1,3 @@
-#![expect(clippy::print_stdout, reason = "a child process answers its parent, and measurements are shown")]
-
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;

@@ -42,7 +42,7 @@ pub async fn a_second_stack_of_the_same_name_is_a_conflict(backend: &Backend) {
     let stacks = backend.stacks();
     let first = backend.created(&*stacks, create("twice")).await;
     let mut second = create("twice");
-    second.token = "another".to_owned();
+    second.token = "another".into();
     assert_eq!(stacks.create(FENCE, second).await.unwrap_err().class, Class::Conflict);
     // The same request again is recognised by its token.
     assert_eq!(stacks.create(FENCE, create("twice")).await.unwrap(), first.id);
@@ -109,7 +109,7 @@ pub async fn a_stack_that_was_rolled_back_keeps_its_name_until_it_is_deleted(bac
     let id = stacks.create(FENCE, failing("again")).await.unwrap();
     backend.settled(&*stacks, "again").await;
     let mut second = create("again");
-    second.token = "second".to_owned();
+    second.token = "second".into();
     assert_eq!(stacks.create(FENCE, second.clone()).await.unwrap_err().class, Class::Conflict);
     stacks.delete(FENCE, &id, "delete").await.unwrap();
     assert_eq!(backend.settled(&*stacks, "again").await, None);
@@ -135,7 +135,7 @@ pub async fn a_name_used_again_is_another_stack(backend: &Backend) {
     stacks.delete(FENCE, &first.id, "delete").await.unwrap();
     backend.settled(&*stacks, "phoenix").await;
     let mut request = create("phoenix");
-    request.token = "second".to_owned();
+    request.token = "second".into();
     let second = backend.created(&*stacks, request).await;
     assert_ne!(first.id, second.id);
     let old = events(&*stacks, &first.id).await;
@@ -181,7 +181,7 @@ pub async fn an_export_knows_its_importers_and_cannot_be_deleted_under_them(back
     let importer = backend.created(&*stacks, importer).await;
     assert_eq!(importer.outputs["Imported"].value, "exporter");
     let importers = all(|page| stacks.importers("exported-queue", page)).await;
-    assert_eq!(importers, [importer.name.clone()]);
+    assert_eq!(importers, std::slice::from_ref(&importer.name));
     // User Guide, *Get exported outputs from a deployed CloudFormation stack*: refused while it is imported. Whether
     // the call or the operation fails is not documented; either way the stack stays.
     if let Err(error) = stacks.delete(FENCE, &exporter.id, "delete").await {
