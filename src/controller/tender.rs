@@ -130,12 +130,12 @@ impl<'a> Tender<'a> {
                     return Ok(Ended::Stopped);
                 };
                 controller.gate.loaded(desired.revision.sequence);
-                let looked = self.look(&desired, &environment).await?;
+                let (looked, outdated) = self.look(&desired, &environment).await?;
                 controller.narrator.planned(&self.name, &looked.plan, &looked.memory);
                 if self.is_approved(&desired, &environment, &looked)? {
                     continue;
                 }
-                let moving = self.act(&environment, &looked);
+                let moving = self.act(&environment, &looked) || outdated;
                 if !moving && looked.memory.consent.is_some() {
                     // Carried out, or as far as it goes: what happens later was not approved with it.
                     controller.store.consent(&self.name, None)?;
@@ -146,6 +146,9 @@ impl<'a> Tender<'a> {
                 let pause = self.pause(&looked.plan);
                 let Looked { observation, plan, .. } = looked;
                 self.keep(observation, &plan);
+                if outdated {
+                    continue;
+                }
                 tokio::select! {
                     biased;
                     () = &mut changed => {}
@@ -159,7 +162,13 @@ impl<'a> Tender<'a> {
         .await
     }
 
-    async fn look(&mut self, desired: &crate::model::Desired, environment: &Environment) -> Result<Looked, StoreError> {
+    /// What is, and whether that is outdated already: steps have landed while it was looked at, and nothing else will
+    /// say so.
+    async fn look(
+        &mut self,
+        desired: &crate::model::Desired,
+        environment: &Environment,
+    ) -> Result<(Looked, bool), StoreError> {
         let controller = self.controller;
         self.land();
         let busy = self.flights.busy();
@@ -171,12 +180,12 @@ impl<'a> Tender<'a> {
         let look = controller.look(desired, environment, self.goal, &busy, earlier);
         let looked = self.flights.during(look).await?;
         // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
-        self.land();
+        let outdated = self.land();
         let open = looked.memory.stacks.iter();
         let open = open.filter_map(|(key, memory)| Some((key.clone(), memory.pending.clone()?)));
         self.open = open.collect();
         controller.store.flush()?;
-        Ok(looked)
+        Ok((looked, outdated))
     }
 
     /// Keeps what was seen for the next look.
@@ -243,8 +252,8 @@ impl<'a> Tender<'a> {
         !self.flights.is_empty() || (moving && self.unknowns < UNKNOWN_MAX)
     }
 
-    /// Writes off what has landed, and tells.
-    fn land(&mut self) {
+    /// Writes off what has landed, and tells. False if nothing has.
+    fn land(&mut self) -> bool {
         let now = self.controller.cx.elapsed();
         let landed = self.flights.take_landed(now);
         for landed in &landed {
@@ -253,6 +262,7 @@ impl<'a> Tender<'a> {
                 error!(object = %landed.step.key, %why, "the journal could not be written");
             }
         }
+        !landed.is_empty()
     }
 
     fn pause(&self, plan: &Plan) -> Duration {
