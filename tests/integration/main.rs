@@ -13,3 +13,6 @@ mod adapter;
 mod contract;
 mod emulator;
 mod faults;
+mod readme;
+mod shipped;
+mod tidy;
