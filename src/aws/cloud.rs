@@ -8,7 +8,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -30,6 +32,10 @@ const CEILING: Duration = Duration::from_mins(1);
 
 /// How long an answer may stand still before it is given up; the SDK's own default, said aloud.
 const STALLED: Duration = Duration::from_secs(20);
+
+/// Where credential sources that need a region look, if neither environment nor profile names one. The SDK would ask the
+/// instance metadata service, which on any other machine takes seconds and ends in warnings.
+const NO_REGION: &str = "us-east-1";
 
 /// How AWS is reached, where that differs from what environment and profile say.
 #[derive(Clone, Debug, Default)]
@@ -66,9 +72,16 @@ impl fmt::Debug for AwsCloud {
 impl AwsCloud {
     /// Reads environment and profile. Whether the credentials are good is found out by the first call.
     pub async fn connect(settings: Settings) -> Self {
-        let fallback = settings.region.map(|region| aws_config::Region::new(region.as_str().to_owned()));
+        let fallback = settings.region.as_ref().map_or(NO_REGION, Region::as_str).to_owned();
+        let mut profile = ProfileFileRegionProvider::builder();
+        if let Some(name) = &settings.profile {
+            profile = profile.profile_name(name);
+        }
+        let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+            .or_else(profile.build())
+            .or_else(aws_config::Region::new(fallback));
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(RegionProviderChain::default_provider().or_else(fallback))
+            .region(region)
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(CEILING).build())
             .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALLED).build());

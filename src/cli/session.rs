@@ -1,5 +1,6 @@
 //! The composition root: which clock, which cloud, which manifests, which journal.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::aws::{AwsCloud, Settings};
 use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
 use crate::manifest::{self, Diagnostic, Loaded, Severity};
-use crate::model::{Digest, Environment, Revision, Snapshot};
+use crate::model::{Environment, Revision, Snapshot};
 use crate::ports::Cloud;
 use crate::sim::{SimCloud, SimConfig};
 use crate::source;
@@ -32,6 +33,15 @@ pub(super) enum Pace {
     Real(f64),
 }
 
+/// Who has the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// This process.
+    Us,
+    /// Another one, which may be changing things.
+    Another,
+}
+
 enum Clockwork {
     Virtual(Virtual),
     Real(tokio::runtime::Runtime),
@@ -45,6 +55,8 @@ pub(super) struct Session {
     cloud: Arc<dyn Cloud>,
     /// The simulation, if that is the cloud: saved when the command ends.
     simulation: Option<SimCloud>,
+    /// Another process has the journal, and with it the simulation: it is not saved from here.
+    only_looks: Cell<bool>,
 }
 
 /// What is saved of the simulation between two commands.
@@ -68,7 +80,14 @@ impl Session {
                     ..Settings::default()
                 };
                 let cloud = Arc::new(runtime.block_on(AwsCloud::connect(settings)));
-                Ok(Self { global: global.clone(), cx, clockwork, cloud, simulation: None })
+                Ok(Self {
+                    global: global.clone(),
+                    cx,
+                    clockwork,
+                    cloud,
+                    simulation: None,
+                    only_looks: Cell::new(false),
+                })
             }
             CloudKind::Sim => Self::simulated(global, pace),
         }
@@ -95,37 +114,43 @@ impl Session {
                 .map_err(|error| Trouble::machine("the saved simulation could not be read; delete sim.json", error))?;
         }
         let cloud = Arc::new(simulation.clone());
-        Ok(Self { global: global.clone(), cx, clockwork, cloud, simulation: Some(simulation) })
+        Ok(Self {
+            global: global.clone(),
+            cx,
+            clockwork,
+            cloud,
+            simulation: Some(simulation),
+            only_looks: Cell::new(false),
+        })
     }
 
     /// The journal, for this process alone.
     pub(super) fn store(&self) -> Result<Store, Trouble> {
-        let path = self.global.state.join(match self.global.cloud {
-            CloudKind::Aws => "journal.redb",
-            CloudKind::Sim => "sim-journal.redb",
-        });
-        Ok(Store::open(&path, &self.cx)?)
+        Ok(Store::open(&self.journal(), &self.cx)?)
     }
 
-    /// The journal, or an empty one where another process has it: good enough for looking.
-    pub(super) fn store_for_looking(&self) -> Result<Store, Trouble> {
+    /// The journal, or a copy of it where another process (the daemon) has it: then only looking makes sense.
+    pub(super) fn store_for_looking(&self) -> Result<(Store, Holder), Trouble> {
         match self.store() {
             Err(Trouble::Store(StoreError::Locked { .. })) => {
-                terminal::note("note: another landfast has the journal; looking without what it remembers");
-                Ok(Store::in_memory(&self.cx)?)
+                terminal::note("note: another landfast has the journal; this looks with a copy of it");
+                self.only_looks.set(true);
+                Ok((Store::peek(&self.journal(), &self.cx)?, Holder::Another))
             }
-            other => other,
+            store => Ok((store?, Holder::Us)),
         }
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.global.state.join(match self.global.cloud {
+            CloudKind::Aws => "journal.redb",
+            CloudKind::Sim => "sim-journal.redb",
+        })
     }
 
     /// The loop over this session's cloud.
     pub(super) fn controller(&self, store: Store, listener: Listener) -> Controller {
         Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener)
-    }
-
-    /// The simulation, if that is the cloud.
-    pub(super) fn simulation(&self) -> Option<&SimCloud> {
-        self.simulation.as_ref()
     }
 
     /// Runs a future to its end. When the process is told to stop, `controller` is, and the future may finish what is
@@ -150,7 +175,7 @@ impl Session {
 
     /// Keeps the simulation for the next command.
     pub(super) fn save(&self) -> Result<(), Trouble> {
-        let Some(simulation) = self.simulation() else { return Ok(()) };
+        let Some(simulation) = self.simulation.as_ref().filter(|_| !self.only_looks.get()) else { return Ok(()) };
         let doing = "the simulation could not be saved";
         let world = simulation.snapshot().map_err(|error| Trouble::machine(doing, error))?;
         let saved = Saved { version: 1, now: self.cx.now(), world };
@@ -270,9 +295,4 @@ pub(super) fn choose(loaded: &Loaded, name: Option<&str>) -> Result<Vec<Arc<Envi
 fn broken(loaded: &Loaded) -> Trouble {
     let count = errors(&loaded.diagnostics);
     Trouble::Manifest(format!("the manifests have {count} error{}", if count == 1 { "" } else { "s" }))
-}
-
-/// Whether a digest was given that begins that of the plan: at least the twelve digits that are shown.
-pub(super) fn approves(wanted: &str, digest: &Digest) -> bool {
-    wanted.len() >= 12 && digest.as_str().starts_with(wanted)
 }

@@ -27,7 +27,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::execute::Executor;
 use crate::ports::{Cloud, Gate, Governor};
-use crate::store::Store;
+use crate::store::{Inbox, Store};
 
 /// What all environments share.
 pub struct Controller {
@@ -41,6 +41,8 @@ pub struct Controller {
     pub board: Board,
     /// How often everything is looked at although nothing happened.
     resync: Duration,
+    /// Where other processes leave approvals.
+    inbox: Option<Inbox>,
 }
 
 impl Controller {
@@ -51,13 +53,20 @@ impl Controller {
         let governor = Arc::new(Governor::new(cx.clone(), cloud, gate.clone()));
         let executor = Executor::new(cx.clone(), Arc::clone(&governor), gate.clone(), store.clone());
         let narrator = Narrator::new(cx.clone(), listener);
-        Self { cx, store, gate, governor, executor, narrator, board: Board::default(), resync: RESYNC }
+        Self { cx, store, gate, governor, executor, narrator, board: Board::default(), resync: RESYNC, inbox: None }
     }
 
     /// The same, with another interval between looks at an environment in which nothing happens.
     #[must_use]
     pub fn resyncing_every(mut self, interval: Duration) -> Self {
         self.resync = interval;
+        self
+    }
+
+    /// The same, acting on approvals that other processes leave.
+    #[must_use]
+    pub fn with_inbox(mut self, inbox: Inbox) -> Self {
+        self.inbox = Some(inbox);
         self
     }
 

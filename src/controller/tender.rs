@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tracing::{Instrument as _, error, info_span};
+use tracing::{Instrument as _, error, info, info_span};
 
 use super::flights::{Flights, Landed};
 use super::look::Looked;
@@ -11,7 +11,7 @@ use super::{Controller, cadence};
 use crate::model::{
     Action, AssumeRole, EnvName, Environment, Key, Observation, Operation, Plan, StackAddress, Waiting,
 };
-use crate::plan::Goal;
+use crate::plan::{self, Goal, Input};
 use crate::store::StoreError;
 
 /// How long a stopping tender waits for answers to what it has sent.
@@ -39,6 +39,19 @@ pub enum Ended {
     Settled(Box<Plan>),
     /// It was stopped, or its environment is in no manifest any more.
     Stopped,
+}
+
+/// How often an inbox is looked into while a plan waits for approval.
+const INBOX: Duration = Duration::from_secs(2);
+
+/// Completes when another process has approved this plan.
+async fn approval(controller: &Controller, environment: &EnvName, plan: &Plan) {
+    let Some(inbox) = controller.inbox.as_ref().filter(|_| !plan.in_sync()) else {
+        return std::future::pending().await;
+    };
+    while !inbox.holds(environment, &plan.digest) {
+        controller.cx.sleep(INBOX).await;
+    }
 }
 
 /// Tends one environment.
@@ -86,7 +99,14 @@ impl<'a> Tender<'a> {
                 controller.gate.loaded(desired.revision.sequence);
                 let looked = self.look(&desired, &environment).await?;
                 controller.narrator.planned(&self.name, &looked.plan, &looked.memory);
+                if self.is_approved(&desired, &environment, &looked)? {
+                    continue;
+                }
                 let moving = self.act(&environment, &looked);
+                if !moving && looked.memory.consent.is_some() {
+                    // Carried out, or as far as it goes: what happens later was not approved with it.
+                    controller.store.consent(&self.name, None)?;
+                }
                 if self.until == Until::Settled && !moving {
                     return Ok(Ended::Settled(Box::new(looked.plan)));
                 }
@@ -95,6 +115,7 @@ impl<'a> Tender<'a> {
                     biased;
                     () = &mut changed => {}
                     () = self.flights.landing() => {}
+                    () = approval(controller, &self.name, &looked.plan) => {}
                     () = controller.cx.sleep(pause) => {}
                 }
             }
@@ -136,6 +157,32 @@ impl<'a> Tender<'a> {
         Ok(specs.map(|spec| spec.address()).collect())
     }
 
+    /// Another process has left an approval of exactly this plan: it is looked at again with consent.
+    fn is_approved(
+        &self,
+        desired: &crate::model::Desired,
+        environment: &Environment,
+        looked: &Looked,
+    ) -> Result<bool, StoreError> {
+        let controller = self.controller;
+        let Some(inbox) = &controller.inbox else { return Ok(false) };
+        let now = controller.cx.now();
+        let Some(approval) = inbox.take(&self.name, &looked.plan.digest, now)? else { return Ok(false) };
+        info!(environment = %self.name, plan = %looked.plan.digest, by = approval.by, "plan approved");
+        let input = Input {
+            desired,
+            environment,
+            observation: &looked.observation,
+            memory: &looked.memory,
+            now,
+            goal: self.goal,
+            busy: &self.flights.busy(),
+        };
+        let consent = plan::consent(&looked.plan, &input, approval.by, approval.at);
+        controller.store.consent(&self.name, Some(consent))?;
+        Ok(true)
+    }
+
     /// Sends the steps of a plan. False if nothing is moving any more.
     fn act(&mut self, environment: &Environment, looked: &Looked) -> bool {
         let controller = self.controller;
@@ -143,10 +190,13 @@ impl<'a> Tender<'a> {
         for step in looked.plan.entries.values().filter_map(|entry| entry.step.clone()) {
             let role: Option<AssumeRole> = environment.role.clone();
             self.flights.launch(step, now, |step| {
-                Box::pin(async move {
+                // Every line that is logged on the way says what it is about.
+                let span = info_span!("step", object = %step.key, revision = step.revision, step = step.action.verb());
+                let taking = async move {
                     let outcome = controller.executor.take(&step, role.as_ref()).await;
                     Landed { step, outcome }
-                })
+                };
+                Box::pin(taking.instrument(span))
             });
         }
         let unknown = |waiting: &Waiting| matches!(waiting, Waiting::Unknown { .. });

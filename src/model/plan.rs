@@ -23,6 +23,8 @@ pub struct Plan {
     pub revision: Revision,
     /// Identifies what a person sees and approves: actions, changes and the versions they start from.
     pub digest: Digest,
+    /// What a person types to approve it and have it done: `landfast apply dev --plan 0123456789ab`.
+    pub command: String,
     /// By object: every desired one, and every one that is ours and no longer desired.
     pub entries: BTreeMap<Key, Entry>,
 }

@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::planner::{Planner, refuse};
 use super::resolve::BODY_MAX;
-use super::{Input, consent};
+use super::{Goal, Input, consent};
 use crate::model::{
-    Budget, Digest, Do, Entry, Environment, Guard, Inputs, Key, Mode, Need, ObservedStack, Refusal, Replace,
+    Budget, Digest, Do, Entry, Environment, Guard, Inputs, Key, Mode, Need, ObservedStack, Plan, Refusal, Replace,
     ResourceChange, Seen, StackMemory, StackSpec, Waiting,
 };
 
@@ -74,7 +74,33 @@ pub(super) fn mode(input: &Input<'_>, key: &Key, spec: &Digest, entry: &mut Entr
 
 /// The person's command that approves the plan as it is shown.
 pub(super) fn approval(input: &Input<'_>) -> Waiting {
-    Waiting::Approval { command: format!("landfast apply {} --plan DIGEST", input.environment.name) }
+    Waiting::Approval { command: approval_command(input) }
+}
+
+/// Stands for the digest while the plan, and so its digest, is being made.
+const DIGEST: &str = "--plan DIGEST";
+
+pub(super) fn approval_command(input: &Input<'_>) -> String {
+    let verb = match input.goal {
+        Goal::Converge => "apply",
+        Goal::Destroy => "destroy",
+    };
+    format!("landfast {verb} {} {DIGEST}", input.environment.name)
+}
+
+/// Puts the plan's digest into the commands that approve it.
+pub(crate) fn name_commands(plan: &mut Plan) {
+    let named = format!("--plan {}", plan.digest.short());
+    let fill = |text: &mut String| *text = text.replace(DIGEST, &named);
+    fill(&mut plan.command);
+    for entry in plan.entries.values_mut() {
+        for waiting in &mut entry.waiting {
+            if let Waiting::Approval { command } = waiting {
+                fill(command);
+            }
+        }
+        entry.refused.iter_mut().for_each(|refusal| fill(&mut refusal.release));
+    }
 }
 
 fn needs_approval(action: &Do) -> bool {
@@ -224,10 +250,7 @@ pub(super) fn budget(planner: &mut Planner<'_>) {
     }
     let per = humantime::format_duration(budget.per);
     let reason = format!("more than the budget for {per} allows ({})", over.join("; "));
-    let release = format!(
-        "approve the plan (`landfast apply {} --plan DIGEST`), or raise `policy.budget`",
-        input.environment.name
-    );
+    let release = format!("approve the plan (`{}`), or raise `policy.budget`", approval_command(input));
     for (key, entry) in &mut planner.entries {
         let counts = entry.step.as_ref().is_some_and(|step| step.cost != (0, 0, 0));
         if counts && !consent::grants(input, key, entry) {

@@ -45,7 +45,7 @@ fn broken(key: &Key, entry: &Entry, stack: Option<&ObservedStack>, input: &Input
     let standing = state.map(|state| row(state.status).standing);
     rule(step.key != *key || step.address != entry.address, "a step belongs to another object (S6)");
     rule(mutates && entry.action == Action::Unknown, "a step follows from what could not be seen (S10)");
-    rule(!entry.refused.is_empty() && mutates, "a refused object has a step");
+    rule(!entry.refused.is_empty() && begins_operation(&step.action), "a refused object is operated on");
     rule(mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)");
     rule(mutates && step.expect == Expect::Nothing, "a mutation has no precondition (S5)");
     rule(begins_operation(&step.action) && standing == Some(Standing::Busy), "a busy stack is operated on (S7)");

@@ -23,6 +23,8 @@ mod stack;
 mod standing;
 
 pub use consent::consent;
+#[cfg(test)]
+pub(crate) use guard::name_commands;
 pub use input::{Goal, Input, MAX_OPERATIONS};
 pub use lint::{Fault, lint};
 pub use names::{OWNER_TAG, RETAIN_TAG, change_set_prefix, owner};

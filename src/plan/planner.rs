@@ -53,9 +53,11 @@ impl<'a> Planner<'a> {
             environment: input.environment.name.clone(),
             revision: input.desired.revision.clone(),
             digest: Digest::of_bytes(b""),
+            command: guard::approval_command(input),
             entries,
         };
         plan.digest = consent::digest(&plan);
+        guard::name_commands(&mut plan);
         (plan, needs.into_inner())
     }
 

@@ -33,7 +33,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     let deciding = Deciding { planner, spec, memory: planner.memory(&spec.key) };
     let mut entry = deciding.entry(seen.present().map(|stack| stack.state.status));
     match seen {
-        Seen::Unknown(why) => Deciding::unknown(&mut entry, why.to_string()),
+        Seen::Unknown(why) => deciding.unknown(&mut entry, why.to_string()),
         Seen::Absent if deciding.memory.pending.is_some() => deciding.pending_absent(&mut entry),
         Seen::Present(stack) if deciding.memory.pending.is_some() => deciding.pending_present(&mut entry, stack),
         Seen::Absent => deciding.create(&mut entry),
@@ -85,7 +85,7 @@ impl Deciding<'_> {
         }
     }
 
-    fn unknown(entry: &mut Entry, why: String) {
+    fn unknown(&self, entry: &mut Entry, why: String) {
         entry.action = Action::Unknown;
         entry.waiting.push(Waiting::Unknown { why });
     }
@@ -101,7 +101,7 @@ impl Deciding<'_> {
             // somebody deleted it. Its events, which outlive it, tell.
             (OperationKind::Create, Some(id)) => match self.conclusion(id.clone(), operation) {
                 Some(conclusion) => conclusion,
-                None => return Self::unknown(entry, "the events of its last operation have not been read".to_owned()),
+                None => return self.unknown(entry, "the events of its last operation have not been read".to_owned()),
             },
             _ => Conclusion::NotSeen,
         };
@@ -122,7 +122,7 @@ impl Deciding<'_> {
             return;
         }
         let Some(conclusion) = self.conclusion(state.id.clone(), operation) else {
-            return Self::unknown(entry, "the events of its last operation have not been read".to_owned());
+            return self.unknown(entry, "the events of its last operation have not been read".to_owned());
         };
         if conclusion == Conclusion::Running {
             entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since: Some(operation.started) });
@@ -268,7 +268,7 @@ impl Deciding<'_> {
         }
         let deployed = match self.deployed(stack) {
             Ok(deployed) => deployed,
-            Err(why) => return Self::unknown(entry, why),
+            Err(why) => return self.unknown(entry, why),
         };
         let resolved = self.resolve();
         let found = differences(self.spec, &resolved, state, deployed, self.memory);
@@ -277,69 +277,85 @@ impl Deciding<'_> {
             .settled
             .as_ref()
             .is_some_and(|settled| settled.version == state.version() && settled.inputs == resolved.inputs.digest);
+        let protection = match self.protection(stack) {
+            Ok(protection) => protection,
+            Err(why) => return self.unknown(entry, why),
+        };
         if found.is_empty() || settled {
             if resolved.uncertain && !self.dependencies_ready() {
                 entry.action = Action::MayUpdate;
                 entry.changes = Changes::AfterApply;
                 self.waits_for_dependencies(entry, &resolved);
+                return;
+            }
+            entry.ready = true;
+            if let Some((difference, action)) = protection {
+                entry.action = Action::Update;
+                entry.differences.push(difference);
+                entry.step = Some(self.step(expect(state), action));
             } else {
-                self.at_rest(entry, stack);
+                self.collect_change_sets(entry, state);
             }
             return;
         }
         let adopts = found.contains(&Difference::Owner);
         entry.action = if adopts { Action::Adopt } else { Action::Update };
         entry.differences = found;
-        entry.changes = Changes::Predicted(predicted(deployed, self.spec));
-        if self.waits_for_dependencies(entry, &resolved) {
-            if !resolved.pending.is_empty() || resolved.uncertain {
-                entry.changes = Changes::AfterApply;
+        self.change(entry, stack, deployed, &resolved);
+        if let Some((difference, action)) = protection {
+            entry.differences.push(difference);
+            let prepares = entry.step.as_ref().is_some_and(|step| preparing(&step.action));
+            if !prepares && entry.action != Action::Unknown {
+                // A protection comes before the update that it may concern, and also where that is refused.
+                entry.step = Some(self.step(expect(state), action));
             }
-            return;
-        }
-        if exports::in_use(self.planner, self.spec, stack, deployed, entry) {
-            return;
-        }
-        if !self.is_held_by_attempts(entry, &resolved.inputs.digest) {
-            self.update(entry, stack, &resolved.inputs);
         }
     }
 
-    /// Nothing in it differs. What is left are the protections, which are settings of the stack and not part of an
-    /// update, and the change sets that we have left behind.
-    fn at_rest(&self, entry: &mut Entry, stack: &ObservedStack) {
-        let state = &stack.state;
-        entry.ready = true;
-        if state.termination_protection != self.spec.termination_protection {
-            let on = self.spec.termination_protection;
-            entry.action = Action::Update;
-            entry.differences.push(Difference::TerminationProtection { to: on });
-            entry.step = Some(self.step(expect(state), Do::Protect { on }));
+    /// Its inputs differ: the way to an update, as far as it is open. Where nothing that it refers to will change, its
+    /// change set is made and judged while its dependencies are still at work.
+    fn change(&self, entry: &mut Entry, stack: &ObservedStack, deployed: &TemplateFacts, resolved: &Resolved) {
+        if !resolved.pending.is_empty() || (resolved.uncertain && !self.dependencies_ready()) {
+            entry.changes = Changes::AfterApply;
+            self.waits_for_dependencies(entry, resolved);
             return;
         }
-        if let Some(body) = &self.spec.stack_policy {
-            let known = self.memory.stack_policy.as_ref().filter(|(version, _)| *version == state.version());
-            let deployed = match (known, &stack.stack_policy) {
-                (Some((_, digest)), _) => digest.clone(),
-                (None, Some(Seen::Present(digest))) => Some(digest.clone()),
-                (None, Some(Seen::Absent)) => None,
-                (None, Some(Seen::Unknown(why))) => {
-                    entry.ready = false;
-                    return Self::unknown(entry, format!("its stack policy could not be read: {why}"));
-                }
-                (None, None) => {
-                    self.planner.need(Need::StackPolicy(self.spec.address(), state.id.clone()));
-                    return;
-                }
-            };
-            if deployed.as_ref() != Some(&template::json_digest(body)) {
-                entry.action = Action::Update;
-                entry.differences.push(Difference::StackPolicy);
-                entry.step = Some(self.step(expect(state), Do::SetPolicy { body: Arc::clone(body) }));
-                return;
-            }
+        entry.changes = Changes::Predicted(predicted(deployed, self.spec));
+        if exports::in_use(self.planner, self.spec, stack, deployed, entry)
+            || self.is_held_by_attempts(entry, &resolved.inputs.digest)
+        {
+            return;
         }
-        self.collect_change_sets(entry, state);
+        self.update(entry, stack, &resolved.inputs);
+        let prepares = entry.step.as_ref().is_some_and(|step| preparing(&step.action));
+        if self.waits_for_dependencies(entry, resolved) && !prepares {
+            entry.step = None;
+        }
+    }
+
+    /// Termination protection and the stack policy: settings of the stack, and not part of an update.
+    fn protection(&self, stack: &ObservedStack) -> Result<Option<(Difference, Do)>, String> {
+        let state = &stack.state;
+        let on = self.spec.termination_protection;
+        if state.termination_protection != on {
+            return Ok(Some((Difference::TerminationProtection { to: on }, Do::Protect { on })));
+        }
+        let Some(body) = &self.spec.stack_policy else { return Ok(None) };
+        let known = self.memory.stack_policy.as_ref().filter(|(version, _)| *version == state.version());
+        let deployed = match (known, &stack.stack_policy) {
+            (Some((_, digest)), _) => digest.clone(),
+            (None, Some(Seen::Present(digest))) => Some(digest.clone()),
+            (None, Some(Seen::Absent)) => None,
+            (None, Some(Seen::Unknown(why))) => return Err(format!("its stack policy could not be read: {why}")),
+            (None, None) => {
+                self.planner.need(Need::StackPolicy(self.spec.address(), state.id.clone()));
+                return Err("its stack policy has not been read".to_owned());
+            }
+        };
+        if deployed.as_ref() == Some(&template::json_digest(body)) {
+            return Ok(None);
+        }
+        Ok(Some((Difference::StackPolicy, Do::SetPolicy { body: Arc::clone(body) })))
     }
 
     fn collect_change_sets(&self, entry: &mut Entry, state: &StackState) {
@@ -360,10 +376,10 @@ impl Deciding<'_> {
         }
         let Some(sets) = &stack.change_sets else {
             self.planner.need(Need::ChangeSets(self.spec.address(), state.id.clone(), Some(name)));
-            return Self::unknown(entry, "its change sets have not been listed".to_owned());
+            return self.unknown(entry, "its change sets have not been listed".to_owned());
         };
-        let superseded: BTreeSet<_> = match &sets.all {
-            Seen::Unknown(why) => return Self::unknown(entry, format!("its change sets could not be listed: {why}")),
+        let stale: BTreeSet<_> = match &sets.all {
+            Seen::Unknown(why) => return self.unknown(entry, format!("its change sets could not be listed: {why}")),
             Seen::Absent => BTreeSet::new(),
             Seen::Present(all) => all
                 .iter()
@@ -371,8 +387,8 @@ impl Deciding<'_> {
                 .filter(|other| other.as_str().starts_with(super::change_set_prefix()) && *other != name)
                 .collect(),
         };
-        if !superseded.is_empty() {
-            entry.step = Some(self.step(expect(state), Do::Discard { names: superseded }));
+        if !stale.is_empty() {
+            entry.step = Some(self.step(expect(state), Do::Discard { names: stale }));
             return;
         }
         match &sets.described {
@@ -380,7 +396,7 @@ impl Deciding<'_> {
                 let inputs = Arc::clone(inputs);
                 entry.step = Some(self.step(expect(state), Do::Prepare { inputs, name }));
             }
-            Some(Seen::Unknown(why)) => Self::unknown(entry, format!("its change set could not be read: {why}")),
+            Some(Seen::Unknown(why)) => self.unknown(entry, format!("its change set could not be read: {why}")),
             Some(Seen::Present(set)) => match &set.status {
                 ChangeSetStatus::Creating => entry.waiting.push(Waiting::ChangeSet { name: name.to_string() }),
                 ChangeSetStatus::Spent => {
@@ -567,6 +583,11 @@ impl Deciding<'_> {
 fn backoff(count: u32) -> SignedDuration {
     let seconds = 30_i64.saturating_mul(4_i64.saturating_pow(count.saturating_sub(1)));
     SignedDuration::from_secs(seconds.min(3_600))
+}
+
+/// Steps on the way to an update that change no stack.
+fn preparing(action: &Do) -> bool {
+    matches!(action, Do::Prepare { .. } | Do::Discard { .. } | Do::Settle { .. } | Do::Reject { .. })
 }
 
 fn times(count: u32) -> String {

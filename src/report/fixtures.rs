@@ -274,8 +274,9 @@ fn fortress() -> Entry {
 }
 
 fn planned(entries: impl IntoIterator<Item = (&'static str, Entry)>) -> Plan {
-    Plan {
+    let mut plan = Plan {
         environment: "dev".parse().unwrap(),
+        command: "landfast apply dev --plan DIGEST".to_owned(),
         revision: Revision {
             sequence: 42,
             content: Digest::of("files"),
@@ -283,7 +284,9 @@ fn planned(entries: impl IntoIterator<Item = (&'static str, Entry)>) -> Plan {
         },
         digest: Digest::of("plan"),
         entries: entries.into_iter().map(|(name, entry)| (key(name), entry)).collect(),
-    }
+    };
+    crate::plan::name_commands(&mut plan);
+    plan
 }
 
 /// A plan with everything in it.

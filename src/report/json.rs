@@ -203,7 +203,6 @@ impl PlanDocument {
     /// The document of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        let plan = &order::named(plan);
         let entries = order::entries(plan);
         let held = |(key, entry): &(&Key, &Entry)| {
             let object = key.to_string();

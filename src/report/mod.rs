@@ -29,7 +29,6 @@ pub use json::{
     API_VERSION, ChangesFrom, Held, PlanDocument, PlanList, PlannedStep, RefusedObject, Summary, plans_json, schemas,
     to_json,
 };
-pub use order::named;
 pub use outputs::{OutputList, OutputValue, StackOutputs};
 pub use paint::Paint;
 pub use plan::{plan, plans};

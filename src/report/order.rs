@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Action, Entry, Key, Plan, Waiting};
+use crate::model::{Action, Entry, Key, Plan};
 
 /// Dependencies of each object, as far as they are objects of the same map.
 pub(super) type Dependencies = BTreeMap<Key, BTreeSet<Key>>;
@@ -47,23 +47,6 @@ pub(super) fn entries(plan: &Plan) -> Vec<(&Key, &Entry)> {
     stays.chain(leaves).collect()
 }
 
-/// The plan with its own digest in the commands that ask for it. The planner writes `--plan DIGEST`: a digest cannot
-/// be part of what it is the digest of. Every report of a plan does this itself; progress does not know the plan.
-#[must_use]
-pub fn named(plan: &Plan) -> Plan {
-    let fill = |text: &mut String| *text = text.replace("--plan DIGEST", &format!("--plan {}", plan.digest.short()));
-    let mut named = plan.clone();
-    for entry in named.entries.values_mut() {
-        for waiting in &mut entry.waiting {
-            if let Waiting::Approval { command } = waiting {
-                fill(command);
-            }
-        }
-        entry.refused.iter_mut().for_each(|refusal| fill(&mut refusal.release));
-    }
-    named
-}
-
 /// The dependencies of a plan's objects.
 pub(super) fn dependencies(plan: &Plan) -> Dependencies {
     plan.entries.iter().map(|(key, entry)| (key.clone(), entry.depends_on.clone())).collect()
@@ -73,12 +56,6 @@ pub(super) fn dependencies(plan: &Plan) -> Dependencies {
 mod tests {
     use super::*;
     use crate::report::fixtures::{self, key};
-
-    #[test]
-    fn commands_name_the_plan_that_they_stand_in() {
-        let plan = named(&fixtures::everything());
-        assert!(!format!("{plan:?}").contains("DIGEST"));
-    }
 
     #[test]
     fn deletions_come_last_and_against_the_graph() {

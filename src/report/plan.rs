@@ -23,7 +23,6 @@ pub fn plans<'a>(plans: impl IntoIterator<Item = &'a Plan>, paint: Paint) -> Str
 /// The plan of one environment.
 #[must_use]
 pub fn plan(plan: &Plan, paint: Paint) -> String {
-    let plan = &order::named(plan);
     let scopes: BTreeSet<&Scope> = plan.entries.values().map(|entry| &entry.address.scope).collect();
     let mut text = header(plan, &scopes, paint);
     let summary = Summary::of(plan);
@@ -236,7 +235,7 @@ fn next(plan: &Plan, summary: &Summary, paint: Paint) -> String {
         let _ = writeln!(text, "{objects} could not be seen, and nothing follows from that. Look again: {look}");
     }
     if can {
-        let apply = paint.command(format!("landfast apply {environment} --plan {}", plan.digest.short()));
+        let apply = paint.command(&plan.command);
         let what = if summary.refused > 0 { "To do this, without what is refused" } else { "To do exactly this" };
         let _ = writeln!(text, "{what}: {apply}");
     } else if summary.refused > 0 {

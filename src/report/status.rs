@@ -97,7 +97,6 @@ impl StatusList {
     pub fn of<'a>(environments: impl IntoIterator<Item = (&'a Plan, &'a Memory)>) -> Self {
         let mut items = Vec::new();
         for (plan, memory) in environments {
-            let plan = order::named(plan);
             let entries = order::entries(&plan).into_iter();
             items.extend(entries.map(|(key, entry)| Status::of(&plan, memory, key, entry)));
         }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Paint, order, words};
+use super::{Paint, words};
 use crate::model::{Action, ChangeAction, Changes, Entry, Key, Memory, Plan, Replacement, StackMemory, Waiting};
 
 /// There is no such object in the plan.
@@ -35,7 +35,6 @@ pub fn why<'a>(
     journal: impl IntoIterator<Item = (Timestamp, &'a str)>,
     paint: Paint,
 ) -> Result<String, NoSuchObject> {
-    let plan = &order::named(plan);
     let Some(entry) = plan.entries.get(key) else { return Err(no_such_object(plan, key)) };
     let remembered = memory.stacks.get(key);
     let mut text = identity(plan, key, entry, paint);

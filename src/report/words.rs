@@ -114,7 +114,7 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::StackPolicy => "the stack policy differs".to_owned(),
         Difference::Owner => "the stack does not carry our owner tag".to_owned(),
         Difference::Status { status } => format!("the stack is in {status}, which has to be left first"),
-        Difference::NotDesired => "its manifest is gone".to_owned(),
+        Difference::NotDesired => "nothing asks for it any more".to_owned(),
     }
 }
 

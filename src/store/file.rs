@@ -109,28 +109,7 @@ impl Locked {
 
     /// A copy of the file in memory, once all its checksums were verified.
     pub(super) fn rehearse(&self) -> Result<FileRows, StoreError> {
-        let mut file = File::open(&self.path).map_err(failed("opening", &self.path))?;
-        let length = file.metadata().map_err(failed("looking at", &self.path))?.len();
-        let mut start = [0; MAGIC.len()];
-        match file.read_exact(&mut start) {
-            Ok(()) if start == MAGIC && length <= LARGEST => {}
-            Ok(()) => return Err(StoreError::Foreign { path: self.path.clone() }),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(StoreError::Foreign { path: self.path.clone() });
-            }
-            Err(source) => return Err(failed("reading", &self.path)(source)),
-        }
-        let mut bytes = start.to_vec();
-        file.read_to_end(&mut bytes).map_err(failed("reading", &self.path))?;
-        let copy = || -> Result<Database, redb::Error> {
-            let memory = InMemoryBackend::new();
-            memory.set_len(bytes.len() as u64)?;
-            memory.write(0, &bytes)?;
-            let mut builder = Database::builder();
-            Ok(builder.set_cache_size(CACHE).set_check_integrity_on_open(true).create_with_backend(memory)?)
-        };
-        let database = copy().map_err(|source| self.damaged(source))?;
-        Ok(FileRows { database, _lock: None })
+        copy(&self.path)
     }
 
     /// Opens the file itself.
@@ -151,6 +130,32 @@ impl Locked {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// A copy of the file at `path` in memory, once all its checksums were verified. The file itself is only read.
+pub(super) fn copy(path: &Path) -> Result<FileRows, StoreError> {
+    let mut file = File::open(path).map_err(failed("opening", path))?;
+    let length = file.metadata().map_err(failed("looking at", path))?.len();
+    let mut start = [0; MAGIC.len()];
+    match file.read_exact(&mut start) {
+        Ok(()) if start == MAGIC && length <= LARGEST => {}
+        Ok(()) => return Err(StoreError::Foreign { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return Err(StoreError::Foreign { path: path.to_owned() });
+        }
+        Err(source) => return Err(failed("reading", path)(source)),
+    }
+    let mut bytes = start.to_vec();
+    file.read_to_end(&mut bytes).map_err(failed("reading", path))?;
+    let open = || -> Result<Database, redb::Error> {
+        let memory = InMemoryBackend::new();
+        memory.set_len(bytes.len() as u64)?;
+        memory.write(0, &bytes)?;
+        let mut builder = Database::builder();
+        Ok(builder.set_cache_size(CACHE).set_check_integrity_on_open(true).create_with_backend(memory)?)
+    };
+    let database = open().map_err(|source| StoreError::Damaged { path: path.to_owned(), source: source.into() })?;
+    Ok(FileRows { database, _lock: None })
 }
 
 impl FileRows {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
 
-use super::file::Locked;
+use super::file::{self, Locked};
 use super::rows::{Order, Rows, Table, Write, decode, number};
 use super::state::{self, State, decode_number};
 use super::{Disk, Record, StoreError};
@@ -34,6 +34,9 @@ struct Inner {
     state: Mutex<State>,
 }
 
+/// How often a copy of a store that is being written is tried.
+const PEEKS: u32 = 5;
+
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("epoch", &self.epoch()).finish_non_exhaustive()
@@ -56,6 +59,18 @@ impl Store {
             .ok_or_else(|| StoreError::Foreign { path: locked.path().to_owned() })?;
         drop(copy);
         Self::begin(Box::new(locked.open()?), state, cx)
+    }
+
+    /// A copy of the store at `path`, which another process may have open: for looking, and for nothing else. What is
+    /// written to it is forgotten.
+    pub fn peek(path: &Path, cx: &Context) -> Result<Self, StoreError> {
+        let read = || {
+            let copy = file::copy(path)?;
+            let state = State::read(&copy, path)?.ok_or_else(|| StoreError::Foreign { path: path.to_owned() })?;
+            Self::begin(Box::new(copy), state, cx)
+        };
+        // A copy that was taken in the middle of a write is not whole; the next one is.
+        (1..PEEKS).find_map(|_| read().ok()).map_or_else(read, Ok)
     }
 
     /// Opens a new store in memory.

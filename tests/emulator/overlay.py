@@ -44,10 +44,12 @@ def main():
         sys.exit(f"overlay.py is written for ministack {PINNED}, this is {version}: see its first lines")
 
     import api
+    import replacement
     import resources
     from ministack.services.cloudformation import stacks
 
     resources.register()
+    replacement.register()
     api.register()
     slow_down(stacks, float(os.environ.get("LANDFAST_EMULATOR_DELAY", "0")))
 

@@ -12,12 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfast::context::Context;
+use landfast::context::{Context, Virtual};
 use landfast::model::{
     AccountId, ChangeSetName, ChangeSetState, ChangeSetStatus, OnFailure, Redacted, Scope, StackEvent, StackId,
     StackState, StackStatus, Value,
 };
 use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource};
+use landfast::sim::{SimCloud, SimConfig};
 
 use crate::emulator;
 
@@ -57,6 +58,21 @@ impl Backend {
             interval: Duration::from_millis(20),
             is_emulator: true,
         })
+    }
+
+    /// The simulation, at its own pace.
+    fn simulated(clock: &Virtual) -> Self {
+        let cx = Context::simulated(clock, 1);
+        let bucket = "templates".to_owned();
+        let config = SimConfig { buckets: Some([bucket.clone()].into()), ..SimConfig::default() };
+        Self {
+            cloud: Arc::new(SimCloud::new(cx.clone(), config)),
+            account: "111122223333".parse().unwrap(),
+            bucket,
+            cx,
+            interval: Duration::from_secs(1),
+            is_emulator: false,
+        }
     }
 
     /// The door to a region of the account.
@@ -241,6 +257,21 @@ macro_rules! contract {
                 }
             )+
         }
+
+        mod simulated {
+            use super::*;
+            contract!(simulated $($module::$case)+ $($slow_module::$slow_case)+);
+        }
+    };
+    (simulated $($module:ident :: $case:ident)+) => {
+        $(
+            #[test]
+            fn $case() {
+                let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
+                let backend = Backend::simulated(&clock);
+                clock.drive(super::$module::$case(&backend)).expect("a deadlock");
+            }
+        )+
     };
 }
 

@@ -13,6 +13,7 @@ use crate::manifest::Loaded;
 use crate::model::{Consent, Environment, Plan};
 use crate::plan::{Goal, Input, consent};
 use crate::report::{Timeline, to_json};
+use crate::store::{Approval, Inbox, StoreError, names};
 
 pub(super) fn run(
     global: &Global,
@@ -22,7 +23,12 @@ pub(super) fn run(
     output: Output,
 ) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Virtual)?;
-    let store = session.store()?;
+    let store = match (session.store(), environment, digest) {
+        (Err(Trouble::Store(StoreError::Locked { .. })), Some(environment), Some(digest)) => {
+            return leave_for_daemon(&session, environment, digest);
+        }
+        (store, ..) => store?,
+    };
     let loaded = session::load(&session::root(global), &store)?;
     session::show_diagnostics(&loaded.diagnostics);
     let environments = session::choose(&loaded, environment)?;
@@ -31,14 +37,25 @@ pub(super) fn run(
     for environment in &environments {
         let run =
             Run { session: &session, controller: &controller, loaded: &loaded, environment, goal: Goal::Converge };
-        let exit = run.run(&Approval::of(yes, digest), output)?;
+        let exit = run.run(&Asking::of(yes, digest), output)?;
         worst = if severity(exit) > severity(worst) { exit } else { worst };
     }
     Ok(if loaded.broken.is_empty() || environment.is_some() { worst } else { Exit::Manifest })
 }
 
+/// The daemon has the journal: it is told, and acts if its plan is the one that is named.
+fn leave_for_daemon(session: &Session, environment: &str, digest: &str) -> Result<Exit, Trouble> {
+    let environment = environment.parse().map_err(Trouble::Address)?;
+    let approval = Approval { environment, plan: digest.to_owned(), by: whoami(), at: session.cx.now() };
+    Inbox::of(&session.global.state).leave(&approval)?;
+    let told =
+        "another landfast has the journal: the approval is left for it, and it acts if its plan is still that one";
+    terminal::note(told);
+    Ok(Exit::Done)
+}
+
 /// How consent is given.
-pub(super) enum Approval<'a> {
+pub(super) enum Asking<'a> {
     /// By typing this answer to the question.
     Asked { question: String, answer: String },
     /// By naming the plan.
@@ -47,7 +64,7 @@ pub(super) enum Approval<'a> {
     None,
 }
 
-impl<'a> Approval<'a> {
+impl<'a> Asking<'a> {
     fn of(yes: bool, digest: Option<&'a str>) -> Self {
         match digest {
             Some(digest) => Self::Plan(digest),
@@ -67,7 +84,7 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    pub(super) fn run(&self, approval: &Approval<'_>, output: Output) -> Result<Exit, Trouble> {
+    pub(super) fn run(&self, approval: &Asking<'_>, output: Output) -> Result<Exit, Trouble> {
         let preview = self
             .session
             .drive(self.controller, look_ahead(self.controller, self.loaded, self.environment, self.goal))??;
@@ -90,16 +107,16 @@ impl Run<'_> {
     }
 
     /// Consent to the plan that was shown, or none where none is needed.
-    fn agree(&self, preview: &Preview, approval: &Approval<'_>) -> Result<Option<Consent>, Trouble> {
+    fn agree(&self, preview: &Preview, approval: &Asking<'_>) -> Result<Option<Consent>, Trouble> {
         let plan = &preview.looked.plan;
         match approval {
-            Approval::None => return Ok(None),
-            Approval::Plan(wanted) if session::approves(wanted, &plan.digest) => {}
-            Approval::Plan(wanted) => {
+            Asking::None => return Ok(None),
+            Asking::Plan(wanted) if names(wanted, &plan.digest) => {}
+            Asking::Plan(wanted) => {
                 let (wanted, now) = ((*wanted).to_owned(), plan.digest.short().to_owned());
                 return Err(Trouble::OtherPlan { wanted, now });
             }
-            Approval::Asked { question, answer } => {
+            Asking::Asked { question, answer } => {
                 if !terminal::is_attended() {
                     let digest = plan.digest.short();
                     let how = format!("nobody is there to ask: approve this plan with `--plan {digest}`");

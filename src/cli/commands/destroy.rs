@@ -1,6 +1,6 @@
 //! `landfast destroy`: every stack of an environment, dependants first.
 
-use super::apply::{Approval, Run};
+use super::apply::{Asking, Run};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::progress;
@@ -15,8 +15,8 @@ pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> R
     let chosen = session::choose(&loaded, Some(environment))?;
     let controller = session.controller(store, progress::listener());
     let approval = match digest {
-        Some(digest) => Approval::Plan(digest),
-        None => Approval::Asked {
+        Some(digest) => Asking::Plan(digest),
+        None => Asking::Asked {
             question: format!(
                 "Everything above is deleted. Type the name of the environment ({environment}) to go on:"
             ),

@@ -12,7 +12,7 @@ use crate::report::{EventList, to_json};
 pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -> Result<Exit, Trouble> {
     let key: Key = object.parse().map_err(Trouble::Address)?;
     let session = Session::start(global, Pace::Virtual)?;
-    let store = session.store_for_looking()?;
+    let (store, _) = session.store_for_looking()?;
     let loaded = session::load(&session::root(global), &store)?;
     session::show_diagnostics(&loaded.diagnostics);
     let environments = session::choose(&loaded, Some(key.environment.as_str()))?;

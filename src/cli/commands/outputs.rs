@@ -11,7 +11,7 @@ use crate::report::{OutputList, to_json};
 
 pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Virtual)?;
-    let store = session.store_for_looking()?;
+    let (store, _) = session.store_for_looking()?;
     let loaded = session::load(&session::root(global), &store)?;
     session::show_diagnostics(&loaded.diagnostics);
     let environments = session::choose(&loaded, environment)?;

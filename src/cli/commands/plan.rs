@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::session::{self, Pace, Session};
+use crate::cli::session::{self, Holder, Pace, Session};
 use crate::cli::{progress, terminal};
 use crate::controller::{Controller, Preview, preview};
 use crate::manifest::Loaded;
@@ -14,7 +14,7 @@ use crate::report;
 
 pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Virtual)?;
-    let store = session.store()?;
+    let (store, holder) = session.store_for_looking()?;
     let loaded = session::load(&session::root(global), &store)?;
     session::show_diagnostics(&loaded.diagnostics);
     let environments = session::choose(&loaded, environment)?;
@@ -22,6 +22,11 @@ pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) ->
     let plans = session.drive(&controller, async {
         let mut plans = Vec::new();
         for environment in &environments {
+            if holder == Holder::Another {
+                // Its change sets are there to be read; making and removing others would only get in its way.
+                plans.push(controller.glance(&loaded.desired, environment).await?.plan);
+                continue;
+            }
             let preview = look_ahead(&controller, &loaded, environment, Goal::Converge).await?;
             clean(&controller, environment, &preview).await;
             plans.push(preview.looked.plan);

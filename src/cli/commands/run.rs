@@ -12,12 +12,14 @@ use crate::cli::session::{self, Pace, Session};
 use crate::cli::{progress, terminal};
 use crate::controller::{Controller, Ended, Until, tend_all};
 use crate::source::Watch;
+use crate::store::Inbox;
 
 pub(super) fn run(global: &Global, once: bool, resync: Duration, sim_speed: f64) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Real(sim_speed))?;
     let store = session.store()?;
     let root = session::root(global);
-    let controller = session.controller(store, progress::plain()).resyncing_every(resync);
+    let controller =
+        session.controller(store, progress::plain()).resyncing_every(resync).with_inbox(Inbox::of(&global.state));
     let until = if once { Until::Settled } else { Until::Stopped };
     // Watching begins before the first read, so that no change falls between the two.
     let mut watch = if once { None } else { Some(watch(&session, &controller, &root)?) };

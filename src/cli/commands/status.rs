@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(5);
 pub(super) fn run(global: &Global, environment: Option<&str>, watch: bool, output: Output) -> Result<Exit, Trouble> {
     let pace = if watch { Pace::Real(1.0) } else { Pace::Virtual };
     let session = Session::start(global, pace)?;
-    let store = session.store_for_looking()?;
+    let (store, _) = session.store_for_looking()?;
     let loaded = session::load(&session::root(global), &store)?;
     session::show_diagnostics(&loaded.diagnostics);
     let environments = session::choose(&loaded, environment)?;

@@ -204,10 +204,8 @@ pub async fn a_template_may_be_read_from_a_bucket(backend: &Backend) {
     request.template = TemplateSource::Url(url);
     let state = backend.created(&*stacks, request).await;
     assert_eq!(stacks.template(&state.id).await.unwrap(), TEMPLATE);
-    let error = stacks.upload_template(FENCE, "no-such-bucket-anywhere", "key", TEMPLATE).await;
-    if backend.is_emulator {
-        assert_eq!(error.unwrap_err().class, Class::NotFound);
-    }
+    let error = stacks.upload_template(FENCE, "no-such-bucket-anywhere", "key", TEMPLATE).await.unwrap_err();
+    assert_eq!(error.class, Class::NotFound);
 }
 
 const POLICY: &str = r#"{"Statement":[{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}]}"#;

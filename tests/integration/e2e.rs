@@ -1,0 +1,13 @@
+//! The program as people run it: the shipped manifests, the real binary, the real wire, and the emulator behind it.
+//!
+//! Each test has an account, a copy of the manifests and a state directory of its own ([`place::Place`]), and sees every
+//! call that the program makes ([`recorder::Recorder`]).
+
+mod changes;
+mod deployment;
+mod failures;
+mod interruptions;
+mod place;
+mod recorder;
+mod safety;
+mod wire;

@@ -1,0 +1,76 @@
+//! What cannot work is explained, and holds up nothing else.
+
+use std::time::Duration;
+
+use landfast::model::StackStatus;
+
+use super::place::Place;
+
+/// The name of the second table is taken by the first.
+const CLASH: &str = "
+  First: &table
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: taken
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]
+      KeySchema: [{ AttributeName: id, KeyType: HASH }]
+  Second:
+    Type: AWS::DynamoDB::Table
+    DependsOn: First
+    Properties:
+      TableName: taken
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]
+      KeySchema: [{ AttributeName: id, KeyType: HASH }]
+
+Outputs:";
+
+/// Makes a template fail when it is deployed.
+pub fn break_template(place: &Place, name: &str) {
+    let clash = CLASH.replace(" &table", "");
+    place.edit(&format!("performance-mgmt/templates/{name}.yaml"), "\nOutputs:", &clash);
+}
+
+#[tokio::test]
+async fn a_stack_that_fails_says_why_and_holds_up_only_what_needs_it() {
+    let Some(place) = Place::new(Duration::ZERO) else { return };
+    break_template(&place, "elasticache");
+    let applied = place.run(&["apply", "dev", "--yes"]).exits(1);
+    eprintln!("a failing apply took {:?}", applied.took);
+    assert!(applied.text().contains("already exists"), "{}", applied.text());
+    let why = place.run(&["why", "dev/stack/elasticache"]).exits(0);
+    assert!(why.out.contains("Second") && why.out.contains("already exists"), "{}", why.out);
+    let why = place.run(&["why", "dev/stack/ecs-service"]).exits(0);
+    assert!(why.out.contains("dev/stack/elasticache"), "{}", why.out);
+    let stacks = place.list().await;
+    let done = stacks.iter().filter(|(_, stack)| stack.status == StackStatus::CreateComplete);
+    let done: Vec<_> = done.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(done, ["alb", "dynamodb", "ecr", "ecs-cluster", "iam", "kms", "msk", "network", "security"]);
+    assert!(!stacks.contains_key("ecs-service") && !stacks.contains_key("monitoring"));
+    // Repaired, it goes on from where it is.
+    let template = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/performance-mgmt/templates");
+    std::fs::copy(
+        template.join("elasticache.yaml"),
+        place.manifests().join("performance-mgmt/templates/elasticache.yaml"),
+    )
+    .unwrap();
+    place.run(&["apply", "dev", "--yes"]).exits(0);
+    assert_eq!(place.list().await.len(), 12);
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_with_the_manifests_is_said_before_anything_is_called() {
+    let Some(place) = Place::new(Duration::ZERO) else { return };
+    place.edit("performance-mgmt/stacks.yaml", "timeout: 90m", "timeuot: 90m");
+    place.edit("performance-mgmt/stacks.yaml", "stacks.ecr.outputs.RepositoryArn", "stacks.ecr.outputs.RepositryArn");
+    place.edit("environments/dev/environment.yaml", "mode: apply", "mode: aply");
+    for command in [&["validate"][..], &["plan", "dev"], &["apply", "dev", "--yes"], &["run", "--once"]] {
+        let ran = place.run(command).exits(65);
+        let text = ran.text();
+        for wrong in ["timeuot", "RepositryArn", "aply"] {
+            assert!(text.contains(wrong), "{command:?} does not mention {wrong}:\n{text}");
+        }
+    }
+    assert!(place.recorder.calls().is_empty(), "{:?}", place.recorder.counts());
+}

@@ -1,0 +1,225 @@
+//! Manifests as data: what a scenario edits, and the files that come of it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use landfast::model::{FileContent, Snapshot};
+use serde::{Deserialize, Serialize};
+
+/// Stacks from this number on are in the second environment.
+pub(crate) const SECOND: u8 = 6;
+
+/// Stands in for a secret: must never come out anywhere (S12).
+pub(crate) const CANARY: &str = "canary-4f1d9c";
+
+/// Everything that the manifests say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fleet {
+    pub(crate) units: BTreeMap<u8, Unit>,
+    pub(crate) policy: Policy,
+}
+
+/// What may be done without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Policy {
+    pub(crate) prune: Prune,
+    pub(crate) observe: bool,
+    /// How many stacks may be deleted within an hour.
+    pub(crate) deletions: u32,
+    /// Replacements of stateful resources are done where there is a backup.
+    pub(crate) replace: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Prune {
+    Never,
+    Confirm,
+    Always,
+}
+
+/// One stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unit {
+    /// The stack whose output it takes as a parameter.
+    pub(crate) upstream: Option<u8>,
+    /// The stack whose export it imports.
+    pub(crate) imports: Option<u8>,
+    pub(crate) size: u8,
+    pub(crate) tag: u8,
+    pub(crate) shape: u8,
+    pub(crate) secret: u8,
+    pub(crate) protected: bool,
+    pub(crate) retained: bool,
+    pub(crate) adopt: bool,
+    /// Minutes after which an operation is overdue.
+    pub(crate) timeout: Option<u8>,
+}
+
+impl Unit {
+    pub(crate) fn plain() -> Self {
+        Self {
+            upstream: None,
+            imports: None,
+            size: 1,
+            tag: 1,
+            shape: 0,
+            secret: 0,
+            protected: false,
+            retained: false,
+            adopt: false,
+            timeout: None,
+        }
+    }
+
+    /// The template, which depends on nothing but the shape and what is imported.
+    pub(crate) fn template(&self, number: u8) -> String {
+        let mut text = format!(
+            "Description: shape {}\nParameters:\n  Size: {{ Type: String }}\n  Upstream: {{ Type: String, Default: none }}\n  \
+             Secret: {{ Type: String, NoEcho: true, Default: none }}\nResources:\n  \
+             Topic: {{ Type: AWS::SNS::Topic, Properties: {{ DisplayName: !Ref Size, Tracing: !Ref Upstream }} }}\n",
+            self.shape
+        );
+        if self.shape % 3 == 1 {
+            text.push_str("  Extra: { Type: AWS::SSM::Parameter, Properties: { Type: String, Value: !Ref Secret } }\n");
+        }
+        if self.shape % 3 == 2 {
+            // The key's name is immutable: another shape means another table.
+            let _ = writeln!(
+                text,
+                "  Table: {{ Type: AWS::DynamoDB::Table, Properties: {{ BillingMode: PAY_PER_REQUEST, KeySchema: [{{ AttributeName: k{}, KeyType: HASH }}] }} }}",
+                self.shape
+            );
+        }
+        if let Some(other) = self.imports {
+            let _ = writeln!(
+                text,
+                "  Uses: {{ Type: AWS::SSM::Parameter, Properties: {{ Type: String, Value: !ImportValue {} }} }}",
+                export(other)
+            );
+        }
+        let _ = writeln!(
+            text,
+            "Outputs:\n  Echo: {{ Value: !Ref Size }}\n  Topic: {{ Value: !Ref Topic, Export: {{ Name: {} }} }}",
+            export(number)
+        );
+        text
+    }
+
+    fn manifest(&self, number: u8) -> String {
+        let mut text = format!(
+            "apiVersion: landfast/v1\nkind: Stack\nmetadata: {{ name: s{number} }}\nspec:\n  template: s{number}.tpl\n  \
+             parameters:\n    Size: \"{}\"\n    Secret: \"{CANARY}-{}\"\n",
+            self.size, self.secret
+        );
+        if let Some(other) = self.upstream {
+            let reference = if environment(other) == environment(number) {
+                format!("${{stacks.s{other}.outputs.Echo}}")
+            } else {
+                format!("${{environments.{}.stacks.s{other}.outputs.Echo}}", environment(other))
+            };
+            let _ = writeln!(text, "    Upstream: \"{reference}\"");
+        }
+        let _ = writeln!(text, "  tags: {{ Edition: \"{}\" }}", self.tag);
+        for (on, line) in [
+            (self.protected, "terminationProtection: true"),
+            (self.retained, "deletionPolicy: retain"),
+            (self.adopt, "adopt: true"),
+        ] {
+            if on {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+        if let Some(minutes) = self.timeout {
+            let _ = writeln!(text, "  timeout: {minutes}m");
+        }
+        text
+    }
+}
+
+/// The environment of a stack.
+pub(crate) fn environment(number: u8) -> &'static str {
+    if number < SECOND { "dev" } else { "ops" }
+}
+
+/// The name of a stack in CloudFormation.
+pub(crate) fn stack_name(number: u8) -> String {
+    format!("{}-shop-s{number}", environment(number))
+}
+
+fn export(number: u8) -> String {
+    format!("s{number}-topic")
+}
+
+/// What went wrong with the checkout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Glitch {
+    /// No file at all.
+    Empty,
+    /// Only the environments.
+    NoStacks,
+    /// A conflict marker in one of the stacks.
+    Conflict,
+    /// An environment cannot be read.
+    Unreadable,
+}
+
+impl Fleet {
+    /// The files of a checkout.
+    pub(crate) fn snapshot(&self, glitch: Option<Glitch>) -> Snapshot {
+        let mut files: BTreeMap<String, String> = BTreeMap::new();
+        for (name, account) in [("dev", "111122223333"), ("ops", "111122223333")] {
+            files.insert(format!("{name}.yaml"), self.environment(name, account));
+            files.insert(format!("{name}/readme.txt"), String::new());
+        }
+        for (number, unit) in &self.units {
+            let folder = environment(*number);
+            files.insert(format!("{folder}/s{number}.yaml"), unit.manifest(*number));
+            files.insert(format!("{folder}/s{number}.tpl"), unit.template(*number));
+        }
+        match glitch {
+            None => {}
+            Some(Glitch::Empty) => files.clear(),
+            Some(Glitch::NoStacks) => files.retain(|path, _| !path.contains("/s")),
+            Some(Glitch::Conflict) => {
+                if let Some(text) = files.iter_mut().find(|(path, _)| path.contains("/s") && path.ends_with(".yaml")) {
+                    text.1.push_str("<<<<<<< HEAD\n");
+                }
+            }
+            Some(Glitch::Unreadable) => _ = files.insert("dev.yaml".to_owned(), "kind: [".to_owned()),
+        }
+        let files =
+            files.into_iter().map(|(path, text)| (path, FileContent::Bytes(text.into_bytes().into()))).collect();
+        Snapshot::new("manifests", files, None)
+    }
+
+    fn environment(&self, name: &str, account: &str) -> String {
+        let Policy { prune, observe, deletions, replace } = self.policy;
+        let prune = format!("{prune:?}").to_lowercase();
+        let mode = if observe { "observe" } else { "apply" };
+        let replace = if replace { "allow" } else { "deny" };
+        format!(
+            "apiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: {name} }}\nspec:\n  system: shop\n  account: \"{account}\"\n  \
+             region: us-east-1\n  include: [{name}]\n  tags: {{ Team: core }}\n  policy:\n    mode: {mode}\n    prune: {prune}\n    \
+             replace: {replace}\n    budget: {{ stacks: 1000, replacements: 1000, deletions: {deletions}, per: 1h }}\n"
+        )
+    }
+}
+
+#[test]
+fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
+    let mut units = BTreeMap::new();
+    for number in 0..8_u8 {
+        let mut unit = Unit { shape: number, protected: number == 3, adopt: number == 4, ..Unit::plain() };
+        unit.upstream = number.checked_sub(1);
+        unit.imports = number.checked_sub(2).filter(|other| environment(*other) == environment(number));
+        unit.timeout = (number == 2).then_some(5);
+        units.insert(number, unit);
+    }
+    let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
+    let snapshot = Fleet { units, policy }.snapshot(None);
+    let revision = landfast::model::Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
+    let loaded = landfast::manifest::load(&snapshot, revision);
+    assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
+    assert_eq!(loaded.desired.environments.len(), 2);
+    assert_eq!(loaded.desired.environments.values().map(|environment| environment.stacks.len()).sum::<usize>(), 8);
+}

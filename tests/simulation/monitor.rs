@@ -1,0 +1,249 @@
+//! The safety invariants, checked at every mutating call against the truth.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use landfast::model::{Desired, Key, Mode, Prune, Replace, Scope, StackId, StackState};
+use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
+use landfast::sim::{Call, SimCloud, View};
+
+/// What a monitor knows beside the world itself.
+#[derive(Default)]
+pub(crate) struct Truth {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// What each revision said, in the current life of the store.
+    revisions: BTreeMap<u64, Arc<Desired>>,
+    blames: Vec<String>,
+    /// What each token was used for.
+    tokens: BTreeMap<String, String>,
+    /// The newest revision that changed an object.
+    applied: BTreeMap<String, u64>,
+    epoch: u64,
+    deletions: Vec<(String, Timestamp)>,
+    mutations: u64,
+}
+
+impl Truth {
+    pub(crate) fn blame(&self, what: String) {
+        let mut inner = self.inner.lock().unwrap();
+        if inner.blames.len() < 20 {
+            inner.blames.push(what);
+        }
+    }
+
+    pub(crate) fn blames(&self) -> Vec<String> {
+        self.inner.lock().unwrap().blames.clone()
+    }
+
+    /// Mutating calls that reached the cloud.
+    pub(crate) fn mutations(&self) -> u64 {
+        self.inner.lock().unwrap().mutations
+    }
+
+    pub(crate) fn published(&self, desired: &Arc<Desired>) {
+        self.inner.lock().unwrap().revisions.insert(desired.revision.sequence, Arc::clone(desired));
+    }
+
+    /// The store was lost: revisions are counted from the beginning, and nobody knows what was spent.
+    pub(crate) fn store_lost(&self) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.revisions.clear();
+        inner.applied.clear();
+        inner.epoch = 0;
+        inner.deletions.clear();
+    }
+
+    /// The clock was set: what was spent within the last hour is a matter of opinion.
+    pub(crate) fn clock_was_set(&self) {
+        self.inner.lock().unwrap().deletions.clear();
+    }
+
+    /// S9: the same token never stands for two things.
+    pub(crate) fn same_token(&self, token: &str, what: &str) {
+        let mut inner = self.inner.lock().unwrap();
+        let before = inner.tokens.entry(token.to_owned()).or_insert_with(|| what.to_owned()).clone();
+        drop(inner);
+        if before != what {
+            self.blame(format!("S9 once: the token {token} stands for two things: {before} and {what}"));
+        }
+    }
+
+    /// Lets it see every mutating call of `cloud`.
+    pub(crate) fn watch(self: &Arc<Self>, cloud: &SimCloud) {
+        let truth = Arc::clone(self);
+        cloud.set_monitor(Box::new(move |view, call| truth.check(view, call)));
+    }
+
+    fn check(&self, view: &View<'_>, call: &Call) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.mutations += 1;
+        let mut blames = Vec::new();
+        Checking { inner: &mut inner, view, call, blames: &mut blames }.check();
+        drop(inner);
+        for blame in blames {
+            self.blame(format!("{blame} [call {} {} {} at {}]", call.index, call.operation, call.target, call.at));
+        }
+    }
+}
+
+struct Checking<'a> {
+    inner: &'a mut Inner,
+    view: &'a View<'a>,
+    call: &'a Call,
+    blames: &'a mut Vec<String>,
+}
+
+impl Checking<'_> {
+    fn check(&mut self) {
+        let Some(fence) = self.call.fence else { return self.blames.push("S6: no fence".to_owned()) };
+        if fence.epoch < self.inner.epoch {
+            self.blames.push(format!("S6 single writer: epoch {} after {}", fence.epoch, self.inner.epoch));
+        }
+        self.inner.epoch = self.inner.epoch.max(fence.epoch);
+        let Some(desired) = self.inner.revisions.get(&fence.revision).cloned() else {
+            return self.blames.push(format!("S8: revision {} was never published", fence.revision));
+        };
+        if self.call.operation == "CreateStack" {
+            return self.create(&desired);
+        }
+        let stack = match self.call.operation {
+            "ExecuteChangeSet" => {
+                let set = self.call.target.parse().ok().and_then(|id| self.view.change_set(&id));
+                set.and_then(|set| self.view.stack(&set.stack))
+            }
+            _ => self.call.target.parse::<StackId>().ok().and_then(|id| self.view.stack(&id)),
+        };
+        // What is gone cannot be harmed.
+        let Some(stack) = stack.cloned() else { return };
+        let Some(key) = self.owned(&desired, &stack) else { return };
+        self.backwards(&key, fence.revision);
+        self.mode(&desired, &key);
+        match self.call.operation {
+            "DeleteStack" => self.delete(&desired, &key, &stack),
+            "ExecuteChangeSet" => self.execute(&desired, &key, &stack),
+            _ => {}
+        }
+    }
+
+    fn backwards(&mut self, key: &Key, revision: u64) {
+        let applied = self.inner.applied.entry(key.to_string()).or_default();
+        if revision < *applied {
+            self.blames.push(format!("S8 never backwards: {key} from revision {applied} to {revision}"));
+        }
+        *applied = (*applied).max(revision);
+    }
+
+    fn mode(&mut self, desired: &Desired, key: &Key) {
+        let environment = desired.environments.get(&key.environment);
+        if environment.is_none_or(|environment| environment.policy.mode == Mode::Observe) {
+            self.blames.push(format!("S11 scope: {key} is only observed"));
+        }
+    }
+
+    /// S1.
+    fn owned(&mut self, desired: &Desired, stack: &StackState) -> Option<Key> {
+        if let Some(owner) = stack.tags.get(OWNER_TAG) {
+            let key = owner.parse::<Key>();
+            if key.is_err() {
+                self.blames.push(format!("S1 ownership: {} belongs to {owner}", stack.name));
+            }
+            return key.ok();
+        }
+        let specs = desired.environments.values().flat_map(|environment| environment.stacks.values());
+        let adopting = specs.into_iter().find(|spec| spec.stack_name == stack.name && spec.adopt);
+        if adopting.is_none() {
+            self.blames.push(format!("S1 ownership: {} is nobody's, and is changed", stack.name));
+        }
+        adopting.map(|spec| spec.key.clone())
+    }
+
+    fn create(&mut self, desired: &Desired) {
+        let specs = desired.environments.values().flat_map(|environment| environment.stacks.values());
+        let Some(spec) = specs.into_iter().find(|spec| spec.stack_name.as_str() == self.call.target).cloned() else {
+            return self.blames.push("S2 consent: a stack is created that no manifest asks for".to_owned());
+        };
+        self.mode(desired, &spec.key);
+        self.backwards(&spec.key, desired.revision.sequence);
+        let owner = spec.key.to_string();
+        let inventory = self.view.inventory();
+        let twin = inventory.stacks.iter().find(|other| {
+            !other.is_deleted() && other.state.tags.get(OWNER_TAG) == Some(&owner) && other.state.name != spec.stack_name
+        });
+        if let Some(twin) = twin {
+            self.blames.push(format!("S9 once: {owner} exists already as {}", twin.state.name));
+        }
+    }
+
+    /// S2, S3, S4.
+    fn delete(&mut self, desired: &Desired, key: &Key, stack: &StackState) {
+        let never_healthy = row(stack.status).standing == Standing::NeverHealthy;
+        let Some(environment) = desired.environments.get(&key.environment) else {
+            return self.blames.push(format!("S2 consent: {key} is deleted, and its environment is in no manifest"));
+        };
+        let wanted = environment.stacks.get(key).is_some_and(|spec| spec.stack_name == stack.name);
+        if wanted {
+            // It may have been cleared away meanwhile by somebody else, who began its deletion.
+            let gone = stack.status.as_str().starts_with("DELETE");
+            if !never_healthy && !gone {
+                self.blames.push(format!("S2 consent: {key} is wanted, is {}, and is deleted", stack.status));
+            }
+            return;
+        }
+        let mut wrong = |why: &str| self.blames.push(format!("S2 consent: {key} is deleted: {why}"));
+        if environment.stacks.is_empty() {
+            wrong("the revision describes nothing");
+        }
+        if environment.policy.prune != Prune::Always {
+            wrong("pruning is not allowed");
+        }
+        if stack.tags.contains_key(RETAIN_TAG) {
+            wrong("it is to be retained");
+        }
+        let environment_name = key.environment.to_string();
+        let budget = environment.policy.budget;
+        let now = self.call.at;
+        let since = now.saturating_sub(jiff::SignedDuration::try_from(budget.per).unwrap()).unwrap();
+        let deletions = &mut self.inner.deletions;
+        deletions.push((environment_name.clone(), now));
+        let recent = deletions.iter().filter(|(name, at)| *name == environment_name && *at > since).count();
+        if u32::try_from(recent).unwrap() > budget.deletions {
+            self.blames.push(format!("S3 blast radius: {recent} deletions in an hour, {} allowed", budget.deletions));
+        }
+        let inventory = self.view.inventory();
+        let record = inventory.stacks.iter().find(|record| record.state.id == stack.id);
+        if record.is_some_and(|record| record.resources.contains_key("Table")) {
+            self.blames.push(format!("S4 state: {key} holds a table and is deleted without approval"));
+        }
+    }
+
+    /// S4.
+    fn execute(&mut self, desired: &Desired, key: &Key, stack: &StackState) {
+        let Some(environment) = desired.environments.get(&key.environment) else { return };
+        if !environment.stacks.contains_key(key) {
+            return self.blames.push(format!("S2 consent: {key} is updated, and no manifest asks for it"));
+        }
+        let Some(set) = self.call.target.parse().ok().and_then(|id| self.view.change_set(&id)) else { return };
+        let policy = &environment.policy;
+        for change in set.changes.iter().filter(|change| change.is_destructive() && !change.retained) {
+            if !policy.stateful_types.contains(&change.kind) {
+                continue;
+            }
+            let scope: Scope = environment.scope.clone();
+            let physical = change.physical_id.clone().unwrap_or_default();
+            let backup = self.view.newest_backup(&scope, &change.kind, &physical);
+            // The clocks of the two sides may differ by what the scenario sets them by.
+            let fresh = backup.is_some();
+            if policy.replace != Replace::Allow || !fresh {
+                self.blames.push(format!(
+                    "S4 state: {} of {key} ({}) is lost: replace is {:?}, backup {backup:?}",
+                    change.resource, stack.name, policy.replace
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! A scenario: data made from a seed, so that it can be printed, replayed, shrunk and kept.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use landfast::sim::{Fault, FaultPlan, ResourceFailure, ResourceFault, ResourceOperation, Window};
+use rand::{Rng, RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::{Fleet, Glitch, Policy, Prune, SECOND, Unit, environment};
+
+/// Everything that happens in a run, before it is left to heal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    pub(crate) fleet: Fleet,
+    /// By the second at which it happens.
+    pub(crate) events: Vec<(u64, Event)>,
+    /// By the index of the call.
+    pub(crate) calls: Vec<(u64, Fault)>,
+    pub(crate) windows: Vec<Window>,
+    pub(crate) resources: Vec<ResourceFault>,
+    /// When it is left to heal.
+    pub(crate) until: u64,
+    /// The daemon begins anew when it is left to heal.
+    pub(crate) restart: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Event {
+    /// A commit. The daemon may not be told.
+    Edit { edit: Edit, told: bool },
+    /// The checkout goes wrong, or is good again.
+    Checkout { glitch: Option<Glitch>, told: bool },
+    /// Somebody else in the account.
+    Console { stack: u8, act: Act },
+    /// The daemon dies, and comes back after as many seconds.
+    Crash { down: u64 },
+    /// The daemon is told to stop, and comes back after as many seconds.
+    Stop { down: u64 },
+    /// The daemon dies, and its store with it.
+    LoseStore,
+    /// The daemon's clock is set.
+    Clock { by: i64 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Edit {
+    Size(u8, u8),
+    Tag(u8, u8),
+    Shape(u8, u8),
+    Secret(u8, u8),
+    Put(u8, Unit),
+    Remove(u8),
+    Retain(u8, bool),
+    Protect(u8, bool),
+    /// Everything as it was this many commits ago.
+    Back(usize),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Act {
+    Size(u8),
+    Tag(u8),
+    Delete,
+    Protect(bool),
+    /// Creates a stack of that name by hand.
+    Squat,
+    /// Previews a stack of that name by hand, which leaves a shell.
+    Review,
+    Cancel,
+    /// Takes a backup of its table.
+    Backup,
+    /// Updates it to something that fails, without rollback.
+    Break,
+}
+
+/// Classes of what may go wrong; each is off in some seeds, so that rare combinations occur.
+struct Swarm(ChaCha8Rng);
+
+impl Swarm {
+    fn has(&mut self) -> bool {
+        self.0.random_bool(0.6)
+    }
+}
+
+impl Scenario {
+    pub(crate) fn from_seed(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut swarm = Swarm(ChaCha8Rng::seed_from_u64(seed ^ 0x5eed));
+        let until = rng.random_range(1_800..14_400);
+        let fleet = fleet(&mut rng, &mut swarm);
+        let mut scenario = Self {
+            seed,
+            fleet,
+            events: Vec::new(),
+            calls: Vec::new(),
+            windows: Vec::new(),
+            resources: Vec::new(),
+            until,
+            restart: seed % 2 == 1,
+        };
+        scenario.edits(&mut rng, &mut swarm);
+        scenario.people(&mut rng, &mut swarm);
+        scenario.daemon(&mut rng, &mut swarm);
+        scenario.faults(&mut rng, &mut swarm);
+        scenario.events.sort_by_key(|(at, _)| *at);
+        scenario
+    }
+
+    fn add(&mut self, rng: &mut impl Rng, count: std::ops::Range<usize>, mut make: impl FnMut(&mut dyn Rng) -> Event) {
+        for _ in 0..rng.random_range(count) {
+            let at = rng.random_range(0..self.until);
+            let event = make(rng);
+            self.events.push((at, event));
+        }
+    }
+
+    fn edits(&mut self, rng: &mut impl Rng, swarm: &mut Swarm) {
+        let (lost, structure, back, glitches) = (swarm.has(), swarm.has(), swarm.has(), swarm.has());
+        let units = self.fleet.units.clone();
+        self.add(rng, 1..8, |rng| {
+            let stack = rng.random_range(0..8_u8);
+            let value = rng.random_range(1..4_u8);
+            let edit = match rng.random_range(0..if structure { 9 } else { 4 }) {
+                0 => Edit::Size(stack, value),
+                1 => Edit::Tag(stack, value),
+                2 => Edit::Shape(stack, value),
+                3 => Edit::Secret(stack, value),
+                4 | 5 => Edit::Remove(stack),
+                6 => Edit::Retain(stack, rng.random()),
+                7 => Edit::Protect(stack, rng.random()),
+                _ => Edit::Put(stack, units.get(&stack).cloned().unwrap_or_else(Unit::plain)),
+            };
+            Event::Edit { edit, told: !lost || rng.random() }
+        });
+        if back {
+            self.add(rng, 0..3, |rng| Event::Edit { edit: Edit::Back(rng.random_range(1..3)), told: rng.random() });
+        }
+        if glitches {
+            for _ in 0..rng.random_range(0..3) {
+                let at = rng.random_range(0..self.until);
+                let kinds = [Glitch::Empty, Glitch::NoStacks, Glitch::Conflict, Glitch::Unreadable];
+                let glitch = Some(kinds[rng.random_range(0..kinds.len())]);
+                let told = rng.random();
+                self.events.push((at, Event::Checkout { glitch, told }));
+                let over = at + rng.random_range(30..1_200);
+                self.events.push((over, Event::Checkout { glitch: None, told }));
+            }
+        }
+    }
+
+    fn people(&mut self, rng: &mut impl Rng, swarm: &mut Swarm) {
+        let (drift, destroy, squat) = (swarm.has(), swarm.has(), swarm.has());
+        if drift {
+            self.add(rng, 0..6, |rng| {
+                let act = match rng.random_range(0..5) {
+                    0 => Act::Size(rng.random_range(7..9)),
+                    1 => Act::Tag(rng.random_range(7..9)),
+                    2 => Act::Protect(rng.random()),
+                    3 => Act::Cancel,
+                    _ => Act::Backup,
+                };
+                Event::Console { stack: rng.random_range(0..8), act }
+            });
+        }
+        if destroy {
+            self.add(rng, 0..3, |rng| {
+                let act = if rng.random_bool(0.8) { Act::Delete } else { Act::Break };
+                Event::Console { stack: rng.random_range(0..8), act }
+            });
+        }
+        if squat {
+            self.add(rng, 0..3, |rng| {
+                let act = if rng.random() { Act::Squat } else { Act::Review };
+                Event::Console { stack: rng.random_range(0..8), act }
+            });
+        }
+    }
+
+    fn daemon(&mut self, rng: &mut impl Rng, swarm: &mut Swarm) {
+        if swarm.has() {
+            self.add(rng, 0..6, |rng| Event::Crash { down: rng.random_range(1..400) });
+        }
+        if swarm.has() {
+            self.add(rng, 0..3, |rng| Event::Stop { down: rng.random_range(10..400) });
+        }
+        if swarm.has() {
+            self.add(rng, 0..2, |_| Event::LoseStore);
+        }
+        if swarm.has() {
+            self.add(rng, 0..3, |rng| Event::Clock { by: rng.random_range(-4_000..4_000) });
+        }
+    }
+
+    fn faults(&mut self, rng: &mut impl Rng, swarm: &mut Swarm) {
+        let kinds: Vec<Fault> = [
+            Fault::Throttle,
+            Fault::ErrorBefore,
+            Fault::ErrorAfter,
+            Fault::TimeoutBefore,
+            Fault::TimeoutAfter,
+            Fault::Hang,
+            Fault::HangAfter,
+            Fault::Denied,
+            Fault::Slow(Duration::from_secs(20)),
+            Fault::Stale(Duration::from_secs(5)),
+            Fault::Stale(Duration::from_secs(60)),
+            Fault::Stale(Duration::from_secs(400)),
+            Fault::PartialPage,
+        ]
+        .into_iter()
+        .filter(|_| swarm.has())
+        .collect();
+        if !kinds.is_empty() && swarm.has() {
+            let density = [30, 10, 4][rng.random_range(0..3)];
+            for index in 0..2_000_u64 {
+                if rng.random_range(0..density) == 0 {
+                    self.calls.push((index, kinds[rng.random_range(0..kinds.len())].clone()));
+                }
+            }
+        }
+        if !kinds.is_empty() && swarm.has() {
+            for _ in 0..rng.random_range(0..3) {
+                let from = rng.random_range(0..self.until);
+                let until = from + rng.random_range(10..1_200);
+                let all = ["DescribeStacks", "ExecuteChangeSet", "DescribeStackEvents", "CreateStack", "ListChangeSets"];
+                let operations = if rng.random() { Vec::new() } else { vec![all[rng.random_range(0..all.len())].to_owned()] };
+                self.windows.push(Window {
+                    from: Duration::from_secs(from),
+                    until: Duration::from_secs(until),
+                    scope: None,
+                    operations: operations.into_iter().collect(),
+                    fault: kinds[rng.random_range(0..kinds.len())].clone(),
+                });
+            }
+        }
+        let (fails, sticks, terminal) = (swarm.has(), swarm.has(), swarm.has());
+        if fails {
+            for _ in 0..rng.random_range(0..6) {
+                let operations = [ResourceOperation::Create, ResourceOperation::Update, ResourceOperation::Delete];
+                let operation = operations[rng.random_range(0..3)];
+                let names = ["Topic", "Extra", "Table", "*"];
+                let what = if sticks && rng.random_bool(0.25) {
+                    ResourceFailure::Sticks
+                } else if terminal && rng.random_bool(0.4) {
+                    ResourceFailure::Fails { reason: "it is wrong".into(), code: "InvalidRequest".into() }
+                } else {
+                    ResourceFailure::Fails { reason: "no capacity".into(), code: "NotStabilized".into() }
+                };
+                self.resources.push(ResourceFault {
+                    stack: if rng.random() { "*".into() } else { format!("*-s{}", rng.random_range(0..8)) },
+                    resource: names[rng.random_range(0..names.len())].into(),
+                    operation,
+                    what,
+                    times: rng.random_range(1..4),
+                });
+            }
+        }
+    }
+
+    pub(crate) fn fault_plan(&self) -> FaultPlan {
+        FaultPlan {
+            calls: self.calls.iter().cloned().collect(),
+            windows: self.windows.clone(),
+            resources: self.resources.clone(),
+        }
+    }
+
+    /// The same without anything that goes wrong.
+    pub(crate) fn size(&self) -> usize {
+        self.events.len() + self.calls.len() + self.windows.len() + self.resources.len() + self.fleet.units.len()
+    }
+}
+
+fn fleet(rng: &mut impl Rng, swarm: &mut Swarm) -> Fleet {
+    let (second, exports, secrets, stateful, adopt) =
+        (swarm.has(), swarm.has(), swarm.has(), swarm.has(), swarm.has());
+    let mut units: BTreeMap<u8, Unit> = BTreeMap::new();
+    let count = rng.random_range(1..SECOND);
+    let numbers = (0..count).chain(if second { SECOND..rng.random_range(SECOND + 1..SECOND + 3) } else { 0..0 });
+    for number in numbers {
+        let earlier: Vec<u8> = units.keys().copied().collect();
+        let mut pick = |rng: &mut dyn Rng| {
+            (!earlier.is_empty() && rng.random_bool(0.6)).then(|| earlier[rng.random_range(0..earlier.len())])
+        };
+        let upstream = pick(rng);
+        let imports = pick(rng).filter(|other| exports && environment(*other) == environment(number));
+        let shapes = if stateful { 3 } else { 2 };
+        let unit = Unit {
+            upstream,
+            imports,
+            shape: rng.random_range(0..shapes),
+            secret: u8::from(secrets),
+            protected: rng.random_bool(0.15),
+            retained: rng.random_bool(0.1),
+            adopt: adopt && rng.random_bool(0.4),
+            timeout: rng.random_bool(0.4).then_some(5),
+            ..Unit::plain()
+        };
+        units.insert(number, unit);
+    }
+    let prune = [Prune::Always, Prune::Always, Prune::Always, Prune::Confirm, Prune::Never][rng.random_range(0..5)];
+    let policy = Policy {
+        prune,
+        observe: false,
+        deletions: if rng.random_bool(0.7) { 50 } else { 1 },
+        replace: rng.random(),
+    };
+    Fleet { units, policy }
+}
+
+impl Edit {
+    /// What a commit makes of the manifests. An edit of what is not there changes nothing; nobody removes what others
+    /// refer to.
+    pub(crate) fn apply(&self, fleet: &Fleet, history: &[Fleet]) -> Fleet {
+        let mut next = fleet.clone();
+        let mut with = |number: &u8, change: &dyn Fn(&mut Unit)| {
+            if let Some(unit) = next.units.get_mut(number) {
+                change(unit);
+            }
+        };
+        match self {
+            Self::Size(number, to) => with(number, &|unit| unit.size = *to),
+            Self::Tag(number, to) => with(number, &|unit| unit.tag = *to),
+            Self::Shape(number, to) => with(number, &|unit| unit.shape = *to),
+            Self::Secret(number, to) => with(number, &|unit| unit.secret = *to),
+            Self::Retain(number, to) => with(number, &|unit| unit.retained = *to),
+            Self::Protect(number, to) => with(number, &|unit| unit.protected = *to),
+            Self::Put(number, unit) => {
+                let known = |other: &Option<u8>| other.is_none_or(|other| fleet.units.contains_key(&other));
+                if !fleet.units.contains_key(number) && known(&unit.upstream) && known(&unit.imports) {
+                    next.units.insert(*number, unit.clone());
+                }
+            }
+            Self::Remove(number) => {
+                let used =
+                    fleet.units.values().any(|unit| unit.upstream == Some(*number) || unit.imports == Some(*number));
+                if !used {
+                    next.units.remove(number);
+                }
+            }
+            Self::Back(commits) => {
+                if let Some(earlier) = history.len().checked_sub(commits + 1).and_then(|at| history.get(at)) {
+                    next = earlier.clone();
+                }
+            }
+        }
+        next
+    }
+}

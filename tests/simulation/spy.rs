@@ -1,0 +1,197 @@
+//! Stands between the daemon and the cloud: sees which reads belong to which mutation, and what is in flight.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use landfast::model::{
+    AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId,
+    StackName, StackState,
+};
+use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks};
+use landfast::sim::SimCloud;
+
+use crate::monitor::Truth;
+
+type Answer<T> = Result<T, PortError>;
+
+/// What one life of the daemon shares.
+pub(crate) struct Life {
+    pub(crate) truth: Arc<Truth>,
+    /// Set when the daemon was told to stop: no mutation may start any more (S19).
+    pub(crate) stopped: AtomicBool,
+    in_flight: Mutex<BTreeMap<String, u32>>,
+}
+
+/// The cloud as one life of the daemon sees it.
+pub(crate) struct Spy {
+    cloud: SimCloud,
+    life: Arc<Life>,
+}
+
+impl Spy {
+    pub(crate) fn new(cloud: SimCloud, truth: Arc<Truth>) -> (Self, Arc<Life>) {
+        let life = Arc::new(Life { truth, stopped: AtomicBool::new(false), in_flight: Mutex::default() });
+        (Self { cloud, life: Arc::clone(&life) }, life)
+    }
+}
+
+impl Cloud for Spy {
+    fn stacks(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Stacks> {
+        if scope.account.as_str() != "111122223333" || scope.region.as_str() != "us-east-1" {
+            self.life.truth.blame(format!("S11 scope: {scope} is in no manifest"));
+        }
+        Arc::new(Door { inner: self.cloud.stacks(scope, role), life: Arc::clone(&self.life), read: Mutex::new(None) })
+    }
+}
+
+/// One door is opened for each step: what was read through it is what the step was checked against.
+struct Door {
+    inner: Arc<dyn Stacks>,
+    life: Arc<Life>,
+    read: Mutex<Option<Option<StackState>>>,
+}
+
+/// A mutation on its way.
+struct Flight<'a> {
+    life: &'a Life,
+    target: String,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let mut flying = self.life.in_flight.lock().unwrap();
+        if let Some(count) = flying.get_mut(&self.target) {
+            *count -= 1;
+        }
+    }
+}
+
+impl Door {
+    fn depart(&self, operation: &str, target: &str) -> Flight<'_> {
+        if self.life.stopped.load(Ordering::SeqCst) {
+            self.life.truth.blame(format!("S19 stop: {operation} of {target} began after the daemon was told to stop"));
+        }
+        let target = target.split('/').nth(1).unwrap_or(target).to_owned();
+        let mut flying = self.life.in_flight.lock().unwrap();
+        let count = flying.entry(target.clone()).or_insert(0);
+        *count += 1;
+        if *count > 1 {
+            self.life.truth.blame(format!("S6 single writer: {operation} of {target} while another is in flight"));
+        }
+        Flight { life: &self.life, target }
+    }
+
+    /// S5 and S7: the step was checked against a read of its own, and what that read said allows it.
+    fn checked(&self, operation: &str, target: &str, absent: bool) {
+        let truth = &self.life.truth;
+        match &*self.read.lock().unwrap() {
+            None => truth.blame(format!("S5 fresh evidence: {operation} of {target} without reading the stack first")),
+            Some(None) if absent => {}
+            Some(Some(_)) if absent => {
+                truth.blame(format!("S10 unknown: {operation} of {target}, which was read and exists"));
+            }
+            Some(None) => truth.blame(format!("S5 fresh evidence: {operation} of {target}, which was read and is gone")),
+            Some(Some(state)) => {
+                let busy = state.status.is_in_progress();
+                if busy && operation != "CancelUpdateStack" {
+                    truth.blame(format!("S7 busy: {operation} of {target}, which was read as {}", state.status));
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Stacks for Door {
+    async fn caller(&self) -> Answer<AccountId> {
+        self.inner.caller().await
+    }
+    async fn list(&self, page: Option<PageToken>) -> Answer<Page<StackState>> {
+        self.inner.list(page).await
+    }
+    async fn describe(&self, name: &StackName) -> Answer<Option<StackState>> {
+        let answer = self.inner.describe(name).await;
+        if let Ok(state) = &answer {
+            *self.read.lock().unwrap() = Some(state.clone());
+        }
+        answer
+    }
+    async fn template(&self, stack: &StackId) -> Answer<String> {
+        self.inner.template(stack).await
+    }
+    async fn stack_policy(&self, stack: &StackId) -> Answer<Option<String>> {
+        self.inner.stack_policy(stack).await
+    }
+    async fn events(&self, stack: &StackId, page: Option<PageToken>) -> Answer<Page<StackEvent>> {
+        self.inner.events(stack, page).await
+    }
+    async fn change_sets(&self, stack: &StackId, page: Option<PageToken>) -> Answer<Page<ChangeSetSummary>> {
+        self.inner.change_sets(stack, page).await
+    }
+    async fn describe_change_set(
+        &self,
+        stack: &StackId,
+        name: &ChangeSetName,
+        page: Option<PageToken>,
+    ) -> Answer<Option<(ChangeSetState, Option<PageToken>)>> {
+        self.inner.describe_change_set(stack, name, page).await
+    }
+    async fn importers(&self, export: &str, page: Option<PageToken>) -> Answer<Page<StackName>> {
+        self.inner.importers(export, page).await
+    }
+    async fn newest_backup(&self, kind: &str, physical_id: &str) -> Answer<Option<Timestamp>> {
+        self.inner.newest_backup(kind, physical_id).await
+    }
+    async fn create(&self, fence: Fence, request: CreateStack) -> Answer<StackId> {
+        let _flight = self.depart("CreateStack", &format!("stack/{}", request.name));
+        self.checked("CreateStack", request.name.as_str(), true);
+        self.life.truth.same_token(&request.token, &format!("{:?}", (&request.name, &request.parameters, &request.tags, &request.template)));
+        self.inner.create(fence, request).await
+    }
+    async fn create_change_set(&self, fence: Fence, request: CreateChangeSet) -> Answer<ChangeSetId> {
+        let _flight = self.depart("CreateChangeSet", request.stack.as_str());
+        self.inner.create_change_set(fence, request).await
+    }
+    async fn execute_change_set(&self, fence: Fence, change_set: &ChangeSetId, token: &str) -> Answer<()> {
+        let _flight = self.depart("ExecuteChangeSet", change_set.as_str());
+        self.checked("ExecuteChangeSet", change_set.as_str(), false);
+        self.life.truth.same_token(token, change_set.as_str());
+        self.inner.execute_change_set(fence, change_set, token).await
+    }
+    async fn delete_change_set(&self, fence: Fence, stack: &StackId, name: &ChangeSetName) -> Answer<()> {
+        let _flight = self.depart("DeleteChangeSet", stack.as_str());
+        self.inner.delete_change_set(fence, stack, name).await
+    }
+    async fn delete(&self, fence: Fence, stack: &StackId, token: &str) -> Answer<()> {
+        let _flight = self.depart("DeleteStack", stack.as_str());
+        self.checked("DeleteStack", stack.as_str(), false);
+        self.life.truth.same_token(token, stack.as_str());
+        self.inner.delete(fence, stack, token).await
+    }
+    async fn cancel_update(&self, fence: Fence, stack: &StackId, token: &str) -> Answer<()> {
+        let _flight = self.depart("CancelUpdateStack", stack.as_str());
+        self.checked("CancelUpdateStack", stack.as_str(), false);
+        self.inner.cancel_update(fence, stack, token).await
+    }
+    async fn continue_rollback(&self, fence: Fence, stack: &StackId, token: &str) -> Answer<()> {
+        let _flight = self.depart("ContinueUpdateRollback", stack.as_str());
+        self.checked("ContinueUpdateRollback", stack.as_str(), false);
+        self.inner.continue_rollback(fence, stack, token).await
+    }
+    async fn set_termination_protection(&self, fence: Fence, stack: &StackId, on: bool) -> Answer<()> {
+        let _flight = self.depart("UpdateTerminationProtection", stack.as_str());
+        self.checked("UpdateTerminationProtection", stack.as_str(), false);
+        self.inner.set_termination_protection(fence, stack, on).await
+    }
+    async fn set_stack_policy(&self, fence: Fence, stack: &StackId, body: &str) -> Answer<()> {
+        let _flight = self.depart("SetStackPolicy", stack.as_str());
+        self.checked("SetStackPolicy", stack.as_str(), false);
+        self.inner.set_stack_policy(fence, stack, body).await
+    }
+    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Answer<String> {
+        self.inner.upload_template(fence, bucket, key, body).await
+    }
+}
