@@ -172,7 +172,9 @@ impl Checking<'_> {
         let owner = spec.key.to_string();
         let inventory = self.view.inventory();
         let twin = inventory.stacks.iter().find(|other| {
-            !other.is_deleted() && other.state.tags.get(OWNER_TAG) == Some(&owner) && other.state.name != spec.stack_name
+            !other.is_deleted()
+                && other.state.tags.get(OWNER_TAG) == Some(&owner)
+                && other.state.name != spec.stack_name
         });
         if let Some(twin) = twin {
             self.blames.push(format!("S9 once: {owner} exists already as {}", twin.state.name));

@@ -45,7 +45,10 @@ fn survey() {
                 total.seconds += worth.seconds;
             }
             Err(failure) => {
-                println!("{seed}: {}", failure.what.first().map(|text| text.chars().take(300).collect::<String>()).unwrap_or_default());
+                println!(
+                    "{seed}: {}",
+                    failure.what.first().map(|text| text.chars().take(300).collect::<String>()).unwrap_or_default()
+                );
                 rules.entry(failure.rule()).or_default().push(seed);
             }
         }

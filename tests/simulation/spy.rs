@@ -93,7 +93,9 @@ impl Door {
             Some(Some(_)) if absent => {
                 truth.blame(format!("S10 unknown: {operation} of {target}, which was read and exists"));
             }
-            Some(None) => truth.blame(format!("S5 fresh evidence: {operation} of {target}, which was read and is gone")),
+            Some(None) => {
+                truth.blame(format!("S5 fresh evidence: {operation} of {target}, which was read and is gone"))
+            }
             Some(Some(state)) => {
                 let busy = state.status.is_in_progress();
                 if busy && operation != "CancelUpdateStack" {
@@ -148,7 +150,10 @@ impl Stacks for Door {
     async fn create(&self, fence: Fence, request: CreateStack) -> Answer<StackId> {
         let _flight = self.depart("CreateStack", &format!("stack/{}", request.name));
         self.checked("CreateStack", request.name.as_str(), true);
-        self.life.truth.same_token(&request.token, &format!("{:?}", (&request.name, &request.parameters, &request.tags, &request.template)));
+        self.life.truth.same_token(
+            &request.token,
+            &format!("{:?}", (&request.name, &request.parameters, &request.tags, &request.template)),
+        );
         self.inner.create(fence, request).await
     }
     async fn create_change_set(&self, fence: Fence, request: CreateChangeSet) -> Answer<ChangeSetId> {
