@@ -6,13 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use miette::{LabeledSpan, NamedSource, SourceCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::EnvName;
 use crate::yaml::Span;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// The environments it concerns are not loaded.
@@ -22,7 +23,7 @@ pub enum Severity {
 }
 
 /// A stretch of a file in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Bytes {
     /// Where it begins.
     pub offset: usize,
@@ -35,7 +36,7 @@ type Source = Arc<NamedSource<Arc<str>>>;
 
 /// One thing that is wrong. Renders through [`miette`] with a snippet; serialises without it. Values of `NoEcho`
 /// parameters are neither in the text nor in the snippet.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Diagnostic {
     /// How bad it is.
@@ -60,6 +61,7 @@ pub struct Diagnostic {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span: Option<Bytes>,
     /// The environments it concerns; none where the file is nobody's.
+    #[schemars(with = "BTreeSet<String>")]
     pub environments: BTreeSet<EnvName>,
     #[serde(skip)]
     source: Option<Source>,

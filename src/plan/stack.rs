@@ -1,28 +1,28 @@
 //! What a desired stack needs.
 
+mod attempts;
+mod forecast;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
+use self::forecast::{all_added, predicted};
 use super::diff::differences;
 use super::names::{change_set, owner, token};
 use super::planner::{Planner, refuse};
 use super::resolve::{Lookup, Resolved, resolve, spec_digest};
 use super::root_cause::failure;
 use super::standing::{Standing, row};
-use super::{Goal, exports, guard};
+use super::{exports, guard};
 use crate::model::{
-    Action, Attempts, ChangeAction, ChangeSetStatus, Changes, Conclusion, Difference, Digest, Do, Entry, Expect,
-    Failure, Guard, Inputs, Key, Need, ObservedStack, Operation, OperationKind, OutputRef, Refusal, Replacement,
-    ResourceChange, Seen, StackMemory, StackSpec, StackState, StackStatus, Step, TemplateFacts, Waiting,
+    Action, ChangeAction, ChangeSetStatus, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Inputs,
+    Key, Need, ObservedStack, Operation, OperationKind, OutputRef, Refusal, ResourceChange, Seen, StackMemory,
+    StackSpec, StackState, StackStatus, Step, TemplateFacts, Waiting,
 };
 use crate::sabotage::{self, Bug};
 use crate::template;
-
-/// Creations of the same inputs that are tried before it is left to a person: two that may have been bad luck, and one
-/// that shows that it was not.
-const CREATIONS_MAX: u32 = 3;
 
 /// Decides on one desired stack. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
@@ -123,7 +123,8 @@ impl Deciding<'_> {
             return;
         }
         let by_status = sabotage::is(Bug::ConcludeByStatus) && row(state.status).standing == Standing::Steady;
-        let conclusion = if by_status { Some(Conclusion::Succeeded) } else { self.conclusion(state.id.clone(), operation) };
+        let conclusion =
+            if by_status { Some(Conclusion::Succeeded) } else { self.conclusion(state.id.clone(), operation) };
         let Some(conclusion) = conclusion else {
             return self.unknown(entry, "the events of its last operation have not been read".to_owned());
         };
@@ -553,50 +554,11 @@ impl Deciding<'_> {
         entry.waiting.push(Waiting::Dependency { objects: objects.iter().map(ToString::to_string).collect() });
         true
     }
-
-    fn attempts(&self, inputs: &Digest) -> Option<&Attempts> {
-        self.memory.attempts.as_ref().filter(|attempts| attempts.inputs == *inputs)
-    }
-
-    /// What failed is tried again later, if that can help, and otherwise when the manifest changes (invariant L7).
-    fn is_held_by_attempts(&self, entry: &mut Entry, inputs: &Digest) -> bool {
-        let Some(attempts) = self.attempts(inputs) else { return false };
-        let creates = matches!(entry.action, Action::Create | Action::Recreate);
-        if (!attempts.failure.transient && !sabotage::is(Bug::RetryTerminal)) || (creates && attempts.count >= CREATIONS_MAX) {
-            let Failure { resource, reason, .. } = &attempts.failure;
-            refuse(
-                entry,
-                Refusal {
-                    guard: Guard::Stalled,
-                    reason: format!("failed {}: {resource}: {reason}", times(attempts.count)),
-                    release: "fix the cause and commit: it is tried again when its inputs change".to_owned(),
-                },
-            );
-            return true;
-        }
-        let until = attempts.last.saturating_add(backoff(attempts.count)).unwrap_or(Timestamp::MAX);
-        if self.planner.input.now < until && self.planner.input.goal == Goal::Converge {
-            let (attempt, failure) = (attempts.count, attempts.failure.clone());
-            entry.waiting.push(Waiting::Backoff { until, attempt, failure });
-            return true;
-        }
-        false
-    }
-}
-
-/// 30 s, 2 min, 8 min, 32 min, then every hour.
-fn backoff(count: u32) -> SignedDuration {
-    let seconds = 30_i64.saturating_mul(4_i64.saturating_pow(count.saturating_sub(1)));
-    SignedDuration::from_secs(seconds.min(3_600))
 }
 
 /// Steps on the way to an update that change no stack.
 fn preparing(action: &Do) -> bool {
     matches!(action, Do::Prepare { .. } | Do::Discard { .. } | Do::Settle { .. } | Do::Reject { .. })
-}
-
-fn times(count: u32) -> String {
-    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 fn stuck(state: &StackState, meaning: &str, asks: &str) -> Refusal {
@@ -635,21 +597,4 @@ fn outputs_may_change(entry: &Entry) -> bool {
         },
         _ => true,
     }
-}
-
-fn all_added(spec: &StackSpec) -> Vec<ResourceChange> {
-    let added = |(id, resource): (&String, &crate::model::TemplateResource)| ResourceChange {
-        resource: id.clone(),
-        kind: resource.kind.clone(),
-        physical_id: None,
-        action: ChangeAction::Add,
-        replacement: Replacement::Never,
-        properties: BTreeSet::new(),
-        retained: false,
-    };
-    spec.template.resources.iter().map(added).collect()
-}
-
-fn predicted(deployed: &TemplateFacts, spec: &StackSpec) -> Vec<ResourceChange> {
-    template::predict(deployed, &spec.template.facts)
 }

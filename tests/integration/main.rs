@@ -14,3 +14,6 @@ mod contract;
 mod e2e;
 mod emulator;
 mod faults;
+mod readme;
+mod shipped;
+mod tidy;

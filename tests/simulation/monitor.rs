@@ -55,7 +55,9 @@ impl Truth {
     pub(crate) fn begins(&self, name: &str, token: &str, inputs: String) {
         let mut inner = self.inner.lock().unwrap();
         let before = inner.begun.insert(name.to_owned(), (token.to_owned(), inputs.clone()));
-        let Some((earlier, same)) = before.filter(|(earlier, same)| earlier != token && *same == inputs) else { return };
+        let Some((earlier, same)) = before.filter(|(earlier, same)| earlier != token && *same == inputs) else {
+            return;
+        };
         drop(same);
         let failed = inner.causes.get(&earlier).is_some_and(|(_, terminal)| *terminal);
         drop(inner);

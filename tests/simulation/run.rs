@@ -446,4 +446,3 @@ fn line(call: &landfast::sim::Call) -> String {
 
 /// The faults that may be injected by index, one at a time, for mutating calls.
 pub(crate) const LOST: [Fault; 3] = [Fault::ErrorAfter, Fault::HangAfter, Fault::ErrorBefore];
-

@@ -200,12 +200,18 @@ fn is_blind(plan: &Plan) -> bool {
 }
 
 /// What `apply -o json` prints: the plan as it is in the end, and what was done when.
-#[derive(serde::Serialize)]
+#[derive(serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Applied<'a> {
+pub(super) struct Applied<'a> {
+    /// `landfast/v1`.
+    #[schemars(extend("const" = "landfast/v1"))]
     api_version: &'static str,
+    /// `Applied`.
+    #[schemars(extend("const" = "Applied"))]
     kind: &'static str,
+    /// How things stand in the end.
     plan: crate::report::PlanDocument,
+    /// What was done when.
     timeline: &'a Timeline,
 }
 

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::schema_for;
 use serde_json::Value;
 
+use super::apply::Applied;
+use super::validate::Validation;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
 use crate::manifest;
@@ -31,7 +34,10 @@ pub(super) fn run(out: Option<&Path>) -> Result<Exit, Trouble> {
 fn all() -> Result<BTreeMap<String, Value>, Trouble> {
     let mut schemas: BTreeMap<String, Value> =
         manifest::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
-    for (name, schema) in report::schemas() {
+    let mut reports = report::schemas();
+    reports.insert("Applied", schema_for!(Applied<'_>));
+    reports.insert("Validation", schema_for!(Validation<'_>));
+    for (name, schema) in reports {
         let value =
             serde_json::to_value(schema).map_err(|error| Trouble::machine("the schema could not be made", error))?;
         schemas.insert(format!("report-{}.json", name.to_lowercase()), value);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::args::{Global, Output};
@@ -10,15 +11,25 @@ use crate::cli::{session, terminal};
 use crate::manifest::Diagnostic;
 use crate::report::{API_VERSION, to_json};
 
-#[derive(Serialize)]
+/// What `validate -o json` writes.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Validation<'a> {
+pub(super) struct Validation<'a> {
+    /// `landfast/v1`.
+    #[schemars(extend("const" = "landfast/v1"))]
     api_version: &'static str,
+    /// `Validation`.
+    #[schemars(extend("const" = "Validation"))]
     kind: &'static str,
+    /// No error was found.
     valid: bool,
+    /// Environments that were loaded.
     environments: usize,
+    /// Stacks in them.
     stacks: usize,
+    /// Environments that were left out because of an error.
     broken: Vec<String>,
+    /// Everything that was found.
     diagnostics: &'a [Diagnostic],
 }
 
