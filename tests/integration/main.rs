@@ -10,5 +10,6 @@
 
 mod adapter;
 mod contract;
+mod demo;
 mod emulator;
 mod faults;

@@ -35,7 +35,7 @@ pub(super) fn deploy(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> 
     screen.gap()?;
     screen.say("Looked back at, with what decided how long it took:")?;
     let timeline = process.timeline();
-    screen.show(&timeline.text(screen.paint))?;
+    screen.figure(&timeline.text(screen.paint))?;
     told(timeline.bars.len() == 12, || "each of twelve stacks is created once".to_owned())?;
     screen.say(&format!(
         "{} of AWS time; here it took {}.",
@@ -179,8 +179,8 @@ pub(super) fn kill(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
         format!("the cluster is updated once: {cluster:?}")
     })?;
     screen.say(
-        "One update, executed once, and its end was recognised by the token that was written down before the call. \
-         There is no lock to clean up and nothing to repair.",
+        "One update, executed once: it was written down before the call, and AWS's events carry the token that was \
+         written down. Nothing had to be repaired.",
     )
 }
 
@@ -188,23 +188,29 @@ pub(super) fn drift(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     stage.next_day()?;
     screen.say(
         "The daemon runs. Somebody opens the console, sets the log retention of the load balancer to one day, and \
-         removes the CostCenter tag of the network.",
+         removes the CostCenter tag of the registry.",
     )?;
     let process = stage.start()?;
     let console = stage.console(&process);
     let name = |object: &str| format!("dev-performance-mgmt-{object}").parse();
-    let (Ok(alb), Ok(network)) = (name("alb"), name("network")) else { return Err(untold("the stacks have names")) };
+    let (Ok(alb), Ok(ecr)) = (name("alb"), name("ecr")) else { return Err(untold("the stacks have names")) };
     let refused = |error: crate::ports::PortError| untold(&format!("the console works: {error}"));
     let scenario = async {
         stage.cx.sleep(Duration::from_mins(1)).await;
-        console.update_parameters(&alb, &[("AccessLogRetentionDays".to_owned(), "1".to_owned())].into()).map_err(refused)?;
-        console.remove_tag(&network, "CostCenter").map_err(refused)?;
+        console
+            .update_parameters(&alb, &[("AccessLogRetentionDays".to_owned(), "1".to_owned())].into())
+            .map_err(refused)?;
+        console.remove_tag(&ecr, "CostCenter").map_err(refused)?;
         let edited = stage.cx.now();
         stage.news();
         stage.cx.sleep(Duration::from_mins(2)).await;
         let looked = process.controller.glance(&process.desired, &process.environment).await?;
         let succeeded = |progress: &Progress| matches!(progress, Progress::Concluded { .. });
-        while stage.overhear(succeeded) < 2 {
+        // An hour at most: what is not put back by then is not put back.
+        for _ in 0..3600 {
+            if stage.overhear(succeeded) == 2 {
+                break;
+            }
             stage.cx.sleep(Duration::from_secs(1)).await;
         }
         // The last look, at which everything is in sync again.
@@ -216,7 +222,7 @@ pub(super) fn drift(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     let Either::Right((done, tender)) = done else { return Err(untold("the daemon runs on")) };
     drop(tender);
     let (edited, plan) = done?;
-    screen.show(&excerpt(&report::plan(&plan, screen.paint), &["alb", "network"]))?;
+    screen.show(&excerpt(&report::plan(&plan, screen.paint), &["alb", "ecr"]))?;
     screen.say("At its next look, which is at most five and a half minutes away, it is found and put back:")?;
     follow(stage, screen, edited)?;
     stage.worked_since(began);
@@ -235,11 +241,13 @@ pub(super) fn rest(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     let calls = stage.calls_since(first);
     let mutating = calls.iter().filter(|call| call.mutating).count();
     told(mutating == 0, || format!("no mutating call at rest, not {mutating}"))?;
+    told(calls.len() == 3, || format!("one call for each of three looks, not {}", calls.len()))?;
     let left = stage.cloud.inventory().leftovers();
     told(left.is_empty(), || format!("nothing is left behind, not {left:?}"))?;
     screen.say(&format!(
-        "All 12 stacks are in sync. Eleven minutes of the daemon at rest, three looks: {} calls, all of them reads of \
-         a page of the list of stacks. None that changes anything. No change set and no shell of a preview is left.",
+        "All {} stacks are in sync. The daemon at rest for eleven minutes: three looks, {} calls, each the one page of \
+         the list of stacks. Nothing that changes anything, and no change set left over from any of this.",
+        plan.entries.len(),
         calls.len()
     ))
 }

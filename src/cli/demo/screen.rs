@@ -24,7 +24,11 @@ impl Screen {
     pub(super) fn heading(&self, number: usize, title: &str) -> Result<(), Trouble> {
         let text = format!("{number}  {title} ");
         let rule = "─".repeat(WIDTH.saturating_sub(text.chars().count() + 3));
-        terminal::print(&format!("\n{} {}\n\n", self.paint.title(format!("── {text}")).trim_end(), self.paint.quiet(rule)))
+        terminal::print(&format!(
+            "\n{} {}\n\n",
+            self.paint.title(format!("── {text}")).trim_end(),
+            self.paint.quiet(rule)
+        ))
     }
 
     /// Says something.
@@ -51,6 +55,15 @@ impl Screen {
         terminal::print("\n")?;
         self.pause(PARAGRAPH);
         Ok(())
+    }
+
+    /// A chart, which is as wide as it is.
+    pub(super) fn figure(&self, text: &str) -> Result<(), Trouble> {
+        for line in text.trim_end().lines() {
+            terminal::print(&format!("{}\n", if line.contains('|') { line.to_owned() } else { wrap(line, WIDTH, 2) }))?;
+            self.pause(LINE);
+        }
+        self.gap()
     }
 
     /// An end of a list.
@@ -152,8 +165,12 @@ mod tests {
 
     #[test]
     fn an_excerpt_counts_what_it_leaves_out() {
-        let plan = "dev  account\n\n  ~ dev/stack/one  changes\n\n  ~ dev/stack/two  changes\n\n  = 3 others\n\nPlan: 2\n";
+        let plan =
+            "dev  account\n\n  ~ dev/stack/one  changes\n\n  ~ dev/stack/two  changes\n\n  = 3 others\n\nPlan: 2\n";
         let text = excerpt(plan, &["one"]);
-        assert_eq!(text.trim_end(), "dev  account\n\n  ~ dev/stack/one  changes\n\n  … and 1 more like these\n\n  = 3 others\n\nPlan: 2");
+        assert_eq!(
+            text.trim_end(),
+            "dev  account\n\n  ~ dev/stack/one  changes\n\n  … and 1 more like these\n\n  = 3 others\n\nPlan: 2"
+        );
     }
 }
