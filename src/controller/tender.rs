@@ -9,7 +9,7 @@ use super::flights::{Flights, Landed};
 use super::look::Looked;
 use super::{Controller, cadence};
 use crate::model::{
-    Action, AssumeRole, EnvName, Environment, Key, Observation, Operation, Plan, StackAddress, Waiting,
+    Action, AssumeRole, EnvName, Environment, Key, Memory, Observation, Operation, Plan, StackAddress, Waiting,
 };
 use crate::plan::Goal;
 use crate::store::StoreError;
@@ -84,13 +84,16 @@ impl<'a> Tender<'a> {
                     return Ok(Ended::Stopped);
                 };
                 controller.gate.loaded(desired.revision.sequence);
-                let looked = self.look(&desired, &environment).await?;
-                controller.narrator.planned(&self.name, &looked.plan, &looked.memory);
-                let moving = self.act(&environment, &looked);
+                let (plan, memory) = self.look(&desired, &environment).await?;
+                controller.narrator.planned(&self.name, &plan, &memory);
+                // Not held while nothing happens: with thousands of stacks it is large.
+                drop(memory);
+                let moving = self.act(&environment, &plan);
                 if self.until == Until::Settled && !moving {
-                    return Ok(Ended::Settled(Box::new(looked.plan)));
+                    return Ok(Ended::Settled(Box::new(plan)));
                 }
-                let pause = self.pause(&looked.plan);
+                let pause = self.pause(&plan);
+                drop(plan);
                 tokio::select! {
                     biased;
                     () = &mut changed => {}
@@ -103,7 +106,11 @@ impl<'a> Tender<'a> {
         .await
     }
 
-    async fn look(&mut self, desired: &crate::model::Desired, environment: &Environment) -> Result<Looked, StoreError> {
+    async fn look(
+        &mut self,
+        desired: &crate::model::Desired,
+        environment: &Environment,
+    ) -> Result<(Plan, Memory), StoreError> {
         let controller = self.controller;
         self.land();
         let busy = self.flights.busy();
@@ -113,18 +120,18 @@ impl<'a> Tender<'a> {
         let earlier = self.earlier.take().filter(|_| !follow.is_empty()).map(|earlier| (earlier, follow));
         let lists = earlier.as_ref().is_none_or(|(earlier, follow)| follow.len() >= earlier.pages);
         let look = controller.look(desired, environment, self.goal, &busy, earlier);
-        let looked = self.flights.during(look).await?;
+        let Looked { observation, memory, plan } = self.flights.during(look).await?;
         // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
         self.land();
         if lists {
             self.listed = Some(now);
         }
-        self.earlier = Some(looked.observation.clone());
-        let open = looked.memory.stacks.iter();
+        self.earlier = Some(observation);
+        let open = memory.stacks.iter();
         let open = open.filter_map(|(key, memory)| Some((key.clone(), memory.pending.clone()?)));
         self.open = open.collect();
         controller.store.flush()?;
-        Ok(looked)
+        Ok((plan, memory))
     }
 
     /// Stacks that are moving or were touched since: all that has to be read again while the rest stands still.
@@ -137,10 +144,10 @@ impl<'a> Tender<'a> {
     }
 
     /// Sends the steps of a plan. False if nothing is moving any more.
-    fn act(&mut self, environment: &Environment, looked: &Looked) -> bool {
+    fn act(&mut self, environment: &Environment, plan: &Plan) -> bool {
         let controller = self.controller;
         let now = controller.cx.elapsed();
-        for step in looked.plan.entries.values().filter_map(|entry| entry.step.clone()) {
+        for step in plan.entries.values().filter_map(|entry| entry.step.clone()) {
             let role: Option<AssumeRole> = environment.role.clone();
             self.flights.launch(step, now, |step| {
                 Box::pin(async move {
@@ -150,9 +157,9 @@ impl<'a> Tender<'a> {
             });
         }
         let unknown = |waiting: &Waiting| matches!(waiting, Waiting::Unknown { .. });
-        let blind = looked.plan.entries.values().any(|entry| entry.waiting.iter().any(unknown));
+        let blind = plan.entries.values().any(|entry| entry.waiting.iter().any(unknown));
         self.unknowns = if blind { self.unknowns.saturating_add(1) } else { 0 };
-        let moving = cadence::is_moving(&looked.plan, controller.cx.now(), PATIENCE);
+        let moving = cadence::is_moving(plan, controller.cx.now(), PATIENCE);
         !self.flights.is_empty() || (moving && self.unknowns < UNKNOWN_MAX)
     }
 

@@ -95,11 +95,11 @@ pub(crate) fn snapshot(environments: usize, stacks: usize) -> Snapshot {
     for index in 0..environments {
         put(format!("environments/e{index}.yaml"), environment(&format!("e{index}"), 100_000_000_000 + index));
     }
-    let mut documents = String::new();
-    for index in 0..stacks {
-        documents.push_str(&stack(&format!("s{index:05}"), 7));
+    // Files of a thousand documents: larger than 1 MiB they are not read.
+    for from in (0..stacks).step_by(1000) {
+        let documents = (from..stacks.min(from + 1000)).map(|index| stack(&format!("s{index:05}"), 7));
+        put(format!("stacks/stacks-{from}.yaml"), documents.collect());
     }
-    put("stacks/stacks.yaml".to_owned(), documents);
     put("stacks/small.yaml.template".to_owned(), TEMPLATE.to_owned());
     Snapshot::new("manifests", files, None)
 }
