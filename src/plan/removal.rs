@@ -44,7 +44,27 @@ pub(super) fn decide(planner: &mut Planner<'_>) {
         let entry = Removing { planner, key, address, stack }.entry(waits_for);
         planner.entries.insert(key.clone(), entry);
     }
+    unseen(planner);
     finished(planner, &leaving);
+}
+
+/// What would be deleted with its environment, and cannot be seen: not deleted, and not gone either (invariant S10).
+fn unseen(planner: &mut Planner<'_>) {
+    let input = planner.input;
+    if input.goal != Goal::Destroy {
+        return;
+    }
+    for (key, spec) in &input.environment.stacks {
+        if let Seen::Unknown(why) = input.observation.stack(&spec.address())
+            && !planner.entries.contains_key(key)
+        {
+            let mut entry = blank(spec.address(), None);
+            entry.action = Action::Unknown;
+            entry.differences.clear();
+            entry.waiting.push(Waiting::Unknown { why: why.to_string() });
+            planner.entries.insert(key.clone(), entry);
+        }
+    }
 }
 
 /// Who depended on whom, by the manifests where there are some, else by what was remembered at the last deployment.
