@@ -37,8 +37,13 @@ pub mod report;
 
 pub mod controller;
 
+#[cfg(feature = "aws")]
 pub mod aws;
 
 pub mod sim;
 
+#[cfg(feature = "aws")]
 pub mod cli;
+
+#[doc(hidden)]
+pub mod sabotage;

@@ -26,7 +26,8 @@ pub struct Looked {
 }
 
 impl Controller {
-    /// Looks at an environment and plans it. Reads `follow` alone where that is cheaper than listing everything again.
+    /// Looks at an environment and plans it. With an earlier
+    /// observation, only the stacks that are named with it are read again.
     pub(super) async fn look(
         &self,
         desired: &Desired,
@@ -37,8 +38,8 @@ impl Controller {
     ) -> Result<Looked, StoreError> {
         let observer = Observer::new(&self.cx, &self.governor, desired, environment);
         let mut observation = match earlier {
-            Some((earlier, follow)) if follow.len() < earlier.pages => observer.follow(earlier, follow).await,
-            _ => observer.look().await,
+            Some((earlier, follow)) => observer.follow(earlier, follow).await,
+            None => observer.look().await,
         };
         for _ in 0..ROUNDS_MAX {
             let memory = self.store.memory(&environment.name)?;

@@ -12,6 +12,7 @@ use crate::model::{
     Action, AssumeRole, EnvName, Environment, Key, Observation, Operation, Plan, StackAddress, Waiting,
 };
 use crate::plan::{self, Goal, Input};
+use crate::sabotage::{self, Bug};
 use crate::store::StoreError;
 
 /// How long a stopping tender waits for answers to what it has sent.
@@ -61,13 +62,35 @@ pub struct Tender<'a> {
     goal: Goal,
     until: Until,
     flights: Flights<'a>,
-    /// What was seen by the last complete listing, brought up to date by what was followed since.
-    earlier: Option<Observation>,
+    earlier: Option<Earlier>,
     /// When the last complete listing was made.
-    listed: Option<Duration>,
+    listed: Duration,
     unknowns: u32,
     /// Operations that were open at the last look: what a landed conclusion concludes.
     open: BTreeMap<Key, Operation>,
+}
+
+/// What was seen before: the base of a look that reads only what moves.
+struct Earlier {
+    /// Seen by the last complete listing, brought up to date by what was followed since.
+    observation: Observation,
+    /// When the last complete listing was made.
+    listed: Duration,
+    /// The revision that it was made for.
+    revision: u64,
+    /// Stacks that were moving or touched: all that has to be read again while the rest stands still.
+    moving: BTreeSet<StackAddress>,
+}
+
+impl Earlier {
+    /// Reading what moves is enough, and cheaper than listing everything again.
+    fn is_enough(&self, now: Duration, resync: Duration, revision: u64) -> bool {
+        now.saturating_sub(self.listed) < resync
+            && self.revision == revision
+            && !self.moving.is_empty()
+            && self.moving.len() < self.observation.pages
+            && self.observation.listings.values().all(Result::is_ok)
+    }
 }
 
 impl<'a> Tender<'a> {
@@ -75,7 +98,17 @@ impl<'a> Tender<'a> {
     #[must_use]
     pub fn new(controller: &'a Controller, name: EnvName, goal: Goal, until: Until) -> Self {
         let flights = Flights::default();
-        Self { controller, name, goal, until, flights, earlier: None, listed: None, unknowns: 0, open: BTreeMap::new() }
+        Self {
+            controller,
+            name,
+            goal,
+            until,
+            flights,
+            earlier: None,
+            listed: Duration::ZERO,
+            unknowns: 0,
+            open: BTreeMap::new(),
+        }
     }
 
     /// Looks, plans, acts, and looks again, until it ends. Dropping it is safe at any moment.
@@ -97,12 +130,12 @@ impl<'a> Tender<'a> {
                     return Ok(Ended::Stopped);
                 };
                 controller.gate.loaded(desired.revision.sequence);
-                let looked = self.look(&desired, &environment).await?;
+                let (looked, outdated) = self.look(&desired, &environment).await?;
                 controller.narrator.planned(&self.name, &looked.plan, &looked.memory);
                 if self.is_approved(&desired, &environment, &looked)? {
                     continue;
                 }
-                let moving = self.act(&environment, &looked);
+                let moving = self.act(&environment, &looked) || outdated;
                 if !moving && looked.memory.consent.is_some() {
                     // Carried out, or as far as it goes: what happens later was not approved with it.
                     controller.store.consent(&self.name, None)?;
@@ -111,11 +144,16 @@ impl<'a> Tender<'a> {
                     return Ok(Ended::Settled(Box::new(looked.plan)));
                 }
                 let pause = self.pause(&looked.plan);
+                let Looked { observation, plan, .. } = looked;
+                self.keep(observation, &plan);
+                if outdated {
+                    continue;
+                }
                 tokio::select! {
                     biased;
                     () = &mut changed => {}
                     () = self.flights.landing() => {}
-                    () = approval(controller, &self.name, &looked.plan) => {}
+                    () = approval(controller, &self.name, &plan) => {}
                     () = controller.cx.sleep(pause) => {}
                 }
             }
@@ -124,37 +162,45 @@ impl<'a> Tender<'a> {
         .await
     }
 
-    async fn look(&mut self, desired: &crate::model::Desired, environment: &Environment) -> Result<Looked, StoreError> {
+    /// What is, and whether that is outdated already: steps have landed while it was looked at, and nothing else will
+    /// say so.
+    async fn look(
+        &mut self,
+        desired: &crate::model::Desired,
+        environment: &Environment,
+    ) -> Result<(Looked, bool), StoreError> {
         let controller = self.controller;
         self.land();
         let busy = self.flights.busy();
         let now = controller.cx.elapsed();
-        let fresh = self.listed.is_some_and(|listed| now.saturating_sub(listed) < controller.resync);
-        let follow = if fresh { self.follow(environment)? } else { BTreeSet::new() };
-        let earlier = self.earlier.take().filter(|_| !follow.is_empty()).map(|earlier| (earlier, follow));
-        let lists = earlier.as_ref().is_none_or(|(earlier, follow)| follow.len() >= earlier.pages);
+        let revision = desired.revision.sequence;
+        let earlier = self.earlier.take().filter(|earlier| earlier.is_enough(now, controller.resync, revision));
+        self.listed = earlier.as_ref().map_or(now, |earlier| earlier.listed);
+        let earlier = earlier.map(|earlier| (earlier.observation, earlier.moving));
         let look = controller.look(desired, environment, self.goal, &busy, earlier);
         let looked = self.flights.during(look).await?;
         // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
-        self.land();
-        if lists {
-            self.listed = Some(now);
-        }
-        self.earlier = Some(looked.observation.clone());
+        let outdated = self.land();
         let open = looked.memory.stacks.iter();
         let open = open.filter_map(|(key, memory)| Some((key.clone(), memory.pending.clone()?)));
         self.open = open.collect();
         controller.store.flush()?;
-        Ok(looked)
+        Ok((looked, outdated))
     }
 
-    /// Stacks that are moving or were touched since: all that has to be read again while the rest stands still.
-    fn follow(&self, environment: &Environment) -> Result<BTreeSet<StackAddress>, StoreError> {
-        let memory = self.controller.store.memory(&self.name)?;
-        let moving =
-            memory.stacks.iter().filter(|(_, memory)| memory.pending.is_some() || !memory.change_sets.is_empty());
-        let specs = moving.filter_map(|(key, _)| environment.stacks.get(key));
-        Ok(specs.map(|spec| spec.address()).collect())
+    /// Keeps what was seen for the next look.
+    fn keep(&mut self, observation: Observation, plan: &Plan) {
+        let busy = self.flights.busy();
+        let moves = |waiting: &Waiting| {
+            matches!(waiting, Waiting::Operation { .. } | Waiting::ChangeSet { .. } | Waiting::Unknown { .. })
+        };
+        let moving = plan
+            .entries
+            .iter()
+            .filter(|(key, entry)| entry.step.is_some() || busy.contains(*key) || entry.waiting.iter().any(moves));
+        let moving = moving.map(|(_, entry)| entry.address.clone()).collect();
+        let revision = plan.revision.sequence;
+        self.earlier = Some(Earlier { observation, listed: self.listed, revision, moving });
     }
 
     /// Another process has left an approval of exactly this plan: it is looked at again with consent.
@@ -206,8 +252,8 @@ impl<'a> Tender<'a> {
         !self.flights.is_empty() || (moving && self.unknowns < UNKNOWN_MAX)
     }
 
-    /// Writes off what has landed, and tells.
-    fn land(&mut self) {
+    /// Writes off what has landed, and tells. False if nothing has.
+    fn land(&mut self) -> bool {
         let now = self.controller.cx.elapsed();
         let landed = self.flights.take_landed(now);
         for landed in &landed {
@@ -216,6 +262,7 @@ impl<'a> Tender<'a> {
                 error!(object = %landed.step.key, %why, "the journal could not be written");
             }
         }
+        !landed.is_empty()
     }
 
     fn pause(&self, plan: &Plan) -> Duration {
@@ -224,6 +271,7 @@ impl<'a> Tender<'a> {
         // A tenth of jitter, so that many environments do not look at the same moment for ever.
         let resync = controller.resync.mul_f64(0.9 + 0.2 * controller.cx.random());
         let pause = cadence::pause(plan, now, resync);
+        let pause = if sabotage::is(Bug::EdgeTriggered) && pause == resync { Duration::MAX } else { pause };
         let cooled = self.flights.cooled(controller.cx.elapsed());
         let planned = plan.entries.values().any(|entry| entry.step.is_some() && entry.action != Action::Unknown);
         match cooled {

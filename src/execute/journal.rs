@@ -81,6 +81,11 @@ pub(super) fn refused(step: &Step, error: &PortError, memory: &mut StackMemory, 
     if !ambiguous {
         memory.pending = None;
     }
+    if operation.kind == OperationKind::ContinueRollback
+        && matches!(error.class, Class::Throttled | Class::Stopped | Class::NotFound)
+    {
+        memory.continued = None;
+    }
     let used_token = error.code.as_deref().is_some_and(|code| code.starts_with("TokenAlreadyExists"));
     if used_token || matches!(error.class, Class::Invalid | Class::Denied | Class::Limit) {
         attempt(memory, &operation.inputs, &failure_of(step, error), now);
@@ -113,6 +118,8 @@ pub(super) fn conclude(
     let Some(operation) = memory.pending.take() else { return };
     match (conclusion, operation.kind) {
         (Conclusion::Running, _) => memory.pending = Some(operation),
+        // It was not continued, so it may be.
+        (Conclusion::NotSeen, OperationKind::ContinueRollback) => memory.continued = None,
         (Conclusion::NotSeen, _) | (Conclusion::Failed(_) | Conclusion::Succeeded, OperationKind::ContinueRollback) => {
         }
         (Conclusion::Failed(failure), _) => attempt(memory, &operation.inputs, failure, now),

@@ -9,6 +9,7 @@ use crate::model::{AssumeRole, Do, Expect, Inputs, StackId, Step};
 use crate::ports::{
     Class, CreateChangeSet, CreateStack, Fence, Gate, Governor, PortError, Priority, Stacks, TemplateSource,
 };
+use crate::sabotage::{self, Bug};
 use crate::store::{Record, RecordOutcome, Store};
 use crate::template;
 
@@ -41,10 +42,17 @@ impl Executor {
         if let Err(outcome) = holds(&*port, step).await {
             return outcome;
         }
-        if let Err(error) = self.begin(step) {
+        if !sabotage::is(Bug::JournalAfter)
+            && let Err(error) = self.begin(step)
+        {
             return Outcome::NotJournaled(error);
         }
         let answer = Call { port: &*port, fence, step }.make().await;
+        if sabotage::is(Bug::JournalAfter)
+            && let Err(error) = self.begin(step)
+        {
+            return Outcome::NotJournaled(error);
+        }
         match self.finish(step, answer) {
             Ok(outcome) => outcome,
             // The call was made; the journal says "begun", which is what a crash here would have left behind too.
@@ -114,10 +122,13 @@ impl Executor {
 /// Reads the stack again, now, and compares it with what the plan saw (invariant S5). Making and removing change sets
 /// needs no such read: a change set that was made from another state of the stack cannot be executed.
 async fn holds(port: &dyn Stacks, step: &Step) -> Result<(), Outcome> {
-    if matches!(step.action, Do::Prepare { .. } | Do::Discard { .. }) {
+    if matches!(step.action, Do::Prepare { .. } | Do::Discard { .. }) || sabotage::is(Bug::NoSecondLook) {
         return Ok(());
     }
-    let seen = port.describe(&step.address.name).await.map_err(Outcome::Failed)?;
+    let seen = match port.describe(&step.address.name).await {
+        Err(_) if sabotage::is(Bug::UnknownIsAbsent) => None,
+        seen => seen.map_err(Outcome::Failed)?,
+    };
     match (&step.expect, seen) {
         (Expect::Nothing, _) | (Expect::Absent, None) => Ok(()),
         (Expect::Absent, Some(state)) => Err(Outcome::Moved(format!("{} exists", state.name))),

@@ -175,7 +175,8 @@ pub(super) struct BudgetSpec {
     /// Stacks changed; 50 unless said otherwise: a whole environment may be rolled out, a runaway loop may not run on.
     #[serde(default)]
     pub(super) stacks: Option<u32>,
-    /// Resources replaced or removed inside stacks; 0 unless said otherwise.
+    /// Stateful resources replaced or removed inside stacks; 0 unless said otherwise. Others do not count: every
+    /// deployment of an image replaces a task definition.
     #[serde(default)]
     pub(super) replacements: Option<u32>,
     /// Stacks deleted; 0 unless said otherwise.

@@ -165,7 +165,8 @@ pub enum Replace {
 pub struct Budget {
     /// Stacks changed.
     pub stacks: u32,
-    /// Resources replaced or removed inside stacks.
+    /// Stateful resources replaced or removed inside stacks. Others do not count: every deployment of an image
+    /// replaces a task definition.
     pub replacements: u32,
     /// Stacks deleted.
     pub deletions: u32,

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::{Concern, Observer};
 use crate::model::{Observation, ObservedStack, Scope, StackAddress, Unknown};
 use crate::ports::{Page, PortError, Priority};
+use crate::sabotage::{self, Bug};
 
 /// How long a page may take, waiting for its turn included. A region that answers more slowly is unknown for this look,
 /// so that it does not hold up the others.
@@ -102,6 +103,9 @@ pub(super) fn add(observation: &mut Observation, scope: Scope, listed: Listed) {
         Ok((stacks, pages)) => {
             observation.pages += pages;
             observation.stacks.extend(stacks);
+            observation.listings.insert(scope, Ok(()));
+        }
+        Err(_) if sabotage::is(Bug::UnknownIsAbsent) => {
             observation.listings.insert(scope, Ok(()));
         }
         Err(why) => {

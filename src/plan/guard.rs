@@ -9,6 +9,7 @@ use crate::model::{
     Budget, Digest, Do, Entry, Environment, Guard, Inputs, Key, Mode, Need, ObservedStack, Plan, Refusal, Replace,
     ResourceChange, Seen, StackMemory, StackSpec, Waiting,
 };
+use crate::sabotage::{self, Bug};
 
 /// Naming and tagging conventions (policy `stackName`, `requiredTags`), on every plan.
 pub(super) fn conventions(environment: &Environment, spec: &StackSpec, entry: &mut Entry) {
@@ -155,7 +156,7 @@ pub(super) fn replacements(
     let environment = planner.input.environment;
     let stateful: Vec<ResourceChange> =
         entry.changes.list().iter().filter(|change| is_lost(environment, change)).cloned().collect();
-    if stateful.is_empty() {
+    if stateful.is_empty() || sabotage::is(Bug::Unguarded) {
         return;
     }
     let names = stateful.iter().map(|change| format!("{} ({})", change.resource, change.kind));
@@ -175,16 +176,18 @@ pub(super) fn replacements(
             entry.waiting.push(approval(planner.input));
         }
         Replace::Approve | Replace::Allow => {
-            for change in &stateful {
+            // What is retained can be put back; only what is gone needs a backup.
+            for change in stateful.iter().filter(|change| !change.retained) {
                 backup(planner, spec, stack, change, entry);
             }
         }
     }
 }
 
-/// The change takes away something that holds state and does not stay in the account.
-fn is_lost(environment: &Environment, change: &ResourceChange) -> bool {
-    change.is_destructive() && !change.retained && environment.policy.stateful_types.contains(&change.kind)
+/// The change takes something that holds state out of use. Retained, it stays in the account, but whatever used it then
+/// has an empty one: that is as bad until somebody notices.
+pub(super) fn is_lost(environment: &Environment, change: &ResourceChange) -> bool {
+    change.is_destructive() && environment.policy.stateful_types.contains(&change.kind)
 }
 
 fn backup(planner: &Planner<'_>, spec: &StackSpec, stack: &ObservedStack, change: &ResourceChange, entry: &mut Entry) {

@@ -15,6 +15,7 @@ use crate::model::{
     Action, Changes, Conclusion, Difference, Do, Entry, Expect, Guard, Key, Mode, Need, ObservedStack, OperationKind,
     Prune, Refusal, ResourceChange, Seen, StackAddress, StackState, Step, Waiting,
 };
+use crate::sabotage::{self, Bug};
 
 /// Adds an entry for every stack of ours that is not desired.
 pub(super) fn decide(planner: &mut Planner<'_>) {
@@ -212,7 +213,7 @@ impl Removing<'_> {
         let environment = input.environment;
         self.describe_loss(entry);
         let approved = consent::covers(input, self.key, entry, &consent::absent());
-        if input.goal == Goal::Converge && environment.stacks.is_empty() {
+        if input.goal == Goal::Converge && environment.stacks.is_empty() && !sabotage::is(Bug::PruneOnEmpty) {
             refuse(
                 entry,
                 refusal(

@@ -46,17 +46,42 @@ pub fn conclude(events: &[StackEvent], complete: bool, operation: &Operation, st
             None => !tokens && event.at >= operation.started,
         })
         .collect();
-    let begun = ours.iter().any(|event| is_of_stack(event, stack) && begins(operation.kind, &event.status));
+    let begin = events.iter().position(|event| {
+        is_of_stack(event, stack) && begins(operation.kind, &event.status) && ours.contains(&event)
+    });
     let older = events.last().is_some_and(|event| event.at < operation.started);
-    if !begun && !older && !complete {
+    if begin.is_none() && !older && !complete {
         return None;
     }
     let end = ours.iter().find(|event| is_of_stack(event, stack) && ends(&event.status));
-    Some(match end {
-        None if begun => Conclusion::Running,
-        None => Conclusion::NotSeen,
-        Some(end) if succeeded(operation.kind, &end.status) => Conclusion::Succeeded,
-        Some(end) => Conclusion::Failed(root_cause(&ours, stack, end)),
+    Some(match (end, begin) {
+        (Some(end), _) if succeeded(operation.kind, &end.status) => Conclusion::Succeeded,
+        (Some(end), _) => Conclusion::Failed(root_cause(&ours, stack, end)),
+        (None, None) => Conclusion::NotSeen,
+        (None, Some(begin)) => taken_over(events, begin, operation, stack),
+    })
+}
+
+/// It began, and nothing of it has ended. Another request may have ended it: one that cancels an update (ours or
+/// somebody's) or deletes a stack that is being created. What happens from then on carries that request's token.
+fn taken_over(events: &[StackEvent], begin: usize, operation: &Operation, stack: &StackId) -> Conclusion {
+    let since = events.iter().take(begin).rev().filter(|event| is_of_stack(event, stack));
+    let Some(end) = since.into_iter().find(|event| ends(&event.status)) else { return Conclusion::Running };
+    if succeeded(operation.kind, &end.status) {
+        return Conclusion::Succeeded;
+    }
+    let deleted = end.status.starts_with("DELETE_");
+    let reason = match operation.kind {
+        OperationKind::Cancel => "it took longer than its `timeout`, and was cancelled",
+        _ if deleted => "somebody deleted the stack meanwhile",
+        _ => "somebody cancelled it",
+    };
+    Conclusion::Failed(Failure {
+        resource: end.resource.clone(),
+        kind: end.kind.clone(),
+        reason: reason.to_owned(),
+        // What somebody stops on purpose is not begun again; what somebody deletes is missing, and is created again.
+        transient: deleted,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use landfast::model::{Desired, Key, Mode, Prune, Replace, Scope, StackId, StackState};
+use landfast::model::{Desired, Key, Mode, Prune, Replace, Scope, StackEvent, StackId, StackState};
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Call, SimCloud, View};
 
@@ -26,9 +26,73 @@ struct Inner {
     epoch: u64,
     deletions: Vec<(String, Timestamp)>,
     mutations: u64,
+    /// What change sets were made from.
+    computed: BTreeMap<String, String>,
+    /// What was begun last for each stack: token and inputs.
+    begun: BTreeMap<String, (String, String)>,
+    /// The first failure of each operation that the daemon has read of, and whether it is for good.
+    causes: BTreeMap<String, (Timestamp, bool)>,
+    /// When something was begun for each stack.
+    starts: BTreeMap<String, Vec<Timestamp>>,
+    terminal: u64,
+    /// Deletions of healthy stacks by the daemon.
+    deleted: BTreeMap<String, u64>,
 }
 
 impl Truth {
+    pub(crate) fn computes(&self, change_set: &str, inputs: String) {
+        self.inner.lock().unwrap().computed.insert(change_set.to_owned(), inputs);
+    }
+
+    pub(crate) fn executes(&self, name: &str, token: &str, change_set: &str) {
+        let inputs = self.inner.lock().unwrap().computed.get(change_set).cloned();
+        if let Some(inputs) = inputs {
+            self.begins(name, token, inputs);
+        }
+    }
+
+    /// L7: what failed for good is not begun again before its inputs change.
+    pub(crate) fn begins(&self, name: &str, token: &str, inputs: String) {
+        let mut inner = self.inner.lock().unwrap();
+        let before = inner.begun.insert(name.to_owned(), (token.to_owned(), inputs.clone()));
+        let Some((earlier, same)) = before.filter(|(earlier, same)| earlier != token && *same == inputs) else {
+            return;
+        };
+        drop(same);
+        let failed = inner.causes.get(&earlier).is_some_and(|(_, terminal)| *terminal);
+        drop(inner);
+        if failed {
+            self.blame(format!("L7 terminal: {name} is tried again as {token} although {earlier} failed for good"));
+        }
+    }
+
+    /// Events that the daemon has read.
+    pub(crate) fn saw(&self, events: &[StackEvent]) {
+        let mut inner = self.inner.lock().unwrap();
+        for event in events {
+            let reason = event.reason.as_deref().unwrap_or_default();
+            let cause = event.status.ends_with("_FAILED")
+                && event.kind != "AWS::CloudFormation::Stack"
+                && !reason.contains("cancelled");
+            let Some(token) = event.token.clone().filter(|_| cause) else { continue };
+            let terminal = reason.contains("InvalidRequest");
+            let first = inner.causes.get(&token).is_none_or(|(at, _)| event.at < *at);
+            if first {
+                inner.terminal += u64::from(terminal);
+                inner.causes.insert(token, (event.at, terminal));
+            }
+        }
+    }
+
+    pub(crate) fn deleted(&self) -> BTreeMap<String, u64> {
+        self.inner.lock().unwrap().deleted.clone()
+    }
+
+    /// How many failures for good the daemon has read of.
+    pub(crate) fn terminal(&self) -> u64 {
+        self.inner.lock().unwrap().terminal
+    }
+
     pub(crate) fn blame(&self, what: String) {
         let mut inner = self.inner.lock().unwrap();
         if inner.blames.len() < 20 {
@@ -46,7 +110,17 @@ impl Truth {
     }
 
     pub(crate) fn published(&self, desired: &Arc<Desired>) {
-        self.inner.lock().unwrap().revisions.insert(desired.revision.sequence, Arc::clone(desired));
+        let mut inner = self.inner.lock().unwrap();
+        let before = inner.revisions.last_key_value().map(|(_, before)| Arc::clone(before));
+        inner.revisions.insert(desired.revision.sequence, Arc::clone(desired));
+        // What is asked for anew may be tried anew.
+        let specs = |desired: &Desired| {
+            let specs = desired.environments.values().flat_map(|environment| environment.stacks.values().cloned());
+            let specs = specs.map(|spec| (spec.stack_name.to_string(), format!("{spec:?}")));
+            specs.collect::<BTreeMap<_, _>>()
+        };
+        let (before, now) = (before.map(|before| specs(&before)).unwrap_or_default(), specs(desired));
+        inner.begun.retain(|name, _| before.get(name) == now.get(name));
     }
 
     /// The store was lost: revisions are counted from the beginning, and nobody knows what was spent.
@@ -55,6 +129,7 @@ impl Truth {
         inner.revisions.clear();
         inner.applied.clear();
         inner.epoch = 0;
+        inner.begun.clear();
         inner.deletions.clear();
     }
 
@@ -105,6 +180,16 @@ impl Checking<'_> {
             self.blames.push(format!("S6 single writer: epoch {} after {}", fence.epoch, self.inner.epoch));
         }
         self.inner.epoch = self.inner.epoch.max(fence.epoch);
+        if matches!(self.call.operation, "CreateStack" | "ExecuteChangeSet" | "DeleteStack") {
+            let name = self.call.target.split('/').nth(1).unwrap_or(&self.call.target).to_owned();
+            let starts = self.inner.starts.entry(name.clone()).or_default();
+            starts.push(self.call.at);
+            let hour = self.call.at.saturating_sub(jiff::SignedDuration::from_hours(1)).unwrap();
+            starts.retain(|at| *at > hour);
+            if starts.len() > 40 {
+                self.blames.push(format!("L5 calls: {} operations on {name} within an hour", starts.len()));
+            }
+        }
         let Some(desired) = self.inner.revisions.get(&fence.revision).cloned() else {
             return self.blames.push(format!("S8: revision {} was never published", fence.revision));
         };
@@ -187,6 +272,9 @@ impl Checking<'_> {
         let Some(environment) = desired.environments.get(&key.environment) else {
             return self.blames.push(format!("S2 consent: {key} is deleted, and its environment is in no manifest"));
         };
+        if row(stack.status).standing == Standing::Steady {
+            *self.inner.deleted.entry(stack.name.to_string()).or_default() += 1;
+        }
         let wanted = environment.stacks.get(key).is_some_and(|spec| spec.stack_name == stack.name);
         if wanted {
             // It may have been cleared away meanwhile by somebody else, who began its deletion.

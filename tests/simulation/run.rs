@@ -8,7 +8,7 @@ use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Fault, Inventory};
 
 use crate::fleet::{CANARY, Fleet, Prune, environment, stack_name};
-use crate::rig::{RESYNC, Rig, scope};
+use crate::rig::{RESYNC, Rig};
 use crate::scenario::{Act, Event, Scenario};
 
 /// How long an environment may take to converge when nothing goes wrong any more: a chain of stacks, each of which may
@@ -28,6 +28,12 @@ pub(crate) struct Worth {
     /// Every call, for comparing two runs.
     pub(crate) trace: Vec<String>,
     pub(crate) end: Option<Inventory>,
+    /// How often the daemon waited before the healing began.
+    pub(crate) polls: u64,
+    /// Indices of mutating calls.
+    pub(crate) mutating: Vec<u64>,
+    /// Healthy stacks that the daemon deleted, by name.
+    pub(crate) deleted: BTreeMap<String, u64>,
 }
 
 /// Why a run failed.
@@ -46,7 +52,13 @@ impl Failure {
 }
 
 pub(crate) fn play(scenario: &Scenario) -> Result<Worth, Box<Failure>> {
-    let mut run = Run { rig: Rig::new(scenario.seed, scenario.fleet.clone()), scenario };
+    play_dying(scenario, None)
+}
+
+/// The same, with a daemon that dies when it waits for the how-manieth time, and is started again at once.
+pub(crate) fn play_dying(scenario: &Scenario, dies_at: Option<u64>) -> Result<Worth, Box<Failure>> {
+    let mut run = Run { rig: Rig::new(scenario.seed, scenario.fleet.clone()), scenario, polls: 0 };
+    run.rig.dies_at = dies_at;
     let played = run.play();
     let mut blames = run.rig.truth.blames();
     if let Err(why) = played {
@@ -58,6 +70,8 @@ pub(crate) fn play(scenario: &Scenario) -> Result<Worth, Box<Failure>> {
 struct Run<'a> {
     rig: Rig,
     scenario: &'a Scenario,
+    /// How often the daemon had waited when the healing began.
+    polls: u64,
 }
 
 impl Run<'_> {
@@ -65,7 +79,10 @@ impl Run<'_> {
         self.rig.cloud.set_faults(self.scenario.fault_plan());
         self.rig.start();
         self.safety()?;
-        self.heal()?;
+        self.polls = self.rig.polls.load(std::sync::atomic::Ordering::Relaxed);
+        if self.scenario.heals {
+            self.heal()?;
+        }
         self.converge()?;
         self.quiet()
     }
@@ -93,8 +110,14 @@ impl Run<'_> {
     }
 
     fn until(&mut self, second: u64) -> Result<(), String> {
-        let left = Duration::from_secs(second).saturating_sub(self.rig.cx.elapsed());
-        self.rig.pass(left)?;
+        loop {
+            let left = Duration::from_secs(second).saturating_sub(self.rig.cx.elapsed());
+            self.rig.pass(left)?;
+            if !self.rig.died {
+                break;
+            }
+            self.rig.start();
+        }
         if self.rig.truth.blames().is_empty() { Ok(()) } else { Err("stopped".to_owned()) }
     }
 
@@ -384,6 +407,9 @@ impl Run<'_> {
             faults: faults as u64,
             effective: effective as u64,
             trace: audit.iter().map(line).collect(),
+            polls: self.polls,
+            mutating: audit.iter().filter(|call| call.mutating).map(|call| call.index).collect(),
+            deleted: self.rig.truth.deleted(),
             ..Worth::default()
         };
         for (what, operation) in [
@@ -420,8 +446,3 @@ fn line(call: &landfast::sim::Call) -> String {
 
 /// The faults that may be injected by index, one at a time, for mutating calls.
 pub(crate) const LOST: [Fault; 3] = [Fault::ErrorAfter, Fault::HangAfter, Fault::ErrorBefore];
-
-#[expect(dead_code, reason = "named in messages")]
-fn region() -> String {
-    scope().to_string()
-}

@@ -25,6 +25,8 @@ pub(crate) struct Scenario {
     pub(crate) until: u64,
     /// The daemon begins anew when it is left to heal.
     pub(crate) restart: bool,
+    /// A last edit, a last drift and a person follow. Without, it must converge by itself.
+    pub(crate) heals: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +102,7 @@ impl Scenario {
             resources: Vec::new(),
             until,
             restart: seed % 2 == 1,
+            heals: true,
         };
         scenario.edits(&mut rng, &mut swarm);
         scenario.people(&mut rng, &mut swarm);
@@ -256,7 +259,7 @@ impl Scenario {
                     resource: names[rng.random_range(0..names.len())].into(),
                     operation,
                     what,
-                    times: rng.random_range(1..4),
+                    times: if rng.random_bool(0.2) { 1_000 } else { rng.random_range(1..4) },
                 });
             }
         }

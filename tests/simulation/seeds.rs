@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::run::{Failure, Worth, play};
 use crate::scenario::Scenario;
 
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use landfast::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId,
-    StackName, StackState,
+    StackName, StackState, Value,
 };
 use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks};
 use landfast::sim::SimCloud;
+use landfast::store::{RecordOutcome, Store};
 
 use crate::monitor::Truth;
 
@@ -23,6 +24,7 @@ pub(crate) struct Life {
     /// Set when the daemon was told to stop: no mutation may start any more (S19).
     pub(crate) stopped: AtomicBool,
     in_flight: Mutex<BTreeMap<String, u32>>,
+    store: Store,
 }
 
 /// The cloud as one life of the daemon sees it.
@@ -32,8 +34,8 @@ pub(crate) struct Spy {
 }
 
 impl Spy {
-    pub(crate) fn new(cloud: SimCloud, truth: Arc<Truth>) -> (Self, Arc<Life>) {
-        let life = Arc::new(Life { truth, stopped: AtomicBool::new(false), in_flight: Mutex::default() });
+    pub(crate) fn new(cloud: SimCloud, truth: Arc<Truth>, store: Store) -> (Self, Arc<Life>) {
+        let life = Arc::new(Life { truth, stopped: AtomicBool::new(false), in_flight: Mutex::default(), store });
         (Self { cloud, life: Arc::clone(&life) }, life)
     }
 }
@@ -52,6 +54,17 @@ struct Door {
     inner: Arc<dyn Stacks>,
     life: Arc<Life>,
     read: Mutex<Option<Option<StackState>>>,
+}
+
+/// Parameters with secrets in the clear: they are inputs like any other.
+fn shown(parameters: &BTreeMap<String, Value>) -> Vec<(&str, &str)> {
+    parameters
+        .iter()
+        .map(|(name, value)| match value {
+            Value::Plain(text) => (name.as_str(), text.as_str()),
+            Value::NoEcho(secret) => (name.as_str(), secret.expose()),
+        })
+        .collect()
 }
 
 /// A mutation on its way.
@@ -82,6 +95,17 @@ impl Door {
             self.life.truth.blame(format!("S6 single writer: {operation} of {target} while another is in flight"));
         }
         Flight { life: &self.life, target }
+    }
+
+    /// O3: what is about to be sent was written down before.
+    fn journaled(&self, operation: &str, token: &str) {
+        let newest = self.life.store.history(None, 50).unwrap();
+        let begun = newest
+            .iter()
+            .any(|record| record.token.as_deref() == Some(token) && record.outcome == RecordOutcome::Begun);
+        if !begun {
+            self.life.truth.blame(format!("O3 journal: {operation} with {token} is sent and was not written down"));
+        }
     }
 
     /// S5 and S7: the step was checked against a read of its own, and what that read said allows it.
@@ -128,7 +152,11 @@ impl Stacks for Door {
         self.inner.stack_policy(stack).await
     }
     async fn events(&self, stack: &StackId, page: Option<PageToken>) -> Answer<Page<StackEvent>> {
-        self.inner.events(stack, page).await
+        let answer = self.inner.events(stack, page).await;
+        if let Ok(page) = &answer {
+            self.life.truth.saw(&page.items);
+        }
+        answer
     }
     async fn change_sets(&self, stack: &StackId, page: Option<PageToken>) -> Answer<Page<ChangeSetSummary>> {
         self.inner.change_sets(stack, page).await
@@ -150,20 +178,27 @@ impl Stacks for Door {
     async fn create(&self, fence: Fence, request: CreateStack) -> Answer<StackId> {
         let _flight = self.depart("CreateStack", &format!("stack/{}", request.name));
         self.checked("CreateStack", request.name.as_str(), true);
-        self.life.truth.same_token(
-            &request.token,
-            &format!("{:?}", (&request.name, &request.parameters, &request.tags, &request.template)),
-        );
+        let inputs = format!("{:?}", (&request.template, shown(&request.parameters), &request.tags));
+        self.journaled("CreateStack", &request.token);
+        self.life.truth.same_token(&request.token, &inputs);
+        self.life.truth.begins(request.name.as_str(), &request.token, inputs);
         self.inner.create(fence, request).await
     }
     async fn create_change_set(&self, fence: Fence, request: CreateChangeSet) -> Answer<ChangeSetId> {
         let _flight = self.depart("CreateChangeSet", request.stack.as_str());
+        let inputs = format!("{:?}", (&request.template, shown(&request.parameters), &request.tags));
+        self.life.truth.computes(&format!("{}/{}", request.stack, request.name), inputs);
         self.inner.create_change_set(fence, request).await
     }
     async fn execute_change_set(&self, fence: Fence, change_set: &ChangeSetId, token: &str) -> Answer<()> {
         let _flight = self.depart("ExecuteChangeSet", change_set.as_str());
         self.checked("ExecuteChangeSet", change_set.as_str(), false);
+        self.journaled("ExecuteChangeSet", token);
         self.life.truth.same_token(token, change_set.as_str());
+        if let Some(Some(state)) = &*self.read.lock().unwrap() {
+            let set = change_set.as_str().split('/').nth(1).unwrap_or_default();
+            self.life.truth.executes(state.name.as_str(), token, &format!("{}/{set}", state.id));
+        }
         self.inner.execute_change_set(fence, change_set, token).await
     }
     async fn delete_change_set(&self, fence: Fence, stack: &StackId, name: &ChangeSetName) -> Answer<()> {
@@ -173,6 +208,7 @@ impl Stacks for Door {
     async fn delete(&self, fence: Fence, stack: &StackId, token: &str) -> Answer<()> {
         let _flight = self.depart("DeleteStack", stack.as_str());
         self.checked("DeleteStack", stack.as_str(), false);
+        self.journaled("DeleteStack", token);
         self.life.truth.same_token(token, stack.as_str());
         self.inner.delete(fence, stack, token).await
     }

@@ -10,7 +10,7 @@ use crate::cli::session::{self, Pace, Session};
 use crate::cli::{progress, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
 use crate::manifest::Loaded;
-use crate::model::{Consent, Environment, Plan};
+use crate::model::{Action, Consent, Environment, Plan};
 use crate::plan::{Goal, Input, consent};
 use crate::report::{Timeline, to_json};
 use crate::store::{Approval, Inbox, StoreError, names};
@@ -91,6 +91,13 @@ impl Run<'_> {
         let plan = &preview.looked.plan;
         if output == Output::Text {
             show(&self.session.global, output, std::slice::from_ref(plan))?;
+        }
+        if is_blind(plan) {
+            // The reads were repeated as often as makes sense, and nothing follows from what was not seen.
+            if output == Output::Json {
+                return self.report(Ended::Settled(Box::new(plan.clone())), output);
+            }
+            return Ok(Exit::of_settled(plan));
         }
         let agreed = if plan.in_sync() { Ok(None) } else { self.agree(&preview, approval) };
         let agreed = match agreed {
@@ -185,6 +192,11 @@ impl Run<'_> {
         let dependencies: BTreeMap<_, _> = stacks.map(|(key, spec)| (key.clone(), spec.depends_on.clone())).collect();
         Timeline::of(&spans, &dependencies)
     }
+}
+
+/// Whether nothing at all could be seen: the wrong account, no credentials, no connection.
+fn is_blind(plan: &Plan) -> bool {
+    !plan.entries.is_empty() && plan.entries.values().all(|entry| entry.action == Action::Unknown)
 }
 
 /// What `apply -o json` prints: the plan as it is in the end, and what was done when.

@@ -16,7 +16,7 @@ async fn the_daemon_updates_what_an_edit_concerns_and_nothing_else() {
     place.run(&["apply", "dev", "--yes"]).exits(0);
     let before = place.list().await;
     place.recorder.forget();
-    let mut daemon = place.start(&["run", "-v"]);
+    let mut daemon = place.start(&["run", "-vv"]);
     until("everything is ready", || ready(&daemon));
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(place.recorder.mutations().len(), 0);

@@ -62,15 +62,26 @@ async fn a_stack_that_fails_says_why_and_holds_up_only_what_needs_it() {
 #[tokio::test]
 async fn everything_that_is_wrong_with_the_manifests_is_said_before_anything_is_called() {
     let Some(place) = Place::new(Duration::ZERO) else { return };
-    place.edit("performance-mgmt/stacks.yaml", "timeout: 90m", "timeuot: 90m");
-    place.edit("performance-mgmt/stacks.yaml", "stacks.ecr.outputs.RepositoryArn", "stacks.ecr.outputs.RepositryArn");
+    let file = "performance-mgmt/stacks.yaml";
+    place.edit(file, "timeout: 90m", "timeuot: 90m");
     place.edit("environments/dev/environment.yaml", "mode: apply", "mode: aply");
+    refused(&place, &["timeuot", "aply"]);
+    // What refers to what is checked in documents that can be read.
+    place.edit(file, "timeuot: 90m", "timeout: 90m");
+    place.edit("environments/dev/environment.yaml", "mode: aply", "mode: apply");
+    place.edit(file, "stacks.ecr.outputs.RepositoryArn", "stacks.ecr.outputs.RepositryArn");
+    place.edit(file, "dependsOn: [ecs-cluster]", "dependsOn: [ecs-clutser]");
+    refused(&place, &["RepositryArn", "ecs-clutser"]);
+    assert!(place.recorder.calls().is_empty(), "{:?}", place.recorder.counts());
+}
+
+/// Every command says all of it.
+#[track_caller]
+fn refused(place: &Place, wrongs: &[&str]) {
     for command in [&["validate"][..], &["plan", "dev"], &["apply", "dev", "--yes"], &["run", "--once"]] {
-        let ran = place.run(command).exits(65);
-        let text = ran.text();
-        for wrong in ["timeuot", "RepositryArn", "aply"] {
+        let text = place.run(command).exits(65).text();
+        for wrong in wrongs {
             assert!(text.contains(wrong), "{command:?} does not mention {wrong}:\n{text}");
         }
     }
-    assert!(place.recorder.calls().is_empty(), "{:?}", place.recorder.counts());
 }

@@ -18,7 +18,7 @@ use crate::emulator::{self, Account};
 const SHIPPED: &str = "111122223333";
 
 /// How long anything may take before a test gives up.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A copy of the shipped manifests with only `dev` in it, and an account of its own.
 pub struct Place {
@@ -186,6 +186,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("it said:\n{}", self.log());
+        }
     }
 }
 

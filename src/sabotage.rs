@@ -1,0 +1,44 @@
+//! Bugs that tests plant to show that the simulation would find them. A release build contains none of them.
+//!
+//! Each stands for a mistake that controllers have really been shipped with. The switch belongs to the thread, because a
+//! simulated daemon runs on one thread.
+
+use std::cell::Cell;
+
+/// A bug that can be planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// What could not be read is taken for absent.
+    UnknownIsAbsent,
+    /// A revision in which everything is gone is taken at its word.
+    PruneOnEmpty,
+    /// A step is taken without reading its stack again.
+    NoSecondLook,
+    /// The journal is written after the call instead of before it.
+    JournalAfter,
+    /// A call may take for ever.
+    NoDeadline,
+    /// How an operation ended is read from the stack's status instead of from its own events.
+    ConcludeByStatus,
+    /// Nobody looks unless something is said to have changed.
+    EdgeTriggered,
+    /// What failed for good is tried again.
+    RetryTerminal,
+    /// A change set is executed whatever it replaces.
+    Unguarded,
+}
+
+thread_local! {
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// Plants a bug in everything that runs on this thread from now on; `None` removes it.
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether `bug` is planted here. In a release build: never.
+#[must_use]
+pub(crate) fn is(bug: Bug) -> bool {
+    cfg!(debug_assertions) && PLANTED.get() == Some(bug)
+}
