@@ -18,8 +18,8 @@ use super::standing::{Standing, row};
 use super::{exports, guard};
 use crate::model::{
     Action, ChangeAction, ChangeSetStatus, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Inputs,
-    Key, Need, ObservedStack, Operation, OperationKind, OutputRef, Refusal, Seen, StackMemory, StackSpec, StackState,
-    StackStatus, Step, TemplateFacts, Waiting,
+    Key, Need, ObservedStack, Operation, OperationKind, OutputRef, Refusal, ResourceChange, Seen, StackMemory,
+    StackSpec, StackState, StackStatus, Step, TemplateFacts, Waiting,
 };
 use crate::sabotage::{self, Bug};
 use crate::template;
@@ -123,7 +123,8 @@ impl Deciding<'_> {
             return;
         }
         let by_status = sabotage::is(Bug::ConcludeByStatus) && row(state.status).standing == Standing::Steady;
-        let conclusion = if by_status { Some(Conclusion::Succeeded) } else { self.conclusion(state.id.clone(), operation) };
+        let conclusion =
+            if by_status { Some(Conclusion::Succeeded) } else { self.conclusion(state.id.clone(), operation) };
         let Some(conclusion) = conclusion else {
             return self.unknown(entry, "the events of its last operation have not been read".to_owned());
         };
@@ -553,44 +554,6 @@ impl Deciding<'_> {
         entry.waiting.push(Waiting::Dependency { objects: objects.iter().map(ToString::to_string).collect() });
         true
     }
-<<<<<<< HEAD
-=======
-
-    fn attempts(&self, inputs: &Digest) -> Option<&Attempts> {
-        self.memory.attempts.as_ref().filter(|attempts| attempts.inputs == *inputs)
-    }
-
-    /// What failed is tried again later, if that can help, and otherwise when the manifest changes (invariant L7).
-    fn is_held_by_attempts(&self, entry: &mut Entry, inputs: &Digest) -> bool {
-        let Some(attempts) = self.attempts(inputs) else { return false };
-        let creates = matches!(entry.action, Action::Create | Action::Recreate);
-        if (!attempts.failure.transient && !sabotage::is(Bug::RetryTerminal)) || (creates && attempts.count >= CREATIONS_MAX) {
-            let Failure { resource, reason, .. } = &attempts.failure;
-            refuse(
-                entry,
-                Refusal {
-                    guard: Guard::Stalled,
-                    reason: format!("failed {}: {resource}: {reason}", times(attempts.count)),
-                    release: "fix the cause and commit: it is tried again when its inputs change".to_owned(),
-                },
-            );
-            return true;
-        }
-        let until = attempts.last.saturating_add(backoff(attempts.count)).unwrap_or(Timestamp::MAX);
-        if self.planner.input.now < until && self.planner.input.goal == Goal::Converge {
-            let (attempt, failure) = (attempts.count, attempts.failure.clone());
-            entry.waiting.push(Waiting::Backoff { until, attempt, failure });
-            return true;
-        }
-        false
-    }
-}
-
-/// 30 s, 2 min, 8 min, 32 min, then every hour.
-fn backoff(count: u32) -> SignedDuration {
-    let seconds = 30_i64.saturating_mul(4_i64.saturating_pow(count.saturating_sub(1)));
-    SignedDuration::from_secs(seconds.min(3_600))
->>>>>>> main
 }
 
 /// Steps on the way to an update that change no stack.

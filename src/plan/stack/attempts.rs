@@ -6,6 +6,7 @@ use super::Deciding;
 use crate::model::{Action, Attempts, Digest, Entry, Failure, Guard, Refusal, Waiting};
 use crate::plan::Goal;
 use crate::plan::planner::refuse;
+use crate::sabotage::{self, Bug};
 
 /// Creations of the same inputs that are tried before it is left to a person: two that may have been bad luck, and one
 /// that shows that it was not.
@@ -20,7 +21,8 @@ impl Deciding<'_> {
     pub(super) fn is_held_by_attempts(&self, entry: &mut Entry, inputs: &Digest) -> bool {
         let Some(attempts) = self.attempts(inputs) else { return false };
         let creates = matches!(entry.action, Action::Create | Action::Recreate);
-        if !attempts.failure.transient || (creates && attempts.count >= CREATIONS_MAX) {
+        let is_terminal = !attempts.failure.transient && !sabotage::is(Bug::RetryTerminal);
+        if is_terminal || (creates && attempts.count >= CREATIONS_MAX) {
             let Failure { resource, reason, .. } = &attempts.failure;
             refuse(
                 entry,
