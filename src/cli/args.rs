@@ -214,7 +214,11 @@ pub enum Command {
         plan: Option<String>,
     },
     /// Show everything on a simulated AWS: deploy, edit, failure, recovery. Needs nothing and touches nothing.
-    Demo,
+    Demo {
+        /// Do not pause between the lines, as if nobody watched.
+        #[arg(long)]
+        fast: bool,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

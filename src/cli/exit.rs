@@ -117,6 +117,9 @@ pub enum Trouble {
     /// The simulation stands still.
     #[error("the simulation waits for something that never happens: please report this")]
     Deadlock,
+    /// The demonstration came out otherwise than it tells: a bug.
+    #[error("the demonstration did not go as it tells; expected: {0}. Please report this")]
+    Demonstration(String),
     /// The command was interrupted.
     #[error("interrupted")]
     Interrupted,

@@ -9,7 +9,7 @@ use super::flights::{Flights, Landed};
 use super::look::Looked;
 use super::{Controller, cadence};
 use crate::model::{
-    Action, AssumeRole, EnvName, Environment, Key, Observation, Operation, Plan, StackAddress, Waiting,
+    Action, AssumeRole, Digest, EnvName, Environment, Key, Observation, Operation, Plan, StackAddress, Waiting,
 };
 use crate::plan::{self, Goal, Input};
 use crate::sabotage::{self, Bug};
@@ -45,12 +45,10 @@ pub enum Ended {
 /// How often an inbox is looked into while a plan waits for approval.
 const INBOX: Duration = Duration::from_secs(2);
 
-/// Completes when another process has approved this plan.
-async fn approval(controller: &Controller, environment: &EnvName, plan: &Plan) {
-    let Some(inbox) = controller.inbox.as_ref().filter(|_| !plan.in_sync()) else {
-        return std::future::pending().await;
-    };
-    while !inbox.holds(environment, &plan.digest) {
+/// Completes when another process has approved the plan with this digest.
+async fn approval(controller: &Controller, environment: &EnvName, plan: Option<Digest>) {
+    let (Some(inbox), Some(plan)) = (&controller.inbox, plan) else { return std::future::pending().await };
+    while !inbox.holds(environment, &plan) {
         controller.cx.sleep(INBOX).await;
     }
 }
@@ -144,8 +142,11 @@ impl<'a> Tender<'a> {
                     return Ok(Ended::Settled(Box::new(looked.plan)));
                 }
                 let pause = self.pause(&looked.plan);
-                let Looked { observation, plan, .. } = looked;
+                let Looked { observation, plan, memory } = looked;
                 self.keep(observation, &plan);
+                let open = (!plan.in_sync()).then(|| plan.digest.clone());
+                // Not held while nothing happens: with thousands of stacks it is large.
+                drop((plan, memory));
                 if outdated {
                     continue;
                 }
@@ -153,7 +154,7 @@ impl<'a> Tender<'a> {
                     biased;
                     () = &mut changed => {}
                     () = self.flights.landing() => {}
-                    () = approval(controller, &self.name, &plan) => {}
+                    () = approval(controller, &self.name, open) => {}
                     () = controller.cx.sleep(pause) => {}
                 }
             }

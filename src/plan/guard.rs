@@ -12,12 +12,9 @@ use crate::model::{
 use crate::sabotage::{self, Bug};
 
 /// Naming and tagging conventions (policy `stackName`, `requiredTags`), on every plan.
-pub(super) fn conventions(environment: &Environment, spec: &StackSpec, entry: &mut Entry) {
-    let policy = &environment.policy;
-    // The pattern was compiled once when the manifests were loaded; one that does not compile never gets here.
-    let legal = regex::Regex::new(&format!("^(?:{})$", policy.stack_name))
-        .is_ok_and(|pattern| pattern.is_match(spec.stack_name.as_str()));
-    if !legal {
+pub(super) fn conventions(planner: &Planner<'_>, spec: &StackSpec, entry: &mut Entry) {
+    let policy = &planner.input.environment.policy;
+    if !planner.is_stack_name(spec.stack_name.as_str()) {
         refuse(
             entry,
             Refusal {

@@ -1,7 +1,9 @@
 //! The order of decisions, on one screen.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
 
 use super::{Goal, Input, MAX_OPERATIONS, consent, guard, order, removal, stack};
 use crate::model::{Digest, Entry, Key, Need, Plan, Refusal, StackMemory, Waiting};
@@ -26,11 +28,19 @@ pub(super) struct Planner<'a> {
     /// What would have to be known.
     needs: RefCell<BTreeSet<Need>>,
     nothing: StackMemory,
+    /// The pattern of stack names, compiled at the first need: compiling costs more than deciding on a stack.
+    stack_names: OnceCell<Option<Regex>>,
 }
 
 impl<'a> Planner<'a> {
     fn new(input: &'a Input<'a>) -> Self {
-        Self { input, entries: BTreeMap::new(), needs: RefCell::default(), nothing: StackMemory::default() }
+        Self {
+            input,
+            entries: BTreeMap::new(),
+            needs: RefCell::default(),
+            nothing: StackMemory::default(),
+            stack_names: OnceCell::new(),
+        }
     }
 
     fn run(mut self) -> (Plan, BTreeSet<Need>) {
@@ -64,6 +74,14 @@ impl<'a> Planner<'a> {
     /// What is remembered of an object.
     pub(super) fn memory(&self, key: &Key) -> &StackMemory {
         self.input.memory.stacks.get(key).map_or(&self.nothing, |memory| memory)
+    }
+
+    /// Whether policy allows a stack of this name.
+    pub(super) fn is_stack_name(&self, name: &str) -> bool {
+        let pattern = &self.input.environment.policy.stack_name;
+        // It was compiled when the manifests were loaded; one that does not compile never gets here.
+        let compiled = self.stack_names.get_or_init(|| Regex::new(&format!("^(?:{pattern})$")).ok());
+        compiled.as_ref().is_some_and(|pattern| pattern.is_match(name))
     }
 
     /// Notes that something must be known first.

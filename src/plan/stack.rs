@@ -41,7 +41,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
         Seen::Present(stack) => deciding.present(&mut entry, stack),
     }
     if entry.action != Action::None {
-        guard::conventions(planner.input.environment, spec, &mut entry);
+        guard::conventions(planner, spec, &mut entry);
         guard::mode(planner.input, &spec.key, &deciding.spec_digest(), &mut entry);
         guard::revision(planner.input, deciding.memory, &mut entry);
     }

@@ -31,32 +31,38 @@ impl Paint {
     }
 
     /// The name of the thing a block is about.
-    pub(super) fn title(self, text: impl fmt::Display) -> String {
+    #[must_use]
+    pub fn title(self, text: impl fmt::Display) -> String {
         self.style(Style::new().effects(Effects::BOLD), text)
     }
 
     /// Something comes into being, or is as it should be.
-    pub(super) fn good(self, text: impl fmt::Display) -> String {
+    #[must_use]
+    pub fn good(self, text: impl fmt::Display) -> String {
         self.style(AnsiColor::Green.on_default(), text)
     }
 
     /// Something changes, or is under way.
-    pub(super) fn change(self, text: impl fmt::Display) -> String {
+    #[must_use]
+    pub fn change(self, text: impl fmt::Display) -> String {
         self.style(AnsiColor::Yellow.on_default(), text)
     }
 
     /// Something is destroyed or has failed.
-    pub(super) fn danger(self, text: impl fmt::Display) -> String {
+    #[must_use]
+    pub fn danger(self, text: impl fmt::Display) -> String {
         self.style(AnsiColor::Red.on_default().effects(Effects::BOLD), text)
     }
 
     /// Something a person may type.
-    pub(super) fn command(self, text: impl fmt::Display) -> String {
+    #[must_use]
+    pub fn command(self, text: impl fmt::Display) -> String {
         self.style(AnsiColor::Cyan.on_default(), text)
     }
 
     /// What the eye may skip.
-    pub(super) fn quiet(self, text: impl fmt::Display) -> String {
+    #[must_use]
+    pub fn quiet(self, text: impl fmt::Display) -> String {
         self.style(Style::new().effects(Effects::DIMMED), text)
     }
 }

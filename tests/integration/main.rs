@@ -11,6 +11,7 @@
 
 mod adapter;
 mod contract;
+mod demo;
 mod e2e;
 mod emulator;
 mod faults;

@@ -2,7 +2,6 @@
 
 mod apply;
 mod completions;
-mod demo;
 mod destroy;
 mod events;
 mod graph;
@@ -34,7 +33,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Outputs { environment, output } => outputs::run(&global, environment.as_deref(), output),
         Command::Events { object, limit, output } => events::run(&global, &object, limit, output),
         Command::Destroy { environment, plan } => destroy::run(&global, &environment, plan.as_deref()),
-        Command::Demo => demo::run(&global),
+        Command::Demo { fast } => crate::cli::demo::run(&global, fast),
         Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -21,8 +21,8 @@ impl Deciding<'_> {
     pub(super) fn is_held_by_attempts(&self, entry: &mut Entry, inputs: &Digest) -> bool {
         let Some(attempts) = self.attempts(inputs) else { return false };
         let creates = matches!(entry.action, Action::Create | Action::Recreate);
-        let is_terminal = !attempts.failure.transient && !sabotage::is(Bug::RetryTerminal);
-        if is_terminal || (creates && attempts.count >= CREATIONS_MAX) {
+        let terminal = !attempts.failure.transient && !sabotage::is(Bug::RetryTerminal);
+        if terminal || (creates && attempts.count >= CREATIONS_MAX) {
             let Failure { resource, reason, .. } = &attempts.failure;
             refuse(
                 entry,

@@ -1,0 +1,335 @@
+//! The acts. Each leaves the environment in sync for the next.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use jiff::Timestamp;
+
+use super::manifests::Manifests;
+use super::screen::{Screen, excerpt, span};
+use super::stage::{News, Process, Stage, told, untold};
+use crate::cli::exit::Trouble;
+use crate::controller::Until;
+use crate::model::{Conclusion, Guard, Key, OperationKind, Plan, Waiting};
+use crate::report::{self, Progress};
+use crate::sim::{FaultPlan, ResourceFailure, ResourceFault, ResourceOperation};
+
+pub(super) fn deploy(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
+    screen.say(
+        "The development environment: twelve CloudFormation stacks. No order is written down anywhere; it follows from \
+         who refers to whose outputs. `landfast apply dev`:",
+    )?;
+    let wall = std::time::Instant::now();
+    let process = stage.start()?;
+    let began = stage.cx.now();
+    let plan = stage.settle(&process)?;
+    let wall = wall.elapsed();
+    in_sync(&plan, "the deployment ends in sync")?;
+    let news = stage.news();
+    let total = plan.entries.len();
+    for (index, ended) in concluded(&news).into_iter().enumerate() {
+        let done = format!("{}{}", "#".repeat(index + 1), "·".repeat(total.saturating_sub(index + 1)));
+        screen.line(&format!("  {}  {done}", ended.line(began)))?;
+    }
+    screen.gap()?;
+    screen.say("Looked back at, with what decided how long it took:")?;
+    let timeline = process.timeline();
+    screen.figure(&timeline.text(screen.paint))?;
+    told(timeline.bars.len() == 12, || "each of twelve stacks is created once".to_owned())?;
+    screen.say(&format!(
+        "{} of AWS time; here it took {}.",
+        report::duration(Duration::from_secs(timeline.makespan_seconds)),
+        span(wall)
+    ))
+}
+
+pub(super) fn edit(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
+    stage.next_day()?;
+    screen.say(
+        "The next day somebody commits `\"LogRetentionDays\": \"14\"`. The plan comes from change sets that AWS itself has \
+         computed, so it names single properties. Two of its entries:",
+    )?;
+    commit(stage, |manifests| manifests.with_parameter("LogRetentionDays", "14"))?;
+    let process = stage.start()?;
+    let preview = stage.preview(&process)?;
+    screen.show(&excerpt(&report::plan(&preview.looked.plan, screen.paint), &["network", "iam"]))?;
+    let began = stage.cx.now();
+    stage.news();
+    let before = versions(stage);
+    let plan = stage.settle(&process)?;
+    in_sync(&plan, "the edit ends in sync")?;
+    follow(stage, screen, began)?;
+    let moved = versions(stage).symmetric_difference(&before).map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+    told(moved.len() == 5, || format!("five stacks change, not {moved:?}"))?;
+    screen.say(&format!(
+        "{} of 12 stacks were touched. What only might have had to change, because it refers to one of them, turned out \
+         not to.",
+        moved.len()
+    ))
+}
+
+pub(super) fn refuse(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
+    stage.next_day()?;
+    let good = stage.manifests.clone();
+    screen.say(
+        "A clean-up renames a table and drops its `UpdateReplacePolicy: Retain`. To CloudFormation that is an update \
+         like any other: it would make an empty table and delete the one with the data.",
+    )?;
+    commit(stage, Manifests::with_renamed_table)?;
+    let process = stage.start()?;
+    let preview = stage.preview(&process)?;
+    let plan = &preview.looked.plan;
+    screen.show(&excerpt(&report::plan(plan, screen.paint), &["dynamodb"]))?;
+    let asks = |waiting: &Waiting| matches!(waiting, Waiting::Approval { .. });
+    told(plan.entries.values().any(|entry| entry.waiting.iter().any(asks)), || "a person is asked".to_owned())?;
+    screen.say("It waits for a person. Suppose that the person approves too quickly:")?;
+    stage.approve(&process, &preview)?;
+    let before = versions(stage);
+    stage.news();
+    let plan = stage.settle(&process)?;
+    let refusal = plan.entries.values().flat_map(|entry| &entry.refused).find(|one| one.guard == Guard::Backup);
+    let Some(refusal) = refusal else { return Err(untold("what has no backup is not replaced")) };
+    screen.line(&format!("  {} {}.", screen.paint.danger("REFUSED (backup):"), refusal.reason))?;
+    screen.line(&format!("  Release: {}.", refusal.release))?;
+    screen.gap()?;
+    told(versions(stage) == before, || "nothing is changed by a plan that is refused".to_owned())?;
+    screen.say("Nothing was changed. The commit is taken back.")?;
+    stage.manifests = good;
+    drop(process);
+    let process = stage.start()?;
+    process.controller.store().consent(&process.environment.name, None)?;
+    let plan = stage.settle(&process)?;
+    in_sync(&plan, "without the edit all is in sync")
+}
+
+pub(super) fn fail(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
+    stage.next_day()?;
+    screen.say(
+        "A larger cache with a second node is wanted, and the first zone does not have that node type. CloudFormation \
+         makes a dozen events of it. `landfast why` shows the one that caused the others, and who waits for it:",
+    )?;
+    let larger = |manifests: Manifests, kind| {
+        manifests.with_parameter("CacheNodeType", kind)?.with_parameter("CacheNodeCount", "2")
+    };
+    commit(stage, |manifests| larger(manifests, "cache.r7g.large"))?;
+    stage.cloud.set_faults(FaultPlan { resources: vec![not_offered()], ..FaultPlan::default() });
+    let process = stage.start()?;
+    let plan = stage.settle(&process)?;
+    let key = object(&process, "elasticache")?;
+    let memory = process.controller.store().memory(&process.environment.name)?;
+    let why = report::why(&plan, &memory, &key, stage.cx.now(), [], screen.paint);
+    screen.show(&why.map_err(|error| untold(&error.to_string()))?)?;
+    let stalled = plan.entries.get(&key).is_some_and(|entry| {
+        entry.refused.iter().any(|one| one.guard == Guard::Stalled && one.reason.contains("ReplicationGroup"))
+    });
+    told(stalled, || "the failed stack names the resource that failed".to_owned())?;
+    let waits = |waiting: &Waiting| matches!(waiting, Waiting::Dependency { .. });
+    let waiting = plan.entries.values().filter(|entry| entry.waiting.iter().any(waits)).count();
+    told(waiting > 0, || "dependants of a failed stack wait".to_owned())?;
+    drop(process);
+    screen.say("The same request is not tried again: it would fail again. A commit with another node type is:")?;
+    commit(stage, |manifests| larger(manifests, "cache.m7g.large"))?;
+    let process = stage.start()?;
+    stage.news();
+    let began = stage.cx.now();
+    let plan = stage.settle(&process)?;
+    in_sync(&plan, "the fix ends in sync")?;
+    follow(stage, screen, began)?;
+    screen.say("The alarms of `monitoring` follow the second node by themselves: its number is an output of the cache.")
+}
+
+pub(super) fn kill(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
+    const EXECUTE: &str = "ExecuteChangeSet";
+    stage.next_day()?;
+    screen.say(
+        "The brokers get larger disks. The daemon is killed at the worst moment: AWS has accepted the update, and its \
+         answer is still on the way. It is started again, and killed again five minutes later.",
+    )?;
+    commit(stage, |manifests| manifests.with_parameter("BrokerVolumeSize", "100"))?;
+    let (first, began, elapsed) = (stage.cloud.calls(), stage.cx.now(), stage.cx.elapsed());
+    let at = |stage: &Stage| report::duration(stage.cx.now().duration_since(began).unsigned_abs());
+    let accepted = |stage: &Stage| {
+        let calls = stage.calls_since(first);
+        calls.iter().filter(|call| call.operation == EXECUTE && call.applied).count()
+    };
+
+    let process = stage.start()?;
+    until_killed(stage, &process, async {
+        while accepted(stage) == 0 {
+            stage.cx.sleep(Duration::from_millis(5)).await;
+        }
+    })?;
+    drop(process);
+    screen.line(&format!("  +{:>8}  killed: update accepted by AWS, not yet known to us", at(stage)))?;
+    let process = stage.start()?;
+    until_killed(stage, &process, stage.cx.sleep(Duration::from_mins(5)))?;
+    drop(process);
+    screen.line(&format!("  +{:>8}  killed again, while AWS works", at(stage)))?;
+    stage.worked_since(elapsed);
+    stage.news();
+    let process = stage.start()?;
+    let plan = stage.settle(&process)?;
+    in_sync(&plan, "what was interrupted ends in sync")?;
+    follow(stage, screen, began)?;
+    told(accepted(stage) == 1, || format!("one update, not {}", accepted(stage)))?;
+    let inventory = stage.cloud.inventory();
+    let cluster = inventory.stack("dev-performance-mgmt-msk").and_then(|stack| stack.counts.get("Cluster"));
+    told(cluster.is_some_and(|counts| (counts.creates, counts.updates) == (1, 1)), || {
+        format!("the cluster is updated once: {cluster:?}")
+    })?;
+    screen.say(
+        "One update, executed once: it was written down before the call, and AWS's events carry the token that was \
+         written down. Nothing had to be repaired.",
+    )
+}
+
+pub(super) fn drift(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
+    stage.next_day()?;
+    screen.say(
+        "The daemon runs. Somebody opens the console, sets the log retention of the load balancer to one day, and \
+         removes the CostCenter tag of the registry.",
+    )?;
+    let process = stage.start()?;
+    let console = stage.console(&process);
+    let name = |object: &str| format!("dev-performance-mgmt-{object}").parse();
+    let (Ok(alb), Ok(ecr)) = (name("alb"), name("ecr")) else { return Err(untold("the stacks have names")) };
+    let refused = |error: crate::ports::PortError| untold(&format!("the console works: {error}"));
+    let scenario = async {
+        stage.cx.sleep(Duration::from_mins(1)).await;
+        console
+            .update_parameters(&alb, &[("AccessLogRetentionDays".to_owned(), "1".to_owned())].into())
+            .map_err(refused)?;
+        console.remove_tag(&ecr, "CostCenter").map_err(refused)?;
+        let edited = stage.cx.now();
+        stage.news();
+        stage.cx.sleep(Duration::from_mins(2)).await;
+        let looked = process.controller.glance(&process.desired, &process.environment).await?;
+        let succeeded = |progress: &Progress| matches!(progress, Progress::Concluded { .. });
+        // An hour at most: what is not put back by then is not put back.
+        for _ in 0..3600 {
+            if stage.overhear(succeeded) == 2 {
+                break;
+            }
+            stage.cx.sleep(Duration::from_secs(1)).await;
+        }
+        // The last look, at which everything is in sync again.
+        stage.cx.sleep(Duration::from_secs(30)).await;
+        Ok::<_, Trouble>((edited, looked.plan))
+    };
+    let began = stage.cx.elapsed();
+    let done = stage.drive(select(Box::pin(process.tender(Until::Stopped).run()), Box::pin(scenario)))?;
+    let Either::Right((done, tender)) = done else { return Err(untold("the daemon runs on")) };
+    drop(tender);
+    let (edited, plan) = done?;
+    screen.show(&excerpt(&report::plan(&plan, screen.paint), &["alb", "ecr"]))?;
+    screen.say("At its next look, which is at most five and a half minutes away, it is found and put back:")?;
+    follow(stage, screen, edited)?;
+    stage.worked_since(began);
+    let looked = stage.drive(process.controller.glance(&process.desired, &process.environment))??;
+    in_sync(&looked.plan, "what was changed by hand is put back")
+}
+
+pub(super) fn rest(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
+    stage.next_day()?;
+    let process = stage.start()?;
+    let plan = stage.settle(&process)?;
+    in_sync(&plan, "everything is in sync")?;
+    let first = stage.cloud.calls();
+    // Two intervals of at most five and a half minutes, and a little.
+    until_killed(stage, &process, stage.cx.sleep(Duration::from_secs(2 * 330 + 5)))?;
+    let calls = stage.calls_since(first);
+    let mutating = calls.iter().filter(|call| call.mutating).count();
+    told(mutating == 0, || format!("no mutating call at rest, not {mutating}"))?;
+    told(calls.len() == 3, || format!("one call for each of three looks, not {}", calls.len()))?;
+    let left = stage.cloud.inventory().leftovers();
+    told(left.is_empty(), || format!("nothing is left behind, not {left:?}"))?;
+    screen.say(&format!(
+        "All {} stacks are in sync. The daemon at rest for eleven minutes: three looks, {} calls, each the one page of \
+         the list of stacks. Nothing that changes anything, and no change set left over from any of this.",
+        plan.entries.len(),
+        calls.len()
+    ))
+}
+
+// ---- what the acts have in common ----
+
+fn in_sync(plan: &Plan, what: &str) -> Result<(), Trouble> {
+    told(plan.in_sync(), || format!("{what}; {}", report::plan(plan, report::Paint::Plain)))
+}
+
+fn commit(stage: &mut Stage, change: impl FnOnce(Manifests) -> Option<Manifests>) -> Result<(), Trouble> {
+    let changed = change(stage.manifests.clone());
+    stage.manifests = changed.ok_or_else(|| untold("the shipped manifests have what is edited"))?;
+    Ok(())
+}
+
+fn object(process: &Process, name: &str) -> Result<Key, Trouble> {
+    let mut keys = process.environment.stacks.keys();
+    keys.find(|key| key.name.as_str() == name).cloned().ok_or_else(|| untold("the environment has the stack"))
+}
+
+/// Runs the daemon until something happens, and kills it: all that it had in hand is dropped.
+fn until_killed<T>(stage: &Stage, process: &Process, event: impl Future<Output = T>) -> Result<(), Trouble> {
+    let tender = Box::pin(process.tender(Until::Stopped).run());
+    match stage.drive(select(tender, Box::pin(event)))? {
+        Either::Right(_) => Ok(()),
+        Either::Left(_) => Err(untold("the daemon runs until it is killed")),
+    }
+}
+
+/// Every stack as it is: changes if it was updated, even back and forth.
+fn versions(stage: &Stage) -> BTreeSet<(String, String)> {
+    let stacks = stage.cloud.inventory().stacks;
+    stacks.iter().map(|stack| (stack.state.name.to_string(), format!("{:?}", stack.state.version()))).collect()
+}
+
+fn not_offered() -> ResourceFault {
+    ResourceFault {
+        stack: "*-elasticache".to_owned(),
+        resource: "ReplicationGroup".to_owned(),
+        operation: ResourceOperation::Update,
+        what: ResourceFailure::Fails {
+            reason: "The node type cache.r7g.large is not supported in the availability zone us-east-1e".to_owned(),
+            code: "InvalidRequest".to_owned(),
+        },
+        times: 1,
+    }
+}
+
+/// One operation that has ended.
+struct Concluded {
+    at: Timestamp,
+    object: String,
+    what: String,
+}
+
+impl Concluded {
+    fn line(&self, began: Timestamp) -> String {
+        let after = report::duration(self.at.duration_since(began).unsigned_abs());
+        format!("+{after:>8}  {:<12} {:<22}", self.object, self.what)
+    }
+}
+
+fn concluded(news: &News) -> Vec<Concluded> {
+    let ended = news.iter().filter_map(|(at, progress)| {
+        let Progress::Concluded { key, kind, conclusion, took } = progress else { return None };
+        let what = match (kind, conclusion) {
+            (OperationKind::Create, Conclusion::Succeeded) => "created",
+            (OperationKind::Update, Conclusion::Succeeded) => "updated",
+            (_, Conclusion::Succeeded) => "done",
+            _ => "FAILED",
+        };
+        let what = format!("{what} in {}", report::duration(*took));
+        Some(Concluded { at: *at, object: key.name.to_string(), what })
+    });
+    ended.collect()
+}
+
+/// Lists the operations that have ended.
+fn follow(stage: &Stage, screen: &Screen, began: Timestamp) -> Result<(), Trouble> {
+    for ended in concluded(&stage.news()) {
+        screen.line(&format!("  {}", ended.line(began)))?;
+    }
+    screen.gap()
+}

@@ -1,0 +1,50 @@
+//! `landfast demo`: a week of an environment in a few seconds, on a simulated AWS, with nothing but the binary.
+//!
+//! Nothing here pretends. The manifests are those of this repository, the loop is the daemon's, the texts are those of
+//! `plan`, `apply` and `why`; only AWS and the clock are simulated. Every act checks that it came out as it tells, and
+//! the command fails if one did not: what is shown here holds, or the build is broken. No file is read or written.
+
+mod acts;
+mod manifests;
+mod screen;
+mod stage;
+mod summary;
+
+use std::io::IsTerminal as _;
+
+use super::args::Global;
+use super::exit::{Exit, Trouble};
+use super::terminal;
+use screen::Screen;
+use stage::Stage;
+
+/// An act: a title, and what happens.
+type Act = fn(&mut Stage, &Screen) -> Result<(), Trouble>;
+
+const ACTS: [(&str, Act); 7] = [
+    ("An empty account becomes an environment", acts::deploy),
+    ("A small edit moves what it must, and nothing else", acts::edit),
+    ("An edit that would lose a table is refused", acts::refuse),
+    ("A failure says where it comes from", acts::fail),
+    ("The daemon is killed in the middle of it", acts::kill),
+    ("Somebody changes things by hand", acts::drift),
+    ("Nothing to do costs next to nothing", acts::rest),
+];
+
+/// Plays all acts. `fast`: without pauses, as if nobody watched.
+pub(super) fn run(global: &Global, fast: bool) -> Result<Exit, Trouble> {
+    let began = std::time::Instant::now();
+    let paced = !fast && std::io::stdout().is_terminal();
+    let screen = Screen { paint: terminal::paint(global), paced };
+    let mut stage = Stage::new();
+    screen.say(
+        "Landfast on a simulated AWS, with the manifests of this repository. Time is simulated too: hours pass in \
+         moments. Nothing outside this process is touched.",
+    )?;
+    for (index, (title, act)) in ACTS.iter().enumerate() {
+        screen.heading(index + 1, title)?;
+        act(&mut stage, &screen)?;
+    }
+    summary::show(&stage, &screen, began.elapsed())?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,54 @@
+//! How fast, how large, how many calls: measured, next to what is aimed at.
+//!
+//! `cargo bench` prints a Markdown table; `cargo bench -- --quick` a smaller one in seconds. Every row is measured in a
+//! process of its own, so that one's peak of memory is not another's. Nothing is asserted here: figures depend on the
+//! machine, and `README.md` beside this file keeps what was measured where.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::panic, clippy::allow_attributes)]
+
+mod deploy;
+mod edits;
+mod fleet;
+mod idle;
+mod process;
+
+use std::process::Command;
+
+/// One line of the table: what, measured, aimed at.
+struct Row(String, String, String);
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    if let Some(at) = args.iter().position(|arg| arg == "--child") {
+        let args: Vec<&str> = args[at + 1..].iter().map(String::as_str).collect();
+        for Row(what, measured, aim) in child(&args) {
+            println!("| {what} | {measured} | {aim} |");
+        }
+        return;
+    }
+    let quick = args.iter().any(|arg| arg == "--quick");
+    println!("| what | measured | aim |\n|---|---|---|");
+    let scenarios: &[&str] = if quick {
+        &["resync 1 1000", "deploy", "edits 10", "hour 1 400", "restart 500"]
+    } else {
+        &["resync 1 1000", "resync 1 10000", "resync 100 100", "deploy", "edits 100", "hour 1 400", "restart 5000"]
+    };
+    for scenario in scenarios {
+        let child = Command::new(std::env::current_exe().unwrap()).arg("--child").args(scenario.split(' ')).output();
+        let child = child.unwrap();
+        print!("{}", String::from_utf8_lossy(&child.stdout));
+        if !child.status.success() {
+            eprintln!("{scenario}: {}", String::from_utf8_lossy(&child.stderr));
+        }
+    }
+}
+
+fn child(args: &[&str]) -> Vec<Row> {
+    match args {
+        ["resync", environments, stacks] => idle::resync(environments.parse().unwrap(), stacks.parse().unwrap()),
+        ["hour", environments, stacks] => idle::hour(environments.parse().unwrap(), stacks.parse().unwrap()),
+        ["restart", stacks] => idle::restart(stacks.parse().unwrap()),
+        ["deploy"] => deploy::makespan(),
+        ["edits", count] => edits::latency(count.parse().unwrap()),
+        other => panic!("no such scenario: {other:?}"),
+    }
+}
