@@ -58,6 +58,7 @@ fn unseen(planner: &Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &Observ
         let Seen::Unknown(why) = input.observation.stack(&spec.address()) else { return None };
         let mut entry = blank(spec.address(), None);
         entry.action = Action::Unknown;
+        entry.differences.clear();
         entry.waiting.push(Waiting::Unknown { why: why.to_string() });
         Some((key.clone(), entry))
     });

@@ -385,7 +385,7 @@ impl Deciding<'_> {
             self.planner.need(Need::ChangeSets(self.spec.address(), state.id.clone(), Some(name)));
             return self.unknown(entry, "its change sets have not been listed".to_owned());
         };
-        let stale: BTreeSet<_> = match &sets.all {
+        let superseded: BTreeSet<_> = match &sets.all {
             Seen::Unknown(why) => return self.unknown(entry, format!("its change sets could not be listed: {why}")),
             Seen::Absent => BTreeSet::new(),
             Seen::Present(all) => all
@@ -394,8 +394,8 @@ impl Deciding<'_> {
                 .filter(|other| other.as_str().starts_with(super::change_set_prefix()) && *other != name)
                 .collect(),
         };
-        if !stale.is_empty() {
-            entry.step = Some(self.step(expect(state), Do::Discard { names: stale }));
+        if !superseded.is_empty() {
+            entry.step = Some(self.step(expect(state), Do::Discard { names: superseded }));
             return;
         }
         match &sets.described {
