@@ -50,7 +50,7 @@ impl Controller {
                 break;
             }
             observer.answer(&mut observation, needs).await;
-            self.remember(environment, &observation);
+            self.remember(environment, &mut observation);
         }
         let memory = self.store.memory(&environment.name)?;
         let now = self.cx.now();
@@ -65,20 +65,23 @@ impl Controller {
         Ok(Looked { observation, memory, plan })
     }
 
-    /// Keeps what was read of stacks that have not moved since, so that it is not read again.
-    fn remember(&self, environment: &Environment, observation: &Observation) {
+    /// Keeps what was read of stacks that have not moved since, so that it is not read again. What is remembered of
+    /// this version of a stack goes before what is observed, so that templates are moved, not copied: there are
+    /// thousands.
+    fn remember(&self, environment: &Environment, observation: &mut Observation) {
         let by_address = environment.stacks.values().map(|spec| (spec.address(), &spec.key));
         let by_address: std::collections::BTreeMap<_, _> = by_address.collect();
-        for (address, stack) in &observation.stacks {
+        for (address, stack) in &mut observation.stacks {
             if stack.template.is_none() && stack.stack_policy.is_none() {
                 continue;
             }
             let owned = || plan::owner(&stack.state).and_then(|owner| owner.parse::<Key>().ok());
             let Some(key) = by_address.get(address).map(|key| (*key).clone()).or_else(owned) else { continue };
             let version = stack.state.version();
+            let read = stack.template.take_if(|template| template.present().is_some());
             self.store.cache(&key, |memory| {
-                if let Some(Seen::Present(facts)) = &stack.template {
-                    memory.template = Some((version.clone(), facts.clone()));
+                if let Some(Seen::Present(facts)) = read {
+                    memory.template = Some((version.clone(), facts));
                 }
                 match &stack.stack_policy {
                     Some(Seen::Present(digest)) => memory.stack_policy = Some((version.clone(), Some(digest.clone()))),

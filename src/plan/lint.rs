@@ -24,8 +24,8 @@ pub fn lint(plan: &Plan, input: &Input<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (key, entry) in &plan.entries {
         let stack = match input.observation.stack(&entry.address) {
-            Seen::Present(stack) => Some(stack),
-            Seen::Absent | Seen::Unknown(_) => None,
+            Seen::Present(stack) if row(stack.state.status).standing != Standing::Gone => Some(stack),
+            Seen::Present(_) | Seen::Absent | Seen::Unknown(_) => None,
         };
         faults.extend(broken(key, entry, stack, input).into_iter().map(|rule| Fault { key: key.clone(), rule }));
     }

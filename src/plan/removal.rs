@@ -33,39 +33,36 @@ pub(super) fn decide(planner: &mut Planner<'_>) {
             leaving.insert(key, (address, stack));
         }
     }
-    let dependants = dependants(planner, leaving.keys());
+    let unseen = unseen(planner, &leaving);
+    let dependants = dependants(planner, leaving.keys().chain(unseen.keys()));
     for (key, (address, stack)) in &leaving {
         let waits_for: BTreeSet<String> = dependants
             .get(key)
             .into_iter()
             .flatten()
-            .filter(|dependant| leaving.contains_key(*dependant))
+            .filter(|dependant| leaving.contains_key(*dependant) || unseen.contains_key(*dependant))
             .map(ToString::to_string)
             .collect();
         let entry = Removing { planner, key, address, stack }.entry(waits_for);
         planner.entries.insert(key.clone(), entry);
     }
-    unseen(planner);
+    planner.entries.extend(unseen);
     finished(planner, &leaving);
 }
 
-/// What would be deleted with its environment, and cannot be seen: not deleted, and not gone either (invariant S10).
-fn unseen(planner: &mut Planner<'_>) {
+/// What a destruction would have to delete and may be there: not seen is not gone (invariant S10).
+fn unseen(planner: &Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &ObservedStack)>) -> BTreeMap<Key, Entry> {
     let input = planner.input;
-    if input.goal != Goal::Destroy {
-        return;
-    }
-    for (key, spec) in &input.environment.stacks {
-        if let Seen::Unknown(why) = input.observation.stack(&spec.address())
-            && !planner.entries.contains_key(key)
-        {
-            let mut entry = blank(spec.address(), None);
-            entry.action = Action::Unknown;
-            entry.differences.clear();
-            entry.waiting.push(Waiting::Unknown { why: why.to_string() });
-            planner.entries.insert(key.clone(), entry);
-        }
-    }
+    let specs = input.environment.stacks.iter().filter(|_| input.goal == Goal::Destroy);
+    let unseen = specs.filter(|(key, _)| !leaving.contains_key(*key)).filter_map(|(key, spec)| {
+        let Seen::Unknown(why) = input.observation.stack(&spec.address()) else { return None };
+        let mut entry = blank(spec.address(), None);
+        entry.action = Action::Unknown;
+        entry.differences.clear();
+        entry.waiting.push(Waiting::Unknown { why: why.to_string() });
+        Some((key.clone(), entry))
+    });
+    unseen.collect()
 }
 
 /// Who depended on whom, by the manifests where there are some, else by what was remembered at the last deployment.

@@ -198,7 +198,10 @@ impl Deciding<'_> {
     fn elsewhere(&self) -> Option<&crate::model::StackAddress> {
         let key = self.spec.key.to_string();
         let stacks = &self.planner.input.observation.stacks;
-        stacks.iter().find(|(_, stack)| owner(&stack.state) == Some(key.as_str())).map(|(address, _)| address)
+        let ours = |stack: &ObservedStack| {
+            owner(&stack.state) == Some(key.as_str()) && row(stack.state.status).standing != Standing::Gone
+        };
+        stacks.iter().find(|(_, stack)| ours(stack)).map(|(address, _)| address)
     }
 
     fn present(&self, entry: &mut Entry, stack: &ObservedStack) {

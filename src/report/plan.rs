@@ -120,8 +120,13 @@ fn changes(entry: &Entry, paint: Paint) -> String {
         }
         Changes::None => return String::new(),
     };
-    if list.is_empty() {
-        return format!("{BODY}resources: none change ({origin})\n");
+    match &entry.changes {
+        // The templates describe the same resources. Parameters and tags differ, and what that does AWS has yet to say.
+        Changes::Predicted(list) if list.is_empty() => {
+            return format!("{BODY}resources: (known once AWS has computed the update)\n");
+        }
+        Changes::Known(list) if list.is_empty() => return format!("{BODY}resources: none change ({origin})\n"),
+        _ => {}
     }
     if list.iter().all(|change| change.action == ChangeAction::Add) {
         let text = format!("creates {}: {}", words::count(list.len(), "resource"), by_type(list));

@@ -12,6 +12,8 @@ use landfast::model::{Desired, EnvName, FileContent, Snapshot};
 use landfast::sim::{SimCloud, SimConfig};
 use landfast::store::{Disk, Store};
 
+use crate::process;
+
 pub(crate) const TEMPLATE: &str = "\
 AWSTemplateFormatVersion: '2010-09-09'
 Parameters:
@@ -30,6 +32,8 @@ pub(crate) struct Fleet {
     pub(crate) cloud: SimCloud,
     pub(crate) disk: Disk,
     pub(crate) snapshot: Snapshot,
+    /// What the simulated AWS takes of this process's memory, in MiB.
+    pub(crate) cloud_memory: f64,
 }
 
 impl Fleet {
@@ -39,7 +43,8 @@ impl Fleet {
         let clock = Virtual::starting_at("2026-03-02T09:00:00Z".parse().unwrap());
         let cx = Context::simulated(&clock, 1);
         let config = SimConfig { stack_quota: stacks + 1, history: 0, ..SimConfig::default() };
-        let fleet = Self {
+        let mut fleet = Self {
+            cloud_memory: 0.0,
             cloud: SimCloud::new(cx.clone(), config),
             disk: Disk::new(),
             snapshot: snapshot(environments, stacks),
@@ -47,12 +52,16 @@ impl Fleet {
             cx,
         };
         let desired = fleet.load().desired;
+        let before = process::memory("VmRSS");
         for spec in desired.environments.values().flat_map(|environment| environment.stacks.values()) {
             let tags = [("landfast:owner".to_owned(), spec.key.to_string())].into();
             let console = fleet.cloud.console(&spec.scope);
             console.create_stack(&spec.stack_name, TEMPLATE, &BTreeMap::new(), &tags).unwrap();
         }
         fleet.clock.drive(fleet.cx.sleep(Duration::from_hours(2))).unwrap();
+        // A call lets everything happen that is due.
+        let _ = fleet.cloud.calls();
+        fleet.cloud_memory = process::memory("VmRSS") - before;
         fleet
     }
 

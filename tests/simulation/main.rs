@@ -7,6 +7,7 @@ mod fleet;
 mod monitor;
 mod oracle;
 mod planted;
+mod planner;
 mod rig;
 mod run;
 mod scenario;

@@ -36,6 +36,19 @@ pub(crate) struct Worth {
     pub(crate) deleted: BTreeMap<String, u64>,
 }
 
+impl Worth {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.mutations += other.mutations;
+        self.seconds += other.seconds;
+        self.faults += other.faults;
+        self.effective += other.effective;
+        for (what, times) in &other.sometimes {
+            *self.sometimes.entry(what).or_default() += times;
+        }
+    }
+}
+
 /// Why a run failed.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
@@ -426,6 +439,9 @@ impl Run<'_> {
         worth.sometimes.insert("lost the answer to a mutation", lost as u64);
         let incarnations = inventory.stacks.iter().filter(|stack| stack.state.status == StackStatus::DeleteComplete);
         worth.sometimes.insert("outlived an incarnation", incarnations.count() as u64);
+        worth.sometimes.insert("read of a failure for good", self.rig.truth.terminal());
+        let crashes = self.scenario.events.iter().filter(|(_, event)| matches!(event, Event::Crash { .. })).count();
+        worth.sometimes.insert("crashed", crashes as u64);
         worth.end = Some(inventory);
         worth
     }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use anstream::adapter::strip_str;
+
 use crate::cli::exit::Trouble;
 use crate::cli::terminal;
 use crate::report::{self, Paint};
@@ -23,13 +25,9 @@ pub(super) struct Screen {
 impl Screen {
     /// Begins an act.
     pub(super) fn heading(&self, number: usize, title: &str) -> Result<(), Trouble> {
-        let text = format!("{number}  {title} ");
-        let rule = "─".repeat(WIDTH.saturating_sub(text.chars().count() + 3));
-        terminal::print(&format!(
-            "\n{} {}\n\n",
-            self.paint.title(format!("── {text}")).trim_end(),
-            self.paint.quiet(rule)
-        ))
+        let title = format!("── {number}  {title}");
+        let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 1));
+        terminal::print(&format!("\n{} {}\n\n", self.paint.title(title), self.paint.quiet(rule)))
     }
 
     /// Says something.
@@ -87,7 +85,8 @@ pub(super) fn excerpt(plan: &str, objects: &[&str]) -> String {
     let mut text = String::new();
     let mut left_out = 0;
     for block in plan.split("\n\n") {
-        let first = block.lines().next().unwrap_or_default();
+        // Colours are not part of what it says.
+        let first = strip_str(block.lines().next().unwrap_or_default()).to_string();
         let is_entry = first.starts_with("  ") && first.contains("/stack/");
         let wanted = objects.iter().any(|name| first.contains(&format!("/stack/{name} ")) || first.ends_with(name));
         if is_entry && !wanted {
@@ -137,21 +136,9 @@ fn wrap(text: &str, width: usize, hang: usize) -> String {
     lines.join("\n")
 }
 
-/// Columns that a word takes: everything but `ESC [ … m`.
+/// Columns that a word takes.
 fn visible(word: &str) -> usize {
-    let mut escaped = false;
-    let counted = word.chars().filter(|c| match (*c, escaped) {
-        ('\u{1b}', _) => {
-            escaped = true;
-            false
-        }
-        (c, true) => {
-            escaped = !c.is_ascii_alphabetic();
-            false
-        }
-        _ => true,
-    });
-    counted.count()
+    strip_str(word).to_string().chars().count()
 }
 
 #[cfg(test)]
@@ -169,6 +156,8 @@ mod tests {
     fn an_excerpt_counts_what_it_leaves_out() {
         let plan =
             "dev  account\n\n  ~ dev/stack/one  changes\n\n  ~ dev/stack/two  changes\n\n  = 3 others\n\nPlan: 2\n";
+        let coloured = plan.replace("dev/stack/one", "\u{1b}[1mdev/stack/one\u{1b}[0m");
+        assert!(excerpt(&coloured, &["one"]).contains("1 more like these"));
         let text = excerpt(plan, &["one"]);
         assert_eq!(
             text.trim_end(),

@@ -44,6 +44,11 @@ async fn apply_deploys_everything_and_then_there_is_nothing_to_do() {
         assert!(all(|page| stacks.change_sets(&stack.id, page)).await.is_empty());
     }
     assert_eq!(place.list().await, deployed);
+
+    // Without its journal it knows its stacks again, by what they are.
+    std::fs::remove_dir_all(place.dir.path().join(".landfast")).unwrap();
+    place.run(&["apply", "dev", "--yes"]).exits(0);
+    assert_eq!(place.recorder.mutations().len(), 0, "{:?}", place.recorder.mutations());
 }
 
 #[tokio::test]

@@ -32,6 +32,13 @@ pub fn break_template(place: &Place, name: &str) {
     place.edit(&format!("performance-mgmt/templates/{name}.yaml"), "\nOutputs:", &clash);
 }
 
+/// As it was shipped.
+fn repair_template(place: &Place, name: &str) {
+    let file = format!("performance-mgmt/templates/{name}.yaml");
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests").join(&file);
+    std::fs::copy(shipped, place.manifests().join(file)).unwrap();
+}
+
 #[tokio::test]
 async fn a_stack_that_fails_says_why_and_holds_up_only_what_needs_it() {
     let Some(place) = Place::new(Duration::ZERO) else { return };
@@ -48,15 +55,34 @@ async fn a_stack_that_fails_says_why_and_holds_up_only_what_needs_it() {
     let done: Vec<_> = done.map(|(name, _)| name.as_str()).collect();
     assert_eq!(done, ["alb", "dynamodb", "ecr", "ecs-cluster", "iam", "kms", "msk", "network", "security"]);
     assert!(!stacks.contains_key("ecs-service") && !stacks.contains_key("monitoring"));
+    // What cannot succeed is not tried again and again.
+    place.recorder.forget();
+    place.run(&["apply", "dev", "--yes"]).exits(1);
+    assert_eq!(place.recorder.mutations().len(), 0, "{:?}", place.recorder.mutations());
     // Repaired, it goes on from where it is.
-    let template = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/performance-mgmt/templates");
-    std::fs::copy(
-        template.join("elasticache.yaml"),
-        place.manifests().join("performance-mgmt/templates/elasticache.yaml"),
-    )
-    .unwrap();
+    repair_template(&place, "elasticache");
     place.run(&["apply", "dev", "--yes"]).exits(0);
     assert_eq!(place.list().await.len(), 12);
+}
+
+#[tokio::test]
+async fn an_update_that_fails_is_explained_and_tried_again_only_when_it_has_changed() {
+    let Some(place) = Place::new(Duration::ZERO) else { return };
+    place.run(&["apply", "dev", "--yes"]).exits(0);
+    let before = place.list().await;
+    break_template(&place, "ecr");
+    let applied = place.run(&["apply", "dev", "--yes"]).exits(1);
+    assert!(applied.text().contains("already exists"), "{}", applied.text());
+    let why = place.run(&["why", "dev/stack/ecr"]).exits(0);
+    assert!(why.out.contains("Second") && why.out.contains("already exists"), "{}", why.out);
+    assert_eq!(place.list().await["ecr"].status, StackStatus::UpdateRollbackComplete);
+    assert_eq!(place.list().await["iam"], before["iam"]);
+    place.recorder.forget();
+    place.run(&["apply", "dev", "--yes"]).exits(1);
+    assert!(!place.recorder.counts().contains_key("ExecuteChangeSet"), "{:?}", place.recorder.counts());
+    repair_template(&place, "ecr");
+    place.run(&["apply", "dev", "--yes"]).exits(0);
+    place.run(&["plan", "dev"]).exits(0);
 }
 
 #[tokio::test]

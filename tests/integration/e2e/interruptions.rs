@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use landfast::model::StackStatus;
+use landfast::model::{ChangeSetStatus, StackStatus};
 
 use super::place::{Place, until};
-use crate::contract::events;
+use crate::contract::{all, events};
 
 /// A small generator: which moments are hit is printed, and can be repeated with `LANDFAST_SEED`.
 struct Moments(u64);
@@ -49,6 +49,30 @@ async fn killed_again_and_again_it_ends_where_it_would_have_ended() {
         let begun = events(&*stacks, &stack.id).await;
         let begun = begun.iter().filter(|event| event.resource == stack.name.as_str());
         assert_eq!(begun.filter(|event| event.status == "CREATE_IN_PROGRESS").count(), 1, "{name}");
+    }
+    place.run(&["plan", "dev"]).exits(0);
+
+    // The same while it changes what there is.
+    place.edit("environments/dev/dev-parameters.json", r#""LogRetentionDays": "7""#, r#""LogRetentionDays": "14""#);
+    for round in 0..8 {
+        let mut daemon = place.start(&["run"]);
+        let moment = Duration::from_millis(100) + moments.below(2000);
+        std::thread::sleep(moment);
+        daemon.kill();
+        eprintln!("round {round}: killed after {moment:?}");
+    }
+    place.run(&["run", "--once"]).exits(0);
+    for (name, stack) in &place.list().await {
+        let begun = events(&*stacks, &stack.id).await;
+        let begun = begun.iter().filter(|event| event.resource == stack.name.as_str());
+        let updates = begun.filter(|event| event.status == "UPDATE_IN_PROGRESS").count();
+        assert_eq!(updates, usize::from(stack.parameters.contains_key("LogRetentionDays")), "{name}");
+        assert!(
+            all(|page| stacks.change_sets(&stack.id, page))
+                .await
+                .iter()
+                .all(|left| left.status == ChangeSetStatus::Spent)
+        );
     }
     place.run(&["plan", "dev"]).exits(0);
 }

@@ -101,11 +101,12 @@ fn request(bytes: &[u8]) -> Option<(Call, usize)> {
     let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
     let length = text.lines().filter_map(|line| line.split_once(':'));
     let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let length: usize = length.filter_map(|(_, value)| value.trim().parse().ok()).next().unwrap_or(0);
+    let length: usize = length.map(|(_, value)| value.trim()).find_map(|value| value.parse().ok()).unwrap_or(0);
     let body = String::from_utf8_lossy(bytes.get(head..head + length)?).into_owned();
     let field = |name: &str| {
         let fields = body.split('&').filter_map(|field| field.split_once('='));
-        fields.filter(|(key, _)| *key == name).map(|(_, value)| value.replace("%3A", ":").replace("%2F", "/")).next()
+        let mut values = fields.filter(|(key, _)| *key == name).map(|(_, value)| value);
+        values.next().map(|value| value.replace("%3A", ":").replace("%2F", "/"))
     };
     let line = text.lines().next().unwrap_or_default().to_owned();
     let action = field("Action").unwrap_or(line);

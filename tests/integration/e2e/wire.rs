@@ -64,9 +64,9 @@ async fn throttled_delayed_and_unanswered_it_does_everything_once() {
     let moved = updated.iter().filter(|(name, stack)| stack.updated != created[*name].updated);
     assert_eq!(moved.count(), 6);
     for (name, stack) in &updated {
-        let begun = events(&*stacks, &stack.id).await;
-        let begun = begun.iter().filter(|event| event.resource == stack.name.as_str());
-        let updates = begun.filter(|event| event.status == "UPDATE_IN_PROGRESS").count();
+        let history = events(&*stacks, &stack.id).await;
+        let own = history.iter().filter(|event| event.resource == stack.name.as_str());
+        let updates = own.filter(|event| event.status == "UPDATE_IN_PROGRESS").count();
         assert_eq!(updates, usize::from(stack.updated != created[name].updated), "{name}");
     }
 }
