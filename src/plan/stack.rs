@@ -34,7 +34,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     let deciding = Deciding { planner, spec, memory: planner.memory(&spec.key) };
     let mut entry = deciding.entry(seen.present().map(|stack| stack.state.status));
     match seen {
-        Seen::Unknown(why) => deciding.unknown(&mut entry, why.to_string()),
+        Seen::Unknown(why) => Deciding::unknown(&mut entry, why.to_string()),
         Seen::Absent if deciding.memory.pending.is_some() => deciding.pending_absent(&mut entry),
         Seen::Present(stack) if deciding.memory.pending.is_some() => deciding.pending_present(&mut entry, stack),
         Seen::Absent => deciding.create(&mut entry),
@@ -86,7 +86,7 @@ impl Deciding<'_> {
         }
     }
 
-    fn unknown(&self, entry: &mut Entry, why: String) {
+    fn unknown(entry: &mut Entry, why: String) {
         entry.action = Action::Unknown;
         entry.waiting.push(Waiting::Unknown { why });
     }
@@ -102,7 +102,7 @@ impl Deciding<'_> {
             // somebody deleted it. Its events, which outlive it, tell.
             (OperationKind::Create, Some(id)) => match self.conclusion(id.clone(), operation) {
                 Some(conclusion) => conclusion,
-                None => return self.unknown(entry, "the events of its last operation have not been read".to_owned()),
+                None => return Self::unknown(entry, "the events of its last operation have not been read".to_owned()),
             },
             _ => Conclusion::NotSeen,
         };
@@ -126,7 +126,7 @@ impl Deciding<'_> {
         let conclusion =
             if by_status { Some(Conclusion::Succeeded) } else { self.conclusion(state.id.clone(), operation) };
         let Some(conclusion) = conclusion else {
-            return self.unknown(entry, "the events of its last operation have not been read".to_owned());
+            return Self::unknown(entry, "the events of its last operation have not been read".to_owned());
         };
         if conclusion == Conclusion::Running {
             entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since: Some(operation.started) });
@@ -275,7 +275,7 @@ impl Deciding<'_> {
         }
         let deployed = match self.deployed(stack) {
             Ok(deployed) => deployed,
-            Err(why) => return self.unknown(entry, why),
+            Err(why) => return Self::unknown(entry, why),
         };
         let resolved = self.resolve();
         let found = differences(self.spec, &resolved, state, deployed, self.memory);
@@ -286,7 +286,7 @@ impl Deciding<'_> {
             .is_some_and(|settled| settled.version == state.version() && settled.inputs == resolved.inputs.digest);
         let protection = match self.protection(stack) {
             Ok(protection) => protection,
-            Err(why) => return self.unknown(entry, why),
+            Err(why) => return Self::unknown(entry, why),
         };
         if found.is_empty() || settled {
             if resolved.uncertain && !self.dependencies_ready() {
@@ -383,10 +383,10 @@ impl Deciding<'_> {
         }
         let Some(sets) = &stack.change_sets else {
             self.planner.need(Need::ChangeSets(self.spec.address(), state.id.clone(), Some(name)));
-            return self.unknown(entry, "its change sets have not been listed".to_owned());
+            return Self::unknown(entry, "its change sets have not been listed".to_owned());
         };
         let superseded: BTreeSet<_> = match &sets.all {
-            Seen::Unknown(why) => return self.unknown(entry, format!("its change sets could not be listed: {why}")),
+            Seen::Unknown(why) => return Self::unknown(entry, format!("its change sets could not be listed: {why}")),
             Seen::Absent => BTreeSet::new(),
             Seen::Present(all) => all
                 .iter()
@@ -403,7 +403,7 @@ impl Deciding<'_> {
                 let inputs = Arc::clone(inputs);
                 entry.step = Some(self.step(expect(state), Do::Prepare { inputs, name }));
             }
-            Some(Seen::Unknown(why)) => self.unknown(entry, format!("its change set could not be read: {why}")),
+            Some(Seen::Unknown(why)) => Self::unknown(entry, format!("its change set could not be read: {why}")),
             Some(Seen::Present(set)) => match &set.status {
                 ChangeSetStatus::Creating => entry.waiting.push(Waiting::ChangeSet { name: name.to_string() }),
                 ChangeSetStatus::Spent => {

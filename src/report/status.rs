@@ -97,8 +97,8 @@ impl StatusList {
     pub fn of<'a>(environments: impl IntoIterator<Item = (&'a Plan, &'a Memory)>) -> Self {
         let mut items = Vec::new();
         for (plan, memory) in environments {
-            let entries = order::entries(&plan).into_iter();
-            items.extend(entries.map(|(key, entry)| Status::of(&plan, memory, key, entry)));
+            let entries = order::entries(plan).into_iter();
+            items.extend(entries.map(|(key, entry)| Status::of(plan, memory, key, entry)));
         }
         Self { api_version: API_VERSION.to_owned(), kind: "StatusList".to_owned(), items }
     }

@@ -3,7 +3,14 @@
 //! `cargo bench` prints a Markdown table; `cargo bench -- --quick` a smaller one in seconds. Every row is measured in a
 //! process of its own, so that one's peak of memory is not another's. Nothing is asserted here: figures depend on the
 //! machine, and `README.md` beside this file keeps what was measured where.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::panic, clippy::allow_attributes)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::allow_attributes
+)]
 
 mod deploy;
 mod edits;

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::unchecked_time_subtraction,
     clippy::print_stderr,
     clippy::allow_attributes,
     unreachable_pub

@@ -216,8 +216,6 @@ fn concurrency_is_owned_and_repeats() {
 fn files_open_with_what_they_are_and_fit_a_mind() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let marks = Regex::new(concat!(r"\b(TO", r"DO|FIX", r"ME)\b|(un", r"implemented!|to", r"do!)\(")).unwrap();
-    let tests: BTreeSet<PathBuf> =
-        files().into_iter().filter(|file| file.is_test).map(|file| src().join(file.path)).collect();
     let mut faults = Vec::new();
     for path in
         ["src", "tests/integration", "tests/simulation", "tests/bench", "examples"].iter().map(|name| root.join(name))

@@ -209,7 +209,7 @@ impl Scenario {
             Fault::Denied,
             Fault::Slow(Duration::from_secs(20)),
             Fault::Stale(Duration::from_secs(5)),
-            Fault::Stale(Duration::from_secs(60)),
+            Fault::Stale(Duration::from_mins(1)),
             Fault::Stale(Duration::from_secs(400)),
             Fault::PartialPage,
         ]
@@ -286,7 +286,7 @@ fn fleet(rng: &mut impl Rng, swarm: &mut Swarm) -> Fleet {
     let numbers = (0..count).chain(if second { SECOND..rng.random_range(SECOND + 1..SECOND + 3) } else { 0..0 });
     for number in numbers {
         let earlier: Vec<u8> = units.keys().copied().collect();
-        let mut pick = |rng: &mut dyn Rng| {
+        let pick = |rng: &mut dyn Rng| {
             (!earlier.is_empty() && rng.random_bool(0.6)).then(|| earlier[rng.random_range(0..earlier.len())])
         };
         let upstream = pick(rng);

@@ -15,7 +15,7 @@ use crate::shrink::shrink;
 const SECONDS: u64 = 20;
 
 /// How long a failing scenario is made smaller.
-const SHRINKING: Duration = Duration::from_secs(60);
+const SHRINKING: Duration = Duration::from_mins(1);
 
 pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

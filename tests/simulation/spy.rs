@@ -118,7 +118,7 @@ impl Door {
                 truth.blame(format!("S10 unknown: {operation} of {target}, which was read and exists"));
             }
             Some(None) => {
-                truth.blame(format!("S5 fresh evidence: {operation} of {target}, which was read and is gone"))
+                truth.blame(format!("S5 fresh evidence: {operation} of {target}, which was read and is gone"));
             }
             Some(Some(state)) => {
                 let busy = state.status.is_in_progress();

@@ -15,6 +15,7 @@ use crate::model::{Conclusion, Guard, Key, OperationKind, Plan, Waiting};
 use crate::report::{self, Progress};
 use crate::sim::{FaultPlan, ResourceFailure, ResourceFault, ResourceOperation};
 
+#[expect(clippy::disallowed_methods, reason = "how long the person in front of it has waited, not what time it is")]
 pub(super) fn deploy(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     screen.say(
         "The development environment: twelve CloudFormation stacks. No order is written down anywhere; it follows from \

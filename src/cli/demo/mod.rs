@@ -32,6 +32,7 @@ const ACTS: [(&str, Act); 7] = [
 ];
 
 /// Plays all acts. `fast`: without pauses, as if nobody watched.
+#[expect(clippy::disallowed_methods, reason = "how long the person in front of it has waited, not what time it is")]
 pub(super) fn run(global: &Global, fast: bool) -> Result<Exit, Trouble> {
     let began = std::time::Instant::now();
     let paced = !fast && std::io::stdout().is_terminal();

@@ -1,5 +1,6 @@
 //! What is seen: headings, sentences, excerpts, and the time to read them.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use anstream::adapter::strip_str;
@@ -71,6 +72,7 @@ impl Screen {
         Ok(())
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the person reads meanwhile, and nothing else runs")]
     fn pause(&self, duration: Duration) {
         if self.paced {
             std::thread::sleep(duration);
@@ -92,7 +94,7 @@ pub(super) fn excerpt(plan: &str, objects: &[&str]) -> String {
             continue;
         }
         if !is_entry && left_out > 0 {
-            text.push_str(&format!("  … and {left_out} more like these\n\n"));
+            let _ = write!(text, "  … and {left_out} more like these\n\n");
             left_out = 0;
         }
         text.push_str(block.trim_end());
