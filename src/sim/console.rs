@@ -141,6 +141,15 @@ impl Console {
         })
     }
 
+    /// Continues a failed rollback.
+    pub fn continue_rollback(&self, name: &StackName) -> Result<(), PortError> {
+        self.with(|world, region, token| {
+            let ix = world.live(region, name, "ContinueUpdateRollback")?;
+            let id = world.state_of(ix).id.clone();
+            world.continue_rollback(region, &id, Some(token))
+        })
+    }
+
     /// Switches termination protection.
     pub fn set_termination_protection(&self, name: &StackName, on: bool) -> Result<(), PortError> {
         self.with(|world, region, _| {

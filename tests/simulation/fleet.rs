@@ -223,3 +223,13 @@ fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
     assert_eq!(loaded.desired.environments.len(), 2);
     assert_eq!(loaded.desired.environments.values().map(|environment| environment.stacks.len()).sum::<usize>(), 8);
 }
+
+#[test]
+fn a_checkout_without_stacks_still_describes_its_environments() {
+    let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
+    let fleet = Fleet { units: BTreeMap::from([(0, Unit::plain())]), policy };
+    let snapshot = fleet.snapshot(Some(Glitch::NoStacks));
+    let revision = landfast::model::Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
+    let loaded = landfast::manifest::load(&snapshot, revision);
+    assert_eq!(loaded.desired.environments.len(), 2, "{:#?}", loaded.diagnostics);
+}

@@ -239,7 +239,8 @@ impl Run<'_> {
             let standing = row(state.status).standing;
             let ours = state.tags.contains_key(OWNER_TAG);
             let foreign_in_the_way = !ours && wanted.contains(&state.name.to_string());
-            let stuck = matches!(standing, Standing::Human | Standing::RollbackStuck);
+            let _ = console.continue_rollback(&state.name);
+            let stuck = standing == Standing::Human;
             let unwanted = ours
                 && !wanted.contains(&state.name.to_string())
                 && !state.tags.contains_key(RETAIN_TAG)
