@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use self::forecast::{all_added, predicted};
+use self::forecast::{all_added, outputs_may_change, predicted};
 use super::diff::differences;
 use super::names::{change_set, owner, token};
 use super::planner::{Planner, refuse};
@@ -17,9 +17,9 @@ use super::root_cause::failure;
 use super::standing::{Standing, row};
 use super::{exports, guard};
 use crate::model::{
-    Action, ChangeAction, ChangeSetStatus, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Inputs,
-    Key, Need, ObservedStack, Operation, OperationKind, OutputRef, Refusal, ResourceChange, Seen, StackMemory,
-    StackSpec, StackState, StackStatus, Step, TemplateFacts, Waiting,
+    Action, ChangeSetStatus, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Inputs, Key, Need,
+    ObservedStack, Operation, OperationKind, OutputRef, Refusal, ResourceChange, Seen, StackMemory, StackSpec,
+    StackState, StackStatus, Step, TemplateFacts, Waiting,
 };
 use crate::sabotage::{self, Bug};
 use crate::template;
@@ -583,21 +583,5 @@ fn action_of(kind: OperationKind) -> Action {
         OperationKind::Clear => Action::Recreate,
         OperationKind::Delete => Action::Delete,
         OperationKind::ContinueRollback => Action::Recover,
-    }
-}
-
-/// Whether the outputs of a stack with this entry may be others afterwards.
-fn outputs_may_change(entry: &Entry) -> bool {
-    match entry.action {
-        Action::None | Action::Retain => false,
-        Action::Update | Action::Adopt => match &entry.changes {
-            Changes::None => false,
-            Changes::Known(changes) => {
-                entry.differences.contains(&Difference::Template)
-                    || changes.iter().any(|change| change.action != ChangeAction::Modify || change.is_destructive())
-            }
-            Changes::Predicted(_) | Changes::AfterApply => true,
-        },
-        _ => true,
     }
 }

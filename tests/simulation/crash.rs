@@ -79,7 +79,7 @@ fn golden() -> Vec<(&'static str, Scenario)> {
 }
 
 /// Runs every trial on two threads; returns what failed.
-fn all(trials: Vec<(String, Scenario, Option<u64>)>) -> Vec<String> {
+fn all(trials: &[(String, Scenario, Option<u64>)]) -> Vec<String> {
     let next = AtomicUsize::new(0);
     std::thread::scope(|threads| {
         let workers: Vec<_> = (0..2)
@@ -112,7 +112,7 @@ fn a_daemon_that_dies_at_any_moment_comes_to_the_same_end() {
             trials.push((format!("{name}, dead at {point} of {}", worth.polls), scenario.clone(), Some(point)));
         }
     }
-    let failed = all(trials);
+    let failed = all(&trials);
     println!("{} crash points, {} failed", total.into_inner(), failed.len());
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
@@ -131,7 +131,7 @@ fn a_mutation_whose_answer_is_lost_comes_to_the_same_end() {
         }
     }
     let count = trials.len();
-    let failed = all(trials);
+    let failed = all(&trials);
     println!("{count} lost answers, {} failed", failed.len());
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }

@@ -181,7 +181,9 @@ impl Fleet {
             Some(Glitch::Empty) => files.clear(),
             Some(Glitch::NoStacks) => files.retain(|path, _| !path.contains("/s")),
             Some(Glitch::Conflict) => {
-                if let Some(text) = files.iter_mut().find(|(path, _)| path.contains("/s") && path.ends_with(".yaml")) {
+                if let Some(text) = files.iter_mut().find(|(path, _)| {
+                    path.contains("/s") && std::path::Path::new(path).extension().is_some_and(|x| x == "yaml")
+                }) {
                     text.1.push_str("<<<<<<< HEAD\n");
                 }
             }

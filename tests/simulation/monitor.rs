@@ -47,14 +47,14 @@ impl Truth {
     pub(crate) fn executes(&self, name: &str, token: &str, change_set: &str) {
         let inputs = self.inner.lock().unwrap().computed.get(change_set).cloned();
         if let Some(inputs) = inputs {
-            self.begins(name, token, inputs);
+            self.begins(name, token, &inputs);
         }
     }
 
     /// L7: what failed for good is not begun again before its inputs change.
-    pub(crate) fn begins(&self, name: &str, token: &str, inputs: String) {
+    pub(crate) fn begins(&self, name: &str, token: &str, inputs: &str) {
         let mut inner = self.inner.lock().unwrap();
-        let before = inner.begun.insert(name.to_owned(), (token.to_owned(), inputs.clone()));
+        let before = inner.begun.insert(name.to_owned(), (token.to_owned(), inputs.to_owned()));
         let Some((earlier, same)) = before.filter(|(earlier, same)| earlier != token && *same == inputs) else {
             return;
         };

@@ -311,11 +311,11 @@ impl Run<'_> {
                 wrong.push(format!("{name} has another termination protection"));
             }
         }
-        wrong.extend(self.unwanted(&fleet, &inventory));
+        wrong.extend(Self::unwanted(&fleet, &inventory));
         wrong
     }
 
-    fn unwanted(&self, fleet: &Fleet, inventory: &Inventory) -> Vec<String> {
+    fn unwanted(fleet: &Fleet, inventory: &Inventory) -> Vec<String> {
         let live = inventory.stacks.iter().filter(|record| !record.is_deleted());
         let ours = live.filter(|record| record.state.tags.contains_key(OWNER_TAG));
         let gone = ours.filter(|record| {

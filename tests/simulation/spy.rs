@@ -53,6 +53,7 @@ impl Cloud for Spy {
 struct Door {
     inner: Arc<dyn Stacks>,
     life: Arc<Life>,
+    #[expect(clippy::option_option, reason = "not read, read and absent, read and there")]
     read: Mutex<Option<Option<StackState>>>,
 }
 
@@ -181,7 +182,7 @@ impl Stacks for Door {
         let inputs = format!("{:?}", (&request.template, shown(&request.parameters), &request.tags));
         self.journaled("CreateStack", &request.token);
         self.life.truth.same_token(&request.token, &inputs);
-        self.life.truth.begins(request.name.as_str(), &request.token, inputs);
+        self.life.truth.begins(request.name.as_str(), &request.token, &inputs);
         self.inner.create(fence, request).await
     }
     async fn create_change_set(&self, fence: Fence, request: CreateChangeSet) -> Answer<ChangeSetId> {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{ChangeAction, Replacement, ResourceChange, StackSpec, TemplateFacts};
+use crate::model::{
+    Action, ChangeAction, Changes, Difference, Entry, Replacement, ResourceChange, StackSpec, TemplateFacts,
+};
 use crate::template;
 
 /// A creation adds everything.
@@ -22,4 +24,20 @@ pub(super) fn all_added(spec: &StackSpec) -> Vec<ResourceChange> {
 /// What follows from the two templates alone.
 pub(super) fn predicted(deployed: &TemplateFacts, spec: &StackSpec) -> Vec<ResourceChange> {
     template::predict(deployed, &spec.template.facts)
+}
+
+/// Whether the outputs of a stack with this entry may be others afterwards.
+pub(super) fn outputs_may_change(entry: &Entry) -> bool {
+    match entry.action {
+        Action::None | Action::Retain => false,
+        Action::Update | Action::Adopt => match &entry.changes {
+            Changes::None => false,
+            Changes::Known(changes) => {
+                entry.differences.contains(&Difference::Template)
+                    || changes.iter().any(|change| change.action != ChangeAction::Modify || change.is_destructive())
+            }
+            Changes::Predicted(_) | Changes::AfterApply => true,
+        },
+        _ => true,
+    }
 }

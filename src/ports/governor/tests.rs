@@ -1,3 +1,5 @@
+//! What the governor promises, in virtual time.
+
 use std::pin::pin;
 use std::task::{Context as TaskContext, Waker};
 use std::time::Duration;

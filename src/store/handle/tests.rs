@@ -1,3 +1,5 @@
+//! What the store promises, crashes and damaged files included.
+
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;

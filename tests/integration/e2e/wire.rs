@@ -66,7 +66,7 @@ async fn throttled_delayed_and_unanswered_it_does_everything_once() {
     for (name, stack) in &updated {
         let history = events(&*stacks, &stack.id).await;
         let own = history.iter().filter(|event| event.resource == stack.name.as_str());
-        let updates = own.filter(|event| event.status == "UPDATE_IN_PROGRESS").count();
-        assert_eq!(updates, usize::from(stack.updated != created[name].updated), "{name}");
+        let begun = own.filter(|event| event.status == "UPDATE_IN_PROGRESS").count();
+        assert_eq!(begun, usize::from(stack.updated != created[name].updated), "{name}");
     }
 }
