@@ -13,7 +13,8 @@ pub(super) fn start(global: &Global) {
         _ => LevelFilter::DEBUG,
     };
     // The SDK and its HTTP client speak only when asked by name: what they log at debug level is bulky, and not ours.
-    let quiet = format!("{},landfast={}", LevelFilter::WARN.min(level), level);
+    // Of missing credentials it warns at length, and then fails with an error that says the same.
+    let quiet = format!("{},aws_config=error,landfast={}", LevelFilter::WARN.min(level), level);
     let filter = EnvFilter::try_from_env("LANDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start, in a test, changes nothing.
