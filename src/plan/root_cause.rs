@@ -46,9 +46,9 @@ pub fn conclude(events: &[StackEvent], complete: bool, operation: &Operation, st
             None => !tokens && event.at >= operation.started,
         })
         .collect();
-    let begin = events.iter().position(|event| {
-        is_of_stack(event, stack) && begins(operation.kind, &event.status) && ours.contains(&event)
-    });
+    let begin = events
+        .iter()
+        .position(|event| is_of_stack(event, stack) && begins(operation.kind, &event.status) && ours.contains(&event));
     let older = events.last().is_some_and(|event| event.at < operation.started);
     if begin.is_none() && !older && !complete {
         return None;

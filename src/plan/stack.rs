@@ -123,7 +123,8 @@ impl Deciding<'_> {
             return;
         }
         let by_status = sabotage::is(Bug::ConcludeByStatus) && row(state.status).standing == Standing::Steady;
-        let conclusion = if by_status { Some(Conclusion::Succeeded) } else { self.conclusion(state.id.clone(), operation) };
+        let conclusion =
+            if by_status { Some(Conclusion::Succeeded) } else { self.conclusion(state.id.clone(), operation) };
         let Some(conclusion) = conclusion else {
             return self.unknown(entry, "the events of its last operation have not been read".to_owned());
         };
@@ -547,7 +548,9 @@ impl Deciding<'_> {
     fn is_held_by_attempts(&self, entry: &mut Entry, inputs: &Digest) -> bool {
         let Some(attempts) = self.attempts(inputs) else { return false };
         let creates = matches!(entry.action, Action::Create | Action::Recreate);
-        if (!attempts.failure.transient && !sabotage::is(Bug::RetryTerminal)) || (creates && attempts.count >= CREATIONS_MAX) {
+        if (!attempts.failure.transient && !sabotage::is(Bug::RetryTerminal))
+            || (creates && attempts.count >= CREATIONS_MAX)
+        {
             let Failure { resource, reason, .. } = &attempts.failure;
             refuse(
                 entry,

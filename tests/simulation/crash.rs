@@ -56,7 +56,10 @@ fn golden() -> Vec<(&'static str, Scenario)> {
     let update = || vec![edit(300, Edit::Size(1, 5))];
     vec![
         ("creation of three stacks", scenario(&chain(), vec![], vec![])),
-        ("update that is rolled back", scenario(&chain(), update(), vec![fails("Topic", ResourceOperation::Update, 1)])),
+        (
+            "update that is rolled back",
+            scenario(&chain(), update(), vec![fails("Topic", ResourceOperation::Update, 1)]),
+        ),
         (
             "replacement of a table with a backup",
             scenario(

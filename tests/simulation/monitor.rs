@@ -55,7 +55,9 @@ impl Truth {
     pub(crate) fn begins(&self, name: &str, token: &str, inputs: String) {
         let mut inner = self.inner.lock().unwrap();
         let before = inner.begun.insert(name.to_owned(), (token.to_owned(), inputs.clone()));
-        let Some((earlier, same)) = before.filter(|(earlier, same)| earlier != token && *same == inputs) else { return };
+        let Some((earlier, same)) = before.filter(|(earlier, same)| earlier != token && *same == inputs) else {
+            return;
+        };
         drop(same);
         let failed = inner.causes.get(&earlier).is_some_and(|(_, terminal)| *terminal);
         drop(inner);
@@ -255,7 +257,9 @@ impl Checking<'_> {
         let owner = spec.key.to_string();
         let inventory = self.view.inventory();
         let twin = inventory.stacks.iter().find(|other| {
-            !other.is_deleted() && other.state.tags.get(OWNER_TAG) == Some(&owner) && other.state.name != spec.stack_name
+            !other.is_deleted()
+                && other.state.tags.get(OWNER_TAG) == Some(&owner)
+                && other.state.name != spec.stack_name
         });
         if let Some(twin) = twin {
             self.blames.push(format!("S9 once: {owner} exists already as {}", twin.state.name));

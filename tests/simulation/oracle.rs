@@ -26,7 +26,9 @@ fn spaced(seed: u64) -> Scenario {
     scenario.until = (hour + 1) * 7_200;
     // What cannot be deleted, or never ends, waits for a person.
     scenario.resources.retain(|fault| {
-        fault.operation == ResourceOperation::Create && fault.times < 3 && format!("{:?}", fault.what).contains("NotStabilized")
+        fault.operation == ResourceOperation::Create
+            && fault.times < 3
+            && format!("{:?}", fault.what).contains("NotStabilized")
     });
     scenario.windows.clear();
     scenario.fleet.policy.deletions = 50;
@@ -60,7 +62,8 @@ fn what_goes_wrong_changes_neither_the_end_nor_what_is_deleted() {
                     calm.calls.clear();
                     calm.resources.clear();
                     calm.events.retain(|(_, event)| matches!(event, Event::Edit { .. }));
-                    let run = |scenario: &Scenario| play(scenario).unwrap_or_else(|why| panic!("{}", report(scenario, &why)));
+                    let run =
+                        |scenario: &Scenario| play(scenario).unwrap_or_else(|why| panic!("{}", report(scenario, &why)));
                     let (faulty, calm) = (run(&faulty), run(&calm));
                     assert_eq!(masked(faulty.end.as_ref()), masked(calm.end.as_ref()), "seed {seed}");
                     assert_eq!(faulty.deleted, calm.deleted, "seed {seed}: deletions of healthy stacks");

@@ -212,7 +212,8 @@ fn steady(same: bool) -> Case {
 /// P4: whatever begins an operation finds what it depends on ready.
 fn in_order(plan: &Plan) {
     for entry in plan.entries.values() {
-        let begins = entry.step.as_ref().is_some_and(|step| matches!(step.action, Do::Create { .. } | Do::Execute { .. }));
+        let begins =
+            entry.step.as_ref().is_some_and(|step| matches!(step.action, Do::Create { .. } | Do::Execute { .. }));
         let ready = |key: &Key| plan.entries.get(key).is_none_or(|entry| entry.ready);
         assert!(!begins || entry.depends_on.iter().all(ready), "P4: {entry:?}");
     }
@@ -289,9 +290,11 @@ fn follows(status: StackStatus) -> (Action, &'static str) {
         | S::UpdateRollbackCompleteCleanupInProgress
         | S::ImportInProgress
         | S::ImportRollbackInProgress => (Action::MayUpdate, "waits"),
-        S::CreateComplete | S::UpdateComplete | S::UpdateRollbackComplete | S::ImportComplete | S::ImportRollbackComplete => {
-            (Action::Update, "prepare")
-        }
+        S::CreateComplete
+        | S::UpdateComplete
+        | S::UpdateRollbackComplete
+        | S::ImportComplete
+        | S::ImportRollbackComplete => (Action::Update, "prepare"),
         S::CreateFailed | S::RollbackFailed | S::RollbackComplete | S::ReviewInProgress => (Action::Recreate, "clear"),
         S::DeleteComplete => (Action::Create, "create"),
         S::UpdateRollbackFailed => (Action::Recover, "continue-rollback"),
@@ -303,8 +306,7 @@ fn follows(status: StackStatus) -> (Action, &'static str) {
 fn every_row_of_the_status_table_has_its_consequence() {
     let desired = desired(apply_all());
     for known in &ROWS {
-        let case =
-            Case::Present { status: known.status, owner: Owner::Ours, same: false, memory: Remembered::Nothing };
+        let case = Case::Present { status: known.status, owner: Owner::Ours, same: false, memory: Remembered::Nothing };
         let (plan, _) = Small::new(&desired, [case, steady(true)]).plan();
         let entry = plan.entries.values().next().unwrap();
         let what = match &entry.step {

@@ -182,7 +182,9 @@ impl Rig {
                 }
             }
         };
-        clock.drive(run).unwrap_or_else(|| Err("L6 deadlines: everything waits for something that is not a timer".to_owned()))
+        clock
+            .drive(run)
+            .unwrap_or_else(|| Err("L6 deadlines: everything waits for something that is not a timer".to_owned()))
     }
 }
 

@@ -300,7 +300,8 @@ impl Run<'_> {
                 }
             }
             let owner = format!("{}/stack/s{number}", environment(*number));
-            let tags = [(OWNER_TAG, Some(owner)), ("Edition", Some(unit.tag.to_string())), ("Team", Some("core".to_owned()))];
+            let tags =
+                [(OWNER_TAG, Some(owner)), ("Edition", Some(unit.tag.to_string())), ("Team", Some("core".to_owned()))];
             for (tag, value) in tags {
                 if state.tags.get(tag) != value.as_ref() {
                     wrong.push(format!("{name} has another tag {tag}"));
@@ -362,9 +363,10 @@ impl Run<'_> {
         let mut lines = Vec::new();
         let cx = self.rig.cx.clone();
         for environment in desired.environments.values() {
-            let looked = self.rig.clock.drive(async {
-                cx.timeout(Duration::from_mins(10), controller.glance(&desired, environment)).await
-            });
+            let looked = self
+                .rig
+                .clock
+                .drive(async { cx.timeout(Duration::from_mins(10), controller.glance(&desired, environment)).await });
             let Some(Some(Ok(looked))) = looked else {
                 lines.push(format!("{} could not be looked at", environment.name));
                 continue;
@@ -451,9 +453,13 @@ fn line(call: &landfast::sim::Call) -> String {
     let answer = call.class.map_or("ok".to_owned(), |class| format!("{class:?}"));
     let applied = if call.mutating && call.applied { " applied" } else { "" };
     let revision = call.fence.map_or(String::new(), |fence| format!(" e{} r{}", fence.epoch, fence.revision));
-    format!("{:>5} {} {} {target}{revision} {answer}{applied}", call.index, call.at.strftime("%H:%M:%S"), call.operation)
+    format!(
+        "{:>5} {} {} {target}{revision} {answer}{applied}",
+        call.index,
+        call.at.strftime("%H:%M:%S"),
+        call.operation
+    )
 }
 
 /// The faults that may be injected by index, one at a time, for mutating calls.
 pub(crate) const LOST: [Fault; 3] = [Fault::ErrorAfter, Fault::HangAfter, Fault::ErrorBefore];
-

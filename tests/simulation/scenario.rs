@@ -228,8 +228,10 @@ impl Scenario {
             for _ in 0..rng.random_range(0..3) {
                 let from = rng.random_range(0..self.until);
                 let until = from + rng.random_range(10..1_200);
-                let all = ["DescribeStacks", "ExecuteChangeSet", "DescribeStackEvents", "CreateStack", "ListChangeSets"];
-                let operations = if rng.random() { Vec::new() } else { vec![all[rng.random_range(0..all.len())].to_owned()] };
+                let all =
+                    ["DescribeStacks", "ExecuteChangeSet", "DescribeStackEvents", "CreateStack", "ListChangeSets"];
+                let operations =
+                    if rng.random() { Vec::new() } else { vec![all[rng.random_range(0..all.len())].to_owned()] };
                 self.windows.push(Window {
                     from: Duration::from_secs(from),
                     until: Duration::from_secs(until),
@@ -278,8 +280,7 @@ impl Scenario {
 }
 
 fn fleet(rng: &mut impl Rng, swarm: &mut Swarm) -> Fleet {
-    let (second, exports, secrets, stateful, adopt) =
-        (swarm.has(), swarm.has(), swarm.has(), swarm.has(), swarm.has());
+    let (second, exports, secrets, stateful, adopt) = (swarm.has(), swarm.has(), swarm.has(), swarm.has(), swarm.has());
     let mut units: BTreeMap<u8, Unit> = BTreeMap::new();
     let count = rng.random_range(1..SECOND);
     let numbers = (0..count).chain(if second { SECOND..rng.random_range(SECOND + 1..SECOND + 3) } else { 0..0 });
@@ -305,12 +306,8 @@ fn fleet(rng: &mut impl Rng, swarm: &mut Swarm) -> Fleet {
         units.insert(number, unit);
     }
     let prune = [Prune::Always, Prune::Always, Prune::Always, Prune::Confirm, Prune::Never][rng.random_range(0..5)];
-    let policy = Policy {
-        prune,
-        observe: false,
-        deletions: if rng.random_bool(0.7) { 50 } else { 1 },
-        replace: rng.random(),
-    };
+    let policy =
+        Policy { prune, observe: false, deletions: if rng.random_bool(0.7) { 50 } else { 1 }, replace: rng.random() };
     Fleet { units, policy }
 }
 

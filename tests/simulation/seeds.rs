@@ -36,9 +36,9 @@ pub(crate) fn report(scenario: &Scenario, failure: &Failure) -> String {
 /// Plays one again: `SIM_SEED` names it by its seed, `SIM_FILE` by the file that it was kept in.
 #[test]
 fn replay() {
-    let kept = std::env::var("SIM_FILE").ok().map(|file| {
-        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
-    });
+    let kept = std::env::var("SIM_FILE")
+        .ok()
+        .map(|file| serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap());
     let Some(scenario) = kept.or_else(|| number("SIM_SEED").map(Scenario::from_seed)) else { return };
     if let Err(failure) = play(&scenario) {
         let (scenario, failure) = shrink(scenario, *failure, SHRINKING);

@@ -117,7 +117,9 @@ impl Door {
             Some(Some(_)) if absent => {
                 truth.blame(format!("S10 unknown: {operation} of {target}, which was read and exists"));
             }
-            Some(None) => truth.blame(format!("S5 fresh evidence: {operation} of {target}, which was read and is gone")),
+            Some(None) => {
+                truth.blame(format!("S5 fresh evidence: {operation} of {target}, which was read and is gone"))
+            }
             Some(Some(state)) => {
                 let busy = state.status.is_in_progress();
                 if busy && operation != "CancelUpdateStack" {
