@@ -1,28 +1,27 @@
 //! What a desired stack needs.
 
 mod attempts;
+mod dependencies;
 mod forecast;
+mod update;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use self::forecast::{all_added, outputs_may_change, predicted};
+use self::forecast::all_added;
+use self::update::preparing;
 use super::diff::differences;
-use super::names::{change_set, owner, token};
+use super::guard;
+use super::names::{owner, token};
 use super::planner::{Planner, refuse};
-use super::resolve::{Lookup, Resolved, resolve, spec_digest};
-use super::root_cause::failure;
+use super::resolve::spec_digest;
 use super::standing::{Standing, row};
-use super::{exports, guard};
 use crate::model::{
-    Action, ChangeSetStatus, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Inputs, Key, Need,
-    ObservedStack, Operation, OperationKind, OutputRef, Refusal, ResourceChange, Seen, StackMemory, StackSpec,
-    StackState, StackStatus, Step, TemplateFacts, Waiting,
+    Action, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Need, ObservedStack, Operation,
+    OperationKind, Refusal, Seen, StackMemory, StackSpec, StackState, StackStatus, Step, TemplateFacts, Waiting,
 };
 use crate::sabotage::{self, Bug};
-use crate::template;
 
 /// Decides on one desired stack. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
@@ -319,136 +318,6 @@ impl Deciding<'_> {
         }
     }
 
-    /// Its inputs differ: the way to an update, as far as it is open. Where nothing that it refers to will change, its
-    /// change set is made and judged while its dependencies are still at work.
-    fn change(&self, entry: &mut Entry, stack: &ObservedStack, deployed: &TemplateFacts, resolved: &Resolved) {
-        if !resolved.pending.is_empty() || (resolved.uncertain && !self.dependencies_ready()) {
-            entry.changes = Changes::AfterApply;
-            self.waits_for_dependencies(entry, resolved);
-            return;
-        }
-        entry.changes = Changes::Predicted(predicted(deployed, self.spec));
-        if exports::in_use(self.planner, self.spec, stack, deployed, entry)
-            || self.is_held_by_attempts(entry, &resolved.inputs.digest)
-        {
-            return;
-        }
-        self.update(entry, stack, &resolved.inputs);
-        let prepares = entry.step.as_ref().is_some_and(|step| preparing(&step.action));
-        if self.waits_for_dependencies(entry, resolved) && !prepares {
-            entry.step = None;
-        }
-    }
-
-    /// Termination protection and the stack policy: settings of the stack, and not part of an update.
-    fn protection(&self, stack: &ObservedStack) -> Result<Option<(Difference, Do)>, String> {
-        let state = &stack.state;
-        let on = self.spec.termination_protection;
-        if state.termination_protection != on {
-            return Ok(Some((Difference::TerminationProtection { to: on }, Do::Protect { on })));
-        }
-        let Some(body) = &self.spec.stack_policy else { return Ok(None) };
-        let known = self.memory.stack_policy.as_ref().filter(|(version, _)| *version == state.version());
-        let deployed = match (known, &stack.stack_policy) {
-            (Some((_, digest)), _) => digest.clone(),
-            (None, Some(Seen::Present(digest))) => Some(digest.clone()),
-            (None, Some(Seen::Absent)) => None,
-            (None, Some(Seen::Unknown(why))) => return Err(format!("its stack policy could not be read: {why}")),
-            (None, None) => {
-                self.planner.need(Need::StackPolicy(self.spec.address(), state.id.clone()));
-                return Err("its stack policy has not been read".to_owned());
-            }
-        };
-        if deployed.as_ref() == Some(&template::json_digest(body)) {
-            return Ok(None);
-        }
-        Ok(Some((Difference::StackPolicy, Do::SetPolicy { body: Arc::clone(body) })))
-    }
-
-    fn collect_change_sets(&self, entry: &mut Entry, state: &StackState) {
-        if !self.memory.change_sets.is_empty() {
-            let names = self.memory.change_sets.clone();
-            entry.step = Some(self.step(expect(state), Do::Discard { names }));
-        }
-    }
-
-    /// The way to an update: change set made, read, judged, executed.
-    fn update(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Arc<Inputs>) {
-        let state = &stack.state;
-        let version = state.version();
-        guard::template_size(self.spec, inputs, entry);
-        let Some(name) = change_set(&inputs.digest, &version) else { return };
-        if !entry.refused.is_empty() || guard::is_observed_only(self.planner.input.environment) {
-            return;
-        }
-        let Some(sets) = &stack.change_sets else {
-            self.planner.need(Need::ChangeSets(self.spec.address(), state.id.clone(), Some(name)));
-            return Self::unknown(entry, "its change sets have not been listed".to_owned());
-        };
-        let superseded: BTreeSet<_> = match &sets.all {
-            Seen::Unknown(why) => return Self::unknown(entry, format!("its change sets could not be listed: {why}")),
-            Seen::Absent => BTreeSet::new(),
-            Seen::Present(all) => all
-                .iter()
-                .map(|set| set.name.clone())
-                .filter(|other| other.as_str().starts_with(super::change_set_prefix()) && *other != name)
-                .collect(),
-        };
-        if !superseded.is_empty() {
-            entry.step = Some(self.step(expect(state), Do::Discard { names: superseded }));
-            return;
-        }
-        match &sets.described {
-            None | Some(Seen::Absent) => {
-                let inputs = Arc::clone(inputs);
-                entry.step = Some(self.step(expect(state), Do::Prepare { inputs, name }));
-            }
-            Some(Seen::Unknown(why)) => Self::unknown(entry, format!("its change set could not be read: {why}")),
-            Some(Seen::Present(set)) => match &set.status {
-                ChangeSetStatus::Creating => entry.waiting.push(Waiting::ChangeSet { name: name.to_string() }),
-                ChangeSetStatus::Spent => {
-                    entry.step = Some(self.step(expect(state), Do::Discard { names: [name].into() }));
-                }
-                ChangeSetStatus::Empty => self.settle(entry, stack, inputs),
-                ChangeSetStatus::Failed(reason) => {
-                    let failure = failure(state.name.as_str(), "AWS::CloudFormation::Stack", reason);
-                    let inputs = inputs.digest.clone();
-                    entry.step = Some(self.step(Expect::Nothing, Do::Reject { inputs, failure }));
-                }
-                ChangeSetStatus::Available => {
-                    entry.changes = Changes::Known(set.changes.clone());
-                    let token = token(&self.spec.key, "execute", &set.id);
-                    let mut step = self.step(
-                        expect(state),
-                        Do::Execute {
-                            change_set: set.id.clone(),
-                            token,
-                            inputs: inputs.digest.clone(),
-                            no_echo: inputs.no_echo.clone(),
-                        },
-                    );
-                    let environment = self.planner.input.environment;
-                    let lost = |change: &&ResourceChange| guard::is_lost(environment, change);
-                    let destroyed = set.changes.iter().filter(lost).count();
-                    step.cost = (1, u32::try_from(destroyed).unwrap_or(u32::MAX), 0);
-                    entry.step = Some(step);
-                    guard::replacements(self.planner, self.spec, stack, &self.spec_digest(), entry);
-                }
-            },
-        }
-    }
-
-    /// AWS says that the inputs change nothing: the stack is as desired, whatever the texts look like.
-    fn settle(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Arc<Inputs>) {
-        entry.action = Action::None;
-        entry.changes = Changes::None;
-        entry.differences.clear();
-        entry.ready = true;
-        let version = stack.state.version();
-        let (inputs, no_echo) = (inputs.digest.clone(), inputs.no_echo.clone());
-        entry.step = Some(self.step(Expect::Nothing, Do::Settle { version, inputs, no_echo }));
-    }
-
     // ---- what all of them ask ----
 
     /// Ours, or to be adopted. Refuses otherwise (invariant S1).
@@ -498,70 +367,6 @@ impl Deciding<'_> {
             }
         }
     }
-
-    fn resolve(&self) -> Resolved {
-        let input = self.planner.input;
-        resolve(input.environment, self.spec, &input.memory.fingerprint_key, &|reference| self.lookup(reference))
-    }
-
-    /// An output of another stack, and how far it can be relied on.
-    fn lookup(&self, reference: &OutputRef) -> Lookup {
-        let input = self.planner.input;
-        let home = input.desired.environments.get(&reference.stack.environment);
-        let Some(spec) = home.and_then(|home| home.stacks.get(&reference.stack)) else { return Lookup::Pending };
-        let address = spec.address();
-        if !input.observation.listings.contains_key(&address.scope) {
-            self.planner.need(Need::Listing(address.scope.clone()));
-        }
-        let Seen::Present(stack) = input.observation.stack(&address) else { return Lookup::Pending };
-        if row(stack.state.status).standing != Standing::Steady {
-            return Lookup::Pending;
-        }
-        let Some(output) = stack.state.outputs.get(&reference.output) else { return Lookup::Pending };
-        match self.planner.entries.get(&reference.stack) {
-            Some(entry) if outputs_may_change(entry) => Lookup::MayChange(output.value.clone()),
-            _ => Lookup::Known(output.value.clone()),
-        }
-    }
-
-    fn dependencies_ready(&self) -> bool {
-        self.unready().is_empty()
-    }
-
-    fn unready(&self) -> BTreeSet<Key> {
-        self.spec.depends_on.iter().filter(|key| !self.is_ready(key)).cloned().collect()
-    }
-
-    fn is_ready(&self, key: &Key) -> bool {
-        if let Some(entry) = self.planner.entries.get(key) {
-            // It may be waiting for *us* to stop importing an export of its: then it is as ready as it will get.
-            let waits_for_us = entry.waiting.iter().any(|waiting| {
-                matches!(waiting, Waiting::Dependency { objects } if objects.contains(&self.spec.key.to_string()))
-            });
-            return entry.ready || waits_for_us;
-        }
-        // In another environment: at rest is all that can be asked of it here.
-        let home = self.planner.input.desired.environments.get(&key.environment);
-        home.and_then(|home| home.stacks.get(key)).is_some_and(|spec| {
-            let seen = self.planner.input.observation.stack(&spec.address());
-            seen.present().is_some_and(|stack| row(stack.state.status).standing == Standing::Steady)
-        })
-    }
-
-    fn waits_for_dependencies(&self, entry: &mut Entry, resolved: &Resolved) -> bool {
-        let unready = self.unready();
-        if unready.is_empty() && resolved.pending.is_empty() {
-            return false;
-        }
-        let objects = if unready.is_empty() { &self.spec.depends_on } else { &unready };
-        entry.waiting.push(Waiting::Dependency { objects: objects.iter().map(ToString::to_string).collect() });
-        true
-    }
-}
-
-/// Steps on the way to an update that change no stack.
-fn preparing(action: &Do) -> bool {
-    matches!(action, Do::Prepare { .. } | Do::Discard { .. } | Do::Settle { .. } | Do::Reject { .. })
 }
 
 fn stuck(state: &StackState, meaning: &str, asks: &str) -> Refusal {

@@ -180,13 +180,15 @@ impl Checking<'_> {
             self.blames.push(format!("S6 single writer: epoch {} after {}", fence.epoch, self.inner.epoch));
         }
         self.inner.epoch = self.inner.epoch.max(fence.epoch);
-        if matches!(self.call.operation, "CreateStack" | "ExecuteChangeSet" | "DeleteStack") {
+        // A loop shows in what is made and taken back as well as in what is carried out.
+        let counted = ["CreateStack", "CreateChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "DeleteStack"];
+        if counted.contains(&self.call.operation) {
             let name = self.call.target.split('/').nth(1).unwrap_or(&self.call.target).to_owned();
             let starts = self.inner.starts.entry(name.clone()).or_default();
             starts.push(self.call.at);
             let hour = self.call.at.saturating_sub(jiff::SignedDuration::from_hours(1)).unwrap();
             starts.retain(|at| *at > hour);
-            if starts.len() > 40 {
+            if starts.len() > 80 {
                 self.blames.push(format!("L5 calls: {} operations on {name} within an hour", starts.len()));
             }
         }

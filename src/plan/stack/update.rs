@@ -1,0 +1,159 @@
+//! The way to an update: change set made, read, judged, executed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::forecast::predicted;
+use super::{Deciding, expect};
+use crate::model::{
+    Action, ChangeSetStatus, Changes, Difference, Do, Entry, Expect, Inputs, Need, ObservedStack, ResourceChange, Seen,
+    StackState, TemplateFacts, Waiting,
+};
+use crate::plan::names::{change_set, change_set_prefix, token};
+use crate::plan::resolve::Resolved;
+use crate::plan::root_cause::failure;
+use crate::plan::{exports, guard};
+use crate::template;
+
+impl Deciding<'_> {
+    /// Its inputs differ: the way to an update, as far as it is open. Where nothing that it refers to will change, its
+    /// change set is made and judged while its dependencies are still at work.
+    pub(super) fn change(
+        &self,
+        entry: &mut Entry,
+        stack: &ObservedStack,
+        deployed: &TemplateFacts,
+        resolved: &Resolved,
+    ) {
+        if !resolved.pending.is_empty() || (resolved.uncertain && !self.dependencies_ready()) {
+            entry.changes = Changes::AfterApply;
+            self.waits_for_dependencies(entry, resolved);
+            return;
+        }
+        entry.changes = Changes::Predicted(predicted(deployed, self.spec));
+        if exports::in_use(self.planner, self.spec, stack, deployed, entry)
+            || self.is_held_by_attempts(entry, &resolved.inputs.digest)
+        {
+            return;
+        }
+        self.update(entry, stack, &resolved.inputs);
+        let prepares = entry.step.as_ref().is_some_and(|step| preparing(&step.action));
+        if self.waits_for_dependencies(entry, resolved) && !prepares {
+            entry.step = None;
+        }
+    }
+
+    /// Termination protection and the stack policy: settings of the stack, and not part of an update.
+    pub(super) fn protection(&self, stack: &ObservedStack) -> Result<Option<(Difference, Do)>, String> {
+        let state = &stack.state;
+        let on = self.spec.termination_protection;
+        if state.termination_protection != on {
+            return Ok(Some((Difference::TerminationProtection { to: on }, Do::Protect { on })));
+        }
+        let Some(body) = &self.spec.stack_policy else { return Ok(None) };
+        let known = self.memory.stack_policy.as_ref().filter(|(version, _)| *version == state.version());
+        let deployed = match (known, &stack.stack_policy) {
+            (Some((_, digest)), _) => digest.clone(),
+            (None, Some(Seen::Present(digest))) => Some(digest.clone()),
+            (None, Some(Seen::Absent)) => None,
+            (None, Some(Seen::Unknown(why))) => return Err(format!("its stack policy could not be read: {why}")),
+            (None, None) => {
+                self.planner.need(Need::StackPolicy(self.spec.address(), state.id.clone()));
+                return Err("its stack policy has not been read".to_owned());
+            }
+        };
+        if deployed.as_ref() == Some(&template::json_digest(body)) {
+            return Ok(None);
+        }
+        Ok(Some((Difference::StackPolicy, Do::SetPolicy { body: Arc::clone(body) })))
+    }
+
+    pub(super) fn collect_change_sets(&self, entry: &mut Entry, state: &StackState) {
+        if !self.memory.change_sets.is_empty() {
+            let names = self.memory.change_sets.clone();
+            entry.step = Some(self.step(expect(state), Do::Discard { names }));
+        }
+    }
+
+    /// The way to an update: change set made, read, judged, executed.
+    pub(super) fn update(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Arc<Inputs>) {
+        let state = &stack.state;
+        let version = state.version();
+        guard::template_size(self.spec, inputs, entry);
+        let Some(name) = change_set(&inputs.digest, &version) else { return };
+        if !entry.refused.is_empty() || guard::is_observed_only(self.planner.input.environment) {
+            return;
+        }
+        let Some(sets) = &stack.change_sets else {
+            self.planner.need(Need::ChangeSets(self.spec.address(), state.id.clone(), Some(name)));
+            return Self::unknown(entry, "its change sets have not been listed".to_owned());
+        };
+        let superseded: BTreeSet<_> = match &sets.all {
+            Seen::Unknown(why) => return Self::unknown(entry, format!("its change sets could not be listed: {why}")),
+            Seen::Absent => BTreeSet::new(),
+            Seen::Present(all) => all
+                .iter()
+                .map(|set| set.name.clone())
+                .filter(|other| other.as_str().starts_with(change_set_prefix()) && *other != name)
+                .collect(),
+        };
+        if !superseded.is_empty() {
+            entry.step = Some(self.step(expect(state), Do::Discard { names: superseded }));
+            return;
+        }
+        match &sets.described {
+            None | Some(Seen::Absent) => {
+                let inputs = Arc::clone(inputs);
+                entry.step = Some(self.step(expect(state), Do::Prepare { inputs, name }));
+            }
+            Some(Seen::Unknown(why)) => Self::unknown(entry, format!("its change set could not be read: {why}")),
+            Some(Seen::Present(set)) => match &set.status {
+                ChangeSetStatus::Creating => entry.waiting.push(Waiting::ChangeSet { name: name.to_string() }),
+                ChangeSetStatus::Spent => {
+                    entry.step = Some(self.step(expect(state), Do::Discard { names: [name].into() }));
+                }
+                ChangeSetStatus::Empty => self.settle(entry, stack, inputs),
+                ChangeSetStatus::Failed(reason) => {
+                    let failure = failure(state.name.as_str(), "AWS::CloudFormation::Stack", reason);
+                    let inputs = inputs.digest.clone();
+                    entry.step = Some(self.step(Expect::Nothing, Do::Reject { inputs, failure }));
+                }
+                ChangeSetStatus::Available => {
+                    entry.changes = Changes::Known(set.changes.clone());
+                    let token = token(&self.spec.key, "execute", &set.id);
+                    let mut step = self.step(
+                        expect(state),
+                        Do::Execute {
+                            change_set: set.id.clone(),
+                            token,
+                            inputs: inputs.digest.clone(),
+                            no_echo: inputs.no_echo.clone(),
+                        },
+                    );
+                    let environment = self.planner.input.environment;
+                    let lost = |change: &&ResourceChange| guard::is_lost(environment, change);
+                    let destroyed = set.changes.iter().filter(lost).count();
+                    step.cost = (1, u32::try_from(destroyed).unwrap_or(u32::MAX), 0);
+                    entry.step = Some(step);
+                    guard::replacements(self.planner, self.spec, stack, &self.spec_digest(), entry);
+                }
+            },
+        }
+    }
+
+    /// AWS says that the inputs change nothing: the stack is as desired, whatever the texts look like.
+    pub(super) fn settle(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Arc<Inputs>) {
+        entry.action = Action::None;
+        entry.changes = Changes::None;
+        entry.differences.clear();
+        entry.ready = true;
+        let version = stack.state.version();
+        let (inputs, no_echo) = (inputs.digest.clone(), inputs.no_echo.clone());
+        entry.step = Some(self.step(Expect::Nothing, Do::Settle { version, inputs, no_echo }));
+    }
+}
+
+/// Steps on the way to an update that change no stack.
+pub(super) fn preparing(action: &Do) -> bool {
+    matches!(action, Do::Prepare { .. } | Do::Discard { .. } | Do::Settle { .. } | Do::Reject { .. })
+}
