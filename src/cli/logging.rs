@@ -4,6 +4,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::args::{Global, LogFormat};
+use crate::aws;
 
 /// Starts logging. The filter of `LANDFAST_LOG` wins over `-v`.
 pub(super) fn start(global: &Global) {
@@ -13,8 +14,7 @@ pub(super) fn start(global: &Global) {
         _ => LevelFilter::DEBUG,
     };
     // The SDK and its HTTP client speak only when asked by name: what they log at debug level is bulky, and not ours.
-    // Of missing credentials it warns at length, and then fails with an error that says the same.
-    let quiet = format!("{},aws_config=error,landfast={}", LevelFilter::WARN.min(level), level);
+    let quiet = format!("{},{},landfast={}", LevelFilter::WARN.min(level), aws::QUIET_LOGS, level);
     let filter = EnvFilter::try_from_env("LANDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start, in a test, changes nothing.

@@ -3,7 +3,7 @@
 //! A preview takes only steps that change no stack: it has AWS compute change sets, reads them, and removes them again.
 //! A stack that does not exist yet is previewed from its template, because a change set for it would leave a shell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -12,7 +12,7 @@ use futures_util::stream::iter;
 use super::look::Looked;
 use super::{Controller, cadence};
 use crate::execute::Outcome;
-use crate::model::{ChangeSetName, Desired, Do, Environment, Expect, Key, Step, Waiting};
+use crate::model::{Desired, Do, Environment, Expect, Memory, Step, Waiting};
 use crate::plan::Goal;
 use crate::store::StoreError;
 
@@ -26,8 +26,6 @@ const AT_ONCE: usize = 16;
 pub struct Preview {
     /// What was seen, and what follows.
     pub looked: Looked,
-    /// Change sets that were made for it, by object.
-    made: BTreeMap<Key, (Step, BTreeSet<ChangeSetName>)>,
 }
 
 /// Previews an environment. Change sets stay until [`Preview::clean`]; a plan that is then applied uses them.
@@ -37,24 +35,17 @@ pub async fn preview(
     environment: &Environment,
     goal: Goal,
 ) -> Result<Preview, StoreError> {
-    let mut made: BTreeMap<Key, (Step, BTreeSet<ChangeSetName>)> = BTreeMap::new();
     let began = controller.cx.elapsed();
     controller.gate.loaded(desired.revision.sequence);
     loop {
         let looked = controller.look(desired, environment, goal, &BTreeSet::new(), None).await?;
         let steps: Vec<Step> = looked.plan.entries.values().filter_map(preparation).collect();
-        for step in &steps {
-            if let Do::Prepare { name, .. } = &step.action {
-                let (_, names) = made.entry(step.key.clone()).or_insert_with(|| (step.clone(), BTreeSet::new()));
-                names.insert(name.clone());
-            }
-        }
         let waits = looked.plan.entries.values().flat_map(|entry| &entry.waiting);
         let computing = waits.into_iter().any(|waiting| matches!(waiting, Waiting::ChangeSet { .. }));
         let late = controller.cx.elapsed().saturating_sub(began) > WITHIN;
         if late || (steps.is_empty() && !computing) || !controller.gate.is_open() {
             controller.store.flush()?;
-            return Ok(Preview { looked, made });
+            return Ok(Preview { looked });
         }
         let role = environment.role.as_ref();
         let outcomes: Vec<Outcome> =
@@ -91,17 +82,34 @@ fn preparation(entry: &crate::model::Entry) -> Option<Step> {
 }
 
 impl Preview {
-    /// Removes the change sets that were made for it. What cannot be removed now is remembered, and removed by whoever
-    /// looks next.
+    /// Removes the change sets that were made for it, and those that an earlier one has left behind because it was
+    /// killed: they were written down before they were made. What cannot be removed now is removed by whoever looks next.
     pub async fn clean(&self, controller: &Controller, environment: &Environment) -> Vec<Outcome> {
-        let steps: Vec<Step> = self
-            .made
-            .values()
-            .map(|(step, names)| Step { action: Do::Discard { names: names.clone() }, ..step.clone() })
-            .filter(|step| matches!(step.expect, Expect::Stack(..)))
-            .collect();
+        let steps = match controller.store.memory(&environment.name) {
+            Ok(memory) => self.leftovers(&memory),
+            Err(error) => return vec![Outcome::NotJournaled(error)],
+        };
         let role = environment.role.as_ref();
         let outcomes = iter(&steps).map(|step| controller.executor.take(step, role)).buffered(AT_ONCE);
         outcomes.filter(|outcome| std::future::ready(!outcome.is_done())).collect().await
+    }
+
+    fn leftovers(&self, memory: &Memory) -> Vec<Step> {
+        let Looked { observation, plan, .. } = &self.looked;
+        let left = memory.stacks.iter().filter(|(_, memory)| !memory.change_sets.is_empty());
+        let steps = left.filter_map(|(key, memory)| {
+            let address = plan.entries.get(key)?.address.clone();
+            let state = &observation.stacks.get(&address)?.state;
+            Some(Step {
+                key: key.clone(),
+                expect: Expect::Stack(state.version(), state.status),
+                address,
+                revision: plan.revision.sequence,
+                cost: (0, 0, 0),
+                depends_on: memory.depends_on.clone(),
+                action: Do::Discard { names: memory.change_sets.clone() },
+            })
+        });
+        steps.collect()
     }
 }

@@ -14,6 +14,7 @@
 mod crash;
 mod determinism;
 mod fleet;
+mod isolation;
 mod monitor;
 mod oracle;
 mod planner;
