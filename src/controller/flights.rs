@@ -30,6 +30,8 @@ pub(super) struct Flights<'a> {
     landed: Vec<Landed>,
     /// Until when (on the clock that never goes back), and how often in a row.
     cooling: BTreeMap<Key, (Duration, u32)>,
+    /// What was last done to each object. Done once more it is a sign that reads lag behind, and not to be hurried.
+    last: BTreeMap<Key, String>,
 }
 
 impl<'a> Flights<'a> {
@@ -51,7 +53,7 @@ impl<'a> Flights<'a> {
         take: impl FnOnce(Step) -> BoxFuture<'a, Landed>,
     ) -> bool {
         let cooling = self.cooling.get(&step.key).is_some_and(|(until, _)| now < *until);
-        if cooling || self.busy.contains(&step.key) {
+        if (cooling && step.action.mutates()) || self.busy.contains(&step.key) {
             return false;
         }
         self.busy.insert(step.key.clone());
@@ -88,12 +90,18 @@ impl<'a> Flights<'a> {
         }
     }
 
-    /// Takes what has landed. Objects whose step did not go as planned cool down.
+    /// Takes what has landed. Objects whose step did not go as planned cool down, and those to which the same was done
+    /// again: AWS answered, and what it then showed was older than its answer.
     pub(super) fn take_landed(&mut self, now: Duration) -> Vec<Landed> {
         let landed = std::mem::take(&mut self.landed);
         for Landed { step, outcome } in &landed {
             self.busy.remove(&step.key);
-            if outcome.is_done() {
+            if !step.action.mutates() && outcome.is_done() {
+                continue;
+            }
+            let what = step.action.identity();
+            let repeated = self.last.insert(step.key.clone(), what.clone()).is_some_and(|last| last == what);
+            if outcome.is_done() && !repeated {
                 self.cooling.remove(&step.key);
             } else {
                 let (_, before) = self.cooling.get(&step.key).copied().unwrap_or_default();

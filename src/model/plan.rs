@@ -459,6 +459,24 @@ impl Do {
         }
     }
 
+    /// The verb and what it is done with: equal for the same step taken twice, different for any other.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let with = match self {
+            Self::Create { token, .. }
+            | Self::Execute { token, .. }
+            | Self::Delete { token, .. }
+            | Self::Cancel { token }
+            | Self::ContinueRollback { token } => token.clone(),
+            Self::Prepare { name, .. } => name.to_string(),
+            Self::Discard { names } => names.iter().map(ChangeSetName::as_str).collect::<Vec<_>>().join(","),
+            Self::Protect { on } => on.to_string(),
+            Self::SetPolicy { body } => Digest::of_bytes(body.as_bytes()).to_string(),
+            Self::Conclude { .. } | Self::Settle { .. } | Self::Reject { .. } => String::new(),
+        };
+        format!("{} {with}", self.verb())
+    }
+
     /// It calls AWS to change something.
     #[must_use]
     pub fn mutates(&self) -> bool {
