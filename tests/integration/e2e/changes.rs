@@ -90,3 +90,24 @@ async fn run_once_ends_when_everything_is_done() {
     place.run(&["run", "--once"]).exits(0);
     assert_eq!(place.recorder.counts().get("CreateStack"), Some(&12));
 }
+
+#[tokio::test]
+async fn a_daemon_deletes_what_another_process_has_approved_and_nothing_else() {
+    let Some(place) = Place::new(Duration::ZERO) else { return };
+    place.run(&["apply", "dev", "--yes"]).exits(0);
+    let mut daemon = place.start(&["run", "-v"]);
+    until("everything is ready", || ready(&daemon));
+    place.remove("monitoring");
+    until("it waits for a person", || daemon.log().contains("landfast apply dev --plan"));
+    let refused = place.run(&["apply", "dev", "--yes"]).exits(1);
+    assert!(refused.err.contains("in use by another Landfast"), "{}", refused.err);
+    place.run(&["apply", "dev", "--plan", "000000000000"]).exits(0);
+    let planned = place.run(&["plan", "dev"]).exits(2);
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(place.list().await.contains_key("monitoring"), "another plan was approved");
+    let left = place.run(&["apply", "dev", "--plan", &planned.digest()]).exits(0);
+    assert!(left.err.contains("the approval is left for it"), "{}", left.err);
+    until("it has acted", || daemon.log().contains("deletion succeeded"));
+    assert_eq!(place.list().await.len(), 11);
+    assert_eq!(daemon.terminate().0, Some(0));
+}
