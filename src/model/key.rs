@@ -5,72 +5,24 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::aws::InvalidName;
+use super::aws::{InvalidName, identifier};
 
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(std::sync::Arc<str>);
-
-        impl $name {
-            /// The name as written.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = InvalidName;
-
-            /// Lower-case letters, digits and hyphens, 1 to 63 of them, starting with a letter: what Kubernetes
-            /// calls a DNS label, and what stays legal inside a CloudFormation stack name.
-            fn from_str(text: &str) -> Result<Self, InvalidName> {
-                let legal = text.len() <= 63
-                    && text.starts_with(|c: char| c.is_ascii_lowercase())
-                    && !text.ends_with('-')
-                    && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-                if legal {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(InvalidName::new(
-                        text,
-                        "1 to 63 lower-case letters, digits and hyphens, starting with a letter",
-                    ))
-                }
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-            fn try_from(text: String) -> Result<Self, InvalidName> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0.to_string()
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-
-name! {
+identifier! {
     /// The name of an environment: `dev`.
-    EnvName
+    EnvName, "1 to 63 lower-case letters, digits and hyphens, starting with a letter", is_label
 }
-name! {
+
+identifier! {
     /// The name of an object within its environment and kind: `network`.
-    ObjectName
+    ObjectName, "1 to 63 lower-case letters, digits and hyphens, starting with a letter", is_label
+}
+
+/// What Kubernetes calls a DNS label, and what stays legal inside a CloudFormation stack name.
+fn is_label(text: &str) -> bool {
+    text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && !text.ends_with('-')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 /// What sort of object a key names. Further kinds are further variants.
