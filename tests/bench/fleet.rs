@@ -10,7 +10,7 @@ use landfast::controller::Controller;
 use landfast::manifest;
 use landfast::model::{Desired, EnvName, FileContent, Snapshot};
 use landfast::sim::{SimCloud, SimConfig};
-use landfast::store::{Disk, Store};
+use landfast::store::Store;
 
 use crate::process;
 
@@ -30,7 +30,8 @@ pub(crate) struct Fleet {
     pub(crate) clock: Virtual,
     pub(crate) cx: Context,
     pub(crate) cloud: SimCloud,
-    pub(crate) disk: Disk,
+    /// Where the journal is, as the daemon keeps it.
+    state: tempfile::TempDir,
     pub(crate) snapshot: Snapshot,
     /// What the simulated AWS takes of this process's memory, in MiB.
     pub(crate) cloud_memory: f64,
@@ -46,7 +47,7 @@ impl Fleet {
         let mut fleet = Self {
             cloud_memory: 0.0,
             cloud: SimCloud::new(cx.clone(), config),
-            disk: Disk::new(),
+            state: tempfile::tempdir().unwrap(),
             snapshot: snapshot(environments, stacks),
             clock,
             cx,
@@ -73,9 +74,9 @@ impl Fleet {
         loaded
     }
 
-    /// Starts the program on the disk.
+    /// Starts the program on the state directory.
     pub(crate) fn start(&self) -> (Controller, Desired) {
-        let store = Store::on(&self.disk, &self.cx).unwrap();
+        let store = Store::open(&self.state.path().join("journal.redb"), &self.cx).unwrap();
         let revision = store.revise(&self.snapshot.content, None).unwrap();
         let desired = manifest::load(&self.snapshot, revision).desired;
         let cloud = Arc::new(self.cloud.clone());
