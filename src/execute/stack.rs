@@ -167,8 +167,8 @@ impl Call<'_> {
                 let Some(stack) = self.stack() else { return Ok(None) };
                 for name in names {
                     match port.delete_change_set(fence, stack, name).await {
-                        // Executed or being deleted: not ours to remove any more.
-                        Err(error) if matches!(error.class, Class::Conflict | Class::NotFound) => {}
+                        // Executed or deleted. While it is being computed or executed it is in conflict, and tried again.
+                        Err(error) if error.class == Class::NotFound => {}
                         answer => answer?,
                     }
                 }

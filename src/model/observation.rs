@@ -134,8 +134,9 @@ pub enum Need {
     StackPolicy(StackAddress, StackId),
     /// The list of change sets on a stack, and one of them described, if it is there.
     ChangeSets(StackAddress, StackId, Option<ChangeSetName>),
-    /// How our operation on a stack ended.
-    Conclusion(Key, StackAddress, StackId, super::Operation),
+    /// How our operation on a stack ended. The time is that of the stack's last change, where it still exists: events
+    /// that do not reach up to it are out of date.
+    Conclusion(Key, StackAddress, StackId, Option<Timestamp>, super::Operation),
     /// Who imports an export of a stack.
     Importers(StackAddress, String),
     /// The newest backup of a resource of a stack: type and physical id.

@@ -74,9 +74,9 @@ impl Observer<'_> {
                 let sets = self.change_sets(&*port, &id, name.as_ref()).await;
                 (Some(address), Answer::ChangeSets(sets))
             }
-            Need::Conclusion(key, address, id, operation) => {
+            Need::Conclusion(key, address, id, moved, operation) => {
                 let port = self.port(&address);
-                let conclusion = self.within(read_conclusion(&*port, &id, &operation)).await;
+                let conclusion = self.within(read_conclusion(&*port, &id, moved, &operation)).await;
                 (Some(address), Answer::Conclusion(key, conclusion))
             }
             Need::Importers(address, export) => {
@@ -178,6 +178,7 @@ async fn describe(port: &dyn Stacks, id: &StackId, name: &ChangeSetName) -> Resu
 async fn read_conclusion(
     port: &dyn Stacks,
     id: &StackId,
+    moved: Option<Timestamp>,
     operation: &Operation,
 ) -> Result<Option<Conclusion>, PortError> {
     let mut events = Vec::new();
@@ -189,8 +190,16 @@ async fn read_conclusion(
         };
         events.extend(page.items);
         next = page.next;
+        if !plan::reach(&events, moved) {
+            let message = "its events do not reach up to its last change yet";
+            return Err(PortError::new(Class::Transient, "DescribeStackEvents", message));
+        }
         if let Some(conclusion) = plan::conclude(&events, next.is_none(), operation, id) {
             return Ok(Some(conclusion));
+        }
+        if next.is_none() {
+            let message = "the events of its last operation are not all there yet";
+            return Err(PortError::new(Class::Transient, "DescribeStackEvents", message));
         }
     }
     Err(endless("DescribeStackEvents"))

@@ -30,5 +30,5 @@ pub use lint::{Fault, lint};
 pub use names::{OWNER_TAG, RETAIN_TAG, change_set_prefix, owner};
 pub use order::{Cycle, order};
 pub use planner::{needs, plan};
-pub use root_cause::{conclude, failure, is_transient};
+pub use root_cause::{conclude, failure, is_transient, reach};
 pub use standing::{ROWS, Row, Standing, row};

@@ -197,8 +197,8 @@ impl Removing<'_> {
             }
             Some(Seen::Unknown(why)) => entry.waiting.push(Waiting::Unknown { why: why.to_string() }),
             None => {
-                let (key, address) = (self.key.clone(), self.address.clone());
-                self.planner.need(Need::Conclusion(key, address, state.id.clone(), operation.clone()));
+                let (key, address, moved) = (self.key.clone(), self.address.clone(), Some(state.version().moved));
+                self.planner.need(Need::Conclusion(key, address, state.id.clone(), moved, operation.clone()));
                 entry.waiting.push(Waiting::Unknown { why: "its events have not been read".to_owned() });
             }
         }

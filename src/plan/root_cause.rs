@@ -1,10 +1,12 @@
 //! How an operation of ours ended, read from the stack's events: by its own token, never by "the stack looks stable".
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::model::{Conclusion, Failure, Operation, OperationKind, StackEvent, StackId, StackStatus};
 
 /// Handler error codes after which trying again may help (AWS: CloudFormation CLI, *Handler error codes*), and the
-/// words that older resource types use instead.
-const TRANSIENT: [&str; 12] = [
+/// words that older resource types, and CloudFormation itself, use instead. A missing export may yet come.
+const TRANSIENT: [&str; 13] = [
     "HandlerErrorCode: Throttling",
     "HandlerErrorCode: ServiceInternalError",
     "HandlerErrorCode: InternalFailure",
@@ -17,7 +19,15 @@ const TRANSIENT: [&str; 12] = [
     "Internal Failure",
     "Service Unavailable",
     "timed out",
+    "No export named",
 ];
+
+/// By how much the time of a stack's change and that of its event may differ.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
+
+/// By how much the clock of whoever wrote the journal and that of AWS may differ. More than that, and AWS refuses
+/// signatures.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
 
 /// Whether trying again may help.
 #[must_use]
@@ -30,6 +40,14 @@ pub fn is_transient(reason: &str) -> bool {
 pub fn failure(resource: &str, kind: &str, reason: &str) -> Failure {
     let transient = is_transient(reason);
     Failure { resource: resource.to_owned(), kind: kind.to_owned(), reason: reason.to_owned(), transient }
+}
+
+/// Whether the events, newest first, reach up to the stack's last change: reads are eventually consistent, and events
+/// that are older than the stack say nothing about how its last operation went.
+#[must_use]
+pub fn reach(events: &[StackEvent], moved: Option<Timestamp>) -> bool {
+    let Some(moved) = moved else { return true };
+    events.first().is_some_and(|newest| newest.at >= moved.saturating_sub(TOLERANCE).unwrap_or(Timestamp::MIN))
 }
 
 /// What the events, newest first, say of `operation` on `stack`. `None`: they do not reach back far enough; read on.
@@ -49,8 +67,10 @@ pub fn conclude(events: &[StackEvent], complete: bool, operation: &Operation, st
     let begin = events
         .iter()
         .position(|event| is_of_stack(event, stack) && begins(operation.kind, &event.status) && ours.contains(&event));
-    let older = events.last().is_some_and(|event| event.at < operation.started);
-    if begin.is_none() && !older && !complete {
+    let long_before = operation.started.saturating_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN);
+    let older = events.last().is_some_and(|event| event.at < long_before);
+    // Some of it without its beginning is not all of it, even where AWS has no further page.
+    if begin.is_none() && (!ours.is_empty() || !(older || complete)) {
         return None;
     }
     let end = ours.iter().find(|event| is_of_stack(event, stack) && ends(&event.status));
@@ -198,6 +218,24 @@ mod tests {
         ]);
         let conclusion = conclude(&events, true, &operation(OperationKind::Update), &stack());
         assert_eq!(conclusion, Some(Conclusion::NotSeen));
+    }
+
+    #[test]
+    fn an_operation_whose_beginning_is_missing_has_not_been_read_as_a_whole() {
+        let events = events(&[
+            ("Topic", "CREATE_FAILED", "it is wrong", Some("ours")),
+            ("stack", "ROLLBACK_IN_PROGRESS", "", Some("ours")),
+        ]);
+        assert_eq!(conclude(&events, true, &operation(OperationKind::Create), &stack()), None);
+    }
+
+    #[test]
+    fn events_that_end_before_the_last_change_of_the_stack_are_out_of_date() {
+        let events = events(&[("stack", "CREATE_COMPLETE", "", None)]);
+        let moved = |text: &str| Some(text.parse().unwrap());
+        assert!(reach(&events, moved("2026-01-01T00:00:10Z")));
+        assert!(!reach(&events, moved("2026-01-01T00:10:00Z")));
+        assert!(!reach(&[], moved("2026-01-01T00:00:10Z")));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod update;
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use self::forecast::all_added;
 use self::update::preparing;
@@ -19,7 +19,8 @@ use super::resolve::spec_digest;
 use super::standing::{Standing, row};
 use crate::model::{
     Action, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Need, ObservedStack, Operation,
-    OperationKind, Refusal, Seen, StackMemory, StackSpec, StackState, StackStatus, Step, TemplateFacts, Waiting,
+    OperationKind, Refusal, Seen, StackId, StackMemory, StackSpec, StackState, StackStatus, Step, TemplateFacts,
+    Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -99,7 +100,7 @@ impl Deciding<'_> {
             (OperationKind::Delete | OperationKind::Clear, _) => Conclusion::Succeeded,
             // It had an id, so it was created; it is gone again because it failed with `OnFailure: DELETE`, or because
             // somebody deleted it. Its events, which outlive it, tell.
-            (OperationKind::Create, Some(id)) => match self.conclusion(id.clone(), operation) {
+            (OperationKind::Create, Some(id)) => match self.conclusion(id.clone(), None, operation) {
                 Some(conclusion) => conclusion,
                 None => return Self::unknown(entry, "the events of its last operation have not been read".to_owned()),
             },
@@ -122,8 +123,11 @@ impl Deciding<'_> {
             return;
         }
         let by_status = sabotage::is(Bug::ConcludeByStatus) && row(state.status).standing == Standing::Steady;
-        let conclusion =
-            if by_status { Some(Conclusion::Succeeded) } else { self.conclusion(state.id.clone(), operation) };
+        let conclusion = if by_status {
+            Some(Conclusion::Succeeded)
+        } else {
+            self.conclusion(state.id.clone(), Some(state.version().moved), operation)
+        };
         let Some(conclusion) = conclusion else {
             return Self::unknown(entry, "the events of its last operation have not been read".to_owned());
         };
@@ -134,7 +138,7 @@ impl Deciding<'_> {
         entry.step = Some(self.step(Expect::Nothing, Do::Conclude { conclusion, version: Some(state.version()) }));
     }
 
-    fn conclusion(&self, stack: crate::model::StackId, operation: &Operation) -> Option<Conclusion> {
+    fn conclusion(&self, stack: StackId, moved: Option<Timestamp>, operation: &Operation) -> Option<Conclusion> {
         match self.planner.input.observation.conclusions.get(&self.spec.key) {
             Some(Seen::Present(conclusion)) => Some(conclusion.clone()),
             Some(Seen::Absent) => Some(Conclusion::NotSeen),
@@ -144,6 +148,7 @@ impl Deciding<'_> {
                     self.spec.key.clone(),
                     self.spec.address(),
                     stack,
+                    moved,
                     operation.clone(),
                 ));
                 None
@@ -176,8 +181,10 @@ impl Deciding<'_> {
         if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {
             return;
         }
-        let attempt = self.attempts(&resolved.inputs.digest).map_or(0, |attempts| attempts.count);
-        let token = token(&self.spec.key, "create", &(&resolved.inputs.digest, attempt));
+        // What was deleted and is asked for again is another stack, also when it is made of the same.
+        let failed = self.memory.attempts.as_ref().map(|attempts| (&attempts.inputs, attempts.count, attempts.last));
+        let life = (&self.memory.healthy, failed, self.planner.input.desired.revision.sequence);
+        let token = token(&self.spec.key, "create", &(&resolved.inputs.digest, life));
         let inputs = Arc::clone(&resolved.inputs);
         entry.step = Some(self.step(
             Expect::Absent,

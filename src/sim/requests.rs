@@ -26,6 +26,13 @@ impl World {
             if token.is_some() && stack.create_token == token {
                 return Ok(stack.state.id.clone());
             }
+        } else if token.is_some()
+            && self.data.stacks.iter().any(|gone| gone.region == region && gone.create_token == token)
+        {
+            // AWS does not say for how long it remembers a token. The stricter reading is the safer one to test with.
+            let message = "A stack operation with the specified identifier already exists";
+            let error = PortError::new(Class::Conflict, "CreateStack", message);
+            return Err(error.with_code("TokenAlreadyExistsException"));
         }
         let timeout = request.timeout;
         let ix = self.take_in(region, request, token)?;

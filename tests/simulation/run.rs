@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landfast::model::{Action, Digest, StackName, StackStatus};
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
-use landfast::sim::{Fault, Inventory};
+use landfast::sim::{Call, Fault, Inventory};
 
 use crate::fleet::{CANARY, Fleet, Prune, environment, stack_name};
 use crate::rig::{RESYNC, Rig};
@@ -402,8 +402,9 @@ impl Run<'_> {
 
     fn failure(&mut self, what: Vec<String>) -> Failure {
         let audit = self.rig.cloud.audit();
-        let from = audit.len().saturating_sub(40);
-        let audit = audit[from..].iter().map(line).collect();
+        let from = audit.len().saturating_sub(20);
+        let told = |(index, call): &(usize, &Call)| call.mutating || *index >= from;
+        let audit = audit.iter().enumerate().filter(told).map(|(_, call)| line(call)).collect();
         self.rig.cloud.clear_faults();
         let plan = self.plan();
         Failure { what, audit, plan }
@@ -448,7 +449,7 @@ impl Run<'_> {
     }
 }
 
-fn line(call: &landfast::sim::Call) -> String {
+fn line(call: &Call) -> String {
     let target = call.target.split('/').nth(1).unwrap_or(&call.target);
     let answer = call.class.map_or("ok".to_owned(), |class| format!("{class:?}"));
     let applied = if call.mutating && call.applied { " applied" } else { "" };

@@ -17,7 +17,8 @@ use crate::template;
 
 impl Deciding<'_> {
     /// Its inputs differ: the way to an update, as far as it is open. Where nothing that it refers to will change, its
-    /// change set is made and judged while its dependencies are still at work.
+    /// change set is made and judged while its dependencies are still at work; not where it imports exports, which AWS
+    /// looks up when the change set is made.
     pub(super) fn change(
         &self,
         entry: &mut Entry,
@@ -25,7 +26,8 @@ impl Deciding<'_> {
         deployed: &TemplateFacts,
         resolved: &Resolved,
     ) {
-        if !resolved.pending.is_empty() || (resolved.uncertain && !self.dependencies_ready()) {
+        let uncertain = resolved.uncertain || !self.spec.template.imports.is_empty();
+        if !resolved.pending.is_empty() || (uncertain && !self.dependencies_ready()) {
             entry.changes = Changes::AfterApply;
             self.waits_for_dependencies(entry, resolved);
             return;
