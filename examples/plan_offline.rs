@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use jiff::Timestamp;
-use landfast::model::{FingerprintKey, Memory, Observation, Revision};
+use landfast::model::{FingerprintKey, Memory, Objects, Observation, Revision};
 use landfast::plan::{Goal, Input, plan};
 use landfast::{manifest, report, source};
 
@@ -22,16 +22,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     for environment in loaded.desired.environments.values() {
         // An account that was listed completely, and in which there is nothing.
         let observation = Observation {
-            at: now,
             listings: BTreeMap::from([(environment.scope.clone(), Ok(()))]),
             pages: 1,
-            stacks: BTreeMap::new(),
-            conclusions: BTreeMap::new(),
+            ..Observation::begun(now)
         };
         // Nothing is remembered either.
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([0; 32]),
-            stacks: BTreeMap::new(),
+            objects: Objects::default(),
             spent: Vec::new(),
             consent: None,
         };

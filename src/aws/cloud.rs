@@ -20,9 +20,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
-use super::stacks::Client;
+use super::{containers, health, records, secrets, stacks};
 use crate::model::{AssumeRole, Region, Scope};
-use crate::ports::{Cloud, Stacks};
+use crate::ports::{Cloud, Containers, Health, Records, Secrets, Stacks};
 
 /// A connection that is not made within this time will not be made: five seconds are several lost packets.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub struct Settings {
 }
 
 /// Clients by where they lead and by which role.
-type Doors = BTreeMap<(Scope, Option<AssumeRole>), Arc<dyn Stacks>>;
+type Doors = BTreeMap<(Scope, Option<AssumeRole>), Clients>;
 
 /// AWS behind one set of credentials, with clients for each scope and role entered from there.
 pub struct AwsCloud {
@@ -103,23 +103,58 @@ impl AwsCloud {
         Self { config: loader.load().await, doors: Mutex::default() }
     }
 
-    fn open(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Stacks> {
+    fn clients(&self, scope: &Scope, role: Option<&AssumeRole>) -> Clients {
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.entry((scope.clone(), role.cloned())).or_insert_with(|| self.open(scope, role)).clone()
+    }
+
+    fn open(&self, scope: &Scope, role: Option<&AssumeRole>) -> Clients {
         let region = aws_config::Region::new(scope.region.as_str().to_owned());
         let mut config = self.config.to_builder().region(region).build();
         if let Some(role) = role {
             let entered = Entered { config: config.clone(), role: role.clone(), provider: OnceCell::new() };
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(entered)).build();
         }
-        Arc::new(Client::new(&config))
+        Clients {
+            stacks: Arc::new(stacks::Client::new(&config)),
+            containers: Arc::new(containers::Client::new(&config)),
+            secrets: Arc::new(secrets::Client::new(&config)),
+            records: Arc::new(records::Client::new(&config)),
+            health: Arc::new(health::Client::new(&config)),
+        }
     }
 }
 
 impl Cloud for AwsCloud {
     fn stacks(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Stacks> {
-        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        let door = doors.entry((scope.clone(), role.cloned())).or_insert_with(|| self.open(scope, role));
-        Arc::clone(door)
+        self.clients(scope, role).stacks
     }
+
+    fn containers(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Containers> {
+        self.clients(scope, role).containers
+    }
+
+    fn secrets(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Secrets> {
+        self.clients(scope, role).secrets
+    }
+
+    fn records(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Records> {
+        self.clients(scope, role).records
+    }
+
+    fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {
+        self.clients(scope, role).health
+    }
+}
+
+/// One client for each service: credentials and connections are shared.
+#[derive(Clone)]
+struct Clients {
+    stacks: Arc<dyn Stacks>,
+    containers: Arc<dyn Containers>,
+    secrets: Arc<dyn Secrets>,
+    records: Arc<dyn Records>,
+    health: Arc<dyn Health>,
 }
 
 /// Credentials of an assumed role. Asked for when first needed; the SDK caches them until shortly before they expire.

@@ -6,8 +6,12 @@
 
 mod answer;
 mod cloud;
+mod containers;
 mod error;
+mod health;
+mod records;
 mod request;
+mod secrets;
 mod stacks;
 #[cfg(test)]
 mod tests;

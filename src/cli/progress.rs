@@ -38,10 +38,10 @@ fn attended() -> Listener {
     Arc::new(move |at: Timestamp, progress: &Progress| {
         let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
         match progress {
-            Progress::Began { key, stack_name, .. } => {
+            Progress::Began { key, name, .. } => {
                 let bar = board.add(ProgressBar::new_spinner());
                 bar.set_style(style());
-                bar.set_prefix(stack_name.to_string());
+                bar.set_prefix(name.clone());
                 bar.enable_steady_tick(Duration::from_millis(120));
                 if let Some(old) = running.insert(key.clone(), bar) {
                     old.finish_and_clear();

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use crate::execute::Outcome;
-use crate::model::{Key, Step};
+use crate::model::{Act, Key, Step};
 
 /// The first pause after a step that did not go as planned; doubles with each further one.
 const COOLDOWN: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tracing::error;
 
 use super::Controller;
-use crate::model::{Desired, Environment, Key, Memory, Observation, Plan, Seen, StackAddress};
+use crate::model::{Desired, Environment, Key, Memory, Observation, Plan, Seen, StackAddress, StackMemory};
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
 use crate::store::StoreError;
@@ -79,7 +79,7 @@ impl Controller {
             let Some(key) = by_address.get(address).map(|key| (*key).clone()).or_else(owned) else { continue };
             let version = stack.state.version();
             let read = stack.template.take_if(|template| template.present().is_some());
-            self.store.cache(&key, |memory| {
+            self.store.cache(&key, |memory: &mut StackMemory| {
                 if let Some(Seen::Present(facts)) = read {
                     memory.template = Some((version.clone(), facts));
                 }

@@ -9,7 +9,9 @@ use tracing::{info, warn};
 use super::flights::Landed;
 use crate::context::Context;
 use crate::execute::Outcome;
-use crate::model::{Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, StackStatus, Waiting};
+use crate::model::{
+    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, StackDo, StackStatus, Waiting,
+};
 use crate::report::{Progress, Span};
 
 /// Is told what happens. Must not block.
@@ -57,7 +59,7 @@ impl Narrator {
         {
             let mut told = self.lock();
             for (key, entry) in &plan.entries {
-                let pending = memory.stacks.get(key).and_then(|memory| memory.pending.as_ref());
+                let pending = memory.objects.stacks.get(key).and_then(|memory| memory.pending.as_ref());
                 let before = told.objects.entry(key.clone()).or_default();
                 self.compare(key, entry, pending, before, &mut news);
             }
@@ -80,7 +82,8 @@ impl Narrator {
         news: &mut Vec<Progress>,
     ) {
         let key = key.clone();
-        if let (Some(status), Some(operation)) = (entry.status, pending)
+        let status = entry.status.as_ref().and_then(|status| status.parse::<StackStatus>().ok());
+        if let (Some(status), Some(operation)) = (status, pending)
             && before.status != Some(status)
             && status.is_in_progress()
         {
@@ -97,7 +100,7 @@ impl Narrator {
             news.push(Progress::Ready { key });
         }
         before.ready = entry.ready;
-        before.status = entry.status;
+        before.status = status;
         before.waiting.clone_from(&entry.waiting);
         before.refused.clone_from(&entry.refused);
     }
@@ -115,9 +118,10 @@ impl Narrator {
         }
         let key = step.key.clone();
         self.tell(&Progress::Took { key: key.clone(), verb });
+        let Do::Stack(step) = &step.action else { return };
         if let Some(kind) = begun(&step.action) {
-            self.tell(&Progress::Began { key, stack_name: step.address.name.clone(), kind });
-        } else if let (Do::Conclude { conclusion, .. }, Some(operation)) = (&step.action, pending) {
+            self.tell(&Progress::Began { key, name: step.address.name.to_string(), kind });
+        } else if let (StackDo::Conclude { conclusion, .. }, Some(operation)) = (&step.action, pending) {
             self.concluded(key, operation, conclusion);
         }
     }
@@ -157,13 +161,13 @@ fn is_news(waiting: &Waiting) -> bool {
     )
 }
 
-fn begun(action: &Do) -> Option<OperationKind> {
+fn begun(action: &StackDo) -> Option<OperationKind> {
     match action {
-        Do::Create { .. } => Some(OperationKind::Create),
-        Do::Execute { .. } => Some(OperationKind::Update),
-        Do::Delete { kind, .. } => Some(*kind),
-        Do::ContinueRollback { .. } => Some(OperationKind::ContinueRollback),
-        Do::Cancel { .. } => Some(OperationKind::Cancel),
+        StackDo::Create { .. } => Some(OperationKind::Create),
+        StackDo::Execute { .. } => Some(OperationKind::Update),
+        StackDo::Delete { kind, .. } => Some(*kind),
+        StackDo::ContinueRollback { .. } => Some(OperationKind::ContinueRollback),
+        StackDo::Cancel { .. } => Some(OperationKind::Cancel),
         _ => None,
     }
 }

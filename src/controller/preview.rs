@@ -12,7 +12,7 @@ use futures_util::stream::iter;
 use super::look::Looked;
 use super::{Controller, cadence};
 use crate::execute::Outcome;
-use crate::model::{Desired, Do, Environment, Expect, Memory, Step, Waiting};
+use crate::model::{Act, Desired, Do, Environment, Expect, Memory, StackDo, StackStep, Step, Waiting};
 use crate::plan::Goal;
 use crate::store::StoreError;
 
@@ -73,12 +73,7 @@ impl Controller {
 
 /// The step of an entry, if it changes no stack.
 fn preparation(entry: &crate::model::Entry) -> Option<Step> {
-    let step = entry.step.as_ref()?;
-    let prepares = matches!(
-        step.action,
-        Do::Prepare { .. } | Do::Discard { .. } | Do::Conclude { .. } | Do::Settle { .. } | Do::Reject { .. }
-    );
-    prepares.then(|| step.clone())
+    entry.step.as_ref().filter(|step| step.action.is_preparation()).cloned()
 }
 
 impl Preview {
@@ -96,18 +91,20 @@ impl Preview {
 
     fn leftovers(&self, memory: &Memory) -> Vec<Step> {
         let Looked { observation, plan, .. } = &self.looked;
-        let left = memory.stacks.iter().filter(|(_, memory)| !memory.change_sets.is_empty());
+        let left = memory.objects.stacks.iter().filter(|(_, memory)| !memory.change_sets.is_empty());
         let steps = left.filter_map(|(key, memory)| {
-            let address = plan.entries.get(key)?.address.clone();
+            let place = plan.entries.get(key)?.address.clone();
+            let address = place.as_stack()?;
             let state = &observation.stacks.get(&address)?.state;
+            let expect = Expect::Stack(state.version(), state.status);
+            let action = StackDo::Discard { names: memory.change_sets.clone() };
             Some(Step {
                 key: key.clone(),
-                expect: Expect::Stack(state.version(), state.status),
-                address,
+                address: place,
                 revision: plan.revision.sequence,
                 cost: (0, 0, 0),
                 depends_on: memory.depends_on.clone(),
-                action: Do::Discard { names: memory.change_sets.clone() },
+                action: Do::Stack(StackStep { address, expect, action }),
             })
         });
         steps.collect()

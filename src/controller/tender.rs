@@ -9,7 +9,8 @@ use super::flights::{Flights, Landed};
 use super::look::Looked;
 use super::{Controller, cadence};
 use crate::model::{
-    Action, AssumeRole, Digest, EnvName, Environment, Key, Observation, Operation, Plan, StackAddress, Waiting,
+    Act, Action, AssumeRole, Digest, EnvName, Environment, Key, Kind, Observation, Operation, Plan, StackAddress,
+    Waiting,
 };
 use crate::plan::{self, Goal, Input};
 use crate::sabotage::{self, Bug};
@@ -182,7 +183,7 @@ impl<'a> Tender<'a> {
         let looked = self.flights.during(look).await?;
         // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
         let outdated = self.land();
-        let open = looked.memory.stacks.iter();
+        let open = looked.memory.objects.stacks.iter();
         let open = open.filter_map(|(key, memory)| Some((key.clone(), memory.pending.clone()?)));
         self.open = open.collect();
         controller.store.flush()?;
@@ -199,7 +200,8 @@ impl<'a> Tender<'a> {
             .entries
             .iter()
             .filter(|(key, entry)| entry.step.is_some() || busy.contains(*key) || entry.waiting.iter().any(moves));
-        let moving = moving.map(|(_, entry)| entry.address.clone()).collect();
+        let moving = moving.filter(|(key, _)| key.kind == Kind::Stack);
+        let moving = moving.filter_map(|(_, entry)| entry.address.as_stack()).collect();
         let revision = plan.revision.sequence;
         self.earlier = Some(Earlier { observation, listed: self.listed, revision, moving });
     }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::{
-    Attempts, Conclusion, Digest, Do, Expect, Failure, Fingerprint, Operation, OperationKind, Settled, Spent,
-    StackMemory, StackVersion, Step,
+    Attempts, Conclusion, Digest, Expect, Failure, Fingerprint, Operation, OperationKind, Settled, Spent, StackDo,
+    StackMemory, StackStep, StackVersion, Step,
 };
 use crate::ports::{Class, PortError};
 
 /// The operation that a step is about to begin, if it begins one.
-pub(super) fn begins(step: &Step, now: Timestamp) -> Option<Operation> {
+pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<Operation> {
     let id = match &step.expect {
         Expect::Stack(version, _) => Some(version.id.clone()),
         Expect::Absent | Expect::Nothing => None,
@@ -24,19 +24,19 @@ pub(super) fn begins(step: &Step, now: Timestamp) -> Option<Operation> {
         inputs: inputs.clone(),
         no_echo: no_echo.clone(),
         started: now,
-        revision: step.revision,
+        revision,
     };
     let none = BTreeMap::new();
     match &step.action {
-        Do::Create { inputs, token, .. } => {
+        StackDo::Create { inputs, token, .. } => {
             Some(operation(OperationKind::Create, token, &inputs.digest, &inputs.no_echo))
         }
-        Do::Execute { change_set, token, inputs, no_echo } => Some(Operation {
+        StackDo::Execute { change_set, token, inputs, no_echo } => Some(Operation {
             change_set: Some(change_set.clone()),
             ..operation(OperationKind::Update, token, inputs, no_echo)
         }),
-        Do::Delete { kind, token, inputs, .. } => Some(operation(*kind, token, inputs, &none)),
-        Do::ContinueRollback { token } => {
+        StackDo::Delete { kind, token, inputs, .. } => Some(operation(*kind, token, inputs, &none)),
+        StackDo::ContinueRollback { token } => {
             Some(operation(OperationKind::ContinueRollback, token, &Digest::of_bytes(b""), &none))
         }
         _ => None,
@@ -44,23 +44,23 @@ pub(super) fn begins(step: &Step, now: Timestamp) -> Option<Operation> {
 }
 
 /// Written before the call.
-pub(super) fn before(step: &Step, memory: &mut StackMemory, now: Timestamp) {
-    if let Some(operation) = begins(step, now) {
+pub(super) fn before(step: &Step, stack: &StackStep, memory: &mut StackMemory, now: Timestamp) {
+    if let Some(operation) = begins(stack, step.revision, now) {
         memory.pending = Some(operation);
         memory.depends_on.clone_from(&step.depends_on);
     }
-    match &step.action {
-        Do::Prepare { name, .. } => {
+    match &stack.action {
+        StackDo::Prepare { name, .. } => {
             memory.change_sets.insert(name.clone());
         }
         // Still the same operation, under the token it was begun with; only how it is meant to end has changed.
-        Do::Cancel { .. } => {
+        StackDo::Cancel { .. } => {
             if let Some(pending) = &mut memory.pending {
                 pending.kind = OperationKind::Cancel;
             }
         }
-        Do::ContinueRollback { .. } => {
-            if let Expect::Stack(version, _) = &step.expect {
+        StackDo::ContinueRollback { .. } => {
+            if let Expect::Stack(version, _) = &stack.expect {
                 memory.continued = Some(version.clone());
             }
         }
@@ -69,10 +69,11 @@ pub(super) fn before(step: &Step, memory: &mut StackMemory, now: Timestamp) {
 }
 
 /// Written after AWS has refused the call. What is ambiguous stays pending: the next look finds out.
-pub(super) fn refused(step: &Step, error: &PortError, memory: &mut StackMemory, now: Timestamp) {
+pub(super) fn refused(step: &Step, stack: &StackStep, error: &PortError, memory: &mut StackMemory, now: Timestamp) {
     let ambiguous = matches!(error.class, Class::Transient | Class::Conflict);
-    let Some(operation) = begins(step, now) else {
-        if let (Do::Prepare { inputs, .. }, Class::Invalid | Class::Denied | Class::Limit) = (&step.action, error.class)
+    let Some(operation) = begins(stack, step.revision, now) else {
+        if let (StackDo::Prepare { inputs, .. }, Class::Invalid | Class::Denied | Class::Limit) =
+            (&stack.action, error.class)
         {
             attempt(memory, &inputs.digest, &failure_of(step, error), now);
         }
@@ -95,7 +96,7 @@ pub(super) fn refused(step: &Step, error: &PortError, memory: &mut StackMemory, 
 /// What is invalid stays invalid; permissions and quotas may come without a change of the manifest.
 fn failure_of(step: &Step, error: &PortError) -> Failure {
     Failure {
-        resource: step.address.name.to_string(),
+        resource: step.address.name.clone(),
         kind: "AWS::CloudFormation::Stack".to_owned(),
         reason: error.to_string(),
         transient: error.class != Class::Invalid,

@@ -3,9 +3,13 @@
 //! Nothing is chosen here. Long operations are started and never awaited: the next look sees how far they are. What is
 //! written to the journal before a call is enough to find out after a crash whether the call took effect.
 
+mod executor;
 mod journal;
 mod outcome;
+mod record;
+mod secret;
+mod service;
 mod stack;
 
+pub use executor::Executor;
 pub use outcome::Outcome;
-pub use stack::Executor;

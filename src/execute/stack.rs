@@ -2,58 +2,39 @@
 
 use std::sync::Arc;
 
-use super::Outcome;
-use super::journal;
-use crate::context::Context;
-use crate::model::{AssumeRole, Do, Expect, Inputs, StackId, Step};
-use crate::ports::{
-    Class, CreateChangeSet, CreateStack, Fence, Gate, Governor, PortError, Priority, Stacks, TemplateSource,
-};
+use super::{Executor, Outcome, journal};
+use crate::model::{Act, AssumeRole, Expect, Inputs, StackDo, StackId, StackMemory, StackStep, Step};
+use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, PortError, Priority, Stacks, TemplateSource};
 use crate::sabotage::{self, Bug};
-use crate::store::{Record, RecordOutcome, Store};
+use crate::store::{Record, RecordOutcome};
 use crate::template;
 
-/// Takes steps.
-#[derive(Clone)]
-pub struct Executor {
-    cx: Context,
-    governor: Arc<Governor>,
-    gate: Gate,
-    store: Store,
-}
-
 impl Executor {
-    /// An executor that writes to `store` and calls through `governor`.
-    #[must_use]
-    pub fn new(cx: Context, governor: Arc<Governor>, gate: Gate, store: Store) -> Self {
-        Self { cx, governor, gate, store }
-    }
-
-    /// Takes one step. The account is entered by `role`.
-    pub async fn take(&self, step: &Step, role: Option<&AssumeRole>) -> Outcome {
-        if !step.action.mutates() {
-            return self.remember(step);
+    /// Takes a step on a stack.
+    pub(super) async fn take_on_stack(&self, step: &Step, stack: &StackStep, role: Option<&AssumeRole>) -> Outcome {
+        if !stack.action.mutates() {
+            return self.remember(step, stack);
         }
-        let fence = match self.gate.pass(step.revision) {
+        let fence = match self.fence(step) {
             Ok(fence) => fence,
-            Err(closed) => return Outcome::Failed(closed.refusing(step.action.verb())),
+            Err(outcome) => return outcome,
         };
         let port = self.governor.stacks(&step.address.scope, role, Priority::Deploy);
-        if let Err(outcome) = holds(&*port, step).await {
+        if let Err(outcome) = holds(&*port, stack).await {
             return outcome;
         }
         if !sabotage::is(Bug::JournalAfter)
-            && let Err(error) = self.begin(step)
+            && let Err(error) = self.begin(step, stack)
         {
             return Outcome::NotJournaled(error);
         }
-        let answer = Call { port: &*port, fence, step }.make().await;
+        let answer = Call { port: &*port, fence, step: stack }.make().await;
         if sabotage::is(Bug::JournalAfter)
-            && let Err(error) = self.begin(step)
+            && let Err(error) = self.begin(step, stack)
         {
             return Outcome::NotJournaled(error);
         }
-        match self.finish(step, answer) {
+        match self.finish(step, stack, answer) {
             Ok(outcome) => outcome,
             // The call was made; the journal says "begun", which is what a crash here would have left behind too.
             Err(error) => Outcome::NotJournaled(error),
@@ -61,33 +42,35 @@ impl Executor {
     }
 
     /// Steps that change only what is remembered.
-    fn remember(&self, step: &Step) -> Outcome {
+    fn remember(&self, step: &Step, stack: &StackStep) -> Outcome {
         let now = self.cx.now();
-        let outcome = match &step.action {
-            Do::Conclude { conclusion, .. } => RecordOutcome::Concluded(conclusion.clone()),
+        let outcome = match &stack.action {
+            StackDo::Conclude { conclusion, .. } => RecordOutcome::Concluded(conclusion.clone()),
             _ => RecordOutcome::Done,
         };
         let record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
-        let written = self.store.update_with(&step.key, record, None, |memory| match &step.action {
-            Do::Conclude { conclusion, version } => journal::conclude(memory, conclusion, version.as_ref(), now),
-            Do::Settle { version, inputs, no_echo } => journal::settle(memory, version, inputs, no_echo),
-            Do::Reject { inputs, failure } => journal::reject(memory, inputs, failure, now),
+        let written = self.store.update_with(&step.key, record, None, |memory: &mut StackMemory| match &stack.action {
+            StackDo::Conclude { conclusion, version } => journal::conclude(memory, conclusion, version.as_ref(), now),
+            StackDo::Settle { version, inputs, no_echo } => journal::settle(memory, version, inputs, no_echo),
+            StackDo::Reject { inputs, failure } => journal::reject(memory, inputs, failure, now),
             _ => {}
         });
         written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done)
     }
 
-    fn begin(&self, step: &Step) -> Result<(), crate::store::StoreError> {
+    fn begin(&self, step: &Step, stack: &StackStep) -> Result<(), crate::store::StoreError> {
         let now = self.cx.now();
         let mut record = Record::new(step.key.clone(), step.revision, step.action.verb(), RecordOutcome::Begun);
-        record.token = journal::begins(step, now).map(|operation| operation.token);
-        self.store
-            .update_with(&step.key, record, journal::spends(step, now), |memory| journal::before(step, memory, now))
+        record.token = journal::begins(stack, step.revision, now).map(|operation| operation.token);
+        self.store.update_with(&step.key, record, journal::spends(step, now), |memory: &mut StackMemory| {
+            journal::before(step, stack, memory, now);
+        })
     }
 
     fn finish(
         &self,
         step: &Step,
+        stack: &StackStep,
         answer: Result<Option<StackId>, PortError>,
     ) -> Result<Outcome, crate::store::StoreError> {
         let now = self.cx.now();
@@ -96,24 +79,24 @@ impl Executor {
             Err(error) => RecordOutcome::Failed { class: error.class, message: error.to_string() },
         };
         let record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
-        self.store.update_with(&step.key, record, None, |memory| match &answer {
+        self.store.update_with(&step.key, record, None, |memory: &mut StackMemory| match &answer {
             Ok(id) => {
                 if let (Some(id), Some(pending)) = (id, &mut memory.pending) {
                     pending.stack = Some(id.clone());
                 }
-                match &step.action {
-                    Do::Discard { names } => memory.change_sets.retain(|name| !names.contains(name)),
+                match &stack.action {
+                    StackDo::Discard { names } => memory.change_sets.retain(|name| !names.contains(name)),
                     // Executing a change set removes it, and every other one of its stack.
-                    Do::Execute { .. } => memory.change_sets.clear(),
-                    Do::SetPolicy { body } => {
-                        if let Expect::Stack(version, _) = &step.expect {
+                    StackDo::Execute { .. } => memory.change_sets.clear(),
+                    StackDo::SetPolicy { body } => {
+                        if let Expect::Stack(version, _) = &stack.expect {
                             memory.stack_policy = Some((version.clone(), Some(template::json_digest(body))));
                         }
                     }
                     _ => {}
                 }
             }
-            Err(error) => journal::refused(step, error, memory, now),
+            Err(error) => journal::refused(step, stack, error, memory, now),
         })?;
         Ok(answer.map_or_else(Outcome::from, |_| Outcome::Done))
     }
@@ -121,8 +104,8 @@ impl Executor {
 
 /// Reads the stack again, now, and compares it with what the plan saw (invariant S5). Making and removing change sets
 /// needs no such read: a change set that was made from another state of the stack cannot be executed.
-async fn holds(port: &dyn Stacks, step: &Step) -> Result<(), Outcome> {
-    if matches!(step.action, Do::Prepare { .. } | Do::Discard { .. }) || sabotage::is(Bug::NoSecondLook) {
+async fn holds(port: &dyn Stacks, step: &StackStep) -> Result<(), Outcome> {
+    if matches!(step.action, StackDo::Prepare { .. } | StackDo::Discard { .. }) || sabotage::is(Bug::NoSecondLook) {
         return Ok(());
     }
     let seen = match port.describe(&step.address.name).await {
@@ -146,15 +129,15 @@ async fn holds(port: &dyn Stacks, step: &Step) -> Result<(), Outcome> {
 struct Call<'a> {
     port: &'a dyn Stacks,
     fence: Fence,
-    step: &'a Step,
+    step: &'a StackStep,
 }
 
 impl Call<'_> {
     async fn make(&self) -> Result<Option<StackId>, PortError> {
         let (port, fence) = (self.port, self.fence);
         match &self.step.action {
-            Do::Create { .. } => return self.create().await.map(Some),
-            Do::Prepare { inputs, name } => {
+            StackDo::Create { .. } => return self.create().await.map(Some),
+            StackDo::Prepare { inputs, name } => {
                 let request = self.change_set(inputs, name.clone()).await?;
                 match port.create_change_set(fence, request).await {
                     // It is ours, made before a crash or a lost answer: the name says from what.
@@ -162,8 +145,8 @@ impl Call<'_> {
                     answer => drop(answer?),
                 }
             }
-            Do::Execute { change_set, token, .. } => port.execute_change_set(fence, change_set, token).await?,
-            Do::Discard { names } => {
+            StackDo::Execute { change_set, token, .. } => port.execute_change_set(fence, change_set, token).await?,
+            StackDo::Discard { names } => {
                 let Some(stack) = self.stack() else { return Ok(None) };
                 for name in names {
                     match port.delete_change_set(fence, stack, name).await {
@@ -173,24 +156,24 @@ impl Call<'_> {
                     }
                 }
             }
-            Do::Delete { stack, token, .. } => port.delete(fence, stack, token).await?,
-            Do::Cancel { token } => {
+            StackDo::Delete { stack, token, .. } => port.delete(fence, stack, token).await?,
+            StackDo::Cancel { token } => {
                 let Some(stack) = self.stack() else { return Ok(None) };
                 port.cancel_update(fence, stack, token).await?;
             }
-            Do::ContinueRollback { token } => {
+            StackDo::ContinueRollback { token } => {
                 let Some(stack) = self.stack() else { return Ok(None) };
                 port.continue_rollback(fence, stack, token).await?;
             }
-            Do::Protect { on } => {
+            StackDo::Protect { on } => {
                 let Some(stack) = self.stack() else { return Ok(None) };
                 port.set_termination_protection(fence, stack, *on).await?;
             }
-            Do::SetPolicy { body } => {
+            StackDo::SetPolicy { body } => {
                 let Some(stack) = self.stack() else { return Ok(None) };
                 port.set_stack_policy(fence, stack, body).await?;
             }
-            Do::Conclude { .. } | Do::Settle { .. } | Do::Reject { .. } => {}
+            StackDo::Conclude { .. } | StackDo::Settle { .. } | StackDo::Reject { .. } => {}
         }
         Ok(None)
     }
@@ -203,7 +186,8 @@ impl Call<'_> {
     }
 
     async fn create(&self) -> Result<StackId, PortError> {
-        let Do::Create { inputs, token, termination_protection, stack_policy, on_failure, timeout } = &self.step.action
+        let StackDo::Create { inputs, token, termination_protection, stack_policy, on_failure, timeout } =
+            &self.step.action
         else {
             return Err(PortError::new(Class::Invalid, "CreateStack", "not a creation"));
         };

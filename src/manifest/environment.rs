@@ -121,6 +121,10 @@ impl<'s> Reader<'_, 's> {
             policy: policy.ok()?,
             template_bucket,
             stacks: BTreeMap::new(),
+            services: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            records: BTreeMap::new(),
+            ready: BTreeMap::new(),
         };
         Some(Env { doc, shell, values, parameters, parameter_file, includes })
     }

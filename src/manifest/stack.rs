@@ -97,6 +97,7 @@ impl<'m> Maker<'m, '_> {
             stack_name: stack_name?,
             template: draft.template.clone()?,
             parameters: parameters?,
+            images: BTreeMap::new(),
             capabilities,
             tags,
             role_arn,

@@ -129,6 +129,35 @@ impl fmt::Display for StackAddress {
     }
 }
 
+/// Where an object is, and what AWS calls it there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Address {
+    /// Account and region.
+    pub scope: Scope,
+    /// The object's name there.
+    pub name: String,
+}
+
+impl Address {
+    /// The address of a stack of this name.
+    #[must_use]
+    pub fn as_stack(&self) -> Option<StackAddress> {
+        Some(StackAddress { scope: self.scope.clone(), name: self.name.parse().ok()? })
+    }
+}
+
+impl From<&StackAddress> for Address {
+    fn from(stack: &StackAddress) -> Self {
+        Self { scope: stack.scope.clone(), name: stack.name.to_string() }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.scope, self.name)
+    }
+}
+
 /// How an environment's account is entered (AWS: *`AssumeRole`*).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AssumeRole {

@@ -7,7 +7,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AssumeRole, EnvName, Key, Redacted, Revision, Scope, StackAddress, StackName, Template, Text};
+use super::{
+    AssumeRole, EnvName, ImageParameter, Key, Readiness, RecordSpec, Redacted, Revision, Scope, SecretSpec,
+    ServiceSpec, StackAddress, StackName, Template, Text,
+};
 
 /// Everything one revision asks for.
 #[derive(Clone, Debug)]
@@ -37,6 +40,25 @@ pub struct Environment {
     pub template_bucket: Option<String>,
     /// Its stacks.
     pub stacks: BTreeMap<Key, Arc<StackSpec>>,
+    /// Its services.
+    pub services: BTreeMap<Key, Arc<ServiceSpec>>,
+    /// Its secrets.
+    pub secrets: BTreeMap<Key, Arc<SecretSpec>>,
+    /// Its DNS records.
+    pub records: BTreeMap<Key, Arc<RecordSpec>>,
+    /// What must hold beside their own status before objects are ready.
+    pub ready: BTreeMap<Key, Vec<Readiness>>,
+}
+
+impl Environment {
+    /// What every object waits for.
+    pub fn dependencies(&self) -> impl Iterator<Item = (&Key, &BTreeSet<Key>)> {
+        let stacks = self.stacks.iter().map(|(key, spec)| (key, &spec.depends_on));
+        let services = self.services.iter().map(|(key, spec)| (key, &spec.depends_on));
+        let secrets = self.secrets.iter().map(|(key, spec)| (key, &spec.depends_on));
+        let records = self.records.iter().map(|(key, spec)| (key, &spec.depends_on));
+        stacks.chain(services).chain(secrets).chain(records)
+    }
 }
 
 /// One stack as its manifest wants it.
@@ -52,6 +74,8 @@ pub struct StackSpec {
     pub template: Arc<Template>,
     /// Values for the template's parameters; those with a default may be missing.
     pub parameters: BTreeMap<String, Parameter>,
+    /// Parameters whose value is the image that was chosen for a service.
+    pub images: BTreeMap<String, ImageParameter>,
     /// Acknowledged capabilities.
     pub capabilities: BTreeSet<String>,
     /// Tags, the environment's included, Landfast's own not.

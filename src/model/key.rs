@@ -31,14 +31,35 @@ fn is_label(text: &str) -> bool {
 pub enum Kind {
     /// A CloudFormation stack.
     Stack,
+    /// The images of an ECS service.
+    Service,
+    /// A secret in Secrets Manager.
+    Secret,
+    /// A record set in Route 53.
+    DnsRecord,
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Stack, Self::Service, Self::Secret, Self::DnsRecord];
+
     /// The word used in addresses: `stack`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stack => "stack",
+            Self::Service => "service",
+            Self::Secret => "secret",
+            Self::DnsRecord => "dnsrecord",
+        }
+    }
+
+    /// The word used in sentences: `DNS record`.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::DnsRecord => "DNS record",
+            other => other.as_str(),
         }
     }
 }
@@ -56,10 +77,16 @@ pub struct Key {
 }
 
 impl Key {
+    /// The key of an object.
+    #[must_use]
+    pub fn new(environment: EnvName, kind: Kind, name: ObjectName) -> Self {
+        Self { environment, kind, name }
+    }
+
     /// The key of a stack.
     #[must_use]
     pub fn stack(environment: EnvName, name: ObjectName) -> Self {
-        Self { environment, kind: Kind::Stack, name }
+        Self::new(environment, Kind::Stack, name)
     }
 }
 
@@ -75,12 +102,13 @@ impl FromStr for Key {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let wrong = || InvalidName::new(text, "an address such as dev/stack/network");
         let mut parts = text.split('/');
-        let (Some(environment), Some("stack"), Some(name), None) =
+        let (Some(environment), Some(kind), Some(name), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(wrong());
         };
-        Ok(Self::stack(environment.parse()?, name.parse()?))
+        let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or_else(wrong)?;
+        Ok(Self::new(environment.parse()?, kind, name.parse()?))
     }
 }
 
@@ -105,7 +133,10 @@ mod tests {
     fn a_key_reads_back_as_it_was_written() {
         let key: Key = "dev/stack/network".parse().unwrap();
         assert_eq!(key.to_string(), "dev/stack/network");
-        for wrong in ["dev", "dev/stack", "dev/secret/a/b", "Dev/stack/a", "dev/stack/-a", "dev/stack/"] {
+        let key: Key = "dev/dnsrecord/api".parse().unwrap();
+        assert_eq!((key.kind, key.to_string().as_str()), (Kind::DnsRecord, "dev/dnsrecord/api"));
+        for wrong in ["dev", "dev/stacks/a", "dev/stack", "dev/secret/a/b", "Dev/stack/a", "dev/stack/-a", "dev/stack/"]
+        {
             assert!(wrong.parse::<Key>().is_err(), "{wrong} was accepted");
         }
     }

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChangeSetId, ChangeSetName, Consent, Digest, Fingerprint, FingerprintKey, Key, StackId, StackVersion, TemplateFacts,
+    ChangeSetId, ChangeSetName, Consent, Digest, Fingerprint, FingerprintKey, Key, RecordMemory, SecretMemory,
+    ServiceMemory, StackId, StackVersion, TemplateFacts,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -16,12 +18,50 @@ pub struct Memory {
     /// The key of `NoEcho` fingerprints.
     pub fingerprint_key: FingerprintKey,
     /// By object.
-    pub stacks: BTreeMap<Key, Arc<StackMemory>>,
+    pub objects: Objects,
     /// What was spent of the budget lately, oldest first.
     pub spent: Vec<Spent>,
     /// What a person approved.
     pub consent: Option<Consent>,
 }
+
+/// What is remembered of objects, by kind.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Of stacks.
+    pub stacks: BTreeMap<Key, Arc<StackMemory>>,
+    /// Of services.
+    pub services: BTreeMap<Key, Arc<ServiceMemory>>,
+    /// Of secrets.
+    pub secrets: BTreeMap<Key, Arc<SecretMemory>>,
+    /// Of DNS records.
+    pub records: BTreeMap<Key, Arc<RecordMemory>>,
+}
+
+/// Something that is remembered of an object of one kind.
+pub trait Remembered: Clone + Default + PartialEq + Serialize + DeserializeOwned {
+    /// All of its kind.
+    fn all(objects: &Objects) -> &BTreeMap<Key, Arc<Self>>;
+
+    /// All of its kind, to be changed.
+    fn all_mut(objects: &mut Objects) -> &mut BTreeMap<Key, Arc<Self>>;
+}
+
+macro_rules! remembered {
+    ($($memory:ident in $field:ident),+ $(,)?) => {
+        $(impl Remembered for $memory {
+            fn all(objects: &Objects) -> &BTreeMap<Key, Arc<Self>> {
+                &objects.$field
+            }
+
+            fn all_mut(objects: &mut Objects) -> &mut BTreeMap<Key, Arc<Self>> {
+                &mut objects.$field
+            }
+        })+
+    };
+}
+
+remembered! { StackMemory in stacks, ServiceMemory in services, SecretMemory in secrets, RecordMemory in records }
 
 /// What is remembered of one stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

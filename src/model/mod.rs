@@ -10,30 +10,48 @@ mod key;
 mod memory;
 mod observation;
 mod plan;
+mod readiness;
+mod record;
 mod redacted;
 mod revision;
+mod secret;
+mod service;
 mod snapshot;
 mod stack;
+mod step;
 mod template;
 mod text;
 
-pub use aws::{AccountId, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
+pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
 pub use desired::{
     Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Policy, Prune, Replace, StackSpec,
 };
 pub use digest::{Digest, Fingerprint, FingerprintKey};
 pub use key::{EnvName, Key, Kind, ObjectName};
-pub use memory::{Attempts, Conclusion, Failure, Memory, Operation, OperationKind, Settled, Spent, StackMemory};
-pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, Unknown};
-pub use plan::{
-    Action, Changes, Consent, Difference, Do, Entry, Expect, Grant, Guard, Inputs, Plan, Refusal, Step, Value, Waiting,
+pub use memory::{
+    Attempts, Conclusion, Failure, Memory, Objects, Operation, OperationKind, Remembered, Settled, Spent, StackMemory,
+};
+pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
+pub use plan::{Action, Changes, Consent, Difference, Entry, Grant, Guard, Plan, Refusal, Waiting};
+pub use readiness::{Check, CheckNeed, ChecksSeen, HttpProbe, Readiness, Tls};
+pub use record::{
+    FailoverRole, RecordMemory, RecordNeed, RecordSpec, RecordStep, RecordType, RecordValue, RecordsSeen, Routing,
 };
 pub use redacted::Redacted;
 pub use revision::Revision;
+pub use secret::{
+    Charset, GeneratedField, RotationSpec, SealedFile, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretStep,
+    SecretsSeen,
+};
+pub use service::{
+    Delivery, ImageDigest, ImageParameter, ImageSpec, MovedTag, NewestBy, RolloutFailure, RolloutSpec, Select,
+    ServiceMemory, ServiceNeed, ServiceSpec, ServiceStep, ServicesSeen,
+};
 pub use snapshot::{FileContent, Snapshot};
 pub use stack::{
     ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, Output, Replacement,
     ResourceChange, StackEvent, StackId, StackState, StackStatus, StackVersion,
 };
+pub use step::{Act, Do, Expect, Inputs, StackDo, StackStep, Step, Value};
 pub use template::{Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
 pub use text::{OutputRef, Part, Text};

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    ChangeSetName, ChangeSetState, ChangeSetSummary, Conclusion, Digest, Key, Scope, StackAddress, StackId, StackName,
-    StackState, TemplateFacts,
+    Address, ChangeSetName, ChangeSetState, ChangeSetSummary, CheckNeed, ChecksSeen, Conclusion, Digest, Key,
+    RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed, ServicesSeen, StackAddress, StackId,
+    StackName, StackState, TemplateFacts,
 };
 
 /// The answer to a question put to AWS. Unknown is not absent: no step may follow from it.
@@ -66,9 +67,39 @@ pub struct Observation {
     pub stacks: BTreeMap<StackAddress, ObservedStack>,
     /// How our last operations ended, where that was asked for.
     pub conclusions: BTreeMap<Key, Seen<Conclusion>>,
+    /// Services and images.
+    pub services: ServicesSeen,
+    /// Secrets.
+    pub secrets: SecretsSeen,
+    /// DNS records.
+    pub records: RecordsSeen,
+    /// Readiness checks.
+    pub checks: ChecksSeen,
 }
 
 impl Observation {
+    /// Nothing was looked at yet.
+    #[must_use]
+    pub fn begun(at: Timestamp) -> Self {
+        Self {
+            at,
+            listings: BTreeMap::new(),
+            pages: 0,
+            stacks: BTreeMap::new(),
+            conclusions: BTreeMap::new(),
+            services: ServicesSeen::default(),
+            secrets: SecretsSeen::default(),
+            records: RecordsSeen::default(),
+            checks: ChecksSeen::default(),
+        }
+    }
+
+    /// The stack that an entry is about, if it is about one.
+    #[must_use]
+    pub fn stack_at(&self, address: &Address) -> Seen<&ObservedStack> {
+        address.as_stack().map_or(Seen::Absent, |address| self.stack(&address))
+    }
+
     /// The stack at an address. Absent only when its scope was listed completely.
     #[must_use]
     pub fn stack(&self, address: &StackAddress) -> Seen<&ObservedStack> {
@@ -126,6 +157,21 @@ pub struct ChangeSets {
 /// `observe` does beyond listing; which needs there are is decided by `plan::needs`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
+    /// Something about stacks.
+    Stack(StackNeed),
+    /// Something about a service or its images.
+    Service(ServiceNeed),
+    /// Something about a secret.
+    Secret(SecretNeed),
+    /// Something about a DNS record.
+    Record(RecordNeed),
+    /// The answer of a readiness check.
+    Check(CheckNeed),
+}
+
+/// Something about stacks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StackNeed {
     /// A complete listing of an account and region.
     Listing(Scope),
     /// The template of a stack.
@@ -136,9 +182,15 @@ pub enum Need {
     ChangeSets(StackAddress, StackId, Option<ChangeSetName>),
     /// How our operation on a stack ended. The time is that of the stack's last change, where it still exists: events
     /// that do not reach up to it are out of date.
-    Conclusion(Key, StackAddress, StackId, Option<Timestamp>, super::Operation),
+    Conclusion(Key, StackAddress, StackId, Option<Timestamp>, Box<super::Operation>),
     /// Who imports an export of a stack.
     Importers(StackAddress, String),
     /// The newest backup of a resource of a stack: type and physical id.
     Backup(StackAddress, String, String),
+}
+
+impl From<StackNeed> for Need {
+    fn from(need: StackNeed) -> Self {
+        Self::Stack(need)
+    }
 }

@@ -2,17 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ChangeSetId, ChangeSetName, Conclusion, Digest, EnvName, Failure, Fingerprint, Key, OnFailure, OperationKind,
-    Redacted, ResourceChange, Revision, StackAddress, StackId, StackStatus, StackVersion,
-};
+use super::{Address, Digest, EnvName, Failure, Key, ResourceChange, Revision, StackId, StackStatus, Step};
 
 /// The plan for one environment: for every object the whole change it needs, and the one step that can be taken now.
 #[derive(Clone, Debug)]
@@ -29,6 +24,25 @@ pub struct Plan {
     pub entries: BTreeMap<Key, Entry>,
 }
 
+impl Entry {
+    /// An object of which nothing is known yet but where it is.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            status: None,
+            action: Action::None,
+            differences: Vec::new(),
+            changes: Changes::None,
+            waiting: Vec::new(),
+            refused: Vec::new(),
+            depends_on: BTreeSet::new(),
+            step: None,
+            ready: false,
+        }
+    }
+}
+
 impl Plan {
     /// Nothing to do, and nothing that could not be seen.
     #[must_use]
@@ -40,10 +54,10 @@ impl Plan {
 /// What the plan says of one object.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Where the stack is.
-    pub address: StackAddress,
-    /// Its status when it was seen.
-    pub status: Option<StackStatus>,
+    /// Where it is, and what AWS calls it.
+    pub address: Address,
+    /// Its status when it was seen, in AWS's words.
+    pub status: Option<String>,
     /// The whole change it needs.
     pub action: Action,
     /// Why.
@@ -261,227 +275,6 @@ pub struct Refusal {
     pub reason: String,
     /// What would release it.
     pub release: String,
-}
-
-/// What must still be true at the moment of acting. Read again just before; if it is not, the step is not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expect {
-    /// There is no such stack.
-    Absent,
-    /// It is this stack, as of this change, in this status.
-    Stack(StackVersion, StackStatus),
-    /// The step changes only what we remember.
-    Nothing,
-}
-
-/// One step: names, tokens, order and preconditions are all decided.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// The object.
-    pub key: Key,
-    /// Where it is.
-    pub address: StackAddress,
-    /// The precondition.
-    pub expect: Expect,
-    /// The revision it was made for.
-    pub revision: u64,
-    /// What it costs of the budget: stacks changed, resources replaced or removed, stacks deleted.
-    pub cost: (u32, u32, u32),
-    /// What the object depends on now: remembered, because deletions go in the reverse order.
-    pub depends_on: BTreeSet<Key>,
-    /// What to do.
-    pub action: Do,
-}
-
-/// Inputs of a creation or a change set, resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inputs {
-    /// The template's text.
-    pub body: Arc<str>,
-    /// Where it has to be uploaded first, because it is over 51,200 bytes: bucket and object key.
-    pub upload: Option<(String, String)>,
-    /// Parameter values.
-    pub parameters: BTreeMap<String, Value>,
-    /// Capabilities.
-    pub capabilities: BTreeSet<String>,
-    /// Tags, ours included.
-    pub tags: BTreeMap<String, String>,
-    /// The service role.
-    pub role_arn: Option<String>,
-    /// SNS topics.
-    pub notifications: BTreeSet<String>,
-    /// Rollback alarms.
-    pub rollback_alarms: BTreeSet<String>,
-    /// Minutes the alarms are watched.
-    pub monitoring_minutes: Option<i32>,
-    /// Digest of all of it, fingerprints in the place of secrets.
-    pub digest: Digest,
-    /// Fingerprints of `NoEcho` values.
-    pub no_echo: BTreeMap<String, Fingerprint>,
-}
-
-/// A resolved parameter value.
-#[derive(Clone, Debug)]
-pub enum Value {
-    /// May be shown.
-    Plain(String),
-    /// Must not.
-    NoEcho(Redacted),
-}
-
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Plain(a), Self::Plain(b)) => a == b,
-            (Self::NoEcho(a), Self::NoEcho(b)) => a.expose() == b.expose(),
-            _ => false,
-        }
-    }
-}
-
-impl Eq for Value {}
-
-/// What a step does.
-#[derive(Clone, Debug)]
-pub enum Do {
-    /// Creates the stack, with its protections, in one call.
-    Create {
-        /// From this.
-        inputs: Arc<Inputs>,
-        /// Idempotency token.
-        token: String,
-        /// Termination protection from the first moment.
-        termination_protection: bool,
-        /// Stack policy from the first moment.
-        stack_policy: Option<Arc<str>>,
-        /// What AWS does when it fails.
-        on_failure: OnFailure,
-        /// After how long AWS gives up.
-        timeout: Option<Duration>,
-    },
-    /// Creates a change set.
-    Prepare {
-        /// From this.
-        inputs: Arc<Inputs>,
-        /// Its name: derived from inputs and version, so that a crash finds it again.
-        name: ChangeSetName,
-    },
-    /// Executes a change set.
-    Execute {
-        /// Which.
-        change_set: ChangeSetId,
-        /// Idempotency token.
-        token: String,
-        /// Digest of the inputs it was made from.
-        inputs: Digest,
-        /// Fingerprints of `NoEcho` values among them.
-        no_echo: BTreeMap<String, Fingerprint>,
-    },
-    /// Deletes change sets of ours that are stale or empty.
-    Discard {
-        /// Which.
-        names: BTreeSet<ChangeSetName>,
-    },
-    /// Deletes the stack.
-    Delete {
-        /// `Delete` or `Clear`.
-        kind: OperationKind,
-        /// Which incarnation.
-        stack: StackId,
-        /// Idempotency token.
-        token: String,
-        /// Digest that attempts are counted under.
-        inputs: Digest,
-    },
-    /// Cancels a running update that is overdue.
-    Cancel {
-        /// Idempotency token.
-        token: String,
-    },
-    /// Continues a rollback that failed.
-    ContinueRollback {
-        /// Idempotency token.
-        token: String,
-    },
-    /// Switches termination protection.
-    Protect {
-        /// To this.
-        on: bool,
-    },
-    /// Sets the stack policy.
-    SetPolicy {
-        /// The policy, as JSON.
-        body: Arc<str>,
-    },
-    /// Writes down how our operation ended.
-    Conclude {
-        /// So.
-        conclusion: Conclusion,
-        /// The version the stack has now, where there is one.
-        version: Option<StackVersion>,
-    },
-    /// Writes down that AWS found the inputs to change nothing.
-    Settle {
-        /// The stack as it is.
-        version: StackVersion,
-        /// Digest of the inputs.
-        inputs: Digest,
-        /// Fingerprints that are thereby proved to be the deployed ones.
-        no_echo: BTreeMap<String, Fingerprint>,
-    },
-    /// Writes down that AWS refused the inputs.
-    Reject {
-        /// Digest of the inputs.
-        inputs: Digest,
-        /// How.
-        failure: Failure,
-    },
-}
-
-impl Do {
-    /// The word for logs and reports.
-    #[must_use]
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Self::Create { .. } => "create",
-            Self::Prepare { .. } => "prepare",
-            Self::Execute { .. } => "execute",
-            Self::Discard { .. } => "discard",
-            Self::Delete { kind: OperationKind::Clear, .. } => "clear",
-            Self::Delete { .. } => "delete",
-            Self::Cancel { .. } => "cancel",
-            Self::ContinueRollback { .. } => "continue-rollback",
-            Self::Protect { .. } => "protect",
-            Self::SetPolicy { .. } => "set-policy",
-            Self::Conclude { .. } => "conclude",
-            Self::Settle { .. } => "settle",
-            Self::Reject { .. } => "reject",
-        }
-    }
-
-    /// The verb and what it is done with: equal for the same step taken twice, different for any other.
-    #[must_use]
-    pub fn identity(&self) -> String {
-        let with = match self {
-            Self::Create { token, .. }
-            | Self::Execute { token, .. }
-            | Self::Delete { token, .. }
-            | Self::Cancel { token }
-            | Self::ContinueRollback { token } => token.clone(),
-            Self::Prepare { name, .. } => name.to_string(),
-            Self::Discard { names } => names.iter().map(ChangeSetName::as_str).collect::<Vec<_>>().join(","),
-            Self::Protect { on } => on.to_string(),
-            Self::SetPolicy { body } => Digest::of_bytes(body.as_bytes()).to_string(),
-            Self::Conclude { .. } | Self::Settle { .. } | Self::Reject { .. } => String::new(),
-        };
-        format!("{} {with}", self.verb())
-    }
-
-    /// It calls AWS to change something.
-    #[must_use]
-    pub fn mutates(&self) -> bool {
-        !matches!(self, Self::Conclude { .. } | Self::Settle { .. } | Self::Reject { .. })
-    }
 }
 
 /// A person's approval of one plan.

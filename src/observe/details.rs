@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use super::Observer;
 use super::listing::{Listed, add};
 use crate::model::{
-    ChangeSetName, ChangeSetState, ChangeSetSummary, ChangeSets, Conclusion, Digest, Key, Need, Observation, Operation,
-    Scope, Seen, StackAddress, StackId, StackName, TemplateFacts, Unknown,
+    ChangeSetName, ChangeSetState, ChangeSetSummary, ChangeSets, CheckNeed, Conclusion, Digest, Key, Need, Observation,
+    Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackId, StackName, StackNeed,
+    TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, Stacks};
@@ -44,24 +45,29 @@ enum Answer {
 impl Observer<'_> {
     /// Reads what the planner needs to know, and adds it to the observation.
     pub async fn answer(&self, observation: &mut Observation, needs: BTreeSet<Need>) {
-        let mut answers = iter(needs).map(|need| self.ask(need)).buffered(AT_ONCE);
+        let Sorted { stacks, services, secrets, records, checks } = sorted(needs);
+        let mut answers = iter(stacks).map(|need| self.ask(need)).buffered(AT_ONCE);
         while let Some((address, answer)) = answers.next().await {
             enter(observation, address.as_ref(), answer);
         }
+        self.answer_services(observation, services).await;
+        self.answer_secrets(observation, secrets).await;
+        self.answer_records(observation, records).await;
+        self.answer_checks(observation, checks).await;
     }
 
-    async fn ask(&self, need: Need) -> (Option<StackAddress>, Answer) {
+    async fn ask(&self, need: StackNeed) -> (Option<StackAddress>, Answer) {
         match need {
-            Need::Listing(scope) => {
+            StackNeed::Listing(scope) => {
                 let (scope, listed) = self.look_at(scope).await;
                 (None, Answer::Listing(scope, listed))
             }
-            Need::Template(address, id) => {
+            StackNeed::Template(address, id) => {
                 let port = self.port(&address);
                 let facts = self.within(read_template(&*port, &id)).await;
                 (Some(address), Answer::Template(facts))
             }
-            Need::StackPolicy(address, id) => {
+            StackNeed::StackPolicy(address, id) => {
                 let port = self.port(&address);
                 let read = async {
                     let body = port.stack_policy(&id).await?;
@@ -69,22 +75,22 @@ impl Observer<'_> {
                 };
                 (Some(address), Answer::StackPolicy(self.within(read).await))
             }
-            Need::ChangeSets(address, id, name) => {
+            StackNeed::ChangeSets(address, id, name) => {
                 let port = self.port(&address);
                 let sets = self.change_sets(&*port, &id, name.as_ref()).await;
                 (Some(address), Answer::ChangeSets(sets))
             }
-            Need::Conclusion(key, address, id, moved, operation) => {
+            StackNeed::Conclusion(key, address, id, moved, operation) => {
                 let port = self.port(&address);
                 let conclusion = self.within(read_conclusion(&*port, &id, moved, &operation)).await;
                 (Some(address), Answer::Conclusion(key, conclusion))
             }
-            Need::Importers(address, export) => {
+            StackNeed::Importers(address, export) => {
                 let port = self.port(&address);
                 let importers = self.within(read_importers(&*port, &export)).await;
                 (Some(address), Answer::Importers(export, importers))
             }
-            Need::Backup(address, kind, physical) => {
+            StackNeed::Backup(address, kind, physical) => {
                 let port = self.port(&address);
                 let backup = self.within(port.newest_backup(&kind, &physical)).await;
                 (Some(address), Answer::Backup(physical, backup))
@@ -116,6 +122,40 @@ impl Observer<'_> {
         };
         ChangeSets { all, described }
     }
+}
+
+/// Needs by whom they are answered: what can be read together is asked for together.
+#[derive(Default)]
+struct Sorted {
+    stacks: BTreeSet<StackNeed>,
+    services: BTreeSet<ServiceNeed>,
+    secrets: BTreeSet<SecretNeed>,
+    records: BTreeSet<RecordNeed>,
+    checks: BTreeSet<CheckNeed>,
+}
+
+fn sorted(needs: BTreeSet<Need>) -> Sorted {
+    let mut sorted = Sorted::default();
+    for need in needs {
+        match need {
+            Need::Stack(need) => {
+                sorted.stacks.insert(need);
+            }
+            Need::Service(need) => {
+                sorted.services.insert(need);
+            }
+            Need::Secret(need) => {
+                sorted.secrets.insert(need);
+            }
+            Need::Record(need) => {
+                sorted.records.insert(need);
+            }
+            Need::Check(need) => {
+                sorted.checks.insert(need);
+            }
+        }
+    }
+    sorted
 }
 
 fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: Answer) {

@@ -27,13 +27,7 @@ impl Observer<'_> {
         let concern = self.concern();
         let scopes: Vec<Scope> = self.scopes().into_iter().collect();
         let listed = join_all(scopes.iter().map(|scope| self.list(scope, &concern))).await;
-        let mut observation = Observation {
-            at,
-            listings: BTreeMap::new(),
-            pages: 0,
-            stacks: BTreeMap::new(),
-            conclusions: BTreeMap::new(),
-        };
+        let mut observation = Observation::begun(at);
         for (scope, listed) in scopes.into_iter().zip(listed) {
             add(&mut observation, scope, listed);
         }
@@ -48,8 +42,10 @@ impl Observer<'_> {
 
     /// Reads some stacks again, by name, and takes the rest from an earlier look. Cheaper than listing while a few
     /// operations run in an account with thousands of stacks.
-    pub async fn follow(&self, mut earlier: Observation, addresses: BTreeSet<StackAddress>) -> Observation {
-        earlier.conclusions.clear();
+    pub async fn follow(&self, earlier: Observation, addresses: BTreeSet<StackAddress>) -> Observation {
+        // Of an earlier look only the listing of stacks is worth keeping.
+        let (at, listings, pages, stacks) = (earlier.at, earlier.listings, earlier.pages, earlier.stacks);
+        let mut earlier = Observation { listings, pages, stacks, ..Observation::begun(at) };
         let read = join_all(addresses.into_iter().map(|address| async {
             let port = self.governor.stacks(&address.scope, self.role(&address.scope), Priority::Status);
             let seen = self.cx.timeout(PAGE_WITHIN, port.describe(&address.name)).await;

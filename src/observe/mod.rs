@@ -4,8 +4,12 @@
 //! many of them changed; [`Observer::answer`] reads the details that `plan::needs` asks for, which is nothing when
 //! nothing moved. Nothing is decided here: which details matter is the planner's business.
 
+mod checks;
 mod details;
 mod listing;
+mod records;
+mod secrets;
+mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
 

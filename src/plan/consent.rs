@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::resolve::spec_digest;
 use super::{Goal, Input};
 use crate::model::{
-    Action, Changes, Consent, Difference, Digest, Entry, Grant, Key, Plan, ResourceChange, Seen, StackAddress, StackId,
+    Action, Address, Changes, Consent, Difference, Digest, Entry, Grant, Key, Plan, ResourceChange, Seen, StackId,
 };
 
 /// The digest of what a person sees: for each object that is not in sync its action, its differences and changes, and
@@ -16,7 +16,7 @@ use crate::model::{
 pub(super) fn digest(plan: &Plan) -> Digest {
     #[derive(Serialize)]
     struct Shown<'a> {
-        address: &'a StackAddress,
+        address: &'a Address,
         action: Action,
         differences: &'a [Difference],
         changes: &'a [ResourceChange],
@@ -99,7 +99,7 @@ fn destroyed(entry: &Entry) -> BTreeSet<String> {
 }
 
 fn incarnation(input: &Input<'_>, entry: &Entry) -> Option<StackId> {
-    match input.observation.stack(&entry.address) {
+    match input.observation.stack_at(&entry.address) {
         Seen::Present(stack) => Some(stack.state.id.clone()),
         Seen::Absent | Seen::Unknown(_) => None,
     }

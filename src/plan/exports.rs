@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 
 use super::planner::{Planner, refuse};
-use crate::model::{Entry, Guard, Need, ObservedStack, Parameter, Refusal, Seen, StackSpec, TemplateFacts, Waiting};
+use crate::model::{
+    Entry, Guard, ObservedStack, Parameter, Refusal, Seen, StackNeed, StackSpec, TemplateFacts, Waiting,
+};
 use crate::template;
 
 /// Whether the update has to wait for consumers, or is refused because of them.
@@ -28,7 +30,7 @@ pub(super) fn in_use(
                 return true;
             }
             None => {
-                planner.need(Need::Importers(spec.address(), export.clone()));
+                planner.need(StackNeed::Importers(spec.address(), export.clone()));
                 entry.waiting.push(Waiting::Unknown { why: format!("who imports {export} has not been read") });
                 continue;
             }

@@ -6,8 +6,8 @@ use super::planner::{Planner, refuse};
 use super::resolve::BODY_MAX;
 use super::{Goal, Input, consent};
 use crate::model::{
-    Budget, Digest, Do, Entry, Environment, Guard, Inputs, Key, Mode, Need, ObservedStack, Plan, Refusal, Replace,
-    ResourceChange, Seen, StackMemory, StackSpec, Waiting,
+    Act, Budget, Digest, Do, Entry, Environment, Guard, Inputs, Key, Mode, ObservedStack, Plan, Refusal, Replace,
+    ResourceChange, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackStep, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -102,12 +102,9 @@ pub(crate) fn name_commands(plan: &mut Plan) {
 }
 
 fn needs_approval(action: &Do) -> bool {
-    action.mutates() && !matches!(action, Do::Prepare { .. } | Do::Discard { .. } | Do::Cancel { .. })
-}
-
-/// It starts an operation in CloudFormation that has to be followed.
-pub(super) fn begins_operation(action: &Do) -> bool {
-    matches!(action, Do::Create { .. } | Do::Execute { .. } | Do::Delete { .. } | Do::ContinueRollback { .. })
+    // Stopping what was approved and takes too long needs no second approval.
+    let stops = matches!(action, Do::Stack(StackStep { action: StackDo::Cancel { .. }, .. }));
+    !action.is_preparation() && !stops
 }
 
 /// Never an older revision over a newer one (invariant S8).
@@ -201,7 +198,7 @@ fn backup(planner: &Planner<'_>, spec: &StackSpec, stack: &ObservedStack, change
         Some(Seen::Absent) => no_backup(change, "it has no completed backup", entry),
         Some(Seen::Unknown(why)) => no_backup(change, &format!("its backups could not be read: {why}"), entry),
         None => {
-            planner.need(Need::Backup(spec.address(), change.kind.clone(), physical.clone()));
+            planner.need(StackNeed::Backup(spec.address(), change.kind.clone(), physical.clone()));
             no_backup(change, "its backups have not been read", entry);
         }
     }

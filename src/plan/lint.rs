@@ -2,11 +2,10 @@
 //!
 //! The planner should never make such a plan. If it does, that is a bug, and nothing is done.
 
-use super::guard::begins_operation;
 use super::names::owner;
 use super::standing::{Standing, row};
 use super::{Goal, Input};
-use crate::model::{Action, Do, Entry, Expect, Key, Mode, ObservedStack, OperationKind, Plan, Seen};
+use crate::model::{Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, Seen, StackDo, StackStep, Step};
 
 /// Something in a plan that must never be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,50 +22,67 @@ pub struct Fault {
 pub fn lint(plan: &Plan, input: &Input<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (key, entry) in &plan.entries {
-        let stack = match input.observation.stack(&entry.address) {
-            Seen::Present(stack) if row(stack.state.status).standing != Standing::Gone => Some(stack),
-            Seen::Present(_) | Seen::Absent | Seen::Unknown(_) => None,
-        };
-        faults.extend(broken(key, entry, stack, input).into_iter().map(|rule| Fault { key: key.clone(), rule }));
+        let Some(step) = &entry.step else { continue };
+        let mut rules = of_any(key, entry, step, input);
+        match &step.action {
+            Do::Stack(stack) => rules.extend(of_a_stack(key, stack, input)),
+            Do::Service(_) | Do::Secret(_) | Do::Record(_) => {}
+        }
+        faults.extend(rules.into_iter().map(|rule| Fault { key: key.clone(), rule }));
     }
     faults
 }
 
-fn broken(key: &Key, entry: &Entry, stack: Option<&ObservedStack>, input: &Input<'_>) -> Vec<&'static str> {
-    let mut rules = Vec::new();
-    let mut rule = |broken: bool, text: &'static str| {
-        if broken {
-            rules.push(text);
-        }
+/// The rules of which at least one condition holds: `(broken, rule)`.
+fn broken(rules: impl IntoIterator<Item = (bool, &'static str)>) -> Vec<&'static str> {
+    rules.into_iter().filter(|(broken, _)| *broken).map(|(_, rule)| rule).collect()
+}
+
+/// What must hold of every step.
+fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'static str> {
+    let (mutates, operates) = (step.action.mutates(), step.action.begins_operation());
+    broken([
+        (step.key != *key || step.address != entry.address, "a step belongs to another object (S6)"),
+        (mutates && entry.action == Action::Unknown, "a step follows from what could not be seen (S10)"),
+        (!entry.refused.is_empty() && operates, "a refused object is operated on"),
+        (mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)"),
+        (input.busy.contains(key), "an object has two steps at once (S6)"),
+    ])
+}
+
+/// What must hold of a step on a stack.
+fn of_a_stack(key: &Key, step: &StackStep, input: &Input<'_>) -> Vec<&'static str> {
+    let stack = match input.observation.stack(&step.address) {
+        Seen::Present(stack) if row(stack.state.status).standing != Standing::Gone => Some(stack),
+        Seen::Present(_) | Seen::Absent | Seen::Unknown(_) => None,
     };
-    let Some(step) = &entry.step else { return rules };
-    let mutates = step.action.mutates();
     let state = stack.map(|stack| &stack.state);
     let standing = state.map(|state| row(state.status).standing);
-    rule(step.key != *key || step.address != entry.address, "a step belongs to another object (S6)");
-    rule(mutates && entry.action == Action::Unknown, "a step follows from what could not be seen (S10)");
-    rule(!entry.refused.is_empty() && begins_operation(&step.action), "a refused object is operated on");
-    rule(mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)");
-    rule(mutates && step.expect == Expect::Nothing, "a mutation has no precondition (S5)");
-    rule(begins_operation(&step.action) && standing == Some(Standing::Busy), "a busy stack is operated on (S7)");
-    rule(input.busy.contains(key), "an object has two steps at once (S6)");
+    let (mutates, operates) = (step.action.mutates(), step.action.begins_operation());
     let foreign = state.is_some_and(|state| match owner(state) {
         Some(owner) => owner != key.to_string(),
         None => !input.environment.stacks.get(key).is_some_and(|spec| spec.adopt),
     });
-    rule(mutates && foreign, "a stack that is not ours is changed (S1)");
+    let mut rules = broken([
+        (mutates && step.expect == Expect::Nothing, "a mutation has no precondition (S5)"),
+        (operates && standing == Some(Standing::Busy), "a busy stack is operated on (S7)"),
+        (mutates && foreign, "a stack that is not ours is changed (S1)"),
+    ]);
+    let asked_for = input.environment.stacks.contains_key(key);
     match &step.action {
-        Do::Create { .. } => {
-            rule(state.is_some() || step.expect != Expect::Absent, "a stack is created over another (S9)");
-            rule(!input.environment.stacks.contains_key(key), "a stack is created that nobody asks for (S2)");
-        }
-        Do::Delete { kind, stack, .. } => {
-            rule(state.map(|state| &state.id) != Some(stack), "another incarnation is deleted (S2)");
-            rule(state.is_some_and(|state| state.termination_protection), "a protected stack is deleted (S2)");
-            let desired = input.environment.stacks.contains_key(key) && input.goal == Goal::Converge;
-            rule(*kind == OperationKind::Delete && desired, "a desired stack is deleted (S2)");
+        StackDo::Create { .. } => rules.extend(broken([
+            (state.is_some() || step.expect != Expect::Absent, "a stack is created over another (S9)"),
+            (!asked_for, "a stack is created that nobody asks for (S2)"),
+        ])),
+        StackDo::Delete { kind, stack, .. } => {
+            let desired = asked_for && input.goal == Goal::Converge;
             let never = standing == Some(Standing::NeverHealthy);
-            rule(*kind == OperationKind::Clear && !never, "a stack that was healthy is deleted to fix it (S2)");
+            rules.extend(broken([
+                (state.map(|state| &state.id) != Some(stack), "another incarnation is deleted (S2)"),
+                (state.is_some_and(|state| state.termination_protection), "a protected stack is deleted (S2)"),
+                (*kind == OperationKind::Delete && desired, "a desired stack is deleted (S2)"),
+                (*kind == OperationKind::Clear && !never, "a stack that was healthy is deleted to fix it (S2)"),
+            ]));
         }
         _ => {}
     }

@@ -16,9 +16,13 @@ mod lint;
 mod names;
 mod order;
 mod planner;
+mod readiness;
+mod record;
 mod removal;
 mod resolve;
 mod root_cause;
+mod secret;
+mod service;
 mod stack;
 mod standing;
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
-use super::{Goal, Input, MAX_OPERATIONS, consent, guard, order, removal, stack};
-use crate::model::{Digest, Entry, Key, Need, Plan, Refusal, StackMemory, Waiting};
+use super::{Goal, Input, MAX_OPERATIONS, consent, guard, order, readiness, record, removal, secret, service, stack};
+use crate::model::{Act, Digest, Entry, Key, Kind, Need, Plan, Refusal, StackMemory, Waiting};
 
 /// The plan for an environment.
 #[must_use]
@@ -45,12 +45,12 @@ impl<'a> Planner<'a> {
 
     fn run(mut self) -> (Plan, BTreeSet<Need>) {
         if self.input.goal == Goal::Converge {
-            let edges = self.input.environment.stacks.iter().map(|(key, spec)| (key.clone(), spec.depends_on.clone()));
+            let edges = self.input.environment.dependencies().map(|(key, on)| (key.clone(), on.clone()));
             // The manifests are loaded without cycles; whatever is on one nevertheless would simply have no entry.
             let (ordered, _cycles) = order(&edges.collect());
             for key in ordered {
-                if let Some(spec) = self.input.environment.stacks.get(&key) {
-                    let entry = stack::decide(&self, spec);
+                if let Some(mut entry) = self.decide(&key) {
+                    readiness::check(&self, &key, &mut entry);
                     self.entries.insert(key, entry);
                 }
             }
@@ -71,9 +71,20 @@ impl<'a> Planner<'a> {
         (plan, needs.into_inner())
     }
 
-    /// What is remembered of an object.
+    /// Decides on one desired object. Its dependencies have been decided before.
+    fn decide(&self, key: &Key) -> Option<Entry> {
+        let environment = self.input.environment;
+        match key.kind {
+            Kind::Stack => environment.stacks.get(key).map(|spec| stack::decide(self, spec)),
+            Kind::Service => environment.services.get(key).map(|spec| service::decide(self, spec)),
+            Kind::Secret => environment.secrets.get(key).map(|spec| secret::decide(self, spec)),
+            Kind::DnsRecord => environment.records.get(key).map(|spec| record::decide(self, spec)),
+        }
+    }
+
+    /// What is remembered of a stack.
     pub(super) fn memory(&self, key: &Key) -> &StackMemory {
-        self.input.memory.stacks.get(key).map_or(&self.nothing, |memory| memory)
+        self.input.memory.objects.stacks.get(key).map_or(&self.nothing, |memory| memory)
     }
 
     /// Whether policy allows a stack of this name.
@@ -85,19 +96,19 @@ impl<'a> Planner<'a> {
     }
 
     /// Notes that something must be known first.
-    pub(super) fn need(&self, need: Need) {
-        self.needs.borrow_mut().insert(need);
+    pub(super) fn need(&self, need: impl Into<Need>) {
+        self.needs.borrow_mut().insert(need.into());
     }
 
     /// Only so many operations at once; and an object whose step is being executed gets no second one.
     fn take_turns(&mut self) {
-        let running = self.input.memory.stacks.values().filter(|memory| memory.pending.is_some()).count();
+        let running = self.input.memory.objects.stacks.values().filter(|memory| memory.pending.is_some()).count();
         let mut free = MAX_OPERATIONS.saturating_sub(running);
         for (key, entry) in &mut self.entries {
             if self.input.busy.contains(key) {
                 entry.step = None;
             }
-            let begins_operation = entry.step.as_ref().is_some_and(|step| guard::begins_operation(&step.action));
+            let begins_operation = entry.step.as_ref().is_some_and(|step| step.action.begins_operation());
             if begins_operation && free == 0 {
                 entry.step = None;
                 entry.waiting.push(Waiting::Turn);

@@ -12,8 +12,9 @@ use super::stack::expect;
 use super::standing::{Standing, row};
 use super::{Goal, consent, guard};
 use crate::model::{
-    Action, Changes, Conclusion, Difference, Do, Entry, Expect, Guard, Key, Mode, Need, ObservedStack, OperationKind,
-    Prune, Refusal, ResourceChange, Seen, StackAddress, StackState, Step, Waiting,
+    Action, Address, Changes, Conclusion, Difference, Do, Entry, Expect, Guard, Key, Mode, ObservedStack,
+    OperationKind, Prune, Refusal, ResourceChange, Seen, StackAddress, StackDo, StackNeed, StackState, StackStep, Step,
+    Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -56,7 +57,7 @@ fn unseen(planner: &Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &Observ
     let specs = input.environment.stacks.iter().filter(|_| input.goal == Goal::Destroy);
     let unseen = specs.filter(|(key, _)| !leaving.contains_key(*key)).filter_map(|(key, spec)| {
         let Seen::Unknown(why) = input.observation.stack(&spec.address()) else { return None };
-        let mut entry = blank(spec.address(), None);
+        let mut entry = blank(&spec.address(), None);
         entry.action = Action::Unknown;
         entry.differences.clear();
         entry.waiting.push(Waiting::Unknown { why: why.to_string() });
@@ -81,7 +82,7 @@ fn dependants<'a>(planner: &Planner<'_>, leaving: impl Iterator<Item = &'a Key>)
 /// Deletions that have succeeded: the stack is gone from a complete listing, and the journal does not know yet.
 fn finished(planner: &mut Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &ObservedStack)>) {
     let input = planner.input;
-    for (key, memory) in &input.memory.stacks {
+    for (key, memory) in &input.memory.objects.stacks {
         let Some(operation) = &memory.pending else { continue };
         let known = planner.entries.contains_key(key) || leaving.contains_key(key);
         if known || key.environment != input.environment.name {
@@ -89,13 +90,13 @@ fn finished(planner: &mut Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &
         }
         let Some(address) = operation.stack.as_ref().and_then(address_of) else { continue };
         let Some(Ok(())) = input.observation.listings.get(&address.scope) else { continue };
-        let mut entry = blank(address.clone(), None);
+        let mut entry = blank(&address, None);
         entry.action = Action::Delete;
         let conclusion = match operation.kind {
             OperationKind::Delete | OperationKind::Clear => Conclusion::Succeeded,
             _ => Conclusion::NotSeen,
         };
-        let action = Do::Conclude { conclusion, version: None };
+        let action = StackDo::Conclude { conclusion, version: None };
         entry.step = Some(step(planner, key, &address, Expect::Absent, action));
         planner.entries.insert(key.clone(), entry);
     }
@@ -110,30 +111,23 @@ fn address_of(id: &crate::model::StackId) -> Option<StackAddress> {
     Some(StackAddress { scope, name: name.parse().ok()? })
 }
 
-fn blank(address: StackAddress, stack: Option<&StackState>) -> Entry {
+fn blank(address: &StackAddress, stack: Option<&StackState>) -> Entry {
     Entry {
-        address,
-        status: stack.map(|state| state.status),
+        status: stack.map(|state| state.status.to_string()),
         action: Action::Delete,
         differences: vec![Difference::NotDesired],
-        changes: Changes::None,
-        waiting: Vec::new(),
-        refused: Vec::new(),
-        depends_on: BTreeSet::new(),
-        step: None,
-        ready: false,
+        ..Entry::new(Address::from(address))
     }
 }
 
-fn step(planner: &Planner<'_>, key: &Key, address: &StackAddress, expect: Expect, action: Do) -> Step {
+fn step(planner: &Planner<'_>, key: &Key, address: &StackAddress, expect: Expect, action: StackDo) -> Step {
     Step {
         key: key.clone(),
-        address: address.clone(),
-        expect,
+        address: Address::from(address),
         revision: planner.input.desired.revision.sequence,
         cost: (0, 0, 0),
         depends_on: planner.memory(key).depends_on.clone(),
-        action,
+        action: Do::Stack(StackStep { address: address.clone(), expect, action }),
     }
 }
 
@@ -147,7 +141,7 @@ struct Removing<'a> {
 impl Removing<'_> {
     fn entry(&self, waits_for: BTreeSet<String>) -> Entry {
         let state = &self.stack.state;
-        let mut entry = blank(self.address.clone(), Some(state));
+        let mut entry = blank(self.address, Some(state));
         entry.depends_on.clone_from(&self.planner.memory(self.key).depends_on);
         if let Seen::Unknown(why) = self.planner.input.observation.stack(self.address) {
             entry.action = Action::Unknown;
@@ -188,17 +182,23 @@ impl Removing<'_> {
             }
             Some(Seen::Present(conclusion)) => {
                 let (conclusion, version) = (conclusion.clone(), Some(state.version()));
-                let action = Do::Conclude { conclusion, version };
+                let action = StackDo::Conclude { conclusion, version };
                 entry.step = Some(step(self.planner, self.key, self.address, Expect::Nothing, action));
             }
             Some(Seen::Absent) => {
-                let action = Do::Conclude { conclusion: Conclusion::NotSeen, version: Some(state.version()) };
+                let action = StackDo::Conclude { conclusion: Conclusion::NotSeen, version: Some(state.version()) };
                 entry.step = Some(step(self.planner, self.key, self.address, Expect::Nothing, action));
             }
             Some(Seen::Unknown(why)) => entry.waiting.push(Waiting::Unknown { why: why.to_string() }),
             None => {
                 let (key, address, moved) = (self.key.clone(), self.address.clone(), Some(state.version().moved));
-                self.planner.need(Need::Conclusion(key, address, state.id.clone(), moved, operation.clone()));
+                self.planner.need(StackNeed::Conclusion(
+                    key,
+                    address,
+                    state.id.clone(),
+                    moved,
+                    Box::new(operation.clone()),
+                ));
                 entry.waiting.push(Waiting::Unknown { why: "its events have not been read".to_owned() });
             }
         }
@@ -293,7 +293,7 @@ impl Removing<'_> {
                 return;
             }
             (None, None) => {
-                self.planner.need(Need::Template(self.address.clone(), state.id.clone()));
+                self.planner.need(StackNeed::Template(self.address.clone(), state.id.clone()));
                 entry.waiting.push(Waiting::Unknown { why: "its template has not been read".to_owned() });
                 return;
             }
@@ -310,7 +310,7 @@ impl Removing<'_> {
             return refuse(entry, Refusal { guard: Guard::Stalled, reason, release });
         }
         let state = &self.stack.state;
-        let action = Do::Delete {
+        let action = StackDo::Delete {
             kind: OperationKind::Delete,
             stack: state.id.clone(),
             token: token(self.key, "delete", &state.version()),

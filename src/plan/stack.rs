@@ -10,7 +10,6 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use self::forecast::all_added;
-use self::update::preparing;
 use super::diff::differences;
 use super::guard;
 use super::names::{owner, token};
@@ -18,9 +17,9 @@ use super::planner::{Planner, refuse};
 use super::resolve::spec_digest;
 use super::standing::{Standing, row};
 use crate::model::{
-    Action, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Need, ObservedStack, Operation,
-    OperationKind, Refusal, Seen, StackId, StackMemory, StackSpec, StackState, StackStatus, Step, TemplateFacts,
-    Waiting,
+    Act, Action, Address, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, ObservedStack, Operation,
+    OperationKind, Refusal, Seen, StackDo, StackId, StackMemory, StackNeed, StackSpec, StackState, StackStatus,
+    StackStep, Step, TemplateFacts, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -29,7 +28,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     let address = spec.address();
     let seen = planner.input.observation.stack(&address);
     if !planner.input.observation.listings.contains_key(&address.scope) {
-        planner.need(Need::Listing(address.scope.clone()));
+        planner.need(StackNeed::Listing(address.scope.clone()));
     }
     let deciding = Deciding { planner, spec, memory: planner.memory(&spec.key) };
     let mut entry = deciding.entry(seen.present().map(|stack| stack.state.status));
@@ -57,16 +56,9 @@ struct Deciding<'a> {
 impl Deciding<'_> {
     fn entry(&self, status: Option<StackStatus>) -> Entry {
         Entry {
-            address: self.spec.address(),
-            status,
-            action: Action::None,
-            differences: Vec::new(),
-            changes: Changes::None,
-            waiting: Vec::new(),
-            refused: Vec::new(),
+            status: status.map(|status| status.to_string()),
             depends_on: self.spec.depends_on.clone(),
-            step: None,
-            ready: false,
+            ..Entry::new(Address::from(&self.spec.address()))
         }
     }
 
@@ -74,15 +66,15 @@ impl Deciding<'_> {
         spec_digest(self.spec, &self.planner.input.memory.fingerprint_key)
     }
 
-    fn step(&self, expect: Expect, action: Do) -> Step {
+    fn step(&self, expect: Expect, action: StackDo) -> Step {
+        let address = self.spec.address();
         Step {
             key: self.spec.key.clone(),
-            address: self.spec.address(),
-            expect,
+            address: Address::from(&address),
             revision: self.planner.input.desired.revision.sequence,
             cost: (0, 0, 0),
             depends_on: self.spec.depends_on.clone(),
-            action,
+            action: Do::Stack(StackStep { address, expect, action }),
         }
     }
 
@@ -106,7 +98,7 @@ impl Deciding<'_> {
             },
             _ => Conclusion::NotSeen,
         };
-        entry.step = Some(self.step(Expect::Absent, Do::Conclude { conclusion, version: None }));
+        entry.step = Some(self.step(Expect::Absent, StackDo::Conclude { conclusion, version: None }));
     }
 
     fn pending_present(&self, entry: &mut Entry, stack: &ObservedStack) {
@@ -118,7 +110,7 @@ impl Deciding<'_> {
             entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since: Some(operation.started) });
             if self.is_overdue(operation, state) {
                 let token = token(&self.spec.key, "cancel", &operation.token);
-                entry.step = Some(self.step(expect(state), Do::Cancel { token }));
+                entry.step = Some(self.step(expect(state), StackDo::Cancel { token }));
             }
             return;
         }
@@ -135,7 +127,7 @@ impl Deciding<'_> {
             entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since: Some(operation.started) });
             return;
         }
-        entry.step = Some(self.step(Expect::Nothing, Do::Conclude { conclusion, version: Some(state.version()) }));
+        entry.step = Some(self.step(Expect::Nothing, StackDo::Conclude { conclusion, version: Some(state.version()) }));
     }
 
     fn conclusion(&self, stack: StackId, moved: Option<Timestamp>, operation: &Operation) -> Option<Conclusion> {
@@ -144,12 +136,12 @@ impl Deciding<'_> {
             Some(Seen::Absent) => Some(Conclusion::NotSeen),
             Some(Seen::Unknown(_)) => None,
             None => {
-                self.planner.need(Need::Conclusion(
+                self.planner.need(StackNeed::Conclusion(
                     self.spec.key.clone(),
                     self.spec.address(),
                     stack,
                     moved,
-                    operation.clone(),
+                    Box::new(operation.clone()),
                 ));
                 None
             }
@@ -188,7 +180,7 @@ impl Deciding<'_> {
         let inputs = Arc::clone(&resolved.inputs);
         entry.step = Some(self.step(
             Expect::Absent,
-            Do::Create {
+            StackDo::Create {
                 inputs,
                 token,
                 termination_protection: self.spec.termination_protection,
@@ -253,11 +245,11 @@ impl Deciding<'_> {
         }
         let attempt = self.attempts(&resolved.inputs.digest).map_or(0, |attempts| attempts.count);
         entry.step = Some(if state.termination_protection {
-            self.step(expect(state), Do::Protect { on: false })
+            self.step(expect(state), StackDo::Protect { on: false })
         } else {
             let token = token(&self.spec.key, "clear", &(&state.id, attempt));
             let (kind, stack, inputs) = (OperationKind::Clear, state.id.clone(), resolved.inputs.digest.clone());
-            self.step(expect(state), Do::Delete { kind, stack, token, inputs })
+            self.step(expect(state), StackDo::Delete { kind, stack, token, inputs })
         });
     }
 
@@ -270,7 +262,7 @@ impl Deciding<'_> {
             return refuse(entry, stuck(state, "continuing its rollback did not help", row.asks));
         }
         let token = token(&self.spec.key, "continue", &state.version());
-        entry.step = Some(self.step(expect(state), Do::ContinueRollback { token }));
+        entry.step = Some(self.step(expect(state), StackDo::ContinueRollback { token }));
     }
 
     fn steady(&self, entry: &mut Entry, stack: &ObservedStack) {
@@ -317,7 +309,7 @@ impl Deciding<'_> {
         self.change(entry, stack, deployed, &resolved);
         if let Some((difference, action)) = protection {
             entry.differences.push(difference);
-            let prepares = entry.step.as_ref().is_some_and(|step| preparing(&step.action));
+            let prepares = entry.step.as_ref().is_some_and(|step| step.action.is_preparation());
             if !prepares && entry.action != Action::Unknown {
                 // A protection comes before the update that it may concern, and also where that is refused.
                 entry.step = Some(self.step(expect(state), action));
@@ -369,7 +361,7 @@ impl Deciding<'_> {
             Some(Seen::Absent) => Err("its template is gone".to_owned()),
             Some(Seen::Unknown(why)) => Err(format!("its template could not be read: {why}")),
             None => {
-                self.planner.need(Need::Template(self.spec.address(), stack.state.id.clone()));
+                self.planner.need(StackNeed::Template(self.spec.address(), stack.state.id.clone()));
                 Err("its template has not been read".to_owned())
             }
         }

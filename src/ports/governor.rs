@@ -8,14 +8,18 @@
 
 mod api;
 mod bucket;
+mod containers;
 mod door;
+mod health;
 mod lane;
 mod pass;
+mod records;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Cloud, Gate, Stacks};
+use super::{Cloud, Containers, Gate, Health, Records, Secrets, Stacks};
 use crate::context::Context;
 use crate::model::{AssumeRole, Scope};
 use api::Api;
@@ -80,15 +84,44 @@ impl Governor {
     /// call of any other kind.
     #[must_use]
     pub fn stacks(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Stacks> {
+        Arc::new(self.door(self.shared.cloud.stacks(scope, role), scope, role, priority))
+    }
+
+    /// The same, to its services and images.
+    #[must_use]
+    pub fn containers(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Containers> {
+        Arc::new(self.door(self.shared.cloud.containers(scope, role), scope, role, priority))
+    }
+
+    /// The same, to its secrets.
+    #[must_use]
+    pub fn secrets(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Secrets> {
+        Arc::new(self.door(self.shared.cloud.secrets(scope, role), scope, role, priority))
+    }
+
+    /// The same, to its DNS records.
+    #[must_use]
+    pub fn records(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Records> {
+        Arc::new(self.door(self.shared.cloud.records(scope, role), scope, role, priority))
+    }
+
+    /// The same, to what AWS says of the health of what runs.
+    #[must_use]
+    pub fn health(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Health> {
+        Arc::new(self.door(self.shared.cloud.health(scope, role), scope, role, priority))
+    }
+
+    fn door<P: ?Sized>(&self, inner: Arc<P>, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Door<P> {
         let mut identities = self.shared.identities.lock().unwrap_or_else(PoisonError::into_inner);
         let identity = identities.entry((scope.clone(), role.cloned())).or_default();
-        Arc::new(Door {
+        Door {
             shared: Arc::clone(&self.shared),
-            inner: self.shared.cloud.stacks(scope, role),
+            inner,
+            caller: self.shared.cloud.stacks(scope, role),
             scope: scope.clone(),
             priority,
             identity: Arc::clone(identity),
-        })
+        }
     }
 
     /// What was used so far, by account, region and operation.

@@ -4,12 +4,20 @@
 //! ends, by the [`Governor`]. Two back ends implement the ports, `aws` (the SDK) and `sim` (in memory), and one
 //! contract suite holds both to the same behaviour.
 
+mod containers;
 mod error;
 mod gate;
 mod governor;
+mod health;
+mod records;
+mod secrets;
 mod stacks;
 
+pub use containers::Containers;
 pub use error::{Class, PortError};
 pub use gate::{Closed, Fence, Gate};
 pub use governor::{Governor, Priority, Usage};
+pub use health::Health;
+pub use records::Records;
+pub use secrets::Secrets;
 pub use stacks::{Cloud, CreateChangeSet, CreateStack, Page, PageToken, Stacks, TemplateSource};

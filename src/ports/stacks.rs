@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Fence, PortError};
+use super::{Containers, Fence, Health, PortError, Records, Secrets};
 use crate::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, OnFailure, Scope, StackEvent,
     StackId, StackName, StackState, Value,
@@ -17,6 +17,18 @@ use crate::model::{
 pub trait Cloud: Send + Sync {
     /// The door to one account in one region, entered by `role` or with the credentials at hand.
     fn stacks(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Stacks>;
+
+    /// The same, to its services and images.
+    fn containers(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Containers>;
+
+    /// The same, to its secrets.
+    fn secrets(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Secrets>;
+
+    /// The same, to its DNS records.
+    fn records(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Records>;
+
+    /// The same, to what AWS says of the health of what runs.
+    fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health>;
 }
 
 /// Where to read on.

@@ -9,10 +9,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::{
-    Action, Attempts, Budget, ChangeAction, Changes, DeletionPolicy, Difference, Digest, Do, Entry, Environment,
-    Expect, Failure, FingerprintKey, Guard, Inputs, Key, Memory, Mode, OnFailure, Operation, OperationKind, Output,
-    Plan, Policy, Prune, Redacted, Refusal, Replace, Replacement, ResourceChange, Revision, Scope, StackAddress,
-    StackMemory, StackSpec, StackState, StackStatus, Step, Template, TemplateFacts, Value, Waiting,
+    Action, Address, Attempts, Budget, ChangeAction, Changes, DeletionPolicy, Difference, Digest, Do, Entry,
+    Environment, Expect, Failure, FingerprintKey, Guard, Inputs, Key, Memory, Mode, Objects, OnFailure, Operation,
+    OperationKind, Output, Plan, Policy, Prune, Redacted, Refusal, Replace, Replacement, ResourceChange, Revision,
+    Scope, StackAddress, StackDo, StackMemory, StackSpec, StackState, StackStatus, StackStep, Step, Template,
+    TemplateFacts, Value, Waiting,
 };
 
 /// The value that must never be shown.
@@ -36,16 +37,11 @@ fn address(name: &str) -> StackAddress {
 
 fn entry(name: &str, action: Action) -> Entry {
     Entry {
-        address: address(name),
-        status: (action != Action::Create && action != Action::Unknown).then_some(StackStatus::UpdateComplete),
+        status: (action != Action::Create && action != Action::Unknown)
+            .then(|| StackStatus::UpdateComplete.to_string()),
         action,
-        differences: Vec::new(),
-        changes: Changes::None,
-        waiting: Vec::new(),
-        refused: Vec::new(),
-        depends_on: BTreeSet::new(),
-        step: None,
         ready: action == Action::None,
+        ..Entry::new(Address::from(&address(name)))
     }
 }
 
@@ -118,19 +114,22 @@ fn creation() -> Entry {
         ]),
         step: Some(Step {
             key: key("network"),
-            address: address("network"),
-            expect: Expect::Absent,
+            address: Address::from(&address("network")),
             revision: 42,
             cost: (1, 0, 0),
             depends_on: BTreeSet::new(),
-            action: Do::Create {
-                inputs: Arc::new(inputs),
-                token: "landfast-1".to_owned(),
-                termination_protection: true,
-                stack_policy: None,
-                on_failure: OnFailure::Rollback,
-                timeout: None,
-            },
+            action: Do::Stack(StackStep {
+                address: address("network"),
+                expect: Expect::Absent,
+                action: StackDo::Create {
+                    inputs: Arc::new(inputs),
+                    token: "landfast-1".to_owned(),
+                    termination_protection: true,
+                    stack_policy: None,
+                    on_failure: OnFailure::Rollback,
+                    timeout: None,
+                },
+            }),
         }),
         ..entry("network", Action::Create)
     }
@@ -209,14 +208,14 @@ fn updates() -> Vec<(&'static str, Entry)> {
 fn troubles() -> Vec<(&'static str, Entry)> {
     let status = |status| vec![Difference::Status { status }];
     let msk = Entry {
-        status: Some(StackStatus::RollbackComplete),
+        status: Some(StackStatus::RollbackComplete.to_string()),
         differences: status(StackStatus::RollbackComplete),
         depends_on: depends(&["network"]),
         waiting: vec![Waiting::Backoff { until: at("03:20:00"), attempt: 2, failure: failure() }],
         ..entry("msk", Action::Recreate)
     };
     let redis = Entry {
-        status: Some(StackStatus::UpdateRollbackFailed),
+        status: Some(StackStatus::UpdateRollbackFailed.to_string()),
         differences: status(StackStatus::UpdateRollbackFailed),
         waiting: vec![
             Waiting::Operation { status: StackStatus::UpdateInProgress, ours: false, since: Some(at("02:55:12")) },
@@ -324,7 +323,10 @@ pub(crate) fn memory() -> Memory {
     let msk = StackMemory { attempts: Some(attempts), ..StackMemory::default() };
     Memory {
         fingerprint_key: FingerprintKey::new([7; 32]),
-        stacks: [(key("redis"), Arc::new(redis)), (key("msk"), Arc::new(msk))].into(),
+        objects: Objects {
+            stacks: [(key("redis"), Arc::new(redis)), (key("msk"), Arc::new(msk))].into(),
+            ..Objects::default()
+        },
         spent: Vec::new(),
         consent: None,
     }
@@ -374,6 +376,10 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
         },
         template_bucket: None,
         stacks: stacks.iter().map(|(name, on)| (key(name), Arc::new(spec(name, on)))).collect(),
+        services: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        records: BTreeMap::new(),
+        ready: BTreeMap::new(),
     }
 }
 
@@ -398,6 +404,7 @@ fn spec(name: &str, on: &[&str]) -> StackSpec {
         stack_name: address(name).name,
         template: Arc::new(template),
         parameters: BTreeMap::new(),
+        images: BTreeMap::new(),
         capabilities: BTreeSet::new(),
         tags: BTreeMap::new(),
         role_arn: None,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{EventList, OutputList, StatusList, Timeline, order, words};
 use crate::model::{
-    Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, StackStatus, Waiting,
+    Act, Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
 };
 
 /// The version of every document.
@@ -145,14 +145,14 @@ pub struct PlannedStep {
     pub changes: Vec<ResourceChange>,
     /// Where `changes` comes from.
     pub changes_from: ChangesFrom,
-    /// The stack's name.
-    pub stack_name: String,
+    /// What AWS calls it.
+    pub name: String,
     /// Its account.
     pub account: String,
     /// Its region.
     pub region: String,
     /// Its status when it was seen; `null` if it does not exist or could not be seen.
-    pub status: Option<StackStatus>,
+    pub status: Option<String>,
     /// The objects it depends on.
     pub depends_on: Vec<String>,
     /// What is done next, where something can be done now: `create`, `prepare`, `execute`, …
@@ -264,10 +264,10 @@ impl PlannedStep {
                 Changes::AfterApply => ChangesFrom::AfterApply,
                 Changes::None => ChangesFrom::None,
             },
-            stack_name: entry.address.name.to_string(),
+            name: entry.address.name.clone(),
             account: account.to_string(),
             region: region.to_string(),
-            status: entry.status,
+            status: entry.status.clone(),
             depends_on: entry.depends_on.iter().map(ToString::to_string).collect(),
             next: entry.step.as_ref().map(|step| step.action.verb().to_owned()),
         }

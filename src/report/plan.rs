@@ -68,9 +68,10 @@ fn object(key: &Key, entry: &Entry, several_scopes: bool, paint: Paint) -> Strin
     };
     let line = format!("{mark:>3} {key}  {intent}");
     let mut text = format!("{}\n", by_action(entry.action, refused, paint, &line));
-    let status = entry.status.map(|status| format!(", now {status}")).unwrap_or_default();
+    let status = entry.status.as_ref().map(|status| format!(", now {status}")).unwrap_or_default();
     let scope = if several_scopes { format!(" in {}", entry.address.scope) } else { String::new() };
-    let _ = writeln!(text, "{BODY}{}", paint.quiet(format!("stack {}{scope}{status}", entry.address.name)));
+    let _ =
+        writeln!(text, "{BODY}{}", paint.quiet(format!("{} {}{scope}{status}", key.kind.noun(), entry.address.name)));
 
     let news = |difference: &&Difference| !words::goes_without_saying(entry.action, difference);
     for (index, difference) in entry.differences.iter().filter(news).enumerate() {

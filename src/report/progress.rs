@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::words;
-use crate::model::{Conclusion, EnvName, Key, OperationKind, Refusal, StackName, StackStatus, Waiting};
+use crate::model::{Conclusion, EnvName, Key, OperationKind, Refusal, StackStatus, Waiting};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub enum Progress {
     Began {
         /// The object.
         key: Key,
-        /// The stack.
-        stack_name: StackName,
+        /// What AWS calls it.
+        name: String,
         /// What sort of operation.
         kind: OperationKind,
     },
@@ -109,7 +109,7 @@ impl Progress {
         Some(match self {
             Self::LookedAt { objects, ready, .. } => format!("{ready} of {} ready", words::count(*objects, "object")),
             Self::Took { verb, .. } => taken(verb)?.to_owned(),
-            Self::Began { stack_name, kind, .. } => format!("{} of {stack_name} began", words::operation(*kind)),
+            Self::Began { name, kind, .. } => format!("{} of {name} began", words::operation(*kind)),
             Self::Moved { status, elapsed, .. } => format!("{status} after {}", words::duration(*elapsed)),
             Self::Concluded { kind, conclusion, took, .. } => {
                 let (operation, took) = (words::operation(*kind), words::duration(*took));
@@ -166,7 +166,7 @@ mod tests {
         let all = [
             Progress::LookedAt { environment: "dev".parse().unwrap(), objects: 12, ready: 3 },
             Progress::Took { key: key("msk"), verb: "prepare" },
-            Progress::Began { key: key("msk"), stack_name: "dev-performance-mgmt-msk".parse().unwrap(), kind },
+            Progress::Began { key: key("msk"), name: "dev-performance-mgmt-msk".to_owned(), kind },
             Progress::Moved {
                 key: key("msk"),
                 status: StackStatus::UpdateCompleteCleanupInProgress,

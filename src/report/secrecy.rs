@@ -2,16 +2,18 @@
 
 use super::fixtures::{self, CANARY, at};
 use super::{Paint, PlanDocument, PlanList, StatusList, plan, to_json, why};
-use crate::model::{Do, Value};
+use crate::model::{Do, StackDo, StackStep, Value};
 
 #[test]
 fn s12_a_secret_in_a_plan_shows_in_no_report() {
     let (sample, memory) = (fixtures::everything(), fixtures::memory());
     let carried = sample.entries.values().filter_map(|entry| entry.step.as_ref()).any(|step| match &step.action {
-        Do::Create { inputs, .. } => inputs.parameters.values().any(|value| match value {
-            Value::NoEcho(secret) => secret.expose() == CANARY,
-            Value::Plain(_) => false,
-        }),
+        Do::Stack(StackStep { action: StackDo::Create { inputs, .. }, .. }) => {
+            inputs.parameters.values().any(|value| match value {
+                Value::NoEcho(secret) => secret.expose() == CANARY,
+                Value::Plain(_) => false,
+            })
+        }
         _ => false,
     });
     assert!(carried, "the plan must hold the canary, or this shows nothing");

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::{API_VERSION, revision};
 use super::{Paint, order, words};
-use crate::model::{Action, Entry, Key, Memory, Plan, StackStatus, Waiting};
+use crate::model::{Act, Action, Entry, Key, Memory, Plan, Waiting};
 
 /// What `status -o json` writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,14 +35,14 @@ pub struct StatusList {
 pub struct Status {
     /// The object's address.
     pub object: String,
-    /// The stack's name.
-    pub stack_name: String,
+    /// What AWS calls it.
+    pub name: String,
     /// Its account.
     pub account: String,
     /// Its region.
     pub region: String,
-    /// Its status in `CloudFormation`; `null` if it does not exist or could not be seen.
-    pub stack_status: Option<StackStatus>,
+    /// Its status, in AWS's words; `null` if it does not exist or could not be seen.
+    pub status: Option<String>,
     /// The change it needs.
     pub action: Action,
     /// The revision of the manifests that this was decided for.
@@ -155,17 +155,18 @@ impl Status {
     /// The status of one object.
     #[must_use]
     pub fn of(plan: &Plan, memory: &Memory, key: &Key, entry: &Entry) -> Self {
-        let pending = memory.stacks.get(key).and_then(|memory| memory.pending.as_ref()).map(|pending| pending.started);
+        let pending =
+            memory.objects.stacks.get(key).and_then(|memory| memory.pending.as_ref()).map(|pending| pending.started);
         let seen = entry.waiting.iter().find_map(|waiting| match waiting {
             Waiting::Operation { since, .. } => Some(*since),
             _ => None,
         });
         Self {
             object: key.to_string(),
-            stack_name: entry.address.name.to_string(),
+            name: entry.address.name.clone(),
             account: entry.address.scope.account.to_string(),
             region: entry.address.scope.region.to_string(),
-            stack_status: entry.status,
+            status: entry.status.clone(),
             action: entry.action,
             observed_revision: revision(&plan.revision),
             conditions: conditions(entry),
@@ -210,7 +211,7 @@ impl Status {
         vec![
             self.object.clone(),
             ready.to_owned(),
-            self.stack_status.map_or("-", StackStatus::as_str).to_owned(),
+            self.status.clone().unwrap_or_else(|| "-".to_owned()),
             elapsed.map_or_else(|| "-".to_owned(), words::duration),
             message,
         ]

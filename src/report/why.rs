@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::{Paint, words};
-use crate::model::{Action, ChangeAction, Changes, Entry, Key, Memory, Plan, Replacement, StackMemory, Waiting};
+use crate::model::{Act, Action, ChangeAction, Changes, Entry, Key, Memory, Plan, Replacement, StackMemory, Waiting};
 
 /// There is no such object in the plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub fn why<'a>(
     paint: Paint,
 ) -> Result<String, NoSuchObject> {
     let Some(entry) = plan.entries.get(key) else { return Err(no_such_object(plan, key)) };
-    let remembered = memory.stacks.get(key);
+    let remembered = memory.objects.stacks.get(key);
     let mut text = identity(plan, key, entry, paint);
     text.push_str(&intention(entry));
     if let Some(remembered) = remembered {
@@ -53,14 +53,15 @@ pub fn why<'a>(
 
 fn identity(plan: &Plan, key: &Key, entry: &Entry, paint: Paint) -> String {
     let scope = &entry.address.scope;
-    let status = match (entry.status, entry.action) {
+    let status = match (&entry.status, entry.action) {
         (Some(status), _) => format!("Its status is {status}."),
         (None, Action::Unknown) => "It could not be seen, so its status is not known.".to_owned(),
         (None, _) => "It does not exist.".to_owned(),
     };
     format!(
-        "{} is stack {} in account {}, {}. {status}\nRevision {}, plan {}.\n",
+        "{} is {} {} in account {}, {}. {status}\nRevision {}, plan {}.\n",
         paint.title(key),
+        key.kind.noun(),
         entry.address.name,
         scope.account,
         scope.region,

@@ -18,7 +18,10 @@ use crate::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId,
     StackName, StackState,
 };
-use crate::ports::{Class, Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks};
+use crate::ports::{
+    Class, Cloud, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records,
+    Secrets, Stacks,
+};
 
 /// An AWS in memory, of all accounts and regions. Cheap to clone; all clones are one AWS.
 #[derive(Clone)]
@@ -106,6 +109,28 @@ impl SimCloud {
 
 impl Cloud for SimCloud {
     fn stacks(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Stacks> {
+        Arc::new(self.door(scope, role))
+    }
+
+    fn containers(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Containers> {
+        Arc::new(self.door(scope, role))
+    }
+
+    fn secrets(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Secrets> {
+        Arc::new(self.door(scope, role))
+    }
+
+    fn records(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Records> {
+        Arc::new(self.door(scope, role))
+    }
+
+    fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {
+        Arc::new(self.door(scope, role))
+    }
+}
+
+impl SimCloud {
+    fn door(&self, scope: &Scope, role: Option<&AssumeRole>) -> SimDoor {
         let mut world = self.lock();
         let account = role
             .and_then(|role| role.arn.as_str().split(':').nth(4)?.parse().ok())
@@ -115,12 +140,12 @@ impl Cloud for SimCloud {
         let reached = Scope { account: account.clone(), region: scope.region.clone() };
         let region = world.region(&reached);
         drop(world);
-        Arc::new(SimStacks { cloud: self.clone(), region, scope: reached, account })
+        SimDoor { cloud: self.clone(), region, scope: reached, account }
     }
 }
 
 /// The door to one account in one region.
-struct SimStacks {
+pub(super) struct SimDoor {
     cloud: SimCloud,
     region: usize,
     scope: Scope,
@@ -141,8 +166,8 @@ enum Outcome<T> {
     Silence,
 }
 
-impl SimStacks {
-    async fn read<T>(
+impl SimDoor {
+    pub(super) async fn read<T>(
         &self,
         operation: &'static str,
         target: &str,
@@ -151,7 +176,7 @@ impl SimStacks {
         self.call(Asked { operation, target, fence: None, token: None }, what).await
     }
 
-    async fn write<T>(
+    pub(super) async fn write<T>(
         &self,
         operation: &'static str,
         target: &str,
@@ -287,7 +312,7 @@ impl World {
 }
 
 #[async_trait]
-impl Stacks for SimStacks {
+impl Stacks for SimDoor {
     async fn caller(&self) -> Result<AccountId, PortError> {
         self.read("GetCallerIdentity", "", |_, _| Ok(self.account.clone())).await
     }

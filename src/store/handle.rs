@@ -10,7 +10,7 @@ use super::rows::{Order, Rows, Table, Write, decode, number};
 use super::state::{self, State, decode_number};
 use super::{Disk, Record, StoreError};
 use crate::context::Context;
-use crate::model::{Consent, Digest, EnvName, Key, Memory, Revision, Spent, StackMemory};
+use crate::model::{Consent, Digest, EnvName, Key, Memory, Remembered, Revision, Spent};
 
 /// The journal keeps this many of the newest records…
 const RECORDS_KEPT: u64 = 10_000;
@@ -145,16 +145,16 @@ impl Store {
         spent.sort_by_key(|spent| spent.at);
         Ok(Memory {
             fingerprint_key: state.fingerprint_key.clone(),
-            stacks: state.stacks.get(env).cloned().unwrap_or_default(),
+            objects: state.objects.get(env).cloned().unwrap_or_default(),
             spent,
             consent: state.consent.get(env).cloned(),
         })
     }
 
-    /// Changes what is remembered of a stack, durably; writes nothing if nothing changed.
-    pub fn update(&self, key: &Key, change: impl FnOnce(&mut StackMemory)) -> Result<(), StoreError> {
+    /// Changes what is remembered of an object, durably; writes nothing if nothing changed.
+    pub fn update<M: Remembered>(&self, key: &Key, change: impl FnOnce(&mut M)) -> Result<(), StoreError> {
         let mut state = self.state();
-        let before = state.stack(key).map(|memory| (**memory).clone()).unwrap_or_default();
+        let before = state.of::<M>(key).map(|memory| (**memory).clone()).unwrap_or_default();
         let mut after = before.clone();
         change(&mut after);
         if after == before {
@@ -166,15 +166,15 @@ impl Store {
     }
 
     /// The same, and a record in the journal and what it spends of the budget, all or nothing.
-    pub fn update_with(
+    pub fn update_with<M: Remembered>(
         &self,
         key: &Key,
         mut record: Record,
         spent: Option<Spent>,
-        change: impl FnOnce(&mut StackMemory),
+        change: impl FnOnce(&mut M),
     ) -> Result<(), StoreError> {
         let mut state = self.state();
-        let mut after = state.stack(key).map(|memory| (**memory).clone()).unwrap_or_default();
+        let mut after = state.of::<M>(key).map(|memory| (**memory).clone()).unwrap_or_default();
         change(&mut after);
         record.sequence = state.next_record;
         record.epoch = state.epoch;
@@ -196,9 +196,9 @@ impl Store {
 
     /// Changes a cache: what can be found out again. It is written together with the next durable change, or by
     /// [`Store::flush`].
-    pub fn cache(&self, key: &Key, change: impl FnOnce(&mut StackMemory)) {
+    pub fn cache<M: Remembered>(&self, key: &Key, change: impl FnOnce(&mut M)) {
         let mut state = self.state();
-        let before = state.stack(key).map(|memory| (**memory).clone()).unwrap_or_default();
+        let before = state.of::<M>(key).map(|memory| (**memory).clone()).unwrap_or_default();
         let mut after = before.clone();
         change(&mut after);
         if after != before {
@@ -292,7 +292,7 @@ impl Store {
         Ok(batch)
     }
 
-    /// Commits a batch together with all caches; `key` is the stack that the batch writes anyway.
+    /// Commits a batch together with all caches; `key` is the object that the batch writes anyway.
     fn commit(&self, state: &mut State, key: Option<&Key>, mut batch: Vec<Write>) -> Result<(), StoreError> {
         batch.extend(state.caches(key)?);
         self.inner.rows.commit(&batch)?;

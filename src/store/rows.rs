@@ -12,8 +12,8 @@ use super::StoreError;
 pub(super) enum Table {
     /// Layout, fingerprint key, epoch, revision.
     Meta,
-    /// What is remembered, by the stack's key.
-    Stacks,
+    /// What is remembered, by the object's key.
+    Objects,
     /// Records, by sequence.
     Journal,
     /// What was spent of the budgets, by sequence.
@@ -23,12 +23,12 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 5] = [Self::Meta, Self::Stacks, Self::Journal, Self::Spent, Self::Consent];
+    pub(super) const ALL: [Self; 5] = [Self::Meta, Self::Objects, Self::Journal, Self::Spent, Self::Consent];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",
-            Self::Stacks => "stacks",
+            Self::Objects => "objects",
             Self::Journal => "journal",
             Self::Spent => "spent",
             Self::Consent => "consent",

@@ -9,7 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::StoreError;
 use super::rows::{Order, Rows, Table, Write, decode};
 use crate::context::Context;
-use crate::model::{Consent, EnvName, FingerprintKey, Key, Revision, Spent, StackMemory};
+use crate::model::{
+    Consent, EnvName, FingerprintKey, Key, Kind, Objects, RecordMemory, Remembered, Revision, SecretMemory,
+    ServiceMemory, Spent, StackMemory,
+};
 
 /// The name of the layout. A change that an older version would misread raises the number.
 const SCHEMA: &str = "landfast 1";
@@ -22,7 +25,7 @@ pub(super) struct State {
     pub(super) fingerprint_key: FingerprintKey,
     pub(super) epoch: u64,
     pub(super) revision: Option<Revision>,
-    pub(super) stacks: BTreeMap<EnvName, BTreeMap<Key, Arc<StackMemory>>>,
+    pub(super) objects: BTreeMap<EnvName, Objects>,
     /// Remembered in memory, but not yet in the rows.
     pub(super) dirty: BTreeSet<Key>,
     pub(super) spent: VecDeque<(u64, Spent)>,
@@ -69,7 +72,7 @@ impl State {
             fingerprint_key,
             epoch,
             revision,
-            stacks: BTreeMap::new(),
+            objects: BTreeMap::new(),
             dirty: BTreeSet::new(),
             spent: VecDeque::new(),
             consent: BTreeMap::new(),
@@ -80,10 +83,14 @@ impl State {
     }
 
     fn read_tables(&mut self, rows: &dyn Rows) -> Result<(), StoreError> {
-        rows.scan(Table::Stacks, Order::Up, &mut |key, value| {
-            let memory = decode::<StackMemory>(Table::Stacks, key, value)?;
-            let key = decode_key::<Key>(Table::Stacks, key)?;
-            self.stacks.entry(key.environment.clone()).or_default().insert(key, Arc::new(memory));
+        rows.scan(Table::Objects, Order::Up, &mut |text, value| {
+            let key = decode_key::<Key>(Table::Objects, text)?;
+            match key.kind {
+                Kind::Stack => self.remember::<StackMemory>(&key, decode(Table::Objects, text, value)?),
+                Kind::Service => self.remember::<ServiceMemory>(&key, decode(Table::Objects, text, value)?),
+                Kind::Secret => self.remember::<SecretMemory>(&key, decode(Table::Objects, text, value)?),
+                Kind::DnsRecord => self.remember::<RecordMemory>(&key, decode(Table::Objects, text, value)?),
+            }
             Ok(true)
         })?;
         rows.scan(Table::Spent, Order::Up, &mut |key, value| {
@@ -100,34 +107,44 @@ impl State {
         })
     }
 
-    /// What is remembered of a stack.
-    pub(super) fn stack(&self, key: &Key) -> Option<&Arc<StackMemory>> {
-        self.stacks.get(&key.environment).and_then(|stacks| stacks.get(key))
+    /// What is remembered of an object.
+    pub(super) fn of<M: Remembered>(&self, key: &Key) -> Option<&Arc<M>> {
+        self.objects.get(&key.environment).and_then(|objects| M::all(objects).get(key))
     }
 
     /// Remembers it in memory alone.
-    pub(super) fn remember(&mut self, key: &Key, memory: StackMemory) {
-        let stacks = self.stacks.entry(key.environment.clone()).or_default();
-        if memory == StackMemory::default() {
-            stacks.remove(key);
+    pub(super) fn remember<M: Remembered>(&mut self, key: &Key, memory: M) {
+        let all = M::all_mut(self.objects.entry(key.environment.clone()).or_default());
+        if memory == M::default() {
+            all.remove(key);
         } else {
-            stacks.insert(key.clone(), Arc::new(memory));
+            all.insert(key.clone(), Arc::new(memory));
         }
     }
 
-    /// The write that makes what is remembered of a stack durable.
-    pub(super) fn write(key: &Key, memory: &StackMemory) -> Result<Write, StoreError> {
-        if *memory == StackMemory::default() {
-            return Ok(Write::remove(Table::Stacks, key.to_string()));
+    /// The write that makes what is remembered of an object durable.
+    pub(super) fn write<M: Remembered>(key: &Key, memory: &M) -> Result<Write, StoreError> {
+        if *memory == M::default() {
+            return Ok(Write::remove(Table::Objects, key.to_string()));
         }
-        Write::put(Table::Stacks, key.to_string(), memory)
+        Write::put(Table::Objects, key.to_string(), memory)
     }
 
     /// The writes that make all caches durable, except that of `but`.
     pub(super) fn caches(&self, but: Option<&Key>) -> Result<Vec<Write>, StoreError> {
-        let nothing = StackMemory::default();
         let dirty = self.dirty.iter().filter(|key| Some(*key) != but);
-        dirty.map(|key| Self::write(key, self.stack(key).map_or(&nothing, Arc::as_ref))).collect()
+        dirty
+            .map(|key| match key.kind {
+                Kind::Stack => self.rewrite::<StackMemory>(key),
+                Kind::Service => self.rewrite::<ServiceMemory>(key),
+                Kind::Secret => self.rewrite::<SecretMemory>(key),
+                Kind::DnsRecord => self.rewrite::<RecordMemory>(key),
+            })
+            .collect()
+    }
+
+    fn rewrite<M: Remembered>(&self, key: &Key) -> Result<Write, StoreError> {
+        self.of::<M>(key).map_or_else(|| Self::write(key, &M::default()), |memory| Self::write(key, &**memory))
     }
 
     /// The sequences of what was spent too long ago to matter.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use landfast::manifest;
 use landfast::model::{
-    Action, Attempts, ChangeSets, Desired, Do, Entry, Environment, Expect, Failure, FingerprintKey, Key, Memory,
-    Observation, ObservedStack, Operation, OperationKind, Output, Plan, Revision, Seen, StackMemory, StackSpec,
-    StackState, StackStatus, StackVersion, Unknown,
+    Act, Action, Attempts, ChangeSets, Desired, Do, Entry, Environment, Expect, Failure, FingerprintKey, Key, Memory,
+    Objects, Observation, ObservedStack, Operation, OperationKind, Output, Plan, Revision, Seen, StackMemory,
+    StackSpec, StackState, StackStatus, StackVersion, Unknown,
 };
 use landfast::plan::{self, Goal, Input, OWNER_TAG, ROWS, Standing, row};
 
@@ -148,11 +148,9 @@ impl Small {
         let listing = |case: &Case| matches!(case, Case::Unknown);
         let known = if cases.iter().any(listing) { Err(Unknown::because("no answer")) } else { Ok(()) };
         let mut observation = Observation {
-            at: now(),
             listings: BTreeMap::from([(environment.scope.clone(), known)]),
             pages: 1,
-            stacks: BTreeMap::new(),
-            conclusions: BTreeMap::new(),
+            ..Observation::begun(now())
         };
         let mut stacks = BTreeMap::new();
         for (spec, case) in environment.stacks.values().zip(cases) {
@@ -162,7 +160,12 @@ impl Small {
             observation.stacks.insert(spec.address(), seen);
             stacks.insert(spec.key.clone(), Arc::new(remembered(spec, same, memory)));
         }
-        let memory = Memory { fingerprint_key: fingerprints(), stacks, spent: Vec::new(), consent: None };
+        let memory = Memory {
+            fingerprint_key: fingerprints(),
+            objects: Objects { stacks, ..Objects::default() },
+            spent: Vec::new(),
+            consent: None,
+        };
         Self { desired: desired.clone(), observation, memory, busy: BTreeSet::new() }
     }
 
@@ -212,8 +215,7 @@ fn steady(same: bool) -> Case {
 /// P4: whatever begins an operation finds what it depends on ready.
 fn in_order(plan: &Plan) {
     for entry in plan.entries.values() {
-        let begins =
-            entry.step.as_ref().is_some_and(|step| matches!(step.action, Do::Create { .. } | Do::Execute { .. }));
+        let begins = entry.step.as_ref().is_some_and(|step| step.action.begins_operation());
         let ready = |key: &Key| plan.entries.get(key).is_none_or(|entry| entry.ready);
         assert!(!begins || entry.depends_on.iter().all(ready), "P4: {entry:?}");
     }
@@ -227,6 +229,7 @@ fn safe(entry: &Entry, case: Case, observed_only: bool) {
     }
     assert!(!observed_only, "S11: {entry:?}");
     assert!(entry.refused.is_empty(), "{entry:?}");
+    let Do::Stack(step) = &step.action else { return };
     match (case, &step.expect) {
         (Case::Unknown, _) => panic!("S10: {entry:?}"),
         (Case::Absent, expect) => assert_eq!(*expect, Expect::Absent, "S5: {entry:?}"),

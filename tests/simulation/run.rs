@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use landfast::model::{Action, Digest, StackName, StackStatus};
+use landfast::model::{Act as _, Action, Digest, StackName, StackStatus};
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Call, Fault, Inventory};
 
@@ -380,7 +380,7 @@ impl Run<'_> {
                 if entry.action == Action::None && entry.ready && entry.step.is_none() || left {
                     continue;
                 }
-                let memory = looked.memory.stacks.get(key);
+                let memory = looked.memory.objects.stacks.get(key);
                 lines.push(format!(
                     "{key}: {:?} {:?} differs {:?} waits {:?} refused {:?} step {:?} pending {:?} attempts {:?} change sets {:?}",
                     entry.action,

@@ -10,7 +10,10 @@ use landfast::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId,
     StackName, StackState, Value,
 };
-use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks};
+use landfast::ports::{
+    Cloud, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records, Secrets,
+    Stacks,
+};
 use landfast::sim::SimCloud;
 use landfast::store::{RecordOutcome, Store};
 
@@ -46,6 +49,22 @@ impl Cloud for Spy {
             self.life.truth.blame(format!("S11 scope: {scope} is in no manifest"));
         }
         Arc::new(Door { inner: self.cloud.stacks(scope, role), life: Arc::clone(&self.life), read: Mutex::new(None) })
+    }
+
+    fn containers(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Containers> {
+        self.cloud.containers(scope, role)
+    }
+
+    fn secrets(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Secrets> {
+        self.cloud.secrets(scope, role)
+    }
+
+    fn records(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Records> {
+        self.cloud.records(scope, role)
+    }
+
+    fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {
+        self.cloud.health(scope, role)
     }
 }
 

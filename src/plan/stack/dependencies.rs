@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Deciding;
 use super::forecast::outputs_may_change;
-use crate::model::{Entry, Key, Need, OutputRef, Seen, Waiting};
+use crate::model::{Entry, Key, OutputRef, Seen, StackNeed, Waiting};
 use crate::plan::resolve::{Lookup, Resolved, resolve};
 use crate::plan::standing::{Standing, row};
 
@@ -21,7 +21,7 @@ impl Deciding<'_> {
         let Some(spec) = home.and_then(|home| home.stacks.get(&reference.stack)) else { return Lookup::Pending };
         let address = spec.address();
         if !input.observation.listings.contains_key(&address.scope) {
-            self.planner.need(Need::Listing(address.scope.clone()));
+            self.planner.need(StackNeed::Listing(address.scope.clone()));
         }
         let Seen::Present(stack) = input.observation.stack(&address) else { return Lookup::Pending };
         if row(stack.state.status).standing != Standing::Steady {

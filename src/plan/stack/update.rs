@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::forecast::predicted;
 use super::{Deciding, expect};
 use crate::model::{
-    Action, ChangeSetStatus, Changes, Difference, Do, Entry, Expect, Inputs, Need, ObservedStack, ResourceChange, Seen,
-    StackState, TemplateFacts, Waiting,
+    Act, Action, ChangeSetStatus, Changes, Difference, Entry, Expect, Inputs, ObservedStack, ResourceChange, Seen,
+    StackDo, StackNeed, StackState, TemplateFacts, Waiting,
 };
 use crate::plan::names::{change_set, change_set_prefix, token};
 use crate::plan::resolve::Resolved;
@@ -39,18 +39,18 @@ impl Deciding<'_> {
             return;
         }
         self.update(entry, stack, &resolved.inputs);
-        let prepares = entry.step.as_ref().is_some_and(|step| preparing(&step.action));
+        let prepares = entry.step.as_ref().is_some_and(|step| step.action.is_preparation());
         if self.waits_for_dependencies(entry, resolved) && !prepares {
             entry.step = None;
         }
     }
 
     /// Termination protection and the stack policy: settings of the stack, and not part of an update.
-    pub(super) fn protection(&self, stack: &ObservedStack) -> Result<Option<(Difference, Do)>, String> {
+    pub(super) fn protection(&self, stack: &ObservedStack) -> Result<Option<(Difference, StackDo)>, String> {
         let state = &stack.state;
         let on = self.spec.termination_protection;
         if state.termination_protection != on {
-            return Ok(Some((Difference::TerminationProtection { to: on }, Do::Protect { on })));
+            return Ok(Some((Difference::TerminationProtection { to: on }, StackDo::Protect { on })));
         }
         let Some(body) = &self.spec.stack_policy else { return Ok(None) };
         let known = self.memory.stack_policy.as_ref().filter(|(version, _)| *version == state.version());
@@ -60,20 +60,20 @@ impl Deciding<'_> {
             (None, Some(Seen::Absent)) => None,
             (None, Some(Seen::Unknown(why))) => return Err(format!("its stack policy could not be read: {why}")),
             (None, None) => {
-                self.planner.need(Need::StackPolicy(self.spec.address(), state.id.clone()));
+                self.planner.need(StackNeed::StackPolicy(self.spec.address(), state.id.clone()));
                 return Err("its stack policy has not been read".to_owned());
             }
         };
         if deployed.as_ref() == Some(&template::json_digest(body)) {
             return Ok(None);
         }
-        Ok(Some((Difference::StackPolicy, Do::SetPolicy { body: Arc::clone(body) })))
+        Ok(Some((Difference::StackPolicy, StackDo::SetPolicy { body: Arc::clone(body) })))
     }
 
     pub(super) fn collect_change_sets(&self, entry: &mut Entry, state: &StackState) {
         if !self.memory.change_sets.is_empty() {
             let names = self.memory.change_sets.clone();
-            entry.step = Some(self.step(expect(state), Do::Discard { names }));
+            entry.step = Some(self.step(expect(state), StackDo::Discard { names }));
         }
     }
 
@@ -87,7 +87,7 @@ impl Deciding<'_> {
             return;
         }
         let Some(sets) = &stack.change_sets else {
-            self.planner.need(Need::ChangeSets(self.spec.address(), state.id.clone(), Some(name)));
+            self.planner.need(StackNeed::ChangeSets(self.spec.address(), state.id.clone(), Some(name)));
             return Self::unknown(entry, "its change sets have not been listed".to_owned());
         };
         let superseded: BTreeSet<_> = match &sets.all {
@@ -100,32 +100,32 @@ impl Deciding<'_> {
                 .collect(),
         };
         if !superseded.is_empty() {
-            entry.step = Some(self.step(expect(state), Do::Discard { names: superseded }));
+            entry.step = Some(self.step(expect(state), StackDo::Discard { names: superseded }));
             return;
         }
         match &sets.described {
             None | Some(Seen::Absent) => {
                 let inputs = Arc::clone(inputs);
-                entry.step = Some(self.step(expect(state), Do::Prepare { inputs, name }));
+                entry.step = Some(self.step(expect(state), StackDo::Prepare { inputs, name }));
             }
             Some(Seen::Unknown(why)) => Self::unknown(entry, format!("its change set could not be read: {why}")),
             Some(Seen::Present(set)) => match &set.status {
                 ChangeSetStatus::Creating => entry.waiting.push(Waiting::ChangeSet { name: name.to_string() }),
                 ChangeSetStatus::Spent => {
-                    entry.step = Some(self.step(expect(state), Do::Discard { names: [name].into() }));
+                    entry.step = Some(self.step(expect(state), StackDo::Discard { names: [name].into() }));
                 }
                 ChangeSetStatus::Empty => self.settle(entry, stack, inputs),
                 ChangeSetStatus::Failed(reason) => {
                     let failure = failure(state.name.as_str(), "AWS::CloudFormation::Stack", reason);
                     let inputs = inputs.digest.clone();
-                    entry.step = Some(self.step(Expect::Nothing, Do::Reject { inputs, failure }));
+                    entry.step = Some(self.step(Expect::Nothing, StackDo::Reject { inputs, failure }));
                 }
                 ChangeSetStatus::Available => {
                     entry.changes = Changes::Known(set.changes.clone());
                     let token = token(&self.spec.key, "execute", &set.id);
                     let mut step = self.step(
                         expect(state),
-                        Do::Execute {
+                        StackDo::Execute {
                             change_set: set.id.clone(),
                             token,
                             inputs: inputs.digest.clone(),
@@ -151,11 +151,6 @@ impl Deciding<'_> {
         entry.ready = true;
         let version = stack.state.version();
         let (inputs, no_echo) = (inputs.digest.clone(), inputs.no_echo.clone());
-        entry.step = Some(self.step(Expect::Nothing, Do::Settle { version, inputs, no_echo }));
+        entry.step = Some(self.step(Expect::Nothing, StackDo::Settle { version, inputs, no_echo }));
     }
-}
-
-/// Steps on the way to an update that change no stack.
-pub(super) fn preparing(action: &Do) -> bool {
-    matches!(action, Do::Prepare { .. } | Do::Discard { .. } | Do::Settle { .. } | Do::Reject { .. })
 }

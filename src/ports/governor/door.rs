@@ -43,20 +43,23 @@ struct Wrong {
     message: String,
 }
 
-pub(super) struct Door {
+/// The door to one port of one account and region.
+pub(super) struct Door<P: ?Sized> {
     pub(super) shared: Arc<Shared>,
-    pub(super) inner: Arc<dyn Stacks>,
+    pub(super) inner: Arc<P>,
+    /// Who can be asked whose credentials these are.
+    pub(super) caller: Arc<dyn Stacks>,
     pub(super) scope: Scope,
     pub(super) priority: Priority,
     pub(super) identity: Arc<Identity>,
 }
 
-impl Door {
+impl<P: ?Sized + Send + Sync> Door<P> {
     fn pass(&self, api: &'static Api, sort: Sort) -> Pass<'_> {
         Pass { shared: &self.shared, scope: &self.scope, priority: self.priority, api, sort }
     }
 
-    async fn read<'c, T>(
+    pub(super) async fn read<'c, T>(
         &self,
         api: &'static Api,
         call: impl Fn() -> BoxFuture<'c, Result<T, PortError>> + Send,
@@ -65,7 +68,7 @@ impl Door {
         self.pass(api, Sort::Read).send(call).await
     }
 
-    async fn change<'c, T>(
+    pub(super) async fn change<'c, T>(
         &self,
         api: &'static Api,
         fence: Fence,
@@ -106,11 +109,11 @@ impl Door {
     }
 
     fn ask(&self) -> SharedFuture<Answer> {
-        let (shared, inner, scope) = (Arc::clone(&self.shared), Arc::clone(&self.inner), self.scope.clone());
+        let (shared, caller, scope) = (Arc::clone(&self.shared), Arc::clone(&self.caller), self.scope.clone());
         let priority = self.priority;
         let question = async move {
             let pass = Pass { shared: &shared, scope: &scope, priority, api: &api::CALLER, sort: Sort::Read };
-            match pass.send(|| inner.caller()).await {
+            match pass.send(|| caller.caller()).await {
                 Ok(account) if account == scope.account => Ok(()),
                 Ok(account) => {
                     let message =
@@ -135,7 +138,7 @@ impl Door {
 }
 
 #[async_trait]
-impl Stacks for Door {
+impl Stacks for Door<dyn Stacks> {
     async fn caller(&self) -> Result<AccountId, PortError> {
         self.pass(&api::CALLER, Sort::Read).send(|| self.inner.caller()).await
     }

@@ -13,7 +13,9 @@ use crate::context::Virtual;
 use crate::model::{
     AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, StackEvent, StackId, StackName, StackState,
 };
-use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError};
+use crate::ports::{
+    Class, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records, Secrets,
+};
 
 enum Reply {
     Fine,
@@ -100,6 +102,22 @@ struct FakeCloud(Arc<Fake>);
 impl Cloud for FakeCloud {
     fn stacks(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Stacks> {
         Arc::clone(&self.0) as Arc<dyn Stacks>
+    }
+
+    fn containers(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Containers> {
+        unimplemented!("only stacks are faked here")
+    }
+
+    fn secrets(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Secrets> {
+        unimplemented!("only stacks are faked here")
+    }
+
+    fn records(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Records> {
+        unimplemented!("only stacks are faked here")
+    }
+
+    fn health(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Health> {
+        unimplemented!("only stacks are faked here")
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{FENCE, Rig, TWO, change, map, request, stack_name};
 use crate::model::{ChangeSetStatus, OnFailure, StackStatus};
-use crate::ports::Class;
+use crate::ports::{Class, CreateStack};
 use crate::sim::{Counts, ImportOutcome, ResourceOperation};
 
 /// `TWO` with other properties for both resources.
@@ -264,7 +264,10 @@ fn a_deleted_stack_is_gone_by_name_and_its_id_is_never_used_again() {
     rig.pass(Duration::from_mins(2));
     assert!(rig.run(rig.stacks.list(None)).unwrap().items.is_empty());
     rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
-    let again = rig.deployed("one", TWO);
+    let same_token = rig.create(request("one", TWO)).unwrap_err();
+    assert_eq!(same_token.code.as_deref(), Some("TokenAlreadyExistsException"), "a token is for one stack");
+    let again = rig.create(CreateStack { token: "again".to_owned(), ..request("one", TWO) }).unwrap();
+    rig.pass(Duration::from_mins(2));
     assert_ne!(id, again);
     assert_eq!(rig.events(&id)[0].status, "DELETE_COMPLETE");
     rig.run(rig.stacks.delete(FENCE, &id, "late")).unwrap();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::context::Virtual;
-use crate::model::{Attempts, Failure};
+use crate::model::{Attempts, Failure, StackMemory};
 use crate::store::RecordOutcome;
 
 fn clock() -> Virtual {
@@ -34,7 +34,7 @@ fn spent(at: Timestamp) -> Spent {
 }
 
 fn memory_of(store: &Store, name: &str) -> Option<Arc<StackMemory>> {
-    store.memory(&dev()).unwrap().stacks.get(&key(name)).cloned()
+    store.memory(&dev()).unwrap().objects.stacks.get(&key(name)).cloned()
 }
 
 /// Opens a store again and again, over crashes: on a disk in memory, and on a file.
@@ -50,20 +50,24 @@ fn what_was_committed_survives_a_crash_and_what_was_cached_does_not() {
     on_both(|open| {
         let store = open();
         let fingerprint = store.memory(&dev()).unwrap().fingerprint_key.fingerprint("value");
-        store.update(&key("network"), |memory| memory.applied = Some(7)).unwrap();
+        store.update(&key("network"), |memory: &mut StackMemory| memory.applied = Some(7)).unwrap();
         let begun = record("iam", "create").with_token("token").with_detail("detail");
-        store.update_with(&key("iam"), begun, Some(spent(cx().now())), |memory| memory.applied = Some(8)).unwrap();
-        store.cache(&key("alb"), |memory| memory.applied = Some(9));
+        store
+            .update_with(&key("iam"), begun, Some(spent(cx().now())), |memory: &mut StackMemory| {
+                memory.applied = Some(8);
+            })
+            .unwrap();
+        store.cache(&key("alb"), |memory: &mut StackMemory| memory.applied = Some(9));
         assert_eq!(memory_of(&store, "alb").unwrap().applied, Some(9));
         drop(store);
 
         let store = open();
         let memory = store.memory(&dev()).unwrap();
         assert_eq!(memory.fingerprint_key.fingerprint("value"), fingerprint);
-        assert_eq!(memory.stacks[&key("network")].applied, Some(7));
-        assert_eq!(memory.stacks[&key("iam")].applied, Some(8));
+        assert_eq!(memory.objects.stacks[&key("network")].applied, Some(7));
+        assert_eq!(memory.objects.stacks[&key("iam")].applied, Some(8));
         assert_eq!(memory.spent, [spent(cx().now())]);
-        assert_eq!(memory.stacks.get(&key("alb")), None);
+        assert_eq!(memory.objects.stacks.get(&key("alb")), None);
         let history = store.history(None, 10).unwrap();
         assert_eq!(history.len(), 1);
         assert_eq!((history[0].sequence, history[0].epoch, history[0].at), (1, 1, cx().now()));
@@ -77,7 +81,7 @@ fn a_process_that_is_killed_leaves_a_good_file() {
     let path = directory.path().join("state");
     let store = Store::open(&path, &cx()).unwrap();
     for round in 0..20_u64 {
-        store.update(&key("a"), |memory| memory.applied = Some(round)).unwrap();
+        store.update(&key("a"), |memory: &mut StackMemory| memory.applied = Some(round)).unwrap();
         // What is on the disk now is what a kill at this moment would leave.
         let left = open_bytes(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(memory_of(&left, "a").unwrap().applied, Some(round));
@@ -89,13 +93,13 @@ fn a_process_that_is_killed_leaves_a_good_file() {
 fn caches_are_written_by_a_flush_and_with_the_next_durable_change() {
     on_both(|open| {
         let store = open();
-        store.cache(&key("a"), |memory| memory.applied = Some(1));
+        store.cache(&key("a"), |memory: &mut StackMemory| memory.applied = Some(1));
         store.flush().unwrap();
         store.flush().unwrap();
-        store.cache(&key("b"), |memory| memory.applied = Some(2));
-        store.cache(&key("c"), |memory| memory.applied = Some(3));
-        store.update(&key("c"), |memory| memory.healthy = None).unwrap();
-        store.update(&key("d"), |memory| memory.applied = Some(4)).unwrap();
+        store.cache(&key("b"), |memory: &mut StackMemory| memory.applied = Some(2));
+        store.cache(&key("c"), |memory: &mut StackMemory| memory.applied = Some(3));
+        store.update(&key("c"), |memory: &mut StackMemory| memory.healthy = None).unwrap();
+        store.update(&key("d"), |memory: &mut StackMemory| memory.applied = Some(4)).unwrap();
         drop(store);
         let store = open();
         for (name, applied) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
@@ -108,8 +112,8 @@ fn caches_are_written_by_a_flush_and_with_the_next_durable_change() {
 fn a_memory_that_is_empty_again_leaves_no_trace() {
     on_both(|open| {
         let store = open();
-        store.update(&key("a"), |memory| memory.applied = Some(1)).unwrap();
-        store.update(&key("a"), |memory| *memory = StackMemory::default()).unwrap();
+        store.update(&key("a"), |memory: &mut StackMemory| memory.applied = Some(1)).unwrap();
+        store.update(&key("a"), |memory: &mut StackMemory| *memory = StackMemory::default()).unwrap();
         assert_eq!(memory_of(&store, "a"), None);
         drop(store);
         assert_eq!(memory_of(&open(), "a"), None);
@@ -162,7 +166,7 @@ fn consent_is_kept_by_environment_and_can_be_withdrawn() {
 fn history_is_newest_first_of_one_object_or_of_all() {
     let store = Store::in_memory(&cx()).unwrap();
     for (name, step) in [("a", "create"), ("b", "create"), ("a", "update"), ("a", "delete")] {
-        store.update_with(&key(name), record(name, step), None, |_| {}).unwrap();
+        store.update_with(&key(name), record(name, step), None, |_: &mut StackMemory| {}).unwrap();
     }
     let steps = |key: Option<&Key>, limit| -> Vec<String> {
         store.history(key, limit).unwrap().into_iter().map(|record| record.step).collect()
@@ -179,14 +183,14 @@ fn the_journal_is_bounded_by_number_and_by_age() {
     let disk = Disk::new();
     let store = Store::on(&disk, &cx).unwrap();
     for _ in 0..RECORDS_KEPT + 3 * PRUNE_EVERY {
-        store.update_with(&key("a"), record("a", "update"), None, |_| {}).unwrap();
+        store.update_with(&key("a"), record("a", "update"), None, |_: &mut StackMemory| {}).unwrap();
     }
     assert!(store.history(None, usize::MAX).unwrap().len() as u64 <= RECORDS_KEPT + PRUNE_EVERY);
     store.prune_history().unwrap();
     let kept = store.history(None, usize::MAX).unwrap();
     assert_eq!(kept.len() as u64, RECORDS_KEPT);
     clock.step_clock(91 * 24 * 3600);
-    store.update_with(&key("a"), record("a", "new"), None, |_| {}).unwrap();
+    store.update_with(&key("a"), record("a", "new"), None, |_: &mut StackMemory| {}).unwrap();
     drop(store);
     let store = Store::on(&disk, &cx).unwrap();
     let kept = store.history(None, usize::MAX).unwrap();
@@ -302,7 +306,7 @@ fn good_bytes() -> Vec<u8> {
                 transient: false,
             },
         };
-        store.update(&key(&format!("s{index}")), |memory| memory.attempts = Some(attempts)).unwrap();
+        store.update(&key(&format!("s{index}")), |memory: &mut StackMemory| memory.attempts = Some(attempts)).unwrap();
     }
     drop(store);
     std::fs::read(&path).unwrap()
@@ -381,7 +385,7 @@ fn a_store_in_memory_costs_next_to_nothing_to_open() {
     for _ in 0..rounds {
         let store = Store::in_memory(&cx).unwrap();
         for index in 0..10 {
-            store.update(&key("a"), |memory| memory.applied = Some(index)).unwrap();
+            store.update(&key("a"), |memory: &mut StackMemory| memory.applied = Some(index)).unwrap();
         }
     }
     let each = started.elapsed() / rounds;
@@ -407,7 +411,7 @@ fn ten_thousand_caches_are_one_transaction() {
     let store = Store::open(&path, &cx()).unwrap();
     let started = Instant::now();
     for index in 0..10_000 {
-        store.cache(&key(&format!("s{index}")), |memory| memory.applied = Some(index));
+        store.cache(&key(&format!("s{index}")), |memory: &mut StackMemory| memory.applied = Some(index));
     }
     store.flush().unwrap();
     println!("10,000 caches in {:?}", started.elapsed());
@@ -416,6 +420,6 @@ fn ten_thousand_caches_are_one_transaction() {
     let store = Store::open(&path, &cx()).unwrap();
     println!("opened again in {:?}", started.elapsed());
     let started = Instant::now();
-    assert_eq!(store.memory(&dev()).unwrap().stacks.len(), 10_000);
+    assert_eq!(store.memory(&dev()).unwrap().objects.stacks.len(), 10_000);
     println!("read in {:?}", started.elapsed());
 }

@@ -1,0 +1,41 @@
+//! Takes steps: what all kinds have in common.
+
+use std::sync::Arc;
+
+use super::Outcome;
+use crate::context::Context;
+use crate::model::{Act, AssumeRole, Do, Step};
+use crate::ports::{Fence, Gate, Governor};
+use crate::store::Store;
+
+/// Takes steps.
+#[derive(Clone)]
+pub struct Executor {
+    pub(super) cx: Context,
+    pub(super) governor: Arc<Governor>,
+    gate: Gate,
+    pub(super) store: Store,
+}
+
+impl Executor {
+    /// An executor that writes to `store` and calls through `governor`.
+    #[must_use]
+    pub fn new(cx: Context, governor: Arc<Governor>, gate: Gate, store: Store) -> Self {
+        Self { cx, governor, gate, store }
+    }
+
+    /// Takes one step. The account is entered by `role`.
+    pub async fn take(&self, step: &Step, role: Option<&AssumeRole>) -> Outcome {
+        match &step.action {
+            Do::Stack(stack) => self.take_on_stack(step, stack, role).await,
+            Do::Service(service) => self.take_on_service(step, service, role).await,
+            Do::Secret(secret) => self.take_on_secret(step, secret, role).await,
+            Do::Record(record) => self.take_on_record(step, record, role).await,
+        }
+    }
+
+    /// The permission to change something for the step's revision.
+    pub(super) fn fence(&self, step: &Step) -> Result<Fence, Outcome> {
+        self.gate.pass(step.revision).map_err(|closed| Outcome::Failed(closed.refusing(step.action.verb())))
+    }
+}

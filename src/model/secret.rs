@@ -1,0 +1,142 @@
+//! A secret in Secrets Manager: what is wanted of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Act, DeletionPolicy, Digest, HttpProbe, Key, Region, Scope, Text};
+
+/// A secret as its manifest wants it.
+#[derive(Clone, Debug)]
+pub struct SecretSpec {
+    /// Its address.
+    pub key: Key,
+    /// Account and region of the primary.
+    pub scope: Scope,
+    /// Its name in Secrets Manager.
+    pub name: String,
+    /// Its description; absent: not managed.
+    pub description: Option<String>,
+    /// The KMS key that encrypts it; absent: AWS's own.
+    pub kms_key: Option<Text>,
+    /// Where its value comes from.
+    pub source: SecretSource,
+    /// Tags, the environment's included, Landfast's own not.
+    pub tags: BTreeMap<String, Text>,
+    /// Its resource policy, as JSON text; absent: not managed.
+    pub resource_policy: Option<Arc<str>>,
+    /// Regions with a replica, each with the KMS key there, where it is not AWS's own. Absent: not managed.
+    pub replicas: Option<BTreeMap<Region, Option<Text>>>,
+    /// When generated fields are made anew.
+    pub rotation: Option<RotationSpec>,
+    /// What happens when its manifest is gone. It stays unless said otherwise.
+    pub deletion_policy: DeletionPolicy,
+    /// How long it can be restored after its deletion: 7 to 30 days.
+    pub recovery_days: u8,
+    /// Take over a secret of this name that exists and is nobody's.
+    pub adopt: bool,
+    /// Everything it waits for.
+    pub depends_on: BTreeSet<Key>,
+    /// Digest of all that the manifest says of it: of a sealed file, the digest of what is encrypted.
+    pub digest: Digest,
+}
+
+/// Where a secret's value comes from. None of these holds a value in the clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// Made once by us, by field; the value is a JSON object.
+    Generated(BTreeMap<String, GeneratedField>),
+    /// Decrypted from a file beside the manifest.
+    Sealed(SealedFile),
+    /// Somebody else's: only its settings are ours.
+    External,
+}
+
+/// How a field is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GeneratedField {
+    /// Characters: 1 to 1,024.
+    pub length: u16,
+    /// Of which.
+    pub charset: Charset,
+}
+
+/// Characters that a generated field is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Charset {
+    /// `A`–`Z`, `a`–`z`, `0`–`9`.
+    #[default]
+    Alphanumeric,
+    /// `A`–`Z`, `a`–`z`, `0`–`9`, `-`, `_`.
+    Base64url,
+    /// `0`–`9`, `a`–`f`.
+    Hex,
+    /// `0`–`9`.
+    Digits,
+    /// All printable ASCII but blank, quotes, `@`, `/` and `\`, which databases and URLs refuse.
+    Printable,
+}
+
+/// An age-encrypted file (<https://age-encryption.org/v1>), ASCII-armored, with a JSON object or a text in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedFile {
+    /// Its path, for people.
+    pub file: Arc<str>,
+    /// What is in it: the armored ciphertext.
+    pub ciphertext: Arc<str>,
+}
+
+/// When generated fields are made anew.
+#[derive(Clone, Debug)]
+pub struct RotationSpec {
+    /// How long a value is used.
+    pub every: Duration,
+    /// Services that get a new deployment once the new value is current.
+    pub restart: BTreeSet<Key>,
+    /// What must succeed while the new value is pending, before it becomes current.
+    pub check: Option<HttpProbe>,
+}
+
+/// What is remembered of a secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SecretMemory {}
+
+/// What was seen of secrets.
+#[derive(Clone, Debug, Default)]
+pub struct SecretsSeen {}
+
+/// What must be known to decide on a secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SecretNeed {}
+
+/// What is done to a secret.
+#[derive(Clone, Debug)]
+pub enum SecretStep {}
+
+impl Act for SecretStep {
+    fn verb(&self) -> &'static str {
+        match *self {}
+    }
+
+    fn identity(&self) -> String {
+        match *self {}
+    }
+
+    fn mutates(&self) -> bool {
+        match *self {}
+    }
+
+    fn begins_operation(&self) -> bool {
+        match *self {}
+    }
+
+    fn is_preparation(&self) -> bool {
+        match *self {}
+    }
+}

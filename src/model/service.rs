@@ -1,0 +1,192 @@
+//! An ECS service whose images follow a registry: what is wanted of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::aws::identifier;
+use super::{AccountId, Act, Digest, Key, Scope, Text};
+
+identifier! {
+    /// The digest of an image's manifest: `sha256:` and 64 hexadecimal digits. It names one image for ever.
+    ImageDigest, "an image digest (sha256: and 64 hexadecimal digits)",
+    |text| text.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+}
+
+/// The images of one ECS service as its manifest wants them.
+#[derive(Clone, Debug)]
+pub struct ServiceSpec {
+    /// Its address.
+    pub key: Key,
+    /// Account and region.
+    pub scope: Scope,
+    /// The cluster's name or ARN.
+    pub cluster: Text,
+    /// The service's name or ARN.
+    pub service: Text,
+    /// Which image each container gets, by the container's name in the task definition.
+    pub images: BTreeMap<String, ImageSpec>,
+    /// How a new image gets there.
+    pub delivery: Delivery,
+    /// How a rollout is judged.
+    pub rollout: RolloutSpec,
+    /// Task-definition revisions that are kept, of those that we registered.
+    pub revisions_kept: u32,
+    /// Deploy to a service that is nobody's.
+    pub adopt: bool,
+    /// Everything it waits for.
+    pub depends_on: BTreeSet<Key>,
+    /// Digest of all that the manifest says of it.
+    pub digest: Digest,
+}
+
+/// Which image a container gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageSpec {
+    /// The account that holds the registry; the service's own where it is not said.
+    pub registry: Option<AccountId>,
+    /// The repository's name in ECR.
+    pub repository: String,
+    /// Which image of it.
+    pub select: Select,
+    /// How long an image must have been in the registry before it is chosen.
+    pub soak: Duration,
+    /// Regular expressions of which one must match the whole tag; empty: any tag is good.
+    pub allow: Vec<String>,
+    /// Regular expressions of which none may match the whole tag.
+    pub deny: Vec<String>,
+    /// What follows when the chosen tag comes to mean another image.
+    pub moved: MovedTag,
+}
+
+/// Which image of a repository. Every way is a total order over the images, so that a choice cannot flap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Select {
+    /// This one.
+    Digest(ImageDigest),
+    /// Whatever this tag means.
+    Tag(String),
+    /// The greatest version in this range; checked when the manifests are loaded.
+    Semver(String),
+    /// The greatest of the tags that match a regular expression as a whole; checked when the manifests are loaded.
+    Newest {
+        /// The expression. Its first group, where it has one, is what is compared.
+        pattern: String,
+        /// By what they are compared.
+        by: NewestBy,
+    },
+}
+
+/// By what tags are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NewestBy {
+    /// When they were pushed.
+    #[default]
+    Pushed,
+    /// As numbers.
+    Numerical,
+    /// As texts.
+    Alphabetical,
+}
+
+/// What follows when the chosen tag comes to mean another image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum MovedTag {
+    /// It is reported, and what was deployed stays.
+    #[default]
+    Report,
+    /// The new image is deployed.
+    Deploy,
+}
+
+/// How a new image gets into the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// As the value of parameters of the stack that owns the service: one update of one owner.
+    Stack {
+        /// The stack.
+        stack: Key,
+        /// Its parameters, by container.
+        parameters: BTreeMap<String, String>,
+    },
+    /// Through ECS itself, for a service that no stack owns.
+    Direct,
+}
+
+/// How a rollout is judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutSpec {
+    /// After how long it has failed.
+    pub timeout: Duration,
+    /// What follows when it has.
+    pub on_failure: RolloutFailure,
+}
+
+/// What follows when a rollout has failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RolloutFailure {
+    /// Back to what ran before.
+    #[default]
+    Rollback,
+    /// It is reported, and stays as it is.
+    Report,
+}
+
+/// The parameter of a stack that a service's image is delivered through.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageParameter {
+    /// The service.
+    pub service: Key,
+    /// The container.
+    pub container: String,
+}
+
+/// What is remembered of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServiceMemory {}
+
+/// What was seen of services and images.
+#[derive(Clone, Debug, Default)]
+pub struct ServicesSeen {}
+
+/// What must be known to decide on a service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServiceNeed {}
+
+/// What is done to a service.
+#[derive(Clone, Debug)]
+pub enum ServiceStep {}
+
+impl Act for ServiceStep {
+    fn verb(&self) -> &'static str {
+        match *self {}
+    }
+
+    fn identity(&self) -> String {
+        match *self {}
+    }
+
+    fn mutates(&self) -> bool {
+        match *self {}
+    }
+
+    fn begins_operation(&self) -> bool {
+        match *self {}
+    }
+
+    fn is_preparation(&self) -> bool {
+        match *self {}
+    }
+}
