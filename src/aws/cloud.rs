@@ -20,9 +20,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
-use super::{containers, health, records, secrets, stacks};
+use super::{account, containers, health, records, secrets, stacks};
 use crate::model::{AssumeRole, Region, Scope};
-use crate::ports::{Cloud, Containers, Health, Records, Secrets, Stacks};
+use crate::ports::{Account, Cloud, Containers, Health, Records, Secrets, Stacks};
 
 /// A connection that is not made within this time will not be made: five seconds are several lost packets.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -121,6 +121,7 @@ impl AwsCloud {
             secrets: Arc::new(secrets::Client::new(&config)),
             records: Arc::new(records::Client::new(&config)),
             health: Arc::new(health::Client::new(&config)),
+            account: Arc::new(account::Client::new(&config)),
         }
     }
 }
@@ -145,6 +146,10 @@ impl Cloud for AwsCloud {
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {
         self.clients(scope, role).health
     }
+
+    fn account(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Account> {
+        self.clients(scope, role).account
+    }
 }
 
 /// One client for each service: credentials and connections are shared.
@@ -155,6 +160,7 @@ struct Clients {
     secrets: Arc<dyn Secrets>,
     records: Arc<dyn Records>,
     health: Arc<dyn Health>,
+    account: Arc<dyn Account>,
 }
 
 /// Credentials of an assumed role. Asked for when first needed; the SDK caches them until shortly before they expire.

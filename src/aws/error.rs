@@ -51,7 +51,17 @@ const CODES: &[(Class, &[&str])] = &[
     ),
     (
         Class::NotFound,
-        &["ChangeSetNotFound", "StackNotFound", "NoSuchBucket", "NoSuchKey", "ResourceNotFound", "TableNotFound"],
+        &[
+            "ChangeSetNotFound",
+            "StackNotFound",
+            "NoSuchBucket",
+            "NoSuchKey",
+            "NoSuchEntity",
+            "NoSuchResource",
+            "ResourceNotFound",
+            "TableNotFound",
+            "TypeNotFound",
+        ],
     ),
     (Class::Limit, &["LimitExceeded", "ServiceQuotaExceeded", "ConcurrentResourcesLimitExceeded"]),
     (

@@ -4,6 +4,7 @@
 //! nouns or an error with a [class](crate::ports::Class). It does not retry, wait or decide: the SDK's own retries are
 //! switched off, because they would hide calls from the governor, which counts them.
 
+mod account;
 mod answer;
 mod cloud;
 mod containers;

@@ -144,6 +144,15 @@ pub enum Command {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
+    /// Check what must be there before anything is deployed: credentials, permissions, resource types, quotas,
+    /// certificates. Changes nothing. Exit 1 if something is missing.
+    Preflight {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
     /// Do what the plan says, and follow it to its end.
     Apply {
         /// Only this environment.

@@ -10,6 +10,7 @@ mod daemon;
 mod flights;
 mod look;
 mod narrator;
+mod preflight;
 mod preview;
 mod tender;
 

@@ -10,6 +10,7 @@ mod key;
 mod memory;
 mod observation;
 mod plan;
+mod preflight;
 mod readiness;
 mod record;
 mod redacted;
@@ -33,6 +34,7 @@ pub use memory::{
 };
 pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use plan::{Action, Changes, Consent, Difference, Entry, Grant, Guard, Plan, Refusal, Waiting};
+pub use preflight::{Certificate, Met, Prerequisite, Principal, TypeFacts};
 pub use readiness::{Check, CheckNeed, ChecksSeen, HttpProbe, Readiness, Tls};
 pub use record::{
     FailoverRole, RecordMemory, RecordNeed, RecordSpec, RecordStep, RecordType, RecordValue, RecordsSeen, Routing,

@@ -16,6 +16,7 @@ mod lint;
 mod names;
 mod order;
 mod planner;
+pub mod preflight;
 mod readiness;
 mod record;
 mod removal;

@@ -6,6 +6,7 @@
 //!
 //! It needs no runtime: it waits by the clock of its [`Context`] alone, so that a simulated run can be repeated.
 
+mod account;
 mod api;
 mod bucket;
 mod containers;
@@ -19,7 +20,7 @@ mod secrets;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Cloud, Containers, Gate, Health, Records, Secrets, Stacks};
+use super::{Account, Cloud, Containers, Gate, Health, Records, Secrets, Stacks};
 use crate::context::Context;
 use crate::model::{AssumeRole, Scope};
 use api::Api;
@@ -109,6 +110,12 @@ impl Governor {
     #[must_use]
     pub fn health(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Health> {
         Arc::new(self.door(self.shared.cloud.health(scope, role), scope, role, priority))
+    }
+
+    /// The same, to what the account allows.
+    #[must_use]
+    pub fn account(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Account> {
+        Arc::new(self.door(self.shared.cloud.account(scope, role), scope, role, priority))
     }
 
     fn door<P: ?Sized>(&self, inner: Arc<P>, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Door<P> {

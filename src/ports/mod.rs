@@ -4,6 +4,7 @@
 //! ends, by the [`Governor`]. Two back ends implement the ports, `aws` (the SDK) and `sim` (in memory), and one
 //! contract suite holds both to the same behaviour.
 
+mod account;
 mod containers;
 mod error;
 mod gate;
@@ -13,6 +14,7 @@ mod records;
 mod secrets;
 mod stacks;
 
+pub use account::Account;
 pub use containers::Containers;
 pub use error::{Class, PortError};
 pub use gate::{Closed, Fence, Gate};

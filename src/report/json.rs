@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
-use super::{EventList, OutputList, StatusList, Timeline, order, words};
+use super::{EventList, OutputList, PreflightList, StatusList, Timeline, order, words};
 use crate::model::{
     Act, Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
 };
@@ -45,6 +45,7 @@ pub fn schemas() -> BTreeMap<&'static str, Schema> {
         ("OutputList", schema_for!(OutputList)),
         ("Plan", schema_for!(PlanDocument)),
         ("PlanList", schema_for!(PlanList)),
+        ("PreflightList", schema_for!(PreflightList)),
         ("StatusList", schema_for!(StatusList)),
         ("Timeline", schema_for!(Timeline)),
     ])

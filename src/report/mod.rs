@@ -14,6 +14,7 @@ mod order;
 mod outputs;
 mod paint;
 mod plan;
+mod preflight;
 mod progress;
 mod status;
 mod timeline;
@@ -32,6 +33,7 @@ pub use json::{
 pub use outputs::{OutputList, OutputValue, StackOutputs};
 pub use paint::Paint;
 pub use plan::{plan, plans};
+pub use preflight::{Preflight, PreflightList};
 pub use progress::Progress;
 pub use status::{Condition, ConditionStatus, ConditionType, Status, StatusList};
 pub use timeline::{Bar, Span, Timeline};

@@ -26,7 +26,7 @@ pub enum Progress {
     Took {
         /// The object.
         key: Key,
-        /// What was done: [`crate::model::Do::verb`].
+        /// What was done: [`crate::model::Act::verb`].
         verb: &'static str,
     },
     /// An operation of ours began.

@@ -19,8 +19,8 @@ use crate::model::{
     StackName, StackState,
 };
 use crate::ports::{
-    Class, Cloud, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records,
-    Secrets, Stacks,
+    Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError,
+    Records, Secrets, Stacks,
 };
 
 /// An AWS in memory, of all accounts and regions. Cheap to clone; all clones are one AWS.
@@ -127,6 +127,10 @@ impl Cloud for SimCloud {
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {
         Arc::new(self.door(scope, role))
     }
+
+    fn account(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Account> {
+        Arc::new(self.door(scope, role))
+    }
 }
 
 impl SimCloud {
@@ -147,9 +151,9 @@ impl SimCloud {
 /// The door to one account in one region.
 pub(super) struct SimDoor {
     cloud: SimCloud,
-    region: usize,
+    pub(super) region: usize,
     scope: Scope,
-    account: AccountId,
+    pub(super) account: AccountId,
 }
 
 /// What a call is, for faults and the audit.

@@ -9,6 +9,7 @@
 //! random, so that a run can be repeated exactly. Start reading at [`SimCloud`]; what goes wrong is a [`FaultPlan`];
 //! whoever else is at work in the account is a [`Console`]; the truth is the [`Inventory`].
 
+mod account;
 mod audit;
 mod change_set;
 mod cloud;

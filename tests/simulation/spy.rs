@@ -11,8 +11,8 @@ use landfast::model::{
     StackName, StackState, Value,
 };
 use landfast::ports::{
-    Cloud, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records, Secrets,
-    Stacks,
+    Account, Cloud, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records,
+    Secrets, Stacks,
 };
 use landfast::sim::SimCloud;
 use landfast::store::{RecordOutcome, Store};
@@ -61,6 +61,10 @@ impl Cloud for Spy {
 
     fn records(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Records> {
         self.cloud.records(scope, role)
+    }
+
+    fn account(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Account> {
+        self.cloud.account(scope, role)
     }
 
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {

@@ -7,6 +7,7 @@ mod events;
 mod graph;
 mod outputs;
 mod plan;
+mod preflight;
 mod run;
 mod schema;
 mod status;
@@ -24,6 +25,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Schema { out } => schema::run(out.as_deref()),
         Command::Graph { environment, format } => graph::run(&global, environment.as_deref(), format),
         Command::Plan { environment, output } => plan::run(&global, environment.as_deref(), output),
+        Command::Preflight { environment, output } => preflight::run(&global, environment.as_deref(), output),
         Command::Apply { environment, yes, plan, output } => {
             apply::run(&global, environment.as_deref(), yes, plan.as_deref(), output)
         }

@@ -44,6 +44,14 @@ pub(super) const DESCRIBE_EVENTS: Api = read("DescribeStackEvents", 5.0, 20.0);
 pub(super) const LIST_CHANGE_SETS: Api = read("ListChangeSets", 5.0, 20.0);
 pub(super) const DESCRIBE_CHANGE_SET: Api = read("DescribeChangeSet", 5.0, 20.0);
 pub(super) const LIST_IMPORTS: Api = read("ListImports", 5.0, 20.0);
+// Asked once for a preflight, a few dozen calls each; nothing is published, so the same care as for CloudFormation.
+pub(super) const DESCRIBE_TYPE: Api = read("DescribeType", 5.0, 20.0);
+pub(super) const SIMULATE_POLICY: Api = read("SimulatePrincipalPolicy", 2.0, 10.0);
+pub(super) const LIST_RESOURCES: Api = read("ListResources", 2.0, 10.0);
+pub(super) const GET_SERVICE_QUOTA: Api = read("GetServiceQuota", 2.0, 10.0);
+// ACM: 10 per second for `DescribeCertificate` (AWS: *ACM quotas*).
+pub(super) const DESCRIBE_CERTIFICATE: Api = read("DescribeCertificate", 5.0, 10.0);
+
 // "A maximum of five times per second" (AWS: *`DynamoDB` `ListBackups`*).
 pub(super) const LIST_BACKUPS: Api = read("ListBackups", 5.0, 5.0);
 

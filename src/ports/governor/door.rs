@@ -55,7 +55,7 @@ pub(super) struct Door<P: ?Sized> {
 }
 
 impl<P: ?Sized + Send + Sync> Door<P> {
-    fn pass(&self, api: &'static Api, sort: Sort) -> Pass<'_> {
+    pub(super) fn pass(&self, api: &'static Api, sort: Sort) -> Pass<'_> {
         Pass { shared: &self.shared, scope: &self.scope, priority: self.priority, api, sort }
     }
 

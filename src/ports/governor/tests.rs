@@ -14,7 +14,8 @@ use crate::model::{
     AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, StackEvent, StackId, StackName, StackState,
 };
 use crate::ports::{
-    Class, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records, Secrets,
+    Account, Class, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records,
+    Secrets,
 };
 
 enum Reply {
@@ -113,6 +114,10 @@ impl Cloud for FakeCloud {
     }
 
     fn records(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Records> {
+        unimplemented!("only stacks are faked here")
+    }
+
+    fn account(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Account> {
         unimplemented!("only stacks are faked here")
     }
 

@@ -1,0 +1,64 @@
+//! What an account must have and allow before anything is deployed into it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::AccountId;
+
+/// Whose credentials these are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The account.
+    pub account: AccountId,
+    /// The user, role session or account root.
+    pub arn: String,
+}
+
+/// What the registry of resource types says of one, in one region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeFacts {
+    /// The permissions that creating such a resource needs; empty for old types that do not say.
+    pub create: BTreeSet<String>,
+}
+
+/// A certificate, as ACM describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The name it is for.
+    pub domain: String,
+    /// `ISSUED`, `PENDING_VALIDATION`, `EXPIRED`, …
+    pub status: String,
+    /// Until when it is good.
+    pub not_after: Option<Timestamp>,
+}
+
+/// How a prerequisite stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Met {
+    /// It is there.
+    Ok,
+    /// It could not be found out.
+    Unknown,
+    /// It is not there, or not enough of it.
+    Missing,
+}
+
+/// One prerequisite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Prerequisite {
+    /// What it is about: `credentials`, `permission`, `type`, `quota`, `certificate`.
+    pub topic: String,
+    /// What is needed.
+    pub what: String,
+    /// Whether it is met.
+    pub met: Met,
+    /// What was found.
+    pub found: String,
+    /// What to do about it, where something is to be done.
+    pub remedy: Option<String>,
+}

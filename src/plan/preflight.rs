@@ -1,0 +1,458 @@
+//! What an account must have and allow before an environment is deployed into it: which questions that raises, and what
+//! the answers mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{
+    Action, Certificate, ChangeAction, Environment, Met, Parameter, Plan, Prerequisite, Principal, Scope, Seen,
+    TypeFacts, Unknown,
+};
+
+/// A certificate that ends sooner is reported. ACM renews 60 days before, where it can; at 30 something is wrong.
+const CERTIFICATE_LEFT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// A quota that a resource type counts against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The resource type.
+    pub kind: &'static str,
+    /// AWS's code of the service.
+    pub service: &'static str,
+    /// AWS's code of the quota.
+    pub code: &'static str,
+    /// AWS's name of the quota.
+    pub name: &'static str,
+    measure: Measure,
+}
+
+/// How resources count against a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Measure {
+    /// Each is one, in the whole region.
+    Each,
+    /// Each is one in its availability zone, which is not known before it is made.
+    EachInItsZone,
+    /// By something else than their number: brokers, processors.
+    Otherwise,
+}
+
+const fn quota(
+    kind: &'static str,
+    service: &'static str,
+    code: &'static str,
+    name: &'static str,
+    measure: Measure,
+) -> Quota {
+    Quota { kind, service, code, name, measure }
+}
+
+/// The quotas that deployments run into (AWS: *service endpoints and quotas*, of each service).
+const QUOTAS: [Quota; 7] = [
+    quota("AWS::EC2::VPC", "vpc", "L-F678F1CE", "VPCs per Region", Measure::Each),
+    quota("AWS::EC2::NatGateway", "vpc", "L-FE5A380F", "NAT gateways per Availability Zone", Measure::EachInItsZone),
+    quota("AWS::EC2::EIP", "ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", Measure::Each),
+    quota(
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "elasticloadbalancing",
+        "L-53DA6B97",
+        "Application Load Balancers per Region",
+        Measure::Each,
+    ),
+    quota("AWS::DynamoDB::Table", "dynamodb", "L-F98FE922", "Maximum number of tables", Measure::Each),
+    quota("AWS::MSK::Cluster", "kafka", "L-EDD31C36", "Number of brokers per account", Measure::Otherwise),
+    quota("AWS::ECS::Service", "fargate", "L-3032A538", "Fargate On-Demand vCPU resource count", Measure::Otherwise),
+];
+
+/// What Landfast itself calls, whatever the templates hold.
+const OWN_ACTIONS: [&str; 19] = [
+    "cloudformation:CancelUpdateStack",
+    "cloudformation:ContinueUpdateRollback",
+    "cloudformation:CreateChangeSet",
+    "cloudformation:CreateStack",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStacks",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:GetStackPolicy",
+    "cloudformation:GetTemplate",
+    "cloudformation:ListChangeSets",
+    "cloudformation:ListImports",
+    "cloudformation:SetStackPolicy",
+    "cloudformation:TagResource",
+    "cloudformation:UntagResource",
+    "cloudformation:UpdateTerminationProtection",
+    "dynamodb:ListBackups",
+];
+
+/// What is to be asked in one account and region.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// Resource types of all stacks.
+    pub types: BTreeSet<String>,
+    /// Of these, made by the caller himself and not by a service role.
+    pub own_types: BTreeSet<String>,
+    /// Resources that do not exist yet, by type.
+    pub new: BTreeMap<String, usize>,
+    /// ARNs of certificates among the stacks' parameters.
+    pub certificates: BTreeSet<String>,
+    /// A stack is given a service role.
+    pub passes_role: bool,
+    /// Templates are uploaded.
+    pub uploads: bool,
+}
+
+impl Questions {
+    /// The quotas that count.
+    pub fn quotas(&self) -> impl Iterator<Item = Quota> {
+        QUOTAS.into_iter().filter(|quota| self.new.contains_key(quota.kind))
+    }
+
+    /// The actions that the caller needs, given what the types ask for.
+    #[must_use]
+    pub fn actions(&self, types: &BTreeMap<String, Seen<TypeFacts>>) -> BTreeSet<String> {
+        let own = OWN_ACTIONS.into_iter().map(str::to_owned);
+        let facts = self.own_types.iter().filter_map(|name| types.get(name)).filter_map(Seen::present);
+        let created = facts.flat_map(|facts| facts.create.iter().cloned());
+        let passes = self.passes_role.then(|| "iam:PassRole".to_owned());
+        let uploads = self.uploads.then(|| "s3:PutObject".to_owned());
+        // Wildcards are no actions: the simulator takes names alone.
+        own.chain(created).chain(passes).chain(uploads).filter(|action| !action.contains('*')).collect()
+    }
+}
+
+/// The answers.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// Whose credentials these are.
+    pub principal: Result<Principal, Unknown>,
+    /// What the registry says of each type; absent: there is none of this name in the region.
+    pub types: BTreeMap<String, Seen<TypeFacts>>,
+    /// The actions that are denied.
+    pub denied: Result<BTreeSet<String>, Unknown>,
+    /// How many resources of a type there are.
+    pub used: BTreeMap<String, Result<usize, Unknown>>,
+    /// Quotas by code; absent: the region has none of this code.
+    pub quotas: BTreeMap<String, Seen<f64>>,
+    /// Certificates by ARN.
+    pub certificates: BTreeMap<String, Seen<Certificate>>,
+}
+
+/// What is to be asked before `plan` is carried out, by account and region.
+#[must_use]
+pub fn questions(environment: &Environment, plan: &Plan) -> BTreeMap<Scope, Questions> {
+    let mut all: BTreeMap<Scope, Questions> = BTreeMap::new();
+    all.entry(environment.scope.clone()).or_default();
+    for (key, spec) in &environment.stacks {
+        let asked = all.entry(spec.scope.clone()).or_default();
+        let kinds: BTreeSet<String> = spec
+            .template
+            .resources
+            .values()
+            .map(|resource| resource.kind.clone())
+            .filter(|kind| is_public(kind))
+            .collect();
+        if spec.role_arn.is_some() {
+            asked.passes_role = true;
+        } else {
+            asked.own_types.extend(kinds.iter().cloned());
+        }
+        asked.types.extend(kinds);
+        asked.uploads |= environment.template_bucket.is_some();
+        for parameter in spec.parameters.values() {
+            if let Parameter::Plain(text) = parameter
+                && let Some(text) = text.as_literal()
+                && text.starts_with("arn:")
+                && text.contains(":acm:")
+            {
+                asked.certificates.insert(text.to_owned());
+            }
+        }
+        let Some(entry) = plan.entries.get(key) else { continue };
+        if matches!(entry.action, Action::Create | Action::Recreate | Action::Update) {
+            let added = entry.changes.list().iter().filter(|change| change.action == ChangeAction::Add);
+            for change in added {
+                *asked.new.entry(change.kind.clone()).or_default() += 1;
+            }
+        }
+    }
+    all
+}
+
+/// In AWS's own registry; private types, modules and custom resources are the account's business.
+fn is_public(kind: &str) -> bool {
+    kind.starts_with("AWS::") && !kind.ends_with("::MODULE") && kind != "AWS::CloudFormation::CustomResource"
+}
+
+/// The user or role whose policies decide for a caller; `None` for the root of an account, which may do everything.
+///
+/// A session is `arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION`; its role's path, if it has one, is not in it.
+#[must_use]
+pub fn policy_source(arn: &str) -> Option<String> {
+    let mut parts = arn.splitn(6, ':');
+    let (_, partition, service, _, account, resource) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    match (service, resource.split('/').collect::<Vec<_>>().as_slice()) {
+        ("sts", ["assumed-role", name, ..]) => Some(format!("arn:{partition}:iam::{account}:role/{name}")),
+        ("iam", ["root"]) => None,
+        _ => Some(arn.to_owned()),
+    }
+}
+
+/// What the answers mean: one line for each prerequisite.
+#[must_use]
+pub fn judge(scope: &Scope, asked: &Questions, answers: &Answers, now: Timestamp) -> Vec<Prerequisite> {
+    let mut lines = vec![credentials(scope, &answers.principal)];
+    lines.push(permissions(asked, answers));
+    lines.push(availability(scope, asked, answers));
+    lines.extend(asked.quotas().map(|quota| room(&quota, asked, answers)));
+    lines.extend(asked.certificates.iter().map(|arn| certificate(arn, answers, now)));
+    lines
+}
+
+fn line(topic: &str, what: String, met: Met, found: String, remedy: Option<String>) -> Prerequisite {
+    Prerequisite { topic: topic.to_owned(), what, met, found, remedy }
+}
+
+fn credentials(scope: &Scope, principal: &Result<Principal, Unknown>) -> Prerequisite {
+    let what = format!("credentials of account {}", scope.account);
+    match principal {
+        Ok(principal) if principal.account == scope.account => {
+            line("credentials", what, Met::Ok, principal.arn.clone(), None)
+        }
+        Ok(principal) => {
+            let found = format!("{} is of account {}", principal.arn, principal.account);
+            let remedy = "use other credentials, or name the role to enter the account by in `role` of the environment";
+            line("credentials", what, Met::Missing, found, Some(remedy.to_owned()))
+        }
+        Err(why) => {
+            let remedy = "make `aws sts get-caller-identity` work here; if a role is to be assumed, its trust policy must \
+                          allow it";
+            line("credentials", what, Met::Unknown, why.to_string(), Some(remedy.to_owned()))
+        }
+    }
+}
+
+fn permissions(asked: &Questions, answers: &Answers) -> Prerequisite {
+    let actions = asked.actions(&answers.types).len();
+    let what = format!("permission for {actions} actions");
+    match &answers.denied {
+        Ok(denied) if denied.is_empty() => {
+            line("permission", what, Met::Ok, "the policies allow all of them".to_owned(), None)
+        }
+        Ok(denied) => {
+            let list = denied.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let remedy =
+                "allow them in the caller's policies; conditions on resources and organisations are not simulated";
+            line("permission", what, Met::Missing, format!("not allowed: {list}"), Some(remedy.to_owned()))
+        }
+        Err(why) => {
+            let remedy = "allow iam:SimulatePrincipalPolicy to the caller, or read his policies by hand";
+            line("permission", what, Met::Unknown, why.to_string(), Some(remedy.to_owned()))
+        }
+    }
+}
+
+fn availability(scope: &Scope, asked: &Questions, answers: &Answers) -> Prerequisite {
+    let what = format!("{} resource types in {}", asked.types.len(), scope.region);
+    let of = |wanted: fn(&Seen<TypeFacts>) -> bool| -> Vec<&str> {
+        let found = asked.types.iter().filter(|name| answers.types.get(*name).is_some_and(wanted));
+        found.map(String::as_str).collect()
+    };
+    let (absent, unknown) = (of(|seen| *seen == Seen::Absent), of(|seen| matches!(seen, Seen::Unknown(_))));
+    if !absent.is_empty() {
+        let found = format!("not in this region: {}", absent.join(", "));
+        let remedy = "choose another region, or take these types out of the templates";
+        return line("type", what, Met::Missing, found, Some(remedy.to_owned()));
+    }
+    if let Some(first) = unknown.first() {
+        let why = answers.types.get(*first).and_then(|seen| match seen {
+            Seen::Unknown(why) => Some(why.to_string()),
+            _ => None,
+        });
+        let found = format!("{} could not be looked up: {}", unknown.join(", "), why.unwrap_or_default());
+        return line("type", what, Met::Unknown, found, Some("allow cloudformation:DescribeType".to_owned()));
+    }
+    line("type", what, Met::Ok, "all of them are there".to_owned(), None)
+}
+
+fn room(quota: &Quota, asked: &Questions, answers: &Answers) -> Prerequisite {
+    let new = asked.new.get(quota.kind).copied().unwrap_or_default();
+    let what = format!("{new} × {} within {}", quota.kind, quota.name);
+    let allowed = match answers.quotas.get(quota.code) {
+        Some(Seen::Present(value)) => *value,
+        Some(Seen::Absent) => return line("quota", what, Met::Ok, "the region has no such quota".to_owned(), None),
+        Some(Seen::Unknown(why)) => return no_quota(what, why),
+        None => return no_quota(what, &Unknown::because("it was not asked for")),
+    };
+    let used = match answers.used.get(quota.kind) {
+        Some(Ok(used)) => *used,
+        Some(Err(why)) => {
+            let found = format!("the quota is {allowed}; what is used could not be counted: {why}");
+            let remedy = "allow cloudformation:ListResources and reading of this type, or count by hand";
+            return line("quota", what, Met::Unknown, found, Some(remedy.to_owned()));
+        }
+        None => 0,
+    };
+    let found = format!("{used} of {allowed} used");
+    let fits = used.saturating_add(new) as f64 <= allowed;
+    let more = format!(
+        "ask for more in Service Quotas ({}, {}, `aws service-quotas request-service-quota-increase`), or delete what is not used",
+        quota.name, quota.code
+    );
+    match (quota.measure, fits) {
+        (Measure::Each | Measure::EachInItsZone, true) => line("quota", what, Met::Ok, found, None),
+        (Measure::Each, false) => line("quota", what, Met::Missing, found, Some(more)),
+        (Measure::EachInItsZone, false) => {
+            line("quota", what, Met::Unknown, format!("{found} in all zones together"), Some(more))
+        }
+        (Measure::Otherwise, _) => {
+            let found = format!("the quota is {allowed}; it is not counted by resources, of which there are {used}");
+            line("quota", what, Met::Unknown, found, Some(more))
+        }
+    }
+}
+
+fn no_quota(what: String, why: &Unknown) -> Prerequisite {
+    let remedy = "allow servicequotas:GetServiceQuota, or look it up by hand";
+    line("quota", what, Met::Unknown, format!("the quota could not be read: {why}"), Some(remedy.to_owned()))
+}
+
+fn certificate(arn: &str, answers: &Answers, now: Timestamp) -> Prerequisite {
+    let what = format!("certificate {arn}");
+    match answers.certificates.get(arn) {
+        Some(Seen::Present(found)) => {
+            let left = found.not_after.map(|until| until.duration_since(now));
+            let until =
+                found.not_after.map_or_else(String::new, |until| format!(", until {}", until.strftime("%Y-%m-%d")));
+            let told = format!("{} for {}{until}", found.status, found.domain);
+            if found.status != "ISSUED" {
+                let remedy = "finish its validation (the CNAME records that ACM asks for), or name another one";
+                return line("certificate", what, Met::Missing, told, Some(remedy.to_owned()));
+            }
+            if left.is_some_and(|left| left < CERTIFICATE_LEFT) {
+                let remedy =
+                    "find out why it is not renewed: its validation records, or a certificate that was imported";
+                return line("certificate", what, Met::Missing, told, Some(remedy.to_owned()));
+            }
+            line("certificate", what, Met::Ok, told, None)
+        }
+        Some(Seen::Absent) => {
+            let remedy = "request it in ACM of the same account and region, or correct the parameter";
+            line("certificate", what, Met::Missing, "there is none of this ARN".to_owned(), Some(remedy.to_owned()))
+        }
+        Some(Seen::Unknown(why)) => {
+            line("certificate", what, Met::Unknown, why.to_string(), Some("allow acm:DescribeCertificate".to_owned()))
+        }
+        None => line("certificate", what, Met::Unknown, "it was not looked up".to_owned(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() }
+    }
+
+    fn now() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn asked() -> Questions {
+        Questions {
+            types: ["AWS::EC2::VPC".to_owned()].into(),
+            own_types: ["AWS::EC2::VPC".to_owned()].into(),
+            new: [("AWS::EC2::VPC".to_owned(), 2)].into(),
+            certificates: ["arn:aws:acm:us-east-1:111122223333:certificate/1".to_owned()].into(),
+            ..Questions::default()
+        }
+    }
+
+    fn answers() -> Answers {
+        let facts = TypeFacts { create: ["ec2:CreateVpc".to_owned(), "ec2:*".to_owned()].into() };
+        let not_after = now().saturating_add(SignedDuration::from_hours(24 * 90)).ok();
+        let certificate = Certificate { domain: "api.example.com".to_owned(), status: "ISSUED".to_owned(), not_after };
+        Answers {
+            principal: Ok(Principal { account: scope().account, arn: "arn:aws:iam::111122223333:user/ops".to_owned() }),
+            types: [("AWS::EC2::VPC".to_owned(), Seen::Present(facts))].into(),
+            denied: Ok(BTreeSet::new()),
+            used: [("AWS::EC2::VPC".to_owned(), Ok(3))].into(),
+            quotas: [("L-F678F1CE".to_owned(), Seen::Present(5.0))].into(),
+            certificates: asked()
+                .certificates
+                .into_iter()
+                .map(|arn| (arn, Seen::Present(certificate.clone())))
+                .collect(),
+        }
+    }
+
+    fn met(answers: &Answers) -> Vec<Met> {
+        judge(&scope(), &asked(), answers, now()).iter().map(|line| line.met).collect()
+    }
+
+    #[test]
+    fn what_is_there_is_ok_and_needs_no_remedy() {
+        let lines = judge(&scope(), &asked(), &answers(), now());
+        assert!(lines.iter().all(|line| line.met == Met::Ok && line.remedy.is_none()), "{lines:?}");
+        assert_eq!(lines.len(), 5);
+    }
+
+    #[test]
+    fn whatever_is_missing_says_so_and_what_to_do() {
+        let mut wrong = answers();
+        wrong.principal = Ok(Principal { account: "999999999999".parse().unwrap(), arn: "arn:x".to_owned() });
+        wrong.denied = Ok(["ec2:CreateVpc".to_owned()].into());
+        wrong.types = [("AWS::EC2::VPC".to_owned(), Seen::Absent)].into();
+        wrong.used = [("AWS::EC2::VPC".to_owned(), Ok(4))].into();
+        wrong.certificates = asked().certificates.into_iter().map(|arn| (arn, Seen::Absent)).collect();
+        let lines = judge(&scope(), &asked(), &wrong, now());
+        assert!(lines.iter().all(|line| line.met == Met::Missing && line.remedy.is_some()), "{lines:?}");
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_unknown_and_never_ok() {
+        let why = || Unknown::because("no answer");
+        let blind = Answers {
+            principal: Err(why()),
+            types: [("AWS::EC2::VPC".to_owned(), Seen::Unknown(why()))].into(),
+            denied: Err(why()),
+            used: BTreeMap::new(),
+            quotas: [("L-F678F1CE".to_owned(), Seen::Unknown(why()))].into(),
+            certificates: asked().certificates.into_iter().map(|arn| (arn, Seen::Unknown(why()))).collect(),
+        };
+        assert_eq!(met(&blind), [Met::Unknown; 5]);
+    }
+
+    #[test]
+    fn a_certificate_that_ends_soon_or_is_not_issued_is_not_good_enough() {
+        for (status, days) in [("ISSUED", 10), ("PENDING_VALIDATION", 300)] {
+            let mut answers = answers();
+            for seen in answers.certificates.values_mut() {
+                let not_after = now().saturating_add(SignedDuration::from_hours(24 * days)).ok();
+                *seen = Seen::Present(Certificate { domain: "a".to_owned(), status: status.to_owned(), not_after });
+            }
+            assert_eq!(met(&answers).last(), Some(&Met::Missing), "{status}");
+        }
+    }
+
+    #[test]
+    fn permissions_are_those_of_the_role_behind_a_session() {
+        let role = policy_source("arn:aws:sts::111122223333:assumed-role/landfast/ops");
+        assert_eq!(role.as_deref(), Some("arn:aws:iam::111122223333:role/landfast"));
+        assert_eq!(policy_source("arn:aws:iam::111122223333:root"), None);
+        let user = "arn:aws-cn:iam::111122223333:user/team/a";
+        assert_eq!(policy_source(user).as_deref(), Some(user));
+    }
+
+    #[test]
+    fn wildcards_are_not_simulated_and_own_calls_are() {
+        let actions = asked().actions(&answers().types);
+        assert!(actions.contains("ec2:CreateVpc") && actions.contains("cloudformation:CreateStack"));
+        assert!(!actions.iter().any(|action| action.contains('*')));
+    }
+}

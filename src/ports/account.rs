@@ -1,0 +1,35 @@
+//! What an account allows: identity, permissions, quotas, resource types, certificates. Only `preflight` asks.
+
+use async_trait::async_trait;
+
+use super::{Page, PageToken, PortError};
+use crate::model::{Certificate, Principal, TypeFacts};
+
+/// What one account allows in one region. Nothing here changes anything.
+#[async_trait]
+pub trait Account: Send + Sync {
+    /// Whose credentials these are (AWS: *`GetCallerIdentity`*).
+    async fn principal(&self) -> Result<Principal, PortError>;
+
+    /// What the registry says of a resource type; `None` if there is none of this name in the region
+    /// (AWS: *`DescribeType`*, *resource type schema*, `handlers`).
+    async fn resource_type(&self, name: &str) -> Result<Option<TypeFacts>, PortError>;
+
+    /// Which of these actions the policies of a user or role deny, or do not allow, on any resource: one page
+    /// (AWS: *`SimulatePrincipalPolicy`*). Answers `NotFound` if there is no such user or role.
+    async fn denied(
+        &self,
+        principal: &str,
+        actions: &[String],
+        page: Option<PageToken>,
+    ) -> Result<Page<String>, PortError>;
+
+    /// One page of the ids of all resources of a type (AWS: *Cloud Control `ListResources`*).
+    async fn resources(&self, kind: &str, page: Option<PageToken>) -> Result<Page<String>, PortError>;
+
+    /// The applied value of a quota; `None` where there is none of this code (AWS: *`GetServiceQuota`*).
+    async fn quota(&self, service: &str, code: &str) -> Result<Option<f64>, PortError>;
+
+    /// A certificate; `None` if there is none of this ARN (AWS: *ACM `DescribeCertificate`*).
+    async fn certificate(&self, arn: &str) -> Result<Option<Certificate>, PortError>;
+}
