@@ -310,8 +310,9 @@ fn room(quota: &Quota, asked: &Questions, answers: &Answers) -> Prerequisite {
             line("quota", what, Met::Unknown, format!("{found} in all zones together"), Some(more))
         }
         (Measure::Otherwise, _) => {
-            let found = format!("the quota is {allowed}; it is not counted by resources, of which there are {used}");
-            line("quota", what, Met::Unknown, found, Some(more))
+            let found = format!("the quota is {allowed}, and does not count resources, of which there are {used}");
+            let compare = "compare the quota with the sizes in the templates";
+            line("quota", what, Met::Unknown, found, Some(format!("{compare}; {more}")))
         }
     }
 }
