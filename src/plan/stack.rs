@@ -90,13 +90,13 @@ impl Deciding<'_> {
         entry.action = action_of(operation.kind);
         let conclusion = match (operation.kind, &operation.stack) {
             (OperationKind::Delete | OperationKind::Clear, _) => Conclusion::Succeeded,
-            // It had an id, so it was created; it is gone again because it failed with `OnFailure: DELETE`, or because
-            // somebody deleted it. Its events, which outlive it, tell.
-            (OperationKind::Create, Some(id)) => match self.conclusion(id.clone(), None, operation) {
+            // It had an id, so it was there; it is gone again because its creation failed with `OnFailure: DELETE`, or
+            // because somebody deleted it, or it is not gone and the listing lags behind. Its events outlive it, and tell.
+            (_, Some(id)) => match self.conclusion(id.clone(), None, operation) {
                 Some(conclusion) => conclusion,
                 None => return Self::unknown(entry, "the events of its last operation have not been read".to_owned()),
             },
-            _ => Conclusion::NotSeen,
+            (_, None) => Conclusion::NotSeen,
         };
         entry.step = Some(self.step(Expect::Absent, StackDo::Conclude { conclusion, version: None }));
     }
