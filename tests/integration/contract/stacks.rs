@@ -8,7 +8,8 @@ use super::{Backend, FENCE, TEMPLATE, all, change, create, events, parameters, t
 pub async fn a_created_stack_says_what_it_was_created_with(backend: &Backend) {
     let stacks = backend.stacks();
     let mut request = create("full");
-    request.options.parameters = parameters(&[("QueueName", "full"), ("Password", "hunter2-canary"), ("Export", "full-queue")]);
+    request.options.parameters =
+        parameters(&[("QueueName", "full"), ("Password", "hunter2-canary"), ("Export", "full-queue")]);
     request.options.tags = tags(&[("landfast:owner", "test"), ("Team", "people")]);
     request.termination_protection = true;
     request.options.notifications.insert(format!("arn:aws:sns:us-east-1:{}:events", backend.account));
