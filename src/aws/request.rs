@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Capability, OnFailure, Parameter, RollbackConfiguration, RollbackTrigger, Tag};
 
-use crate::model::{self, Redacted, Value};
+use crate::model::{self, Redacted, StackOptions, Value};
 use crate::ports::TemplateSource;
 
 pub(super) fn parameters(values: &BTreeMap<String, Value>) -> Vec<Parameter> {
@@ -48,11 +48,11 @@ pub(super) fn template(source: &TemplateSource) -> (Option<String>, Option<Strin
     }
 }
 
-pub(super) fn rollback(alarms: &BTreeSet<String>, minutes: Option<i32>) -> RollbackConfiguration {
+pub(super) fn rollback(options: &StackOptions) -> RollbackConfiguration {
     let trigger = |arn: &String| RollbackTrigger::builder().arn(arn).r#type("AWS::CloudWatch::Alarm").build();
     RollbackConfiguration::builder()
-        .set_rollback_triggers(Some(alarms.iter().map(trigger).collect()))
-        .monitoring_time_in_minutes(minutes.unwrap_or(0))
+        .set_rollback_triggers(Some(options.rollback_alarms.iter().map(trigger).collect()))
+        .monitoring_time_in_minutes(options.monitoring_minutes.unwrap_or(0))
         .build()
 }
 

@@ -191,25 +191,25 @@ impl Stacks for Client {
     async fn create(&self, _fence: Fence, request: CreateStack) -> Result<StackId, PortError> {
         const OPERATION: &str = "CreateStack";
         let (body, url) = request::template(&request.template);
-        let rollback = request::rollback(&request.rollback_alarms, request.monitoring_minutes);
+        let options = &request.options;
         let call = self
             .stacks
             .create_stack()
             .stack_name(request.name.as_str())
             .set_template_body(body)
             .set_template_url(url)
-            .set_parameters(Some(request::parameters(&request.parameters)))
-            .set_capabilities(Some(request::capabilities(&request.capabilities)))
-            .set_tags(Some(request::tags(&request.tags)))
-            .set_role_arn(request.role_arn)
-            .set_notification_arns(Some(request.notifications.into_iter().collect()))
-            .rollback_configuration(rollback)
+            .set_parameters(Some(request::parameters(&options.parameters)))
+            .set_capabilities(Some(request::capabilities(&options.capabilities)))
+            .set_tags(Some(request::tags(&options.tags)))
+            .set_role_arn(options.role_arn.clone())
+            .set_notification_arns(Some(options.notifications.iter().cloned().collect()))
+            .rollback_configuration(request::rollback(options))
             .enable_termination_protection(request.termination_protection)
             .set_stack_policy_body(request.stack_policy.map(|policy| policy.as_ref().to_owned()))
             .on_failure(request::on_failure(request.on_failure))
             .set_timeout_in_minutes(request.timeout.map(request::minutes))
             .client_request_token(request.token);
-        let secrets = request::secrets(&request.parameters);
+        let secrets = request::secrets(&options.parameters);
         let answer = call.send().await.map_err(|e| port_error(OPERATION, e, &secrets))?;
         Reader(OPERATION).parse(answer.stack_id(), "StackId")
     }
@@ -217,7 +217,7 @@ impl Stacks for Client {
     async fn create_change_set(&self, _fence: Fence, request: CreateChangeSet) -> Result<ChangeSetId, PortError> {
         const OPERATION: &str = "CreateChangeSet";
         let (body, url) = request::template(&request.template);
-        let rollback = request::rollback(&request.rollback_alarms, request.monitoring_minutes);
+        let options = &request.options;
         let call = self
             .stacks
             .create_change_set()
@@ -226,14 +226,14 @@ impl Stacks for Client {
             .change_set_name(request.name.as_str())
             .set_template_body(body)
             .set_template_url(url)
-            .set_parameters(Some(request::parameters(&request.parameters)))
-            .set_capabilities(Some(request::capabilities(&request.capabilities)))
-            .set_tags(Some(request::tags(&request.tags)))
-            .set_role_arn(request.role_arn)
-            .set_notification_arns(Some(request.notifications.into_iter().collect()))
-            .rollback_configuration(rollback)
+            .set_parameters(Some(request::parameters(&options.parameters)))
+            .set_capabilities(Some(request::capabilities(&options.capabilities)))
+            .set_tags(Some(request::tags(&options.tags)))
+            .set_role_arn(options.role_arn.clone())
+            .set_notification_arns(Some(options.notifications.iter().cloned().collect()))
+            .rollback_configuration(request::rollback(options))
             .include_nested_stacks(false);
-        let secrets = request::secrets(&request.parameters);
+        let secrets = request::secrets(&options.parameters);
         let answer = call.send().await.map_err(|e| port_error(OPERATION, e, &secrets))?;
         Reader(OPERATION).parse(answer.id(), "Id")
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::wire::{Answer, FENCE, Wire, refusal, result, role, scope};
 use crate::model::{
-    ChangeAction, ChangeSetStatus, OnFailure, Redacted, Replacement, ResourceChange, StackId, StackStatus, Value,
+    ChangeAction, ChangeSetStatus, OnFailure, Redacted, Replacement, ResourceChange, StackId, StackOptions,
+    StackStatus, Value,
 };
 use crate::ports::{Class, Cloud as _, CreateChangeSet, CreateStack, TemplateSource};
 
@@ -26,16 +27,18 @@ fn create() -> CreateStack {
     CreateStack {
         name: "dev-network".parse().unwrap(),
         template: TemplateSource::Body("Resources: {}".into()),
-        parameters: BTreeMap::from([
-            ("Cidr".to_owned(), Value::Plain("10.0.0.0/16".to_owned())),
-            ("Password".to_owned(), Value::NoEcho(Redacted::new(SECRET.to_owned()))),
-        ]),
-        capabilities: strings(&["CAPABILITY_NAMED_IAM"]),
-        tags: BTreeMap::from([("landfast:owner".to_owned(), "dev/stack/network".to_owned())]),
-        role_arn: Some("arn:aws:iam::111122223333:role/service".to_owned()),
-        notifications: strings(&["arn:aws:sns:eu-central-1:111122223333:events"]),
-        rollback_alarms: strings(&["arn:aws:cloudwatch:eu-central-1:111122223333:alarm:high"]),
-        monitoring_minutes: Some(5),
+        options: StackOptions {
+            parameters: BTreeMap::from([
+                ("Cidr".to_owned(), Value::Plain("10.0.0.0/16".to_owned())),
+                ("Password".to_owned(), Value::NoEcho(Redacted::new(SECRET.to_owned()))),
+            ]),
+            capabilities: strings(&["CAPABILITY_NAMED_IAM"]),
+            tags: BTreeMap::from([("landfast:owner".to_owned(), "dev/stack/network".to_owned())]),
+            role_arn: Some("arn:aws:iam::111122223333:role/service".to_owned()),
+            notifications: strings(&["arn:aws:sns:eu-central-1:111122223333:events"]),
+            rollback_alarms: strings(&["arn:aws:cloudwatch:eu-central-1:111122223333:alarm:high"]),
+            monitoring_minutes: Some(5),
+        },
         termination_protection: true,
         stack_policy: Some("{}".into()),
         on_failure: OnFailure::Nothing,
@@ -49,13 +52,7 @@ fn change_set() -> CreateChangeSet {
         stack: id(),
         name: "landfast-1".parse().unwrap(),
         template: TemplateSource::Url("https://bucket.s3.eu-central-1.amazonaws.com/key".to_owned()),
-        parameters: BTreeMap::new(),
-        capabilities: BTreeSet::new(),
-        tags: BTreeMap::new(),
-        role_arn: None,
-        notifications: BTreeSet::new(),
-        rollback_alarms: BTreeSet::new(),
-        monitoring_minutes: None,
+        options: StackOptions::default(),
     }
 }
 

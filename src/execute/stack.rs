@@ -195,13 +195,7 @@ impl Call<'_> {
         let request = CreateStack {
             name: self.step.address.name.clone(),
             template,
-            parameters: inputs.parameters.clone(),
-            capabilities: inputs.capabilities.clone(),
-            tags: inputs.tags.clone(),
-            role_arn: inputs.role_arn.clone(),
-            notifications: inputs.notifications.clone(),
-            rollback_alarms: inputs.rollback_alarms.clone(),
-            monitoring_minutes: inputs.monitoring_minutes,
+            options: inputs.options.clone(),
             termination_protection: *termination_protection,
             stack_policy: stack_policy.clone(),
             on_failure: *on_failure,
@@ -220,18 +214,7 @@ impl Call<'_> {
             return Err(PortError::new(Class::Invalid, "CreateChangeSet", "the step names no stack"));
         };
         let template = self.template(inputs).await?;
-        Ok(CreateChangeSet {
-            stack: stack.clone(),
-            name,
-            template,
-            parameters: inputs.parameters.clone(),
-            capabilities: inputs.capabilities.clone(),
-            tags: inputs.tags.clone(),
-            role_arn: inputs.role_arn.clone(),
-            notifications: inputs.notifications.clone(),
-            rollback_alarms: inputs.rollback_alarms.clone(),
-            monitoring_minutes: inputs.monitoring_minutes,
-        })
+        Ok(CreateChangeSet { stack: stack.clone(), name, template, options: inputs.options.clone() })
     }
 
     async fn template(&self, inputs: &Inputs) -> Result<TemplateSource, PortError> {

@@ -54,6 +54,6 @@ pub use stack::{
     ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, Output, Replacement,
     ResourceChange, StackEvent, StackId, StackState, StackStatus, StackVersion,
 };
-pub use step::{Act, Do, Expect, Inputs, StackDo, StackStep, Step, Value};
+pub use step::{Act, Do, Expect, Inputs, StackDo, StackOptions, StackStep, Step, Value};
 pub use template::{Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
 pub use text::{OutputRef, Part, Text};

@@ -44,6 +44,18 @@ pub struct Inputs {
     pub body: Arc<str>,
     /// Where it has to be uploaded first, because it is over 51,200 bytes: bucket and object key.
     pub upload: Option<(String, String)>,
+    /// Everything else that AWS is told.
+    pub options: StackOptions,
+    /// Digest of all of it, fingerprints in the place of secrets.
+    pub digest: Digest,
+    /// Fingerprints of `NoEcho` values.
+    pub no_echo: BTreeMap<String, Fingerprint>,
+}
+
+/// What a stack is made from beside its template, in a creation and in a change set alike (AWS: *`CreateStack`*,
+/// *`CreateChangeSet`*; *Configure stack options*).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StackOptions {
     /// Parameter values.
     pub parameters: BTreeMap<String, Value>,
     /// Capabilities.
@@ -58,10 +70,6 @@ pub struct Inputs {
     pub rollback_alarms: BTreeSet<String>,
     /// Minutes the alarms are watched.
     pub monitoring_minutes: Option<i32>,
-    /// Digest of all of it, fingerprints in the place of secrets.
-    pub digest: Digest,
-    /// Fingerprints of `NoEcho` values.
-    pub no_echo: BTreeMap<String, Fingerprint>,
 }
 
 /// A resolved parameter value.

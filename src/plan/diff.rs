@@ -22,15 +22,15 @@ pub(super) fn differences(
     parameters(spec, resolved, state, memory, &mut found);
     tags(resolved, state, &mut found);
     let inputs = &resolved.inputs;
-    if inputs.role_arn.is_some() && inputs.role_arn != state.role_arn {
+    if inputs.options.role_arn.is_some() && inputs.options.role_arn != state.role_arn {
         found.push(Difference::Role);
     }
-    if inputs.notifications != state.notifications {
+    if inputs.options.notifications != state.notifications {
         found.push(Difference::Notifications);
     }
     let minutes = |minutes: Option<i32>| minutes.unwrap_or(0);
-    if inputs.rollback_alarms != state.rollback_alarms
-        || minutes(inputs.monitoring_minutes) != minutes(state.monitoring_minutes)
+    if inputs.options.rollback_alarms != state.rollback_alarms
+        || minutes(inputs.options.monitoring_minutes) != minutes(state.monitoring_minutes)
     {
         found.push(Difference::RollbackAlarms);
     }
@@ -51,7 +51,7 @@ fn parameters(
             found.push(Difference::Parameter { name: name.clone(), from: deployed.cloned(), to: None });
             continue;
         }
-        match resolved.inputs.parameters.get(name) {
+        match resolved.inputs.options.parameters.get(name) {
             Some(Value::NoEcho(_)) => {
                 let known = remembered.and_then(|known| known.get(name));
                 if known.is_none() || known != resolved.inputs.no_echo.get(name) {
@@ -77,7 +77,7 @@ fn tags(resolved: &Resolved, state: &StackState, found: &mut Vec<Difference>) {
     if owner(state).is_none() {
         found.push(Difference::Owner);
     }
-    let desired = &resolved.inputs.tags;
+    let desired = &resolved.inputs.options.tags;
     let names: BTreeSet<&String> = desired.keys().chain(state.tags.keys()).collect();
     for name in names {
         let (from, to) = (state.tags.get(name), desired.get(name));

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::{RETAIN_TAG, owner, token};
+use super::pending::Pending;
 use super::planner::{Planner, refuse};
 use super::stack::expect;
 use super::standing::{Standing, row};
@@ -168,41 +169,17 @@ impl Removing<'_> {
     /// An operation is open or has just ended: that comes first.
     fn follow(&self, entry: &mut Entry) -> bool {
         let state = &self.stack.state;
-        let pending = self.planner.memory(self.key).pending.as_ref();
-        if state.status.is_in_progress() {
-            let since = pending.map(|operation| operation.started);
-            entry.waiting.push(Waiting::Operation { status: state.status, ours: pending.is_some(), since });
+        let (planner, key, address) = (self.planner, self.key, self.address.clone());
+        if let Some(operation) = &planner.memory(key).pending {
+            let concluded = Pending { planner, key, address, operation }.follow(state, entry);
+            entry.step = concluded.map(|action| step(planner, key, self.address, Expect::Nothing, action));
             return true;
         }
-        let Some(operation) = pending else { return false };
-        match self.planner.input.observation.conclusions.get(self.key) {
-            Some(Seen::Present(Conclusion::Running)) => {
-                let since = Some(operation.started);
-                entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since });
-            }
-            Some(Seen::Present(conclusion)) => {
-                let (conclusion, version) = (conclusion.clone(), Some(state.version()));
-                let action = StackDo::Conclude { conclusion, version };
-                entry.step = Some(step(self.planner, self.key, self.address, Expect::Nothing, action));
-            }
-            Some(Seen::Absent) => {
-                let action = StackDo::Conclude { conclusion: Conclusion::NotSeen, version: Some(state.version()) };
-                entry.step = Some(step(self.planner, self.key, self.address, Expect::Nothing, action));
-            }
-            Some(Seen::Unknown(why)) => entry.waiting.push(Waiting::Unknown { why: why.to_string() }),
-            None => {
-                let (key, address, moved) = (self.key.clone(), self.address.clone(), Some(state.version().moved));
-                self.planner.need(StackNeed::Conclusion(
-                    key,
-                    address,
-                    state.id.clone(),
-                    moved,
-                    Box::new(operation.clone()),
-                ));
-                entry.waiting.push(Waiting::Unknown { why: "its events have not been read".to_owned() });
-            }
+        if state.status.is_in_progress() {
+            entry.waiting.push(Waiting::Operation { status: state.status, ours: false, since: None });
+            return true;
         }
-        true
+        false
     }
 
     fn permission(&self, entry: &mut Entry) {

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::names::{OWNER_TAG, RETAIN_TAG};
 use crate::model::{
-    DeletionPolicy, Digest, Environment, Fingerprint, FingerprintKey, Inputs, OutputRef, Parameter, StackSpec, Text,
-    Value,
+    DeletionPolicy, Digest, Environment, Fingerprint, FingerprintKey, Inputs, OutputRef, Parameter, StackOptions,
+    StackSpec, Text, Value,
 };
 
 /// The largest template that a request may carry in itself (AWS: *CloudFormation quotas*); above it, S3.
@@ -80,13 +80,15 @@ pub(super) fn resolve(
     let mut inputs = Inputs {
         body: Arc::clone(&spec.template.body),
         upload: upload(environment, spec),
-        parameters,
-        capabilities: spec.capabilities.clone(),
-        tags,
-        role_arn,
-        notifications,
-        rollback_alarms,
-        monitoring_minutes: spec.monitoring_minutes,
+        options: StackOptions {
+            parameters,
+            capabilities: spec.capabilities.clone(),
+            tags,
+            role_arn,
+            notifications,
+            rollback_alarms,
+            monitoring_minutes: spec.monitoring_minutes,
+        },
         digest: spec.template.facts.digest.clone(),
         no_echo,
     };
@@ -144,7 +146,8 @@ fn digest(inputs: &Inputs, template: &Digest) -> Digest {
         rollback_alarms: &'a BTreeSet<String>,
         monitoring_minutes: Option<i32>,
     }
-    let parameters = inputs
+    let options = &inputs.options;
+    let parameters = options
         .parameters
         .iter()
         .filter_map(|(name, value)| match value {
@@ -156,12 +159,12 @@ fn digest(inputs: &Inputs, template: &Digest) -> Digest {
         template,
         parameters,
         no_echo: &inputs.no_echo,
-        capabilities: &inputs.capabilities,
-        tags: &inputs.tags,
-        role_arn: &inputs.role_arn,
-        notifications: &inputs.notifications,
-        rollback_alarms: &inputs.rollback_alarms,
-        monitoring_minutes: inputs.monitoring_minutes,
+        capabilities: &options.capabilities,
+        tags: &options.tags,
+        role_arn: &options.role_arn,
+        notifications: &options.notifications,
+        rollback_alarms: &options.rollback_alarms,
+        monitoring_minutes: options.monitoring_minutes,
     })
 }
 

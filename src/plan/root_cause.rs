@@ -69,8 +69,9 @@ pub fn conclude(events: &[StackEvent], complete: bool, operation: &Operation, st
         .position(|event| is_of_stack(event, stack) && begins(operation.kind, &event.status) && ours.contains(&event));
     let long_before = operation.started.saturating_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN);
     let older = events.last().is_some_and(|event| event.at < long_before);
-    // Some of it without its beginning is not all of it, even where AWS has no further page.
-    if begin.is_none() && (!ours.is_empty() || !(older || complete)) {
+    // Some of it without its beginning is not all of it, even where AWS has no further page. Nor is nothing at all:
+    // every stack has the event of its own beginning.
+    if begin.is_none() && (events.is_empty() || !ours.is_empty() || !(older || complete)) {
         return None;
     }
     let end = ours.iter().find(|event| is_of_stack(event, stack) && ends(&event.status));
@@ -227,6 +228,11 @@ mod tests {
             ("stack", "ROLLBACK_IN_PROGRESS", "", Some("ours")),
         ]);
         assert_eq!(conclude(&events, true, &operation(OperationKind::Create), &stack()), None);
+    }
+
+    #[test]
+    fn a_stack_without_any_event_has_not_been_read() {
+        assert_eq!(conclude(&[], true, &operation(OperationKind::Create), &stack()), None);
     }
 
     #[test]

@@ -7,21 +7,21 @@ mod update;
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use self::forecast::all_added;
 use super::diff::differences;
 use super::guard;
 use super::names::{owner, token};
+use super::pending::Pending;
 use super::planner::{Planner, refuse};
 use super::resolve::spec_digest;
 use super::standing::{Standing, row};
 use crate::model::{
     Act, Action, Address, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, ObservedStack, Operation,
-    OperationKind, Refusal, Seen, StackDo, StackId, StackMemory, StackNeed, StackSpec, StackState, StackStatus,
-    StackStep, Step, TemplateFacts, Waiting,
+    OperationKind, Refusal, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackState, StackStatus, StackStep, Step,
+    TemplateFacts, Waiting,
 };
-use crate::sabotage::{self, Bug};
 
 /// Decides on one desired stack. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
@@ -32,12 +32,12 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     }
     let deciding = Deciding { planner, spec, memory: planner.memory(&spec.key) };
     let mut entry = deciding.entry(seen.present().map(|stack| stack.state.status));
-    match seen {
-        Seen::Unknown(why) => Deciding::unknown(&mut entry, why.to_string()),
-        Seen::Absent if deciding.memory.pending.is_some() => deciding.pending_absent(&mut entry),
-        Seen::Present(stack) if deciding.memory.pending.is_some() => deciding.pending_present(&mut entry, stack),
-        Seen::Absent => deciding.create(&mut entry),
-        Seen::Present(stack) => deciding.present(&mut entry, stack),
+    match (seen, &deciding.memory.pending) {
+        (Seen::Unknown(why), _) => Deciding::unknown(&mut entry, why.to_string()),
+        (Seen::Absent, Some(operation)) => deciding.pending_absent(&mut entry, operation),
+        (Seen::Present(stack), Some(operation)) => deciding.pending_present(&mut entry, operation, &stack.state),
+        (Seen::Absent, None) => deciding.create(&mut entry),
+        (Seen::Present(stack), None) => deciding.present(&mut entry, stack),
     }
     if entry.action != Action::None {
         guard::conventions(planner, spec, &mut entry);
@@ -85,67 +85,32 @@ impl Deciding<'_> {
 
     // ---- an operation of ours that has not been seen to end ----
 
-    fn pending_absent(&self, entry: &mut Entry) {
-        let Some(operation) = &self.memory.pending else { return };
+    fn pending_absent(&self, entry: &mut Entry, operation: &Operation) {
         entry.action = action_of(operation.kind);
-        let conclusion = match (operation.kind, &operation.stack) {
-            (OperationKind::Delete | OperationKind::Clear, _) => Conclusion::Succeeded,
-            // It had an id, so it was created; it is gone again because it failed with `OnFailure: DELETE`, or because
-            // somebody deleted it. Its events, which outlive it, tell.
-            (OperationKind::Create, Some(id)) => match self.conclusion(id.clone(), None, operation) {
-                Some(conclusion) => conclusion,
-                None => return Self::unknown(entry, "the events of its last operation have not been read".to_owned()),
-            },
-            _ => Conclusion::NotSeen,
+        let conclude = |conclusion| Some(StackDo::Conclude { conclusion, version: None });
+        let action = match (operation.kind, &operation.stack) {
+            (OperationKind::Delete | OperationKind::Clear, _) => conclude(Conclusion::Succeeded),
+            // It had an id, so it was there; it is gone again because its creation failed with `OnFailure: DELETE`, or
+            // because somebody deleted it, or it is not gone and the listing lags behind. Its events outlive it, and tell.
+            (_, Some(id)) => self.pending(operation).follow_absent(id, entry),
+            (_, None) => conclude(Conclusion::NotSeen),
         };
-        entry.step = Some(self.step(Expect::Absent, StackDo::Conclude { conclusion, version: None }));
+        entry.step = action.map(|action| self.step(Expect::Absent, action));
     }
 
-    fn pending_present(&self, entry: &mut Entry, stack: &ObservedStack) {
-        let Some(operation) = &self.memory.pending else { return };
-        let state = &stack.state;
+    fn pending_present(&self, entry: &mut Entry, operation: &Operation, state: &StackState) {
         entry.action = action_of(operation.kind);
         entry.differences.push(Difference::Status { status: state.status });
-        if state.status.is_in_progress() {
-            entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since: Some(operation.started) });
-            if self.is_overdue(operation, state) {
-                let token = token(&self.spec.key, "cancel", &operation.token);
-                entry.step = Some(self.step(expect(state), StackDo::Cancel { token }));
-            }
-            return;
+        let concluded = self.pending(operation).follow(state, entry);
+        entry.step = concluded.map(|action| self.step(Expect::Nothing, action));
+        if self.is_overdue(operation, state) {
+            let token = token(&self.spec.key, "cancel", &operation.token);
+            entry.step = Some(self.step(expect(state), StackDo::Cancel { token }));
         }
-        let by_status = sabotage::is(Bug::ConcludeByStatus) && row(state.status).standing == Standing::Steady;
-        let conclusion = if by_status {
-            Some(Conclusion::Succeeded)
-        } else {
-            self.conclusion(state.id.clone(), Some(state.version().moved), operation)
-        };
-        let Some(conclusion) = conclusion else {
-            return Self::unknown(entry, "the events of its last operation have not been read".to_owned());
-        };
-        if conclusion == Conclusion::Running {
-            entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since: Some(operation.started) });
-            return;
-        }
-        entry.step = Some(self.step(Expect::Nothing, StackDo::Conclude { conclusion, version: Some(state.version()) }));
     }
 
-    fn conclusion(&self, stack: StackId, moved: Option<Timestamp>, operation: &Operation) -> Option<Conclusion> {
-        match self.planner.input.observation.conclusions.get(&self.spec.key) {
-            Some(Seen::Present(conclusion)) => Some(conclusion.clone()),
-            Some(Seen::Absent) => Some(Conclusion::NotSeen),
-            Some(Seen::Unknown(_)) => None,
-            None => {
-                self.planner.need(StackNeed::Conclusion(
-                    self.spec.key.clone(),
-                    self.spec.address(),
-                    stack,
-                    moved,
-                    Box::new(operation.clone()),
-                ));
-                None
-            }
-        }
+    fn pending<'b>(&'b self, operation: &'b Operation) -> Pending<'b> {
+        Pending { planner: self.planner, key: &self.spec.key, address: self.spec.address(), operation }
     }
 
     /// An update of ours may be cancelled, and only while it is running forward (AWS: *`CancelUpdateStack`*). A

@@ -1,6 +1,5 @@
 //! `CloudFormation`, and what a stack needs beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 use super::{Account, Containers, Fence, Health, PortError, Records, Secrets};
 use crate::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, OnFailure, Scope, StackEvent,
-    StackId, StackName, StackState, Value,
+    StackId, StackName, StackOptions, StackState,
 };
 
 /// A back end: AWS itself, something that speaks its wire, or the simulation.
@@ -62,20 +61,8 @@ pub struct CreateStack {
     pub name: StackName,
     /// Its template.
     pub template: TemplateSource,
-    /// Parameter values.
-    pub parameters: BTreeMap<String, Value>,
-    /// Capabilities.
-    pub capabilities: BTreeSet<String>,
-    /// Tags.
-    pub tags: BTreeMap<String, String>,
-    /// Service role.
-    pub role_arn: Option<String>,
-    /// SNS topics.
-    pub notifications: BTreeSet<String>,
-    /// Rollback alarms.
-    pub rollback_alarms: BTreeSet<String>,
-    /// Minutes the alarms are watched.
-    pub monitoring_minutes: Option<i32>,
+    /// Everything else that a change set may change.
+    pub options: StackOptions,
     /// Termination protection.
     pub termination_protection: bool,
     /// Stack policy.
@@ -97,20 +84,8 @@ pub struct CreateChangeSet {
     pub name: ChangeSetName,
     /// The template.
     pub template: TemplateSource,
-    /// Parameter values.
-    pub parameters: BTreeMap<String, Value>,
-    /// Capabilities.
-    pub capabilities: BTreeSet<String>,
-    /// Tags.
-    pub tags: BTreeMap<String, String>,
-    /// Service role.
-    pub role_arn: Option<String>,
-    /// SNS topics.
-    pub notifications: BTreeSet<String>,
-    /// Rollback alarms.
-    pub rollback_alarms: BTreeSet<String>,
-    /// Minutes the alarms are watched.
-    pub monitoring_minutes: Option<i32>,
+    /// Everything else that a change set may change.
+    pub options: StackOptions,
 }
 
 /// Stacks of one account in one region.

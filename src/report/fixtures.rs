@@ -12,8 +12,8 @@ use crate::model::{
     Action, Address, Attempts, Budget, ChangeAction, Changes, DeletionPolicy, Difference, Digest, Do, Entry,
     Environment, Expect, Failure, FingerprintKey, Guard, Inputs, Key, Memory, Mode, Objects, OnFailure, Operation,
     OperationKind, Output, Plan, Policy, Prune, Redacted, Refusal, Replace, Replacement, ResourceChange, Revision,
-    Scope, StackAddress, StackDo, StackMemory, StackSpec, StackState, StackStatus, StackStep, Step, Template,
-    TemplateFacts, Value, Waiting,
+    Scope, StackAddress, StackDo, StackMemory, StackOptions, StackSpec, StackState, StackStatus, StackStep, Step,
+    Template, TemplateFacts, Value, Waiting,
 };
 
 /// The value that must never be shown.
@@ -87,20 +87,14 @@ fn parameter(name: &str, from: Option<&str>, to: Option<&str>) -> Difference {
 
 /// A creation whose step carries a secret parameter.
 fn creation() -> Entry {
+    let parameters = [
+        ("Environment".to_owned(), Value::Plain("dev".to_owned())),
+        ("AuthToken".to_owned(), Value::NoEcho(Redacted::new(CANARY.to_owned()))),
+    ];
     let inputs = Inputs {
         body: "Resources: {}".into(),
         upload: None,
-        parameters: [
-            ("Environment".to_owned(), Value::Plain("dev".to_owned())),
-            ("AuthToken".to_owned(), Value::NoEcho(Redacted::new(CANARY.to_owned()))),
-        ]
-        .into(),
-        capabilities: BTreeSet::new(),
-        tags: BTreeMap::new(),
-        role_arn: None,
-        notifications: BTreeSet::new(),
-        rollback_alarms: BTreeSet::new(),
-        monitoring_minutes: None,
+        options: StackOptions { parameters: parameters.into(), ..StackOptions::default() },
         digest: Digest::of("inputs"),
         no_echo: [("AuthToken".to_owned(), FingerprintKey::new([7; 32]).fingerprint(CANARY))].into(),
     };

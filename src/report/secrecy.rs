@@ -9,7 +9,7 @@ fn s12_a_secret_in_a_plan_shows_in_no_report() {
     let (sample, memory) = (fixtures::everything(), fixtures::memory());
     let carried = sample.entries.values().filter_map(|entry| entry.step.as_ref()).any(|step| match &step.action {
         Do::Stack(StackStep { action: StackDo::Create { inputs, .. }, .. }) => {
-            inputs.parameters.values().any(|value| match value {
+            inputs.options.parameters.values().any(|value| match value {
                 Value::NoEcho(secret) => secret.expose() == CANARY,
                 Value::Plain(_) => false,
             })

@@ -1,6 +1,6 @@
 //! Somebody else at work in the same account: a person at the console, a pipeline, a script. And the levers of a test.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use super::cloud::SimCloud;
 use super::stack::{Operation, Phase, Submission, TaskState};
-use super::validate::{Wish, invalid};
+use super::validate::invalid;
 use super::world::World;
-use crate::model::{OnFailure, Scope, StackId, StackName, StackStatus, Value};
+use crate::model::{OnFailure, Scope, StackId, StackName, StackOptions, StackStatus, Value};
 use crate::ports::{Class, CreateStack, PortError, TemplateSource};
 
 /// The console of one account and region. What it does is not audited as a call, takes no time to be accepted, and
@@ -53,22 +53,8 @@ impl Console {
         tags: &BTreeMap<String, String>,
     ) -> Result<StackId, PortError> {
         self.with(|world, region, token| {
-            let request = CreateStack {
-                name: name.clone(),
-                template: TemplateSource::Body(template.into()),
-                parameters: plain(parameters),
-                capabilities: all_capabilities(),
-                tags: tags.clone(),
-                role_arn: None,
-                notifications: BTreeSet::new(),
-                rollback_alarms: BTreeSet::new(),
-                monitoring_minutes: None,
-                termination_protection: false,
-                stack_policy: None,
-                on_failure: OnFailure::Rollback,
-                timeout: None,
-                token: token.clone(),
-            };
+            let options = StackOptions { parameters: plain(parameters), tags: tags.clone(), ..ticked() };
+            let request = by_hand(name, template, options, &token);
             world.create_stack(region, request, Some(token))
         })
     }
@@ -105,15 +91,10 @@ impl Console {
             world.check_updatable(ix, OPERATION)?;
             let mut submission = world.submitted(ix);
             edit(&mut submission);
-            let wish = Wish {
-                operation: OPERATION,
-                template: &TemplateSource::Body(Arc::clone(&submission.template)),
-                parameters: &plain(&submission.parameters),
-                capabilities: &all_capabilities(),
-                tags: &submission.tags,
-                direct: true,
-            };
-            submission.parameters = world.accept(region, &wish)?.1;
+            let template = TemplateSource::Body(Arc::clone(&submission.template));
+            let (parameters, tags) = (plain(&submission.parameters), submission.tags.clone());
+            let options = StackOptions { parameters, tags, ..ticked() };
+            submission.parameters = world.accept(region, OPERATION, &template, options)?.parameters;
             let computed = world.compute(ix, &submission).map_err(|reason| invalid(OPERATION, reason))?;
             if computed.empty {
                 return Err(invalid(OPERATION, "No updates are to be performed."));
@@ -231,22 +212,7 @@ impl World {
 
     /// AWS: *`CreateChangeSet`*, type `CREATE`: the stack exists from then on, without a template or resources.
     fn review(&mut self, region: usize, name: &StackName, template: &str, token: String) -> Result<StackId, PortError> {
-        let request = CreateStack {
-            name: name.clone(),
-            template: TemplateSource::Body(template.into()),
-            parameters: BTreeMap::new(),
-            capabilities: all_capabilities(),
-            tags: BTreeMap::new(),
-            role_arn: None,
-            notifications: BTreeSet::new(),
-            rollback_alarms: BTreeSet::new(),
-            monitoring_minutes: None,
-            termination_protection: false,
-            stack_policy: None,
-            on_failure: OnFailure::Rollback,
-            timeout: None,
-            token: token.clone(),
-        };
+        let request = by_hand(name, template, ticked(), &token);
         let ix = self.take_in(region, request, Some(token))?;
         self.set_status(ix, StackStatus::ReviewInProgress, Some("User Initiated".to_owned()));
         Ok(self.state_of(ix).id.clone())
@@ -284,6 +250,21 @@ fn plain(parameters: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
     parameters.iter().map(|(name, value)| (name.clone(), Value::Plain(value.clone()))).collect()
 }
 
-fn all_capabilities() -> BTreeSet<String> {
-    ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"].map(str::to_owned).into()
+/// Every capability, and nothing else.
+fn ticked() -> StackOptions {
+    let capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"].map(str::to_owned).into();
+    StackOptions { capabilities, ..StackOptions::default() }
+}
+
+fn by_hand(name: &StackName, template: &str, options: StackOptions, token: &str) -> CreateStack {
+    CreateStack {
+        name: name.clone(),
+        template: TemplateSource::Body(template.into()),
+        options,
+        termination_protection: false,
+        stack_policy: None,
+        on_failure: OnFailure::Rollback,
+        timeout: None,
+        token: token.to_owned(),
+    }
 }

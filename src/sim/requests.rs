@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::change_set::updatable;
 use super::evaluate::partition;
 use super::resource::uuid;
-use super::stack::{Stack, Submission};
-use super::validate::{Wish, conflict, invalid};
+use super::stack::Stack;
+use super::validate::{conflict, invalid};
 use super::world::World;
 use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, StackId, StackState, StackStatus};
 use crate::ports::{Class, CreateChangeSet, CreateStack, PortError};
@@ -52,15 +52,7 @@ impl World {
             let message = format!("Stack [{}] already exists", request.name);
             return Err(PortError::new(Class::Conflict, OPERATION, message).with_code("AlreadyExistsException"));
         }
-        let wish = Wish {
-            operation: OPERATION,
-            template: &request.template,
-            parameters: &request.parameters,
-            capabilities: &request.capabilities,
-            tags: &request.tags,
-            direct: true,
-        };
-        let (template, parameters) = self.accept(region, &wish)?;
+        let submission = self.accept(region, OPERATION, &request.template, request.options)?;
         if self.data.regions[region].live.len() >= self.config.stack_quota {
             let message = "Limit for stack has been exceeded";
             return Err(PortError::new(Class::Limit, OPERATION, message).with_code("LimitExceededException"));
@@ -68,15 +60,6 @@ impl World {
         if let Some(policy) = &request.stack_policy {
             check_policy(OPERATION, policy)?;
         }
-        let submission = Submission {
-            template,
-            parameters,
-            tags: request.tags,
-            role_arn: request.role_arn,
-            notifications: request.notifications,
-            rollback_alarms: request.rollback_alarms,
-            monitoring_minutes: request.monitoring_minutes,
-        };
         let state = self.new_state(region, request.name, request.termination_protection)?;
         let ix = self.admit(Stack {
             region,
@@ -144,24 +127,7 @@ impl World {
             return Err(PortError::new(Class::Conflict, OPERATION, message).with_code("AlreadyExistsException"));
         }
         self.check_updatable(ix, OPERATION)?;
-        let wish = Wish {
-            operation: OPERATION,
-            template: &request.template,
-            parameters: &request.parameters,
-            capabilities: &request.capabilities,
-            tags: &request.tags,
-            direct: false,
-        };
-        let (template, parameters) = self.accept(region, &wish)?;
-        let submission = Submission {
-            template,
-            parameters,
-            tags: request.tags,
-            role_arn: request.role_arn,
-            notifications: request.notifications,
-            rollback_alarms: request.rollback_alarms,
-            monitoring_minutes: request.monitoring_minutes,
-        };
+        let submission = self.accept(region, OPERATION, &request.template, request.options)?;
         let serial = self.serial().to_string();
         let scope = self.scope_of(ix);
         let (partition, _) = partition(scope.region.as_str());

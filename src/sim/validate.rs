@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::reader::Parsed;
 use super::resource;
+use super::stack::Submission;
 use super::world::World;
-use crate::model::Value;
+use crate::model::{StackOptions, Value};
 use crate::ports::{Class, PortError, TemplateSource};
 
 /// The most that a template may have in the request itself.
@@ -24,40 +25,32 @@ pub(super) fn conflict(operation: &'static str, message: impl Into<String>) -> P
     PortError::new(Class::Conflict, operation, message).with_code("ValidationError")
 }
 
-/// What a request wants, as far as it is checked here.
-pub(super) struct Wish<'a> {
-    pub(super) operation: &'static str,
-    pub(super) template: &'a TemplateSource,
-    pub(super) parameters: &'a BTreeMap<String, Value>,
-    pub(super) capabilities: &'a BTreeSet<String>,
-    pub(super) tags: &'a BTreeMap<String, String>,
-    /// The template is executed at once, without a change set in between.
-    pub(super) direct: bool,
-}
-
 impl World {
-    /// The template and all parameter values of a request, or why AWS refuses it.
+    /// What a stack is to become by a request, or why AWS refuses it.
     pub(super) fn accept(
         &mut self,
         region: usize,
-        wish: &Wish<'_>,
-    ) -> Result<(Arc<str>, BTreeMap<String, String>), PortError> {
-        let operation = wish.operation;
-        let body = self.template_of(operation, wish.template)?;
-        let parsed = self.parsed(&body).map_err(|reason| invalid(operation, reason))?;
-        let parameters = self.parameters_of(region, operation, &parsed, wish.parameters)?;
-        check_capabilities(operation, &parsed, wish.capabilities, wish.direct)?;
+        operation: &'static str,
+        template: &TemplateSource,
+        options: StackOptions,
+    ) -> Result<Submission, PortError> {
+        let template = self.template_of(operation, template)?;
+        let parsed = self.parsed(&template).map_err(|reason| invalid(operation, reason))?;
+        let parameters = self.parameters_of(region, operation, &parsed, &options.parameters)?;
+        // Without a change set in between, a template is executed at once.
+        check_capabilities(operation, &parsed, &options.capabilities, operation != "CreateChangeSet")?;
         // AWS: Tag, at most 50 a stack; keys of AWS's own are refused.
-        if wish.tags.len() > 50 {
+        if options.tags.len() > 50 {
             return Err(invalid(
                 operation,
                 "1 validation error detected: Member must have length less than or equal to 50",
             ));
         }
-        if wish.tags.keys().any(|key| key.to_ascii_lowercase().starts_with("aws:")) {
+        if options.tags.keys().any(|key| key.to_ascii_lowercase().starts_with("aws:")) {
             return Err(invalid(operation, "aws: prefixed tag key names are not allowed for external use."));
         }
-        Ok((body, parameters))
+        let StackOptions { tags, role_arn, notifications, rollback_alarms, monitoring_minutes, .. } = options;
+        Ok(Submission { template, parameters, tags, role_arn, notifications, rollback_alarms, monitoring_minutes })
     }
 
     fn template_of(&self, operation: &'static str, source: &TemplateSource) -> Result<Arc<str>, PortError> {

@@ -8,14 +8,14 @@ mod change_sets;
 mod isolation;
 mod stacks;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use landfast::context::{Context, Virtual};
 use landfast::model::{
     AccountId, ChangeSetName, ChangeSetState, ChangeSetStatus, OnFailure, Redacted, Scope, StackEvent, StackId,
-    StackState, StackStatus, Value,
+    StackOptions, StackState, StackStatus, Value,
 };
 use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource};
 use landfast::sim::{SimCloud, SimConfig};
@@ -192,13 +192,7 @@ pub fn create(name: &str) -> CreateStack {
     CreateStack {
         name: name.parse().unwrap(),
         template: TemplateSource::Body(TEMPLATE.into()),
-        parameters: parameters(&[("QueueName", name)]),
-        capabilities: BTreeSet::new(),
-        tags: tags(&[("landfast:owner", "test")]),
-        role_arn: None,
-        notifications: BTreeSet::new(),
-        rollback_alarms: BTreeSet::new(),
-        monitoring_minutes: None,
+        options: options(&[("QueueName", name)]),
         termination_protection: false,
         stack_policy: None,
         on_failure: OnFailure::Rollback,
@@ -213,13 +207,15 @@ pub fn change(stack: &StackState, name: &str, values: &[(&str, &str)]) -> Create
         stack: stack.id.clone(),
         name: name.parse().unwrap(),
         template: TemplateSource::Body(TEMPLATE.into()),
+        options: options(values),
+    }
+}
+
+fn options(values: &[(&str, &str)]) -> StackOptions {
+    StackOptions {
         parameters: parameters(values),
-        capabilities: BTreeSet::new(),
         tags: tags(&[("landfast:owner", "test")]),
-        role_arn: None,
-        notifications: BTreeSet::new(),
-        rollback_alarms: BTreeSet::new(),
-        monitoring_minutes: None,
+        ..StackOptions::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The safety invariants, checked at every mutating call against the truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -34,6 +34,9 @@ struct Inner {
     causes: BTreeMap<String, (Timestamp, bool)>,
     /// When something was begun for each stack.
     starts: BTreeMap<String, Vec<Timestamp>>,
+    /// Operations that the daemon has read to have succeeded, whatever was left behind (AWS: an update whose clean-up
+    /// fails is complete).
+    succeeded: BTreeSet<String>,
     terminal: u64,
     /// Deletions of healthy stacks by the daemon.
     deleted: BTreeMap<String, u64>,
@@ -60,6 +63,7 @@ impl Truth {
         };
         drop(same);
         let failed = inner.causes.get(&earlier).is_some_and(|(_, terminal)| *terminal);
+        let failed = failed && !inner.succeeded.contains(&earlier);
         drop(inner);
         if failed {
             self.blame(format!("L7 terminal: {name} is tried again as {token} although {earlier} failed for good"));
@@ -71,6 +75,11 @@ impl Truth {
         let mut inner = self.inner.lock().unwrap();
         for event in events {
             let reason = event.reason.as_deref().unwrap_or_default();
+            if event.kind == "AWS::CloudFormation::Stack"
+                && ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&event.status.as_str())
+            {
+                inner.succeeded.extend(event.token.clone());
+            }
             let cause = event.status.ends_with("_FAILED")
                 && event.kind != "AWS::CloudFormation::Stack"
                 && !reason.contains("cancelled");

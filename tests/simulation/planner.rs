@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use landfast::manifest;
 use landfast::model::{
     Act, Action, Attempts, ChangeSets, Desired, Do, Entry, Environment, Expect, Failure, FingerprintKey, Key, Memory,
-    Objects, Observation, ObservedStack, Operation, OperationKind, Output, Plan, Revision, Seen, StackMemory,
+    Objects, Observation, ObservedStack, Operation, OperationKind, Output, Plan, Revision, Seen, StackDo, StackMemory,
     StackSpec, StackState, StackStatus, StackVersion, Unknown,
 };
 use landfast::plan::{self, Goal, Input, OWNER_TAG, ROWS, Standing, row};
@@ -212,10 +212,13 @@ fn steady(same: bool) -> Case {
     Case::Present { status: StackStatus::CreateComplete, owner: Owner::Ours, same, memory: Remembered::Nothing }
 }
 
-/// P4: whatever begins an operation finds what it depends on ready.
+/// P4: whatever makes or changes an object finds what it depends on ready. What repairs or clears it needs nothing.
 fn in_order(plan: &Plan) {
     for entry in plan.entries.values() {
-        let begins = entry.step.as_ref().is_some_and(|step| step.action.begins_operation());
+        let begins = entry.step.as_ref().is_some_and(|step| match &step.action {
+            Do::Stack(step) => matches!(step.action, StackDo::Create { .. } | StackDo::Execute { .. }),
+            action => action.begins_operation(),
+        });
         let ready = |key: &Key| plan.entries.get(key).is_none_or(|entry| entry.ready);
         assert!(!begins || entry.depends_on.iter().all(ready), "P4: {entry:?}");
     }

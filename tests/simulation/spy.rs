@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use landfast::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId,
-    StackName, StackState, Value,
+    StackName, StackOptions, StackState, Value,
 };
 use landfast::ports::{
     Account, Cloud, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records,
-    Secrets, Stacks,
+    Secrets, Stacks, TemplateSource,
 };
 use landfast::sim::SimCloud;
 use landfast::store::{RecordOutcome, Store};
@@ -80,15 +80,17 @@ struct Door {
     read: Mutex<Option<Option<StackState>>>,
 }
 
-/// Parameters with secrets in the clear: they are inputs like any other.
-fn shown(parameters: &BTreeMap<String, Value>) -> Vec<(&str, &str)> {
-    parameters
+/// What a stack is made from, with secrets in the clear: they are inputs like any other.
+fn shown(template: &TemplateSource, options: &StackOptions) -> String {
+    let parameters = options
+        .parameters
         .iter()
         .map(|(name, value)| match value {
             Value::Plain(text) => (name.as_str(), text.as_str()),
             Value::NoEcho(secret) => (name.as_str(), secret.expose()),
         })
-        .collect()
+        .collect::<Vec<_>>();
+    format!("{:?}", (template, parameters, &options.tags))
 }
 
 /// A mutation on its way.
@@ -202,7 +204,7 @@ impl Stacks for Door {
     async fn create(&self, fence: Fence, request: CreateStack) -> Answer<StackId> {
         let _flight = self.depart("CreateStack", &format!("stack/{}", request.name));
         self.checked("CreateStack", request.name.as_str(), true);
-        let inputs = format!("{:?}", (&request.template, shown(&request.parameters), &request.tags));
+        let inputs = shown(&request.template, &request.options);
         self.journaled("CreateStack", &request.token);
         self.life.truth.same_token(&request.token, &inputs);
         self.life.truth.begins(request.name.as_str(), &request.token, &inputs);
@@ -210,7 +212,7 @@ impl Stacks for Door {
     }
     async fn create_change_set(&self, fence: Fence, request: CreateChangeSet) -> Answer<ChangeSetId> {
         let _flight = self.depart("CreateChangeSet", request.stack.as_str());
-        let inputs = format!("{:?}", (&request.template, shown(&request.parameters), &request.tags));
+        let inputs = shown(&request.template, &request.options);
         self.life.truth.computes(&format!("{}/{}", request.stack, request.name), inputs);
         self.inner.create_change_set(fence, request).await
     }

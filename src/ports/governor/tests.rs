@@ -106,23 +106,23 @@ impl Cloud for FakeCloud {
     }
 
     fn containers(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Containers> {
-        unimplemented!("only stacks are faked here")
+        unreachable!("only stacks are faked here")
     }
 
     fn secrets(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Secrets> {
-        unimplemented!("only stacks are faked here")
+        unreachable!("only stacks are faked here")
     }
 
     fn records(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Records> {
-        unimplemented!("only stacks are faked here")
+        unreachable!("only stacks are faked here")
     }
 
     fn account(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Account> {
-        unimplemented!("only stacks are faked here")
+        unreachable!("only stacks are faked here")
     }
 
     fn health(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Health> {
-        unimplemented!("only stacks are faked here")
+        unreachable!("only stacks are faked here")
     }
 }
 

@@ -140,7 +140,7 @@ fn stack_tags_reach_the_resources_that_take_tags() {
     let id = rig.deployed("one", "Resources: { T: { Type: AWS::DynamoDB::Table }, A: { Type: AWS::KMS::Alias } }");
     let mut wanted =
         change(&id, "c1", "Resources: { T: { Type: AWS::DynamoDB::Table }, A: { Type: AWS::KMS::Alias } }");
-    wanted.tags = map(&[("owner", "landfast")]);
+    wanted.options.tags = map(&[("owner", "landfast")]);
     let (_, state) = rig.change_set(wanted);
     assert_eq!(state.changes.len(), 1);
     assert_eq!(of(&state.changes, "T").properties.iter().collect::<Vec<_>>(), ["Tags"]);
@@ -155,15 +155,15 @@ Resources: { Db: { Type: AWS::RDS::DBInstance, Properties: { MasterUserPassword:
 ";
     let secret = |text: &str| [("Password".to_owned(), Value::NoEcho(Redacted::new(text.to_owned())))].into();
     let mut wanted = request("one", template);
-    wanted.parameters = secret("canary");
+    wanted.options.parameters = secret("canary");
     let id = rig.create(wanted).unwrap();
     assert_eq!(rig.status_after("one", 20), StackStatus::CreateComplete);
     assert_eq!(rig.state("one").parameters["Password"], "****");
     let mut same = change(&id, "c1", template);
-    same.parameters = secret("canary");
+    same.options.parameters = secret("canary");
     assert_eq!(rig.change_set(same).1.status, ChangeSetStatus::Empty);
     let mut other = change(&id, "c2", template);
-    other.parameters = secret("other");
+    other.options.parameters = secret("other");
     assert_eq!(rig.change_set(other).1.status, ChangeSetStatus::Available);
 }
 
@@ -210,7 +210,7 @@ Resources: { Q: { Type: AWS::SQS::Queue } }
 ";
     let id = rig.deployed("one", template);
     let mut wanted = change(&id, "c1", template);
-    wanted.parameters = parameters(&[("Unused", "b")]);
+    wanted.options.parameters = parameters(&[("Unused", "b")]);
     assert_eq!(rig.change_set(wanted).1.status, ChangeSetStatus::Empty);
 }
 

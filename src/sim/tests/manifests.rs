@@ -24,10 +24,10 @@ fn completes(rig: &Rig, file: &std::path::Path) -> bool {
     let name = format!("dev-{}", file.file_stem().unwrap().to_string_lossy());
     let body = std::fs::read_to_string(file).unwrap();
     let mut wanted = request(&name, &body);
-    wanted.capabilities = ["CAPABILITY_NAMED_IAM".to_owned()].into();
+    wanted.options.capabilities = ["CAPABILITY_NAMED_IAM".to_owned()].into();
     let parsed = crate::sim::reader::read(&body).unwrap();
     let missing = parsed.parameters.iter().filter(|(_, decl)| decl.default.is_none());
-    wanted.parameters = missing
+    wanted.options.parameters = missing
         .map(|(name, decl)| {
             let value = match decl.allowed.first() {
                 Some(first) => first.clone(),

@@ -7,15 +7,15 @@ mod manifests;
 mod refusals;
 mod templates;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::{Context, Virtual};
 use crate::model::{
-    ChangeSetId, ChangeSetState, ChangeSetStatus, OnFailure, Scope, StackEvent, StackId, StackName, StackState,
-    StackStatus, Value,
+    ChangeSetId, ChangeSetState, ChangeSetStatus, OnFailure, Scope, StackEvent, StackId, StackName, StackOptions,
+    StackState, StackStatus, Value,
 };
 use crate::ports::{Cloud, CreateChangeSet, CreateStack, Fence, PortError, Stacks, TemplateSource};
 use crate::sim::{Console, FaultPlan, ResourceFailure, ResourceFault, ResourceOperation, SimCloud, SimConfig};
@@ -155,13 +155,7 @@ pub(super) fn request(name: &str, template: &str) -> CreateStack {
     CreateStack {
         name: stack_name(name),
         template: TemplateSource::Body(template.into()),
-        parameters: BTreeMap::new(),
-        capabilities: BTreeSet::new(),
-        tags: BTreeMap::new(),
-        role_arn: None,
-        notifications: BTreeSet::new(),
-        rollback_alarms: BTreeSet::new(),
-        monitoring_minutes: None,
+        options: StackOptions::default(),
         termination_protection: false,
         stack_policy: None,
         on_failure: OnFailure::Rollback,
@@ -175,13 +169,7 @@ pub(super) fn change(stack: &StackId, name: &str, template: &str) -> CreateChang
         stack: stack.clone(),
         name: name.parse().unwrap(),
         template: TemplateSource::Body(template.into()),
-        parameters: BTreeMap::new(),
-        capabilities: BTreeSet::new(),
-        tags: BTreeMap::new(),
-        role_arn: None,
-        notifications: BTreeSet::new(),
-        rollback_alarms: BTreeSet::new(),
-        monitoring_minutes: None,
+        options: StackOptions::default(),
     }
 }
 

@@ -32,7 +32,7 @@ Resources: { Q: { Type: AWS::SQS::Queue } }
         (parameters(&[("Need", "x"), ("Count", "many")]), "must be a number"),
     ] {
         let mut wanted = request("one", template);
-        wanted.parameters = given;
+        wanted.options.parameters = given;
         let refused = rig.create(wanted).unwrap_err();
         assert_eq!(refused.class, Class::Invalid);
         assert!(refused.message.contains(words), "{}", refused.message);
@@ -55,7 +55,7 @@ fn capabilities_must_be_acknowledged() {
         ("g", with_macro, "CAPABILITY_AUTO_EXPAND", true),
     ] {
         let mut wanted = request(name, template);
-        wanted.capabilities = [capability.to_owned()].into();
+        wanted.options.capabilities = [capability.to_owned()].into();
         match rig.create(wanted) {
             Ok(_) => assert!(enough, "{name}"),
             Err(refused) => {
@@ -227,6 +227,6 @@ fn two_resources_cannot_have_one_name() {
 fn tags_of_aws_itself_are_refused() {
     let rig = Rig::new();
     let mut wanted = request("one", TWO);
-    wanted.tags = map(&[("aws:owner", "me")]);
+    wanted.options.tags = map(&[("aws:owner", "me")]);
     assert_eq!(rig.create(wanted).unwrap_err().class, Class::Invalid);
 }

@@ -38,7 +38,7 @@ Outputs:
   Hidden: { Condition: IsProd, Value: x }
 "#;
     let mut wanted = request("one", template);
-    wanted.capabilities = ["CAPABILITY_IAM".to_owned()].into();
+    wanted.options.capabilities = ["CAPABILITY_IAM".to_owned()].into();
     rig.create(wanted).unwrap();
     assert_eq!(rig.status_after("one", 10), StackStatus::CreateComplete);
     let state = rig.state("one");

@@ -8,16 +8,17 @@ use super::{Backend, FENCE, TEMPLATE, all, change, create, events, parameters, t
 pub async fn a_created_stack_says_what_it_was_created_with(backend: &Backend) {
     let stacks = backend.stacks();
     let mut request = create("full");
-    request.parameters = parameters(&[("QueueName", "full"), ("Password", "hunter2-canary"), ("Export", "full-queue")]);
-    request.tags = tags(&[("landfast:owner", "test"), ("Team", "people")]);
+    request.options.parameters =
+        parameters(&[("QueueName", "full"), ("Password", "hunter2-canary"), ("Export", "full-queue")]);
+    request.options.tags = tags(&[("landfast:owner", "test"), ("Team", "people")]);
     request.termination_protection = true;
-    request.notifications.insert(format!("arn:aws:sns:us-east-1:{}:events", backend.account));
-    request.rollback_alarms.insert(format!("arn:aws:cloudwatch:us-east-1:{}:alarm:high", backend.account));
-    request.monitoring_minutes = Some(3);
+    request.options.notifications.insert(format!("arn:aws:sns:us-east-1:{}:events", backend.account));
+    request.options.rollback_alarms.insert(format!("arn:aws:cloudwatch:us-east-1:{}:alarm:high", backend.account));
+    request.options.monitoring_minutes = Some(3);
     let wanted = request.clone();
     let state = backend.created(&*stacks, request).await;
     assert_eq!(state.name.as_str(), "full");
-    assert_eq!(state.tags, wanted.tags);
+    assert_eq!(state.tags, wanted.options.tags);
     assert_eq!(state.parameters["QueueName"], "full");
     assert_eq!(state.parameters["Delay"], "0", "defaults are shown");
     assert_eq!(state.parameters["Password"], "****");
@@ -25,9 +26,9 @@ pub async fn a_created_stack_says_what_it_was_created_with(backend: &Backend) {
     assert_eq!(state.outputs["QueueName"].export.as_deref(), Some("full-queue"));
     assert!(state.outputs["QueueArn"].value.ends_with(":full"));
     assert!(state.termination_protection);
-    assert_eq!(state.notifications, wanted.notifications);
-    assert_eq!(state.rollback_alarms, wanted.rollback_alarms);
-    assert_eq!(state.monitoring_minutes, wanted.monitoring_minutes);
+    assert_eq!(state.notifications, wanted.options.notifications);
+    assert_eq!(state.rollback_alarms, wanted.options.rollback_alarms);
+    assert_eq!(state.monitoring_minutes, wanted.options.monitoring_minutes);
     assert_eq!((state.updated, state.change_set, state.parent), (None, None, None));
     assert_eq!(stacks.caller().await.unwrap(), backend.account);
 }
@@ -172,12 +173,12 @@ Outputs:
 pub async fn an_export_knows_its_importers_and_cannot_be_deleted_under_them(backend: &Backend) {
     let stacks = backend.stacks();
     let mut exporter = create("exporter");
-    exporter.parameters = parameters(&[("QueueName", "exporter"), ("Export", "exported-queue")]);
+    exporter.options.parameters = parameters(&[("QueueName", "exporter"), ("Export", "exported-queue")]);
     let exporter = backend.created(&*stacks, exporter).await;
     assert!(stacks.importers("exported-queue", None).await.unwrap().items.is_empty());
     let mut importer = create("importer");
     importer.template = TemplateSource::Body(IMPORTER.into());
-    importer.parameters.clear();
+    importer.options.parameters.clear();
     let importer = backend.created(&*stacks, importer).await;
     assert_eq!(importer.outputs["Imported"].value, "exporter");
     let importers = all(|page| stacks.importers("exported-queue", page)).await;
