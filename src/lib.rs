@@ -40,6 +40,9 @@ pub mod controller;
 #[cfg(feature = "aws")]
 pub mod aws;
 
+#[cfg(feature = "aws")]
+pub mod probe;
+
 pub mod sim;
 
 #[cfg(feature = "aws")]

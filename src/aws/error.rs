@@ -56,6 +56,8 @@ const CODES: &[(Class, &[&str])] = &[
             "StackNotFound",
             "NoSuchBucket",
             "NoSuchKey",
+            "NoSuchChange",
+            "NoSuchHostedZone",
             "NoSuchEntity",
             "NoSuchResource",
             "ResourceNotFound",
@@ -126,6 +128,9 @@ fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> Class {
         if matches!(bare, "ValidationError" | "Validation") {
             return classify_validation(message);
         }
+        if bare == "InvalidChangeBatch" {
+            return classify_batch(message);
+        }
     }
     match status {
         Some(429) => Class::Throttled,
@@ -143,6 +148,18 @@ fn classify_validation(message: &str) -> Class {
         return Class::NotFound;
     }
     PHRASES.iter().find(|(_, phrase)| message.contains(phrase)).map_or(Class::Invalid, |(class, _)| *class)
+}
+
+/// A batch of record sets is refused as a whole. What exists, is gone or is not what was to be deleted has moved since it
+/// was read; everything else is wrong with the request.
+pub(super) fn classify_batch(message: &str) -> Class {
+    let (mut tried, mut moved) = (0, 0);
+    for one in message.split("Tried to ").skip(1) {
+        tried += 1;
+        let phrases = ["it already exists", "it was not found", "do not match the current values"];
+        moved += usize::from(phrases.iter().any(|phrase| one.contains(phrase)));
+    }
+    if tried > 0 && tried == moved && !message.contains("RRSet ") { Class::Conflict } else { Class::Invalid }
 }
 
 /// An SDK error in our words. `secrets` are the values that the request carried: AWS repeats a parameter's value when
@@ -283,6 +300,26 @@ mod tests {
             (Class::NotFound, 400, "ValidationError", "Stack:arn does not exist"),
             (Class::NotFound, 404, "NoSuchBucket", "The specified bucket does not exist"),
             (Class::NotFound, 400, "TableNotFoundException", "Table not found: a"),
+            (
+                Class::Conflict,
+                400,
+                "InvalidChangeBatch",
+                "[Tried to create resource record set [name='a.example.com.', type='A'] but it already exists]",
+            ),
+            (
+                Class::Conflict,
+                400,
+                "InvalidChangeBatch",
+                "[Tried to delete resource record set [name='a.', type='A'] but the values provided do not match the current values]",
+            ),
+            (
+                Class::Invalid,
+                400,
+                "InvalidChangeBatch",
+                "[RRSet of type CNAME with DNS name example.com. is not permitted at apex in zone example.com.]",
+            ),
+            (Class::NotFound, 404, "NoSuchHostedZone", "No hosted zone found with ID: Z1"),
+            (Class::Throttled, 400, "PriorRequestNotComplete", "still processing a prior request"),
             (Class::Limit, 400, "LimitExceededException", "Limit for stack has been exceeded"),
             (Class::Denied, 403, "AccessDenied", "User: a is not authorized to perform: b"),
             (Class::Denied, 400, "AccessDeniedException", ""),

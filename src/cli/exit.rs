@@ -46,10 +46,12 @@ impl Exit {
         let failed = entries().any(|entry| {
             entry.action == Action::Unknown
                 || entry.refused.iter().any(|refusal| matches!(refusal.guard, Guard::Stalled | Guard::ChangeSet))
-                || entry
-                    .waiting
-                    .iter()
-                    .any(|waiting| matches!(waiting, Waiting::Backoff { .. } | Waiting::Unknown { .. }))
+                || entry.waiting.iter().any(|waiting| {
+                    matches!(
+                        waiting,
+                        Waiting::Backoff { .. } | Waiting::Unknown { .. } | Waiting::Readiness { overdue: true, .. }
+                    )
+                })
         });
         let asks = entries().any(|entry| {
             !entry.refused.is_empty() || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Approval { .. }))
@@ -58,6 +60,9 @@ impl Exit {
             () if failed => Self::Failed,
             () if asks => Self::Waiting,
             () if !entries().all(|entry| matches!(entry.action, Action::None | Action::Retain)) => Self::Differs,
+            () if entries().flat_map(|entry| &entry.waiting).any(|one| matches!(one, Waiting::Readiness { .. })) => {
+                Self::Differs
+            }
             () => Self::Done,
         }
     }

@@ -16,7 +16,8 @@ use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
 use crate::manifest::{self, Diagnostic, Loaded, Severity};
 use crate::model::{Environment, Revision, Snapshot};
-use crate::ports::Cloud;
+use crate::ports::{Cloud, Probes};
+use crate::probe::Network;
 use crate::sim::{SimCloud, SimConfig};
 use crate::source;
 use crate::store::{Store, StoreError};
@@ -53,6 +54,7 @@ pub(super) struct Session {
     pub(super) cx: Context,
     clockwork: Clockwork,
     cloud: Arc<dyn Cloud>,
+    probes: Arc<dyn Probes>,
     /// The simulation, if that is the cloud: saved when the command ends.
     simulation: Option<SimCloud>,
     /// Another process has the journal, and with it the simulation: it is not saved from here.
@@ -85,6 +87,7 @@ impl Session {
                     cx,
                     clockwork,
                     cloud,
+                    probes: Arc::new(Network::default()),
                     simulation: None,
                     only_looks: Cell::new(false),
                 })
@@ -119,6 +122,7 @@ impl Session {
             cx,
             clockwork,
             cloud,
+            probes: Arc::new(simulation.clone()),
             simulation: Some(simulation),
             only_looks: Cell::new(false),
         })
@@ -150,7 +154,7 @@ impl Session {
 
     /// The loop over this session's cloud.
     pub(super) fn controller(&self, store: Store, listener: Listener) -> Controller {
-        Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener)
+        Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener).probing(Arc::clone(&self.probes))
     }
 
     /// Runs a future to its end. When the process is told to stop, `controller` is, and the future may finish what is

@@ -22,6 +22,15 @@ const TURN: Duration = OPERATION;
 /// After a look in which something could not be read. Retries of single calls are the governor's.
 const UNKNOWN: Duration = Duration::from_secs(10);
 
+/// A check that does not hold yet: as often as a load balancer's own health checks by default ask at their fastest.
+const READINESS: Duration = Duration::from_secs(5);
+
+/// One that has not held for longer than it may: it may still come right, but nothing is expected of it.
+const OVERDUE: Duration = Duration::from_secs(30);
+
+/// Route 53's changes take about a minute to reach all servers, and it takes five calls a second from all callers.
+const PROPAGATION: Duration = Duration::from_secs(10);
+
 /// How long to wait after this plan.
 pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
     let waits = plan.entries.values().flat_map(|entry| &entry.waiting);
@@ -31,6 +40,9 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
         Waiting::Turn => Some(TURN),
         Waiting::Unknown { .. } => Some(UNKNOWN),
         Waiting::Backoff { until, .. } => Some(until.duration_since(now).unsigned_abs()),
+        Waiting::Readiness { overdue: false, .. } => Some(READINESS),
+        Waiting::Readiness { overdue: true, .. } => Some(OVERDUE),
+        Waiting::Propagation { .. } => Some(PROPAGATION),
         Waiting::Dependency { .. } | Waiting::Approval { .. } => None,
     });
     soonest.min().unwrap_or(resync).min(resync)
@@ -41,7 +53,12 @@ pub(super) fn is_moving(plan: &Plan, now: Timestamp, patience: Duration) -> bool
     plan.entries.values().any(|entry| {
         entry.step.is_some()
             || entry.waiting.iter().any(|waiting| match waiting {
-                Waiting::ChangeSet { .. } | Waiting::Operation { .. } | Waiting::Turn | Waiting::Unknown { .. } => true,
+                Waiting::ChangeSet { .. }
+                | Waiting::Operation { .. }
+                | Waiting::Turn
+                | Waiting::Unknown { .. }
+                | Waiting::Propagation { .. } => true,
+                Waiting::Readiness { overdue, .. } => !overdue,
                 Waiting::Backoff { until, .. } => until.duration_since(now).unsigned_abs() <= patience,
                 Waiting::Dependency { .. } | Waiting::Approval { .. } => false,
             })

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use tracing::error;
 
 use super::Controller;
-use crate::model::{Desired, Environment, Key, Memory, Observation, Plan, Seen, StackAddress, StackMemory};
+use crate::model::{
+    Action, CheckStanding, Desired, Environment, Key, Kind, Memory, Observation, Plan, ReadinessMemory, RecordMemory,
+    SecretMemory, Seen, ServiceMemory, StackAddress, StackMemory,
+};
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
 use crate::store::StoreError;
@@ -36,7 +39,7 @@ impl Controller {
         busy: &BTreeSet<Key>,
         earlier: Option<(Observation, BTreeSet<StackAddress>)>,
     ) -> Result<Looked, StoreError> {
-        let observer = Observer::new(&self.cx, &self.governor, desired, environment);
+        let observer = Observer::new(&self.cx, &self.governor, desired, environment).probing(&*self.probes);
         let mut observation = match earlier {
             Some((earlier, follow)) => observer.follow(earlier, follow).await,
             None => observer.look().await,
@@ -62,7 +65,34 @@ impl Controller {
                 entry.step = None;
             }
         }
+        if goal == Goal::Converge {
+            self.remember_checks(environment, &memory, &plan);
+        }
         Ok(Looked { observation, memory, plan })
+    }
+
+    /// Keeps since when checks hold or fail, also over a restart: how long one may fail counts from when its object was
+    /// first as desired. An object that is not so itself begins anew.
+    fn remember_checks(&self, environment: &Environment, memory: &Memory, plan: &Plan) {
+        for key in environment.ready.keys() {
+            let Some(entry) = plan.entries.get(key) else { continue };
+            let before = memory.objects.readiness(key).cloned().unwrap_or_default();
+            let seen = |check: &CheckStanding| {
+                // What could not be asked stands as it stood.
+                let since = check.since.or_else(|| before.checks.get(&check.check).copied())?;
+                Some((check.check.clone(), since))
+            };
+            let after = ReadinessMemory { checks: entry.checks.iter().filter_map(seen).collect() };
+            if after == before || entry.action == Action::Unknown {
+                continue;
+            }
+            match key.kind {
+                Kind::Stack => self.store.cache(key, |memory: &mut StackMemory| memory.ready = after),
+                Kind::Service => self.store.cache(key, |memory: &mut ServiceMemory| memory.ready = after),
+                Kind::Secret => self.store.cache(key, |memory: &mut SecretMemory| memory.ready = after),
+                Kind::DnsRecord => self.store.cache(key, |memory: &mut RecordMemory| memory.ready = after),
+            }
+        }
     }
 
     /// Keeps what was read of stacks that have not moved since, so that it is not read again. What is remembered of

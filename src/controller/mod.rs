@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::execute::Executor;
-use crate::ports::{Cloud, Gate, Governor};
+use crate::ports::{Cloud, Gate, Governor, NoProbes, Probes};
 use crate::store::{Inbox, Store};
 
 /// What all environments share.
@@ -44,6 +44,8 @@ pub struct Controller {
     resync: Duration,
     /// Where other processes leave approvals.
     inbox: Option<Inbox>,
+    /// Who asks web servers.
+    probes: Arc<dyn Probes>,
 }
 
 impl Controller {
@@ -54,7 +56,25 @@ impl Controller {
         let governor = Arc::new(Governor::new(cx.clone(), cloud, gate.clone()));
         let executor = Executor::new(cx.clone(), Arc::clone(&governor), gate.clone(), store.clone());
         let narrator = Narrator::new(cx.clone(), listener);
-        Self { cx, store, gate, governor, executor, narrator, board: Board::default(), resync: RESYNC, inbox: None }
+        Self {
+            cx,
+            store,
+            gate,
+            governor,
+            executor,
+            narrator,
+            board: Board::default(),
+            resync: RESYNC,
+            inbox: None,
+            probes: Arc::new(NoProbes),
+        }
+    }
+
+    /// The same, asking web servers through `probes` whether they answer.
+    #[must_use]
+    pub fn probing(mut self, probes: Arc<dyn Probes>) -> Self {
+        self.probes = probes;
+        self
     }
 
     /// The same, with another interval between looks at an environment in which nothing happens.

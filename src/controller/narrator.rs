@@ -158,6 +158,7 @@ fn is_news(waiting: &Waiting) -> bool {
             | Waiting::Unknown { .. }
             | Waiting::Approval { .. }
             | Waiting::Operation { ours: false, .. }
+            | Waiting::Readiness { .. }
     )
 }
 

@@ -9,8 +9,8 @@ use super::flights::{Flights, Landed};
 use super::look::Looked;
 use super::{Controller, cadence};
 use crate::model::{
-    Act, Action, AssumeRole, Digest, EnvName, Environment, Key, Kind, Observation, Operation, Plan, StackAddress,
-    Waiting,
+    Act, Action, AssumeRole, Digest, Entry, EnvName, Environment, Key, Kind, Observation, Operation, Plan, RecordsSeen,
+    StackAddress, Waiting,
 };
 use crate::plan::{self, Goal, Input};
 use crate::sabotage::{self, Bug};
@@ -191,10 +191,17 @@ impl<'a> Tender<'a> {
     }
 
     /// Keeps what was seen for the next look.
-    fn keep(&mut self, observation: Observation, plan: &Plan) {
+    fn keep(&mut self, mut observation: Observation, plan: &Plan) {
         let busy = self.flights.busy();
         let moves = |waiting: &Waiting| {
-            matches!(waiting, Waiting::Operation { .. } | Waiting::ChangeSet { .. } | Waiting::Unknown { .. })
+            matches!(
+                waiting,
+                Waiting::Operation { .. }
+                    | Waiting::ChangeSet { .. }
+                    | Waiting::Unknown { .. }
+                    | Waiting::Readiness { .. }
+                    | Waiting::Propagation { .. }
+            )
         };
         let moving = plan
             .entries
@@ -203,6 +210,14 @@ impl<'a> Tender<'a> {
         let moving = moving.filter(|(key, _)| key.kind == Kind::Stack);
         let moving = moving.filter_map(|(_, entry)| entry.address.as_stack()).collect();
         let revision = plan.revision.sequence;
+        let stays = |(key, entry): (&Key, &Entry)| {
+            let quiet = entry.step.is_none() && !entry.waiting.iter().any(moves) && !busy.contains(key);
+            key.kind != Kind::DnsRecord || quiet
+        };
+        if !plan.entries.iter().all(stays) {
+            // Zones are few and their record sets come by the hundred: all of them are read again.
+            observation.records = RecordsSeen::default();
+        }
         self.earlier = Some(Earlier { observation, listed: self.listed, revision, moving });
     }
 

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChangeSetId, ChangeSetName, Consent, Digest, Fingerprint, FingerprintKey, Key, RecordMemory, SecretMemory,
-    ServiceMemory, StackId, StackVersion, TemplateFacts,
+    ChangeSetId, ChangeSetName, Consent, Digest, Fingerprint, FingerprintKey, Key, Kind, ReadinessMemory, RecordMemory,
+    SecretMemory, ServiceMemory, StackId, StackVersion, TemplateFacts,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -36,6 +36,19 @@ pub struct Objects {
     pub secrets: BTreeMap<Key, Arc<SecretMemory>>,
     /// Of DNS records.
     pub records: BTreeMap<Key, Arc<RecordMemory>>,
+}
+
+impl Objects {
+    /// What is remembered of an object's checks, of whatever kind it is.
+    #[must_use]
+    pub fn readiness(&self, key: &Key) -> Option<&ReadinessMemory> {
+        match key.kind {
+            Kind::Stack => self.stacks.get(key).map(|memory| &memory.ready),
+            Kind::Service => self.services.get(key).map(|memory| &memory.ready),
+            Kind::Secret => self.secrets.get(key).map(|memory| &memory.ready),
+            Kind::DnsRecord => self.records.get(key).map(|memory| &memory.ready),
+        }
+    }
 }
 
 /// Something that is remembered of an object of one kind.
@@ -89,6 +102,8 @@ pub struct StackMemory {
     pub depends_on: BTreeSet<Key>,
     /// The sequence of the newest revision that was applied (invariant S8).
     pub applied: Option<u64>,
+    /// Since when its checks hold or fail.
+    pub ready: ReadinessMemory,
 }
 
 /// A desired state that AWS found equal to the deployed one.

@@ -6,6 +6,7 @@
 mod aws;
 mod desired;
 mod digest;
+mod dns;
 mod key;
 mod memory;
 mod observation;
@@ -28,6 +29,10 @@ pub use desired::{
     Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Policy, Prune, Replace, StackSpec,
 };
 pub use digest::{Digest, Fingerprint, FingerprintKey};
+pub use dns::{
+    ChangeId, DnsName, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
+    RecordOperation, RecordPlace, RecordSet, RecordStep, RecordVerb, RecordsOf, RecordsSeen, SetRouting, ZoneId,
+};
 pub use key::{EnvName, Key, Kind, ObjectName};
 pub use memory::{
     Attempts, Conclusion, Failure, Memory, Objects, Operation, OperationKind, Remembered, Settled, Spent, StackMemory,
@@ -35,10 +40,11 @@ pub use memory::{
 pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use plan::{Action, Changes, Consent, Difference, Entry, Grant, Guard, Plan, Refusal, Waiting};
 pub use preflight::{Certificate, Met, Prerequisite, Principal, TypeFacts};
-pub use readiness::{Check, CheckNeed, ChecksSeen, HttpProbe, Readiness, Tls};
-pub use record::{
-    FailoverRole, RecordMemory, RecordNeed, RecordSpec, RecordStep, RecordType, RecordValue, RecordsSeen, Routing,
+pub use readiness::{
+    Check, CheckAnswer, CheckNeed, CheckOutcome, CheckStanding, ChecksSeen, HttpProbe, HttpRequest, Readiness,
+    ReadinessMemory, Tls,
 };
+pub use record::{FailoverRole, RecordSpec, RecordType, RecordValue, Routing};
 pub use redacted::Redacted;
 pub use revision::Revision;
 pub use secret::{

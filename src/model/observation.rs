@@ -189,6 +189,18 @@ pub enum StackNeed {
     Backup(StackAddress, String, String),
 }
 
+impl From<CheckNeed> for Need {
+    fn from(need: CheckNeed) -> Self {
+        Self::Check(need)
+    }
+}
+
+impl From<RecordNeed> for Need {
+    fn from(need: RecordNeed) -> Self {
+        Self::Record(need)
+    }
+}
+
 impl From<StackNeed> for Need {
     fn from(need: StackNeed) -> Self {
         Self::Stack(need)

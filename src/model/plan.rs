@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Digest, EnvName, Failure, Key, ResourceChange, Revision, StackId, StackStatus, Step};
+use super::{
+    Address, CheckStanding, Digest, EnvName, Failure, Key, ResourceChange, Revision, StackId, StackStatus, Step,
+};
 
 /// The plan for one environment: for every object the whole change it needs, and the one step that can be taken now.
 #[derive(Clone, Debug)]
@@ -37,6 +39,7 @@ impl Entry {
             waiting: Vec::new(),
             refused: Vec::new(),
             depends_on: BTreeSet::new(),
+            checks: Vec::new(),
             step: None,
             ready: false,
         }
@@ -70,6 +73,8 @@ pub struct Entry {
     pub refused: Vec<Refusal>,
     /// What depends on it being ready.
     pub depends_on: BTreeSet<Key>,
+    /// How its checks stand; empty as long as it is not as desired itself.
+    pub checks: Vec<CheckStanding>,
     /// The step that can be taken now.
     pub step: Option<Step>,
     /// The object is as desired, or good enough for what depends on it.
@@ -155,6 +160,15 @@ pub enum Difference {
     },
     /// Its manifest is gone.
     NotDesired,
+    /// Something else about it has another value; `to: null` where it is known only after apply.
+    Value {
+        /// What.
+        name: String,
+        /// The present value.
+        from: Option<String>,
+        /// The desired one.
+        to: Option<String>,
+    },
 }
 
 /// What an action does to resources.
@@ -227,6 +241,26 @@ pub enum Waiting {
     },
     /// Only so many operations run at once.
     Turn,
+    /// It is as desired, and a check of its readiness does not hold.
+    Readiness {
+        /// What is asked.
+        check: String,
+        /// Why it does not hold.
+        why: String,
+        /// Since when it does not.
+        #[schemars(with = "String")]
+        since: Timestamp,
+        /// For longer than its manifest allows: nothing is expected to come of waiting.
+        overdue: bool,
+    },
+    /// A change was accepted and has not reached all servers.
+    Propagation {
+        /// AWS's id of the change, where its answer was not lost.
+        change: Option<String>,
+        /// When it was sent.
+        #[schemars(with = "String")]
+        since: Timestamp,
+    },
 }
 
 /// A rule that forbids a step.
@@ -263,6 +297,10 @@ pub enum Guard {
     Revision,
     /// The template is too large to send, and there is no bucket to upload it to.
     TemplateSize,
+    /// The record set cannot be in the hosted zone that is named, or it is not clear which zone that is.
+    Zone,
+    /// What would be written is empty.
+    Empty,
 }
 
 /// A step that was refused.

@@ -1,11 +1,14 @@
 //! When an object is good enough for what depends on it: checks beside its own status.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::Text;
+use super::{Digest, Scope, Text, Unknown};
 
 /// One check. It is asked again at every look until it passes, and from then on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,7 +64,7 @@ pub struct HttpProbe {
 }
 
 /// How a server's certificate is judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Tls {
     /// By the machine's authorities, and for the name in the URL.
@@ -73,10 +76,111 @@ pub enum Tls {
     Skip,
 }
 
+/// A check with its texts filled in: what is really asked, and of whom.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CheckNeed {
+    /// A web server.
+    Http(HttpRequest),
+    /// ECS.
+    ServiceSteady {
+        /// Account and region.
+        scope: Scope,
+        /// The cluster's name or ARN.
+        cluster: String,
+        /// The service's name or ARN.
+        service: String,
+    },
+    /// Elastic Load Balancing.
+    Targets {
+        /// Account and region.
+        scope: Scope,
+        /// The target group's ARN.
+        group: String,
+        /// At least so many.
+        healthy: u32,
+    },
+    /// CloudWatch.
+    Alarm {
+        /// Account and region.
+        scope: Scope,
+        /// The alarm's name.
+        name: String,
+    },
+}
+
+impl fmt::Display for CheckNeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(HttpRequest { url, expect, body, .. }) => {
+                write!(f, "GET {url} answers {expect}")?;
+                body.as_ref().map_or(Ok(()), |body| write!(f, " with /{body}/"))
+            }
+            Self::ServiceSteady { cluster, service, .. } => write!(f, "service {service} in {cluster} is steady"),
+            Self::Targets { group, healthy, .. } => {
+                // `arn:…:targetgroup/NAME/ID`: the name is what people know it by.
+                let name = group.split('/').nth(1).unwrap_or(group);
+                write!(f, "target group {name} has {healthy} healthy or more, and no other in use")
+            }
+            Self::Alarm { name, .. } => write!(f, "alarm {name} is not in ALARM"),
+        }
+    }
+}
+
+/// A request, and the answer that is expected.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HttpRequest {
+    /// `http://…` or `https://…`.
+    pub url: String,
+    /// The status that is expected.
+    pub expect: u16,
+    /// A regular expression that must be found in the beginning of the body.
+    pub body: Option<String>,
+    /// How the server's certificate is judged.
+    pub tls: Tls,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
 /// What was seen of checks.
 #[derive(Clone, Debug, Default)]
-pub struct ChecksSeen {}
+pub struct ChecksSeen {
+    /// By what was asked.
+    pub answers: BTreeMap<CheckNeed, CheckAnswer>,
+}
 
-/// A check whose answer must be known.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CheckNeed {}
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckAnswer {
+    /// When it was asked.
+    pub at: Timestamp,
+    /// What came of it.
+    pub outcome: CheckOutcome,
+}
+
+/// What came of a check. One that could not be made has not failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckOutcome {
+    /// It is as it should be.
+    Holds,
+    /// It is not, for this reason.
+    Fails(String),
+    /// It could not be made.
+    Unknown(Unknown),
+}
+
+/// How one check of an object stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckStanding {
+    /// Names the check in the manifest, whatever its references come to.
+    pub check: Digest,
+    /// Since when it holds, or fails; `None` where it could not be made.
+    pub since: Option<(Timestamp, bool)>,
+}
+
+/// What is remembered of an object's checks: since when each of them holds or fails.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ReadinessMemory {
+    /// By the check in the manifest: since when, and whether it holds.
+    pub checks: BTreeMap<Digest, (Timestamp, bool)>,
+}

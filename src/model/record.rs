@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Act, DeletionPolicy, Digest, Key, Scope, Text};
+use super::{DeletionPolicy, Digest, Key, Scope, Text};
 
 /// A record set as its manifest wants it.
 #[derive(Clone, Debug)]
@@ -112,43 +112,4 @@ pub enum FailoverRole {
     Primary,
     /// While the primary is not.
     Secondary,
-}
-
-/// What is remembered of a record.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RecordMemory {}
-
-/// What was seen of records.
-#[derive(Clone, Debug, Default)]
-pub struct RecordsSeen {}
-
-/// What must be known to decide on a record.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RecordNeed {}
-
-/// What is done to a record.
-#[derive(Clone, Debug)]
-pub enum RecordStep {}
-
-impl Act for RecordStep {
-    fn verb(&self) -> &'static str {
-        match *self {}
-    }
-
-    fn identity(&self) -> String {
-        match *self {}
-    }
-
-    fn mutates(&self) -> bool {
-        match *self {}
-    }
-
-    fn begins_operation(&self) -> bool {
-        match *self {}
-    }
-
-    fn is_preparation(&self) -> bool {
-        match *self {}
-    }
 }

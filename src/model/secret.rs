@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Act, DeletionPolicy, Digest, HttpProbe, Key, Region, Scope, Text};
+use super::{Act, DeletionPolicy, Digest, HttpProbe, Key, ReadinessMemory, Region, Scope, Text};
 
 /// A secret as its manifest wants it.
 #[derive(Clone, Debug)]
@@ -105,7 +105,10 @@ pub struct RotationSpec {
 /// What is remembered of a secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct SecretMemory {}
+pub struct SecretMemory {
+    /// Since when its checks hold or fail.
+    pub ready: ReadinessMemory,
+}
 
 /// What was seen of secrets.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::aws::identifier;
-use super::{AccountId, Act, Digest, Key, Scope, Text};
+use super::{AccountId, Act, Digest, Key, ReadinessMemory, Scope, Text};
 
 identifier! {
     /// The digest of an image's manifest: `sha256:` and 64 hexadecimal digits. It names one image for ever.
@@ -155,7 +155,10 @@ pub struct ImageParameter {
 /// What is remembered of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ServiceMemory {}
+pub struct ServiceMemory {
+    /// Since when its checks hold or fail.
+    pub ready: ReadinessMemory,
+}
 
 /// What was seen of services and images.
 #[derive(Clone, Debug, Default)]

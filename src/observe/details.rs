@@ -103,7 +103,7 @@ impl Observer<'_> {
     }
 
     /// A read as something seen: an error or no answer in time is unknown.
-    async fn within<T>(&self, read: impl Future<Output = Result<Option<T>, PortError>>) -> Seen<T> {
+    pub(super) async fn within<T>(&self, read: impl Future<Output = Result<Option<T>, PortError>>) -> Seen<T> {
         match self.cx.timeout(WITHIN, read).await {
             Some(Ok(Some(value))) => Seen::Present(value),
             Some(Ok(None)) => Seen::Absent,

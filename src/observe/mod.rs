@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::context::Context;
 use crate::model::{AssumeRole, Desired, Environment, Key, Scope, StackAddress, StackState};
 use crate::plan::owner;
-use crate::ports::Governor;
+use crate::ports::{Governor, NoProbes, Probes};
 
 /// Looks at what one environment touches.
 #[derive(Clone, Copy)]
@@ -26,13 +26,21 @@ pub struct Observer<'a> {
     governor: &'a Governor,
     desired: &'a Desired,
     environment: &'a Environment,
+    probes: &'a dyn Probes,
 }
 
 impl<'a> Observer<'a> {
     /// An observer for `environment`, one of those of `desired`.
     #[must_use]
     pub fn new(cx: &'a Context, governor: &'a Governor, desired: &'a Desired, environment: &'a Environment) -> Self {
-        Self { cx, governor, desired, environment }
+        Self { cx, governor, desired, environment, probes: &NoProbes }
+    }
+
+    /// The same, asking web servers through `probes`.
+    #[must_use]
+    pub fn probing(mut self, probes: &'a dyn Probes) -> Self {
+        self.probes = probes;
+        self
     }
 
     /// How an account is entered: as the environment that it belongs to says.

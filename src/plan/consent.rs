@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::resolve::spec_digest;
 use super::{Goal, Input};
 use crate::model::{
-    Action, Address, Changes, Consent, Difference, Digest, Entry, Grant, Key, Plan, ResourceChange, Seen, StackId,
+    Action, Address, Changes, Consent, Difference, Digest, Entry, Grant, Key, Kind, Plan, ResourceChange, Seen, StackId,
 };
 
 /// The digest of what a person sees: for each object that is not in sync its action, its differences and changes, and
@@ -43,23 +43,33 @@ pub(super) fn digest(plan: &Plan) -> Digest {
 /// The approval of `plan`, as it was shown.
 #[must_use]
 pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp) -> Consent {
-    let key = &input.memory.fingerprint_key;
-    let stacks = match input.goal {
-        Goal::Converge => Some(&input.environment.stacks),
-        Goal::Destroy => None,
-    };
     let grants = plan
         .entries
         .iter()
         .filter(|(_, entry)| !matches!(entry.action, Action::None | Action::Unknown | Action::Retain))
         .map(|(object, entry)| {
-            let spec = stacks.and_then(|stacks| stacks.get(object)).map_or_else(absent, |spec| spec_digest(spec, key));
+            let spec = match input.goal {
+                Goal::Converge => manifest(input, object),
+                Goal::Destroy => absent(),
+            };
             let grant =
                 Grant { action: entry.action, spec, destructive: destroyed(entry), stack: incarnation(input, entry) };
             (object.clone(), grant)
         })
         .collect();
     Consent { plan: plan.digest.clone(), by, at, grants }
+}
+
+/// The digest of what the manifest says of an object.
+fn manifest(input: &Input<'_>, key: &Key) -> Digest {
+    let environment = input.environment;
+    let digest = match key.kind {
+        Kind::Stack => environment.stacks.get(key).map(|spec| spec_digest(spec, &input.memory.fingerprint_key)),
+        Kind::Service => environment.services.get(key).map(|spec| spec.digest.clone()),
+        Kind::Secret => environment.secrets.get(key).map(|spec| spec.digest.clone()),
+        Kind::DnsRecord => environment.records.get(key).map(|spec| spec.digest.clone()),
+    };
+    digest.unwrap_or_else(absent)
 }
 
 /// The digest that stands for a manifest that is gone.
@@ -82,10 +92,7 @@ pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry, spec: &Digest)
 
 /// The same, for an entry of either side: desired, or no longer desired.
 pub(super) fn grants(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
-    let spec = match input.environment.stacks.get(key) {
-        Some(spec) if entry.action != Action::Delete => spec_digest(spec, &input.memory.fingerprint_key),
-        _ => absent(),
-    };
+    let spec = if entry.action == Action::Delete { absent() } else { manifest(input, key) };
     covers(input, key, entry, &spec)
 }
 

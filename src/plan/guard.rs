@@ -109,8 +109,13 @@ fn needs_approval(action: &Do) -> bool {
 
 /// Never an older revision over a newer one (invariant S8).
 pub(super) fn revision(input: &Input<'_>, memory: &StackMemory, entry: &mut Entry) {
+    never_older(input, memory.applied, entry);
+}
+
+/// The same, of any kind: `applied` is the newest revision that was applied to the object.
+pub(super) fn never_older(input: &Input<'_>, applied: Option<u64>, entry: &mut Entry) {
     let planned = input.desired.revision.sequence;
-    if let Some(applied) = memory.applied
+    if let Some(applied) = applied
         && applied > planned
         && entry.step.as_ref().is_some_and(|step| step.action.mutates())
     {

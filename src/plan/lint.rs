@@ -5,7 +5,10 @@
 use super::names::owner;
 use super::standing::{Standing, row};
 use super::{Goal, Input};
-use crate::model::{Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, Seen, StackDo, StackStep, Step};
+use crate::model::{
+    Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo, RecordStep,
+    Seen, StackDo, StackStep, Step,
+};
 
 /// Something in a plan that must never be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +29,8 @@ pub fn lint(plan: &Plan, input: &Input<'_>) -> Vec<Fault> {
         let mut rules = of_any(key, entry, step, input);
         match &step.action {
             Do::Stack(stack) => rules.extend(of_a_stack(key, stack, input)),
-            Do::Service(_) | Do::Secret(_) | Do::Record(_) => {}
+            Do::Record(record) => rules.extend(of_a_record(key, record, input)),
+            Do::Service(_) | Do::Secret(_) => {}
         }
         faults.extend(rules.into_iter().map(|rule| Fault { key: key.clone(), rule }));
     }
@@ -47,6 +51,24 @@ fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'sta
         (!entry.refused.is_empty() && operates, "a refused object is operated on"),
         (mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)"),
         (input.busy.contains(key), "an object has two steps at once (S6)"),
+    ])
+}
+
+/// What must hold of a step on a DNS record.
+fn of_a_record(key: &Key, step: &RecordStep, input: &Input<'_>) -> Vec<&'static str> {
+    let RecordDo::Send(batch) = &step.action else { return Vec::new() };
+    let RecordBatch { set, marker, changes, removes, .. } = &**batch;
+    let spec = input.environment.records.get(key).filter(|_| input.goal == Goal::Converge);
+    let ours = marker.as_ref().is_some_and(|marker| super::record::is_ours(marker, key));
+    let adopts = spec.is_some_and(|spec| spec.adopt) && marker.is_none();
+    let elsewhere = |change: &RecordChange| change.set.of != step.place.of && change.set.of != step.marker;
+    broken([
+        (changes.is_empty(), "an empty batch is sent"),
+        (changes.iter().any(elsewhere), "a batch changes another record (S1)"),
+        (changes.iter().any(|change| change.set.content.is_empty()), "an empty record set is written"),
+        (set.is_some() && !ours && !adopts, "a record that is not ours is changed (S1)"),
+        (*removes && (spec.is_some() || !ours), "a record is deleted that is desired or not ours (S2)"),
+        (!*removes && spec.is_none(), "a record is written that nobody asks for (S2)"),
     ])
 }
 

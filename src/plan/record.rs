@@ -1,16 +1,318 @@
 //! What a desired DNS record needs.
+//!
+//! A record set is ours if the marker beside it says so. One that is not ours is never changed, unless its manifest says
+//! to take it over. What is there is changed by deleting exactly what was seen and creating what is wanted, in one batch:
+//! if anything has moved since, AWS refuses the batch as a whole.
 
-use super::planner::Planner;
-use crate::model::{Action, Address, Entry, RecordSpec, Waiting};
+mod compare;
+mod leaving;
+mod names;
+mod seen;
+
+pub(super) use self::leaving::leaving;
+
+use self::names::marker_of;
+use super::guard;
+use super::names::token;
+use super::planner::{Planner, refuse};
+use crate::model::{
+    Action, Address, Attempts, Conclusion, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key,
+    RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed, RecordOperation, RecordPlace,
+    RecordSet, RecordSpec, RecordStep, RecordType, RecordValue, RecordsOf, Refusal, Routing, Seen, SetRouting, Step,
+    Waiting,
+};
 
 /// Decides on one desired DNS record. Its dependencies have been decided before.
-pub(super) fn decide(_planner: &Planner<'_>, spec: &RecordSpec) -> Entry {
-    let address = Address { scope: spec.scope.clone(), name: spec.key.to_string() };
-    let why = "DNS records are not looked at yet".to_owned();
-    Entry {
-        action: Action::Unknown,
-        waiting: vec![Waiting::Unknown { why }],
-        depends_on: spec.depends_on.clone(),
-        ..Entry::new(address)
+pub(super) fn decide(planner: &Planner<'_>, spec: &RecordSpec) -> Entry {
+    let nothing = RecordMemory::default();
+    let memory = planner.input.memory.objects.records.get(&spec.key).map_or(&nothing, |memory| memory);
+    let deciding = Deciding { planner, spec, memory };
+    let name = planner.text(&spec.name).unwrap_or_else(|_| spec.name.to_string());
+    let address =
+        Address { scope: spec.scope.clone(), name: format!("{} {}", spec.kind.as_str(), DnsName::new(&name)) };
+    let mut entry = Entry { depends_on: spec.depends_on.clone(), ..Entry::new(address) };
+    deciding.entry(&mut entry);
+    if entry.action != Action::None {
+        guard::mode(planner.input, &spec.key, &spec.digest, &mut entry);
+        guard::never_older(planner.input, memory.applied, &mut entry);
     }
+    entry
+}
+
+/// Whether a marker says that the record set beside it is this object's.
+pub(super) fn is_ours(marker: &RecordSet, key: &Key) -> bool {
+    names::owner(marker) == Some(key.to_string().as_str())
+}
+
+struct Deciding<'a> {
+    planner: &'a Planner<'a>,
+    spec: &'a RecordSpec,
+    memory: &'a RecordMemory,
+}
+
+/// What keeps a decision from being made.
+enum Blocked {
+    /// Something could not be seen, or not yet.
+    Unknown(String),
+    /// A rule.
+    Refused(Refusal),
+    /// An output of this stack is not there yet.
+    Pending(Key),
+}
+
+impl Blocked {
+    fn refused(guard: Guard, reason: String, release: &str) -> Self {
+        Self::Refused(Refusal { guard, reason, release: release.to_owned() })
+    }
+}
+
+/// Everything that the decision is about.
+struct Wanted {
+    place: RecordPlace,
+    set: RecordSet,
+    marker: RecordsOf,
+    inputs: Digest,
+}
+
+impl Deciding<'_> {
+    fn entry(&self, entry: &mut Entry) {
+        if let Some(pending) = &self.memory.pending
+            && let Some(change) = &pending.change
+        {
+            return self.follow(entry, pending, change);
+        }
+        let wanted = match self.wanted() {
+            Ok(wanted) => wanted,
+            Err(blocked) => return self.blocked(entry, blocked),
+        };
+        if let Err(blocked) = self.stays_in_place(&wanted).and_then(|()| self.compare(entry, &wanted)) {
+            self.blocked(entry, blocked);
+        }
+    }
+
+    fn blocked(&self, entry: &mut Entry, blocked: Blocked) {
+        match blocked {
+            Blocked::Unknown(why) => {
+                entry.action = Action::Unknown;
+                entry.waiting.push(Waiting::Unknown { why });
+            }
+            Blocked::Refused(refusal) => {
+                entry.action = self.action();
+                refuse(entry, refusal);
+            }
+            Blocked::Pending(stack) => {
+                entry.action = if self.memory.place.is_some() { Action::MayUpdate } else { Action::Create };
+                entry.waiting.push(Waiting::Dependency { objects: [stack.to_string()].into() });
+            }
+        }
+    }
+
+    /// What is to be done in the end, where that cannot be told from what is there.
+    fn action(&self) -> Action {
+        if self.memory.applied.is_some() { Action::Update } else { Action::Create }
+    }
+
+    /// A batch of ours that was accepted: it is done when it has reached all servers.
+    fn follow(&self, entry: &mut Entry, pending: &RecordOperation, change: &crate::model::ChangeId) {
+        entry.action = if pending.removes { Action::Recreate } else { self.action() };
+        follow(self.planner, &self.spec.key, entry, pending, change);
+    }
+
+    // ---- what is wanted, and where ----
+
+    fn wanted(&self) -> Result<Wanted, Blocked> {
+        let name = DnsName::new(&self.text(&self.spec.name)?);
+        let content = self.content()?;
+        if content.is_empty() {
+            let reason = "what it points to is empty, and an empty record set is never written".to_owned();
+            return Err(Blocked::refused(Guard::Empty, reason, "give it a value that is not empty"));
+        }
+        let (set, routing) = match &self.spec.routing {
+            Routing::Simple => (None, SetRouting::Simple),
+            Routing::Weighted { id, weight } => (Some(id.clone()), SetRouting::Weighted(*weight)),
+            Routing::Failover { id, role } => (Some(id.clone()), SetRouting::Failover(*role)),
+        };
+        let health_check = self.spec.health_check.as_ref().map(|text| self.text(text)).transpose()?;
+        let zone = self.zone(&name)?;
+        let of = RecordsOf { name, kind: self.spec.kind.as_str().to_owned() };
+        let place =
+            RecordPlace { scope: self.spec.scope.clone(), zone: zone.id.clone(), of: of.clone(), set: set.clone() };
+        let marker = marker_of(&place);
+        let set = RecordSet { of, set, content, routing, health_check };
+        let inputs = Digest::of(&(&place, &set));
+        Ok(Wanted { place, set, marker, inputs })
+    }
+
+    fn text(&self, text: &crate::model::Text) -> Result<String, Blocked> {
+        self.planner.text(text).map_err(Blocked::Pending)
+    }
+
+    fn content(&self) -> Result<RecordContent, Blocked> {
+        Ok(match &self.spec.value {
+            RecordValue::Values { values, ttl } => {
+                let values = values.iter().map(|text| self.text(text)).collect::<Result<_, _>>()?;
+                RecordContent::Values { values, ttl: *ttl }
+            }
+            RecordValue::Alias { dns_name, zone, evaluate_health } => RecordContent::Alias {
+                dns_name: self.text(dns_name)?,
+                zone: self.text(zone)?,
+                evaluate_health: *evaluate_health,
+            },
+        })
+    }
+
+    /// The hosted zone: the one of that id, or of all at or below that domain the one that is closest to the name,
+    /// because no other is asked for it.
+    fn zone(&self, name: &DnsName) -> Result<&HostedZone, Blocked> {
+        let asked = self.text(&self.spec.zone)?;
+        let zones = self.zones(&asked)?;
+        let around = || zones.iter().filter(|zone| name.is_within(&zone.name));
+        let longest = around().map(|zone| zone.name.as_str().len()).max();
+        let closest: Vec<&HostedZone> = around().filter(|zone| Some(zone.name.as_str().len()) == longest).collect();
+        let zone = match closest.as_slice() {
+            [zone] => *zone,
+            [] if zones.is_empty() => {
+                let reason = format!("there is no hosted zone {asked} in account {}", self.spec.scope.account);
+                return Err(Blocked::refused(Guard::Zone, reason, "create it, or name another one in `zone`"));
+            }
+            [] => {
+                let reason = format!("{name} is not in the hosted zone {asked}");
+                return Err(Blocked::refused(Guard::Zone, reason, "change `name` or `zone` in its manifest"));
+            }
+            several => {
+                let sort = |zone: &HostedZone| if zone.private { "private" } else { "public" };
+                let ids: Vec<_> = several.iter().map(|zone| format!("{} ({})", zone.id, sort(zone))).collect();
+                let reason = format!("several hosted zones are called {}: {}", several[0].name, ids.join(", "));
+                return Err(Blocked::refused(Guard::Zone, reason, "name one of them by its id in `zone`"));
+            }
+        };
+        if self.spec.kind == RecordType::Cname && *name == zone.name {
+            let reason = format!("{name} is the top of its zone, where DNS allows no CNAME");
+            return Err(Blocked::refused(Guard::Zone, reason, "make it an alias of type A"));
+        }
+        Ok(zone)
+    }
+
+    /// The record set that we made before is where this one is wanted, or is gone: a manifest with another name, type
+    /// or zone would leave it behind.
+    fn stays_in_place(&self, wanted: &Wanted) -> Result<(), Blocked> {
+        let Some(before) = self.memory.place.as_ref().filter(|place| **place != wanted.place) else { return Ok(()) };
+        let there = seen::set(self.planner, before)?.is_some();
+        let marker = seen::one(self.planner, &before.scope, &before.zone, &marker_of(before))?;
+        let ours = marker.and_then(names::owner) == Some(self.spec.key.to_string().as_str());
+        if !there || !ours {
+            return Ok(());
+        }
+        let reason = format!("its record set is deployed as {before}, and a second one would be made");
+        let release = "set zone, name, type and set identifier back, or give the new record a manifest of its own";
+        Err(Blocked::refused(Guard::Ownership, reason, release))
+    }
+
+    // ---- what is done ----
+
+    fn step(&self, wanted: &Wanted, action: RecordDo) -> Step {
+        step(self.planner, &self.spec.key, &self.spec.depends_on, &wanted.place, action)
+    }
+
+    fn send(
+        &self,
+        entry: &mut Entry,
+        wanted: &Wanted,
+        verb: &'static str,
+        seen: (Option<&RecordSet>, Option<&RecordSet>),
+        changes: Vec<RecordChange>,
+    ) {
+        if let Some(attempts) = self.memory.attempts.as_ref().filter(|attempts| attempts.inputs == wanted.inputs)
+            && is_held(self.planner, attempts, entry)
+        {
+            return;
+        }
+        let life = (
+            self.memory.attempts.as_ref().map(|attempts| attempts.count),
+            self.planner.input.desired.revision.sequence,
+        );
+        let token = token(&self.spec.key, verb, &(&wanted.inputs, &seen, life));
+        entry.step = Some(self.step(
+            wanted,
+            RecordDo::Send(Box::new(RecordBatch {
+                verb,
+                set: seen.0.cloned(),
+                marker: seen.1.cloned(),
+                changes,
+                token,
+                inputs: wanted.inputs.clone(),
+                removes: false,
+                retain: self.spec.deletion_policy == DeletionPolicy::Retain,
+            })),
+        ));
+    }
+}
+
+fn step(
+    planner: &Planner<'_>,
+    key: &Key,
+    depends_on: &std::collections::BTreeSet<Key>,
+    place: &RecordPlace,
+    action: RecordDo,
+) -> Step {
+    Step {
+        key: key.clone(),
+        address: Address { scope: place.scope.clone(), name: format!("{} {}", place.of.kind, place.of.name) },
+        revision: planner.input.desired.revision.sequence,
+        cost: (0, 0, 0),
+        depends_on: depends_on.clone(),
+        action: Do::Record(RecordStep { place: place.clone(), marker: marker_of(place), action }),
+    }
+}
+
+/// Waits for a batch of ours to reach all servers, or writes down that it has.
+fn follow(
+    planner: &Planner<'_>,
+    key: &Key,
+    entry: &mut Entry,
+    pending: &RecordOperation,
+    change: &crate::model::ChangeId,
+) {
+    let scope = &pending.place.scope;
+    entry.address =
+        Address { scope: scope.clone(), name: format!("{} {}", pending.place.of.kind, pending.place.of.name) };
+    let conclusion = match planner.input.observation.records.changes.get(&(scope.clone(), change.clone())) {
+        None => {
+            planner.need(RecordNeed::Change(scope.clone(), change.clone()));
+            entry.waiting.push(Waiting::Unknown { why: "its change has not been asked for yet".to_owned() });
+            return;
+        }
+        Some(Seen::Unknown(why)) => {
+            entry.waiting.push(Waiting::Unknown { why: format!("its change could not be read: {why}") });
+            return;
+        }
+        Some(Seen::Present(false)) => {
+            entry.status = Some("PENDING".to_owned());
+            let change = Some(change.to_string());
+            entry.waiting.push(Waiting::Propagation { change, since: pending.started });
+            return;
+        }
+        Some(Seen::Present(true)) => Conclusion::Succeeded,
+        // AWS accepted it and does not know it any more: what is there says how it ended.
+        Some(Seen::Absent) => Conclusion::NotSeen,
+    };
+    entry.step = Some(step(planner, key, &entry.depends_on, &pending.place, RecordDo::Conclude(conclusion)));
+}
+
+/// What failed is tried again later, if that can help, and otherwise when the manifest changes (invariant L7).
+fn is_held(planner: &Planner<'_>, attempts: &Attempts, entry: &mut Entry) -> bool {
+    if !attempts.failure.transient {
+        let reason = format!("failed: {}: {}", attempts.failure.resource, attempts.failure.reason);
+        let release = "fix the cause and commit: it is tried again when its inputs change".to_owned();
+        refuse(entry, Refusal { guard: Guard::Stalled, reason, release });
+        return true;
+    }
+    let pause = super::stack::backoff(attempts.count);
+    let until = attempts.last.saturating_add(pause).unwrap_or(jiff::Timestamp::MAX);
+    if planner.input.now >= until || planner.input.goal == super::Goal::Destroy {
+        return false;
+    }
+    let (attempt, failure) = (attempts.count, attempts.failure.clone());
+    entry.waiting.push(Waiting::Backoff { until, attempt, failure });
+    true
 }

@@ -11,7 +11,7 @@ use super::pending::Pending;
 use super::planner::{Planner, refuse};
 use super::stack::expect;
 use super::standing::{Standing, row};
-use super::{Goal, consent, guard};
+use super::{Goal, consent, guard, record};
 use crate::model::{
     Action, Address, Changes, Conclusion, Difference, Do, Entry, Expect, Guard, Key, Mode, ObservedStack,
     OperationKind, Prune, Refusal, ResourceChange, Seen, StackAddress, StackDo, StackNeed, StackState, StackStep, Step,
@@ -36,19 +36,31 @@ pub(super) fn decide(planner: &mut Planner<'_>) {
         }
     }
     let unseen = unseen(planner, &leaving);
-    let dependants = dependants(planner, leaving.keys().chain(unseen.keys()));
+    // Of the other kinds: they go before the stacks that they depend on.
+    let others = record::leaving(planner);
+    let mut dependants = dependants(planner, leaving.keys().chain(unseen.keys()));
+    for (key, entry) in &others {
+        for dependency in &entry.depends_on {
+            dependants.entry(dependency.clone()).or_default().insert(key.clone());
+        }
+    }
     for (key, (address, stack)) in &leaving {
         let waits_for: BTreeSet<String> = dependants
             .get(key)
             .into_iter()
             .flatten()
-            .filter(|dependant| leaving.contains_key(*dependant) || unseen.contains_key(*dependant))
+            .filter(|dependant| {
+                leaving.contains_key(*dependant)
+                    || unseen.contains_key(*dependant)
+                    || others.get(*dependant).is_some_and(|entry| entry.action != Action::Retain)
+            })
             .map(ToString::to_string)
             .collect();
         let entry = Removing { planner, key, address, stack }.entry(waits_for);
         planner.entries.insert(key.clone(), entry);
     }
     planner.entries.extend(unseen);
+    planner.entries.extend(others);
     finished(planner, &leaving);
 }
 

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+pub(super) use self::attempts::backoff;
 use self::forecast::all_added;
+pub(super) use self::forecast::outputs_may_change;
 use super::diff::differences;
 use super::guard;
 use super::names::{owner, token};

@@ -27,6 +27,9 @@ use api::Api;
 use door::{Door, Identity};
 use lane::Lane;
 
+/// The region that Route 53's calls are counted in: it has none, and this is where it is.
+const HOME_OF_ROUTE53: &str = "us-east-1";
+
 /// Who goes first when calls are scarce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
@@ -103,7 +106,10 @@ impl Governor {
     /// The same, to its DNS records.
     #[must_use]
     pub fn records(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Records> {
-        Arc::new(self.door(self.shared.cloud.records(scope, role), scope, role, priority))
+        let door = self.door(self.shared.cloud.records(scope, role), scope, role, priority);
+        // Route 53 counts an account's calls wherever they come from.
+        let anywhere = HOME_OF_ROUTE53.parse().map(|region| Scope { region, ..scope.clone() });
+        Arc::new(Door { scope: anywhere.unwrap_or_else(|_| scope.clone()), ..door })
     }
 
     /// The same, to what AWS says of the health of what runs.

@@ -221,7 +221,9 @@ impl Status {
 /// The three conditions of an entry.
 fn conditions(entry: &Entry) -> Vec<Condition> {
     let unknown = entry.action == Action::Unknown || entry.waiting.iter().any(|w| matches!(w, Waiting::Unknown { .. }));
-    let needs_person = |waiting: &&Waiting| matches!(waiting, Waiting::Approval { .. });
+    let needs_person =
+        |waiting: &&Waiting| matches!(waiting, Waiting::Approval { .. } | Waiting::Readiness { overdue: true, .. });
+    let unready = entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Readiness { .. }));
     let approval = entry.waiting.iter().find(needs_person);
     let under_way = entry.waiting.iter().find(|waiting| !needs_person(waiting));
 
@@ -241,7 +243,7 @@ fn conditions(entry: &Entry) -> Vec<Condition> {
             let waiting = under_way.map_or_else(|| words::intent(Action::Unknown).to_owned(), |w| waits(entry, w));
             (ConditionStatus::Unknown, "ReadFailed", waiting)
         }
-        _ if entry.action == Action::None => (ConditionStatus::True, "InSync", "in sync".to_owned()),
+        _ if entry.action == Action::None && !unready => (ConditionStatus::True, "InSync", "in sync".to_owned()),
         (Some((reason, message)), _) | (None, Some((reason, message))) => {
             (ConditionStatus::False, *reason, message.clone())
         }
@@ -295,6 +297,9 @@ fn waiting_reason(waiting: &Waiting) -> &'static str {
         Waiting::Unknown { .. } => "ReadFailed",
         Waiting::Approval { .. } => "ApprovalRequired",
         Waiting::Turn => "WaitingForTurn",
+        Waiting::Readiness { overdue: false, .. } => "WaitingForReadiness",
+        Waiting::Readiness { overdue: true, .. } => "NotReady",
+        Waiting::Propagation { .. } => "Propagating",
     }
 }
 

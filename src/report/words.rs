@@ -115,6 +115,9 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::Owner => "the stack does not carry our owner tag".to_owned(),
         Difference::Status { status } => format!("the stack is in {status}, which has to be left first"),
         Difference::NotDesired => "nothing asks for it any more".to_owned(),
+        Difference::Value { name, from, to } => {
+            format!("{}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
+        }
     }
 }
 
@@ -151,6 +154,14 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
         Waiting::Unknown { why } => format!("a read to succeed: {}", clean(why)),
         Waiting::Approval { command } => format!("a person's approval: {}", clean(command)),
         Waiting::Turn => "its turn: only so many operations run at once".to_owned(),
+        Waiting::Readiness { check, why, since, overdue } => {
+            let late = if *overdue { ", longer than its manifest allows" } else { "" };
+            format!("its check \"{}\": {} (since {}{late})", clean(check), clean(why), time(*since))
+        }
+        Waiting::Propagation { change, since } => {
+            let change = change.as_ref().map(|change| format!(" {}", clean(change))).unwrap_or_default();
+            format!("its change{change} to reach all servers (sent at {})", time(*since))
+        }
     }
 }
 
@@ -177,6 +188,8 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Stuck => "stuck",
         Guard::Revision => "older revision",
         Guard::TemplateSize => "template size",
+        Guard::Zone => "hosted zone",
+        Guard::Empty => "empty record set",
     }
 }
 
@@ -198,6 +211,8 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Stuck => "Stuck",
         Guard::Revision => "OlderRevision",
         Guard::TemplateSize => "TemplateTooLarge",
+        Guard::Zone => "WrongZone",
+        Guard::Empty => "EmptyRecordSet",
     }
 }
 

@@ -41,6 +41,17 @@ impl SimCloud {
         Self { cx, world: Arc::new(Mutex::new(world)), latency }
     }
 
+    /// What a call takes.
+    pub(super) async fn pass_latency(&self) {
+        self.pass(self.latency).await;
+    }
+
+    pub(super) async fn pass(&self, duration: Duration) {
+        if !duration.is_zero() {
+            self.cx.sleep(duration).await;
+        }
+    }
+
     /// The world, with everything done that is due.
     pub(super) fn lock(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,6 +182,11 @@ enum Outcome<T> {
 }
 
 impl SimDoor {
+    /// The account that calls reach.
+    pub(super) fn account(&self) -> &AccountId {
+        &self.account
+    }
+
     pub(super) async fn read<T>(
         &self,
         operation: &'static str,

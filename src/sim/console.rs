@@ -37,6 +37,14 @@ impl Console {
         Self { cloud, scope }
     }
 
+    pub(super) fn world(&self) -> std::sync::MutexGuard<'_, World> {
+        self.cloud.lock()
+    }
+
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     fn with<T>(&self, what: impl FnOnce(&mut World, usize, String) -> Result<T, PortError>) -> Result<T, PortError> {
         let mut world = self.cloud.lock();
         let region = world.region(&self.scope);

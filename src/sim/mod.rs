@@ -16,6 +16,7 @@ mod cloud;
 mod config;
 mod console;
 mod containers;
+mod dns;
 mod evaluate;
 mod exports;
 mod fault;
@@ -32,6 +33,7 @@ mod secrets;
 mod stack;
 mod task;
 mod validate;
+mod web;
 mod world;
 
 #[cfg(test)]
@@ -45,3 +47,4 @@ pub use fault::{Fault, FaultPlan, ResourceFailure, ResourceFault, Window};
 pub use inventory::{Inventory, StackRecord, View};
 pub use resource::ResourceOperation;
 pub use stack::Counts;
+pub use web::Site;

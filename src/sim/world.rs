@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::Audit;
 use super::config::SimConfig;
+use super::dns::Dns;
 use super::fault::FaultPlan;
 use super::reader::{self, Parsed};
 use super::stack::{Stack, Version};
+use super::web::Site;
 use crate::model::{ChangeSetId, ChangeSetName, Scope, StackEvent, StackId, StackName, StackState, StackStatus};
 
 /// The simulated AWS, all accounts and regions.
@@ -53,6 +55,12 @@ pub(super) struct Data {
     pub(super) backups: BTreeMap<String, Timestamp>,
     /// The Systems Manager parameter store: `scope|name`.
     pub(super) stored: BTreeMap<String, String>,
+    /// What web servers do, by host, where somebody has said so.
+    #[serde(default)]
+    pub(super) sites: BTreeMap<String, Site>,
+    /// Route 53.
+    #[serde(default)]
+    pub(super) dns: Dns,
 }
 
 /// One account in one region.
@@ -97,6 +105,8 @@ impl World {
             objects: BTreeMap::new(),
             backups: BTreeMap::new(),
             stored: BTreeMap::new(),
+            sites: BTreeMap::new(),
+            dns: Dns::default(),
         };
         let audit = Audit::new(config.audit);
         Self {

@@ -19,6 +19,7 @@ mod monitor;
 mod oracle;
 mod planner;
 mod planted;
+mod records;
 mod rig;
 mod run;
 mod scenario;

@@ -189,13 +189,13 @@ impl Rig {
 }
 
 /// Counts how often the daemon waits, and ends at one of these moments.
-struct Counted<'a> {
-    future: &'a mut BoxFuture<'static, Result<(), String>>,
-    polls: &'a AtomicU64,
-    dies_at: Option<u64>,
+pub(crate) struct Counted<'a, 'f> {
+    pub(crate) future: &'a mut BoxFuture<'f, Result<(), String>>,
+    pub(crate) polls: &'a AtomicU64,
+    pub(crate) dies_at: Option<u64>,
 }
 
-impl Future for Counted<'_> {
+impl Future for Counted<'_, '_> {
     type Output = Option<Result<(), String>>;
 
     fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {

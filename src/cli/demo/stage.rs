@@ -67,6 +67,7 @@ impl Stage {
         };
         let cloud = Arc::new(self.cloud.clone());
         let controller = Controller::new(self.cx.clone(), cloud, store, Arc::new(listener));
+        let controller = controller.probing(Arc::new(self.cloud.clone()));
         controller.board.publish(loaded.desired.clone(), &BTreeSet::new());
         Ok(Process { controller, desired: loaded.desired, environment })
     }

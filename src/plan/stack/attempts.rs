@@ -45,7 +45,7 @@ impl Deciding<'_> {
 }
 
 /// 30 s, 2 min, 8 min, 32 min, then every hour.
-fn backoff(count: u32) -> SignedDuration {
+pub(in crate::plan) fn backoff(count: u32) -> SignedDuration {
     let seconds = 30_i64.saturating_mul(4_i64.saturating_pow(count.saturating_sub(1)));
     SignedDuration::from_secs(seconds.min(3_600))
 }

@@ -66,3 +66,8 @@ pub(super) const TERMINATION_PROTECTION: Api = change("UpdateTerminationProtecti
 pub(super) const SET_STACK_POLICY: Api = change("SetStackPolicy");
 // S3 takes 3,500 writes per second and prefix (AWS: *S3, best practices design patterns*): only a bound.
 pub(super) const PUT_OBJECT: Api = Api { operation: "PutObject", rate: 10.0, ceiling: 50.0, deadline: CHANGE };
+
+// "All requests: five requests per second per AWS account" (AWS: *Route 53 quotas*), whichever they are: one name, and
+// so one queue, for all of them.
+pub(super) const ROUTE53: Api = read("Route53", 5.0, 5.0);
+pub(super) const ROUTE53_CHANGE: Api = Api { operation: "Route53", rate: 5.0, ceiling: 5.0, deadline: CHANGE };

@@ -1,0 +1,337 @@
+//! Route 53: zones, record sets, batches.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::console::Console;
+use super::reads::Lens;
+use super::world::World;
+use crate::model::{
+    AccountId, ChangeId, Digest, DnsName, FailoverRole, HostedZone, InvalidName, RecordChange, RecordContent,
+    RecordSet, RecordVerb, RecordsOf, SetRouting, ZoneId,
+};
+use crate::ports::{Class, Page, PageToken, PortError, RecordPage, RecordsFrom};
+
+/// "Typically within 60 seconds" (AWS: *`ChangeResourceRecordSets`*).
+const PROPAGATION: Duration = Duration::from_mins(1);
+
+/// How long a zone is busy with a batch, and takes no other.
+const PROCESSING: Duration = Duration::from_millis(300);
+
+/// All of Route 53.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Dns {
+    zones: BTreeMap<ZoneId, Zone>,
+    /// Whose a batch is, and when it has reached all servers.
+    changes: BTreeMap<String, (AccountId, Timestamp)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Zone {
+    account: AccountId,
+    name: DnsName,
+    private: bool,
+    /// In Route 53's order.
+    sets: Vec<RecordSet>,
+    busy_until: Timestamp,
+}
+
+/// Route 53 orders by labels from the last to the first, then by type, then by set identifier.
+type Rank = (Vec<String>, String, String);
+
+fn labels(name: &DnsName) -> Vec<String> {
+    name.as_str().rsplit('.').map(str::to_owned).collect()
+}
+
+fn rank(of: &RecordsOf, set: Option<&str>) -> Rank {
+    (labels(&of.name), of.kind.clone(), set.unwrap_or_default().to_owned())
+}
+
+impl Zone {
+    fn hosted(&self, id: &ZoneId) -> HostedZone {
+        let (name, private, records) = (self.name.clone(), self.private, self.sets.len() as u64);
+        HostedZone { id: id.clone(), name, private, records }
+    }
+
+    fn find(&self, of: &RecordsOf, set: Option<&str>) -> Option<usize> {
+        self.sets.iter().position(|one| one.of == *of && one.set.as_deref() == set)
+    }
+
+    /// One change, or what is wrong with it.
+    fn apply(&mut self, change: &RecordChange) -> Result<(), String> {
+        let RecordChange { verb, set } = change;
+        let (name, kind) = (&set.of.name, &set.of.kind);
+        let shown = match &set.set {
+            Some(id) => format!("[name='{name}.', type='{kind}', set-identifier='{id}']"),
+            None => format!("[name='{name}.', type='{kind}']"),
+        };
+        let there = self.find(&set.of, set.set.as_deref());
+        match (verb, there) {
+            (RecordVerb::Create, Some(_)) => {
+                return Err(format!("Tried to create resource record set {shown} but it already exists"));
+            }
+            (RecordVerb::Delete, None) => {
+                return Err(format!("Tried to delete resource record set {shown} but it was not found"));
+            }
+            (RecordVerb::Delete, Some(at)) => {
+                if !self.sets[at].is_as(set) {
+                    return Err(format!(
+                        "Tried to delete resource record set {shown} but the values provided do not match the current values"
+                    ));
+                }
+                self.sets.remove(at);
+                return Ok(());
+            }
+            (RecordVerb::Upsert, Some(at)) => {
+                self.check(set)?;
+                self.sets[at] = set.clone();
+                return Ok(());
+            }
+            (RecordVerb::Create | RecordVerb::Upsert, None) => self.check(set)?,
+        }
+        self.sets.push(set.clone());
+        self.sets.sort_by_key(|one| rank(&one.of, one.set.as_deref()));
+        Ok(())
+    }
+
+    fn check(&self, set: &RecordSet) -> Result<(), String> {
+        let (name, kind, zone) = (&set.of.name, &set.of.kind, &self.name);
+        if !name.is_within(zone) {
+            return Err(format!("RRSet with DNS name {name}. is not permitted in zone {zone}."));
+        }
+        if kind == "CNAME" && name == zone {
+            return Err(format!("RRSet of type CNAME with DNS name {name}. is not permitted at apex in zone {zone}."));
+        }
+        let others = || self.sets.iter().filter(|other| other.of.name == *name);
+        if others().any(|other| other.of.kind != *kind && (kind == "CNAME" || other.of.kind == "CNAME")) {
+            return Err(format!(
+                "RRSet of type {kind} with DNS name {name}. is not permitted as it conflicts with other records with the same DNS name in zone {zone}."
+            ));
+        }
+        let sort = |routing: &SetRouting| match routing {
+            SetRouting::Simple => "simple",
+            SetRouting::Weighted(_) => "weighted",
+            SetRouting::Failover(_) => "failover",
+            SetRouting::Other(_) => "other",
+        };
+        let same = |other: &&RecordSet| other.of.kind == *kind && other.set != set.set;
+        if let Some(other) = others().filter(same).find(|other| sort(&other.routing) != sort(&set.routing)) {
+            let id = set.set.as_ref().map(|id| format!(", SetIdentifier {id}")).unwrap_or_default();
+            let there = sort(&other.routing);
+            return Err(format!(
+                "RRSet with DNS name {name}., type {kind}{id} cannot be created as a {there} set exists with the same name and type."
+            ));
+        }
+        let RecordContent::Values { values, .. } = &set.content else { return Ok(()) };
+        values.iter().try_for_each(|value| check_value(kind, value))
+    }
+}
+
+fn check_value(kind: &str, value: &str) -> Result<(), String> {
+    let fatal = |code: &str, rule: &str| {
+        Err(format!("Invalid Resource Record: 'FATAL problem: {code} ({rule}) encountered with '{value}''"))
+    };
+    match kind {
+        "A" if value.parse::<std::net::Ipv4Addr>().is_err() => {
+            fatal("ARRDATAIllegalIPv4Address", "Value is not a valid IPv4 address")
+        }
+        "AAAA" if value.parse::<std::net::Ipv6Addr>().is_err() => {
+            fatal("AAAARRDATAIllegalIPv6Address", "Value is not a valid IPv6 address")
+        }
+        "TXT" if !(value.len() > 1 && value.starts_with('"') && value.ends_with('"')) => {
+            fatal("InvalidCharacterString", "Value should be enclosed in quotation marks")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// AWS refuses a batch in which a set is changed twice, unless it is deleted and then created.
+fn check_twice(changes: &[RecordChange]) -> Option<String> {
+    let twice = changes.iter().enumerate().find(|(at, one)| {
+        let earlier =
+            changes.iter().take(*at).filter(|other| other.set.of == one.set.of && other.set.set == one.set.set);
+        earlier.into_iter().any(|other| (other.verb, one.verb) != (RecordVerb::Delete, RecordVerb::Create))
+    });
+    twice.map(|(_, one)| {
+        let RecordsOf { name, kind } = &one.set.of;
+        format!("The request contains an invalid set of changes for a resource record set '{kind} {name}.'")
+    })
+}
+
+fn no_zone(operation: &'static str, id: &ZoneId) -> PortError {
+    PortError::new(Class::NotFound, operation, format!("No hosted zone found with ID: {id}"))
+        .with_code("NoSuchHostedZone")
+}
+
+impl World {
+    fn zone_of(&self, operation: &'static str, account: &AccountId, id: &ZoneId) -> Result<&Zone, PortError> {
+        let zone = self.data.dns.zones.get(id).filter(|zone| zone.account == *account);
+        zone.ok_or_else(|| no_zone(operation, id))
+    }
+
+    pub(super) fn hosted_zone(&self, account: &AccountId, id: &ZoneId) -> Option<HostedZone> {
+        self.zone_of("GetHostedZone", account, id).ok().map(|zone| zone.hosted(id))
+    }
+
+    /// A token is how many of them were given.
+    pub(super) fn hosted_zones(
+        &self,
+        account: &AccountId,
+        from: &DnsName,
+        lens: Lens,
+        page: Option<&PageToken>,
+    ) -> Page<HostedZone> {
+        let mut all: Vec<HostedZone> = self
+            .data
+            .dns
+            .zones
+            .iter()
+            .filter(|(_, zone)| zone.account == *account && labels(&zone.name) >= labels(from))
+            .map(|(id, zone)| zone.hosted(id))
+            .collect();
+        all.sort_by_key(|zone| (labels(&zone.name), zone.id.clone()));
+        let skip = page.and_then(|token| token.parse::<usize>().ok()).unwrap_or_default();
+        let full = self.config.page_size.max(1);
+        let size = if lens.partial { full.min(all.len()) / 2 } else { full };
+        let items: Vec<HostedZone> = all.iter().skip(skip).take(size).cloned().collect();
+        let read = skip + items.len();
+        Page { items, next: (read < all.len()).then(|| read.to_string()) }
+    }
+
+    pub(super) fn record_sets(
+        &self,
+        account: &AccountId,
+        id: &ZoneId,
+        lens: Lens,
+        from: Option<&RecordsFrom>,
+    ) -> Result<RecordPage, PortError> {
+        let zone = self.zone_of("ListResourceRecordSets", account, id)?;
+        let first = from.map(|from| {
+            let of = RecordsOf { name: DnsName::new(&from.name), kind: from.kind.clone().unwrap_or_default() };
+            rank(&of, from.set.as_deref())
+        });
+        let mut rest = zone
+            .sets
+            .iter()
+            .filter(|set| first.as_ref().is_none_or(|first| rank(&set.of, set.set.as_deref()) >= *first));
+        let full = self.config.page_size.max(1);
+        let size = if lens.partial { full.div_ceil(2) } else { full };
+        let items: Vec<RecordSet> = rest.by_ref().take(size).cloned().collect();
+        let next = rest.next().map(|set| RecordsFrom {
+            name: format!("{}.", set.of.name),
+            kind: Some(set.of.kind.clone()),
+            set: set.set.clone(),
+        });
+        Ok(RecordPage { items, next })
+    }
+
+    pub(super) fn change_record_sets(
+        &mut self,
+        account: &AccountId,
+        id: &ZoneId,
+        changes: &[RecordChange],
+    ) -> Result<ChangeId, PortError> {
+        const OPERATION: &str = "ChangeResourceRecordSets";
+        let refused = |messages: &[String]| {
+            let class = match () {
+                () if messages.iter().all(|message| is_conflict(message)) => Class::Conflict,
+                () => Class::Invalid,
+            };
+            PortError::new(class, OPERATION, format!("[{}]", messages.join(", "))).with_code("InvalidChangeBatch")
+        };
+        let now = self.data.now;
+        let zone = self.zone_of(OPERATION, account, id)?;
+        if now < zone.busy_until {
+            let message = "The request was rejected because Route 53 was still processing a prior request.";
+            return Err(PortError::new(Class::Throttled, OPERATION, message).with_code("PriorRequestNotComplete"));
+        }
+        if changes.is_empty() || changes.iter().any(|change| change.set.content.is_empty()) {
+            let message = "Invalid request: Missing field 'ResourceRecords' in ResourceRecordSet";
+            return Err(PortError::new(Class::Invalid, OPERATION, message).with_code("InvalidInput"));
+        }
+        if let Some(message) = check_twice(changes) {
+            return Err(refused(&[message]));
+        }
+        let mut after = Zone {
+            account: zone.account.clone(),
+            name: zone.name.clone(),
+            private: zone.private,
+            sets: zone.sets.clone(),
+            busy_until: now.saturating_add(PROCESSING).unwrap_or(Timestamp::MAX),
+        };
+        let wrong: Vec<String> = changes.iter().filter_map(|change| after.apply(change).err()).collect();
+        if !wrong.is_empty() {
+            return Err(refused(&wrong));
+        }
+        self.data.dns.zones.insert(id.clone(), after);
+        let serial = self.serial().to_string();
+        let change = format!("C{}", capitals(&[id.as_str(), &serial]));
+        let wait = PROPAGATION.div_f64(self.config.speed.max(1e-6));
+        let at = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        self.data.dns.changes.insert(change.clone(), (account.clone(), at));
+        change.parse().map_err(|_| PortError::new(Class::Transient, OPERATION, "a change has no id"))
+    }
+
+    pub(super) fn change_in_sync(&self, account: &AccountId, id: &ChangeId) -> Option<bool> {
+        let (owner, at) = self.data.dns.changes.get(id.as_str())?;
+        (owner == account).then(|| self.data.now >= *at)
+    }
+
+    /// Where a name leads to, as a public resolver would say.
+    pub(super) fn resolve_name(&self, name: &str) -> Option<String> {
+        let name = DnsName::new(name);
+        let zones = self.data.dns.zones.values().filter(|zone| !zone.private && name.is_within(&zone.name));
+        let zone = zones.max_by_key(|zone| zone.name.as_str().len())?;
+        let answers = zone.sets.iter().filter(|set| set.of.name == name && set.of.kind != "TXT");
+        let chosen = answers.into_iter().find(|set| match &set.routing {
+            SetRouting::Simple | SetRouting::Other(_) => true,
+            SetRouting::Weighted(weight) => *weight > 0,
+            SetRouting::Failover(role) => *role == FailoverRole::Primary,
+        })?;
+        let target = match &chosen.content {
+            RecordContent::Values { values, .. } => values.first()?.clone(),
+            RecordContent::Alias { dns_name, .. } => dns_name.clone(),
+        };
+        let target = DnsName::new(&target);
+        Some(target.as_str().strip_prefix("dualstack.").unwrap_or(target.as_str()).to_owned())
+    }
+}
+
+/// Somebody else was faster, or there is something else than was thought.
+fn is_conflict(message: &str) -> bool {
+    message.starts_with("Tried to ")
+}
+
+/// Capitals and digits that follow from `parts`.
+fn capitals(parts: &[&str]) -> String {
+    Digest::of(parts).as_str().chars().take(20).collect::<String>().to_ascii_uppercase()
+}
+
+impl Console {
+    /// Makes a hosted zone.
+    pub fn create_zone(&self, name: &str, private: bool) -> Result<ZoneId, InvalidName> {
+        let mut world = self.world();
+        let serial = world.serial().to_string();
+        let name = DnsName::new(name);
+        let id: ZoneId = format!("Z{}", capitals(&[name.as_str(), &serial])).parse()?;
+        let zone =
+            Zone { account: self.scope().account.clone(), name, private, sets: Vec::new(), busy_until: Timestamp::MIN };
+        world.data.dns.zones.insert(id.clone(), zone);
+        Ok(id)
+    }
+
+    /// Changes record sets by hand.
+    pub fn change_records(&self, zone: &ZoneId, changes: &[RecordChange]) -> Result<ChangeId, PortError> {
+        let account = self.scope().account.clone();
+        self.world().change_record_sets(&account, zone, changes)
+    }
+
+    /// The truth about a zone's record sets.
+    #[must_use]
+    pub fn record_sets(&self, zone: &ZoneId) -> Vec<RecordSet> {
+        self.world().data.dns.zones.get(zone).map(|zone| zone.sets.clone()).unwrap_or_default()
+    }
+}
