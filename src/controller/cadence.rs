@@ -30,8 +30,8 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
         Waiting::Operation { .. } => Some(OPERATION),
         Waiting::Turn => Some(TURN),
         Waiting::Unknown { .. } => Some(UNKNOWN),
-        Waiting::Backoff { until, .. } => Some(until.duration_since(now).unsigned_abs()),
-        Waiting::Dependency { .. } | Waiting::Approval { .. } => None,
+        Waiting::Backoff { until, .. } | Waiting::Pause { until, .. } => Some(until.duration_since(now).unsigned_abs()),
+        Waiting::Dependency { .. } | Waiting::Approval { .. } | Waiting::Someone { .. } => None,
     });
     soonest.min().unwrap_or(resync).min(resync)
 }
@@ -42,8 +42,10 @@ pub(super) fn is_moving(plan: &Plan, now: Timestamp, patience: Duration) -> bool
         entry.step.is_some()
             || entry.waiting.iter().any(|waiting| match waiting {
                 Waiting::ChangeSet { .. } | Waiting::Operation { .. } | Waiting::Turn | Waiting::Unknown { .. } => true,
-                Waiting::Backoff { until, .. } => until.duration_since(now).unsigned_abs() <= patience,
-                Waiting::Dependency { .. } | Waiting::Approval { .. } => false,
+                Waiting::Backoff { until, .. } | Waiting::Pause { until, .. } => {
+                    until.duration_since(now).unsigned_abs() <= patience
+                }
+                Waiting::Dependency { .. } | Waiting::Approval { .. } | Waiting::Someone { .. } => false,
             })
     })
 }

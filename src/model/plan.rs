@@ -155,6 +155,22 @@ pub enum Difference {
     },
     /// Its manifest is gone.
     NotDesired,
+    /// A setting of a secret differs.
+    Setting {
+        /// Which.
+        name: String,
+    },
+    /// It is deleted, and can be restored.
+    Deleted,
+    /// Fields of a secret's value. Names, and never what is in them.
+    Fields {
+        /// Which; a value that has no fields is one without a name.
+        names: BTreeSet<String>,
+        /// What about them.
+        why: String,
+    },
+    /// A secret's generated fields are due to be made anew.
+    Rotation,
 }
 
 /// What an action does to resources.
@@ -227,6 +243,19 @@ pub enum Waiting {
     },
     /// Only so many operations run at once.
     Turn,
+    /// It is too early.
+    Pause {
+        /// Until when.
+        #[schemars(with = "String")]
+        until: Timestamp,
+        /// For what.
+        why: String,
+    },
+    /// Somebody else has to make it.
+    Someone {
+        /// What.
+        what: String,
+    },
 }
 
 /// A rule that forbids a step.
@@ -263,6 +292,8 @@ pub enum Guard {
     Revision,
     /// The template is too large to send, and there is no bucket to upload it to.
     TemplateSize,
+    /// Two would write the same value.
+    TwoWriters,
 }
 
 /// A step that was refused.

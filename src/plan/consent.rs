@@ -53,13 +53,20 @@ pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp) -> Con
         .iter()
         .filter(|(_, entry)| !matches!(entry.action, Action::None | Action::Unknown | Action::Retain))
         .map(|(object, entry)| {
-            let spec = stacks.and_then(|stacks| stacks.get(object)).map_or_else(absent, |spec| spec_digest(spec, key));
+            let stack = stacks.and_then(|stacks| stacks.get(object)).map(|spec| spec_digest(spec, key));
+            let spec = stack.or_else(|| of_a_secret(input, object)).unwrap_or_else(absent);
             let grant =
                 Grant { action: entry.action, spec, destructive: destroyed(entry), stack: incarnation(input, entry) };
             (object.clone(), grant)
         })
         .collect();
     Consent { plan: plan.digest.clone(), by, at, grants }
+}
+
+/// The manifest's side of a secret.
+fn of_a_secret(input: &Input<'_>, key: &Key) -> Option<Digest> {
+    let spec = input.environment.secrets.get(key).filter(|_| input.goal == Goal::Converge);
+    spec.map(|spec| spec.digest.clone())
 }
 
 /// The digest that stands for a manifest that is gone.
@@ -84,7 +91,7 @@ pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry, spec: &Digest)
 pub(super) fn grants(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
     let spec = match input.environment.stacks.get(key) {
         Some(spec) if entry.action != Action::Delete => spec_digest(spec, &input.memory.fingerprint_key),
-        _ => absent(),
+        _ => of_a_secret(input, key).filter(|_| entry.action != Action::Delete).unwrap_or_else(absent),
     };
     covers(input, key, entry, &spec)
 }

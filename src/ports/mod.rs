@@ -10,6 +10,7 @@ mod gate;
 mod governor;
 mod health;
 mod records;
+mod seal;
 mod secrets;
 mod stacks;
 
@@ -19,5 +20,6 @@ pub use gate::{Closed, Fence, Gate};
 pub use governor::{Governor, Priority, Usage};
 pub use health::Health;
 pub use records::Records;
-pub use secrets::Secrets;
+pub use seal::{Identities, SealError, Unseal, seal};
+pub use secrets::{CreateSecret, PutSecretValue, SecretVersion, Secrets, UpdateSecret};
 pub use stacks::{Cloud, CreateChangeSet, CreateStack, Page, PageToken, Stacks, TemplateSource};

@@ -295,6 +295,8 @@ fn waiting_reason(waiting: &Waiting) -> &'static str {
         Waiting::Unknown { .. } => "ReadFailed",
         Waiting::Approval { .. } => "ApprovalRequired",
         Waiting::Turn => "WaitingForTurn",
+        Waiting::Pause { .. } => "TooEarly",
+        Waiting::Someone { .. } => "WaitingForSomeone",
     }
 }
 

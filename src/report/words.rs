@@ -115,6 +115,16 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::Owner => "the stack does not carry our owner tag".to_owned(),
         Difference::Status { status } => format!("the stack is in {status}, which has to be left first"),
         Difference::NotDesired => "nothing asks for it any more".to_owned(),
+        Difference::Setting { name } => format!("the {} differs", clean(name)),
+        Difference::Deleted => "it is deleted, and can be restored".to_owned(),
+        Difference::Fields { names, why } => {
+            let names: Vec<String> = names.iter().filter(|name| !name.is_empty()).map(|name| clean(name)).collect();
+            if names.is_empty() {
+                return format!("the value: {}", clean(why));
+            }
+            format!("{} {}: {}", if names.len() == 1 { "field" } else { "fields" }, names.join(", "), clean(why))
+        }
+        Difference::Rotation => "its generated fields are to be made anew".to_owned(),
     }
 }
 
@@ -151,6 +161,8 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
         Waiting::Unknown { why } => format!("a read to succeed: {}", clean(why)),
         Waiting::Approval { command } => format!("a person's approval: {}", clean(command)),
         Waiting::Turn => "its turn: only so many operations run at once".to_owned(),
+        Waiting::Pause { until, why } => format!("{}: {}", time(*until), clean(why)),
+        Waiting::Someone { what } => format!("somebody else: {}", clean(what)),
     }
 }
 
@@ -177,6 +189,7 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Stuck => "stuck",
         Guard::Revision => "older revision",
         Guard::TemplateSize => "template size",
+        Guard::TwoWriters => "two writers",
     }
 }
 
@@ -198,6 +211,7 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Stuck => "Stuck",
         Guard::Revision => "OlderRevision",
         Guard::TemplateSize => "TemplateTooLarge",
+        Guard::TwoWriters => "TwoWriters",
     }
 }
 

@@ -31,6 +31,7 @@ mod secrets;
 mod stack;
 mod task;
 mod validate;
+mod vault;
 mod world;
 
 #[cfg(test)]
@@ -43,4 +44,5 @@ pub use console::{Console, ImportOutcome};
 pub use fault::{Fault, FaultPlan, ResourceFailure, ResourceFault, Window};
 pub use inventory::{Inventory, StackRecord, View};
 pub use resource::ResourceOperation;
+pub use secrets::SecretTruth;
 pub use stack::Counts;

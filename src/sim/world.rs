@@ -53,6 +53,9 @@ pub(super) struct Data {
     pub(super) backups: BTreeMap<String, Timestamp>,
     /// The Systems Manager parameter store: `scope|name`.
     pub(super) stored: BTreeMap<String, String>,
+    /// Secrets Manager.
+    #[serde(default)]
+    pub(super) secrets: Vec<super::vault::Secret>,
 }
 
 /// One account in one region.
@@ -97,6 +100,7 @@ impl World {
             objects: BTreeMap::new(),
             backups: BTreeMap::new(),
             stored: BTreeMap::new(),
+            secrets: Vec::new(),
         };
         let audit = Audit::new(config.audit);
         Self {
