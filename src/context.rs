@@ -35,6 +35,8 @@ pub struct Context {
     clock: Arc<dyn Clock>,
     /// Short critical sections without an await: a plain mutex.
     entropy: Arc<Mutex<ChaCha8Rng>>,
+    /// Secrets are made by the operating system's generator, and not from the seed.
+    system: bool,
 }
 
 impl Context {
@@ -46,13 +48,18 @@ impl Context {
     pub fn system() -> Result<Self, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
-        Ok(Self { clock: Arc::new(SystemClock::start()), entropy: Arc::new(Mutex::new(ChaCha8Rng::from_seed(seed))) })
+        let entropy = Arc::new(Mutex::new(ChaCha8Rng::from_seed(seed)));
+        Ok(Self { clock: Arc::new(SystemClock::start()), entropy, system: true })
     }
 
     /// A virtual clock, seeded by hand.
     #[must_use]
     pub fn simulated(clock: &Virtual, seed: u64) -> Self {
-        Self { clock: Arc::new(clock.clone()), entropy: Arc::new(Mutex::new(ChaCha8Rng::seed_from_u64(seed))) }
+        Self {
+            clock: Arc::new(clock.clone()),
+            entropy: Arc::new(Mutex::new(ChaCha8Rng::seed_from_u64(seed))),
+            system: false,
+        }
     }
 
     /// The time of day.
@@ -94,6 +101,19 @@ impl Context {
         let mut bytes = [0; 32];
         self.rng().fill_bytes(&mut bytes);
         bytes
+    }
+
+    /// Random bytes for a secret: from the operating system, except in virtual time.
+    ///
+    /// # Errors
+    /// The operating system has no randomness to give.
+    #[expect(clippy::disallowed_methods, reason = "the door to randomness")]
+    pub fn fill_secret(&self, bytes: &mut [u8]) -> Result<(), getrandom::Error> {
+        if self.system {
+            return getrandom::fill(bytes);
+        }
+        self.rng().fill_bytes(bytes);
+        Ok(())
     }
 
     fn rng(&self) -> MutexGuard<'_, ChaCha8Rng> {

@@ -45,8 +45,10 @@ const CODES: &[(Class, &[&str])] = &[
             "OperationIdAlreadyExists",
             "OperationAborted",
             "ConditionalRequestConflict",
+            "ResourceExists",
             "ResourceInUse",
             "StaleRequest",
+            "PreconditionNotMet",
         ],
     ),
     (
@@ -72,6 +74,9 @@ const CODES: &[(Class, &[&str])] = &[
             "AccessDenied",
             "AuthFailure",
             "AuthorizationError",
+            // The KMS key of a secret cannot be used.
+            "DecryptionFailure",
+            "EncryptionFailure",
             "ExpiredToken",
             "IncompleteSignature",
             "InvalidAccessKeyId",
@@ -92,7 +97,14 @@ const CODES: &[(Class, &[&str])] = &[
     ),
     (
         Class::Transient,
-        &["InternalFailure", "InternalError", "InternalServerError", "InternalService", "ServiceUnavailable"],
+        &[
+            "InternalFailure",
+            "InternalError",
+            "InternalServerError",
+            "InternalService",
+            "InternalServiceError",
+            "ServiceUnavailable",
+        ],
     ),
     (Class::Transient, &["RequestTimeout", "Unavailable"]),
     (Class::Invalid, &["InsufficientCapabilities", "InvalidOperation", "MalformedPolicyDocument"]),
@@ -121,6 +133,10 @@ fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> Class {
     if let Some(bare) = bare {
         if let Some((class, _)) = CODES.iter().find(|(_, codes)| codes.contains(&bare)) {
             return *class;
+        }
+        // Secrets Manager: not valid for the state that the secret is in. S3's code has no suffix and is about the request.
+        if code == Some("InvalidRequestException") {
+            return Class::Conflict;
         }
         if bare.starts_with("AccessDenied") {
             return Class::Denied;
@@ -294,6 +310,12 @@ mod tests {
                 "Stack [a] cannot be deleted while TerminationProtection is enabled",
             ),
             (Class::Conflict, 400, "ValidationError", "Export a cannot be deleted as it is in use by b"),
+            (Class::Conflict, 400, "ResourceExistsException", "A resource with the ID you requested already exists."),
+            (Class::Conflict, 400, "InvalidRequestException", "You can't perform this operation on the secret"),
+            (Class::Invalid, 400, "InvalidParameterException", "Invalid name."),
+            (Class::NotFound, 400, "ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
+            (Class::Denied, 400, "DecryptionFailure", "Secrets Manager can't decrypt the protected secret text"),
+            (Class::Transient, 500, "InternalServiceError", ""),
             (Class::NotFound, 404, "ChangeSetNotFound", "ChangeSet [a] does not exist"),
             (Class::NotFound, 400, "ValidationError", "Stack with id a does not exist"),
             (Class::NotFound, 400, "ValidationError", "Stack [a] does not exist"),

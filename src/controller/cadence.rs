@@ -39,11 +39,11 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
         Waiting::Operation { .. } => Some(OPERATION),
         Waiting::Turn => Some(TURN),
         Waiting::Unknown { .. } => Some(UNKNOWN),
-        Waiting::Backoff { until, .. } => Some(until.duration_since(now).unsigned_abs()),
+        Waiting::Backoff { until, .. } | Waiting::Pause { until, .. } => Some(until.duration_since(now).unsigned_abs()),
         Waiting::Readiness { overdue: false, .. } => Some(READINESS),
         Waiting::Readiness { overdue: true, .. } => Some(OVERDUE),
         Waiting::Propagation { .. } => Some(PROPAGATION),
-        Waiting::Dependency { .. } | Waiting::Approval { .. } => None,
+        Waiting::Dependency { .. } | Waiting::Approval { .. } | Waiting::Someone { .. } => None,
     });
     soonest.min().unwrap_or(resync).min(resync)
 }
@@ -59,8 +59,10 @@ pub(super) fn is_moving(plan: &Plan, now: Timestamp, patience: Duration) -> bool
                 | Waiting::Unknown { .. }
                 | Waiting::Propagation { .. } => true,
                 Waiting::Readiness { overdue, .. } => !overdue,
-                Waiting::Backoff { until, .. } => until.duration_since(now).unsigned_abs() <= patience,
-                Waiting::Dependency { .. } | Waiting::Approval { .. } => false,
+                Waiting::Backoff { until, .. } | Waiting::Pause { until, .. } => {
+                    until.duration_since(now).unsigned_abs() <= patience
+                }
+                Waiting::Dependency { .. } | Waiting::Approval { .. } | Waiting::Someone { .. } => false,
             })
     })
 }

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::execute::Executor;
-use crate::ports::{Cloud, Gate, Governor, NoProbes, Probes};
+use crate::ports::{Cloud, Gate, Governor, NoProbes, Probes, Unseal};
 use crate::store::{Inbox, Store};
 
 /// What all environments share.
@@ -88,6 +88,13 @@ impl Controller {
     #[must_use]
     pub fn with_inbox(mut self, inbox: Inbox) -> Self {
         self.inbox = Some(inbox);
+        self
+    }
+
+    /// The same, with identities to open sealed values with.
+    #[must_use]
+    pub fn unsealing_with(mut self, unseal: Arc<dyn Unseal>) -> Self {
+        self.executor = self.executor.unsealing_with(unseal);
         self
     }
 

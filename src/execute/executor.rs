@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Outcome;
 use crate::context::Context;
 use crate::model::{Act, AssumeRole, Do, Step};
-use crate::ports::{Fence, Gate, Governor};
+use crate::ports::{Fence, Gate, Governor, Identities, Unseal};
 use crate::store::Store;
 
 /// Takes steps.
@@ -15,13 +15,22 @@ pub struct Executor {
     pub(super) governor: Arc<Governor>,
     gate: Gate,
     pub(super) store: Store,
+    /// Opens sealed values.
+    pub(super) unseal: Arc<dyn Unseal>,
 }
 
 impl Executor {
     /// An executor that writes to `store` and calls through `governor`.
     #[must_use]
     pub fn new(cx: Context, governor: Arc<Governor>, gate: Gate, store: Store) -> Self {
-        Self { cx, governor, gate, store }
+        Self { cx, governor, gate, store, unseal: Arc::new(Identities::default()) }
+    }
+
+    /// The same, with identities to open sealed values with.
+    #[must_use]
+    pub fn unsealing_with(mut self, unseal: Arc<dyn Unseal>) -> Self {
+        self.unseal = unseal;
+        self
     }
 
     /// Takes one step. The account is entered by `role`.

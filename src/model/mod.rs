@@ -48,8 +48,10 @@ pub use record::{FailoverRole, RecordSpec, RecordType, RecordValue, Routing};
 pub use redacted::Redacted;
 pub use revision::Revision;
 pub use secret::{
-    Charset, GeneratedField, RotationSpec, SealedFile, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretStep,
-    SecretsSeen,
+    AWSCURRENT, AWSPENDING, AWSPREVIOUS, AppliedValue, Charset, CheckedSettings, GeneratedField, Make, OWNER_TAG,
+    ReplicaState, ReplicaStatus, RotationMemory, RotationSpec, SealedFile, SecretArn, SecretDo, SecretExpect,
+    SecretFields, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, SecretsSeen, VALUE_MAX,
+    ValueFacts, VersionId,
 };
 pub use service::{
     Delivery, ImageDigest, ImageParameter, ImageSpec, MovedTag, NewestBy, RolloutFailure, RolloutSpec, Select,

@@ -169,6 +169,22 @@ pub enum Difference {
         /// The desired one.
         to: Option<String>,
     },
+    /// A setting of a secret differs.
+    Setting {
+        /// Which.
+        name: String,
+    },
+    /// It is deleted, and can be restored.
+    Deleted,
+    /// Fields of a secret's value. Names, and never what is in them.
+    Fields {
+        /// Which; a value that has no fields is one without a name.
+        names: BTreeSet<String>,
+        /// What about them.
+        why: String,
+    },
+    /// A secret's generated fields are due to be made anew.
+    Rotation,
 }
 
 /// What an action does to resources.
@@ -261,6 +277,19 @@ pub enum Waiting {
         #[schemars(with = "String")]
         since: Timestamp,
     },
+    /// It is too early.
+    Pause {
+        /// Until when.
+        #[schemars(with = "String")]
+        until: Timestamp,
+        /// For what.
+        why: String,
+    },
+    /// Somebody else has to make it.
+    Someone {
+        /// What.
+        what: String,
+    },
 }
 
 /// A rule that forbids a step.
@@ -301,6 +330,8 @@ pub enum Guard {
     Zone,
     /// What would be written is empty.
     Empty,
+    /// Two would write the same value.
+    TwoWriters,
 }
 
 /// A step that was refused.

@@ -1,4 +1,4 @@
-//! A secret in Secrets Manager: what is wanted of it.
+//! A secret in Secrets Manager: what is wanted of it, was seen of it, is remembered of it and done to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,7 +7,20 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Act, DeletionPolicy, Digest, HttpProbe, Key, ReadinessMemory, Region, Scope, Text};
+use super::{Address, DeletionPolicy, Digest, HttpProbe, Key, Region, Scope, Text};
+
+mod memory;
+mod seen;
+mod step;
+mod value;
+
+pub use memory::{AppliedValue, CheckedSettings, RotationMemory, SecretMemory};
+pub use seen::{
+    AWSCURRENT, AWSPENDING, AWSPREVIOUS, OWNER_TAG, ReplicaState, ReplicaStatus, SecretArn, SecretNeed, SecretState,
+    SecretsSeen, ValueFacts, VersionId,
+};
+pub use step::{Make, SecretDo, SecretExpect, SecretStep};
+pub use value::{SecretFields, VALUE_MAX};
 
 /// A secret as its manifest wants it.
 #[derive(Clone, Debug)]
@@ -20,7 +33,7 @@ pub struct SecretSpec {
     pub name: String,
     /// Its description; absent: not managed.
     pub description: Option<String>,
-    /// The KMS key that encrypts it; absent: AWS's own.
+    /// The KMS key that encrypts it; absent: AWS's own for one that we create, not managed for one that exists.
     pub kms_key: Option<Text>,
     /// Where its value comes from.
     pub source: SecretSource,
@@ -42,6 +55,14 @@ pub struct SecretSpec {
     pub depends_on: BTreeSet<Key>,
     /// Digest of all that the manifest says of it: of a sealed file, the digest of what is encrypted.
     pub digest: Digest,
+}
+
+impl SecretSpec {
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        Address { scope: self.scope.clone(), name: self.name.clone() }
+    }
 }
 
 /// Where a secret's value comes from. None of these holds a value in the clear.
@@ -100,46 +121,4 @@ pub struct RotationSpec {
     pub restart: BTreeSet<Key>,
     /// What must succeed while the new value is pending, before it becomes current.
     pub check: Option<HttpProbe>,
-}
-
-/// What is remembered of a secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SecretMemory {
-    /// Since when its checks hold or fail.
-    pub ready: ReadinessMemory,
-}
-
-/// What was seen of secrets.
-#[derive(Clone, Debug, Default)]
-pub struct SecretsSeen {}
-
-/// What must be known to decide on a secret.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SecretNeed {}
-
-/// What is done to a secret.
-#[derive(Clone, Debug)]
-pub enum SecretStep {}
-
-impl Act for SecretStep {
-    fn verb(&self) -> &'static str {
-        match *self {}
-    }
-
-    fn identity(&self) -> String {
-        match *self {}
-    }
-
-    fn mutates(&self) -> bool {
-        match *self {}
-    }
-
-    fn begins_operation(&self) -> bool {
-        match *self {}
-    }
-
-    fn is_preparation(&self) -> bool {
-        match *self {}
-    }
 }

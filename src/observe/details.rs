@@ -11,16 +11,16 @@ use jiff::Timestamp;
 use super::Observer;
 use super::listing::{Listed, add};
 use crate::model::{
-    ChangeSetName, ChangeSetState, ChangeSetSummary, ChangeSets, CheckNeed, Conclusion, Digest, Key, Need, Observation,
-    Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackId, StackName, StackNeed,
-    TemplateFacts, Unknown,
+    ChangeSetName, ChangeSetState, ChangeSetSummary, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key,
+    Need, Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackId, StackName,
+    StackNeed, TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, Stacks};
 use crate::template;
 
 /// Details that are read at the same time. The governor decides how fast; this only bounds what waits in its queue.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// How long one detail may take. What takes longer is unknown for this look, and holds up nothing else.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ const WITHIN: Duration = Duration::from_secs(30);
 const EVENT_PAGES_MAX: usize = 60;
 
 /// Pages of any other list.
-const PAGES_MAX: usize = 1_000;
+pub(super) const PAGES_MAX: usize = 1_000;
 
 enum Answer {
     Listing(Scope, Listed),
@@ -43,15 +43,16 @@ enum Answer {
 }
 
 impl Observer<'_> {
-    /// Reads what the planner needs to know, and adds it to the observation.
-    pub async fn answer(&self, observation: &mut Observation, needs: BTreeSet<Need>) {
+    /// Reads what the planner needs to know, and adds it to the observation. Values of secrets become fingerprints by
+    /// `key` and go no further.
+    pub async fn answer(&self, observation: &mut Observation, needs: BTreeSet<Need>, key: &FingerprintKey) {
         let Sorted { stacks, services, secrets, records, checks } = sorted(needs);
         let mut answers = iter(stacks).map(|need| self.ask(need)).buffered(AT_ONCE);
         while let Some((address, answer)) = answers.next().await {
             enter(observation, address.as_ref(), answer);
         }
         self.answer_services(observation, services).await;
-        self.answer_secrets(observation, secrets).await;
+        self.answer_secrets(observation, secrets, key).await;
         self.answer_records(observation, records).await;
         self.answer_checks(observation, checks).await;
     }
@@ -259,6 +260,6 @@ async fn read_importers(port: &dyn Stacks, export: &str) -> Result<Option<BTreeS
     Err(endless("ListImports"))
 }
 
-fn endless(operation: &'static str) -> PortError {
+pub(super) fn endless(operation: &'static str) -> PortError {
     PortError::new(Class::Transient, operation, "its pages have no end")
 }

@@ -2,12 +2,12 @@
 //!
 //! The planner should never make such a plan. If it does, that is a bug, and nothing is done.
 
-use super::names::owner;
+use super::names::{OWNER_TAG, owner};
 use super::standing::{Standing, row};
 use super::{Goal, Input};
 use crate::model::{
     Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo, RecordStep,
-    Seen, StackDo, StackStep, Step,
+    SecretDo, SecretExpect, SecretStep, Seen, StackDo, StackStep, Step,
 };
 
 /// Something in a plan that must never be.
@@ -29,8 +29,9 @@ pub fn lint(plan: &Plan, input: &Input<'_>) -> Vec<Fault> {
         let mut rules = of_any(key, entry, step, input);
         match &step.action {
             Do::Stack(stack) => rules.extend(of_a_stack(key, stack, input)),
+            Do::Secret(secret) => rules.extend(of_a_secret(key, secret, input)),
             Do::Record(record) => rules.extend(of_a_record(key, record, input)),
-            Do::Service(_) | Do::Secret(_) => {}
+            Do::Service(_) => {}
         }
         faults.extend(rules.into_iter().map(|rule| Fault { key: key.clone(), rule }));
     }
@@ -69,6 +70,32 @@ fn of_a_record(key: &Key, step: &RecordStep, input: &Input<'_>) -> Vec<&'static 
         (set.is_some() && !ours && !adopts, "a record that is not ours is changed (S1)"),
         (*removes && (spec.is_some() || !ours), "a record is deleted that is desired or not ours (S2)"),
         (!*removes && spec.is_none(), "a record is written that nobody asks for (S2)"),
+    ])
+}
+
+/// What must hold of a step on a secret.
+fn of_a_secret(key: &Key, step: &SecretStep, input: &Input<'_>) -> Vec<&'static str> {
+    let state = match input.observation.secrets.secret(&step.address) {
+        Seen::Present(state) => Some(state),
+        Seen::Absent | Seen::Unknown(_) => None,
+    };
+    let spec = input.environment.secrets.get(key).filter(|_| input.goal == Goal::Converge);
+    let foreign = state.is_some_and(|state| match state.tags.get(OWNER_TAG) {
+        Some(owner) => *owner != key.to_string(),
+        None => !spec.is_some_and(|spec| spec.adopt),
+    });
+    let writes = matches!(step.action, SecretDo::Put { .. } | SecretDo::Stage { .. } | SecretDo::Promote { .. });
+    let deletes = matches!(step.action, SecretDo::Delete { .. });
+    let creates = matches!(step.action, SecretDo::Create { .. });
+    let early = matches!(step.action, SecretDo::Delete { recovery_days } if !(7..=30).contains(&recovery_days));
+    broken([
+        (step.mutates() && step.expect == SecretExpect::Nothing, "a mutation has no precondition (S5)"),
+        (step.mutates() && foreign, "a secret that is not ours is changed (S1)"),
+        (creates && (state.is_some() || step.expect != SecretExpect::Absent), "a secret is made over another (S9)"),
+        (creates && spec.is_none(), "a secret is made that nobody asks for (S2)"),
+        (deletes && spec.is_some(), "a desired secret is deleted (S2)"),
+        (early, "a secret is deleted so that it cannot be restored for a week (S2)"),
+        (writes && state.is_some_and(|state| state.rotates), "a value that AWS rotates is written (S21)"),
     ])
 }
 

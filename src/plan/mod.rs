@@ -38,4 +38,5 @@ pub use names::{OWNER_TAG, RETAIN_TAG, change_set_prefix, owner};
 pub use order::{Cycle, order};
 pub use planner::{needs, plan};
 pub use root_cause::{conclude, failure, is_transient, reach};
+pub use secret::{DELETION_TAG, restarts};
 pub use standing::{ROWS, Row, Standing, row};

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::model::{ChangeSetName, Digest, Key, StackState, StackVersion};
 
-/// The tag that says whose a stack is. Its value is the object's address.
-pub const OWNER_TAG: &str = "landfast:owner";
+pub use crate::model::OWNER_TAG;
 
 /// The tag that says that a stack stays when its manifest is gone: it outlives the manifest and the store.
 pub const RETAIN_TAG: &str = "landfast:retain";

@@ -1,16 +1,344 @@
 //! What a desired secret needs.
+//!
+//! Settings are compared as they are. A value is compared by version ids first, and only where the current version is
+//! not the one that is remembered, by fingerprints of its fields: nothing is read while nothing moves. What is made by
+//! ourselves is never made again because we forgot that we made it: what the secret has, is kept.
 
-use super::planner::Planner;
-use crate::model::{Action, Address, Entry, SecretSpec, Waiting};
+mod removal;
+mod rotation;
+mod settings;
+mod value;
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::guard;
+use super::names::OWNER_TAG;
+use super::planner::{Planner, refuse};
+use crate::model::{
+    Act, Action, AppliedValue, Attempts, Difference, Digest, Do, Entry, Guard, Key, Make, Objects, Refusal, SecretDo,
+    SecretExpect, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, Seen, Step, Unknown,
+    VersionId, Waiting,
+};
+
+pub(super) use removal::decide as decide_removals;
+
+/// A listing may be so far behind (AWS: *`ListSecrets`*: "might not reflect changes from the last five minutes"); twice
+/// that, after a change of ours, only what is asked by name counts.
+const LAG: SignedDuration = SignedDuration::from_mins(10);
+
+/// One version of a value in so long: AWS keeps a hundred, and removes none that is less than a day old (AWS:
+/// *`PutSecretValue`*: "not at a sustained rate of more than once every 10 minutes").
+pub(super) const WRITE_EVERY: SignedDuration = SignedDuration::from_mins(10);
+
+/// The tag that says that a secret may be deleted when its manifest is gone, and for how many days it can then be
+/// restored. A secret without it stays.
+pub const DELETION_TAG: &str = "landfast:deletion";
 
 /// Decides on one desired secret. Its dependencies have been decided before.
-pub(super) fn decide(_planner: &Planner<'_>, spec: &SecretSpec) -> Entry {
-    let address = Address { scope: spec.scope.clone(), name: spec.name.clone() };
-    let why = "secrets are not looked at yet".to_owned();
-    Entry {
-        action: Action::Unknown,
-        waiting: vec![Waiting::Unknown { why }],
-        depends_on: spec.depends_on.clone(),
-        ..Entry::new(address)
+pub(super) fn decide(planner: &Planner<'_>, spec: &SecretSpec) -> Entry {
+    let seen = &planner.input.observation.secrets;
+    let address = spec.address();
+    let nothing = SecretMemory::default();
+    let memory = planner.input.memory.objects.secrets.get(&spec.key).map_or(&nothing, |memory| memory);
+    let deciding = Deciding { planner, spec, memory, named: seen.described.contains_key(&address) };
+    let mut entry = Entry { depends_on: spec.depends_on.clone(), ..Entry::new(address.clone()) };
+    if !seen.listings.contains_key(&address.scope) {
+        planner.need(SecretNeed::Listing(address.scope.clone()));
+        unknown(&mut entry, "its account and region have not been listed");
+        return entry;
+    }
+    match seen.secret(&address) {
+        Seen::Unknown(Unknown(why)) => unknown(&mut entry, &why),
+        // It may have been made within the last five minutes.
+        Seen::Absent if !deciding.named => deciding.ask(&mut entry),
+        Seen::Absent => deciding.absent(&mut entry),
+        Seen::Present(state) => deciding.present(&mut entry, state),
+    }
+    deciding.finish(&mut entry);
+    entry
+}
+
+/// Versions that a service has to get by a new deployment: those of secrets that are as desired, replicas included.
+#[must_use]
+pub fn restarts(objects: &Objects, service: &Key) -> BTreeSet<VersionId> {
+    objects.secrets.values().filter_map(|memory| memory.restarts.get(service)).flatten().cloned().collect()
+}
+
+struct Deciding<'a> {
+    planner: &'a Planner<'a>,
+    spec: &'a SecretSpec,
+    memory: &'a SecretMemory,
+    /// What is seen of it was asked for by name.
+    named: bool,
+}
+
+fn unknown(entry: &mut Entry, why: &str) {
+    entry.action = Action::Unknown;
+    entry.waiting.push(Waiting::Unknown { why: why.to_owned() });
+}
+
+fn refused(entry: &mut Entry, guard: Guard, reason: impl Into<String>, release: impl Into<String>) {
+    refuse(entry, Refusal { guard, reason: reason.into(), release: release.into() });
+}
+
+impl Deciding<'_> {
+    fn now(&self) -> Timestamp {
+        self.planner.input.now
+    }
+
+    fn owner(&self) -> String {
+        self.spec.key.to_string()
+    }
+
+    fn step(&self, expect: SecretExpect, action: SecretDo) -> Step {
+        let address = self.spec.address();
+        Step {
+            key: self.spec.key.clone(),
+            address: address.clone(),
+            revision: self.planner.input.desired.revision.sequence,
+            cost: (0, 0, 0),
+            depends_on: self.spec.depends_on.clone(),
+            action: Do::Secret(SecretStep { address, expect, action }),
+        }
+    }
+
+    /// The step on what is there, in this state.
+    fn act(&self, entry: &mut Entry, state: &SecretState, action: SecretDo) {
+        if entry.action == Action::None {
+            entry.action = Action::Update;
+        }
+        entry.step = Some(self.step(SecretExpect::unmoved(state, OWNER_TAG), action));
+    }
+
+    fn ask(&self, entry: &mut Entry) {
+        self.planner.need(SecretNeed::Describe(self.spec.address()));
+        unknown(entry, "it has not been asked for by name");
+    }
+
+    fn absent(&self, entry: &mut Entry) {
+        let Some(make) = self.make() else {
+            entry.waiting.push(Waiting::Someone { what: format!("the secret {}", self.spec.name) });
+            return;
+        };
+        entry.action = Action::Create;
+        entry.differences.push(Difference::Absent);
+        if let Some(other) = self.elsewhere() {
+            let reason = format!("its secret exists as {other}, and a second one would be created");
+            return refused(
+                entry,
+                Guard::Ownership,
+                reason,
+                format!("set its name and region back, or take the tag {OWNER_TAG} off {other}"),
+            );
+        }
+        let Some(settings) = self.settings() else { return self.wait_for_references(entry) };
+        entry.step = Some(self.step(
+            SecretExpect::Absent,
+            SecretDo::Create {
+                token: VersionId::made_of(&self.spec.key, "create", &(&self.spec.digest, &self.memory.arn)),
+                make,
+                description: self.spec.description.clone(),
+                kms_key: settings.kms_key,
+                tags: settings.tags,
+            },
+        ));
+    }
+
+    /// How its value is made from nothing.
+    fn make(&self) -> Option<Make> {
+        match &self.spec.source {
+            SecretSource::Generated(fields) => Some(Make::Fields(fields.clone())),
+            SecretSource::Sealed(file) => Some(Make::Unseal(file.clone().into(), value::source(file))),
+            SecretSource::External => None,
+        }
+    }
+
+    /// A secret that carries this object's tag under another name or in another region: the manifest was renamed. Its
+    /// value would be lost to whoever uses it, or made anew.
+    fn elsewhere(&self) -> Option<&crate::model::Address> {
+        let owner = self.owner();
+        let listed = &self.planner.input.observation.secrets.listed;
+        let ours = |state: &SecretState| state.tags.get(OWNER_TAG) == Some(&owner) && state.deleted.is_none();
+        let found = listed.iter().find(|(address, state)| ours(state) && !is_replica(address, state));
+        found.map(|(address, _)| address)
+    }
+
+    fn present(&self, entry: &mut Entry, state: &SecretState) {
+        entry.status = Some(status(state));
+        let address = self.spec.address();
+        if is_replica(&address, state) {
+            let home = state.primary.as_ref().map_or_else(String::new, ToString::to_string);
+            return refused(
+                entry,
+                Guard::Ownership,
+                format!("it is a replica of the secret in {home}"),
+                "name the primary's region in the manifest",
+            );
+        }
+        let external = self.spec.source == SecretSource::External;
+        match state.tags.get(OWNER_TAG) {
+            Some(owner) if *owner == self.owner() => {}
+            Some(owner) => {
+                return refused(
+                    entry,
+                    Guard::Ownership,
+                    format!("it belongs to {owner}"),
+                    "take it out of one of the two manifests",
+                );
+            }
+            None if external && !self.spec.adopt => return self.foreign(entry, state),
+            None if let Some(service) = state.owning_service.as_ref().filter(|_| !external) => {
+                return refused(
+                    entry,
+                    Guard::Ownership,
+                    format!("the AWS service {service} manages it"),
+                    "use `external: true`",
+                );
+            }
+            None if self.spec.adopt => {
+                entry.action = Action::Adopt;
+                entry.differences.push(Difference::Owner);
+            }
+            None => {
+                return refused(
+                    entry,
+                    Guard::Ownership,
+                    "a secret of this name exists and is not ours",
+                    "set `adopt: true` to take it over as it is, or choose another name",
+                );
+            }
+        }
+        if state.deleted.is_some() {
+            entry.differences.push(Difference::Deleted);
+            return self.act(entry, state, SecretDo::Restore);
+        }
+        let Some(settings) = self.settings() else { return self.wait_for_references(entry) };
+        entry.ready = state.current().is_some();
+        // In this order: whose it is, how it is protected, what is in it, where else it is.
+        let decided = self.tags(entry, state, &settings)
+            || self.configuration(entry, state, &settings)
+            || self.policy(entry, state)
+            || self.value(entry, state)
+            || self.replicas(entry, state, &settings);
+        if !decided {
+            self.rotation(entry, state);
+        }
+        entry.ready &= entry.refused.is_empty() && entry.action != Action::Unknown;
+    }
+
+    /// Somebody else's, and it is not asked to be taken over: that it is there is all.
+    fn foreign(&self, entry: &mut Entry, state: &SecretState) {
+        entry.ready = state.deleted.is_none() && state.current().is_some();
+        if !entry.ready {
+            entry.waiting.push(Waiting::Someone { what: format!("a value of the secret {}", self.spec.name) });
+        }
+    }
+
+    fn applied(&self, state: &SecretState) -> Option<&AppliedValue> {
+        self.memory.applied.as_ref().filter(|applied| Some(&applied.version) == state.current())
+    }
+
+    /// What holds for every step, whichever it is.
+    fn finish(&self, entry: &mut Entry) {
+        let touched = self.memory.touched.is_some_and(|at| self.now().duration_since(at) < LAG);
+        let mutates = entry.step.as_ref().is_some_and(|step| step.action.mutates());
+        if !self.named && (mutates || touched) {
+            entry.step = None;
+            self.planner.need(SecretNeed::Describe(self.spec.address()));
+            if mutates {
+                entry.waiting.push(Waiting::Unknown { why: "it has not been asked for by name".to_owned() });
+            }
+        }
+        if entry.action == Action::None {
+            return;
+        }
+        if mutates && entry.step.is_some() {
+            self.wait_for_dependencies(entry);
+            self.hold_back(entry);
+        }
+        guard::mode(self.planner.input, &self.spec.key, &self.spec.digest, entry);
+        self.never_backwards(entry);
+    }
+
+    fn wait_for_dependencies(&self, entry: &mut Entry) {
+        let ready = |key: &&Key| self.planner.entries.get(*key).is_none_or(|entry| entry.ready);
+        let unready: BTreeSet<String> =
+            self.spec.depends_on.iter().filter(|key| !ready(key)).map(ToString::to_string).collect();
+        if !unready.is_empty() {
+            entry.step = None;
+            entry.waiting.push(Waiting::Dependency { objects: unready });
+        }
+    }
+
+    fn wait_for_references(&self, entry: &mut Entry) {
+        if entry.action == Action::None {
+            entry.action = Action::MayUpdate;
+        }
+        let objects = self.spec.depends_on.iter().map(ToString::to_string).collect();
+        entry.waiting.push(Waiting::Dependency { objects });
+    }
+
+    /// What was refused is tried again later if that can help, and otherwise when it is another step (invariant L7).
+    fn hold_back(&self, entry: &mut Entry) {
+        let Some(step) = &entry.step else { return };
+        let inputs = Digest::of(&step.action.identity());
+        let Some(attempts) = self.memory.attempts.as_ref().filter(|attempts| attempts.inputs == inputs) else { return };
+        let Attempts { failure, count, last, .. } = attempts;
+        if !failure.transient {
+            let reason = format!("failed before: {}", failure.reason);
+            return refused(
+                entry,
+                Guard::Stalled,
+                reason,
+                "fix the cause and commit: it is tried again when its inputs change",
+            );
+        }
+        let seconds = 30_i64.saturating_mul(4_i64.saturating_pow(count.saturating_sub(1))).min(3_600);
+        let until = last.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
+        if self.now() < until {
+            entry.step = None;
+            entry.waiting.push(Waiting::Backoff { until, attempt: *count, failure: failure.clone() });
+        }
+    }
+
+    /// Never an older revision over a newer one (invariant S8).
+    fn never_backwards(&self, entry: &mut Entry) {
+        let planned = self.planner.input.desired.revision.sequence;
+        let newer = self.memory.revision.filter(|applied| *applied > planned);
+        if let Some(applied) = newer
+            && entry.step.as_ref().is_some_and(|step| step.action.mutates())
+        {
+            let reason = format!("revision {applied} has been applied, and this plan is for revision {planned}");
+            refused(
+                entry,
+                Guard::Revision,
+                reason,
+                "load the newest revision; to go back, commit the older state again",
+            );
+        }
     }
 }
+
+/// It is a copy of a primary elsewhere.
+fn is_replica(address: &crate::model::Address, state: &SecretState) -> bool {
+    state.primary.as_ref().is_some_and(|primary| *primary != address.scope.region)
+}
+
+/// One word for people: Secrets Manager has no status.
+fn status(state: &SecretState) -> String {
+    let word = if state.deleted.is_some() {
+        "DELETED"
+    } else if state.pending().is_some() {
+        "PENDING"
+    } else if state.current().is_some() {
+        "CURRENT"
+    } else {
+        "EMPTY"
+    };
+    word.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ mod governor;
 mod health;
 mod probes;
 mod records;
+mod seal;
 mod secrets;
 mod stacks;
 
@@ -23,5 +24,6 @@ pub use governor::{Governor, Priority, Usage};
 pub use health::Health;
 pub use probes::{BODY_MAX, HttpAnswer, NoHttpAnswer, NoProbes, Probes};
 pub use records::{RecordPage, Records, RecordsFrom};
-pub use secrets::Secrets;
+pub use seal::{Identities, SealError, Unseal, seal};
+pub use secrets::{CreateSecret, PutSecretValue, SecretVersion, Secrets, UpdateSecret};
 pub use stacks::{Cloud, CreateChangeSet, CreateStack, Page, PageToken, Stacks, TemplateSource};

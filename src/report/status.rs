@@ -300,6 +300,8 @@ fn waiting_reason(waiting: &Waiting) -> &'static str {
         Waiting::Readiness { overdue: false, .. } => "WaitingForReadiness",
         Waiting::Readiness { overdue: true, .. } => "NotReady",
         Waiting::Propagation { .. } => "Propagating",
+        Waiting::Pause { .. } => "TooEarly",
+        Waiting::Someone { .. } => "WaitingForSomeone",
     }
 }
 

@@ -118,6 +118,16 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::Value { name, from, to } => {
             format!("{}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
         }
+        Difference::Setting { name } => format!("the {} differs", clean(name)),
+        Difference::Deleted => "it is deleted, and can be restored".to_owned(),
+        Difference::Fields { names, why } => {
+            let names: Vec<String> = names.iter().filter(|name| !name.is_empty()).map(|name| clean(name)).collect();
+            if names.is_empty() {
+                return format!("the value: {}", clean(why));
+            }
+            format!("{} {}: {}", if names.len() == 1 { "field" } else { "fields" }, names.join(", "), clean(why))
+        }
+        Difference::Rotation => "its generated fields are to be made anew".to_owned(),
     }
 }
 
@@ -162,6 +172,8 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
             let change = change.as_ref().map(|change| format!(" {}", clean(change))).unwrap_or_default();
             format!("its change{change} to reach all servers (sent at {})", time(*since))
         }
+        Waiting::Pause { until, why } => format!("{}: {}", time(*until), clean(why)),
+        Waiting::Someone { what } => format!("somebody else: {}", clean(what)),
     }
 }
 
@@ -190,6 +202,7 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::TemplateSize => "template size",
         Guard::Zone => "hosted zone",
         Guard::Empty => "empty record set",
+        Guard::TwoWriters => "two writers",
     }
 }
 
@@ -213,6 +226,7 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::TemplateSize => "TemplateTooLarge",
         Guard::Zone => "WrongZone",
         Guard::Empty => "EmptyRecordSet",
+        Guard::TwoWriters => "TwoWriters",
     }
 }
 

@@ -45,7 +45,10 @@ impl Console {
         &self.scope
     }
 
-    fn with<T>(&self, what: impl FnOnce(&mut World, usize, String) -> Result<T, PortError>) -> Result<T, PortError> {
+    pub(super) fn with<T>(
+        &self,
+        what: impl FnOnce(&mut World, usize, String) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
         let mut world = self.cloud.lock();
         let region = world.region(&self.scope);
         let token = format!("Console-{}", super::resource::uuid(&[&world.serial().to_string()]));

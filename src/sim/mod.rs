@@ -33,6 +33,7 @@ mod secrets;
 mod stack;
 mod task;
 mod validate;
+mod vault;
 mod web;
 mod world;
 
@@ -46,5 +47,6 @@ pub use console::{Console, ImportOutcome};
 pub use fault::{Fault, FaultPlan, ResourceFailure, ResourceFault, Window};
 pub use inventory::{Inventory, StackRecord, View};
 pub use resource::ResourceOperation;
+pub use secrets::SecretTruth;
 pub use stack::Counts;
 pub use web::Site;

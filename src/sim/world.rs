@@ -61,6 +61,9 @@ pub(super) struct Data {
     /// Route 53.
     #[serde(default)]
     pub(super) dns: Dns,
+    /// Secrets Manager.
+    #[serde(default)]
+    pub(super) secrets: Vec<super::vault::Secret>,
 }
 
 /// One account in one region.
@@ -107,6 +110,7 @@ impl World {
             stored: BTreeMap::new(),
             sites: BTreeMap::new(),
             dns: Dns::default(),
+            secrets: Vec::new(),
         };
         let audit = Audit::new(config.audit);
         Self {

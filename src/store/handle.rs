@@ -10,7 +10,7 @@ use super::rows::{Order, Rows, Table, Write, decode, number};
 use super::state::{self, State, decode_number};
 use super::{Disk, Record, StoreError};
 use crate::context::Context;
-use crate::model::{Consent, Digest, EnvName, Key, Memory, Remembered, Revision, Spent};
+use crate::model::{Consent, Digest, EnvName, FingerprintKey, Key, Memory, Remembered, Revision, Spent};
 
 /// The journal keeps this many of the newest records…
 const RECORDS_KEPT: u64 = 10_000;
@@ -114,6 +114,12 @@ impl Store {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.state().epoch
+    }
+
+    /// The key of all fingerprints.
+    #[must_use]
+    pub fn fingerprint_key(&self) -> FingerprintKey {
+        self.state().fingerprint_key.clone()
     }
 
     /// The revision that was loaded last.

@@ -71,3 +71,26 @@ pub(super) const PUT_OBJECT: Api = Api { operation: "PutObject", rate: 10.0, cei
 // so one queue, for all of them.
 pub(super) const ROUTE53: Api = read("Route53", 5.0, 5.0);
 pub(super) const ROUTE53_CHANGE: Api = Api { operation: "Route53", rate: 5.0, ceiling: 5.0, deadline: CHANGE };
+// AWS publishes these (AWS: *Secrets Manager quotas*): `DescribeSecret` and `GetSecretValue` together 10,000 per second,
+// `ListSecrets` 100, the others 50 together or each. They are shared with every consumer in the account, so that we
+// begin far below.
+pub(super) const LIST_SECRETS: Api = read("ListSecrets", 10.0, 50.0);
+pub(super) const DESCRIBE_SECRET: Api = read("DescribeSecret", 40.0, 500.0);
+pub(super) const GET_SECRET_VALUE: Api = read("GetSecretValue", 20.0, 200.0);
+pub(super) const GET_SECRET_POLICY: Api = read("GetResourcePolicy", 10.0, 25.0);
+
+const fn secret(operation: &'static str) -> Api {
+    Api { operation, rate: 5.0, ceiling: 25.0, deadline: CHANGE }
+}
+
+pub(super) const CREATE_SECRET: Api = secret("CreateSecret");
+pub(super) const PUT_SECRET_VALUE: Api = secret("PutSecretValue");
+pub(super) const UPDATE_SECRET: Api = secret("UpdateSecret");
+pub(super) const MOVE_SECRET_LABEL: Api = secret("UpdateSecretVersionStage");
+pub(super) const TAG_SECRET: Api = secret("TagResource");
+pub(super) const UNTAG_SECRET: Api = secret("UntagResource");
+pub(super) const PUT_SECRET_POLICY: Api = secret("PutResourcePolicy");
+pub(super) const REPLICATE_SECRET: Api = secret("ReplicateSecretToRegions");
+pub(super) const REMOVE_SECRET_REPLICAS: Api = secret("RemoveRegionsFromReplication");
+pub(super) const DELETE_SECRET: Api = secret("DeleteSecret");
+pub(super) const RESTORE_SECRET: Api = secret("RestoreSecret");

@@ -1,0 +1,124 @@
+//! What each step on a secret changes in memory: before the call, and after it. Version ids, names of fields and
+//! fingerprints; no value is in reach here.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Answer, Made};
+use crate::model::{
+    Act, AppliedValue, Attempts, Digest, Failure, Key, RotationMemory, SecretDo, SecretMemory, SecretStep, Step,
+    VersionId,
+};
+use crate::ports::{Class, PortError};
+
+/// The idempotency token that is about to be sent.
+pub(super) fn token(step: &SecretStep) -> Option<String> {
+    match &step.action {
+        SecretDo::Create { token, .. } | SecretDo::Put { token, .. } | SecretDo::Stage { token, .. } => {
+            Some(token.to_string())
+        }
+        SecretDo::Promote { to, .. } => Some(to.to_string()),
+        _ => None,
+    }
+}
+
+/// Written before the call.
+pub(super) fn before(memory: &mut SecretMemory, step: &Step, secret: &SecretStep, now: Timestamp) {
+    memory.touched = Some(now);
+    memory.depends_on.clone_from(&step.depends_on);
+    match &secret.action {
+        SecretDo::Stage { token, due, attempt, .. } => begin(memory, token, *due, *attempt),
+        SecretDo::Promote { to, due, attempt, .. } => begin(memory, to, *due, *attempt),
+        SecretDo::Tag { tags } => memory.tags.extend(tags.keys().cloned()),
+        SecretDo::Create { tags, .. } => memory.tags = tags.keys().cloned().collect(),
+        _ => {}
+    }
+}
+
+fn begin(memory: &mut SecretMemory, version: &VersionId, due: Timestamp, attempt: u8) {
+    let promoted = memory.rotation.as_ref().is_some_and(|known| known.version == *version && known.promoted);
+    memory.rotation = Some(RotationMemory { due, attempt, version: version.clone(), promoted });
+}
+
+/// Written after the call.
+pub(super) fn done(memory: &mut SecretMemory, step: &Step, secret: &SecretStep, answer: &Answer, now: Timestamp) {
+    memory.touched = Some(now);
+    memory.attempts = None;
+    memory.revision = Some(memory.revision.unwrap_or(0).max(step.revision));
+    if let Some(arn) = &answer.arn {
+        memory.arn = Some(arn.clone());
+    }
+    if let Some(Made { version, source, fields, is_new }) = &answer.made {
+        let made = if *is_new { Some(now) } else { memory.applied.as_ref().and_then(|applied| applied.made) };
+        let (version, source, fields) = (version.clone(), source.clone(), fields.clone());
+        memory.applied = Some(AppliedValue { version, source, fields, made });
+    }
+    match &secret.action {
+        SecretDo::Put { .. } if answer.made.as_ref().is_some_and(|made| made.is_new) => memory.written = Some(now),
+        SecretDo::Stage { .. } => memory.written = Some(now),
+        SecretDo::Promote { to, restart, .. } => became_current(memory, to, restart),
+        SecretDo::Untag { keys } => memory.tags.retain(|tag| !keys.contains(tag)),
+        SecretDo::Delete { .. } => {
+            let arn = memory.arn.take();
+            *memory = SecretMemory { arn, touched: Some(now), ..SecretMemory::default() };
+        }
+        _ => {}
+    }
+}
+
+/// A version of a rotation is current: it is over, and whoever uses the secret has to be told.
+fn became_current(memory: &mut SecretMemory, version: &VersionId, restart: &BTreeSet<Key>) {
+    if let Some(rotation) = memory.rotation.as_mut().filter(|rotation| rotation.version == *version) {
+        rotation.promoted = true;
+        if memory.rotation_asked.is_some_and(|asked| asked.as_second() <= rotation.due.as_second()) {
+            memory.rotation_asked = None;
+        }
+    }
+    for service in restart {
+        memory.restarts.entry(service.clone()).or_default().insert(version.clone());
+    }
+}
+
+/// Written after AWS has refused the call, or its answer was lost.
+pub(super) fn refused(memory: &mut SecretMemory, step: &Step, error: &PortError, now: Timestamp) {
+    if matches!(error.class, Class::Transient | Class::Conflict) {
+        // It may have made a version.
+        if matches!(step.action.verb(), "put-value" | "stage") {
+            memory.written = Some(now);
+        }
+        return;
+    }
+    if !matches!(error.class, Class::Invalid | Class::Denied | Class::Limit) {
+        return;
+    }
+    let inputs = Digest::of(&step.action.identity());
+    let earlier = memory.attempts.as_ref().filter(|attempts| attempts.inputs == inputs);
+    let count = earlier.map_or(0, |attempts| attempts.count).saturating_add(1);
+    let failure = Failure {
+        resource: step.address.name.clone(),
+        kind: "AWS::SecretsManager::Secret".to_owned(),
+        reason: error.to_string(),
+        // Permissions, identities and quotas may come without a change of the manifest.
+        transient: error.class != Class::Invalid,
+    };
+    memory.attempts = Some(Attempts { inputs, count, last: now, failure });
+}
+
+/// Written by steps that change only what is remembered.
+pub(super) fn remember(memory: &mut SecretMemory, secret: &SecretStep, now: Timestamp) {
+    match &secret.action {
+        SecretDo::Settle { arn, version, source, fields, made, restart } => {
+            // What an earlier incarnation of the name was is nothing to this one.
+            if memory.arn.as_ref().is_some_and(|known| known != arn) {
+                *memory = SecretMemory { rotation_asked: memory.rotation_asked, ..SecretMemory::default() };
+            }
+            memory.arn = Some(arn.clone());
+            let (version, source) = (version.clone(), source.clone());
+            became_current(memory, &version, restart);
+            memory.applied = Some(AppliedValue { version, source, fields: fields.clone(), made: *made });
+        }
+        SecretDo::Forget => *memory = SecretMemory { touched: Some(now), ..SecretMemory::default() },
+        _ => {}
+    }
+}

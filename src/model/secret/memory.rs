@@ -1,0 +1,81 @@
+//! What is remembered of a secret: version ids, names of fields and fingerprints, and never a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::seen::{ReplicaState, SecretArn, VersionId};
+use crate::model::{Attempts, Digest, Fingerprint, Key, ReadinessMemory, Region};
+
+/// What is remembered of a secret. Losing it costs a read of the value, and nothing is made again because of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SecretMemory {
+    /// The secret.
+    pub arn: Option<SecretArn>,
+    /// The current value, as far as it is known.
+    pub applied: Option<AppliedValue>,
+    /// When we last made a version, or began to.
+    pub written: Option<Timestamp>,
+    /// When we last changed anything: a listing may be five minutes behind.
+    pub touched: Option<Timestamp>,
+    /// Keys of the tags that we have set.
+    pub tags: BTreeSet<String>,
+    /// What a listing does not say, as it was read last.
+    pub checked: Option<CheckedSettings>,
+    /// The rotation that was begun last.
+    pub rotation: Option<RotationMemory>,
+    /// Since when its checks hold or fail.
+    pub ready: ReadinessMemory,
+    /// A person has asked for a rotation, then.
+    pub rotation_asked: Option<Timestamp>,
+    /// Services that have to be deployed again to get a new value, each with the versions it does not have yet. A set
+    /// of ids and no time: two rotations within a second are two versions.
+    pub restarts: BTreeMap<Key, BTreeSet<VersionId>>,
+    /// Failures of the same step.
+    pub attempts: Option<Attempts>,
+    /// What it depends on: deletions go in the reverse order.
+    pub depends_on: BTreeSet<Key>,
+    /// The sequence of the newest revision that was applied (invariant S8).
+    pub revision: Option<u64>,
+}
+
+/// The value of the current version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedValue {
+    /// The version.
+    pub version: VersionId,
+    /// Digest of the ciphertext it was decrypted from; none for a value that was not sealed.
+    pub source: Option<Digest>,
+    /// Fingerprints by field.
+    pub fields: BTreeMap<String, Fingerprint>,
+    /// When the version was made.
+    pub made: Option<Timestamp>,
+}
+
+/// Settings that only their own requests tell, as of a version of the secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedSettings {
+    /// When anything about the secret had last been changed.
+    pub changed: Option<Timestamp>,
+    /// When they were read.
+    pub at: Timestamp,
+    /// Digest of the resource policy (`None` inside: there is none); `None`: was not read.
+    pub policy: Option<Option<Digest>>,
+    /// The replicas; `None`: were not read.
+    pub replicas: Option<BTreeMap<Region, ReplicaState>>,
+}
+
+/// A rotation of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationMemory {
+    /// When it was due.
+    pub due: Timestamp,
+    /// How often its version had to be made under another id.
+    pub attempt: u8,
+    /// The version it makes.
+    pub version: VersionId,
+    /// It was made current by us. If it is not any more, somebody has gone back, and that is not undone.
+    pub promoted: bool,
+}
