@@ -105,7 +105,10 @@ impl World {
         let cloud = SimCloud::new(cx.clone(), SimConfig { page_size: 2, ..SimConfig::default() });
         let zone = cloud.console(&scope()).create_zone("example.com", false).unwrap();
         let other = cloud.console(&scope()).create_zone("example.org", false).unwrap();
-        cloud.console(&scope()).change_records(&other, &[change(RecordVerb::Create, cname("a.example.org", "b"))]).unwrap();
+        cloud
+            .console(&scope())
+            .change_records(&other, &[change(RecordVerb::Create, cname("a.example.org", "b"))])
+            .unwrap();
         Self { clock, cx, cloud, disk: Disk::new(), zone, polls: 0.into() }
     }
 
@@ -119,7 +122,8 @@ impl World {
         let controller = Controller::new(self.cx.clone(), Arc::new(self.cloud.clone()), store, Arc::new(|_, _| {}));
         let controller = controller.resyncing_every(RESYNC);
         controller.board.publish(desired(sequence, wants), &BTreeSet::new());
-        let tending = async { tend_all(&controller, Until::Stopped).await.map(drop).map_err(|error| error.to_string()) };
+        let tending =
+            async { tend_all(&controller, Until::Stopped).await.map(drop).map_err(|error| error.to_string()) };
         let mut tending: futures_util::future::BoxFuture<'_, Result<(), String>> = Box::pin(tending);
         let over = async {
             let counted = Counted { future: &mut tending, polls: &self.polls, dies_at };
