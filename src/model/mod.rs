@@ -7,6 +7,9 @@ mod aws;
 mod desired;
 mod digest;
 mod dns;
+mod ecs;
+mod health;
+mod image;
 mod key;
 mod memory;
 mod observation;
@@ -21,6 +24,7 @@ mod service;
 mod snapshot;
 mod stack;
 mod step;
+mod task;
 mod template;
 mod text;
 
@@ -33,6 +37,14 @@ pub use dns::{
     ChangeId, DnsName, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
     RecordOperation, RecordPlace, RecordSet, RecordStep, RecordVerb, RecordsOf, RecordsSeen, SetRouting, ZoneId,
 };
+pub use ecs::{
+    AlarmsState, CircuitBreakerState, ClusterArn, ContainerImage, DeploymentConfiguration, DeploymentController,
+    DeploymentState, DeploymentStatus, DeploymentStrategy, MonitorStatus, RollbackState, RolloutState, ServiceArn,
+    ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentStatus, ServiceDeploymentSummary, ServiceEvent,
+    ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment,
+};
+pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
+pub use image::{ImageId, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
 pub use memory::{
     Attempts, Conclusion, Failure, Memory, Objects, Operation, OperationKind, Remembered, Settled, Spent, StackMemory,
@@ -63,5 +75,9 @@ pub use stack::{
     ResourceChange, StackEvent, StackId, StackState, StackStatus, StackVersion,
 };
 pub use step::{Act, Do, Expect, Inputs, StackDo, StackOptions, StackStep, Step, Value};
+pub use task::{
+    ContainerDefinition, ContainerState, LogConfiguration, LogLine, LogStream, RuntimePlatform, TaskArn,
+    TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskHealth, TaskState, TaskStatus,
+};
 pub use template::{Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
 pub use text::{OutputRef, Part, Text};

@@ -8,14 +8,20 @@ use futures_util::stream::iter;
 use regex::bytes::Regex;
 
 use super::Observer;
-use crate::model::{CheckAnswer, CheckNeed, CheckOutcome, HttpRequest, Observation, Unknown};
-use crate::ports::{HttpAnswer, NoHttpAnswer};
+use crate::model::{
+    AlarmSeen, AlarmState, CheckAnswer, CheckNeed, CheckOutcome, HttpRequest, Observation, RolloutState, Scope, Seen,
+    ServiceState, ServiceStatus, TargetHealth, TargetState, Unknown,
+};
+use crate::ports::{Class, HttpAnswer, NoHttpAnswer, PortError, Priority};
 
 /// Checks that are asked at the same time: enough for an environment, few enough for anybody's server.
 const AT_ONCE: usize = 8;
 
 /// What a request may take beyond its own timeout until it is given up: it has to be begun and ended.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Pages on which an alarm is looked for by its name.
+const PAGES_MAX: usize = 10;
 
 /// A check that has held so recently is not asked again while operations are followed, every few seconds.
 const FRESH: Duration = Duration::from_secs(30);
@@ -43,11 +49,42 @@ impl Observer<'_> {
     async fn check(&self, need: CheckNeed) -> (CheckNeed, CheckOutcome) {
         let outcome = match &need {
             CheckNeed::Http(request) => self.http(request).await,
-            CheckNeed::ServiceSteady { .. } | CheckNeed::Targets { .. } | CheckNeed::Alarm { .. } => {
-                CheckOutcome::Unknown(Unknown::because("checks of this kind cannot be made yet"))
-            }
+            CheckNeed::ServiceSteady { scope, cluster, service } => self.is_steady(scope, cluster, service).await,
+            CheckNeed::Targets { scope, group, healthy } => self.targets(scope, group, *healthy).await,
+            CheckNeed::Alarm { scope, name } => self.alarm(scope, name).await,
         };
         (need, outcome)
+    }
+
+    async fn is_steady(&self, scope: &Scope, cluster: &str, service: &str) -> CheckOutcome {
+        let port = self.governor.containers(scope, self.role(scope), Priority::Status);
+        let names = [service.to_owned()];
+        let read = async { found(port.services(cluster, &names).await.map(|all| all.into_iter().next().flatten())) };
+        let seen = self.within(read).await;
+        told(seen, "there is no such service", |state| steady(&state))
+    }
+
+    async fn targets(&self, scope: &Scope, group: &str, healthy: u32) -> CheckOutcome {
+        let port = self.governor.health(scope, self.role(scope), Priority::Status);
+        let seen = self.within(async { found(port.targets(group).await.map(Some)) }).await;
+        told(seen, "there is no such target group", |targets| serving(&targets, healthy))
+    }
+
+    async fn alarm(&self, scope: &Scope, name: &str) -> CheckOutcome {
+        let port = self.governor.health(scope, self.role(scope), Priority::Status);
+        let read = async {
+            let mut next = None;
+            for _ in 0..PAGES_MAX {
+                let page = port.alarms(&[name.to_owned()], next).await?;
+                let found = page.items.into_iter().find(|alarm| alarm.name == name);
+                next = page.next;
+                if found.is_some() || next.is_none() {
+                    return Ok(found);
+                }
+            }
+            Err(PortError::new(Class::Transient, "DescribeAlarms", "its pages have no end"))
+        };
+        told(self.within(read).await, "there is no such alarm", |alarm| quiet(&alarm))
     }
 
     async fn http(&self, request: &HttpRequest) -> CheckOutcome {
@@ -57,6 +94,62 @@ impl Observer<'_> {
             None => CheckOutcome::Fails(format!("no answer within {}", humantime::format_duration(request.timeout))),
         }
     }
+}
+
+/// What belongs to something that does not exist does not exist.
+fn found<T>(answer: Result<Option<T>, PortError>) -> Result<Option<T>, PortError> {
+    match answer {
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        answer => answer,
+    }
+}
+
+/// What was read, judged. What does not exist is not as it should be.
+fn told<T>(seen: Seen<T>, missing: &str, judge: impl FnOnce(T) -> Result<(), String>) -> CheckOutcome {
+    match seen {
+        Seen::Present(value) => judge(value).map_or_else(CheckOutcome::Fails, |()| CheckOutcome::Holds),
+        Seen::Absent => CheckOutcome::Fails(missing.to_owned()),
+        Seen::Unknown(why) => CheckOutcome::Unknown(why),
+    }
+}
+
+/// One deployment, completed, with as many tasks as are wanted (AWS: *waiter `ServicesStable`*, which does not look at
+/// the rollout).
+fn steady(service: &ServiceState) -> Result<(), String> {
+    if service.status != ServiceStatus::Active {
+        return Err(format!("it is {}", service.status));
+    }
+    if service.running != service.desired {
+        return Err(format!("{} of {} tasks run", service.running, service.desired));
+    }
+    if service.deployments.len() > 1 {
+        return Err(format!("{} deployments are under way", service.deployments.len()));
+    }
+    match service.primary().and_then(|primary| primary.rollout) {
+        Some(RolloutState::Completed) | None => Ok(()),
+        Some(rollout) => Err(format!("its deployment is {rollout}")),
+    }
+}
+
+/// Enough targets are healthy, and none fails its checks.
+fn serving(targets: &[TargetHealth], healthy: u32) -> Result<(), String> {
+    let number = |state| targets.iter().filter(|target| target.state == state).count();
+    let well = number(TargetState::Healthy);
+    if well < healthy as usize {
+        return Err(format!("{well} of {} targets are healthy, and {healthy} have to be", targets.len()));
+    }
+    match number(TargetState::Unhealthy) {
+        0 => Ok(()),
+        failing => Err(format!("{failing} of {} targets fail their health checks", targets.len())),
+    }
+}
+
+/// An alarm that has nothing to say does not say that something is wrong.
+fn quiet(alarm: &AlarmSeen) -> Result<(), String> {
+    if alarm.state != AlarmState::Alarm {
+        return Ok(());
+    }
+    Err(alarm.reason.as_ref().map_or_else(|| "it is in ALARM".to_owned(), |reason| format!("it is in ALARM: {reason}")))
 }
 
 /// Whether the answer is the one that is expected. What is in the body is not repeated: it may be anything.
@@ -104,16 +197,34 @@ mod tests {
         let fails = |why: &str| CheckOutcome::Fails(why.to_owned());
         assert_eq!(judge(None, answered(503, "canary")), fails("answered 503, expected 200"));
         assert_eq!(judge(Some("UP"), answered(200, "canary")), fails("answered 200, and /UP/ is not in its body"));
-        assert_eq!(
-            judge(None, Err(NoHttpAnswer::Server("connection refused".to_owned()))),
-            fails("connection refused")
-        );
+        let refused = Err(NoHttpAnswer::Server("connection refused".to_owned()));
+        assert_eq!(super::judge(&request(None), refused), fails("connection refused"));
+    }
+
+    #[test]
+    fn targets_are_enough_of_them_and_none_that_fails() {
+        let target = |state| TargetHealth { id: "a".to_owned(), port: None, state, reason: None, description: None };
+        let (well, ill, new) = (TargetState::Healthy, TargetState::Unhealthy, TargetState::Initial);
+        let judge = |states: &[TargetState], healthy| {
+            serving(&states.iter().map(|state| target(*state)).collect::<Vec<_>>(), healthy)
+        };
+        assert_eq!(judge(&[well, well, new], 2), Ok(()));
+        assert_eq!(judge(&[well, new], 2), Err("1 of 2 targets are healthy, and 2 have to be".to_owned()));
+        assert_eq!(judge(&[well, well, ill], 2), Err("1 of 3 targets fail their health checks".to_owned()));
+        assert_eq!(judge(&[], 1), Err("0 of 0 targets are healthy, and 1 have to be".to_owned()));
+    }
+
+    #[test]
+    fn an_alarm_without_data_is_no_alarm() {
+        let alarm = |state| AlarmSeen { name: "a".to_owned(), state, reason: None, since: None };
+        assert_eq!(quiet(&alarm(AlarmState::InsufficientData)), Ok(()));
+        assert_eq!(quiet(&alarm(AlarmState::Alarm)), Err("it is in ALARM".to_owned()));
     }
 
     #[test]
     fn what_could_not_be_asked_has_not_failed() {
-        let outcome = judge(&request(None), Err(NoHttpAnswer::Here("no network".to_owned())));
+        let outcome = super::judge(&request(None), Err(NoHttpAnswer::Here("no network".to_owned())));
         assert!(matches!(outcome, CheckOutcome::Unknown(_)));
-        assert!(matches!(judge(&request(Some("(")), Ok(answered(200, ""))), CheckOutcome::Unknown(_)));
+        assert!(matches!(super::judge(&request(Some("(")), Ok(answered(200, ""))), CheckOutcome::Unknown(_)));
     }
 }

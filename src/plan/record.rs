@@ -8,6 +8,8 @@ mod compare;
 mod leaving;
 mod names;
 mod seen;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::leaving::leaving;
 

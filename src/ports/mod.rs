@@ -17,7 +17,7 @@ mod secrets;
 mod stacks;
 
 pub use account::Account;
-pub use containers::Containers;
+pub use containers::{Containers, CopyTaskDefinition, TasksWanted, UpdateService};
 pub use error::{Class, PortError};
 pub use gate::{Closed, Fence, Gate};
 pub use governor::{Governor, Priority, Usage};

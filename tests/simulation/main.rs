@@ -19,6 +19,7 @@ mod monitor;
 mod oracle;
 mod planner;
 mod planted;
+mod readiness;
 mod records;
 mod rig;
 mod run;

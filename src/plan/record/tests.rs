@@ -1,0 +1,276 @@
+//! The decision on every state of a small universe: one record, what is there, whose it is, what is remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::names::{marker, marker_of};
+use crate::model::{
+    Act, Action, Budget, DeletionPolicy, Desired, Digest, DnsName, Do, Entry, Environment, FingerprintKey, HostedZone,
+    Key, Memory, Mode, Objects, Observation, Policy, Prune, RecordContent, RecordDo, RecordMemory, RecordOperation,
+    RecordPlace, RecordSet, RecordSpec, RecordType, RecordValue, RecordVerb, RecordsOf, Replace, Revision, Routing,
+    Scope, Seen, SetRouting, Text, Unknown,
+};
+use crate::plan::{Goal, Input, lint, plan};
+
+fn scope() -> Scope {
+    Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() }
+}
+
+fn key() -> Key {
+    "dev/dnsrecord/api".parse().unwrap()
+}
+
+fn place() -> RecordPlace {
+    let of = RecordsOf { name: DnsName::new("api.example.com"), kind: "CNAME".to_owned() };
+    RecordPlace { scope: scope(), zone: "Z1".parse().unwrap(), of, set: None }
+}
+
+fn set(target: &str) -> RecordSet {
+    RecordSet {
+        of: place().of,
+        set: None,
+        content: RecordContent::Values { values: vec![target.to_owned()], ttl: 60 },
+        routing: SetRouting::Simple,
+        health_check: None,
+    }
+}
+
+fn spec(adopt: bool) -> RecordSpec {
+    RecordSpec {
+        key: key(),
+        scope: scope(),
+        zone: Text::literal("example.com"),
+        name: Text::literal("api.example.com"),
+        kind: RecordType::Cname,
+        value: RecordValue::Values { values: vec![Text::literal("right.example.net")], ttl: 60 },
+        routing: Routing::Simple,
+        health_check: None,
+        deletion_policy: DeletionPolicy::Delete,
+        adopt,
+        depends_on: BTreeSet::new(),
+        digest: Digest::of("spec"),
+    }
+}
+
+fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
+    let policy = Policy {
+        mode,
+        prune: Prune::Always,
+        replace: Replace::Deny,
+        budget: Budget { stacks: 9, replacements: 0, deletions: 9, per: std::time::Duration::from_hours(1) },
+        stack_name: ".*".to_owned(),
+        required_tags: BTreeSet::new(),
+        stateful_types: BTreeSet::new(),
+        backup_max_age: std::time::Duration::from_hours(1),
+    };
+    // Another record, so that the environment describes something.
+    let mut other = spec(false);
+    other.key = "dev/dnsrecord/other".parse().unwrap();
+    other.name = Text::literal("other.example.com");
+    let records = record.into_iter().chain([other]).map(|spec| (spec.key.clone(), Arc::new(spec))).collect();
+    Environment {
+        name: "dev".parse().unwrap(),
+        system: "shop".to_owned(),
+        scope: scope(),
+        role: None,
+        tags: BTreeMap::new(),
+        policy,
+        template_bucket: None,
+        stacks: BTreeMap::new(),
+        services: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        records,
+        ready: BTreeMap::new(),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum There {
+    Absent,
+    Same,
+    Different,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Nobody,
+    Ours,
+    Other,
+    Garbage,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remembered {
+    Nothing,
+    Deployed,
+    LostAnswer,
+}
+
+fn observation(there: There, whose: Whose) -> Observation {
+    let mut seen = Observation::begun(Timestamp::UNIX_EPOCH);
+    seen.listings.insert(scope(), Ok(()));
+    let zone = HostedZone { id: place().zone, name: DnsName::new("example.com"), private: false, records: 5 };
+    seen.records.zones.insert((scope(), "example.com".to_owned()), Seen::Present(vec![zone]));
+    let unknown = || Seen::Unknown(Unknown::because("no answer"));
+    let sets = match there {
+        There::Absent => Seen::Absent,
+        There::Same => Seen::Present(vec![set("Right.example.net.")]),
+        There::Different => Seen::Present(vec![set("wrong.example.net")]),
+        There::Unknown => unknown(),
+    };
+    let of = marker_of(&place());
+    let garbage = RecordContent::Values { values: vec!["\"v=spf1 -all\"".to_owned()], ttl: 1 };
+    let markers = match whose {
+        Whose::Nobody => Seen::Absent,
+        Whose::Ours => Seen::Present(vec![marker(&of, &key())]),
+        Whose::Other => Seen::Present(vec![marker(&of, &"prod/dnsrecord/api".parse().unwrap())]),
+        Whose::Garbage => Seen::Present(vec![RecordSet { content: garbage, ..marker(&of, &key()) }]),
+        Whose::Unknown => unknown(),
+    };
+    seen.records.sets.insert((scope(), place().zone, place().of), sets);
+    seen.records.sets.insert((scope(), place().zone, of), markers);
+    seen
+}
+
+fn memory(remembered: Remembered) -> Memory {
+    let mut known = RecordMemory::default();
+    if remembered != Remembered::Nothing {
+        known.place = Some(place());
+        known.applied = Some(1);
+    }
+    if remembered == Remembered::LostAnswer {
+        known.pending = Some(RecordOperation {
+            removes: false,
+            token: "token".to_owned(),
+            change: None,
+            place: place(),
+            inputs: Digest::of("inputs"),
+            started: Timestamp::UNIX_EPOCH,
+            revision: 1,
+        });
+    }
+    let records = BTreeMap::from([(key(), Arc::new(known))]);
+    Memory {
+        fingerprint_key: FingerprintKey::new([1; 32]),
+        objects: Objects { records, ..Objects::default() },
+        spent: Vec::new(),
+        consent: None,
+    }
+}
+
+/// The entry, and what is wrong with the plan.
+fn decided(
+    record: Option<RecordSpec>,
+    mode: Mode,
+    observation: &Observation,
+    memory: &Memory,
+) -> (Option<Entry>, Vec<&'static str>) {
+    let environment = Arc::new(environment(record, mode));
+    let revision = Revision { sequence: 3, content: Digest::of("content"), commit: None };
+    let environments = BTreeMap::from([(environment.name.clone(), Arc::clone(&environment))]);
+    let desired = Desired { revision, environments };
+    let busy = BTreeSet::new();
+    let (now, goal) = (Timestamp::UNIX_EPOCH, Goal::Converge);
+    let input = Input { desired: &desired, environment: &environment, observation, memory, now, goal, busy: &busy };
+    let plan = plan(&input);
+    let faults = lint(&plan, &input).into_iter().map(|fault| fault.rule).collect();
+    (plan.entries.get(&key()).cloned(), faults)
+}
+
+fn batch(entry: &Entry) -> Vec<(RecordVerb, String)> {
+    let Some(Do::Record(step)) = entry.step.as_ref().map(|step| &step.action) else { return Vec::new() };
+    let RecordDo::Send(batch) = &step.action else { return Vec::new() };
+    batch.changes.iter().map(|change| (change.verb, change.set.of.kind.clone())).collect()
+}
+
+const THERE: [There; 4] = [There::Absent, There::Same, There::Different, There::Unknown];
+const WHOSE: [Whose; 5] = [Whose::Nobody, Whose::Ours, Whose::Other, Whose::Garbage, Whose::Unknown];
+const MEMORIES: [Remembered; 3] = [Remembered::Nothing, Remembered::Deployed, Remembered::LostAnswer];
+
+#[test]
+fn a_wanted_record_is_written_exactly_where_that_is_allowed() {
+    use RecordVerb::{Create, Delete, Upsert};
+    for (there, whose) in THERE.into_iter().flat_map(|there| WHOSE.map(|whose| (there, whose))) {
+        for (adopt, remembered) in [false, true].into_iter().flat_map(|adopt| MEMORIES.map(|one| (adopt, one))) {
+            let case = format!("{there:?}, {whose:?}, adopt: {adopt}, {remembered:?}");
+            let seen = observation(there, whose);
+            let (entry, faults) = decided(Some(spec(adopt)), Mode::Apply, &seen, &memory(remembered));
+            let entry = entry.unwrap();
+            assert!(faults.is_empty(), "{case}: {faults:?}");
+            let sent: Vec<(RecordVerb, &str)> = match (there, whose) {
+                (There::Absent, Whose::Nobody) => vec![(Create, "CNAME"), (Create, "TXT")],
+                (There::Absent, Whose::Ours) => vec![(Create, "CNAME")],
+                (There::Different, Whose::Ours) => vec![(Delete, "CNAME"), (Create, "CNAME")],
+                (There::Same, Whose::Ours) if remembered == Remembered::LostAnswer => vec![(Upsert, "CNAME")],
+                (There::Different, Whose::Nobody) if adopt => {
+                    vec![(Delete, "CNAME"), (Create, "CNAME"), (Create, "TXT")]
+                }
+                (There::Same, Whose::Nobody) if adopt => vec![(Create, "TXT")],
+                _ => Vec::new(),
+            };
+            let sent: Vec<_> = sent.into_iter().map(|(verb, kind)| (verb, kind.to_owned())).collect();
+            assert_eq!(batch(&entry), sent, "{case}");
+            let unknown = there == There::Unknown || whose == Whose::Unknown;
+            assert_eq!(entry.action == Action::Unknown, unknown, "{case} (S10)");
+            let in_sync = (there, whose) == (There::Same, Whose::Ours) && remembered != Remembered::LostAnswer;
+            assert_eq!((entry.action == Action::None, entry.ready), (in_sync, in_sync), "{case}");
+            let says_why = !entry.refused.is_empty() || !entry.waiting.is_empty();
+            assert!(in_sync || !sent.is_empty() || says_why, "{case}: nothing is done, and nothing says why");
+
+            let (observed, _) = decided(Some(spec(adopt)), Mode::Observe, &seen, &memory(remembered));
+            assert!(batch(&observed.unwrap()).is_empty(), "{case}: an observed environment is changed (S11)");
+        }
+    }
+}
+
+#[test]
+fn a_record_that_nobody_wants_is_removed_only_if_it_is_ours() {
+    use RecordVerb::Delete;
+    for (there, whose) in THERE.into_iter().flat_map(|there| WHOSE.map(|whose| (there, whose))) {
+        for remembered in [Remembered::Deployed, Remembered::LostAnswer] {
+            let case = format!("{there:?}, {whose:?}, {remembered:?}");
+            let (entry, faults) = decided(None, Mode::Apply, &observation(there, whose), &memory(remembered));
+            let entry = entry.unwrap();
+            assert!(faults.is_empty(), "{case}: {faults:?}");
+            let sent: Vec<(RecordVerb, &str)> = match (there, whose) {
+                (There::Absent, Whose::Ours) => vec![(Delete, "TXT")],
+                (There::Same | There::Different, Whose::Ours) => vec![(Delete, "CNAME"), (Delete, "TXT")],
+                _ => Vec::new(),
+            };
+            let sent: Vec<_> = sent.into_iter().map(|(verb, kind)| (verb, kind.to_owned())).collect();
+            assert_eq!(batch(&entry), sent, "{case}");
+            let unknown = there == There::Unknown || whose == Whose::Unknown;
+            let forgets = !unknown && whose != Whose::Ours;
+            let verb = entry.step.as_ref().map(|step| step.action.verb());
+            assert_eq!(verb == Some("forget"), forgets, "{case}");
+        }
+        let seen = observation(there, whose);
+        let (entry, _) = decided(None, Mode::Apply, &seen, &memory(Remembered::Nothing));
+        assert!(entry.is_none(), "what was never ours is nobody's business here");
+    }
+}
+
+#[test]
+fn what_is_empty_or_in_no_zone_is_refused() {
+    let refused = |spec: RecordSpec| {
+        let (entry, _) =
+            decided(Some(spec), Mode::Apply, &observation(There::Absent, Whose::Nobody), &memory(Remembered::Nothing));
+        let entry = entry.unwrap();
+        assert!(entry.step.is_none());
+        entry.refused.first().map(|refusal| refusal.reason.clone()).unwrap_or_default()
+    };
+    let values = |values: &[&str]| RecordValue::Values {
+        values: values.iter().map(|text| Text::literal(*text)).collect(),
+        ttl: 60,
+    };
+    for empty in [values(&[]), values(&[""]), values(&["a.example.net", " "])] {
+        assert!(refused(RecordSpec { value: empty, ..spec(false) }).contains("empty"));
+    }
+    let named = |name: &str| RecordSpec { name: Text::literal(name), ..spec(false) };
+    assert!(refused(named("api.example.org")).contains("not in the hosted zone"));
+    assert!(refused(named("Example.com.")).contains("top of its zone"));
+}
