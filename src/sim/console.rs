@@ -37,6 +37,13 @@ impl Console {
         Self { cloud, scope }
     }
 
+    /// Does something in the region of this console.
+    pub(super) fn at<T>(&self, what: impl FnOnce(&mut World, usize) -> T) -> T {
+        let mut world = self.cloud.lock();
+        let region = world.region(&self.scope);
+        what(&mut world, region)
+    }
+
     pub(super) fn world(&self) -> std::sync::MutexGuard<'_, World> {
         self.cloud.lock()
     }
