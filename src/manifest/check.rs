@@ -10,9 +10,10 @@ use serde_json::Value;
 use super::diagnostic::Problem;
 use crate::yaml::{Content, Entry, Node, Scalar, Span};
 
-/// Everything in `node` that `schema` does not allow. The schema of a kind is its own root.
-pub(super) fn check(node: &Node, schema: &Value, file: &Arc<str>) -> Vec<Problem> {
-    let mut checker = Checker { root: schema, file, problems: Vec::new() };
+/// Everything in `node` that `schema` does not allow. The schema of a kind is its own root. `discreet`: no value is
+/// repeated.
+pub(super) fn check(node: &Node, schema: &Value, file: &Arc<str>, discreet: bool) -> Vec<Problem> {
+    let mut checker = Checker { root: schema, file, discreet, problems: Vec::new() };
     checker.node(node, schema, Site { name: "the document", span: node.span });
     checker.problems
 }
@@ -20,6 +21,7 @@ pub(super) fn check(node: &Node, schema: &Value, file: &Arc<str>) -> Vec<Problem
 struct Checker<'s> {
     root: &'s Value,
     file: &'s Arc<str>,
+    discreet: bool,
     problems: Vec<Problem>,
 }
 
@@ -148,7 +150,8 @@ impl<'s> Checker<'s> {
 
     fn choice(&mut self, node: &Node, choices: &[&str], site: Site<'_>) {
         let given = node.text().unwrap_or_else(|| node.described());
-        let message = format!("`{}` cannot be `{given}`; it must be {}", site.name, choices.join(", "));
+        let shown = if self.discreet { "that".to_owned() } else { format!("`{given}`") };
+        let message = format!("`{}` cannot be {shown}; it must be {}", site.name, choices.join(", "));
         let problem = Problem::error("invalid-value", message, self.file, place(node, site));
         self.problems.push(problem.suggest(given, choices.iter().copied()));
     }

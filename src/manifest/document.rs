@@ -1,7 +1,8 @@
-//! Manifests as they are written: the types that serde reads and that the JSON Schema is made from.
+//! Manifests as they are written: the types that serde reads and that the JSON Schema is made from. Those of an
+//! environment, and what the documents of all kinds share; each resource kind has its own beside what reads it.
 //!
-//! The doc comments below are what an editor shows. Everything is still text here: names, durations and references
-//! are checked where their meaning is known. The only file that names `serde_yaml`.
+//! The doc comments are what an editor shows. Everything is still text here: names, durations and references are
+//! checked where their meaning is known. The only file that names `serde_yaml`.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::{DeletionPolicy, Mode, OnFailure, Prune, Replace};
+use crate::model::{Mode, Prune, Replace};
 use crate::yaml::{Content, Node};
 
 /// The group and version that this release reads.
 pub(super) const API_VERSION: &str = "landfast/v1";
-/// The kinds that this release reads.
-pub(super) const KINDS: [&str; 2] = ["Environment", "Stack"];
 
 /// The only version there is so far.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -30,13 +29,6 @@ pub(super) enum ApiVersion {
 pub(super) enum EnvironmentKind {
     /// An environment.
     Environment,
-}
-
-/// Says that this document is a stack.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-pub(super) enum StackKind {
-    /// A stack.
-    Stack,
 }
 
 /// What a document is called.
@@ -200,86 +192,6 @@ pub(super) struct StatefulSpec {
     pub(super) remove: Vec<String>,
 }
 
-/// A CloudFormation stack, instantiated in every environment that includes this file.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(title = "Landfast stack")]
-pub(super) struct StackDocument {
-    /// The version of the manifest language.
-    #[expect(dead_code, reason = "checked by its type")]
-    api_version: ApiVersion,
-    /// What sort of document this is.
-    #[expect(dead_code, reason = "checked by its type")]
-    kind: StackKind,
-    /// What it is called.
-    #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
-    metadata: Metadata,
-    /// What it should be.
-    pub(super) spec: StackDocumentSpec,
-}
-
-/// What a stack should be. Texts may hold `${env}`, `${system}`, `${account}`, `${region}`, `${values.name}`,
-/// `${parameters.Name}` and, where this is said, `${stacks.name.outputs.Key}`; `$${` is a literal `${`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "StackSpec")]
-pub(super) struct StackDocumentSpec {
-    /// Its name in CloudFormation; `{env}-{system}-{name}` unless said otherwise.
-    #[serde(default)]
-    pub(super) stack_name: Option<String>,
-    /// Its template, relative to this file.
-    pub(super) template: String,
-    /// Values for the template's parameters; a list becomes a comma-separated text. Outputs may be referred to.
-    #[serde(default)]
-    #[expect(dead_code, reason = "read from the tree, where numbers are as they were written")]
-    parameters: BTreeMap<String, ParameterValue>,
-    /// Acknowledged capabilities: `CAPABILITY_IAM`, `CAPABILITY_NAMED_IAM`, `CAPABILITY_AUTO_EXPAND`.
-    #[serde(default)]
-    pub(super) capabilities: Vec<String>,
-    /// Tags, beside the environment's. Outputs may be referred to.
-    #[serde(default)]
-    pub(super) tags: BTreeMap<String, Scalar>,
-    /// The region, where it is not the environment's.
-    #[serde(default)]
-    pub(super) region: Option<String>,
-    /// The service role that CloudFormation uses. Outputs may be referred to.
-    #[serde(default)]
-    pub(super) role_arn: Option<String>,
-    /// Stacks of this environment that must be ready first. Needed only for what no reference shows.
-    #[serde(default)]
-    pub(super) depends_on: Vec<String>,
-    /// Whether CloudFormation refuses to delete the stack.
-    #[serde(default)]
-    pub(super) termination_protection: Option<Or<bool>>,
-    /// A stack policy: a JSON file, relative to this one.
-    #[serde(default)]
-    pub(super) stack_policy: Option<String>,
-    /// What CloudFormation does with a creation that fails: `rollback` (the default), `delete` or `nothing`.
-    #[serde(default)]
-    pub(super) on_failure: Option<Or<OnFailure>>,
-    /// After how long an operation is overdue: a creation fails, an update is cancelled.
-    #[serde(default)]
-    #[schemars(schema_with = "duration_or_reference_schema")]
-    pub(super) timeout: Option<String>,
-    /// ARNs of CloudWatch alarms that roll a deployment back. Outputs may be referred to.
-    #[serde(default)]
-    pub(super) rollback_alarms: Vec<String>,
-    /// How long the alarms are watched after a deployment: up to 180 minutes.
-    #[serde(default)]
-    #[schemars(schema_with = "duration_or_reference_schema")]
-    pub(super) monitoring_time: Option<String>,
-    /// ARNs of SNS topics that get the stack's events. Outputs may be referred to.
-    #[serde(default)]
-    pub(super) notifications: Vec<String>,
-    /// What happens when this manifest is gone: `delete` (the default), as far as the environment's policy allows, or
-    /// `retain`.
-    #[serde(default)]
-    pub(super) deletion_policy: Option<Or<DeletionPolicy>>,
-    /// Take over a stack of this name that exists and is nobody's.
-    #[serde(default)]
-    pub(super) adopt: Option<Or<bool>>,
-}
-
 /// A text, a number or a boolean; all become text, as they are written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -334,13 +246,21 @@ pub(super) struct Reference(#[schemars(regex(pattern = r"\$\{"))] pub(super) Str
 /// What [`humantime`] reads, near enough for an editor.
 const DURATION: &str = r"^([0-9]+ ?(ms|s|sec|m|min|h|hr|d|day|days|w|week|weeks) ?)+$";
 
-fn duration_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(super) fn duration_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": ["string", "null"], "pattern": DURATION })
 }
 
-fn duration_or_reference_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(super) fn duration_or_reference_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let pattern = format!("({DURATION})|(\\$\\{{)");
     schemars::json_schema!({ "type": ["string", "null"], "pattern": pattern })
+}
+
+/// A whole number from `MIN` to `MAX`, or a text with a reference that gives it.
+pub(super) fn number_schema<const MIN: i64, const MAX: i64>(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "anyOf": [
+        { "type": ["integer", "null"], "minimum": MIN, "maximum": MAX },
+        { "type": "string", "pattern": r"\$\{" },
+    ]})
 }
 
 /// Why a document is not what its kind asks for.

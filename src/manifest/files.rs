@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::check::check;
 use super::diagnostic::{Problem, nearest};
-use super::document::{API_VERSION, KINDS};
-use super::schema;
+use super::document::API_VERSION;
+use super::kinds::{ROWS, Row, Secrecy, words};
+use super::{secrecy, secret};
 use crate::model::{FileContent, Snapshot};
 use crate::yaml::{self, Content, Entry, Fault, FaultKind, Node, Place, Span};
 
@@ -15,6 +16,7 @@ pub(super) const MAX_BYTES: u64 = 1_048_576;
 
 /// One document of a manifest.
 pub(super) struct Doc<'s> {
+    pub(super) row: &'static Row,
     pub(super) file: Arc<str>,
     pub(super) source: &'s str,
     pub(super) root: Node,
@@ -60,10 +62,12 @@ impl Doc<'_> {
 #[derive(Default)]
 pub(super) struct Found<'s> {
     pub(super) environments: Vec<Doc<'s>>,
-    /// By file.
-    pub(super) stacks: BTreeMap<Arc<str>, Vec<Doc<'s>>>,
+    /// Documents of resource kinds, by file.
+    pub(super) resources: BTreeMap<Arc<str>, Vec<Doc<'s>>>,
     /// What is wrong with whole files, by file. They concern whoever the file concerns.
     pub(super) problems: BTreeMap<Arc<str>, Vec<Problem>>,
+    /// Documents of no kind that is known, which no snippet may show.
+    pub(super) masks: Vec<(Arc<str>, Span)>,
     /// Documents that call themselves ours.
     pub(super) documents: usize,
 }
@@ -196,20 +200,28 @@ impl<'s> Found<'s> {
             }
             self.documents += 1;
             let mut problems: Vec<Problem> = document.faults.iter().map(|reason| fault(reason, file, source)).collect();
-            let kind = classify(&document.root, file, &mut problems);
-            let schema = match kind {
-                Some("Environment") => Some(&*schema::ENVIRONMENT),
-                Some(_) => Some(&*schema::STACK),
-                None => None,
+            let Some(row) = classify(&document.root, file, &mut problems) else {
+                // It may be meant for a secret.
+                self.masks.extend(
+                    secrecy::document_at(source, document.root.span.start.offset)
+                        .into_iter()
+                        .map(|span| (Arc::clone(file), span)),
+                );
+                for problem in problems {
+                    self.problem(problem);
+                }
+                continue;
             };
-            if let Some(schema) = schema {
-                problems.extend(check(&document.root, schema, file));
+            let discreet = row.secrecy == Secrecy::Document;
+            problems.extend(check(&document.root, row.schema, file, discreet));
+            if discreet {
+                secret::review(&document.root, &mut problems);
             }
-            let doc = Doc { file: Arc::clone(file), source, root: document.root, problems };
-            match kind {
-                Some("Environment") => self.environments.push(doc),
-                Some(_) => self.stacks.entry(Arc::clone(file)).or_default().push(doc),
-                None => doc.problems.into_iter().for_each(|problem| self.problem(problem)),
+            let doc = Doc { row, file: Arc::clone(file), source, root: document.root, problems };
+            if row.resource.is_some() {
+                self.resources.entry(Arc::clone(file)).or_default().push(doc);
+            } else {
+                self.environments.push(doc);
             }
         }
     }
@@ -223,7 +235,7 @@ fn group(root: &Node) -> Option<&str> {
 }
 
 /// The kind of a document; what is wrong with its first two fields is reported here, in better words than a schema's.
-fn classify(root: &Node, file: &Arc<str>, problems: &mut Vec<Problem>) -> Option<&'static str> {
+fn classify(root: &Node, file: &Arc<str>, problems: &mut Vec<Problem>) -> Option<&'static Row> {
     let Some(version) = root.get("apiVersion") else {
         let message = "`apiVersion` is missing in a document of a manifest file";
         problems
@@ -242,11 +254,11 @@ fn classify(root: &Node, file: &Arc<str>, problems: &mut Vec<Problem>) -> Option
         return None;
     };
     let given = kind.text().unwrap_or_else(|| kind.described());
-    let known = KINDS.into_iter().find(|known| *known == given);
+    let known = ROWS.iter().find(|row| row.word == given);
     if known.is_none() {
-        let help = format!("known: {}", KINDS.join(", "));
+        let help = format!("known: {}", words().collect::<Vec<_>>().join(", "));
         let message = format!("`{given}` is not a kind that is known here");
-        problems.push(Problem::error("unknown-kind", message, file, kind.span).help(help).suggest(given, KINDS));
+        problems.push(Problem::error("unknown-kind", message, file, kind.span).help(help).suggest(given, words()));
     }
     known
 }

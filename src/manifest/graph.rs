@@ -6,11 +6,11 @@ use std::sync::Arc;
 use petgraph::graphmap::DiGraphMap;
 
 use super::diagnostic::Problem;
-use crate::model::{Key, Parameter, Scope, StackSpec};
+use crate::model::{Key, Kind, Parameter, Scope, StackSpec};
 use crate::template::resolve_name;
 use crate::yaml::Span;
 
-/// Why one stack waits for another.
+/// Why one object waits for another.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub(super) file: Arc<str>,
@@ -19,7 +19,7 @@ pub(super) struct Origin {
     pub(super) reason: String,
 }
 
-/// What each stack waits for.
+/// What each object waits for.
 pub(super) type Edges = BTreeMap<Key, BTreeMap<Key, Origin>>;
 
 /// The value of a placeholder in the name of an export, as far as it is known before anything is deployed.
@@ -39,6 +39,7 @@ fn placeholder(spec: &StackSpec, name: &str) -> Option<String> {
         _ => {}
     }
     match spec.parameters.get(name) {
+        _ if spec.images.contains_key(name) => None,
         Some(Parameter::Plain(text)) => text.as_literal().map(str::to_owned),
         Some(Parameter::NoEcho(_)) => None,
         None => spec.template.parameters.get(name)?.default.clone(),
@@ -46,16 +47,16 @@ fn placeholder(spec: &StackSpec, name: &str) -> Option<String> {
 }
 
 /// Adds an edge for every import of an export of another stack in the same account and region.
-pub(super) fn imports(specs: &BTreeMap<Key, (StackSpec, Origin)>, edges: &mut Edges) {
+pub(super) fn imports<'s>(stacks: impl Iterator<Item = (&'s StackSpec, &'s Origin)> + Clone, edges: &mut Edges) {
     let mut exports: BTreeMap<(&Scope, String), &Key> = BTreeMap::new();
-    for (spec, _) in specs.values() {
+    for (spec, _) in stacks.clone() {
         for expression in spec.template.facts.outputs.values().filter_map(|output| output.export.as_deref()) {
             if let Some(name) = resolve_name(expression, |name| placeholder(spec, name)) {
                 exports.entry((&spec.scope, name)).or_insert(&spec.key);
             }
         }
     }
-    for (spec, site) in specs.values() {
+    for (spec, site) in stacks {
         for expression in &spec.template.imports {
             let Some(name) = resolve_name(expression, |name| placeholder(spec, name)) else { continue };
             let Some(exporter) = exports.get(&(&spec.scope, name.clone())) else { continue };
@@ -67,7 +68,7 @@ pub(super) fn imports(specs: &BTreeMap<Key, (StackSpec, Origin)>, edges: &mut Ed
     }
 }
 
-/// One problem for each set of stacks that wait for each other, with the stacks in it.
+/// One problem for each set of objects that wait for each other, with the objects in it.
 pub(super) fn cycles(edges: &Edges) -> Vec<(Problem, BTreeSet<Key>)> {
     let mut numbers: BTreeMap<&Key, u32> = BTreeMap::new();
     for key in edges.iter().flat_map(|(from, to)| std::iter::once(from).chain(to.keys())) {
@@ -81,7 +82,7 @@ pub(super) fn cycles(edges: &Edges) -> Vec<(Problem, BTreeSet<Key>)> {
         }
     }
     let keys: BTreeMap<u32, &Key> = numbers.iter().map(|(key, number)| (*number, *key)).collect();
-    // Kosaraju's, because petgraph's Tarjan recurses as deep as the longest chain of stacks.
+    // Kosaraju's, because petgraph's Tarjan recurses as deep as the longest chain of objects.
     let mut found: Vec<(Problem, BTreeSet<Key>)> = petgraph::algo::kosaraju_scc(&graph)
         .into_iter()
         .filter_map(|component| {
@@ -137,6 +138,7 @@ fn describe(edges: &Edges, path: &[&Key]) -> Option<Problem> {
             format!("{from} waits for {to}: {} ({place})", origin.reason)
         })
         .collect();
-    let message = format!("stacks wait for each other in a circle: {}", way.join(" → "));
+    let what = if path.iter().all(|key| key.kind == Kind::Stack) { "stacks" } else { "objects" };
+    let message = format!("{what} wait for each other in a circle: {}", way.join(" → "));
     Some(Problem::error("cycle", message, &first.file, first.span).help(reasons.join("\n")))
 }

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Guesses, Problem, Report, Severity};
-use super::document::{StackDocument, StackDocumentSpec, decode};
 use super::environment::{self, Env, mismatch};
 use super::files::{self, Doc, Found, beside};
 use super::graph::{self, Edges, Origin};
-use super::render::{FindOutput, Site};
-use super::stack::{Draft, Surroundings, instantiate};
+use super::kinds::{Made, Secrecy};
+use super::maker::{Surroundings, instantiate};
+use super::members::{Index, Members, Sheet, finder};
+use super::render::Site;
+use super::stack::StackDocument;
 use super::values::Patterns;
-use crate::model::{
-    Desired, EnvName, Key, ObjectName, OutputRef, Revision, Snapshot, StackAddress, StackSpec, Template,
-};
+use super::{record, secrecy, secret, service};
+use crate::model::{Desired, EnvName, Key, Kind, ObjectName, Readiness, Revision, Snapshot, Template};
 use crate::template;
-use crate::yaml::{Content, Node, Place, Span};
+use crate::yaml::Span;
 
 /// What came of a snapshot.
 #[derive(Debug)]
@@ -37,11 +38,11 @@ pub fn load(snapshot: &Snapshot, revision: Revision) -> Loaded {
     let documents = found.documents;
     let mut loader = Loader { snapshot, report: Report::default(), templates: BTreeMap::new() };
     let environments = loader.environments(&mut found);
-    let sheets = loader.stacks(&mut found, &environments);
+    let sheets = loader.sheets(&mut found, &environments);
     let index = loader.index(&environments, &sheets);
     let mut desired = loader.instantiate(&environments, &index);
-    loader.addresses(&desired.specs);
-    graph::imports(&desired.specs, &mut desired.edges);
+    loader.beside_each_other(&desired);
+    desired.imports();
     loader.cycles(&desired.edges);
     loader.dependent_on_broken(&desired);
     let text = |file: &str| files::text(snapshot, file).ok().map(Arc::from);
@@ -50,23 +51,14 @@ pub fn load(snapshot: &Snapshot, revision: Revision) -> Loaded {
     Loaded { desired, diagnostics, broken, found: documents }
 }
 
-/// A stack document that fits its schema.
-struct Sheet<'s> {
-    doc: Doc<'s>,
-    name: ObjectName,
-    /// `None`: something is wrong with it, but its name is known.
-    spec: Option<StackDocumentSpec>,
-}
-
-/// The stacks of one environment, with their templates where these could be read.
-type Members<'i, 's> = BTreeMap<ObjectName, (&'i Sheet<'s>, Option<Arc<Template>>)>;
-type Index<'i, 's> = BTreeMap<EnvName, Members<'i, 's>>;
-
 /// What was instantiated, in broken environments too.
 #[derive(Default)]
 struct Instances {
-    specs: BTreeMap<Key, (StackSpec, Origin)>,
+    made: BTreeMap<Key, (Made, Origin)>,
+    ready: BTreeMap<Key, Vec<Readiness>>,
     edges: Edges,
+    /// The stacks whose outputs each object refers to.
+    takes: Edges,
 }
 
 struct Loader<'s> {
@@ -78,7 +70,7 @@ struct Loader<'s> {
 impl<'s> Loader<'s> {
     /// Reads the environments whose names are known and unique.
     fn environments(&mut self, found: &mut Found<'s>) -> BTreeMap<EnvName, Env<'s>> {
-        let manifests: BTreeSet<Arc<str>> = found.stacks.keys().chain(found.problems.keys()).cloned().collect();
+        let manifests: BTreeSet<Arc<str>> = found.resources.keys().chain(found.problems.keys()).cloned().collect();
         if found.environments.is_empty() {
             let message = "there is no environment in the manifests: nothing is desired, and so nothing is done";
             let help = "an environment is a document with `apiVersion: landfast/v1` and `kind: Environment`";
@@ -127,10 +119,12 @@ impl<'s> Loader<'s> {
         let owners = |file: &Arc<str>| -> Vec<&EnvName> {
             environments.iter().filter(|(_, env)| env.includes.contains(file)).map(|(name, _)| name).collect()
         };
+        found.masks.iter().for_each(|(file, span)| self.report.mask(file, *span));
         for (file, problems) in &found.problems {
             let names = owners(file);
             if let Ok(source) = files::text(self.snapshot, file) {
-                self.mask_parameters_of(file, source);
+                self.mask(file, secrecy::parameters(source));
+                self.mask(file, secrecy::unreadable(source));
             }
             for problem in problems {
                 let foreign = names.is_empty() && matches!(problem.code, "file-too-large" | "file-unreadable");
@@ -138,7 +132,7 @@ impl<'s> Loader<'s> {
                 self.report.add(Problem { severity, ..problem.clone() }, names.iter().copied());
             }
         }
-        for (file, docs) in found.stacks.iter().filter(|(file, _)| all_read && owners(file).is_empty()) {
+        for (file, docs) in found.resources.iter().filter(|(file, _)| all_read && owners(file).is_empty()) {
             for doc in docs {
                 let message = "no environment includes this manifest: it has no effect";
                 let problem = Problem::warning("unused-manifest", message, file, doc.span(&["metadata", "name"]));
@@ -147,47 +141,27 @@ impl<'s> Loader<'s> {
         }
     }
 
-    /// A file that is no YAML cannot tell which of its values are parameters: everything below `parameters:` is taken
-    /// for one, and hidden, because it may be the value of a `NoEcho` parameter.
-    fn mask_parameters_of(&mut self, file: &Arc<str>, source: &str) {
-        let mut offset = 0;
-        // The indentation that ends the block; in flow style only the end of the document does.
-        let mut inside: Option<Option<usize>> = None;
-        for line in source.split_inclusive('\n') {
-            let body = line.trim_start();
-            let indent = line.len() - body.len();
-            let ends = |outer: Option<usize>| outer.is_some_and(|outer| indent <= outer) && !body.is_empty();
-            if line.starts_with("---") || inside.is_some_and(ends) {
-                inside = None;
-            }
-            let mut skip = if inside.is_some() { line.find(':').map_or(0, |colon| colon + 1) } else { line.len() };
-            if inside.is_none()
-                && let Some(found) = line.find("parameters")
-            {
-                inside = Some(body.starts_with("parameters:").then_some(indent));
-                skip = found + "parameters".len();
-            }
-            let end = offset + line.trim_end().len();
-            let start = Place { offset: (offset + skip).min(end), line: 1, column: 1 };
-            self.report.mask(file, Span { start, end });
-            offset += line.len();
+    fn mask(&mut self, file: &Arc<str>, spans: Vec<Span>) {
+        for span in spans {
+            self.report.mask(file, span);
         }
     }
 
-    /// Reads the stack documents, each once, and reports what is wrong with them to whoever includes them.
-    fn stacks(
+    /// Reads the documents of resource kinds, each once, and reports what is wrong with them to whoever includes them.
+    fn sheets(
         &mut self,
         found: &mut Found<'s>,
         environments: &BTreeMap<EnvName, Env<'s>>,
     ) -> BTreeMap<Arc<str>, Vec<Sheet<'s>>> {
         let mut sheets: BTreeMap<Arc<str>, Vec<Sheet<'s>>> = BTreeMap::new();
-        for (file, docs) in std::mem::take(&mut found.stacks) {
+        for (file, docs) in std::mem::take(&mut found.resources) {
             let names: Vec<&EnvName> =
                 environments.iter().filter(|(_, env)| env.includes.contains(&file)).map(|(name, _)| name).collect();
             for mut doc in docs {
+                let Some((kind, decode)) = doc.row.resource else { continue };
                 let mut problems = std::mem::take(&mut doc.problems);
-                let spec = if problems.is_empty() {
-                    decode::<StackDocument>(&doc.root).map_err(|why| problems.push(mismatch(&doc, &why))).ok()
+                let resource = if problems.is_empty() {
+                    decode(&doc.root).map_err(|why| problems.push(mismatch(&doc, &why))).ok()
                 } else {
                     None
                 };
@@ -196,63 +170,75 @@ impl<'s> Loader<'s> {
                     let span = doc.span(&["metadata", "name"]);
                     problems.push(Problem::error("invalid-value", why.to_string(), &file, span));
                 }
-                if spec.is_none() {
-                    doc.at(&["spec", "parameters"]).into_iter().for_each(|node| self.mask_scalars(&file, node));
-                }
+                self.hide(&doc, resource.is_none() || names.is_empty(), &problems);
                 for problem in problems {
                     self.report.add(problem, names.iter().copied());
                 }
                 if let Some(Ok(name)) = name {
-                    let spec = spec.map(|document| document.spec);
-                    sheets.entry(Arc::clone(&file)).or_default().push(Sheet { doc, name, spec });
+                    sheets.entry(Arc::clone(&file)).or_default().push(Sheet { kind, doc, name, resource });
                 }
             }
         }
         sheets
     }
 
-    fn mask_scalars(&mut self, file: &Arc<str>, node: &Node) {
-        match &node.content {
-            Content::Scalar(_) => self.report.mask(file, node.span),
-            Content::Sequence(items) => items.iter().for_each(|item| self.mask_scalars(file, item)),
-            Content::Mapping(entries) => entries.iter().for_each(|entry| self.mask_scalars(file, &entry.value)),
+    /// Hides what of a document may be secret. `unknown`: no template will tell which of its parameters are.
+    fn hide(&mut self, doc: &Doc<'s>, unknown: bool, problems: &[Problem]) {
+        // Of another kind than was meant, perhaps.
+        let unexpected =
+            |span: Span| problems.iter().any(|problem| problem.code == "unknown-field" && problem.span == span);
+        for entry in secret::in_the_clear(&doc.root).filter(|entry| unexpected(entry.key_span)) {
+            self.mask(&doc.file, secrecy::scalars(&entry.value));
+        }
+        match doc.row.secrecy {
+            Secrecy::Document => {
+                let place = doc.root.span.start.offset;
+                self.mask(&doc.file, secrecy::document_at(doc.source, place));
+            }
+            Secrecy::Parameters if unknown => {
+                let parameters = doc.at(&["spec", "parameters"]);
+                self.mask(&doc.file, parameters.map(secrecy::scalars).unwrap_or_default());
+                // The tree has only the first of two values.
+                if problems.iter().any(|problem| problem.code == "duplicate-key") {
+                    self.mask(&doc.file, secrecy::parameters(doc.source));
+                }
+            }
+            Secrecy::Parameters | Secrecy::Public => {}
         }
     }
 
-    /// Which stacks each environment has, with their templates.
+    /// Which objects each environment has, the stacks with their templates.
     fn index<'i>(
         &mut self,
         environments: &BTreeMap<EnvName, Env<'s>>,
         sheets: &'i BTreeMap<Arc<str>, Vec<Sheet<'s>>>,
-    ) -> Index<'i, 's> {
+    ) -> Index<'i> {
         let mut index = Index::new();
         for (env_name, env) in environments {
-            let mut members: Members<'i, 's> = BTreeMap::new();
+            let mut members = Members::default();
             for sheet in env.includes.iter().filter_map(|file| sheets.get(file)).flatten() {
-                if let Some((earlier, _)) = members.get(&sheet.name) {
+                let is_stack = sheet.kind == Kind::Stack && members.get(Kind::Stack, &sheet.name).is_none();
+                let template = if is_stack { self.template_of(env, sheet) } else { None };
+                if let Err(earlier) = members.add(sheet, template) {
                     let span = sheet.doc.span(&["metadata", "name"]);
-                    let message = format!("there is another stack `{}` in `{env_name}`", sheet.name);
+                    let message = format!("there is another {} `{}` in `{env_name}`", sheet.kind.noun(), sheet.name);
                     let problem = Problem::error("duplicate-object", message, &sheet.doc.file, span);
-                    let line = earlier.doc.span(&["metadata", "name"]).start.line;
-                    let help = format!("the other one is at {}:{line}", earlier.doc.file);
-                    self.report.add(problem.help(help), [env_name]);
-                    continue;
+                    self.report.add(problem.help(format!("the other one is at {}", earlier.place())), [env_name]);
                 }
-                let template = sheet.spec.as_ref().and_then(|spec| self.template_of(env, sheet, spec));
-                members.insert(sheet.name.clone(), (sheet, template));
             }
             index.insert(env_name.clone(), members);
         }
         index
     }
 
-    fn template_of(&mut self, env: &Env<'s>, sheet: &Sheet<'s>, spec: &StackDocumentSpec) -> Option<Arc<Template>> {
+    fn template_of(&mut self, env: &Env<'s>, sheet: &Sheet<'s>) -> Option<Arc<Template>> {
+        sheet.resource.as_ref()?;
         let none = BTreeSet::new();
         let names = env.names(env.shell.scope.region.as_str(), &none);
         let doc = &sheet.doc;
         let site = Site { file: &doc.file, source: doc.source, span: doc.span(&["spec", "template"]) };
         let mut problems = Vec::new();
-        let path = names.literal(&spec.template, site, &mut problems);
+        let path = names.literal(StackDocument::template_of(&doc.root)?, site, &mut problems);
         let template = path.and_then(|path| {
             let found = beside(&doc.file, &path).unwrap_or(path);
             self.template(&found, site).map_err(|problem| problems.push(problem)).ok()
@@ -276,49 +262,50 @@ impl<'s> Loader<'s> {
         })
     }
 
-    /// Makes every stack of every environment.
-    fn instantiate(&mut self, environments: &BTreeMap<EnvName, Env<'s>>, index: &Index<'_, 's>) -> Instances {
+    /// Makes every object of every environment.
+    fn instantiate(&mut self, environments: &BTreeMap<EnvName, Env<'s>>, index: &Index<'_>) -> Instances {
         let mut instances = Instances::default();
         let mut patterns = Patterns::default();
         for (name, env) in environments {
             let Some(members) = index.get(name) else { continue };
-            let templates = || members.values().filter_map(|(_, template)| template.as_ref());
-            let declared = |template: &Arc<Template>, secret: bool| -> Vec<String> {
-                let parameters = template.parameters.iter().filter(|(_, parameter)| parameter.no_echo || !secret);
-                parameters.map(|(name, _)| name.clone()).collect()
+            let declared = |secret: bool| -> BTreeSet<String> {
+                let parameters = members.templates().flat_map(|template| &template.parameters);
+                let wanted = parameters.filter(|(_, parameter)| parameter.no_echo || !secret);
+                wanted.map(|(name, _)| name.clone()).collect()
             };
-            let secrets: BTreeSet<String> = templates().flat_map(|template| declared(template, true)).collect();
-            let mut used: BTreeSet<String> = templates().flat_map(|template| declared(template, false)).collect();
+            let (secrets, mut used) = (declared(true), declared(false));
             if let Some(file) = &env.parameter_file {
                 env.parameters.values().for_each(|entry| self.report.mask(file, entry.value_span));
             }
             let guesses = Guesses::new();
             let find = finder(name, index, environments, &guesses);
-            let stacks: BTreeSet<ObjectName> = members.keys().cloned().collect();
             let around = Surroundings {
                 snapshot: self.snapshot,
                 env,
                 secrets: &secrets,
-                stacks: &stacks,
+                members,
+                deliveries: &members.deliveries(name),
                 find: &*find,
                 guesses: &guesses,
             };
             let mut complete = !self.report.broken().contains(name);
-            for (object, (sheet, template)) in members {
-                let Some(spec) = &sheet.spec else { continue };
-                let key = Key::stack(name.clone(), object.clone());
-                complete &= template.is_some();
-                let draft = Draft { key: key.clone(), doc: &sheet.doc, spec, template: template.clone() };
-                let outcome = instantiate(&draft, &around, &mut patterns);
+            for sheet in members.iter() {
+                let Some(resource) = &sheet.resource else { continue };
+                let key = Key::new(name.clone(), sheet.kind, sheet.name.clone());
+                complete &= sheet.kind != Kind::Stack || members.template(&sheet.name).is_some();
+                let outcome = instantiate(&key, &sheet.doc, &**resource, &around, &mut patterns);
                 outcome.masks.iter().for_each(|(file, span)| self.report.mask(file, *span));
                 outcome.problems.into_iter().for_each(|problem| self.report.add(problem, [name]));
                 used.extend(outcome.used);
                 instances.edges.insert(key.clone(), outcome.edges);
-                if let Some(spec) = outcome.spec {
-                    let span = sheet.doc.span(&["spec", "template"]);
-                    let site = Origin { file: Arc::clone(&sheet.doc.file), span, reason: String::new() };
-                    instances.specs.insert(key, (spec, site));
+                instances.takes.insert(key.clone(), outcome.takes);
+                let Some(made) = outcome.made else { continue };
+                if !outcome.ready.is_empty() {
+                    instances.ready.insert(key.clone(), outcome.ready);
                 }
+                let span = sheet.doc.span(sheet.doc.row.identity);
+                let origin = Origin { file: Arc::clone(&sheet.doc.file), span, reason: String::new() };
+                instances.made.insert(key, (made, origin));
             }
             if complete {
                 self.unused_parameters(env, &used);
@@ -336,14 +323,25 @@ impl<'s> Loader<'s> {
         }
     }
 
-    /// Two manifests must not mean the same stack.
-    fn addresses(&mut self, specs: &BTreeMap<Key, (StackSpec, Origin)>) {
-        let mut known: BTreeMap<StackAddress, &Key> = BTreeMap::new();
-        for (key, (spec, site)) in specs {
-            let Some(other) = known.insert(spec.address(), key) else { continue };
-            let message = format!("`{key}` and `{other}` are both the stack {}", spec.address());
-            let problem = Problem::error("duplicate-stack-name", message, &site.file, site.span);
+    /// What is right by itself and cannot be beside something else.
+    fn beside_each_other(&mut self, instances: &Instances) {
+        let mut known: BTreeMap<(Kind, String), &Key> = BTreeMap::new();
+        for (key, (made, site)) in &instances.made {
+            let identity = made.identity();
+            let Some(other) = known.insert((key.kind, identity.clone()), key) else { continue };
+            let message = format!("`{key}` and `{other}` are both the {} {identity}", key.kind.noun());
+            let code = if key.kind == Kind::Stack { "duplicate-stack-name" } else { "duplicate-address" };
+            let problem = Problem::error(code, message, &site.file, site.span);
             self.report.add(problem, [&key.environment, &other.environment]);
+        }
+        let of = |key: &Key| instances.made.get(key).and_then(|(made, _)| made.as_stack());
+        let services = instances.made.values().filter_map(|(made, site)| Some((made.as_service()?, site)));
+        for (problem, key) in service::misplaced(services, of) {
+            self.report.add(problem, [&key.environment]);
+        }
+        let records = instances.made.values().filter_map(|(made, site)| Some((made.as_record()?, site)));
+        for (problem, one, other) in record::conflicts(records) {
+            self.report.add(problem, [&one.environment, &other.environment]);
         }
     }
 
@@ -357,18 +355,12 @@ impl<'s> Loader<'s> {
     fn dependent_on_broken(&mut self, instances: &Instances) {
         loop {
             let broken = self.report.broken().clone();
-            for (key, (spec, _)) in &instances.specs {
-                if broken.contains(&key.environment) {
-                    continue;
-                }
-                let outputs = references(spec);
-                for (to, origin) in instances.edges.get(key).into_iter().flatten() {
-                    if broken.contains(&to.environment) && outputs.contains(to) {
-                        let message =
-                            format!("`{}` takes an output from `{to}`, whose environment has errors", key.environment);
-                        let problem = Problem::error("broken-dependency", message, &origin.file, origin.span);
-                        self.report.add(problem, [&key.environment]);
-                    }
+            for (key, takes) in instances.takes.iter().filter(|(key, _)| !broken.contains(&key.environment)) {
+                for (to, origin) in takes.iter().filter(|(to, _)| broken.contains(&to.environment)) {
+                    let message =
+                        format!("`{}` takes an output from `{to}`, whose environment has errors", key.environment);
+                    let problem = Problem::error("broken-dependency", message, &origin.file, origin.span);
+                    self.report.add(problem, [&key.environment]);
                 }
             }
             if self.report.broken().len() == broken.len() {
@@ -391,50 +383,12 @@ fn read_template(snapshot: &Snapshot, path: &str) -> Result<Arc<Template>, Probl
     })
 }
 
-/// The stacks whose outputs a stack refers to.
-fn references(spec: &StackSpec) -> BTreeSet<&Key> {
-    let parameters = spec.parameters.values().filter_map(|parameter| match parameter {
-        crate::model::Parameter::Plain(text) => Some(text),
-        crate::model::Parameter::NoEcho(_) => None,
-    });
-    let texts = parameters.chain(spec.tags.values()).chain(&spec.role_arn);
-    let texts = texts.chain(&spec.rollback_alarms).chain(&spec.notifications);
-    texts.flat_map(crate::model::Text::references).map(|reference| &reference.stack).collect()
-}
-
-/// Finds outputs as seen from one environment.
-fn finder<'f>(
-    here: &'f EnvName,
-    index: &'f Index<'_, '_>,
-    environments: &'f BTreeMap<EnvName, Env<'_>>,
-    guesses: &'f Guesses,
-) -> Box<FindOutput<'f>> {
-    Box::new(move |environment, stack, output, site| {
-        let error = |code, message: String| Problem::error(code, message, site.file, site.span);
-        let environment = environment.unwrap_or(here.as_str());
-        let known = environment.parse::<EnvName>().ok();
-        let Some((name, members)) = known.and_then(|known| index.get_key_value(&known)) else {
-            let problem =
-                error("unknown-environment", format!("there is no environment `{environment}` that can be read"));
-            return Err(problem.suggest(environment, environments.keys().map(EnvName::as_str)));
-        };
-        let found = stack.parse::<ObjectName>().ok().and_then(|stack| members.get_key_value(&stack));
-        let Some((stack, (_, template))) = found else {
-            let problem = error("unknown-stack", format!("`{name}` has no stack `{stack}`"));
-            return Err(guesses.suggest(problem, stack, members.keys().map(ObjectName::as_str)));
-        };
-        let outputs = template.as_ref().map(|template| &template.facts.outputs);
-        let generated = template.as_ref().is_none_or(|template| template.has_transform);
-        if outputs.is_some_and(|outputs| !outputs.contains_key(output)) && !generated {
-            let problem =
-                error("unknown-output", format!("the template of `{name}/stack/{stack}` has no output `{output}`"));
-            return Err(problem.suggest(output, outputs.into_iter().flatten().map(|(key, _)| key.as_str())));
-        }
-        Ok(OutputRef { stack: Key::stack(name.clone(), stack.clone()), output: output.to_owned() })
-    })
-}
-
 impl Instances {
+    fn imports(&mut self) {
+        let Self { made, edges, .. } = self;
+        graph::imports(made.values().filter_map(|(made, site)| Some((made.as_stack()?, site))), edges);
+    }
+
     fn finish(
         mut self,
         environments: &BTreeMap<EnvName, Env<'_>>,
@@ -447,12 +401,15 @@ impl Instances {
             .filter(|(name, _)| sound(name))
             .map(|(name, env)| (name.clone(), env.shell.clone()))
             .collect();
-        for (key, (mut spec, _)) in self.specs {
+        for (key, (made, _)) in self.made {
             let Some(shell) = shells.get_mut(&key.environment) else { continue };
             let edges = self.edges.remove(&key).unwrap_or_default();
             // An import from a broken environment is left for CloudFormation to check.
-            spec.depends_on = edges.into_keys().filter(|to| sound(&to.environment)).collect();
-            shell.stacks.insert(key, Arc::new(spec));
+            let depends_on = edges.into_keys().filter(|to| sound(&to.environment)).collect();
+            if let Some(ready) = self.ready.remove(&key) {
+                shell.ready.insert(key.clone(), ready);
+            }
+            made.put(key, depends_on, shell);
         }
         Desired { revision, environments: shells.into_iter().map(|(name, shell)| (name, Arc::new(shell))).collect() }
     }

@@ -1,28 +1,24 @@
 //! The JSON Schema of the manifests, for editors and for our own check.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::document::{EnvironmentDocument, StackDocument};
+use super::kinds::ROWS;
 
-/// The schema of an `Environment`.
-pub(super) static ENVIRONMENT: LazyLock<Value> = LazyLock::new(of::<EnvironmentDocument>);
-/// The schema of a `Stack`.
-pub(super) static STACK: LazyLock<Value> = LazyLock::new(of::<StackDocument>);
-
-fn of<T: schemars::JsonSchema>() -> Value {
+/// The schema of a type.
+pub(super) fn schema_of<T: schemars::JsonSchema>() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// The schemas by file name: one for each kind, and `landfast.json` for any of them.
 #[must_use]
 pub fn schemas() -> BTreeMap<&'static str, Value> {
-    let (environment, stack) = (ENVIRONMENT.clone(), STACK.clone());
-    let any = any_of(&[("environment", &environment), ("stack", &stack)]);
-    BTreeMap::from([("environment.json", environment), ("stack.json", stack), ("landfast.json", any)])
+    let name = |file: &'static str| file.strip_suffix(".json").unwrap_or(file);
+    let kinds: Vec<(&str, &Value)> = ROWS.iter().map(|row| (name(row.schema_file), &**row.schema)).collect();
+    let single = ROWS.iter().map(|row| (row.schema_file, (**row.schema).clone()));
+    single.chain([("landfast.json", any_of(&kinds))]).collect()
 }
 
 /// One schema for several kinds, told apart by their `kind`. Each keeps its own definitions below `$defs/<kind>`.

@@ -1,11 +1,18 @@
 //! Whole loads: what is wrong is said where it stands, and what is right becomes a desired state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 
 use super::*;
+
+mod checks;
+mod records;
+mod secrets;
+mod services;
+
 use crate::model::{FileContent, Key, Parameter, Revision, Snapshot, StackSpec};
 
 const ENV: &str = "\
@@ -95,6 +102,28 @@ fn said(loaded: &Loaded) -> Vec<String> {
 fn assert_said(files: &[(&str, &str)], expected: &[&str]) {
     let loaded = load_with(files);
     assert_eq!(said(&loaded), expected, "{:#?}", loaded.diagnostics);
+}
+
+/// Every diagnostic of each of these variants of one file, in full, for a golden file.
+fn table(path: &str, variants: &[String], others: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for variant in variants {
+        let files: Vec<(&str, &str)> = others.iter().copied().chain([(path, variant.as_str())]).collect();
+        let loaded = load_with(&files);
+        let spec = variant.lines().skip(4).collect::<Vec<_>>().join("\n");
+        let _ = writeln!(text, "{spec}");
+        for diagnostic in &loaded.diagnostics {
+            let place = (diagnostic.line.unwrap_or(0), diagnostic.column.unwrap_or(0));
+            let file = diagnostic.file.as_deref().filter(|file| *file != path).unwrap_or("");
+            let _ = writeln!(text, "=> {} {file}:{}:{} {}", diagnostic.code, place.0, place.1, diagnostic.message);
+            if let Some(help) = &diagnostic.help {
+                let _ = writeln!(text, "   {help}");
+            }
+        }
+        assert!(!loaded.diagnostics.is_empty(), "nothing is wrong with\n{variant}");
+        let _ = writeln!(text);
+    }
+    text
 }
 
 /// The same for the `spec` of the stack `web`, whose fields begin on line 6.
@@ -465,7 +494,10 @@ fn diagnostics_render_with_a_snippet_and_serialise_without_it() {
 #[test]
 fn the_schemas_accept_what_the_loader_accepts() {
     let schemas = schemas();
-    assert_eq!(schemas.keys().copied().collect::<Vec<_>>(), ["environment.json", "landfast.json", "stack.json"]);
+    let names: Vec<&str> = schemas.keys().copied().collect();
+    let expected =
+        ["dnsrecord", "environment", "landfast", "secret", "service", "stack"].map(|kind| format!("{kind}.json"));
+    assert_eq!(names, expected);
     let document = |text: &str| serde_yaml::from_str::<serde_json::Value>(text).unwrap();
     let valid = |schema: &str, text: &str| jsonschema::is_valid(&schemas[schema], &document(text));
     let full = web(&format!(
@@ -486,8 +518,30 @@ fn the_schemas_accept_what_the_loader_accepts() {
 }
 
 #[test]
+fn the_documents_that_the_readme_shows_fit_their_schemas() {
+    let schema = &schemas()["landfast.json"];
+    let mut shown = 0;
+    for block in include_str!("../../README.md").split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next())
+    {
+        let fragment = block.starts_with("  ready:");
+        let text = if fragment { web(block) } else { block.to_owned() };
+        for document in serde_yaml::Deserializer::from_str(&text) {
+            let value = <serde_json::Value as serde::Deserialize>::deserialize(document).unwrap();
+            let faults: Vec<String> = jsonschema::validator_for(schema)
+                .unwrap()
+                .iter_errors(&value)
+                .filter(|_| !value.is_null())
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(faults.is_empty(), "{faults:#?} in\n{text}");
+            shown += usize::from(!value.is_null());
+        }
+    }
+    assert_eq!(shown, 7);
+}
+
+#[test]
 fn ten_thousand_stacks_load_quickly() {
-    use std::fmt::Write as _;
     let mut text = String::new();
     let mut files = snapshot(&[]).files;
     for number in 0..10_000 {

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::diagnostic::Problem;
 use super::parameters::FileEntry;
 use super::render::{Rendered, Site, public};
-use crate::model::{Parameter, Redacted, Template, TemplateParameter, Text};
+use crate::model::{ImageParameter, Parameter, Redacted, Template, TemplateParameter, Text};
 use crate::yaml::Span;
 
 /// A value that the stack's manifest gives.
@@ -40,12 +40,22 @@ impl Patterns {
     }
 }
 
+/// What gives values beside the stack's manifest.
+pub(super) struct Sources<'e> {
+    /// The environment's parameter file.
+    pub(super) file: &'e BTreeMap<String, FileEntry>,
+    /// Parameters that a template of this environment declares `NoEcho`.
+    pub(super) secrets: &'e BTreeSet<String>,
+    /// Parameters whose values are the images of services: these alone give them.
+    pub(super) images: &'e BTreeMap<String, ImageParameter>,
+}
+
 /// The value of every parameter that the template declares: from the manifest, else from the environment's parameter
 /// file, else the template's default (and then it is not passed at all).
 pub(super) fn resolve(
     template: &Template,
     given: BTreeMap<&str, Given<'_>>,
-    (file, secrets): (&BTreeMap<String, FileEntry>, &BTreeSet<String>),
+    sources: &Sources<'_>,
     owner: Site<'_>,
     patterns: &mut Patterns,
 ) -> Resolved {
@@ -58,11 +68,11 @@ pub(super) fn resolve(
         }
     }
     let mut given = given;
-    for (name, declared) in &template.parameters {
+    for (name, declared) in template.parameters.iter().filter(|(name, _)| !sources.images.contains_key(*name)) {
         let mut one = One { name, declared, patterns, out: &mut out };
-        match (given.remove(name.as_str()), file.get(name)) {
+        match (given.remove(name.as_str()), sources.file.get(name)) {
             (Some(value), _) => one.take_from_manifest(value),
-            (None, Some(_)) if secrets.contains(name) && !declared.no_echo => {
+            (None, Some(_)) if sources.secrets.contains(name) && !declared.no_echo => {
                 let message = format!("`{name}` is declared NoEcho by another template; this one would show it");
                 let help = "declare it NoEcho here too, or give it another name";
                 let problem = Problem::error("secret-in-plain-text", message, owner.file, owner.span);

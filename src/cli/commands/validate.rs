@@ -1,5 +1,6 @@
 //! `landfast validate`: everything that is wrong with the manifests, at once.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -9,6 +10,7 @@ use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::{session, terminal};
 use crate::manifest::Diagnostic;
+use crate::model::Environment;
 use crate::report::{API_VERSION, to_json};
 
 /// What `validate -o json` writes.
@@ -27,6 +29,12 @@ pub(super) struct Validation<'a> {
     environments: usize,
     /// Stacks in them.
     stacks: usize,
+    /// Services in them.
+    services: usize,
+    /// Secrets in them.
+    secrets: usize,
+    /// DNS records in them.
+    records: usize,
     /// Environments that were left out because of an error.
     broken: Vec<String>,
     /// Everything that was found.
@@ -38,7 +46,11 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
     let loaded = session::load_unrecorded(&root)?;
     let errors = session::errors(&loaded.diagnostics);
     let environments = loaded.desired.environments.len();
-    let stacks = loaded.desired.environments.values().map(|environment| environment.stacks.len()).sum();
+    let count = |of: fn(&Environment) -> usize| loaded.desired.environments.values().map(|one| of(one)).sum();
+    let stacks: usize = count(|environment| environment.stacks.len());
+    let services: usize = count(|environment| environment.services.len());
+    let secrets: usize = count(|environment| environment.secrets.len());
+    let records: usize = count(|environment| environment.records.len());
     match output {
         Output::Json => {
             let report = Validation {
@@ -47,6 +59,9 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
                 valid: errors == 0,
                 environments,
                 stacks,
+                services,
+                secrets,
+                records,
                 broken: loaded.broken.iter().map(ToString::to_string).collect(),
                 diagnostics: &loaded.diagnostics,
             };
@@ -57,7 +72,12 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
         Output::Text => {
             session::show_diagnostics(&loaded.diagnostics);
             let warnings = loaded.diagnostics.len() - errors;
-            let found = format!("{}: {environments} environments, {stacks} stacks", root.display());
+            let mut found = format!("{}: {environments} environments, {stacks} stacks", root.display());
+            for (count, what) in [(services, "services"), (secrets, "secrets"), (records, "DNS records")] {
+                if count > 0 {
+                    let _ = write!(found, ", {count} {what}");
+                }
+            }
             terminal::print(&format!("{found}, {errors} errors, {warnings} warnings\n"))?;
         }
     }

@@ -1,0 +1,457 @@
+//! What the making of every kind has in common: texts, choices, numbers, durations, files, tags and dependencies, each
+//! with the place where it stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Severity;
+use super::diagnostic::{Guesses, Problem};
+use super::document::Or;
+use super::environment::Env;
+use super::files::{Doc, beside, text};
+use super::graph::Origin;
+use super::kinds::{Made, Secrecy};
+use super::members::{Deliveries, Members};
+use super::parameters::joined;
+use super::policy::parse_duration;
+use super::readiness;
+use super::render::{FindOutput, Names, Rendered, Site, public};
+use super::values::Patterns;
+use crate::model::{InvalidName, Key, Kind, ObjectName, Readiness, Region, Scope, Snapshot, Text};
+use crate::yaml::{Content, Entry, Node, Span};
+
+/// A document of any resource kind, decoded.
+pub(super) trait Resource {
+    /// What it is in one environment. Everything that is wrong with it goes to the maker.
+    fn make(&self, maker: &mut Maker<'_>) -> Option<Made>;
+}
+
+/// What every object of an environment is read with.
+pub(super) struct Surroundings<'e> {
+    pub(super) snapshot: &'e Snapshot,
+    pub(super) env: &'e Env<'e>,
+    /// Parameters that a template of this environment declares `NoEcho`.
+    pub(super) secrets: &'e BTreeSet<String>,
+    pub(super) members: &'e Members<'e>,
+    pub(super) deliveries: &'e Deliveries,
+    pub(super) find: &'e FindOutput<'e>,
+    pub(super) guesses: &'e Guesses,
+}
+
+/// What came of a document in an environment.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) made: Option<Made>,
+    pub(super) ready: Vec<Readiness>,
+    pub(super) problems: Vec<Problem>,
+    /// What it waits for, and why.
+    pub(super) edges: BTreeMap<Key, Origin>,
+    /// The stacks whose outputs it refers to, and where.
+    pub(super) takes: BTreeMap<Key, Origin>,
+    /// Stretches that no snippet may show.
+    pub(super) masks: Vec<(Arc<str>, Span)>,
+    /// Entries of the parameter file that it uses.
+    pub(super) used: BTreeSet<String>,
+}
+
+/// A place in the document, whether or not there is anything at it.
+#[derive(Clone, Copy)]
+pub(super) struct At<'m> {
+    node: Option<&'m Node>,
+    span: Span,
+}
+
+impl<'m> At<'m> {
+    /// The value of that key; its place is the key's, where the value is more than a scalar, and the mapping's, where
+    /// there is none.
+    pub(super) fn key(self, key: &str) -> Self {
+        let Some(entry) = self.node.and_then(|node| node.entry(key)) else { return Self { node: None, ..self } };
+        let scalar = matches!(entry.value.content, Content::Scalar(_)) && !entry.value.span.is_empty();
+        Self { node: Some(&entry.value), span: if scalar { entry.value.span } else { entry.key_span } }
+    }
+
+    /// The items of the list that is here.
+    pub(super) fn items(self) -> impl Iterator<Item = Self> {
+        self.nodes().iter().map(|node| Self { node: Some(node), span: node.span })
+    }
+
+    /// The nodes of the list that is here.
+    pub(super) fn nodes(self) -> &'m [Node] {
+        self.node.map(Node::items).unwrap_or_default()
+    }
+
+    /// The entries of the mapping that is here.
+    pub(super) fn entries(self) -> &'m [Entry] {
+        self.node.map(Node::entries).unwrap_or_default()
+    }
+
+    /// The place of an entry's value.
+    pub(super) fn of(entry: &'m Entry) -> Self {
+        Self { node: Some(&entry.value), span: entry.value.span }
+    }
+
+    /// There is something here.
+    pub(super) fn is_given(self) -> bool {
+        self.node.is_some_and(|node| !node.as_scalar().is_some_and(crate::yaml::Scalar::is_null))
+    }
+}
+
+/// What a reference to an output means for the order of things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// The object cannot be made before the stack is ready.
+    Always,
+    /// As before; the object's own outputs are there by the time they are asked for.
+    Elsewhere,
+    /// Nothing waits: it is needed long after the object was made.
+    Never,
+}
+
+/// Makes one object. Collects what is wrong, what is waited for and what was used on the way.
+pub(super) struct Maker<'m> {
+    pub(super) key: &'m Key,
+    pub(super) doc: &'m Doc<'m>,
+    pub(super) around: &'m Surroundings<'m>,
+    pub(super) patterns: &'m mut Patterns,
+    names: Names<'m>,
+    region: &'m Region,
+    pub(super) out: Outcome,
+    /// What the references that are read now mean for the order of things.
+    pub(super) waits: Waits,
+}
+
+/// Instantiates a document.
+pub(super) fn instantiate(
+    key: &Key,
+    doc: &Doc<'_>,
+    resource: &dyn Resource,
+    around: &Surroundings<'_>,
+    patterns: &mut Patterns,
+) -> Outcome {
+    let default = &around.env.shell.scope.region;
+    let names = around.env.names(default.as_str(), around.secrets);
+    let mut maker =
+        Maker { key, doc, around, patterns, names, region: default, out: Outcome::default(), waits: Waits::Always };
+    let field = maker.at(&["spec", "region"]);
+    let region = doc.at(&["spec", "region"]).and_then(Node::text).filter(|_| field.is_given());
+    let region: Option<Region> = region.and_then(|region| maker.parsed(region, field));
+    let region = region.as_ref().unwrap_or(default);
+    let mut maker = Maker {
+        names: around.env.names(region.as_str(), around.secrets),
+        region,
+        out: maker.out,
+        patterns: maker.patterns,
+        key,
+        doc,
+        around,
+        waits: Waits::Always,
+    };
+    let made = resource.make(&mut maker);
+    maker.depends_on();
+    let ready = readiness::listed(&mut maker);
+    let mut out = maker.out;
+    let failed = out.problems.iter().any(|problem| problem.severity == Severity::Error);
+    out.made = made.filter(|_| !failed);
+    out.ready.extend(ready);
+    out
+}
+
+impl<'m> Maker<'m> {
+    /// The place at the end of a path.
+    pub(super) fn at(&self, path: &[&str]) -> At<'m> {
+        let root = At { node: Some(&self.doc.root), span: self.doc.root.span };
+        path.iter().fold(root, |at, key| at.key(key))
+    }
+
+    /// Where its name stands.
+    pub(super) fn name_site(&self) -> At<'m> {
+        self.at(&["metadata", "name"])
+    }
+
+    /// The place for a message.
+    pub(super) fn site(&self, at: At<'_>) -> Site<'m> {
+        Site { file: &self.doc.file, source: self.doc.source, span: at.span }
+    }
+
+    /// The environment's name, for a message.
+    pub(super) fn environment(&self) -> &'m str {
+        self.key.environment.as_str()
+    }
+
+    /// The middle of names.
+    pub(super) fn system(&self) -> &'m str {
+        self.names.system
+    }
+
+    /// Its account and region.
+    pub(super) fn scope(&self) -> Scope {
+        Scope { account: self.around.env.shell.scope.account.clone(), region: self.region.clone() }
+    }
+
+    /// An error that stands there.
+    pub(super) fn error(&self, code: &'static str, message: impl Into<String>, at: At<'_>) -> Problem {
+        Problem::error(code, message, &self.doc.file, at.span)
+    }
+
+    /// Notes a problem.
+    pub(super) fn add(&mut self, problem: Problem) {
+        self.out.problems.push(problem);
+    }
+
+    /// Notes that what stands there makes no sense.
+    pub(super) fn wrong(&mut self, message: impl Into<String>, at: At<'_>) {
+        let problem = self.error("invalid-value", message, at);
+        self.add(problem);
+    }
+
+    /// A text that must be known now.
+    pub(super) fn closed(&mut self, text: &str, at: At<'_>) -> Option<String> {
+        let site = self.site(at);
+        match self.names.render(text, site, None).and_then(|rendered| public(rendered, site)) {
+            Ok(rendered) => {
+                let text = rendered.text.as_literal().map(str::to_owned);
+                self.used(&rendered);
+                text
+            }
+            Err(problems) => {
+                self.out.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    /// A text that may hold outputs.
+    pub(super) fn open(&mut self, text: &str, at: At<'_>) -> Option<Text> {
+        let rendered = self.rendered(text, at)?;
+        match public(rendered, self.site(at)) {
+            Ok(rendered) => Some(rendered.text),
+            Err(problems) => {
+                self.out.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    /// A text with everything that went into it.
+    pub(super) fn rendered(&mut self, text: &str, at: At<'_>) -> Option<Rendered> {
+        match self.names.render(text, self.site(at), Some(self.around.find)) {
+            Ok(rendered) => {
+                self.used(&rendered);
+                Some(rendered)
+            }
+            Err(problems) => {
+                self.out.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    fn used(&mut self, rendered: &Rendered) {
+        self.out.used.extend(rendered.parameters.iter().cloned());
+        for (reference, raw, span) in &rendered.outputs {
+            let origin = Origin { file: Arc::clone(&self.doc.file), span: *span, reason: raw.clone() };
+            self.out.takes.entry(reference.stack.clone()).or_insert_with(|| origin.clone());
+            let waits = match self.waits {
+                Waits::Always => true,
+                Waits::Elsewhere => reference.stack != *self.key,
+                Waits::Never => false,
+            };
+            if waits {
+                self.out.edges.entry(reference.stack.clone()).or_insert(origin);
+            }
+        }
+    }
+
+    /// A name of some form.
+    pub(super) fn parsed<T: FromStr<Err = InvalidName>>(&mut self, text: &str, at: At<'_>) -> Option<T> {
+        let text = self.closed(text, at)?;
+        text.parse()
+            .map_err(|why: InvalidName| {
+                let why = why.to_string();
+                self.wrong(if self.is_discreet() { why.replacen(&format!("`{text}`"), "this", 1) } else { why }, at);
+            })
+            .ok()
+    }
+
+    /// Somebody may have written a secret anywhere in this document: nothing of it is repeated.
+    fn is_discreet(&self) -> bool {
+        self.doc.row.secrecy == Secrecy::Document
+    }
+
+    /// A choice: itself, or what a reference gives.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        given: Option<&Or<T>>,
+        default: T,
+        at: At<'_>,
+        field: &str,
+        read: &dyn Fn(&str) -> Option<T>,
+    ) -> T {
+        match given {
+            None => default,
+            Some(Or::Known(value)) => *value,
+            Some(Or::Text(text)) => {
+                let Some(text) = self.closed(&text.0, at) else { return default };
+                read(&text).unwrap_or_else(|| {
+                    let shown = if self.is_discreet() { "that".to_owned() } else { format!("`{text}`") };
+                    self.wrong(format!("`{field}` cannot be {shown}"), at);
+                    default
+                })
+            }
+        }
+    }
+
+    /// A yes or no; no unless said otherwise.
+    pub(super) fn flag(&mut self, given: Option<&Or<bool>>, at: At<'_>, field: &str) -> bool {
+        self.choice(given, false, at, field, &|text| text.parse().ok())
+    }
+
+    /// A whole number within limits.
+    pub(super) fn number<T: Copy + TryFrom<i64> + Into<i64>>(
+        &mut self,
+        given: Option<&Or<i64>>,
+        default: T,
+        limits: RangeInclusive<i64>,
+        at: At<'_>,
+        field: &str,
+    ) -> T {
+        let number = self.choice(given, default.into(), at, field, &|text| text.parse().ok());
+        let known = T::try_from(number).ok().filter(|_| limits.contains(&number));
+        known.unwrap_or_else(|| {
+            self.wrong(format!("`{field}` must be from {} to {}", limits.start(), limits.end()), at);
+            default
+        })
+    }
+
+    /// A duration within limits.
+    pub(super) fn duration(
+        &mut self,
+        text: Option<&str>,
+        at: At<'_>,
+        field: &str,
+        limits: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        let text = self.closed(text?, at)?;
+        match parse_duration(&text) {
+            Ok(time) if limits.contains(&time) => return Some(time),
+            Ok(_) if *limits.end() == Duration::MAX => {
+                self.wrong(format!("`{field}` must be at least {}", shown(limits.start())), at);
+            }
+            Ok(_) => {
+                let (least, most) = (shown(limits.start()), shown(limits.end()));
+                self.wrong(format!("`{field}` must be at least {least} and at most {most}"), at);
+            }
+            Err(_) if self.is_discreet() => {
+                self.wrong(format!("`{field}` is not a duration such as 15m, 1h or 7d"), at);
+            }
+            Err(why) => self.wrong(why, at),
+        }
+        None
+    }
+
+    /// A file beside the manifest: its path and its text.
+    pub(super) fn file(&mut self, path: &str, at: At<'_>) -> Option<(String, &'m str)> {
+        let path = self.closed(path, at)?;
+        let found = beside(&self.doc.file, &path).unwrap_or(path);
+        match text(self.around.snapshot, &found) {
+            Ok(source) => Some((found, source)),
+            Err((code, message, _)) => {
+                let discreet = "there is no such file that can be read".to_owned();
+                let message = if self.is_discreet() { discreet } else { message };
+                let problem = self.error(code, message, at);
+                self.add(problem.help("paths are relative to this file and stay below the root of the manifests"));
+                None
+            }
+        }
+    }
+
+    /// A JSON file beside the manifest, as its text.
+    pub(super) fn json_file(&mut self, path: Option<&str>, at: At<'_>, what: &str) -> Option<Arc<str>> {
+        let (found, source) = self.file(path?, at)?;
+        match serde_json::from_str::<serde::de::IgnoredAny>(source) {
+            Ok(_) => Some(Arc::from(source)),
+            Err(why) => {
+                self.wrong(format!("the {what} `{found}` is not JSON: {why}"), at);
+                None
+            }
+        }
+    }
+
+    /// The environment's tags, and the object's own.
+    pub(super) fn tags(&mut self) -> BTreeMap<String, Text> {
+        let common = self.around.env.shell.tags.iter();
+        let mut tags: BTreeMap<String, Text> = common.map(|(key, value)| (key.clone(), Text::literal(value))).collect();
+        let field = self.at(&["spec", "tags"]);
+        for entry in field.entries() {
+            let text = joined(&entry.value).unwrap_or_default();
+            if let Some(text) = self.open(&text, At::of(entry)) {
+                tags.insert(entry.key.clone(), text);
+            }
+        }
+        tags
+    }
+
+    /// A list of texts that may hold outputs.
+    pub(super) fn texts(&mut self, list: &[String], at: At<'m>) -> Vec<Text> {
+        list.iter().zip(at.items()).filter_map(|(text, at)| self.open(text, at)).collect()
+    }
+
+    /// That it waits for an object, and why.
+    pub(super) fn waits_for(&mut self, key: Key, at: At<'_>, reason: &str) {
+        let origin = Origin { file: Arc::clone(&self.doc.file), span: at.span, reason: reason.to_owned() };
+        self.out.edges.entry(key).or_insert(origin);
+    }
+
+    /// The key of another object of this environment, if there is such an object.
+    pub(super) fn member(&self, kind: Kind, name: &str) -> Option<Key> {
+        let name: ObjectName = name.parse().ok()?;
+        let key = Key::new(self.key.environment.clone(), kind, name);
+        self.around.members.get(kind, &key.name).map(|_| key)
+    }
+
+    /// A stack by its bare name, any object as `kind/name`.
+    fn depends_on(&mut self) {
+        for at in self.at(&["spec", "dependsOn"]).items() {
+            let Some(name) = at.node.and_then(Node::text) else { continue };
+            let (kind, bare) = name.split_once('/').unwrap_or((Kind::Stack.as_str(), name));
+            let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind);
+            if let Some(key) = kind.and_then(|kind| self.member(kind, bare)) {
+                self.waits_for(key, at, "dependsOn");
+                continue;
+            }
+            let (code, what) = match kind {
+                Some(Kind::Stack) => ("unknown-stack", format!("stack `{bare}`")),
+                Some(kind) => ("unknown-object", format!("{} `{bare}`", kind.noun())),
+                None => ("unknown-object", format!("object `{name}`")),
+            };
+            let problem = self.error(code, format!("`{}` has no {what}", self.environment()), at);
+            // Somebody who left out the kind means the one object of this name.
+            let other = Kind::ALL.into_iter().find(|kind| self.member(*kind, name).is_some());
+            let problem = if let Some(other) = other {
+                problem.help(format!("did you mean `{}/{name}`?", other.as_str()))
+            } else {
+                let known = self.around.members.addresses().iter().map(String::as_str);
+                self.around.guesses.suggest(problem, name, known)
+            };
+            self.add(problem);
+        }
+    }
+}
+
+/// A limit in the largest unit that it is a whole number of.
+fn shown(limit: &Duration) -> String {
+    let (seconds, millis) = (limit.as_secs(), limit.subsec_millis());
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    match units.into_iter().find(|(unit, _)| millis == 0 && seconds.is_multiple_of(*unit)) {
+        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
+        None => format!("{}ms", limit.as_millis()),
+    }
+}
+
+/// A choice as its manifest writes it.
+pub(super) fn word<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(serde_json::Value::from(text)).ok()
+}

@@ -1,0 +1,145 @@
+//! Which objects an environment has, before any of them is made: what references and `dependsOn` may name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::diagnostic::{Guesses, Problem};
+use super::environment::Env;
+use super::files::Doc;
+use super::maker::Resource;
+use super::render::FindOutput;
+use crate::model::{EnvName, ImageParameter, Key, Kind, ObjectName, OutputRef, Template};
+use crate::yaml::Node;
+
+/// A document of a resource kind with a name.
+pub(super) struct Sheet<'s> {
+    pub(super) kind: Kind,
+    pub(super) doc: Doc<'s>,
+    pub(super) name: ObjectName,
+    /// `None`: something is wrong with it, but its name is known.
+    pub(super) resource: Option<Box<dyn Resource>>,
+}
+
+impl Sheet<'_> {
+    /// Where it stands, for a message.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.doc.file, self.doc.span(&["metadata", "name"]).start.line)
+    }
+}
+
+/// The objects of one environment.
+#[derive(Default)]
+pub(super) struct Members<'i> {
+    objects: BTreeMap<Kind, BTreeMap<ObjectName, &'i Sheet<'i>>>,
+    templates: BTreeMap<ObjectName, Arc<Template>>,
+    addresses: Vec<String>,
+}
+
+/// The objects of every environment.
+pub(super) type Index<'i> = BTreeMap<EnvName, Members<'i>>;
+
+/// The service that owns the value of a parameter, by stack and parameter, and where its manifest says so.
+pub(super) type Deliveries = BTreeMap<ObjectName, BTreeMap<String, (ImageParameter, String)>>;
+
+impl<'i> Members<'i> {
+    /// Adds an object; the one that has its name already, if there is one.
+    pub(super) fn add(&mut self, sheet: &'i Sheet<'i>, template: Option<Arc<Template>>) -> Result<(), &'i Sheet<'i>> {
+        let of_kind = self.objects.entry(sheet.kind).or_default();
+        if let Some(earlier) = of_kind.get(&sheet.name) {
+            return Err(earlier);
+        }
+        of_kind.insert(sheet.name.clone(), sheet);
+        self.addresses.push(match sheet.kind {
+            Kind::Stack => sheet.name.to_string(),
+            kind => format!("{}/{}", kind.as_str(), sheet.name),
+        });
+        if let Some(template) = template {
+            self.templates.insert(sheet.name.clone(), template);
+        }
+        Ok(())
+    }
+
+    /// An object, if it is there.
+    pub(super) fn get(&self, kind: Kind, name: &ObjectName) -> Option<&'i Sheet<'i>> {
+        self.objects.get(&kind)?.get(name).copied()
+    }
+
+    /// The objects, by kind and name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'i Sheet<'i>> {
+        self.objects.values().flat_map(BTreeMap::values).copied()
+    }
+
+    /// The objects of a kind.
+    pub(super) fn of(&self, kind: Kind) -> impl Iterator<Item = &'i Sheet<'i>> {
+        self.objects.get(&kind).into_iter().flat_map(BTreeMap::values).copied()
+    }
+
+    /// Everything that `dependsOn` may name, as it would.
+    pub(super) fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    /// The template of a stack, where it could be read.
+    pub(super) fn template(&self, stack: &ObjectName) -> Option<&Arc<Template>> {
+        self.templates.get(stack)
+    }
+
+    /// The templates that could be read.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Arc<Template>> {
+        self.templates.values()
+    }
+
+    /// Which parameters services deliver images through. Read from the tree, so that a service with a mistake elsewhere
+    /// does not make its stack look wrong too. The first of two that want the same parameter has it.
+    pub(super) fn deliveries(&self, environment: &EnvName) -> Deliveries {
+        let mut deliveries = Deliveries::new();
+        for sheet in self.of(Kind::Service) {
+            let stack = sheet.doc.at(&["spec", "deliver", "stack"]).and_then(Node::text);
+            let Some(Ok(stack)) = stack.map(str::parse::<ObjectName>) else { continue };
+            let parameters = deliveries.entry(stack).or_default();
+            for entry in sheet.doc.entries(&["spec", "deliver", "parameters"]) {
+                let Some(parameter) = entry.value.text() else { continue };
+                let service = Key::new(environment.clone(), Kind::Service, sheet.name.clone());
+                let place = format!("{}:{}", sheet.doc.file, entry.value.span.start.line);
+                let owner = (ImageParameter { service, container: entry.key.clone() }, place);
+                parameters.entry(parameter.to_owned()).or_insert(owner);
+            }
+        }
+        deliveries
+    }
+}
+
+/// Finds outputs as seen from one environment.
+pub(super) fn finder<'f>(
+    here: &'f EnvName,
+    index: &'f Index<'_>,
+    environments: &'f BTreeMap<EnvName, Env<'_>>,
+    guesses: &'f Guesses,
+) -> Box<FindOutput<'f>> {
+    Box::new(move |environment, stack, output, site| {
+        let error = |code, message: String| Problem::error(code, message, site.file, site.span);
+        let environment = environment.unwrap_or(here.as_str());
+        let known = environment.parse::<EnvName>().ok();
+        let Some((name, members)) = known.and_then(|known| index.get_key_value(&known)) else {
+            let problem =
+                error("unknown-environment", format!("there is no environment `{environment}` that can be read"));
+            return Err(problem.suggest(environment, environments.keys().map(EnvName::as_str)));
+        };
+        let stacks = members.objects.get(&Kind::Stack);
+        let found = stack.parse::<ObjectName>().ok().and_then(|stack| stacks?.get_key_value(&stack));
+        let Some((stack, _)) = found else {
+            let problem = error("unknown-stack", format!("`{name}` has no stack `{stack}`"));
+            let none = BTreeMap::new();
+            return Err(guesses.suggest(problem, stack, stacks.unwrap_or(&none).keys().map(ObjectName::as_str)));
+        };
+        let template = members.template(stack);
+        let outputs = template.map(|template| &template.facts.outputs);
+        let generated = template.is_none_or(|template| template.has_transform);
+        if outputs.is_some_and(|outputs| !outputs.contains_key(output)) && !generated {
+            let problem =
+                error("unknown-output", format!("the template of `{name}/stack/{stack}` has no output `{output}`"));
+            return Err(problem.suggest(output, outputs.into_iter().flatten().map(|(key, _)| key.as_str())));
+        }
+        Ok(OutputRef { stack: Key::stack(name.clone(), stack.clone()), output: output.to_owned() })
+    })
+}

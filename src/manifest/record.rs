@@ -1,0 +1,380 @@
+//! `DnsRecord`: its document, and the desired record set that it becomes in an environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Severity;
+use super::diagnostic::Problem;
+use super::document::{ApiVersion, Metadata, Or, number_schema};
+use super::graph::Origin;
+use super::kinds::Made;
+use super::maker::{At, Maker, Resource, word};
+use super::readiness::CheckDocument;
+use crate::model::{DeletionPolicy, Digest, FailoverRole, Key, RecordSpec, RecordType, RecordValue, Routing, Text};
+
+/// How long resolvers may remember a value, unless said otherwise: what is to follow a failover must be forgotten soon.
+const TTL: u32 = 60;
+/// The most that Route 53 takes (`ResourceRecordSet`, field `TTL`).
+const MAX_TTL: i64 = 2_147_483_647;
+
+/// Says that this document is a DNS record.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+enum RecordKind {
+    /// A DNS record.
+    DnsRecord,
+}
+
+/// A record set in Route 53, instantiated in every environment that includes this file.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "Landfast DNS record")]
+pub(super) struct RecordDocument {
+    /// The version of the manifest language.
+    #[expect(dead_code, reason = "checked by its type")]
+    api_version: ApiVersion,
+    /// What sort of document this is.
+    #[expect(dead_code, reason = "checked by its type")]
+    kind: RecordKind,
+    /// What it is called.
+    #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
+    metadata: Metadata,
+    /// What it should be.
+    spec: RecordDocumentSpec,
+}
+
+/// What a record set should say: exactly one of `target`, `values` and `alias`. Texts may hold `${env}`, `${system}`,
+/// `${account}`, `${region}`, `${values.name}`, `${parameters.Name}` and, where this is said,
+/// `${stacks.name.outputs.Key}`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "DnsRecordSpec")]
+struct RecordDocumentSpec {
+    /// The hosted zone: its domain, or its id where there are several of that domain. Outputs may be referred to.
+    zone: String,
+    /// The record's full name: `api.dev.example.com`. Outputs may be referred to.
+    name: String,
+    /// `A`, `AAAA` or `CNAME`.
+    #[serde(rename = "type")]
+    kind: RecordType,
+    /// The one value. Outputs may be referred to.
+    #[serde(default)]
+    target: Option<String>,
+    /// The values. Outputs may be referred to.
+    #[serde(default)]
+    values: Option<Vec<String>>,
+    /// Seconds that resolvers may remember the values; 60 unless said otherwise.
+    #[serde(default)]
+    #[schemars(schema_with = "number_schema::<0, MAX_TTL>")]
+    ttl: Option<Or<i64>>,
+    /// A load balancer or another AWS resource whose addresses these are.
+    #[serde(default)]
+    alias: Option<AliasDocument>,
+    /// What tells this record set from others of its name and type; needed with `weight` and `failover`.
+    #[serde(default)]
+    id: Option<String>,
+    /// How often this one of several is given, in relation to theirs: 0 to 255.
+    #[serde(default)]
+    #[schemars(schema_with = "number_schema::<0, 255>")]
+    weight: Option<Or<i64>>,
+    /// Whether this is the one that is given while it is healthy (`primary`), or the one after it (`secondary`).
+    #[serde(default)]
+    failover: Option<Or<FailoverRole>>,
+    /// The id of the Route 53 health check that it follows. Outputs may be referred to.
+    #[serde(default)]
+    health_check: Option<String>,
+    /// What happens when this manifest is gone: `delete` (the default), as far as the environment's policy allows, or
+    /// `retain`.
+    #[serde(default)]
+    deletion_policy: Option<Or<DeletionPolicy>>,
+    /// Take over a record set that exists and is nobody's.
+    #[serde(default)]
+    adopt: Option<Or<bool>>,
+    /// What must hold before the record is ready for those that wait for it.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read from the tree, as for every kind")]
+    ready: Vec<CheckDocument>,
+    /// Objects of this environment that must be ready first: a stack by its name, others as `service/name`. Needed only
+    /// for what no reference shows.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read from the tree, as for every kind")]
+    depends_on: Vec<String>,
+}
+
+/// A load balancer or another AWS resource.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Alias")]
+struct AliasDocument {
+    /// Its DNS name. Outputs may be referred to.
+    dns_name: String,
+    /// The id of the hosted zone that it belongs to; of a load balancer, its `CanonicalHostedZoneID`. Outputs may be
+    /// referred to.
+    zone: String,
+    /// Whether the record follows its health; not unless said otherwise.
+    #[serde(default)]
+    evaluate_health: Option<Or<bool>>,
+}
+
+impl Resource for RecordDocument {
+    fn make(&self, maker: &mut Maker<'_>) -> Option<Made> {
+        self.spec.record(maker).map(Made::Record)
+    }
+}
+
+impl RecordDocumentSpec {
+    fn record(&self, maker: &mut Maker<'_>) -> Option<RecordSpec> {
+        let spec = maker.at(&["spec"]);
+        let zone = maker.open(&self.zone, spec.key("zone")).map(folded);
+        let name = maker.open(&self.name, spec.key("name")).map(folded);
+        if let (Some(zone), Some(name)) = (&zone, &name) {
+            self.named(maker, zone, name, spec);
+        }
+        let value = self.value(maker, spec);
+        let routing = self.routing(maker, spec);
+        let health_check = self.health_check.as_ref().map(|text| maker.open(text, spec.key("healthCheck")));
+        let default = DeletionPolicy::default();
+        let place = spec.key("deletionPolicy");
+        let deletion_policy = maker.choice(self.deletion_policy.as_ref(), default, place, "deletionPolicy", &word);
+        let adopt = maker.flag(self.adopt.as_ref(), spec.key("adopt"), "adopt");
+        let health_check = health_check.map_or(Some(None), |id| id.map(Some));
+        let (zone, name, value, routing, health_check) = (zone?, name?, value?, routing?, health_check?);
+        if let Routing::Failover { role: FailoverRole::Primary, .. } = &routing
+            && health_check.is_none()
+            && !matches!(&value, RecordValue::Alias { evaluate_health: true, .. })
+        {
+            let message = "this primary is never given up: without `healthCheck`, or `evaluateHealth` of an alias, it is \
+                           always healthy";
+            let problem = maker.error("never-fails-over", message, spec.key("failover"));
+            maker.add(Problem { severity: Severity::Warning, ..problem });
+        }
+        let scope = maker.scope();
+        let said = (&scope, &zone, &name, self.kind, &value, &routing, &health_check, deletion_policy, adopt);
+        let digest = Digest::of(&said);
+        Some(RecordSpec {
+            key: maker.key.clone(),
+            scope,
+            zone,
+            name,
+            kind: self.kind,
+            value,
+            routing,
+            health_check,
+            deletion_policy,
+            adopt,
+            depends_on: BTreeSet::new(),
+            digest,
+        })
+    }
+
+    /// Holds zone and name against each other, as far as they are known.
+    fn named(&self, maker: &mut Maker<'_>, zone: &Text, name: &Text, spec: At<'_>) {
+        if let Some(zone) = zone.as_literal().filter(|zone| !is_zone_id(zone) && !is_domain(zone)) {
+            maker.wrong(format!("`{zone}` is neither a domain nor the id of a hosted zone"), spec.key("zone"));
+            return;
+        }
+        let Some(name) = name.as_literal() else { return };
+        if !is_domain(name) {
+            maker.wrong(format!("`{name}` is not a domain name"), spec.key("name"));
+            return;
+        }
+        let Some(zone) = zone.as_literal().filter(|zone| !is_zone_id(zone)) else { return };
+        if name == zone && self.kind == RecordType::Cname {
+            let problem = maker.error("invalid-value", "there is no CNAME for a zone itself", spec.key("type"));
+            maker.add(problem.help("an `alias` of type A can be there"));
+        } else if name != zone && !name.strip_suffix(zone).is_some_and(|host| host.ends_with('.')) {
+            maker.wrong(format!("`{name}` is not in the zone `{zone}`"), spec.key("name"));
+        }
+    }
+
+    fn value(&self, maker: &mut Maker<'_>, spec: At<'_>) -> Option<RecordValue> {
+        let known = ["target", "values", "alias"];
+        if known.into_iter().filter(|field| spec.key(field).is_given()).count() != 1 {
+            maker.wrong("a record set says exactly one of `target`, `values` and `alias`", spec);
+            return None;
+        }
+        if let Some(alias) = &self.alias {
+            if self.kind == RecordType::Cname {
+                maker.wrong("an alias is of type A or AAAA", spec.key("type"));
+            }
+            if spec.key("ttl").is_given() {
+                maker.wrong("an alias has the `ttl` of what it stands for", spec.key("ttl"));
+            }
+            return alias.alias(maker, spec.key("alias"));
+        }
+        let ttl = maker.number(self.ttl.as_ref(), TTL, 0..=MAX_TTL, spec.key("ttl"), "ttl");
+        let mut values: Vec<Text> = Vec::new();
+        let mut complete = true;
+        let given: Vec<(&String, At<'_>)> = match (&self.target, &self.values) {
+            (Some(target), _) => vec![(target, spec.key("target"))],
+            (None, Some(list)) => list.iter().zip(spec.key("values").items()).collect(),
+            (None, None) => Vec::new(),
+        };
+        for (text, at) in &given {
+            let Some(value) = maker.open(text, *at) else {
+                complete = false;
+                continue;
+            };
+            if let Some(Err(why)) = value.as_literal().map(|text| self.is_value(text)) {
+                maker.wrong(why, *at);
+            }
+            if values.contains(&value) {
+                maker.wrong(format!("`{value}` is there twice"), *at);
+            }
+            values.push(value);
+        }
+        if given.is_empty() {
+            maker.wrong("an empty record set would take the name off the net", spec.key("values"));
+        }
+        if self.kind == RecordType::Cname && given.len() > 1 {
+            maker.wrong("a CNAME has one value", spec.key("values"));
+        }
+        complete.then_some(RecordValue::Values { values, ttl })
+    }
+
+    fn is_value(&self, text: &str) -> Result<(), String> {
+        let (good, what) = match self.kind {
+            RecordType::A => (text.parse::<Ipv4Addr>().is_ok(), "an IPv4 address"),
+            RecordType::Aaaa => (text.parse::<Ipv6Addr>().is_ok(), "an IPv6 address"),
+            RecordType::Cname => (is_domain(text.strip_suffix('.').unwrap_or(text)), "a domain name"),
+        };
+        if good { Ok(()) } else { Err(format!("`{text}` is not {what}")) }
+    }
+
+    fn routing(&self, maker: &mut Maker<'_>, spec: At<'_>) -> Option<Routing> {
+        let id = self.id.as_ref().map(|text| maker.closed(text, spec.key("id")));
+        if let Some(Some(id)) = &id
+            && !(1..=128).contains(&id.chars().count())
+        {
+            maker.wrong("`id` has 1 to 128 characters", spec.key("id"));
+        }
+        let weight = self.weight.as_ref();
+        let weight = weight.map(|_| maker.number(weight, 0u8, 0..=255, spec.key("weight"), "weight"));
+        let role = self.failover.as_ref();
+        let default = FailoverRole::Primary;
+        let role = role.map(|_| maker.choice(role, default, spec.key("failover"), "failover", &word));
+        match (id, weight, role) {
+            (_, Some(_), Some(_)) => {
+                maker.wrong("a record set has a `weight`, or is one of a `failover`, not both", spec.key("failover"));
+                None
+            }
+            (None, None, None) => Some(Routing::Simple),
+            (Some(_), None, None) => {
+                maker.wrong("`id` tells record sets with a `weight` or a `failover` apart", spec.key("id"));
+                None
+            }
+            (None, weight, _) => {
+                let field = if weight.is_some() { "weight" } else { "failover" };
+                let message = format!("`{field}` needs `id`, which tells this record set from the others");
+                let problem = maker.error("missing-field", message, spec.key(field));
+                maker.add(problem);
+                None
+            }
+            (Some(id), Some(weight), None) => Some(Routing::Weighted { id: id?, weight }),
+            (Some(id), None, Some(role)) => Some(Routing::Failover { id: id?, role }),
+        }
+    }
+}
+
+impl AliasDocument {
+    fn alias(&self, maker: &mut Maker<'_>, at: At<'_>) -> Option<RecordValue> {
+        let dns_name = maker.open(&self.dns_name, at.key("dnsName")).map(folded);
+        if let Some(name) = dns_name.as_ref().and_then(Text::as_literal).filter(|name| !is_domain(name)) {
+            maker.wrong(format!("`{name}` is not a domain name"), at.key("dnsName"));
+        }
+        let zone = maker.open(&self.zone, at.key("zone"));
+        if let Some(zone) = zone.as_ref().and_then(Text::as_literal).filter(|zone| !is_zone_id(zone)) {
+            let message = format!("`{zone}` is not the id of a hosted zone");
+            let problem = maker.error("invalid-value", message, at.key("zone"));
+            maker.add(problem.help("of a load balancer it is the attribute `CanonicalHostedZoneID`"));
+        }
+        let evaluate_health = maker.flag(self.evaluate_health.as_ref(), at.key("evaluateHealth"), "evaluateHealth");
+        Some(RecordValue::Alias { dns_name: dns_name?, zone: zone?, evaluate_health })
+    }
+}
+
+/// A name as Route 53 compares it: in lower case, without the dot at its end. Ids of zones stay as they are.
+fn folded(text: Text) -> Text {
+    match text.as_literal() {
+        Some(name) if !is_zone_id(name) => Text::literal(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()),
+        _ => text,
+    }
+}
+
+/// `Z` and up to 31 capital letters and digits.
+fn is_zone_id(text: &str) -> bool {
+    (2..=32).contains(&text.len())
+        && text.starts_with('Z')
+        && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+}
+
+/// A domain name of two labels or more; its first may be `*` (RFC 1035; Route 53 takes `_` too).
+fn is_domain(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let labels = name.strip_prefix("*.").unwrap_or(name);
+    name.len() <= 253 && labels.contains('.') && labels.split('.').all(label)
+}
+
+/// Which record set it is: no two manifests may mean the same.
+pub(super) fn identity(spec: &RecordSpec) -> String {
+    let id = match &spec.routing {
+        Routing::Simple => String::new(),
+        Routing::Weighted { id, .. } | Routing::Failover { id, .. } => format!(" ({id})"),
+    };
+    format!("{} {} in zone {} of {}{id}", spec.kind.as_str(), spec.name, spec.zone, spec.scope.account)
+}
+
+/// Record sets that Route 53 does not take beside each other: of one name and type all are told apart in the same way,
+/// and beside a CNAME there is nothing else.
+pub(super) fn conflicts<'s>(records: impl Iterator<Item = (&'s RecordSpec, &'s Origin)>) -> Vec<(Problem, Key, Key)> {
+    let mut first: BTreeMap<(String, &Text, &Text), Vec<&RecordSpec>> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (spec, origin) in records {
+        let earlier = first.entry((spec.scope.account.to_string(), &spec.zone, &spec.name)).or_default();
+        let conflict = earlier.iter().find_map(|other| {
+            let cname = spec.kind == RecordType::Cname || other.kind == RecordType::Cname;
+            let differ = std::mem::discriminant(&spec.routing) != std::mem::discriminant(&other.routing);
+            match (spec.kind == other.kind, cname, differ) {
+                (false, true, _) => Some((other, "there is nothing else beside a CNAME")),
+                (true, _, true) => {
+                    Some((other, "all record sets of one name and type have a `weight`, or a `failover`"))
+                }
+                _ => None,
+            }
+        });
+        if let Some((other, why)) = conflict {
+            let message = format!("`{}` and `{}` cannot be beside each other: {why}", spec.key, other.key);
+            let problem = Problem::error("conflicting-records", message, &origin.file, origin.span);
+            problems.push((problem, spec.key.clone(), other.key.clone()));
+        }
+        earlier.push(spec);
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_and_zone_ids_are_told_apart() {
+        for good in
+            ["example.com", "api.dev.example.com", "*.example.com", "_acme.example.com", "xn--bcher-kva.example"]
+        {
+            assert!(is_domain(good) && !is_zone_id(good), "{good}");
+        }
+        for wrong in ["", "example", "a..b", "-a.example.com", "a b.example.com", "a.*.example.com", "https://a.b"] {
+            assert!(!is_domain(wrong), "{wrong}");
+        }
+        assert!(is_zone_id("Z2FDTNDATAQYW2") && !is_zone_id("z2fdt") && !is_zone_id("Z"));
+        assert_eq!(folded(Text::literal("API.Example.COM.")), Text::literal("api.example.com"));
+        assert_eq!(folded(Text::literal("Z2FDTNDATAQYW2")), Text::literal("Z2FDTNDATAQYW2"));
+    }
+}
