@@ -15,8 +15,8 @@ use crate::aws::{AwsCloud, Settings};
 use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
 use crate::manifest::{self, Diagnostic, Loaded, Severity};
-use crate::model::{Environment, Revision, Snapshot};
-use crate::ports::Cloud;
+use crate::model::{Environment, Redacted, Revision, Snapshot};
+use crate::ports::{Cloud, Identities, Unseal};
 use crate::sim::{SimCloud, SimConfig};
 use crate::source;
 use crate::store::{Store, StoreError};
@@ -57,6 +57,8 @@ pub(super) struct Session {
     simulation: Option<SimCloud>,
     /// Another process has the journal, and with it the simulation: it is not saved from here.
     only_looks: Cell<bool>,
+    /// What sealed secrets are opened with.
+    identities: Arc<Identities>,
 }
 
 /// What is saved of the simulation between two commands.
@@ -87,6 +89,7 @@ impl Session {
                     cloud,
                     simulation: None,
                     only_looks: Cell::new(false),
+                    identities: identities(global)?,
                 })
             }
             CloudKind::Sim => Self::simulated(global, pace),
@@ -121,6 +124,7 @@ impl Session {
             cloud,
             simulation: Some(simulation),
             only_looks: Cell::new(false),
+            identities: identities(global)?,
         })
     }
 
@@ -150,7 +154,8 @@ impl Session {
 
     /// The loop over this session's cloud.
     pub(super) fn controller(&self, store: Store, listener: Listener) -> Controller {
-        Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener)
+        let controller = Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener);
+        controller.unsealing_with(Arc::clone(&self.identities) as Arc<dyn Unseal>)
     }
 
     /// Runs a future to its end. When the process is told to stop, `controller` is, and the future may finish what is
@@ -187,6 +192,15 @@ impl Session {
             .and_then(|()| std::fs::rename(&fresh, &path))
             .map_err(|error| Trouble::machine(doing, error))
     }
+}
+
+/// The identities that were named; none, if none were.
+fn identities(global: &Global) -> Result<Arc<Identities>, Trouble> {
+    let Some(path) = &global.identity else { return Ok(Arc::default()) };
+    let doing = || format!("the identities in {} could not be read", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| Trouble::machine(doing(), error))?;
+    let read = Identities::parse(&Redacted::new(text));
+    Ok(Arc::new(read.map_err(|error| Trouble::machine(doing(), error))?))
 }
 
 fn real() -> Result<(Clockwork, Context), Trouble> {

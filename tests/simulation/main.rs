@@ -22,6 +22,7 @@ mod planted;
 mod rig;
 mod run;
 mod scenario;
+mod secrets;
 mod seeds;
 mod shrink;
 mod spy;
