@@ -51,6 +51,9 @@ pub struct Global {
     /// Endpoint of an emulator or a proxy, in place of AWS's.
     #[arg(long, global = true, env = "AWS_ENDPOINT_URL", value_name = "URL")]
     pub endpoint_url: Option<String>,
+    /// File with age identities, to open sealed secrets with.
+    #[arg(long, global = true, env = "LANDFAST_IDENTITY", value_name = "FILE")]
+    pub identity: Option<PathBuf>,
     /// When to colour.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
@@ -222,6 +225,20 @@ pub enum Command {
         #[arg(long, value_name = "DIGEST")]
         plan: Option<String>,
     },
+    /// Encrypt a secret's value, read from standard input, to a file that may be committed.
+    Seal {
+        /// The file. It is replaced as a whole, or not at all.
+        file: PathBuf,
+        /// An age recipient (`age1…`) that can open it. May be given several times.
+        #[arg(short, long = "recipient", value_name = "RECIPIENT", required = true)]
+        recipients: Vec<String>,
+    },
+    /// Ask something of secrets. No command ever prints a value.
+    Secret {
+        /// What.
+        #[command(subcommand)]
+        command: SecretCommand,
+    },
     /// Show everything on a simulated AWS: deploy, edit, failure, recovery. Needs nothing and touches nothing.
     Demo {
         /// Do not pause between the lines, as if nobody watched.
@@ -232,6 +249,21 @@ pub enum Command {
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+}
+
+/// What is asked of secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Show versions, names of fields and rotation, as they are remembered.
+    Status {
+        /// Only this environment.
+        environment: Option<String>,
+    },
+    /// Have the generated fields of a secret made anew by the next `apply`, or by a daemon that is started then.
+    Rotate {
+        /// Its address: dev/secret/app-secrets.
+        object: String,
     },
 }
 

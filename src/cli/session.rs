@@ -15,8 +15,8 @@ use crate::aws::{AwsCloud, Settings};
 use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
 use crate::manifest::{self, Diagnostic, Loaded, Severity};
-use crate::model::{Environment, Revision, Snapshot};
-use crate::ports::{Cloud, Probes};
+use crate::model::{Environment, Redacted, Revision, Snapshot};
+use crate::ports::{Cloud, Identities, Probes, Unseal};
 use crate::probe::Network;
 use crate::sim::{SimCloud, SimConfig};
 use crate::source;
@@ -59,6 +59,8 @@ pub(super) struct Session {
     simulation: Option<SimCloud>,
     /// Another process has the journal, and with it the simulation: it is not saved from here.
     only_looks: Cell<bool>,
+    /// What sealed secrets are opened with.
+    identities: Arc<Identities>,
 }
 
 /// What is saved of the simulation between two commands.
@@ -90,6 +92,7 @@ impl Session {
                     probes: Arc::new(Network::default()),
                     simulation: None,
                     only_looks: Cell::new(false),
+                    identities: identities(global)?,
                 })
             }
             CloudKind::Sim => Self::simulated(global, pace),
@@ -125,6 +128,7 @@ impl Session {
             probes: Arc::new(simulation.clone()),
             simulation: Some(simulation),
             only_looks: Cell::new(false),
+            identities: identities(global)?,
         })
     }
 
@@ -154,7 +158,9 @@ impl Session {
 
     /// The loop over this session's cloud.
     pub(super) fn controller(&self, store: Store, listener: Listener) -> Controller {
-        Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener).probing(Arc::clone(&self.probes))
+        let controller = Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener);
+        let controller = controller.probing(Arc::clone(&self.probes));
+        controller.unsealing_with(Arc::clone(&self.identities) as Arc<dyn Unseal>)
     }
 
     /// Runs a future to its end. When the process is told to stop, `controller` is, and the future may finish what is
@@ -191,6 +197,15 @@ impl Session {
             .and_then(|()| std::fs::rename(&fresh, &path))
             .map_err(|error| Trouble::machine(doing, error))
     }
+}
+
+/// The identities that were named; none, if none were.
+fn identities(global: &Global) -> Result<Arc<Identities>, Trouble> {
+    let Some(path) = &global.identity else { return Ok(Arc::default()) };
+    let doing = || format!("the identities in {} could not be read", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| Trouble::machine(doing(), error))?;
+    let read = Identities::parse(&Redacted::new(text));
+    Ok(Arc::new(read.map_err(|error| Trouble::machine(doing(), error))?))
 }
 
 fn real() -> Result<(Clockwork, Context), Trouble> {

@@ -85,13 +85,12 @@ impl Executor {
 /// Reads the secret again, now, and compares it with what the plan saw (invariant S5).
 async fn holds(port: &dyn Secrets, step: &SecretStep) -> Result<(), Outcome> {
     let found = match (port.describe(&step.address.name).await, &step.expect) {
-        (_, SecretExpect::Nothing) => return Ok(()),
         (Err(error), _) => {
             // Nothing was sent yet, so nothing can have taken effect.
             let class = if error.class == Class::Transient { Class::Throttled } else { error.class };
             return Err(Outcome::Failed(PortError { class, ..error }));
         }
-        (Ok(None), SecretExpect::Absent) => return Ok(()),
+        (Ok(None), SecretExpect::Absent) | (Ok(_), SecretExpect::Nothing) => return Ok(()),
         (Ok(None), SecretExpect::Present { .. }) => return Err(Outcome::Moved("it does not exist".to_owned())),
         (Ok(Some(_)), SecretExpect::Absent) => return Err(Outcome::Moved("it exists".to_owned())),
         (Ok(Some(found)), SecretExpect::Present { .. }) => found,
@@ -113,7 +112,7 @@ impl Call<'_> {
     async fn make(&self) -> Result<Answer, PortError> {
         let (port, fence) = (self.port, self.fence);
         if let SecretDo::Create { token, make, description, kms_key, tags } = &self.step.action {
-            let (fields, source) = self.value(make, None).await?;
+            let (fields, source) = self.value(make, None)?;
             let made = self.made(token, &fields, source);
             let request = CreateSecret {
                 name: self.step.address.name.clone(),
@@ -144,7 +143,7 @@ impl Call<'_> {
             }
             SecretDo::Stage { token, fields, from, .. } => self.stage(arn, token, fields, from).await?,
             SecretDo::Promote { to, from, fields, .. } => {
-                answer.made = Some(self.promote(arn, to, from, fields).await?)
+                answer.made = Some(self.promote(arn, to, from, fields).await?);
             }
             SecretDo::Unlabel { version } => port.move_label(fence, arn, AWSPENDING, Some(version), None).await?,
             SecretDo::Replicate { regions } => port.replicate(fence, arn, regions).await?,
@@ -161,11 +160,7 @@ impl Call<'_> {
     }
 
     /// A value, made as the plan says from what there is.
-    async fn value(
-        &self,
-        make: &Make,
-        current: Option<SecretFields>,
-    ) -> Result<(SecretFields, Option<Digest>), PortError> {
+    fn value(&self, make: &Make, current: Option<SecretFields>) -> Result<(SecretFields, Option<Digest>), PortError> {
         match make {
             Make::Unseal(file, source) => {
                 let value = self.executor.unseal.unseal(&file.ciphertext).map_err(|error| {
@@ -229,18 +224,18 @@ impl Call<'_> {
             (Some(from), Make::Fields(_)) => Some(self.read(arn, from).await?),
             _ => None,
         };
-        let (fields, source) = self.value(make, current).await?;
-        let made = self.made(token, &fields, source);
+        let (fields, source) = self.value(make, current)?;
+        let new = self.made(token, &fields, source);
         if let (Some(known), Some(from)) = (known, from)
-            && *known == made.fields
+            && *known == new.fields
         {
             // The same value as before, sealed again, say: no version is made for it.
-            return Ok(Made { version: from.clone(), is_new: false, ..made });
+            return Ok(Made { version: from.clone(), is_new: false, ..new });
         }
         let labels = BTreeSet::from([AWSCURRENT.to_owned()]);
         let request = PutSecretValue { secret: arn.clone(), value: fields.write(), token: token.clone(), labels };
         self.port.put_value(self.fence, request).await?;
-        Ok(made)
+        Ok(new)
     }
 
     /// Makes the version that is to become current: the generated fields anew, the others as they are.

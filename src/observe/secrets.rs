@@ -18,7 +18,7 @@ use crate::template;
 
 enum Answer {
     Listing(Scope, Result<BTreeMap<Address, SecretState>, Unknown>),
-    Described(Address, Seen<SecretState>),
+    Described(Box<(Address, Seen<SecretState>)>),
     Policy(Address, Seen<Digest>),
     Value((Address, VersionId), Seen<ValueFacts>),
 }
@@ -42,7 +42,8 @@ impl Observer<'_> {
                 Answer::Listing(scope, Err(why)) => {
                     seen.listings.insert(scope, Err(why));
                 }
-                Answer::Described(address, state) => {
+                Answer::Described(described) => {
+                    let (address, state) = *described;
                     seen.described.insert(address, state);
                 }
                 Answer::Policy(address, digest) => {
@@ -69,7 +70,7 @@ impl Observer<'_> {
             SecretNeed::Describe(address) => {
                 let port = self.secrets(&address.scope);
                 let state = self.within(port.describe(&address.name)).await;
-                Answer::Described(address, state)
+                Answer::Described(Box::new((address, state)))
             }
             SecretNeed::Policy(address, arn) => {
                 let port = self.secrets(&address.scope);

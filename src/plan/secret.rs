@@ -339,6 +339,3 @@ fn status(state: &SecretState) -> String {
     };
     word.to_owned()
 }
-
-#[cfg(test)]
-mod tests;

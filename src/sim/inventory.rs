@@ -94,6 +94,13 @@ impl View<'_> {
         stack.change_sets.values().map(|set| &set.state).find(|state| state.id == *id)
     }
 
+    /// The truth about a secret: every version, with its value and labels.
+    #[must_use]
+    pub fn secret(&self, scope: &Scope, name: &str) -> Option<super::secrets::SecretTruth> {
+        let region = self.0.data.regions.iter().position(|region| region.scope == *scope)?;
+        self.0.secret_truth(region, name)
+    }
+
     /// When the newest backup of a resource was completed.
     #[must_use]
     pub fn newest_backup(&self, scope: &Scope, kind: &str, physical_id: &str) -> Option<jiff::Timestamp> {

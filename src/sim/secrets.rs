@@ -174,7 +174,7 @@ impl Console {
         })
     }
 
-    /// What DescribeSecret says, now.
+    /// What *`DescribeSecret`* says, now.
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<SecretState> {
         self.with(|world, region, _| Ok(world.describe_secret(region, super::reads::Lens::default(), name))).ok()?

@@ -6,6 +6,7 @@
 
 mod change_sets;
 mod isolation;
+mod secrets;
 mod stacks;
 
 use std::collections::BTreeMap;
@@ -296,6 +297,15 @@ contract!(
         change_sets::tags_alone_are_a_change,
         isolation::regions_and_accounts_do_not_see_each_other,
         isolation::a_list_has_every_stack_once_however_many_pages_it_takes,
+        secrets::a_secret_says_what_it_was_created_with,
+        secrets::a_token_is_good_for_one_value,
+        secrets::the_previous_version_keeps_its_label,
+        secrets::a_pending_version_becomes_current_when_the_label_is_moved,
+        secrets::a_deleted_secret_keeps_its_name_and_can_be_restored,
+        secrets::settings_tags_and_policy_are_kept,
+        secrets::a_missing_secret_is_none_and_not_an_error,
+        secrets::a_replica_is_told_of_and_can_be_removed,
+        secrets::a_list_has_every_secret_once_however_many_pages_it_takes,
     ],
     [change_sets::a_busy_stack_takes_no_other_change, change_sets::a_cancelled_update_is_rolled_back,]
 );

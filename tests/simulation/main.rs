@@ -24,6 +24,7 @@ mod records;
 mod rig;
 mod run;
 mod scenario;
+mod secrets;
 mod seeds;
 mod shrink;
 mod spy;

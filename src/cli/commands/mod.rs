@@ -10,11 +10,13 @@ mod plan;
 mod preflight;
 mod run;
 mod schema;
+mod seal;
+mod secret;
 mod status;
 mod validate;
 mod why;
 
-use super::args::{Cli, Command};
+use super::args::{Cli, Command, SecretCommand};
 use super::exit::{Exit, Trouble};
 
 /// Runs the command that was asked for.
@@ -35,6 +37,11 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Outputs { environment, output } => outputs::run(&global, environment.as_deref(), output),
         Command::Events { object, limit, output } => events::run(&global, &object, limit, output),
         Command::Destroy { environment, plan } => destroy::run(&global, &environment, plan.as_deref()),
+        Command::Seal { file, recipients } => seal::run(&file, &recipients),
+        Command::Secret { command } => match command {
+            SecretCommand::Status { environment } => secret::status(&global, environment.as_deref()),
+            SecretCommand::Rotate { object } => secret::rotate(&global, &object),
+        },
         Command::Demo { fast } => crate::cli::demo::run(&global, fast),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -26,7 +26,7 @@ impl Deciding<'_> {
             self.follow(entry, state, pending, applied);
             return;
         }
-        let (Some(due), Some(_)) = (self.due(applied), self.begins()) else { return };
+        let (Some(due), Some(())) = (self.due(applied), self.begins()) else { return };
         if self.now() < due {
             return;
         }

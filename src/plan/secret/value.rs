@@ -86,24 +86,22 @@ impl Deciding<'_> {
         {
             return false;
         }
-        let known = match self.applied(state) {
-            Some(applied) => applied.fields.clone(),
-            None => {
-                let Some(facts) = self.facts(entry, state, current) else { return true };
-                // What we made from this file has an id that says so.
-                let token =
-                    VersionId::made_of(&self.spec.key, "put", &(&wanted, state.version(crate::model::AWSPREVIOUS)));
-                let before = self.memory.applied.as_ref().filter(|before| before.source.as_ref() == Some(&wanted));
-                if token == *current || before.is_some_and(|before| before.fields == facts.fields) {
-                    self.settle(entry, state, current, Some(wanted), facts, BTreeSet::new());
-                    return true;
-                }
-                if let Some(before) = before {
-                    let why = format!("differs in version {current}, which was made outside");
-                    entry.differences.push(Difference::Fields { names: differing(before, &facts.fields), why });
-                }
-                facts.fields.clone()
+        let known = if let Some(applied) = self.applied(state) {
+            applied.fields.clone()
+        } else {
+            let Some(facts) = self.facts(entry, state, current) else { return true };
+            // What we made from this file has an id that says so.
+            let token = VersionId::made_of(&self.spec.key, "put", &(&wanted, state.version(crate::model::AWSPREVIOUS)));
+            let before = self.memory.applied.as_ref().filter(|before| before.source.as_ref() == Some(&wanted));
+            if token == *current || before.is_some_and(|before| before.fields == facts.fields) {
+                self.settle(entry, state, current, Some(wanted), facts, BTreeSet::new());
+                return true;
             }
+            if let Some(before) = before {
+                let why = format!("differs in version {current}, which was made outside");
+                entry.differences.push(Difference::Fields { names: differing(before, &facts.fields), why });
+            }
+            facts.fields.clone()
         };
         if entry.differences.is_empty() {
             let why = format!("{} changed, or is not known to be what is deployed", file.file);

@@ -1,0 +1,83 @@
+//! `landfast seal`: a secret's value, encrypted to a file that may be committed.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::cli::exit::{Exit, Trouble};
+use crate::cli::terminal;
+use crate::model::{Redacted, VALUE_MAX};
+use crate::ports::seal;
+
+pub(super) fn run(file: &Path, recipients: &[String]) -> Result<Exit, Trouble> {
+    let value = read(io::stdin().lock())?;
+    let doing = || format!("{} could not be sealed", file.display());
+    let sealed = seal(&value, recipients).map_err(|error| Trouble::machine(doing(), error))?;
+    replace(file, &sealed)
+        .map_err(|error| Trouble::machine(format!("{} could not be written", file.display()), error))?;
+    let count = recipients.len();
+    terminal::note(&format!("{} is sealed to {count} recipient{}", file.display(), if count == 1 { "" } else { "s" }));
+    Ok(Exit::Done)
+}
+
+/// All of the input. One line end at its end is the terminal's, or the editor's, and not part of the value.
+fn read(input: impl io::Read) -> Result<Redacted, Trouble> {
+    let doing = "the value could not be read from standard input";
+    // Room for all there may be, so that it is never moved while it is read.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_MAX + 2));
+    let limit = VALUE_MAX as u64 + 2;
+    input.take(limit).read_to_end(&mut bytes).map_err(|error| Trouble::machine(doing, error))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Trouble::machine(doing, "it is not UTF-8 text"))?;
+    let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() {
+        return Err(Trouble::machine(doing, "there is nothing"));
+    }
+    Ok(Redacted::new(text.to_owned()))
+}
+
+/// Writes a draft beside the file and renames it: whatever goes wrong, what was there stays.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let mut draft = file.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = Path::new(&draft);
+    let written = OpenOptions::new().write(true).create_new(true).open(draft).and_then(|mut out| {
+        out.write_all(text.as_bytes())?;
+        out.sync_all()?;
+        fs::rename(draft, file)
+    });
+    if let Err(error) = &written
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        let _ = fs::remove_file(draft);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_end_is_not_part_of_the_value() {
+        assert_eq!(read(&b"canary\n"[..]).unwrap().expose(), "canary");
+        assert_eq!(read(&b"a\nb\r\n"[..]).unwrap().expose(), "a\nb");
+        assert!(read(&b"\n"[..]).is_err());
+    }
+
+    #[test]
+    fn what_was_there_stays_when_writing_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("app.age");
+        replace(&file, "one").unwrap();
+        // Somebody else is writing it.
+        fs::write(directory.path().join("app.age.new"), "draft").unwrap();
+        assert!(replace(&file, "two").is_err());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "one");
+        fs::remove_file(directory.path().join("app.age.new")).unwrap();
+        replace(&file, "two").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "two");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,438 @@
+//! Secrets in virtual time: at every moment the current version is whole, and nothing that was made once is made again
+//! because it was forgotten (S12, S13).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use landfast::context::{Context, Virtual};
+use landfast::controller::{Controller, Tender, Until};
+use landfast::model::{
+    AWSCURRENT, AWSPENDING, AWSPREVIOUS, Budget, Charset, DeletionPolicy, Desired, Digest, Environment, GeneratedField,
+    Key, Mode, Policy, Prune, Redacted, Replace, Revision, RotationSpec, Scope, SealedFile, SecretMemory, SecretSource,
+    SecretSpec, Text,
+};
+use landfast::plan::Goal;
+use landfast::ports::{Cloud as _, Identities, SealError, Unseal};
+use landfast::sim::{Call, Console, Fault, FaultPlan, SecretTruth, SimCloud, SimConfig, View};
+use landfast::store::{Disk, Store};
+
+const NAME: &str = "dev/app-secrets";
+const CANARY: &str = "canary-7f3a";
+
+fn scope() -> Scope {
+    Scope { account: "111122223333".parse().unwrap(), region: "eu-central-1".parse().unwrap() }
+}
+
+fn key() -> Key {
+    "dev/secret/app-secrets".parse().unwrap()
+}
+
+fn generated(names: &[&str]) -> SecretSource {
+    let field = GeneratedField { length: 24, charset: Charset::Base64url };
+    SecretSource::Generated(names.iter().map(|name| ((*name).to_owned(), field)).collect())
+}
+
+fn sealed(value: &str) -> SecretSource {
+    SecretSource::Sealed(SealedFile { file: "app.age".into(), ciphertext: format!("sealed:{value}").into() })
+}
+
+/// Opens what [`sealed`] has sealed: real age files are opened in `ports`.
+struct Opener;
+
+impl Unseal for Opener {
+    fn unseal(&self, ciphertext: &str) -> Result<Redacted, SealError> {
+        ciphertext.strip_prefix("sealed:").map(|value| Redacted::new(value.to_owned())).ok_or(SealError::Damaged)
+    }
+}
+
+fn spec(source: SecretSource) -> SecretSpec {
+    let digest = Digest::of(&format!("{source:?}"));
+    SecretSpec {
+        key: key(),
+        scope: scope(),
+        name: NAME.to_owned(),
+        description: Some("what the app needs".to_owned()),
+        kms_key: None,
+        source,
+        tags: BTreeMap::from([("Team".to_owned(), Text::literal("people"))]),
+        resource_policy: None,
+        replicas: None,
+        rotation: None,
+        deletion_policy: DeletionPolicy::Retain,
+        recovery_days: 30,
+        adopt: false,
+        depends_on: BTreeSet::new(),
+        digest,
+    }
+}
+
+fn rotating(names: &[&str], every: Duration) -> SecretSpec {
+    let restart = BTreeSet::from(["dev/service/api".parse().unwrap()]);
+    SecretSpec { rotation: Some(RotationSpec { every, restart, check: None }), ..spec(generated(names)) }
+}
+
+fn environment(secrets: Vec<SecretSpec>, prune: Prune) -> Environment {
+    let budget = Budget { stacks: 100, replacements: 100, deletions: 100, per: Duration::from_hours(1) };
+    Environment {
+        name: "dev".parse().unwrap(),
+        system: "app".to_owned(),
+        scope: scope(),
+        role: None,
+        tags: BTreeMap::new(),
+        policy: Policy {
+            mode: Mode::Apply,
+            prune,
+            replace: Replace::Allow,
+            budget,
+            stack_name: ".*".to_owned(),
+            required_tags: BTreeSet::new(),
+            stateful_types: BTreeSet::new(),
+            backup_max_age: Duration::from_hours(1),
+        },
+        template_bucket: None,
+        stacks: BTreeMap::new(),
+        services: BTreeMap::new(),
+        secrets: secrets.into_iter().map(|spec| (spec.key.clone(), Arc::new(spec))).collect(),
+        records: BTreeMap::new(),
+        ready: BTreeMap::new(),
+    }
+}
+
+fn memory(store: &Store) -> SecretMemory {
+    let memory = store.memory(&"dev".parse().unwrap()).unwrap();
+    memory.objects.secrets.get(&key()).map(|memory| SecretMemory::clone(memory)).unwrap_or_default()
+}
+
+/// A simulated AWS, a disk, and daemons that come and go.
+struct World {
+    clock: Virtual,
+    cx: Context,
+    cloud: SimCloud,
+    disk: Disk,
+    lives: u64,
+    prune: Prune,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
+        let cx = Context::simulated(&clock, 5);
+        let cloud = SimCloud::new(cx.clone(), SimConfig::default());
+        Self { clock, cx, cloud, disk: Disk::new(), lives: 0, prune: Prune::Always }
+    }
+
+    fn console(&self) -> Console {
+        self.cloud.console(&scope())
+    }
+
+    /// A daemon runs for so long, or until it has waited `dies_at` times. Says how often it has waited.
+    fn run(&mut self, secrets: Vec<SecretSpec>, duration: Duration, dies_at: u64) -> u64 {
+        self.lives += 1;
+        // Another life makes other random numbers: what is made twice is seen to be.
+        let cx = Context::simulated(&self.clock, 100 + self.lives);
+        let store = Store::on(&self.disk, &cx).unwrap();
+        let environment = environment(secrets, self.prune);
+        let digest = Digest::of(&environment.secrets.values().map(|spec| spec.digest.clone()).collect::<Vec<_>>());
+        let revision: Revision = store.revise(&digest, None).unwrap();
+        let environments = BTreeMap::from([(environment.name.clone(), Arc::new(environment))]);
+        let told: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heard = Arc::clone(&told);
+        let controller = Controller::new(
+            cx.clone(),
+            Arc::new(self.cloud.clone()),
+            store.clone(),
+            Arc::new(move |_, progress| heard.lock().unwrap().push(format!("{progress:?}"))),
+        );
+        let controller = controller.unsealing_with(Arc::new(Opener));
+        controller.board.publish(Desired { revision, environments }, &BTreeSet::new());
+        let polls = AtomicU64::new(0);
+        let mut tender =
+            Box::pin(Tender::new(&controller, "dev".parse().unwrap(), Goal::Converge, Until::Stopped).run());
+        let mortal = std::future::poll_fn(|task: &mut TaskContext<'_>| {
+            if polls.fetch_add(1, Ordering::Relaxed) >= dies_at {
+                return Poll::Ready(());
+            }
+            match tender.as_mut().poll(task) {
+                Poll::Ready(ended) => panic!("the daemon ended: {ended:?}"),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        self.clock.drive(self.cx.timeout(duration, mortal)).unwrap();
+        assert!(!told.lock().unwrap().concat().contains(CANARY), "S12: a value is told");
+        let journal = format!("{:?}", store.history(None, 10_000).unwrap());
+        let remembered = serde_json::to_string(&memory(&store)).unwrap();
+        for (_, (value, _)) in self.console().secret_truth(NAME).unwrap_or_default() {
+            let parts: Vec<&str> = value.split('"').filter(|part| part.len() >= 10).collect();
+            for part in parts {
+                assert!(!journal.contains(part) && !remembered.contains(part), "S12: a value is written down");
+            }
+        }
+        polls.into_inner()
+    }
+
+    fn remembered(&self) -> SecretMemory {
+        let store = Store::on(&self.disk, &self.cx).unwrap();
+        memory(&store)
+    }
+
+    fn truth(&self) -> SecretTruth {
+        self.console().secret_truth(NAME).expect("the secret exists")
+    }
+
+    fn value(&self, label: &str) -> Option<String> {
+        let truth = self.truth();
+        truth.values().find(|(_, labels)| labels.contains(label)).map(|(value, _)| value.clone())
+    }
+
+    fn mutations(&self) -> Vec<&'static str> {
+        let audit = self.cloud.audit();
+        audit.iter().filter(|call| call.mutating && call.applied).map(|call| call.operation).collect()
+    }
+
+    fn reads_of_values(&self) -> usize {
+        self.cloud.audit().iter().filter(|call| call.operation == "GetSecretValue").count()
+    }
+
+    /// At every mutating call: whatever is current has all of these fields.
+    fn watch(&self, names: &'static [&'static str]) -> Arc<Mutex<Vec<String>>> {
+        let blames = Arc::new(Mutex::new(Vec::new()));
+        let found = Arc::clone(&blames);
+        self.cloud.set_monitor(Box::new(move |view: &View<'_>, call: &Call| {
+            let Some(truth) = view.secret(&scope(), NAME) else { return };
+            let current: Vec<_> = truth.values().filter(|(_, labels)| labels.contains(AWSCURRENT)).collect();
+            let whole = |value: &str| names.iter().all(|name| value.contains(&format!("\"{name}\":\"")));
+            if current.len() != 1 || !whole(&current[0].0) {
+                found.lock().unwrap().push(format!("before {}: the current version is not whole", call.operation));
+            }
+        }));
+        blames
+    }
+}
+
+const FOREVER: u64 = u64::MAX;
+const HOUR: Duration = Duration::from_hours(1);
+
+#[test]
+fn a_generated_secret_is_made_once_and_then_left_alone() {
+    let mut world = World::new();
+    let desired = || vec![spec(generated(&["password", "token"]))];
+    world.run(desired(), HOUR, FOREVER);
+    assert_eq!(world.mutations(), ["CreateSecret"]);
+    let first = world.truth();
+    let reads = world.reads_of_values();
+    world.run(desired(), HOUR * 5, FOREVER);
+    assert_eq!((world.mutations().len(), world.reads_of_values()), (1, reads), "L2: nothing is written or read again");
+    // Forgotten, it is read once, and kept.
+    world.disk = Disk::new();
+    world.run(desired(), HOUR, FOREVER);
+    assert_eq!((world.truth(), world.mutations().len(), world.reads_of_values()), (first, 1, reads + 1));
+}
+
+#[test]
+fn a_field_that_is_missing_is_added_and_the_others_stay() {
+    let mut world = World::new();
+    world.run(vec![spec(generated(&["password"]))], HOUR, FOREVER);
+    let before: serde_json::Value = serde_json::from_str(&world.value(AWSCURRENT).unwrap()).unwrap();
+    world.run(vec![spec(generated(&["password", "token"]))], HOUR, FOREVER);
+    let after: serde_json::Value = serde_json::from_str(&world.value(AWSCURRENT).unwrap()).unwrap();
+    assert_eq!(after["password"], before["password"]);
+    assert_eq!(after["token"].as_str().unwrap().len(), 24);
+    assert_eq!(world.mutations(), ["CreateSecret", "PutSecretValue"]);
+}
+
+#[test]
+fn a_sealed_value_is_put_when_it_changes_and_put_back_when_somebody_changes_it() {
+    let mut world = World::new();
+    let one = || vec![spec(sealed(r#"{"password":"canary-7f3a-one"}"#))];
+    world.run(one(), HOUR, FOREVER);
+    // Sealed again, the ciphertext is another and the value the same: no version.
+    let again = SecretSource::Sealed(SealedFile {
+        file: "app.age".into(),
+        ciphertext: r#"sealed:{ "password": "canary-7f3a-one" }"#.into(),
+    });
+    world.run(vec![spec(again)], HOUR, FOREVER);
+    assert_eq!(world.mutations(), ["CreateSecret"]);
+    world.run(one(), HOUR, FOREVER);
+    world.console().put_secret(NAME, r#"{"password":"by hand"}"#).unwrap();
+    world.run(one(), HOUR, FOREVER);
+    assert!(world.value(AWSCURRENT).unwrap().contains("one"));
+    // Forgotten, it is compared and found equal.
+    world.disk = Disk::new();
+    world.run(one(), HOUR, FOREVER);
+    world.run(vec![spec(sealed(r#"{"password":"canary-7f3a-two"}"#))], HOUR, FOREVER);
+    assert!(world.value(AWSCURRENT).unwrap().contains("two"));
+    assert_eq!(world.mutations(), ["CreateSecret", "PutSecretValue", "PutSecretValue"]);
+}
+
+#[test]
+fn what_is_not_ours_is_touched_only_when_it_is_to_be_adopted() {
+    let mut world = World::new();
+    world.console().create_secret(NAME, r#"{"password":"theirs-and-kept"}"#, &BTreeMap::new()).unwrap();
+    world.run(vec![spec(generated(&["password"]))], HOUR, FOREVER);
+    assert_eq!(world.mutations(), Vec::<&str>::new());
+    let adopted = SecretSpec { adopt: true, ..spec(generated(&["password", "token"])) };
+    world.run(vec![adopted], HOUR, FOREVER);
+    assert_eq!(world.mutations(), ["TagResource", "UpdateSecret", "PutSecretValue"]);
+    assert!(world.value(AWSCURRENT).unwrap().contains("theirs-and-kept"));
+}
+
+#[test]
+fn a_secret_in_its_recovery_window_is_restored_and_not_made_again() {
+    let mut world = World::new();
+    let desired = || vec![spec(generated(&["password"]))];
+    world.run(desired(), HOUR, FOREVER);
+    let before = world.truth();
+    world.console().delete_secret(NAME, 7).unwrap();
+    world.run(desired(), HOUR, FOREVER);
+    assert_eq!((world.truth(), world.console().secret(NAME).unwrap().deleted), (before, None));
+    assert_eq!(world.mutations(), ["CreateSecret", "RestoreSecret"]);
+}
+
+fn other() -> SecretSpec {
+    let key = "dev/secret/other".parse().unwrap();
+    SecretSpec { key, name: "dev/other".to_owned(), ..spec(generated(&["x"])) }
+}
+
+#[test]
+fn a_secret_whose_manifest_is_gone_stays_unless_its_manifest_said_otherwise() {
+    let mut world = World::new();
+    world.run(vec![spec(generated(&["password"])), other()], HOUR, FOREVER);
+    world.run(vec![other()], HOUR, FOREVER);
+    assert_eq!(world.console().secret(NAME).unwrap().deleted, None);
+    let mut delete = spec(generated(&["password"]));
+    delete.deletion_policy = DeletionPolicy::Delete;
+    delete.replicas = Some(BTreeMap::from([("us-east-1".parse().unwrap(), None)]));
+    world.run(vec![delete, other()], HOUR, FOREVER);
+    assert_eq!(world.console().secret(NAME).unwrap().replicas.unwrap().len(), 1);
+    // Its value was read lately: that asks for a person.
+    let state = world.console().secret(NAME).unwrap();
+    let port = world.cloud.secrets(&scope(), None);
+    world.clock.drive(port.value(&state.arn, state.current().unwrap())).unwrap().unwrap();
+    world.run(vec![other()], HOUR, FOREVER);
+    assert_eq!(world.console().secret(NAME).unwrap().deleted, None);
+    world.run(vec![other()], HOUR * 24 * 9, FOREVER);
+    let state = world.console().secret(NAME).unwrap();
+    assert!(state.deleted.is_some() && state.replicas.unwrap().is_empty());
+    let deletions =
+        world.mutations().into_iter().filter(|operation| operation.contains("Dele") || operation.contains("Remove"));
+    assert_eq!(deletions.collect::<Vec<_>>(), ["RemoveRegionsFromReplication", "DeleteSecret"]);
+}
+
+#[test]
+fn what_a_rotation_function_makes_is_no_drift() {
+    let mut world = World::new();
+    let desired = || vec![spec(generated(&["password"]))];
+    world.run(desired(), HOUR, FOREVER);
+    world.console().rotate_by_function(NAME, r#"{"password":"made by the function"}"#).unwrap();
+    let (before, reads) = (world.truth(), world.reads_of_values());
+    world.run(desired(), HOUR, FOREVER);
+    assert_eq!((world.truth(), world.reads_of_values()), (before, reads));
+    // With a value from Git there would be two writers: nothing is written.
+    world.run(vec![spec(sealed("{}"))], HOUR, FOREVER);
+    assert_eq!(world.mutations(), ["CreateSecret"]);
+}
+
+#[test]
+fn a_rotation_makes_one_new_version_and_keeps_the_one_before() {
+    let mut world = World::new();
+    let desired = || vec![rotating(&["password"], HOUR * 10)];
+    let blames = world.watch(&["password"]);
+    world.run(desired(), HOUR, FOREVER);
+    let first = world.value(AWSCURRENT).unwrap();
+    world.run(desired(), HOUR * 10, FOREVER);
+    assert_ne!(world.value(AWSCURRENT).unwrap(), first);
+    assert_eq!(world.value(AWSPREVIOUS), Some(first));
+    assert_eq!(world.value(AWSPENDING), None);
+    assert_eq!(
+        world.mutations(),
+        ["CreateSecret", "PutSecretValue", "UpdateSecretVersionStage", "UpdateSecretVersionStage"]
+    );
+    assert_eq!(*blames.lock().unwrap(), Vec::<String>::new());
+    let restarts = world.remembered().restarts;
+    assert_eq!(restarts.values().map(BTreeSet::len).collect::<Vec<_>>(), [1], "{restarts:?}");
+}
+
+#[test]
+fn a_person_who_goes_back_after_a_rotation_is_not_overruled() {
+    let mut world = World::new();
+    let desired = || vec![rotating(&["password"], HOUR * 10)];
+    world.run(desired(), HOUR * 11, FOREVER);
+    let state = world.console().secret(NAME).unwrap();
+    let (new, old) = (state.version(AWSCURRENT).unwrap().clone(), state.version(AWSPREVIOUS).unwrap().clone());
+    world.console().make_current(NAME, &new, &old).unwrap();
+    world.run(desired(), HOUR * 5, FOREVER);
+    assert_eq!(world.console().secret(NAME).unwrap().version(AWSCURRENT), Some(&old));
+}
+
+/// Each moment at which a daemon can die while it does this, and forgets or does not.
+fn dies_everywhere(prepare: Duration, rest: Duration, desired: impl Fn() -> Vec<SecretSpec>, versions: usize) {
+    let mut waits = 0;
+    let mut points = 0;
+    loop {
+        for forgets in [false, true] {
+            let mut world = World::new();
+            let blames = world.watch(&["password", "token"]);
+            if !prepare.is_zero() {
+                world.run(desired(), prepare, FOREVER);
+            }
+            let polls = world.run(desired(), rest, waits);
+            if forgets {
+                world.disk = Disk::new();
+            }
+            world.run(desired(), rest, FOREVER);
+            assert_eq!(*blames.lock().unwrap(), Vec::<String>::new(), "dead after {waits}, forgets: {forgets}");
+            let truth = world.truth();
+            assert_eq!(truth.len(), versions, "dead after {waits}, forgets: {forgets}: {:?}", world.mutations());
+            assert_eq!(world.value(AWSPENDING), None, "dead after {waits}, forgets: {forgets}");
+            points += 1;
+            if polls <= waits && forgets {
+                println!("{points} crash points");
+                assert!(points > 20, "{points}");
+                return;
+            }
+        }
+        waits += 1;
+    }
+}
+
+#[test]
+fn a_daemon_that_dies_while_it_makes_a_secret_makes_it_once() {
+    dies_everywhere(Duration::ZERO, Duration::from_mins(10), || vec![spec(generated(&["password", "token"]))], 1);
+}
+
+#[test]
+fn a_daemon_that_dies_while_it_rotates_takes_it_up_again() {
+    let desired = || vec![rotating(&["password", "token"], HOUR * 2)];
+    dies_everywhere(HOUR * 2 - Duration::from_mins(6), Duration::from_mins(30), desired, 2);
+}
+
+#[test]
+fn a_call_whose_answer_is_lost_makes_nothing_twice() {
+    let desired = || vec![rotating(&["password", "token"], HOUR * 2)];
+    let calm = {
+        let mut world = World::new();
+        world.run(desired(), HOUR * 3, FOREVER);
+        world.cloud.audit()
+    };
+    for call in calm.iter().filter(|call| call.mutating) {
+        for fault in [Fault::ErrorBefore, Fault::ErrorAfter, Fault::TimeoutAfter, Fault::HangAfter, Fault::Hang] {
+            let mut world = World::new();
+            let blames = world.watch(&["password", "token"]);
+            let calls = BTreeMap::from([(call.index, fault.clone())]);
+            world.cloud.set_faults(FaultPlan { calls, ..FaultPlan::default() });
+            world.run(desired(), HOUR * 3, FOREVER);
+            assert_eq!(*blames.lock().unwrap(), Vec::<String>::new(), "{fault:?} at {}", call.operation);
+            assert_eq!(world.truth().len(), 2, "{fault:?} at {}: {:?}", call.operation, world.mutations());
+            assert_eq!(world.value(AWSPENDING), None, "{fault:?} at {}", call.operation);
+        }
+    }
+}
+
+#[test]
+fn without_an_identity_nothing_is_written_and_the_error_names_the_file() {
+    let error = Identities::default().unseal("x").unwrap_err();
+    assert_eq!(error, SealError::NoIdentity);
+}
