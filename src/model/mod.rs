@@ -14,6 +14,7 @@ mod readiness;
 mod record;
 mod redacted;
 mod revision;
+mod rollout;
 mod secret;
 mod service;
 mod snapshot;
@@ -39,13 +40,17 @@ pub use record::{
 };
 pub use redacted::Redacted;
 pub use revision::Revision;
+pub use rollout::{
+    Decision, Doom, Ended, Evidence, Pin, Quarantined, RELEASES_KEPT, Release, Rollout, RolloutCause, RolloutOutcome,
+    ServiceMemory, digests,
+};
 pub use secret::{
     Charset, GeneratedField, RotationSpec, SealedFile, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretStep,
     SecretsSeen,
 };
 pub use service::{
     Delivery, ImageDigest, ImageParameter, ImageSpec, MovedTag, NewestBy, RolloutFailure, RolloutSpec, Select,
-    ServiceMemory, ServiceNeed, ServiceSpec, ServiceStep, ServicesSeen,
+    ServiceNeed, ServiceSpec, ServiceStep, ServicesSeen,
 };
 pub use snapshot::{FileContent, Snapshot};
 pub use stack::{

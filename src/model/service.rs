@@ -17,6 +17,14 @@ identifier! {
     })
 }
 
+impl ImageDigest {
+    /// Enough of it to tell images apart: the algorithm and twelve digits.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.as_str().get(..19).unwrap_or(self.as_str())
+    }
+}
+
 /// The images of one ECS service as its manifest wants them.
 #[derive(Clone, Debug)]
 pub struct ServiceSpec {
@@ -151,11 +159,6 @@ pub struct ImageParameter {
     /// The container.
     pub container: String,
 }
-
-/// What is remembered of a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ServiceMemory {}
 
 /// What was seen of services and images.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,7 @@
 //! What a desired service needs.
 
+mod select;
+
 use super::planner::Planner;
 use crate::model::{Action, Address, Entry, ServiceSpec, Waiting};
 
