@@ -19,6 +19,12 @@ const OPERATION: Duration = Duration::from_secs(3);
 /// Only so many operations at once: as soon as one has ended, which `OPERATION` notices.
 const TURN: Duration = OPERATION;
 
+/// A rollout takes minutes, and a task half a minute to start.
+const ROLLOUT: Duration = Duration::from_secs(5);
+
+/// Nothing says that an image was pushed; somebody who has just pushed the first one waits for it.
+const IMAGE: Duration = Duration::from_secs(30);
+
 /// After a look in which something could not be read. Retries of single calls are the governor's.
 const UNKNOWN: Duration = Duration::from_secs(10);
 
@@ -29,6 +35,8 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
         Waiting::ChangeSet { .. } => Some(CHANGE_SET),
         Waiting::Operation { .. } => Some(OPERATION),
         Waiting::Turn => Some(TURN),
+        Waiting::Rollout { .. } => Some(ROLLOUT),
+        Waiting::Image { .. } => Some(IMAGE),
         Waiting::Unknown { .. } => Some(UNKNOWN),
         Waiting::Backoff { until, .. } => Some(until.duration_since(now).unsigned_abs()),
         Waiting::Dependency { .. } | Waiting::Approval { .. } => None,
@@ -41,9 +49,13 @@ pub(super) fn is_moving(plan: &Plan, now: Timestamp, patience: Duration) -> bool
     plan.entries.values().any(|entry| {
         entry.step.is_some()
             || entry.waiting.iter().any(|waiting| match waiting {
-                Waiting::ChangeSet { .. } | Waiting::Operation { .. } | Waiting::Turn | Waiting::Unknown { .. } => true,
+                Waiting::ChangeSet { .. }
+                | Waiting::Operation { .. }
+                | Waiting::Turn
+                | Waiting::Unknown { .. }
+                | Waiting::Rollout { .. } => true,
                 Waiting::Backoff { until, .. } => until.duration_since(now).unsigned_abs() <= patience,
-                Waiting::Dependency { .. } | Waiting::Approval { .. } => false,
+                Waiting::Dependency { .. } | Waiting::Approval { .. } | Waiting::Image { .. } => false,
             })
     })
 }

@@ -6,6 +6,9 @@
 mod aws;
 mod desired;
 mod digest;
+mod ecs;
+mod health;
+mod image;
 mod key;
 mod memory;
 mod observation;
@@ -17,9 +20,11 @@ mod revision;
 mod rollout;
 mod secret;
 mod service;
+mod service_act;
 mod snapshot;
 mod stack;
 mod step;
+mod task;
 mod template;
 mod text;
 
@@ -28,6 +33,14 @@ pub use desired::{
     Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Policy, Prune, Replace, StackSpec,
 };
 pub use digest::{Digest, Fingerprint, FingerprintKey};
+pub use ecs::{
+    AlarmsState, CircuitBreakerState, ClusterArn, ContainerImage, DeploymentConfiguration, DeploymentController,
+    DeploymentState, DeploymentStatus, DeploymentStrategy, MonitorStatus, RollbackState, RolloutState, ServiceArn,
+    ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentStatus, ServiceDeploymentSummary, ServiceEvent,
+    ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment,
+};
+pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
+pub use image::{ImageId, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
 pub use memory::{
     Attempts, Conclusion, Failure, Memory, Objects, Operation, OperationKind, Remembered, Settled, Spent, StackMemory,
@@ -50,13 +63,18 @@ pub use secret::{
 };
 pub use service::{
     Delivery, ImageDigest, ImageParameter, ImageSpec, MovedTag, NewestBy, RolloutFailure, RolloutSpec, Select,
-    ServiceNeed, ServiceSpec, ServiceStep, ServicesSeen,
+    ServiceSpec,
 };
+pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
 pub use snapshot::{FileContent, Snapshot};
 pub use stack::{
     ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, Output, Replacement,
     ResourceChange, StackEvent, StackId, StackState, StackStatus, StackVersion,
 };
 pub use step::{Act, Do, Expect, Inputs, StackDo, StackStep, Step, Value};
+pub use task::{
+    ContainerDefinition, ContainerState, LogConfiguration, LogLine, LogStream, RuntimePlatform, TaskArn,
+    TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskHealth, TaskState, TaskStatus,
+};
 pub use template::{Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
 pub use text::{OutputRef, Part, Text};

@@ -155,6 +155,33 @@ pub enum Difference {
     },
     /// Its manifest is gone.
     NotDesired,
+    /// A container runs another image.
+    Image {
+        /// The container.
+        container: String,
+        /// What runs, as far as known: a tag or a digest.
+        from: Option<String>,
+        /// What is to run.
+        to: String,
+    },
+    /// The tag that was decided on means another image now.
+    MovedTag {
+        /// The container.
+        container: String,
+        /// The tag.
+        tag: String,
+        /// The digest that was decided on.
+        from: String,
+        /// What it means now.
+        to: String,
+    },
+    /// The image that runs is not in its registry any more.
+    ImageGone {
+        /// The container.
+        container: String,
+        /// The image.
+        image: String,
+    },
 }
 
 /// What an action does to resources.
@@ -227,6 +254,21 @@ pub enum Waiting {
     },
     /// Only so many operations run at once.
     Turn,
+    /// There is no image yet that could be chosen.
+    Image {
+        /// The container.
+        container: String,
+        /// Why there is none.
+        why: String,
+    },
+    /// A rollout is under way.
+    Rollout {
+        /// How far it is.
+        status: String,
+        /// Since when.
+        #[schemars(with = "Option<String>")]
+        since: Option<Timestamp>,
+    },
 }
 
 /// A rule that forbids a step.
@@ -263,6 +305,12 @@ pub enum Guard {
     Revision,
     /// The template is too large to send, and there is no bucket to upload it to.
     TemplateSize,
+    /// A tag means another image than it did, and the manifest does not say to follow it.
+    MovedTag,
+    /// The image that runs is gone from its registry: no further task can be started.
+    ImageGone,
+    /// Somebody else deploys the same service.
+    Superseded,
 }
 
 /// A step that was refused.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Digest, ImageDigest, Scope};
+use super::{AccountId, Digest, ImageDigest, Scope, ServiceDeploymentArn, TaskDefinitionArn};
 
 /// What is remembered of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub struct Release {
     /// By container.
     pub images: BTreeMap<String, Decision>,
     /// The task definition that they ran in.
-    pub task_definition: String,
+    pub task_definition: TaskDefinitionArn,
     /// When it was proven.
     pub at: Timestamp,
 }
@@ -111,8 +111,8 @@ pub fn digests(decisions: &BTreeMap<String, Decision>) -> BTreeMap<String, Image
 pub struct Pin {
     /// By container.
     pub images: BTreeMap<String, Decision>,
-    /// Digest of the service's manifest when it was pinned; `None` where it was not known: the next look fills it in.
-    pub spec: Option<Digest>,
+    /// Digest of the service's manifest when it was pinned.
+    pub spec: Digest,
     /// Who, as far as known.
     pub by: String,
     /// When.
@@ -130,12 +130,12 @@ pub struct Rollout {
     pub revision: u64,
     /// The token that our task definition is found by again, written down before it is registered.
     pub token: Option<String>,
-    /// The task definition that we registered for it, or that its stack made.
-    pub task_definition: Option<String>,
-    /// When the service was first told, or seen, to run it.
+    /// The task definition that we registered for it.
+    pub task_definition: Option<TaskDefinitionArn>,
+    /// When the service was told to run it: written down before it is.
     pub begun: Option<Timestamp>,
-    /// The service deployment that brings it, once known.
-    pub deployment: Option<String>,
+    /// The deployment (`ecs-svc/…`) that was the primary one then.
+    pub replaces: Option<String>,
     /// It cannot succeed any more, and is being stopped.
     pub doomed: Option<Doom>,
 }
@@ -151,7 +151,7 @@ impl Rollout {
             token: None,
             task_definition: None,
             begun: None,
-            deployment: None,
+            replaces: None,
             doomed: None,
         }
     }
@@ -162,6 +162,8 @@ impl Rollout {
 pub struct Doom {
     /// How it fails.
     pub cause: RolloutCause,
+    /// The service deployment that brings it, where it is known.
+    pub deployment: Option<ServiceDeploymentArn>,
     /// What shows it.
     pub evidence: Evidence,
     /// When it was recognised.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::resolve::spec_digest;
-use super::{Goal, Input};
+use super::{Goal, Input, service};
 use crate::model::{
     Action, Address, Changes, Consent, Difference, Digest, Entry, Grant, Key, Plan, ResourceChange, Seen, StackId,
 };
@@ -53,7 +53,8 @@ pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp) -> Con
         .iter()
         .filter(|(_, entry)| !matches!(entry.action, Action::None | Action::Unknown | Action::Retain))
         .map(|(object, entry)| {
-            let spec = stacks.and_then(|stacks| stacks.get(object)).map_or_else(absent, |spec| spec_digest(spec, key));
+            let stack = stacks.and_then(|stacks| stacks.get(object)).map(|spec| spec_digest(spec, key));
+            let spec = stack.or_else(|| service_digest(input, object)).unwrap_or_else(absent);
             let grant =
                 Grant { action: entry.action, spec, destructive: destroyed(entry), stack: incarnation(input, entry) };
             (object.clone(), grant)
@@ -84,9 +85,16 @@ pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry, spec: &Digest)
 pub(super) fn grants(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
     let spec = match input.environment.stacks.get(key) {
         Some(spec) if entry.action != Action::Delete => spec_digest(spec, &input.memory.fingerprint_key),
-        _ => absent(),
+        _ => service_digest(input, key).unwrap_or_else(absent),
     };
     covers(input, key, entry, &spec)
+}
+
+/// The manifest's side of a service, and what was decided on it.
+fn service_digest(input: &Input<'_>, key: &Key) -> Option<Digest> {
+    let spec = input.environment.services.get(key)?;
+    let memory = input.memory.objects.services.get(key).map(|memory| (**memory).clone()).unwrap_or_default();
+    Some(service::manifest_side(spec, &memory))
 }
 
 /// The resources that AWS says go. What is only predicted of an update is no basis for consent; of a deletion, all

@@ -108,7 +108,10 @@ impl Deciding<'_> {
         entry.differences.push(Difference::Status { status: state.status });
         if state.status.is_in_progress() {
             entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since: Some(operation.started) });
-            if self.is_overdue(operation, state) {
+            let doomed = operation.kind == OperationKind::Update
+                && state.status == StackStatus::UpdateInProgress
+                && self.planner.is_doomed(&self.spec.key);
+            if self.is_overdue(operation, state) || doomed {
                 let token = token(&self.spec.key, "cancel", &operation.token);
                 entry.step = Some(self.step(expect(state), StackDo::Cancel { token }));
             }

@@ -115,6 +115,15 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::Owner => "the stack does not carry our owner tag".to_owned(),
         Difference::Status { status } => format!("the stack is in {status}, which has to be left first"),
         Difference::NotDesired => "nothing asks for it any more".to_owned(),
+        Difference::Image { container, from, to } => {
+            format!("image of {}: {}", clean(container), moved(from.as_deref(), Some(to), "(none)"))
+        }
+        Difference::MovedTag { container, tag, from, to } => {
+            format!("image of {}: tag {} has moved from {} to {}", clean(container), clean(tag), clean(from), clean(to))
+        }
+        Difference::ImageGone { container, image } => {
+            format!("image of {}: {} is gone from its registry", clean(container), clean(image))
+        }
     }
 }
 
@@ -151,6 +160,11 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
         Waiting::Unknown { why } => format!("a read to succeed: {}", clean(why)),
         Waiting::Approval { command } => format!("a person's approval: {}", clean(command)),
         Waiting::Turn => "its turn: only so many operations run at once".to_owned(),
+        Waiting::Image { container, why } => format!("an image for {}: {}", clean(container), clean(why)),
+        Waiting::Rollout { status, since } => {
+            let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
+            format!("its rollout ({}{since})", clean(status))
+        }
     }
 }
 
@@ -177,6 +191,9 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Stuck => "stuck",
         Guard::Revision => "older revision",
         Guard::TemplateSize => "template size",
+        Guard::MovedTag => "moved tag",
+        Guard::ImageGone => "image gone",
+        Guard::Superseded => "superseded",
     }
 }
 
@@ -198,6 +215,9 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Stuck => "Stuck",
         Guard::Revision => "OlderRevision",
         Guard::TemplateSize => "TemplateTooLarge",
+        Guard::MovedTag => "TagMoved",
+        Guard::ImageGone => "ImageGone",
+        Guard::Superseded => "Superseded",
     }
 }
 
