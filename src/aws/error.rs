@@ -47,11 +47,28 @@ const CODES: &[(Class, &[&str])] = &[
             "ConditionalRequestConflict",
             "ResourceInUse",
             "StaleRequest",
+            // ECS: `StopServiceDeployment` of one that has ended; a service that is being deleted.
+            "Conflict",
+            "ServiceNotActive",
+            "UpdateInProgress",
         ],
     ),
     (
         Class::NotFound,
-        &["ChangeSetNotFound", "StackNotFound", "NoSuchBucket", "NoSuchKey", "ResourceNotFound", "TableNotFound"],
+        &[
+            "ChangeSetNotFound",
+            "StackNotFound",
+            "NoSuchBucket",
+            "NoSuchKey",
+            "ResourceNotFound",
+            "TableNotFound",
+            "ClusterNotFound",
+            "ServiceNotFound",
+            "ServiceDeploymentNotFound",
+            "RepositoryNotFound",
+            "ImageNotFound",
+            "TargetGroupNotFound",
+        ],
     ),
     (Class::Limit, &["LimitExceeded", "ServiceQuotaExceeded", "ConcurrentResourcesLimitExceeded"]),
     (
@@ -60,6 +77,8 @@ const CODES: &[(Class, &[&str])] = &[
             "AccessDenied",
             "AuthFailure",
             "AuthorizationError",
+            // ECS: the account may not use it.
+            "Blocked",
             "ExpiredToken",
             "IncompleteSignature",
             "InvalidAccessKeyId",
@@ -82,8 +101,19 @@ const CODES: &[(Class, &[&str])] = &[
         Class::Transient,
         &["InternalFailure", "InternalError", "InternalServerError", "InternalService", "ServiceUnavailable"],
     ),
-    (Class::Transient, &["RequestTimeout", "Unavailable"]),
-    (Class::Invalid, &["InsufficientCapabilities", "InvalidOperation", "MalformedPolicyDocument"]),
+    (Class::Transient, &["RequestTimeout", "Unavailable", "Server"]),
+    (
+        Class::Invalid,
+        &[
+            "InsufficientCapabilities",
+            "InvalidOperation",
+            "MalformedPolicyDocument",
+            "InvalidParameter",
+            "UnsupportedFeature",
+            "PlatformUnknown",
+            "PlatformTaskDefinitionIncompatibility",
+        ],
+    ),
 ];
 
 /// What a `ValidationError` says, by class; the first row that matches counts.
@@ -103,6 +133,15 @@ const PHRASES: &[(Class, &str)] = &[
     (Class::Limit, "limit exceeded"),
 ];
 
+/// What ECS's `ClientException` says, which is its word for any refusal, by class; the first row that matches counts.
+const CLIENT_PHRASES: &[(Class, &str)] = &[
+    // Of `RegisterTaskDefinition`, when others register the same family just now: it did not take effect.
+    (Class::Throttled, "Too many concurrent attempts"),
+    (Class::NotFound, "Unable to describe task definition"),
+    (Class::NotFound, "TaskDefinition not found"),
+    (Class::NotFound, "The specified task definition does not exist"),
+];
+
 /// What to do about an answer with this code, message and HTTP status.
 fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> Class {
     let bare = code.map(|code| code.strip_suffix("Exception").unwrap_or(code));
@@ -115,6 +154,10 @@ fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> Class {
         }
         if matches!(bare, "ValidationError" | "Validation") {
             return classify_validation(message);
+        }
+        if bare == "Client" {
+            let row = CLIENT_PHRASES.iter().find(|(_, phrase)| message.contains(phrase));
+            return row.map_or(Class::Invalid, |(class, _)| *class);
         }
     }
     match status {
@@ -291,6 +334,21 @@ mod tests {
             (Class::Invalid, 400, "ValidationError", "S3 error: The specified bucket does not exist"),
             (Class::Invalid, 400, "ValidationException", "1 validation error detected"),
             (Class::Invalid, 400, "SomethingNew", ""),
+            (Class::Throttled, 400, "ThrottlingException", "Rate exceeded"),
+            (Class::Throttled, 400, "ClientException", "Too many concurrent attempts to create a new revision."),
+            (Class::Conflict, 400, "ConflictException", "The service deployment is in a final state."),
+            (Class::Conflict, 400, "ServiceNotActiveException", "Service was not ACTIVE."),
+            (Class::NotFound, 400, "ClientException", "Unable to describe task definition."),
+            (Class::NotFound, 400, "ClusterNotFoundException", "Cluster not found."),
+            (Class::NotFound, 400, "ServiceNotFoundException", "Service not found."),
+            (Class::NotFound, 400, "ServiceDeploymentNotFoundException", ""),
+            (Class::NotFound, 400, "RepositoryNotFoundException", "The repository with name 'a' does not exist"),
+            (Class::NotFound, 400, "ImageNotFoundException", ""),
+            (Class::NotFound, 400, "TargetGroupNotFound", "One or more target groups not found"),
+            (Class::Invalid, 400, "ClientException", "TaskDefinition is inactive"),
+            (Class::Invalid, 400, "InvalidParameterException", "Family contains invalid characters."),
+            (Class::Denied, 400, "BlockedException", "Your account is currently blocked."),
+            (Class::Transient, 500, "ServerException", "Service Unavailable. Please try again later."),
             (Class::Transient, 500, "InternalFailure", ""),
             (Class::Transient, 503, "ServiceUnavailable", ""),
             (Class::Transient, 400, "RequestTimeout", "Your socket connection was not read from in time"),

@@ -7,6 +7,7 @@
 mod answer;
 mod cloud;
 mod containers;
+mod ecs;
 mod error;
 mod health;
 mod records;

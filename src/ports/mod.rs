@@ -13,7 +13,7 @@ mod records;
 mod secrets;
 mod stacks;
 
-pub use containers::Containers;
+pub use containers::{Containers, CopyTaskDefinition, TasksWanted, UpdateService};
 pub use error::{Class, PortError};
 pub use gate::{Closed, Fence, Gate};
 pub use governor::{Governor, Priority, Usage};

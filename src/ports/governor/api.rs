@@ -58,3 +58,41 @@ pub(super) const TERMINATION_PROTECTION: Api = change("UpdateTerminationProtecti
 pub(super) const SET_STACK_POLICY: Api = change("SetStackPolicy");
 // S3 takes 3,500 writes per second and prefix (AWS: *S3, best practices design patterns*): only a bound.
 pub(super) const PUT_OBJECT: Api = Api { operation: "PutObject", rate: 10.0, ceiling: 50.0, deadline: CHANGE };
+
+// ECS says how often its actions may be called, in groups that share a bucket (AWS: *Request throttling for the Amazon
+// ECS API*). The ceiling is what the group may sustain; where two of the group are called here, they share it.
+// Service read actions: 20.
+pub(super) const DESCRIBE_SERVICES: Api = read("DescribeServices", 10.0, 20.0);
+// Task definition read actions: 20.
+pub(super) const DESCRIBE_TASK_DEFINITION: Api = read("DescribeTaskDefinition", 8.0, 14.0);
+pub(super) const LIST_TASK_DEFINITIONS: Api = read("ListTaskDefinitions", 4.0, 6.0);
+// Service deployment actions: 20.
+pub(super) const LIST_SERVICE_DEPLOYMENTS: Api = read("ListServiceDeployments", 5.0, 10.0);
+pub(super) const DESCRIBE_SERVICE_DEPLOYMENTS: Api = read("DescribeServiceDeployments", 5.0, 10.0);
+// Service revision actions: 20.
+pub(super) const DESCRIBE_SERVICE_REVISIONS: Api = read("DescribeServiceRevisions", 10.0, 20.0);
+// Cluster resource read actions: 20.
+pub(super) const LIST_TASKS: Api = read("ListTasks", 5.0, 10.0);
+pub(super) const DESCRIBE_TASKS: Api = read("DescribeTasks", 5.0, 10.0);
+// Task definition modify actions: 1, and 20 at once.
+pub(super) const REGISTER_TASK_DEFINITION: Api = paced("RegisterTaskDefinition", 0.7, 1.0);
+pub(super) const DEREGISTER_TASK_DEFINITION: Api = paced("DeregisterTaskDefinition", 0.3, 1.0);
+// Service modify actions: 5.
+pub(super) const UPDATE_SERVICE: Api = paced("UpdateService", 2.0, 5.0);
+// In none of the groups: taken to be like a modification of a service.
+pub(super) const STOP_SERVICE_DEPLOYMENT: Api = paced("StopServiceDeployment", 2.0, 5.0);
+// Tag modify actions: 10.
+pub(super) const TAG_RESOURCE: Api = paced("TagResource", 2.0, 10.0);
+// 2,000 for images that are pulled (AWS: *Amazon ECR service quotas*): only a bound. For descriptions nothing is said.
+pub(super) const DESCRIBE_IMAGES: Api = read("DescribeImages", 10.0, 20.0);
+pub(super) const BATCH_GET_IMAGE: Api = read("BatchGetImage", 10.0, 50.0);
+// 25, and 10 in some regions (AWS: *CloudWatch Logs quotas*).
+pub(super) const GET_LOG_EVENTS: Api = read("GetLogEvents", 5.0, 10.0);
+// 9 (AWS: *CloudWatch service quotas*).
+pub(super) const DESCRIBE_ALARMS: Api = read("DescribeAlarms", 4.0, 9.0);
+// Not published.
+pub(super) const DESCRIBE_TARGET_HEALTH: Api = read("DescribeTargetHealth", 5.0, 20.0);
+
+const fn paced(operation: &'static str, rate: f64, ceiling: f64) -> Api {
+    Api { operation, rate, ceiling, deadline: CHANGE }
+}
