@@ -31,13 +31,21 @@ pub struct ServicesSeen {
 }
 
 impl ServicesSeen {
-    /// Forgets what changes while a service moves. Task definitions never change, and what a registry has is read once
-    /// for each complete look.
-    pub fn forget(&mut self, scope: &Scope, service: &ServiceRef) {
-        let at = (scope.clone(), service.clone());
-        self.services.remove(&at);
-        self.deployments.remove(&at);
-        self.tasks.remove(&at);
+    /// Forgets what changes while services move; each is named by its scope and `cluster/service`. Task definitions
+    /// never change; what registries have is asked for again where a decision depends on it.
+    pub fn forget(&mut self, moving: &[(&Scope, &str)]) {
+        if moving.is_empty() {
+            return;
+        }
+        let stays = |(scope, service): &(Scope, ServiceRef)| {
+            let name = service.to_string();
+            !moving.iter().any(|(other, moves)| *other == scope && *moves == name)
+        };
+        self.services.retain(|at, _| stays(at));
+        self.deployments.retain(|at, _| stays(at));
+        self.tasks.retain(|at, _| stays(at));
+        self.task_definitions.retain(|_, seen| seen.present().is_some());
+        self.images.clear();
         self.logs.clear();
         self.targets.clear();
     }
@@ -202,10 +210,9 @@ impl Act for ServiceStep {
 
     fn mutates(&self) -> bool {
         match self.action {
-            ServiceDo::Own { .. }
-            | ServiceDo::Register { .. }
-            | ServiceDo::Deploy { .. }
-            | ServiceDo::Stop { .. } => true,
+            ServiceDo::Own { .. } | ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. } => {
+                true
+            }
             ServiceDo::Decide { .. }
             | ServiceDo::Doom { .. }
             | ServiceDo::Conclude { .. }

@@ -43,9 +43,10 @@ impl Observer<'_> {
     /// Reads some stacks again, by name, and takes the rest from an earlier look. Cheaper than listing while a few
     /// operations run in an account with thousands of stacks.
     pub async fn follow(&self, earlier: Observation, addresses: BTreeSet<StackAddress>) -> Observation {
-        // Of an earlier look only the listing of stacks is worth keeping.
+        // Of an earlier look only the listing of stacks is worth keeping, and services that do not move.
         let (at, listings, pages, stacks) = (earlier.at, earlier.listings, earlier.pages, earlier.stacks);
-        let mut earlier = Observation { listings, pages, stacks, ..Observation::begun(at) };
+        let services = earlier.services;
+        let mut earlier = Observation { listings, pages, stacks, services, ..Observation::begun(at) };
         let read = join_all(addresses.into_iter().map(|address| async {
             let port = self.governor.stacks(&address.scope, self.role(&address.scope), Priority::Status);
             let seen = self.cx.timeout(PAGE_WITHIN, port.describe(&address.name)).await;

@@ -15,6 +15,7 @@ mod input;
 mod lint;
 mod names;
 mod order;
+mod outputs;
 mod planner;
 mod readiness;
 mod record;

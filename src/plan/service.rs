@@ -11,7 +11,7 @@ mod hopeless;
 mod outcome;
 mod select;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::guard;
 use super::planner::{Planner, refuse};
@@ -43,8 +43,8 @@ pub(super) fn manifest_side(spec: &ServiceSpec, memory: &ServiceMemory) -> Diges
 
 /// The service that a manifest names, where that is known yet.
 fn resolve(planner: &Planner<'_>, spec: &ServiceSpec) -> Option<ServiceRef> {
-    let cluster = planner.text(&spec.cluster)?;
-    let service = planner.text(&spec.service)?;
+    let cluster = planner.text(&spec.cluster).ok()?;
+    let service = planner.text(&spec.service).ok()?;
     Some(ServiceRef { cluster, service })
 }
 
@@ -154,7 +154,7 @@ impl Deciding<'_> {
             return refuse(entry, failed);
         }
         let images = self.spec.images.keys().all(|container| intended.contains_key(container));
-        entry.ready = images && self.spec.depends_on.iter().all(|key| self.planner.is_at_rest(key));
+        entry.ready = images && self.unready().is_empty();
         if entry.waiting.is_empty() {
             entry.action = Action::None;
         }
@@ -180,7 +180,8 @@ impl Deciding<'_> {
 
     /// What was decided has failed and still runs.
     fn failed(&self) -> Option<Refusal> {
-        let bad = self.memory.decisions.values().find(|decision| self.memory.quarantine.contains_key(&decision.digest))?;
+        let bad =
+            self.memory.decisions.values().find(|decision| self.memory.quarantine.contains_key(&decision.digest))?;
         let why = self.memory.quarantine.get(&bad.digest).map(|quarantined| quarantined.why.as_str());
         Some(refusal(
             Guard::Stalled,
@@ -233,9 +234,12 @@ impl Deciding<'_> {
         None
     }
 
+    fn unready(&self) -> BTreeSet<Key> {
+        self.planner.unready(&self.spec.key, &self.spec.depends_on)
+    }
+
     fn waits_for_dependencies(&self, entry: &mut Entry) -> bool {
-        let unready = self.spec.depends_on.iter().filter(|key| !self.planner.is_at_rest(key));
-        let objects: std::collections::BTreeSet<String> = unready.map(ToString::to_string).collect();
+        let objects: BTreeSet<String> = self.unready().iter().map(ToString::to_string).collect();
         if objects.is_empty() {
             return false;
         }

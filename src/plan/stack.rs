@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use self::forecast::all_added;
+pub(super) use self::forecast::outputs_may_change;
 use super::diff::differences;
 use super::guard;
 use super::names::{owner, token};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::select::{Answer, Candidate, Nothing, Question, Chosen, select, spec_digest};
+use super::select::{Answer, Candidate, Chosen, Nothing, Question, select, spec_digest};
 use super::{Deciding, refusal};
 use crate::model::{
     Action, Decision, Difference, Entry, Guard, ImageSpec, ImageState, Pin, Rollout, Seen, ServiceDo, ServiceNeed,

@@ -33,12 +33,15 @@ impl Deciding<'_> {
             return refuse(entry, refusal(Guard::Stuck, reason, "let ECS deploy it (deployment controller `ECS`)"));
         }
         let Some(primary) = state.primary() else {
-            entry.waiting.push(Waiting::Rollout { status: "there is no primary deployment yet".to_owned(), since: None });
+            entry
+                .waiting
+                .push(Waiting::Rollout { status: "there is no primary deployment yet".to_owned(), since: None });
             return;
         };
         let expect = Primary { id: primary.id.clone(), task_definition: primary.task_definition.clone() };
         let token = token(&self.spec.key, "rollout", &(&rollout.intended, rollout.opened, &expect.task_definition));
-        if let Some(task_definition) = rollout.task_definition.clone().filter(|_| rollout.token.as_ref() == Some(&token))
+        if let Some(task_definition) =
+            rollout.task_definition.clone().filter(|_| rollout.token.as_ref() == Some(&token))
         {
             entry.step = Some(self.step(ServiceDo::Deploy { expect, task_definition }));
             return;
@@ -66,7 +69,10 @@ impl Deciding<'_> {
             Some(owner) if *owner == key => true,
             Some(owner) => {
                 let reason = format!("the service {} belongs to {owner}", state.name);
-                refuse(entry, refusal(Guard::Ownership, reason, "choose another service, or remove it from there first"));
+                refuse(
+                    entry,
+                    refusal(Guard::Ownership, reason, "choose another service, or remove it from there first"),
+                );
                 false
             }
             None if self.spec.adopt => {

@@ -8,8 +8,8 @@ use super::outcome::{self, Carrier, Case, Judgement, judge};
 use super::{Deciding, unknown};
 use crate::model::{
     Action, Deployed, Doom, Ended, Entry, Evidence, ImageDigest, Key, Quarantined, Release, Rollout, RolloutCause,
-    RolloutFailure, RolloutOutcome, Seen, ServiceDeploymentArn, ServiceDeploymentStatus, ServiceDo, ServiceNeed,
-    ServiceRef, ServiceState, StopDeployment, TaskDefinitionState, TasksSeen, Waiting, digests,
+    RolloutOutcome, Seen, ServiceDeploymentArn, ServiceDeploymentStatus, ServiceDo, ServiceNeed, ServiceRef,
+    ServiceState, StopDeployment, TaskDefinitionState, TasksSeen, Waiting, digests,
 };
 use crate::plan::planner::Planner;
 
@@ -95,7 +95,11 @@ impl Deciding<'_> {
         let seen = address.map(|address| self.planner.input.observation.stack(&address));
         match seen {
             Some(Seen::Present(seen)) if !seen.state.status.is_in_progress() => {
-                if self.has_brought(stack) { Carrier::StackBrought } else { Carrier::StackElsewhere }
+                if self.has_brought(stack) {
+                    Carrier::StackBrought
+                } else {
+                    Carrier::StackElsewhere
+                }
             }
             _ => Carrier::StackMoving,
         }
@@ -166,9 +170,9 @@ impl Deciding<'_> {
     fn stop(&self, entry: &mut Entry, deployments: &[Deployed], rollout: &Rollout, carrier: Carrier) {
         use ServiceDeploymentStatus::{InProgress, Pending};
         let Some(arn) = rollout.doomed.as_ref().and_then(|doom| doom.deployment.as_ref()) else { return };
-        let goes_on = deployments.iter().any(|deployed| {
-            deployed.state.arn == *arn && matches!(deployed.state.status, Pending | InProgress)
-        });
+        let goes_on = deployments
+            .iter()
+            .any(|deployed| deployed.state.arn == *arn && matches!(deployed.state.status, Pending | InProgress));
         if carrier == Carrier::Direct && goes_on {
             let (deployment, how) = (arn.clone(), StopDeployment::Rollback);
             entry.step = Some(self.step(ServiceDo::Stop { deployment, how }));
@@ -244,7 +248,8 @@ impl Deciding<'_> {
         let stopped = tasks.stopped.iter().filter(|task| failed.as_deref() == Some(task.task_definition.as_str()));
         let newest = stopped.max_by_key(|task| (task.stopped, task.arn.clone()));
         let stream = newest.and_then(|task| {
-            let mut containers = definition.containers.iter().filter(|found| self.spec.images.contains_key(&found.name));
+            let mut containers =
+                definition.containers.iter().filter(|found| self.spec.images.contains_key(&found.name));
             containers.find_map(|found| found.log.as_ref()?.stream(&found.name, &task.arn))
         });
         if let Some(stream) = stream {

@@ -20,8 +20,7 @@ pub(super) fn hopeless(definition: &TaskDefinitionArn, stopped: &[TaskState]) ->
         let of_it = stopped.iter().filter(|task| task.task_definition == *definition);
         of_it.filter(|task| cause_of(task) == Some(cause)).count()
     };
-    let limits =
-        [(RolloutCause::Pull, PULLS), (RolloutCause::Crash, CRASHES), (RolloutCause::Health, UNHEALTHY)];
+    let limits = [(RolloutCause::Pull, PULLS), (RolloutCause::Crash, CRASHES), (RolloutCause::Health, UNHEALTHY)];
     limits.into_iter().find(|(cause, limit)| count(*cause) >= *limit).map(|(cause, _)| cause)
 }
 

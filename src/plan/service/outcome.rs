@@ -54,10 +54,7 @@ pub(super) enum Judgement {
     /// The service has not been told yet.
     NotBegun,
     /// It is under way.
-    Running {
-        status: String,
-        since: Option<Timestamp>,
-    },
+    Running { status: String, since: Option<Timestamp> },
     /// It is under way and cannot succeed.
     Doomed(RolloutCause, Evidence),
     /// It has ended.
@@ -226,12 +223,7 @@ impl<'a> Case<'a> {
     }
 
     /// Whether what is under way can still succeed.
-    fn doom(
-        &self,
-        definition: Option<&TaskDefinitionArn>,
-        since: Timestamp,
-        evidence: Evidence,
-    ) -> Option<Judgement> {
+    fn doom(&self, definition: Option<&TaskDefinitionArn>, since: Timestamp, evidence: Evidence) -> Option<Judgement> {
         let cause = definition.and_then(|definition| hopeless(definition, &self.tasks.stopped));
         let cause = cause.or_else(|| self.is_late(since).then_some(RolloutCause::Timeout))?;
         Some(Judgement::Doomed(cause, Evidence { cause: Some(cause), ..evidence }))
@@ -310,6 +302,3 @@ fn why_stopped(task: &TaskState) -> String {
     let words = said.split_whitespace().map(|word| if word.contains(task.arn.id()) { "…" } else { word });
     words.collect::<Vec<_>>().join(" ") + &exited.unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

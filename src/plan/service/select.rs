@@ -90,8 +90,7 @@ pub(super) fn select(question: &Question<'_>, candidates: &[Candidate<'_>]) -> A
     let Question { spec, decided, .. } = *question;
     let stays = decided.filter(|decided| decided.spec == spec_digest(spec));
     let moved = stays.and_then(|decided| moved(decided, candidates));
-    let gone =
-        decided.is_some_and(|decided| !candidates.iter().any(|candidate| *candidate.digest == decided.digest));
+    let gone = decided.is_some_and(|decided| !candidates.iter().any(|candidate| *candidate.digest == decided.digest));
     let mut answer = Answer { chosen: Err(Nothing::Empty), moved, gone, soaking: None };
     if candidates.is_empty() {
         return answer;

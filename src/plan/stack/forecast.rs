@@ -27,7 +27,7 @@ pub(super) fn predicted(deployed: &TemplateFacts, spec: &StackSpec) -> Vec<Resou
 }
 
 /// Whether the outputs of a stack with this entry may be others afterwards.
-pub(super) fn outputs_may_change(entry: &Entry) -> bool {
+pub(in crate::plan) fn outputs_may_change(entry: &Entry) -> bool {
     match entry.action {
         Action::None | Action::Retain => false,
         Action::Update | Action::Adopt => match &entry.changes {

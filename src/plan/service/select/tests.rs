@@ -84,12 +84,8 @@ impl<'a> Ask<'a> {
             .iter()
             .map(|image| Candidate { tag: image.tag.as_deref(), digest: &image.digest, pushed: image.pushed })
             .collect();
-        let question = Question {
-            spec: self.spec,
-            decided: self.decided.as_ref(),
-            quarantine: &self.quarantine,
-            now: self.now,
-        };
+        let question =
+            Question { spec: self.spec, decided: self.decided.as_ref(), quarantine: &self.quarantine, now: self.now };
         select(&question, &candidates)
     }
 
@@ -165,7 +161,10 @@ fn an_image_is_not_chosen_before_it_has_soaked() {
     let answer = ask.answer(&images);
     assert_eq!(answer.chosen.unwrap().tag.as_deref(), Some("1.4.0"));
     assert_eq!(answer.soaking, Some(("1.5.0".to_owned(), at(54))));
-    assert_eq!(Ask { now: at(40), ..Ask::of(&spec) }.tag(&images[1..]), Err(Nothing::Soaking { tag: "1.5.0".to_owned(), until: at(54) }));
+    assert_eq!(
+        Ask { now: at(40), ..Ask::of(&spec) }.tag(&images[1..]),
+        Err(Nothing::Soaking { tag: "1.5.0".to_owned(), until: at(54) })
+    );
     ask.now = at(54);
     assert_eq!(ask.tag(&images).unwrap(), "1.5.0");
 }

@@ -1,0 +1,64 @@
+//! What objects take from stacks, and whether those they depend on are ready to give it.
+
+use std::collections::BTreeSet;
+
+use super::planner::Planner;
+use super::resolve::Lookup;
+use super::stack::outputs_may_change;
+use super::standing::{Standing, row};
+use crate::model::{Key, OutputRef, Seen, StackNeed, Text, Waiting};
+
+impl Planner<'_> {
+    /// An output of a stack, and how far it can be relied on.
+    pub(super) fn lookup(&self, reference: &OutputRef) -> Lookup {
+        let input = self.input;
+        let home = input.desired.environments.get(&reference.stack.environment);
+        let Some(spec) = home.and_then(|home| home.stacks.get(&reference.stack)) else { return Lookup::Pending };
+        let address = spec.address();
+        if !input.observation.listings.contains_key(&address.scope) {
+            self.need(StackNeed::Listing(address.scope.clone()));
+        }
+        let Seen::Present(stack) = input.observation.stack(&address) else { return Lookup::Pending };
+        if row(stack.state.status).standing != Standing::Steady {
+            return Lookup::Pending;
+        }
+        let Some(output) = stack.state.outputs.get(&reference.output) else { return Lookup::Pending };
+        match self.entries.get(&reference.stack) {
+            Some(entry) if outputs_may_change(entry) => Lookup::MayChange(output.value.clone()),
+            _ => Lookup::Known(output.value.clone()),
+        }
+    }
+
+    /// A text with all references filled in, also by what may still change.
+    ///
+    /// # Errors
+    /// The stack whose output is not known yet.
+    pub(super) fn text(&self, text: &Text) -> Result<String, Key> {
+        let value = text.resolve(|reference| match self.lookup(reference) {
+            Lookup::Known(value) | Lookup::MayChange(value) => Some(value),
+            Lookup::Pending => None,
+        });
+        value.map_err(|reference| reference.stack.clone())
+    }
+
+    /// Those that `dependant` depends on and that are not ready.
+    pub(super) fn unready(&self, dependant: &Key, on: &BTreeSet<Key>) -> BTreeSet<Key> {
+        on.iter().filter(|key| !self.is_ready(dependant, key)).cloned().collect()
+    }
+
+    fn is_ready(&self, dependant: &Key, key: &Key) -> bool {
+        if let Some(entry) = self.entries.get(key) {
+            // It may be waiting for *us* to stop importing an export of its: then it is as ready as it will get.
+            let waits_for_us = entry.waiting.iter().any(|waiting| {
+                matches!(waiting, Waiting::Dependency { objects } if objects.contains(&dependant.to_string()))
+            });
+            return entry.ready || waits_for_us;
+        }
+        // In another environment: at rest is all that can be asked of it here.
+        let home = self.input.desired.environments.get(&key.environment);
+        home.and_then(|home| home.stacks.get(key)).is_some_and(|spec| {
+            let seen = self.input.observation.stack(&spec.address());
+            seen.present().is_some_and(|stack| row(stack.state.status).standing == Standing::Steady)
+        })
+    }
+}
