@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Action, Difference, Failure, Guard, OperationKind, Waiting};
+use crate::model::{Action, Difference, Failure, Guard, OperationKind, RolloutOutcome, Waiting};
 
 /// Text that others wrote, made safe to print: control characters and those that reorder text are written as escapes.
 #[must_use]
@@ -165,6 +165,17 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
             let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
             format!("its rollout ({}{since})", clean(status))
         }
+    }
+}
+
+/// How a rollout ended.
+pub(super) fn outcome(outcome: RolloutOutcome) -> &'static str {
+    match outcome {
+        RolloutOutcome::Proven => "proven",
+        RolloutOutcome::RolledBack => "rolled back",
+        RolloutOutcome::Superseded => "superseded by another",
+        RolloutOutcome::Unproven => "unproven: nothing runs",
+        RolloutOutcome::Failed => "failed",
     }
 }
 

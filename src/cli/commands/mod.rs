@@ -5,6 +5,7 @@ mod completions;
 mod destroy;
 mod events;
 mod graph;
+mod images;
 mod outputs;
 mod plan;
 mod run;
@@ -13,7 +14,7 @@ mod status;
 mod validate;
 mod why;
 
-use super::args::{Cli, Command};
+use super::args::{Cli, Command, Quarantine};
 use super::exit::{Exit, Trouble};
 
 /// Runs the command that was asked for.
@@ -34,6 +35,14 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Events { object, limit, output } => events::run(&global, &object, limit, output),
         Command::Destroy { environment, plan } => destroy::run(&global, &environment, plan.as_deref()),
         Command::Demo { fast } => crate::cli::demo::run(&global, fast),
+        Command::Images { environment, output } => images::run(&global, environment.as_deref(), output),
+        Command::Rollback { object, to } => images::rollback(&global, &object, to.as_deref()),
+        Command::Quarantine { what: Quarantine::List { environment } } => {
+            images::quarantined(&global, environment.as_deref())
+        }
+        Command::Quarantine { what: Quarantine::Release { object, image } } => {
+            images::release(&global, &object, &image)
+        }
         Command::Completions { shell } => completions::run(shell),
     }
 }
