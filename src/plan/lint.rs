@@ -2,10 +2,13 @@
 //!
 //! The planner should never make such a plan. If it does, that is a bug, and nothing is done.
 
-use super::names::owner;
+use super::names::{OWNER_TAG, owner};
 use super::standing::{Standing, row};
 use super::{Goal, Input};
-use crate::model::{Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, Seen, StackDo, StackStep, Step};
+use crate::model::{
+    Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, Seen, ServiceDo, ServiceStep, StackDo, StackStep,
+    Step,
+};
 
 /// Something in a plan that must never be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +29,8 @@ pub fn lint(plan: &Plan, input: &Input<'_>) -> Vec<Fault> {
         let mut rules = of_any(key, entry, step, input);
         match &step.action {
             Do::Stack(stack) => rules.extend(of_a_stack(key, stack, input)),
-            Do::Service(_) | Do::Secret(_) | Do::Record(_) => {}
+            Do::Service(service) => rules.extend(of_a_service(key, service, input)),
+            Do::Secret(_) | Do::Record(_) => {}
         }
         faults.extend(rules.into_iter().map(|rule| Fault { key: key.clone(), rule }));
     }
@@ -47,6 +51,33 @@ fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'sta
         (!entry.refused.is_empty() && operates, "a refused object is operated on"),
         (mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)"),
         (input.busy.contains(key), "an object has two steps at once (S6)"),
+    ])
+}
+
+/// What must hold of a step on a service.
+fn of_a_service(key: &Key, step: &ServiceStep, input: &Input<'_>) -> Vec<&'static str> {
+    let spec = input.environment.services.get(key);
+    let memory = input.memory.objects.services.get(key);
+    let state = step.service.as_ref().zip(spec).and_then(|(service, spec)| {
+        let at = (spec.scope.clone(), service.clone());
+        input.observation.services.services.get(&at).and_then(Seen::present)
+    });
+    let changes = matches!(step.action, ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. });
+    let owner = state.and_then(|state| state.tags.get(OWNER_TAG));
+    let takes = matches!(step.action, ServiceDo::Own { .. }) && owner.is_some();
+    let intended = memory.and_then(|memory| memory.rollout.as_ref()).map(|rollout| &rollout.intended);
+    let failed = memory
+        .zip(intended)
+        .is_some_and(|(memory, intended)| intended.values().any(|digest| memory.quarantine.contains_key(digest)));
+    let brings = matches!(step.action, ServiceDo::Register { .. } | ServiceDo::Deploy { .. });
+    broken([
+        (changes && owner != Some(&key.to_string()), "a service that is not ours is changed (S1)"),
+        (takes, "a service that is somebody's is taken (S1)"),
+        (brings && failed, "an image that has failed is deployed again (S14)"),
+        (
+            changes && spec.is_none_or(|spec| spec.stack().is_some()),
+            "a stack's service is changed behind its back (S6)",
+        ),
     ])
 }
 

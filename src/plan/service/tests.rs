@@ -80,6 +80,8 @@ struct World {
     definitions: BTreeMap<u32, u8>,
     deployments: Vec<Deployed>,
     tasks: TasksSeen,
+    /// The stack that owns the service, where one does: its image parameter, its status, and what is remembered of it.
+    stack: Option<(String, StackStatus, StackMemory)>,
     mode: Mode,
     now: Timestamp,
 }
@@ -110,6 +112,7 @@ impl World {
             definitions: BTreeMap::from([(1, 1)]),
             deployments: Vec::new(),
             tasks: TasksSeen::default(),
+            stack: None,
             mode: Mode::Apply,
             now: at(0),
         };
@@ -234,10 +237,21 @@ impl World {
         }
         let mut observation = Observation { services: seen, ..Observation::begun(self.now) };
         observation.listings.insert(scope(), Ok(()));
+        if let Some((image, status, _)) = &self.stack {
+            let mut stack = ObservedStack::listed(stack_state(image, *status));
+            let change_sets = ChangeSets { all: Seen::Present(Vec::new()), described: Some(Seen::Absent) };
+            stack.change_sets = Some(change_sets);
+            observation.conclusions.insert(stack_key(), Seen::Present(Conclusion::Running));
+            observation.stacks.insert(stack_spec().address(), stack);
+        }
         observation
     }
 
     fn entry(&self) -> Entry {
+        self.plan().entries[&self.spec.key].clone()
+    }
+
+    fn plan(&self) -> Plan {
         let policy = Policy {
             mode: self.mode,
             prune: Prune::Confirm,
@@ -256,7 +270,7 @@ impl World {
             tags: BTreeMap::new(),
             policy,
             template_bucket: None,
-            stacks: BTreeMap::new(),
+            stacks: self.stack.iter().map(|_| (stack_key(), Arc::new(stack_spec()))).collect(),
             services: BTreeMap::from([(self.spec.key.clone(), Arc::new(self.spec.clone()))]),
             secrets: BTreeMap::new(),
             records: BTreeMap::new(),
@@ -267,9 +281,10 @@ impl World {
         let desired =
             Desired { revision, environments: BTreeMap::from([(environment.name.clone(), Arc::clone(&environment))]) };
         let services = BTreeMap::from([(self.spec.key.clone(), Arc::new(self.memory.clone()))]);
+        let stacks = self.stack.iter().map(|(_, _, memory)| (stack_key(), Arc::new(memory.clone()))).collect();
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([1; 32]),
-            objects: Objects { services, ..Objects::default() },
+            objects: Objects { services, stacks, ..Objects::default() },
             spent: Vec::new(),
             consent: None,
         };
@@ -287,7 +302,41 @@ impl World {
         assert_eq!(needs(&input), BTreeSet::new(), "everything that matters is in the observation");
         let plan = plan(&input);
         assert_eq!(lint(&plan, &input), []);
-        plan.entries[&self.spec.key].clone()
+        plan
+    }
+
+    /// The same service, owned by a stack that was deployed with version 1.
+    fn in_a_stack() -> Self {
+        let mut world = Self::new();
+        let parameters = BTreeMap::from([("app".to_owned(), "Image".to_owned())]);
+        world.spec.delivery = Delivery::Stack { stack: stack_key(), parameters };
+        world.spec.depends_on = BTreeSet::from([stack_key()]);
+        world.service.tags.clear();
+        let state = stack_state(&uri(1), StackStatus::UpdateComplete);
+        let template = Some((state.version(), stack_spec().template.facts.clone()));
+        world.stack = Some((uri(1), StackStatus::UpdateComplete, StackMemory { template, ..StackMemory::default() }));
+        world
+    }
+
+    /// The stack's entry.
+    fn stack(&self) -> Entry {
+        self.plan().entries[&stack_key()].clone()
+    }
+
+    /// The stack as it is while an update of ours brings a version, or afterwards.
+    fn stack_is(&mut self, version: u8, status: StackStatus) {
+        let Some((image, now, memory)) = &mut self.stack else { panic!() };
+        (*image, *now) = (uri(version), status);
+        memory.pending = status.is_in_progress().then(|| Operation {
+            kind: OperationKind::Update,
+            token: "token".to_owned(),
+            stack: None,
+            change_set: None,
+            inputs: Digest::of("inputs"),
+            no_echo: BTreeMap::new(),
+            started: at(0),
+            revision: 1,
+        });
     }
 
     fn step(&self) -> Option<ServiceDo> {
@@ -304,6 +353,77 @@ impl World {
             }
             other => panic!("not concluded: {other:?}"),
         }
+    }
+}
+
+fn stack_key() -> Key {
+    "dev/stack/api".parse().unwrap()
+}
+
+fn stack_spec() -> StackSpec {
+    let facts = TemplateFacts {
+        digest: Digest::of("template"),
+        outputs: BTreeMap::new(),
+        resources: BTreeMap::new(),
+        retained: BTreeSet::new(),
+    };
+    let parameter = TemplateParameter {
+        kind: "String".to_owned(),
+        default: None,
+        no_echo: false,
+        allowed_values: Vec::new(),
+        allowed_pattern: None,
+    };
+    let template = Template {
+        body: "Resources: {}".into(),
+        facts,
+        parameters: BTreeMap::from([("Image".to_owned(), parameter)]),
+        resources: BTreeMap::new(),
+        imports: BTreeSet::new(),
+        has_transform: false,
+    };
+    let image = ImageParameter { service: KEY.parse().unwrap(), container: "app".to_owned() };
+    StackSpec {
+        key: stack_key(),
+        scope: scope(),
+        stack_name: "dev-x-api".parse().unwrap(),
+        template: Arc::new(template),
+        parameters: BTreeMap::new(),
+        images: BTreeMap::from([("Image".to_owned(), image)]),
+        capabilities: BTreeSet::new(),
+        tags: BTreeMap::new(),
+        role_arn: None,
+        termination_protection: false,
+        stack_policy: None,
+        on_failure: OnFailure::Rollback,
+        timeout: None,
+        rollback_alarms: Vec::new(),
+        monitoring_minutes: None,
+        notifications: Vec::new(),
+        deletion_policy: DeletionPolicy::Delete,
+        adopt: false,
+        depends_on: BTreeSet::new(),
+    }
+}
+
+fn stack_state(image: &str, status: StackStatus) -> StackState {
+    StackState {
+        id: "arn:aws:cloudformation:us-east-1:111122223333:stack/dev-x-api/1".parse().unwrap(),
+        name: "dev-x-api".parse().unwrap(),
+        status,
+        status_reason: None,
+        created: at(-900),
+        updated: None,
+        parameters: BTreeMap::from([("Image".to_owned(), image.to_owned())]),
+        tags: BTreeMap::from([(OWNER_TAG.to_owned(), stack_key().to_string())]),
+        outputs: BTreeMap::new(),
+        termination_protection: false,
+        role_arn: None,
+        notifications: BTreeSet::new(),
+        rollback_alarms: BTreeSet::new(),
+        monitoring_minutes: None,
+        change_set: None,
+        parent: None,
     }
 }
 
@@ -584,4 +704,87 @@ fn an_environment_that_already_runs_the_chosen_image_is_proven_without_a_deploym
     let Some(ServiceDo::Decide { decisions, rollout, .. }) = world.step() else { panic!() };
     (world.memory.decisions, world.memory.rollout) = (decisions, rollout);
     assert_eq!(world.ended().0, RolloutOutcome::Proven);
+}
+
+#[test]
+fn a_stack_takes_its_image_from_what_was_decided_and_from_nothing_else() {
+    let mut world = World::in_a_stack();
+    assert_eq!((world.stack().action, world.entry().action), (Action::None, Action::None));
+    world.push(&[1, 2]);
+    // Not written down yet: the stack stays as it is.
+    assert_eq!(world.stack().action, Action::None);
+    let Some(ServiceDo::Decide { decisions, rollout, .. }) = world.step() else { panic!() };
+    (world.memory.decisions, world.memory.rollout) = (decisions, rollout);
+    let Some(Do::Stack(StackStep { action: StackDo::Prepare { inputs, .. }, .. })) =
+        world.stack().step.map(|step| step.action)
+    else {
+        panic!()
+    };
+    assert_eq!(inputs.parameters["Image"], Value::Plain(uri(2)));
+    // The service itself is never touched: its stack does it.
+    assert!(world.step().is_none());
+}
+
+/// A stack update that put back an image which somebody had deployed: here nothing but a decision changes it, and losing
+/// what was decided leaves what is deployed.
+#[test]
+fn a_stack_update_does_not_change_an_image_that_nobody_decided_on() {
+    let mut world = World::in_a_stack();
+    world.memory = ServiceMemory::default();
+    world.images = Seen::Unknown(Unknown::because("throttled"));
+    assert_eq!(world.stack().action, Action::None);
+    world.images = Seen::Absent;
+    assert_eq!(world.stack().action, Action::None);
+}
+
+/// aws/containers-roadmap#1205: the circuit breaker went back, and CloudFormation said `UPDATE_COMPLETE`.
+#[test]
+fn a_complete_stack_over_a_service_that_went_back_is_no_success() {
+    let mut world = World::in_a_stack();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    world.stack_is(2, StackStatus::UpdateComplete);
+    world.record(2, 2, 2, RollbackSuccessful, 0);
+    let (outcome, _, quarantined) = world.ended();
+    assert_eq!((outcome, quarantined), (RolloutOutcome::RolledBack, BTreeSet::from([digest(2)])));
+}
+
+#[test]
+fn a_hopeless_rollout_through_a_stack_cancels_its_update_and_quarantines_the_image() {
+    let mut world = World::in_a_stack();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    world.stack_is(2, StackStatus::UpdateInProgress);
+    world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+    world.record(2, 2, 2, InProgress, 0);
+    world.stop(2, 2, 3, "EssentialContainerExited", "Essential container in task exited");
+    let Some(ServiceDo::Doom { doom }) = world.step() else { panic!() };
+    assert!(world.stack().step.is_none());
+    world.memory.rollout.as_mut().unwrap().doomed = Some(*doom);
+    let cancels = |entry: Entry| {
+        matches!(entry.step.map(|step| step.action), Some(Do::Stack(StackStep { action: StackDo::Cancel { .. }, .. })))
+    };
+    assert!(cancels(world.stack()));
+    // A creation cannot be cancelled, and what goes back already needs no second word.
+    world.stack_is(2, StackStatus::UpdateRollbackInProgress);
+    assert!(!cancels(world.stack()));
+    world.stack_is(1, StackStatus::UpdateRollbackComplete);
+    world.deployments[0].state.status = Stopped;
+    world.deploy("ecs-svc/3", 1, 1, RolloutState::Completed);
+    let (outcome, evidence, quarantined) = world.ended();
+    assert_eq!((outcome, evidence.cause), (RolloutOutcome::RolledBack, Some(RolloutCause::Crash)));
+    assert_eq!(quarantined, BTreeSet::from([digest(2)]));
+}
+
+#[test]
+fn a_stack_that_went_back_for_another_reason_says_nothing_about_the_image() {
+    let mut world = World::in_a_stack();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    world.push(&[1, 2]);
+    world.stack_is(1, StackStatus::UpdateRollbackComplete);
+    world.record(2, 2, 2, Stopped, 0);
+    let entry = world.entry();
+    assert!(entry.step.is_none() && world.memory.quarantine.is_empty());
+    assert!(matches!(&entry.waiting[..], [Waiting::Dependency { .. }]), "{:?}", entry.waiting);
 }
