@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
+use aws_sdk_elasticloadbalancingv2::types::TargetHealthStateEnum;
 use aws_smithy_types::DateTime;
 
 use super::answer::Reader;
@@ -56,7 +57,7 @@ impl Health for Client {
             Ok(TargetHealth {
                 id: read.need(target.id, "Id")?,
                 port: target.port.and_then(|port| u16::try_from(port).ok()),
-                state: read.parse(health.state.as_ref().map(|state| state.as_str()), "State")?,
+                state: read.parse(health.state.as_ref().map(TargetHealthStateEnum::as_str), "State")?,
                 reason: health.reason.map(|reason| reason.as_str().to_owned()),
                 description: health.description.filter(|text| !text.is_empty()),
             })

@@ -1,5 +1,7 @@
 //! What goes over the wire and what is made of the answers.
 
+mod containers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::time::Duration;

@@ -147,7 +147,7 @@ impl SimCloud {
 /// The door to one account in one region.
 pub(super) struct SimDoor {
     cloud: SimCloud,
-    region: usize,
+    pub(super) region: usize,
     scope: Scope,
     account: AccountId,
 }

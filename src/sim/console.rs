@@ -37,6 +37,13 @@ impl Console {
         Self { cloud, scope }
     }
 
+    /// Does something in the region of this console.
+    pub(super) fn at<T>(&self, what: impl FnOnce(&mut World, usize) -> T) -> T {
+        let mut world = self.cloud.lock();
+        let region = world.region(&self.scope);
+        what(&mut world, region)
+    }
+
     fn with<T>(&self, what: impl FnOnce(&mut World, usize, String) -> Result<T, PortError>) -> Result<T, PortError> {
         let mut world = self.cloud.lock();
         let region = world.region(&self.scope);

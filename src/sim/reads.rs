@@ -24,7 +24,7 @@ pub(super) struct Lens {
 }
 
 impl Lens {
-    fn size(self, full: usize, available: usize) -> usize {
+    pub(super) fn size(self, full: usize, available: usize) -> usize {
         if self.partial { available.min(full) / 2 } else { full }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
+use super::ecs::Standing;
 use super::evaluate::Resolve;
 use super::fault::ResourceFailure;
 use super::reader::ResourceDecl;
@@ -13,6 +14,9 @@ use super::resource::{self, Resource, ResourceOperation};
 use super::stack::{Task, TaskState, Undo, Work};
 use super::world::{Due, World};
 use crate::model::Scope;
+
+/// How often it is looked whether a service is steady.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 /// Resources as they are.
 pub(super) struct Live<'a> {
@@ -140,7 +144,8 @@ impl World {
     /// A task's time is over.
     pub(super) fn task_is_due(&mut self, ix: usize, serial: u64, name: &str) {
         let current = self.data.stacks[ix].operation.as_ref().is_some_and(|operation| operation.serial == serial);
-        let Some(TaskState::Running { doing, failure, .. }) = self.task(ix, name).map(|task| task.state.clone()) else {
+        let Some(TaskState::Running { doing, mut failure, .. }) = self.task(ix, name).map(|task| task.state.clone())
+        else {
             return;
         };
         if !current {
@@ -149,6 +154,13 @@ impl World {
         let verb = doing.verb();
         let logical = logical(name).to_owned();
         let Some(resource) = self.resource_of(ix, name).cloned() else { return };
+        if doing != ResourceOperation::Delete && failure.is_none() {
+            match self.standing_of(ix, &resource) {
+                Standing::Steady => {}
+                Standing::Moving => return self.schedule_task(ix, name, LOOK_AGAIN),
+                Standing::Failed(why) => failure = Some(handler_message(&why, "GeneralServiceException")),
+            }
+        }
         let (state, outcome) =
             if failure.is_some() { (TaskState::Failed, "FAILED") } else { (TaskState::Done, "COMPLETE") };
         let status = format!("{verb}_{outcome}");
@@ -237,14 +249,16 @@ impl World {
             (Some(Delta::InPlace), Some(now)) => {
                 made.physical_id.clone_from(&now.physical_id);
                 made.holds.clone_from(&now.holds);
-                let denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
+                let mut denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
                 self.note_undo(ix, name, Undo::Was(Box::new(now)));
                 "UPDATE_IN_PROGRESS".clone_into(&mut made.status);
                 self.event(ix, name, &made.kind, Some(&made.physical_id), "UPDATE_IN_PROGRESS", None);
-                self.data.stacks[ix].resources.insert(name.to_owned(), made);
                 if denied.is_none() {
                     self.count(ix, name).updates += 1;
+                    let refused = self.update_of_stack(ix, &made).err();
+                    denied = refused.map(|error| handler_message(&error.message, "InvalidRequest"));
                 }
+                self.data.stacks[ix].resources.insert(name.to_owned(), made);
                 Some((ResourceOperation::Update, denied))
             }
             (Some(Delta::Replace), Some(now)) => Some(self.begin_replacement(ix, name, wanted, made, &now)),
@@ -309,13 +323,22 @@ impl World {
         made.physical_id =
             resource::physical_id(&made.kind, self.scope_of(ix), state.name.as_str(), name, &seed, wanted.name());
         made.holds = holds;
+        let refused = match self.make_of_stack(ix, made) {
+            Ok(called) => {
+                if let Some(called) = called {
+                    made.physical_id = called;
+                }
+                None
+            }
+            Err(error) => Some(handler_message(&error.message, "InvalidRequest")),
+        };
         self.count(ix, name).creates += 1;
         let status = made.status.clone();
         if status == "CREATE_IN_PROGRESS" {
             let reason = Some("Resource creation Initiated".to_owned());
             self.event(ix, name, &made.kind, Some(&made.physical_id), "CREATE_IN_PROGRESS", reason);
         }
-        None
+        refused
     }
 
     fn hold_key(&self, ix: usize, wanted: &Wanted) -> Option<String> {
@@ -366,12 +389,14 @@ impl World {
         }
         self.event(ix, name, &was.kind, Some(&was.physical_id), "UPDATE_IN_PROGRESS", None);
         self.data.stacks[ix].resources.insert(name.to_owned(), (*was).clone());
+        let refused = self.update_of_stack(ix, &was).err();
+        let refused = refused.map(|error| handler_message(&error.message, "InvalidRequest"));
         if current.physical_id == was.physical_id {
             self.count(ix, name).updates += 1;
         } else {
             self.leave_over(ix, &format!("{name}#new"), name, current);
         }
-        Some((ResourceOperation::Update, None))
+        Some((ResourceOperation::Update, refused))
     }
 
     /// Remembers a resource for deletion at the end of the operation.
@@ -392,6 +417,7 @@ impl World {
         let Some(resource) = self.drop_resource(ix, name) else { return };
         if resource.exists() {
             self.count(ix, logical(name)).deletes += 1;
+            self.delete_of_stack(ix, &resource);
         }
         if let Some(holds) = &resource.holds {
             self.data.names.remove(holds);

@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::Audit;
 use super::config::SimConfig;
+use super::ecs::Ecs;
 use super::fault::FaultPlan;
 use super::reader::{self, Parsed};
 use super::stack::{Stack, Version};
-use crate::model::{ChangeSetId, ChangeSetName, Scope, StackEvent, StackId, StackName, StackState, StackStatus};
+use crate::model::{
+    ChangeSetId, ChangeSetName, Scope, ServiceArn, StackEvent, StackId, StackName, StackState, StackStatus,
+};
 
 /// The simulated AWS, all accounts and regions.
 pub(super) struct World {
@@ -65,6 +68,9 @@ pub(super) struct Region {
     pub(super) exports: BTreeMap<String, (StackName, String)>,
     /// Who imports what.
     pub(super) imports: BTreeMap<String, BTreeSet<StackName>>,
+    /// Its services and images.
+    #[serde(default)]
+    pub(super) ecs: Ecs,
     /// Read calls still free, as of then.
     #[serde(skip)]
     pub(super) reads: Option<(f64, Timestamp)>,
@@ -79,6 +85,8 @@ pub(super) enum Due {
     Settle { stack: usize, serial: u64 },
     /// A creation took too long.
     Timeout { stack: usize, operation: u64 },
+    /// Something happens in an ECS service.
+    Service { region: usize, service: ServiceArn, serial: u64 },
     /// A change set is computed.
     Prepare { stack: usize, name: ChangeSetName, serial: u64 },
 }
@@ -148,6 +156,7 @@ impl World {
             Due::Task { stack, serial, task } => self.task_is_due(stack, serial, &task),
             Due::Settle { stack, serial } => self.phase_is_over(stack, serial),
             Due::Timeout { stack, operation } => self.creation_timed_out(stack, operation),
+            Due::Service { region, service, serial } => self.service_is_due(region, &service, serial),
             Due::Prepare { stack, name, serial } => self.prepare_change_set(stack, &name, serial),
         }
     }
@@ -176,6 +185,7 @@ impl World {
             live: BTreeMap::new(),
             exports: BTreeMap::new(),
             imports: BTreeMap::new(),
+            ecs: Ecs::default(),
             reads: None,
         });
         self.data.regions.len() - 1

@@ -2,9 +2,12 @@
 
 mod calls;
 mod change_sets;
+mod health;
 mod lifecycle;
 mod manifests;
 mod refusals;
+mod services;
+mod services_of_stacks;
 mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
