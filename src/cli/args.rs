@@ -245,6 +245,28 @@ pub enum Command {
         #[arg(long)]
         fast: bool,
     },
+    /// Show which image every service is to run, why, and what it runs.
+    Images {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Go back to a proven release of a service, until its manifest changes in Git.
+    Rollback {
+        /// Its address: dev/service/api.
+        object: String,
+        /// The tag or the digest of the release [default: the last proven one before this].
+        #[arg(long, value_name = "IMAGE")]
+        to: Option<String>,
+    },
+    /// Images that have failed, and are not tried again.
+    Quarantine {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: Quarantine,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -264,6 +286,23 @@ pub enum SecretCommand {
     Rotate {
         /// Its address: dev/secret/app-secrets.
         object: String,
+    },
+}
+
+/// What to do with images in quarantine.
+#[derive(Debug, Subcommand)]
+pub enum Quarantine {
+    /// Print them, and how they failed.
+    List {
+        /// Only this environment.
+        environment: Option<String>,
+    },
+    /// Let one be tried again.
+    Release {
+        /// The service's address: dev/service/api.
+        object: String,
+        /// The image: its tag or its digest.
+        image: String,
     },
 }
 

@@ -94,6 +94,14 @@ pub enum Trouble {
     /// No such object.
     #[error("there is no object `{0}`: `landfast status` lists them")]
     NoSuchObject(String),
+    /// A service has no such image to go back to, or to release.
+    #[error("{object} has no such image{}", choices(.known))]
+    NoSuchRelease {
+        /// The service.
+        object: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// A person has to be asked, and nobody is there.
     #[error("{0}")]
     NobodyToAsk(String),
@@ -140,7 +148,9 @@ impl Trouble {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Manifest(_) => Exit::Manifest,
-            Self::NoSuchEnvironment { .. } | Self::Address(_) | Self::NoSuchObject(_) => Exit::Usage,
+            Self::NoSuchEnvironment { .. } | Self::Address(_) | Self::NoSuchObject(_) | Self::NoSuchRelease { .. } => {
+                Exit::Usage
+            }
             Self::NobodyToAsk(_) | Self::OtherPlan { .. } => Exit::Waiting,
             _ => Exit::Failed,
         }

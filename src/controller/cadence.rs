@@ -19,6 +19,12 @@ const OPERATION: Duration = Duration::from_secs(3);
 /// Only so many operations at once: as soon as one has ended, which `OPERATION` notices.
 const TURN: Duration = OPERATION;
 
+/// A rollout takes minutes, and a task half a minute to start.
+const ROLLOUT: Duration = Duration::from_secs(5);
+
+/// Nothing says that an image was pushed; somebody who has just pushed the first one waits for it.
+const IMAGE: Duration = Duration::from_secs(30);
+
 /// After a look in which something could not be read. Retries of single calls are the governor's.
 const UNKNOWN: Duration = Duration::from_secs(10);
 
@@ -38,6 +44,8 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
         Waiting::ChangeSet { .. } => Some(CHANGE_SET),
         Waiting::Operation { .. } => Some(OPERATION),
         Waiting::Turn => Some(TURN),
+        Waiting::Rollout { .. } => Some(ROLLOUT),
+        Waiting::Image { .. } => Some(IMAGE),
         Waiting::Unknown { .. } => Some(UNKNOWN),
         Waiting::Backoff { until, .. } | Waiting::Pause { until, .. } => Some(until.duration_since(now).unsigned_abs()),
         Waiting::Readiness { overdue: false, .. } => Some(READINESS),
@@ -57,12 +65,16 @@ pub(super) fn is_moving(plan: &Plan, now: Timestamp, patience: Duration) -> bool
                 | Waiting::Operation { .. }
                 | Waiting::Turn
                 | Waiting::Unknown { .. }
-                | Waiting::Propagation { .. } => true,
+                | Waiting::Propagation { .. }
+                | Waiting::Rollout { .. } => true,
                 Waiting::Readiness { overdue, .. } => !overdue,
                 Waiting::Backoff { until, .. } | Waiting::Pause { until, .. } => {
                     until.duration_since(now).unsigned_abs() <= patience
                 }
-                Waiting::Dependency { .. } | Waiting::Approval { .. } | Waiting::Someone { .. } => false,
+                Waiting::Dependency { .. }
+                | Waiting::Approval { .. }
+                | Waiting::Someone { .. }
+                | Waiting::Image { .. } => false,
             })
     })
 }

@@ -79,6 +79,8 @@ struct Earlier {
     revision: u64,
     /// Stacks that were moving or touched: all that has to be read again while the rest stands still.
     moving: BTreeSet<StackAddress>,
+    /// Whether a service moves: what was seen of it is in `observation` no more.
+    services_move: bool,
 }
 
 impl Earlier {
@@ -86,7 +88,7 @@ impl Earlier {
     fn is_enough(&self, now: Duration, resync: Duration, revision: u64) -> bool {
         now.saturating_sub(self.listed) < resync
             && self.revision == revision
-            && !self.moving.is_empty()
+            && (self.services_move || !self.moving.is_empty())
             && self.moving.len() < self.observation.pages
             && self.observation.listings.values().all(Result::is_ok)
     }
@@ -209,6 +211,13 @@ impl<'a> Tender<'a> {
             .filter(|(key, entry)| entry.step.is_some() || busy.contains(*key) || entry.waiting.iter().any(moves));
         let moving = moving.filter(|(key, _)| key.kind == Kind::Stack);
         let moving = moving.filter_map(|(_, entry)| entry.address.as_stack()).collect();
+        // A service that waits for anything at all may have moved by the next look: its stack, or somebody's push.
+        let restless = plan.entries.iter().filter(|(key, entry)| {
+            let quiet = entry.step.is_none() && entry.waiting.is_empty() && !busy.contains(*key);
+            key.kind == Kind::Service && !quiet
+        });
+        let restless: Vec<_> = restless.map(|(_, entry)| (&entry.address.scope, entry.address.name.as_str())).collect();
+        observation.services.forget(&restless);
         let revision = plan.revision.sequence;
         let stays = |(key, entry): (&Key, &Entry)| {
             let quiet = entry.step.is_none() && !entry.waiting.iter().any(moves) && !busy.contains(key);
@@ -218,7 +227,8 @@ impl<'a> Tender<'a> {
             // Zones are few and their record sets come by the hundred: all of them are read again.
             observation.records = RecordsSeen::default();
         }
-        self.earlier = Some(Earlier { observation, listed: self.listed, revision, moving });
+        let services_move = !restless.is_empty();
+        self.earlier = Some(Earlier { observation, listed: self.listed, revision, moving, services_move });
     }
 
     /// Another process has left an approval of exactly this plan: it is looked at again with consent.

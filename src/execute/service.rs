@@ -1,17 +1,258 @@
 //! Steps on services.
 
 use super::{Executor, Outcome};
-use crate::model::{AssumeRole, ServiceStep, Step};
+use crate::model::{
+    Act, AssumeRole, Evidence, Primary, RELEASES_KEPT, Release, ServiceDo, ServiceMemory, ServiceRef, ServiceStep,
+    Step, TaskDefinitionArn, TaskDefinitionStatus,
+};
+use crate::ports::{Class, Containers, CopyTaskDefinition, Fence, PortError, Priority, UpdateService};
+use crate::sabotage::{self, Bug};
+use crate::store::{Record, RecordOutcome, StoreError};
+
+/// Revisions of a family among which a copy of ours is looked for: between a lost answer and the next try, nobody
+/// registers more.
+const LOOKED_THROUGH: usize = 5;
 
 impl Executor {
     /// Takes a step on a service.
-    #[expect(clippy::unused_async, reason = "there is no step yet")]
     pub(super) async fn take_on_service(
         &self,
-        _step: &Step,
+        step: &Step,
         service: &ServiceStep,
-        _role: Option<&AssumeRole>,
+        role: Option<&AssumeRole>,
     ) -> Outcome {
-        match *service {}
+        if service.mutates() {
+            return self.change_service(step, service, role).await;
+        }
+        let record = record(step, RecordOutcome::Done).with_detail(detail(&service.action));
+        let now = self.cx.now();
+        let written = self
+            .store
+            .update_with(&step.key, record, None, |memory: &mut ServiceMemory| remember(service, memory, now));
+        written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done)
     }
+
+    async fn change_service(&self, step: &Step, service: &ServiceStep, role: Option<&AssumeRole>) -> Outcome {
+        let fence = match self.fence(step) {
+            Ok(fence) => fence,
+            Err(outcome) => return outcome,
+        };
+        let port = self.governor.containers(&step.address.scope, role, Priority::Deploy);
+        let Some(name) = &service.service else {
+            return Outcome::Failed(PortError::new(Class::Invalid, "UpdateService", "the step names no service"));
+        };
+        if let Err(outcome) = holds(&*port, name, &service.action).await {
+            return outcome;
+        }
+        if let Err(error) = self.begin_on_service(step, service) {
+            return Outcome::NotJournaled(error);
+        }
+        let answer = make(&*port, fence, name, &service.action).await;
+        match self.finish_on_service(step, service, answer) {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::NotJournaled(error),
+        }
+    }
+
+    fn begin_on_service(&self, step: &Step, service: &ServiceStep) -> Result<(), StoreError> {
+        let now = self.cx.now();
+        let mut begun = record(step, RecordOutcome::Begun).with_detail(detail(&service.action));
+        if let ServiceDo::Register { token, .. } = &service.action {
+            begun = begun.with_token(token.clone());
+        }
+        self.store.update_with(&step.key, begun, None, |memory: &mut ServiceMemory| {
+            let Some(rollout) = &mut memory.rollout else { return };
+            match &service.action {
+                ServiceDo::Register { token, .. } => {
+                    rollout.token = Some(token.clone());
+                    rollout.task_definition = None;
+                }
+                ServiceDo::Deploy { expect, .. } => {
+                    // Told once more because the first time was lost: the clock of the rollout runs on.
+                    rollout.begun = rollout.begun.or(Some(now));
+                    rollout.replaces = Some(expect.id.clone());
+                }
+                _ => {}
+            }
+        })
+    }
+
+    fn finish_on_service(
+        &self,
+        step: &Step,
+        service: &ServiceStep,
+        answer: Result<Option<TaskDefinitionArn>, PortError>,
+    ) -> Result<Outcome, StoreError> {
+        let outcome = match &answer {
+            Ok(_) => RecordOutcome::Done,
+            Err(error) => RecordOutcome::Failed { class: error.class, message: error.to_string() },
+        };
+        self.store.update_with(&step.key, record(step, outcome), None, |memory: &mut ServiceMemory| {
+            let Some(rollout) = &mut memory.rollout else { return };
+            match (&service.action, &answer) {
+                (ServiceDo::Register { .. }, Ok(registered)) => rollout.task_definition.clone_from(registered),
+                (ServiceDo::Deploy { .. }, Ok(_)) => {
+                    memory.applied = Some(memory.applied.unwrap_or(0).max(step.revision));
+                }
+                // It did not take effect, for certain: the service has not been told.
+                (ServiceDo::Deploy { .. }, Err(error))
+                    if !matches!(error.class, Class::Transient | Class::Conflict) =>
+                {
+                    rollout.begun = None;
+                    rollout.replaces = None;
+                    if error.class == Class::Invalid {
+                        // The task definition cannot be deployed (any more): another copy may be.
+                        rollout.task_definition = None;
+                        rollout.token = None;
+                    }
+                }
+                _ => {}
+            }
+        })?;
+        Ok(answer.map_or_else(Outcome::from, |_| Outcome::Done))
+    }
+}
+
+fn record(step: &Step, outcome: RecordOutcome) -> Record {
+    Record::new(step.key.clone(), step.revision, step.action.verb(), outcome)
+}
+
+/// What a step changes in memory alone.
+fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp) {
+    match &step.action {
+        ServiceDo::Decide { decisions, rollout, unpin } => {
+            memory.decisions.clone_from(decisions);
+            memory.rollout.clone_from(rollout);
+            if *unpin {
+                memory.pin = None;
+            }
+        }
+        ServiceDo::Doom { doom } => {
+            if let Some(rollout) = &mut memory.rollout {
+                rollout.doomed = Some((**doom).clone());
+            }
+        }
+        ServiceDo::Conclude { ended, quarantine, release, back_to } => {
+            if let Some(rollout) = memory.rollout.take() {
+                memory.applied = Some(memory.applied.unwrap_or(0).max(rollout.revision));
+            }
+            memory.last = Some((**ended).clone());
+            memory.quarantine.extend(quarantine.clone());
+            if let Some(release) = release {
+                keep(&mut memory.releases, release);
+            }
+            if let Some(decisions) = back_to {
+                memory.decisions.clone_from(decisions);
+            }
+        }
+        ServiceDo::Renew { task_definition } => {
+            if let Some(release) = memory.releases.first_mut() {
+                release.task_definition.clone_from(task_definition);
+                release.at = now;
+            }
+        }
+        ServiceDo::Own { .. } | ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. } => {}
+    }
+}
+
+/// Puts a release in front; the same images are kept once.
+fn keep(releases: &mut Vec<Release>, release: &Release) {
+    releases.retain(|kept| kept.digests() != release.digests());
+    releases.insert(0, release.clone());
+    releases.truncate(RELEASES_KEPT);
+}
+
+/// Reads the service again, now, and compares it with what the plan saw (invariant S5).
+async fn holds(port: &dyn Containers, service: &ServiceRef, action: &ServiceDo) -> Result<(), Outcome> {
+    let (ServiceDo::Register { expect, .. } | ServiceDo::Deploy { expect, .. }) = action else { return Ok(()) };
+    if sabotage::is(Bug::NoSecondLook) {
+        return Ok(());
+    }
+    let names = std::slice::from_ref(&service.service);
+    let seen = port.services(&service.cluster, names).await.map_err(Outcome::Failed)?;
+    let Some(state) = seen.into_iter().next().flatten() else {
+        return Err(Outcome::Moved(format!("{service} is gone")));
+    };
+    let primary = state
+        .primary()
+        .map(|primary| Primary { id: primary.id.clone(), task_definition: primary.task_definition.clone() });
+    match primary {
+        Some(primary) if primary == *expect => Ok(()),
+        Some(primary) => Err(Outcome::Moved(format!("{service} is deployed with {}", primary.task_definition.short()))),
+        None => Err(Outcome::Moved(format!("{service} has no primary deployment"))),
+    }
+}
+
+/// The one mutating call of a step.
+async fn make(
+    port: &dyn Containers,
+    fence: Fence,
+    service: &ServiceRef,
+    action: &ServiceDo,
+) -> Result<Option<TaskDefinitionArn>, PortError> {
+    match action {
+        ServiceDo::Own { arn, tags } => port.tag_service(fence, arn, tags).await?,
+        ServiceDo::Register { expect, images, tags, .. } => {
+            let from = &expect.task_definition;
+            if let Some(found) = registered(port, from, tags).await? {
+                return Ok(Some(found));
+            }
+            let request = CopyTaskDefinition { from: from.clone(), images: images.clone(), tags: tags.clone() };
+            return port.copy_task_definition(fence, request).await.map(|copy| Some(copy.arn));
+        }
+        ServiceDo::Deploy { task_definition, .. } => {
+            let request = UpdateService {
+                service: service.clone(),
+                task_definition: Some(task_definition.clone()),
+                force: false,
+            };
+            port.update_service(fence, request).await?;
+        }
+        ServiceDo::Stop { deployment, how } => port.stop_service_deployment(fence, deployment, *how).await?,
+        ServiceDo::Decide { .. } | ServiceDo::Doom { .. } | ServiceDo::Conclude { .. } | ServiceDo::Renew { .. } => {}
+    }
+    Ok(None)
+}
+
+/// The copy that was registered before a crash, or before an answer was lost: ECS knows no idempotency token here, so
+/// that ours is a tag (invariant S9).
+async fn registered(
+    port: &dyn Containers,
+    from: &TaskDefinitionArn,
+    tags: &std::collections::BTreeMap<String, String>,
+) -> Result<Option<TaskDefinitionArn>, PortError> {
+    let newest = port.task_definitions(from.family(), TaskDefinitionStatus::Active, None).await?;
+    for arn in newest.items.iter().take(LOOKED_THROUGH).filter(|arn| arn.revision() > from.revision()) {
+        let Some(definition) = port.task_definition(arn.as_str()).await? else { continue };
+        if tags.iter().all(|(name, value)| definition.tags.get(name) == Some(value)) {
+            return Ok(Some(definition.arn));
+        }
+    }
+    Ok(None)
+}
+
+/// For people, in the journal.
+fn detail(action: &ServiceDo) -> String {
+    match action {
+        ServiceDo::Decide { decisions, .. } => {
+            let each =
+                decisions.iter().map(|(container, image)| format!("{container} {}: {}", image.name(), image.why));
+            each.collect::<Vec<_>>().join("; ")
+        }
+        ServiceDo::Deploy { task_definition, .. } | ServiceDo::Renew { task_definition } => {
+            task_definition.short().to_owned()
+        }
+        ServiceDo::Register { images, .. } => images.values().cloned().collect::<Vec<_>>().join(", "),
+        ServiceDo::Doom { doom } => told(&format!("{:?}", doom.cause).to_lowercase(), &doom.evidence),
+        ServiceDo::Conclude { ended, .. } => told(&format!("{:?}", ended.outcome).to_lowercase(), &ended.evidence),
+        ServiceDo::Stop { deployment, .. } => deployment.to_string(),
+        ServiceDo::Own { .. } => String::new(),
+    }
+}
+
+fn told(how: &str, evidence: &Evidence) -> String {
+    let mut parts = vec![how.to_owned()];
+    parts.extend(evidence.status.clone());
+    parts.extend(evidence.stopped.iter().map(|(reason, count)| format!("{count} × {reason}")));
+    parts.join("; ")
 }

@@ -19,8 +19,10 @@ mod readiness;
 mod record;
 mod redacted;
 mod revision;
+mod rollout;
 mod secret;
 mod service;
+mod service_act;
 mod snapshot;
 mod stack;
 mod step;
@@ -59,6 +61,10 @@ pub use readiness::{
 pub use record::{FailoverRole, RecordSpec, RecordType, RecordValue, Routing};
 pub use redacted::Redacted;
 pub use revision::Revision;
+pub use rollout::{
+    Decision, Doom, Ended, Evidence, Pin, Quarantined, RELEASES_KEPT, Release, Rollout, RolloutCause, RolloutOutcome,
+    ServiceMemory, digests,
+};
 pub use secret::{
     AWSCURRENT, AWSPENDING, AWSPREVIOUS, AppliedValue, Charset, CheckedSettings, GeneratedField, Make, OWNER_TAG,
     ReplicaState, ReplicaStatus, RotationMemory, RotationSpec, SealedFile, SecretArn, SecretDo, SecretExpect,
@@ -67,8 +73,9 @@ pub use secret::{
 };
 pub use service::{
     Delivery, ImageDigest, ImageParameter, ImageSpec, MovedTag, NewestBy, RolloutFailure, RolloutSpec, Select,
-    ServiceMemory, ServiceNeed, ServiceSpec, ServiceStep, ServicesSeen,
+    ServiceSpec,
 };
+pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
 pub use snapshot::{FileContent, Snapshot};
 pub use stack::{
     ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, Output, Replacement,

@@ -185,6 +185,33 @@ pub enum Difference {
     },
     /// A secret's generated fields are due to be made anew.
     Rotation,
+    /// A container runs another image.
+    Image {
+        /// The container.
+        container: String,
+        /// What runs, as far as known: a tag or a digest.
+        from: Option<String>,
+        /// What is to run.
+        to: String,
+    },
+    /// The tag that was decided on means another image now.
+    MovedTag {
+        /// The container.
+        container: String,
+        /// The tag.
+        tag: String,
+        /// The digest that was decided on.
+        from: String,
+        /// What it means now.
+        to: String,
+    },
+    /// The image that runs is not in its registry any more.
+    ImageGone {
+        /// The container.
+        container: String,
+        /// The image.
+        image: String,
+    },
 }
 
 /// What an action does to resources.
@@ -290,6 +317,21 @@ pub enum Waiting {
         /// What.
         what: String,
     },
+    /// There is no image yet that could be chosen.
+    Image {
+        /// The container.
+        container: String,
+        /// Why there is none.
+        why: String,
+    },
+    /// A rollout is under way.
+    Rollout {
+        /// How far it is.
+        status: String,
+        /// Since when.
+        #[schemars(with = "Option<String>")]
+        since: Option<Timestamp>,
+    },
 }
 
 /// A rule that forbids a step.
@@ -332,6 +374,12 @@ pub enum Guard {
     Empty,
     /// Two would write the same value.
     TwoWriters,
+    /// A tag means another image than it did, and the manifest does not say to follow it.
+    MovedTag,
+    /// The image that runs is gone from its registry: no further task can be started.
+    ImageGone,
+    /// Somebody else deploys the same service.
+    Superseded,
 }
 
 /// A step that was refused.

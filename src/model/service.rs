@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::aws::identifier;
-use super::{AccountId, Act, Digest, Key, ReadinessMemory, Scope, Text};
+use super::{AccountId, Digest, Key, Repository, Scope, Text};
 
 identifier! {
     /// The digest of an image's manifest: `sha256:` and 64 hexadecimal digits. It names one image for ever.
@@ -15,6 +15,14 @@ identifier! {
     |text| text.strip_prefix("sha256:").is_some_and(|hex| {
         hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
+}
+
+impl ImageDigest {
+    /// Enough of it to tell images apart: the algorithm and twelve digits.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.as_str().get(..19).unwrap_or(self.as_str())
+    }
 }
 
 /// The images of one ECS service as its manifest wants them.
@@ -44,6 +52,23 @@ pub struct ServiceSpec {
     pub digest: Digest,
 }
 
+impl ServiceSpec {
+    /// The stack that owns the service, where its images are delivered through one.
+    #[must_use]
+    pub fn stack(&self) -> Option<&Key> {
+        match &self.delivery {
+            Delivery::Stack { stack, .. } => Some(stack),
+            Delivery::Direct => None,
+        }
+    }
+
+    /// A rollout that fails is taken back.
+    #[must_use]
+    pub fn rolls_back(&self) -> bool {
+        self.rollout.on_failure == RolloutFailure::Rollback
+    }
+}
+
 /// Which image a container gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,6 +87,14 @@ pub struct ImageSpec {
     pub deny: Vec<String>,
     /// What follows when the chosen tag comes to mean another image.
     pub moved: MovedTag,
+}
+
+impl ImageSpec {
+    /// The repository.
+    #[must_use]
+    pub fn repository(&self) -> Repository {
+        Repository { registry: self.registry.clone(), name: self.repository.clone() }
+    }
 }
 
 /// Which image of a repository. Every way is a total order over the images, so that a choice cannot flap.
@@ -150,46 +183,4 @@ pub struct ImageParameter {
     pub service: Key,
     /// The container.
     pub container: String,
-}
-
-/// What is remembered of a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ServiceMemory {
-    /// Since when its checks hold or fail.
-    pub ready: ReadinessMemory,
-}
-
-/// What was seen of services and images.
-#[derive(Clone, Debug, Default)]
-pub struct ServicesSeen {}
-
-/// What must be known to decide on a service.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ServiceNeed {}
-
-/// What is done to a service.
-#[derive(Clone, Debug)]
-pub enum ServiceStep {}
-
-impl Act for ServiceStep {
-    fn verb(&self) -> &'static str {
-        match *self {}
-    }
-
-    fn identity(&self) -> String {
-        match *self {}
-    }
-
-    fn mutates(&self) -> bool {
-        match *self {}
-    }
-
-    fn begins_operation(&self) -> bool {
-        match *self {}
-    }
-
-    fn is_preparation(&self) -> bool {
-        match *self {}
-    }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::resolve::spec_digest;
-use super::{Goal, Input};
+use super::{Goal, Input, service};
 use crate::model::{
     Action, Address, Changes, Consent, Difference, Digest, Entry, Grant, Key, Kind, Plan, ResourceChange, Seen, StackId,
 };
@@ -65,7 +65,7 @@ fn manifest(input: &Input<'_>, key: &Key) -> Digest {
     let environment = input.environment;
     let digest = match key.kind {
         Kind::Stack => environment.stacks.get(key).map(|spec| spec_digest(spec, &input.memory.fingerprint_key)),
-        Kind::Service => environment.services.get(key).map(|spec| spec.digest.clone()),
+        Kind::Service => service_digest(input, key),
         Kind::Secret => environment.secrets.get(key).map(|spec| spec.digest.clone()),
         Kind::DnsRecord => environment.records.get(key).map(|spec| spec.digest.clone()),
     };
@@ -94,6 +94,13 @@ pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry, spec: &Digest)
 pub(super) fn grants(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
     let spec = if entry.action == Action::Delete { absent() } else { manifest(input, key) };
     covers(input, key, entry, &spec)
+}
+
+/// The manifest's side of a service, and what was decided on it.
+fn service_digest(input: &Input<'_>, key: &Key) -> Option<Digest> {
+    let spec = input.environment.services.get(key)?;
+    let memory = input.memory.objects.services.get(key).map(|memory| (**memory).clone()).unwrap_or_default();
+    Some(service::manifest_side(spec, &memory))
 }
 
 /// The resources that AWS says go. What is only predicted of an update is no basis for consent; of a deletion, all

@@ -7,7 +7,7 @@ use super::resolve::BODY_MAX;
 use super::{Goal, Input, consent};
 use crate::model::{
     Act, Budget, Digest, Do, Entry, Environment, Guard, Inputs, Key, Mode, ObservedStack, Plan, Refusal, Replace,
-    ResourceChange, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackStep, Waiting,
+    ResourceChange, Seen, ServiceDo, ServiceStep, StackDo, StackMemory, StackNeed, StackSpec, StackStep, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -103,7 +103,11 @@ pub(crate) fn name_commands(plan: &mut Plan) {
 
 fn needs_approval(action: &Do) -> bool {
     // Stopping what was approved and takes too long needs no second approval.
-    let stops = matches!(action, Do::Stack(StackStep { action: StackDo::Cancel { .. }, .. }));
+    let stops = matches!(
+        action,
+        Do::Stack(StackStep { action: StackDo::Cancel { .. }, .. })
+            | Do::Service(ServiceStep { action: ServiceDo::Stop { .. }, .. })
+    );
     !action.is_preparation() && !stops
 }
 

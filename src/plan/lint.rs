@@ -7,7 +7,7 @@ use super::standing::{Standing, row};
 use super::{Goal, Input};
 use crate::model::{
     Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo, RecordStep,
-    SecretDo, SecretExpect, SecretStep, Seen, StackDo, StackStep, Step,
+    SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo, StackStep, Step,
 };
 
 /// Something in a plan that must never be.
@@ -29,9 +29,9 @@ pub fn lint(plan: &Plan, input: &Input<'_>) -> Vec<Fault> {
         let mut rules = of_any(key, entry, step, input);
         match &step.action {
             Do::Stack(stack) => rules.extend(of_a_stack(key, stack, input)),
+            Do::Service(service) => rules.extend(of_a_service(key, service, input)),
             Do::Secret(secret) => rules.extend(of_a_secret(key, secret, input)),
             Do::Record(record) => rules.extend(of_a_record(key, record, input)),
-            Do::Service(_) => {}
         }
         faults.extend(rules.into_iter().map(|rule| Fault { key: key.clone(), rule }));
     }
@@ -96,6 +96,33 @@ fn of_a_secret(key: &Key, step: &SecretStep, input: &Input<'_>) -> Vec<&'static 
         (deletes && spec.is_some(), "a desired secret is deleted (S2)"),
         (early, "a secret is deleted so that it cannot be restored for a week (S2)"),
         (writes && state.is_some_and(|state| state.rotates), "a value that AWS rotates is written (S21)"),
+    ])
+}
+
+/// What must hold of a step on a service.
+fn of_a_service(key: &Key, step: &ServiceStep, input: &Input<'_>) -> Vec<&'static str> {
+    let spec = input.environment.services.get(key);
+    let memory = input.memory.objects.services.get(key);
+    let state = step.service.as_ref().zip(spec).and_then(|(service, spec)| {
+        let at = (spec.scope.clone(), service.clone());
+        input.observation.services.services.get(&at).and_then(Seen::present)
+    });
+    let changes = matches!(step.action, ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. });
+    let owner = state.and_then(|state| state.tags.get(OWNER_TAG));
+    let takes = matches!(step.action, ServiceDo::Own { .. }) && owner.is_some();
+    let intended = memory.and_then(|memory| memory.rollout.as_ref()).map(|rollout| &rollout.intended);
+    let failed = memory
+        .zip(intended)
+        .is_some_and(|(memory, intended)| intended.values().any(|digest| memory.quarantine.contains_key(digest)));
+    let brings = matches!(step.action, ServiceDo::Register { .. } | ServiceDo::Deploy { .. });
+    broken([
+        (changes && owner != Some(&key.to_string()), "a service that is not ours is changed (S1)"),
+        (takes, "a service that is somebody's is taken (S1)"),
+        (brings && failed, "an image that has failed is deployed again (S14)"),
+        (
+            changes && spec.is_none_or(|spec| spec.stack().is_some()),
+            "a stack's service is changed behind its back (S6)",
+        ),
     ])
 }
 

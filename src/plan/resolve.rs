@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::names::{OWNER_TAG, RETAIN_TAG};
 use crate::model::{
-    DeletionPolicy, Digest, Environment, Fingerprint, FingerprintKey, Inputs, OutputRef, Parameter, StackOptions,
-    StackSpec, Text, Value,
+    DeletionPolicy, Digest, Environment, Fingerprint, FingerprintKey, ImageParameter, Inputs, OutputRef, Parameter,
+    StackOptions, StackSpec, Text, Value,
 };
 
 /// The largest template that a request may carry in itself (AWS: *CloudFormation quotas*); above it, S3.
@@ -41,6 +41,7 @@ pub(super) fn resolve(
     spec: &StackSpec,
     key: &FingerprintKey,
     lookup: &dyn Fn(&OutputRef) -> Lookup,
+    image: &dyn Fn(&str, &ImageParameter) -> Option<String>,
 ) -> Resolved {
     let mut reading = Reading { lookup, uncertain: false, incomplete: false };
     let mut pending = BTreeSet::new();
@@ -62,6 +63,12 @@ pub(super) fn resolve(
             }
         };
         parameters.insert(name.clone(), value);
+    }
+    for (name, parameter) in &spec.images {
+        match image(name, parameter) {
+            Some(uri) => _ = parameters.insert(name.clone(), Value::Plain(uri)),
+            None => _ = pending.insert(name.clone()),
+        }
     }
     let role_arn = spec.role_arn.as_ref().and_then(|text| reading.text(text));
     let notifications: BTreeSet<String> = spec.notifications.iter().filter_map(|text| reading.text(text)).collect();
@@ -183,6 +190,8 @@ pub(super) fn spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
         monitoring_minutes: Option<i32>,
         termination_protection: bool,
         stack_policy: Option<&'a str>,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        images: &'a BTreeMap<String, ImageParameter>,
     }
     let parameters = spec
         .parameters
@@ -208,5 +217,6 @@ pub(super) fn spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
         monitoring_minutes: spec.monitoring_minutes,
         termination_protection: spec.termination_protection,
         stack_policy: spec.stack_policy.as_deref(),
+        images: &spec.images,
     })
 }

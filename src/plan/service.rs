@@ -1,16 +1,309 @@
 //! What a desired service needs.
+//!
+//! Which image each container is to run is a decision of its own ([`decision`]), written down before anything follows from
+//! it: the stack that owns the service takes its parameter from there ([`Planner::image`]), and so does a deployment
+//! through ECS. What was decided is a *rollout* until it has been seen to run, or to fail ([`outcome`]).
 
-use super::planner::Planner;
-use crate::model::{Action, Address, Entry, ServiceSpec, Waiting};
+mod decision;
+mod deliver;
+mod follow;
+mod hopeless;
+mod outcome;
+mod select;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::guard;
+use super::planner::{Planner, refuse};
+use crate::model::{
+    Act, Action, Address, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout, Seen,
+    ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep, Step,
+    TaskDefinitionArn, TaskDefinitionState, Waiting, digests,
+};
 
 /// Decides on one desired service. Its dependencies have been decided before.
-pub(super) fn decide(_planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {
-    let address = Address { scope: spec.scope.clone(), name: spec.key.to_string() };
-    let why = "services are not looked at yet".to_owned();
-    Entry {
-        action: Action::Unknown,
-        waiting: vec![Waiting::Unknown { why }],
-        depends_on: spec.depends_on.clone(),
-        ..Entry::new(address)
+pub(super) fn decide(planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {
+    let nothing = ServiceMemory::default();
+    let memory = planner.input.memory.objects.services.get(&spec.key).map_or(&nothing, |memory| memory);
+    let service = resolve(planner, spec);
+    let deciding = Deciding { planner, spec, memory, service };
+    let mut entry = deciding.entry();
+    deciding.run(&mut entry);
+    if entry.step.is_some() {
+        guard::mode(planner.input, &spec.key, &manifest_side(spec, memory), &mut entry);
+        deciding.revision(&mut entry);
+    }
+    entry
+}
+
+/// Digest of what an approval is bound to: the manifest's side, and what was decided on it.
+pub(super) fn manifest_side(spec: &ServiceSpec, memory: &ServiceMemory) -> Digest {
+    Digest::of(&(&spec.digest, digests(&memory.decisions)))
+}
+
+/// The service that a manifest names, where that is known yet.
+fn resolve(planner: &Planner<'_>, spec: &ServiceSpec) -> Option<ServiceRef> {
+    let cluster = planner.text(&spec.cluster).ok()?;
+    let service = planner.text(&spec.service).ok()?;
+    Some(ServiceRef { cluster, service })
+}
+
+impl Planner<'_> {
+    /// The image that a parameter of a stack is to have; `None`: there is none yet, or none that may be deployed anew.
+    pub(super) fn image(&self, parameter: &ImageParameter) -> Option<String> {
+        let spec = self.input.environment.services.get(&parameter.service)?;
+        let memory = self.input.memory.objects.services.get(&parameter.service)?;
+        let decision = memory.decisions.get(&parameter.container)?;
+        let released = !memory.quarantine.contains_key(&decision.digest);
+        released.then(|| decision.uri(&spec.scope))
+    }
+
+    /// A rollout that a stack brings cannot succeed: its update is to be cancelled.
+    pub(super) fn is_doomed(&self, stack: &Key) -> bool {
+        let services = self.input.environment.services.values();
+        let mut brought = services.filter(|spec| spec.stack() == Some(stack));
+        brought.any(|spec| {
+            let memory = self.input.memory.objects.services.get(&spec.key);
+            let rollout = memory.and_then(|memory| memory.rollout.as_ref());
+            rollout.is_some_and(|rollout| rollout.doomed.is_some()) && spec.rolls_back()
+        })
     }
 }
+
+struct Deciding<'a> {
+    planner: &'a Planner<'a>,
+    spec: &'a ServiceSpec,
+    memory: &'a ServiceMemory,
+    /// Which service it is, once that is known.
+    service: Option<ServiceRef>,
+}
+
+impl Deciding<'_> {
+    fn entry(&self) -> Entry {
+        Entry { depends_on: self.spec.depends_on.clone(), ..Entry::new(self.address()) }
+    }
+
+    fn address(&self) -> Address {
+        let name = match &self.service {
+            Some(service) => service.to_string(),
+            None => format!("{}/{}", self.spec.cluster, self.spec.service),
+        };
+        Address { scope: self.spec.scope.clone(), name }
+    }
+
+    fn step(&self, action: ServiceDo) -> Step {
+        Step {
+            key: self.spec.key.clone(),
+            address: self.address(),
+            revision: self.planner.input.desired.revision.sequence,
+            cost: (0, 0, 0),
+            depends_on: self.spec.depends_on.clone(),
+            action: Do::Service(ServiceStep { service: self.service.clone(), action }),
+        }
+    }
+
+    /// First what is decided, then what runs, then what leads from one to the other.
+    fn run(&self, entry: &mut Entry) {
+        if self.choose(entry) {
+            return;
+        }
+        if self.memory.decisions.is_empty() {
+            entry.action = Action::MayUpdate;
+            return;
+        }
+        if self.waits_for_dependencies(entry) {
+            entry.action = Action::MayUpdate;
+            if self.spec.stack().is_none() || self.service.is_none() {
+                return;
+            }
+        }
+        let Some(service) = self.service.clone() else {
+            return unknown(entry, "its cluster or its name is not known yet");
+        };
+        let Some(state) = self.live(&service, entry) else { return };
+        let Some(arn) = state.task_definition.clone() else {
+            return refuse(
+                entry,
+                refusal(
+                    Guard::Stuck,
+                    format!("{service} is deployed by task sets ({})", state.controller),
+                    "let ECS deploy it (deployment controller `ECS`), or remove the manifest",
+                ),
+            );
+        };
+        let Some(definition) = self.definition(&arn, entry) else { return };
+        entry.status = Some(status(state));
+        match &self.memory.rollout {
+            Some(rollout) => self.follow(entry, &service, state, definition, rollout),
+            None => self.rest(entry, definition),
+        }
+    }
+
+    /// Nothing is on its way: what runs is held against what was decided.
+    fn rest(&self, entry: &mut Entry, definition: &TaskDefinitionState) {
+        let intended = digests(&self.memory.decisions);
+        let here = outcome::runs(&intended, definition);
+        if !here {
+            entry.action = Action::Update;
+            self.differences(entry, definition, &intended);
+            return refuse(entry, self.somebody_else());
+        }
+        entry.waiting.retain(|waiting| !matches!(waiting, Waiting::Dependency { .. }));
+        if let Some(failed) = self.failed() {
+            entry.action = Action::Update;
+            return refuse(entry, failed);
+        }
+        let images = self.spec.images.keys().all(|container| intended.contains_key(container));
+        entry.ready = images && self.unready().is_empty();
+        if entry.waiting.is_empty() {
+            entry.action = Action::None;
+        }
+        let proven = self.memory.releases.first();
+        if let Some(release) = proven
+            && release.digests() == intended
+            && release.task_definition != definition.arn
+            && entry.ready
+        {
+            entry.step = Some(self.step(ServiceDo::Renew { task_definition: definition.arn.clone() }));
+        }
+    }
+
+    /// What runs is not what was decided, and no rollout of ours is open: it was deployed by others. They are not fought:
+    /// somebody who goes back in the console must be able to.
+    fn somebody_else(&self) -> Refusal {
+        refusal(
+            Guard::Superseded,
+            format!("somebody else has deployed {} with other images", self.address().name),
+            "commit the images that are to run, or wait for a newer one; `landfast rollback` goes back to a proven one",
+        )
+    }
+
+    /// What was decided has failed and still runs.
+    fn failed(&self) -> Option<Refusal> {
+        let bad =
+            self.memory.decisions.values().find(|decision| self.memory.quarantine.contains_key(&decision.digest))?;
+        let why = self.memory.quarantine.get(&bad.digest).map(|quarantined| quarantined.why.as_str());
+        Some(refusal(
+            Guard::Stalled,
+            format!("{} has failed and still runs: {}", bad.name(), why.unwrap_or_default()),
+            "push a newer image, or `landfast rollback` to a proven one",
+        ))
+    }
+
+    // ---- what all of them ask ----
+
+    fn live(&self, service: &ServiceRef, entry: &mut Entry) -> Option<&ServiceState> {
+        let at = (self.spec.scope.clone(), service.clone());
+        match self.planner.input.observation.services.services.get(&at) {
+            Some(Seen::Present(state)) if state.status == ServiceStatus::Active => return Some(state),
+            Some(Seen::Present(_) | Seen::Absent) if self.spec.stack().is_some() => {
+                entry.action = Action::MayUpdate;
+                if entry.waiting.is_empty() {
+                    let objects = self.spec.stack().into_iter().map(ToString::to_string).collect();
+                    entry.waiting.push(Waiting::Dependency { objects });
+                }
+            }
+            Some(Seen::Present(_) | Seen::Absent) => refuse(
+                entry,
+                refusal(
+                    Guard::Stuck,
+                    format!("there is no service {service}"),
+                    "create it, with any image; Landfast deploys to services and does not make them",
+                ),
+            ),
+            Some(Seen::Unknown(why)) => unknown(entry, &format!("the service could not be read: {why}")),
+            None => {
+                self.planner.need(ServiceNeed::Service(at.0, at.1));
+                unknown(entry, "the service has not been read");
+            }
+        }
+        None
+    }
+
+    fn definition(&self, arn: &TaskDefinitionArn, entry: &mut Entry) -> Option<&TaskDefinitionState> {
+        let at = (self.spec.scope.clone(), arn.clone());
+        match self.planner.input.observation.services.task_definitions.get(&at) {
+            Some(Seen::Present(definition)) => return Some(definition),
+            Some(Seen::Absent) => unknown(entry, &format!("task definition {} is gone", arn.short())),
+            Some(Seen::Unknown(why)) => unknown(entry, &format!("its task definition could not be read: {why}")),
+            None => {
+                self.planner.need(ServiceNeed::TaskDefinition(at.0, at.1));
+                unknown(entry, "its task definition has not been read");
+            }
+        }
+        None
+    }
+
+    fn unready(&self) -> BTreeSet<Key> {
+        self.planner.unready(&self.spec.key, &self.spec.depends_on)
+    }
+
+    fn waits_for_dependencies(&self, entry: &mut Entry) -> bool {
+        let objects: BTreeSet<String> = self.unready().iter().map(ToString::to_string).collect();
+        if objects.is_empty() {
+            return false;
+        }
+        entry.waiting.push(Waiting::Dependency { objects });
+        true
+    }
+
+    fn differences(
+        &self,
+        entry: &mut Entry,
+        definition: &TaskDefinitionState,
+        intended: &BTreeMap<String, ImageDigest>,
+    ) {
+        for (container, digest) in intended {
+            let found = definition.containers.iter().find(|found| found.name == *container);
+            if found.is_some_and(|found| outcome::names(&found.image, digest)) {
+                continue;
+            }
+            let from = found.map(|found| self.called(&found.image));
+            let to = self.memory.decisions.get(container).map_or_else(|| digest.short().to_owned(), Decision::name);
+            entry.differences.push(crate::model::Difference::Image { container: container.clone(), from, to });
+        }
+    }
+
+    /// How people call an image that a task definition names.
+    fn called(&self, image: &str) -> String {
+        let releases = self.memory.releases.iter().flat_map(|release| release.images.values());
+        let known = releases.into_iter().find(|decision| outcome::names(image, &decision.digest)).map(Decision::name);
+        known.unwrap_or_else(|| match image.rsplit_once('@') {
+            Some((_, digest)) => digest.get(..19).unwrap_or(digest).to_owned(),
+            None => image.rsplit('/').next().unwrap_or(image).to_owned(),
+        })
+    }
+
+    /// Never an older revision over a newer one (invariant S8).
+    fn revision(&self, entry: &mut Entry) {
+        let planned = self.planner.input.desired.revision.sequence;
+        if let Some(applied) = self.memory.applied
+            && applied > planned
+            && entry.step.as_ref().is_some_and(|step| step.action.mutates())
+        {
+            let reason = format!("revision {applied} has been applied, and this plan is for revision {planned}");
+            refuse(entry, refusal(Guard::Revision, reason, "load the newest revision"));
+        }
+    }
+
+    fn rollout(&self) -> Option<&Rollout> {
+        self.memory.rollout.as_ref()
+    }
+}
+
+fn status(state: &ServiceState) -> String {
+    let rollout = state.primary().and_then(|primary| primary.rollout);
+    rollout.map_or_else(|| state.status.to_string(), |rollout| rollout.to_string())
+}
+
+pub(super) fn unknown(entry: &mut Entry, why: &str) {
+    entry.action = Action::Unknown;
+    entry.waiting.push(Waiting::Unknown { why: why.to_owned() });
+}
+
+fn refusal(guard: Guard, reason: String, release: &str) -> Refusal {
+    Refusal { guard, reason, release: release.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

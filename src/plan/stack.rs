@@ -105,7 +105,10 @@ impl Deciding<'_> {
         entry.differences.push(Difference::Status { status: state.status });
         let concluded = self.pending(operation).follow(state, entry);
         entry.step = concluded.map(|action| self.step(Expect::Nothing, action));
-        if self.is_overdue(operation, state) {
+        let doomed = operation.kind == OperationKind::Update
+            && state.status == StackStatus::UpdateInProgress
+            && self.planner.is_doomed(&self.spec.key);
+        if self.is_overdue(operation, state) || doomed {
             let token = token(&self.spec.key, "cancel", &operation.token);
             entry.step = Some(self.step(expect(state), StackDo::Cancel { token }));
         }

@@ -187,12 +187,24 @@ fn updates() -> Vec<(&'static str, Entry)> {
         ..entry("dynamodb", Action::Update)
     };
     let ecs = Entry {
-        differences: vec![parameter("TargetGroupArn", Some("arn:old"), None)],
+        differences: vec![
+            parameter("TargetGroupArn", Some("arn:old"), None),
+            Difference::Image { container: "app".to_owned(), from: Some("1.4.1".to_owned()), to: "1.4.2".to_owned() },
+            Difference::MovedTag {
+                container: "app".to_owned(),
+                tag: "prod".to_owned(),
+                from: "sha256:aaaa".to_owned(),
+                to: "sha256:bbbb".to_owned(),
+            },
+            Difference::ImageGone { container: "app".to_owned(), image: "1.4.1".to_owned() },
+        ],
         changes: Changes::AfterApply,
         depends_on: depends(&["alb", "network"]),
         waiting: vec![
             Waiting::Dependency { objects: ["dev/stack/alb".to_owned(), "dev/stack/network".to_owned()].into() },
             Waiting::Turn,
+            Waiting::Image { container: "app".to_owned(), why: "there is no image in app".to_owned() },
+            Waiting::Rollout { status: "IN_PROGRESS".to_owned(), since: Some(at("03:10:00")) },
         ],
         ..entry("ecs-service", Action::MayUpdate)
     };
@@ -241,8 +253,8 @@ fn leavers() -> Vec<(&'static str, Entry)> {
 /// One object refused by every guard that the others do not show.
 fn fortress() -> Entry {
     use Guard::{
-        Budget, ChangeSet, ExportInUse, Mode, Ownership, Prune, RequiredTags, Revision, StackName, Stalled, Stuck,
-        TemplateSize, TerminationProtection,
+        Budget, ChangeSet, ExportInUse, ImageGone, Mode, MovedTag, Ownership, Prune, RequiredTags, Revision, StackName,
+        Stalled, Stuck, Superseded, TemplateSize, TerminationProtection,
     };
     let guards = [
         (Mode, "environment dev is only observed", "set `policy.mode: apply`"),
@@ -257,6 +269,9 @@ fn fortress() -> Entry {
         (Stalled, "these inputs failed 3 times", "change the manifest, or `landfast retry dev/stack/fortress`"),
         (Stuck, "DELETE_FAILED", "look at the stack in AWS"),
         (Revision, "revision 43 was applied already", "load a newer revision"),
+        (MovedTag, "prod means sha256:bbbb now", "set `moved: deploy`"),
+        (ImageGone, "1.4.2 is not in app any more", "push that image again"),
+        (Superseded, "somebody else has deployed dev/api", "commit the images that are to run"),
         (TemplateSize, "the template has 60,000 bytes; 51,200 can be sent", "set `templateBucket`"),
     ];
     Entry {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
-use super::{EventList, OutputList, PreflightList, StatusList, Timeline, order, words};
+use super::{EventList, ImageList, OutputList, PreflightList, StatusList, Timeline, order, words};
 use crate::model::{
     Act, Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
 };
@@ -42,6 +42,7 @@ pub fn plans_json(plans: &[Plan]) -> Result<String, serde_json::Error> {
 pub fn schemas() -> BTreeMap<&'static str, Schema> {
     BTreeMap::from([
         ("EventList", schema_for!(EventList)),
+        ("ImageList", schema_for!(ImageList)),
         ("OutputList", schema_for!(OutputList)),
         ("Plan", schema_for!(PlanDocument)),
         ("PlanList", schema_for!(PlanList)),

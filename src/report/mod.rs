@@ -9,6 +9,7 @@ mod events;
 #[cfg(test)]
 mod fixtures;
 mod graph;
+mod images;
 mod json;
 mod order;
 mod outputs;
@@ -26,6 +27,7 @@ mod secrecy;
 
 pub use events::{Event, EventList, StackEvents};
 pub use graph::{Format, graph};
+pub use images::{Image, ImageList};
 pub use json::{
     API_VERSION, ChangesFrom, Held, PlanDocument, PlanList, PlannedStep, RefusedObject, Summary, plans_json, schemas,
     to_json,

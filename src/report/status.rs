@@ -158,7 +158,7 @@ impl Status {
         let pending =
             memory.objects.stacks.get(key).and_then(|memory| memory.pending.as_ref()).map(|pending| pending.started);
         let seen = entry.waiting.iter().find_map(|waiting| match waiting {
-            Waiting::Operation { since, .. } => Some(*since),
+            Waiting::Operation { since, .. } | Waiting::Rollout { since, .. } => Some(*since),
             _ => None,
         });
         Self {
@@ -302,6 +302,8 @@ fn waiting_reason(waiting: &Waiting) -> &'static str {
         Waiting::Propagation { .. } => "Propagating",
         Waiting::Pause { .. } => "TooEarly",
         Waiting::Someone { .. } => "WaitingForSomeone",
+        Waiting::Image { .. } => "NoImage",
+        Waiting::Rollout { .. } => "RolloutInProgress",
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Action, Difference, Failure, Guard, OperationKind, Waiting};
+use crate::model::{Action, Difference, Failure, Guard, OperationKind, RolloutOutcome, Waiting};
 
 /// Text that others wrote, made safe to print: control characters and those that reorder text are written as escapes.
 #[must_use]
@@ -128,6 +128,15 @@ pub(super) fn difference(difference: &Difference) -> String {
             format!("{} {}: {}", if names.len() == 1 { "field" } else { "fields" }, names.join(", "), clean(why))
         }
         Difference::Rotation => "its generated fields are to be made anew".to_owned(),
+        Difference::Image { container, from, to } => {
+            format!("image of {}: {}", clean(container), moved(from.as_deref(), Some(to), "(none)"))
+        }
+        Difference::MovedTag { container, tag, from, to } => {
+            format!("image of {}: tag {} has moved from {} to {}", clean(container), clean(tag), clean(from), clean(to))
+        }
+        Difference::ImageGone { container, image } => {
+            format!("image of {}: {} is gone from its registry", clean(container), clean(image))
+        }
     }
 }
 
@@ -174,6 +183,22 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
         }
         Waiting::Pause { until, why } => format!("{}: {}", time(*until), clean(why)),
         Waiting::Someone { what } => format!("somebody else: {}", clean(what)),
+        Waiting::Image { container, why } => format!("an image for {}: {}", clean(container), clean(why)),
+        Waiting::Rollout { status, since } => {
+            let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
+            format!("its rollout ({}{since})", clean(status))
+        }
+    }
+}
+
+/// How a rollout ended.
+pub(super) fn outcome(outcome: RolloutOutcome) -> &'static str {
+    match outcome {
+        RolloutOutcome::Proven => "proven",
+        RolloutOutcome::RolledBack => "rolled back",
+        RolloutOutcome::Superseded => "superseded by another",
+        RolloutOutcome::Unproven => "unproven: nothing runs",
+        RolloutOutcome::Failed => "failed",
     }
 }
 
@@ -203,6 +228,9 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Zone => "hosted zone",
         Guard::Empty => "empty record set",
         Guard::TwoWriters => "two writers",
+        Guard::MovedTag => "moved tag",
+        Guard::ImageGone => "image gone",
+        Guard::Superseded => "superseded",
     }
 }
 
@@ -227,6 +255,9 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Zone => "WrongZone",
         Guard::Empty => "EmptyRecordSet",
         Guard::TwoWriters => "TwoWriters",
+        Guard::MovedTag => "TagMoved",
+        Guard::ImageGone => "ImageGone",
+        Guard::Superseded => "Superseded",
     }
 }
 

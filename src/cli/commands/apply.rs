@@ -224,7 +224,7 @@ impl<'a> Applied<'a> {
 
 /// Who approves, as far as the machine knows.
 #[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
-fn whoami() -> String {
+pub(super) fn whoami() -> String {
     ["LANDFAST_USER", "SUDO_USER", "USER"]
         .iter()
         .find_map(|name| std::env::var(name).ok())

@@ -5,6 +5,7 @@ mod completions;
 mod destroy;
 mod events;
 mod graph;
+mod images;
 mod outputs;
 mod plan;
 mod preflight;
@@ -16,7 +17,7 @@ mod status;
 mod validate;
 mod why;
 
-use super::args::{Cli, Command, SecretCommand};
+use super::args::{Cli, Command, Quarantine, SecretCommand};
 use super::exit::{Exit, Trouble};
 
 /// Runs the command that was asked for.
@@ -43,6 +44,14 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             SecretCommand::Rotate { object } => secret::rotate(&global, &object),
         },
         Command::Demo { fast } => crate::cli::demo::run(&global, fast),
+        Command::Images { environment, output } => images::run(&global, environment.as_deref(), output),
+        Command::Rollback { object, to } => images::rollback(&global, &object, to.as_deref()),
+        Command::Quarantine { what: Quarantine::List { environment } } => {
+            images::quarantined(&global, environment.as_deref())
+        }
+        Command::Quarantine { what: Quarantine::Release { object, image } } => {
+            images::release(&global, &object, &image)
+        }
         Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -3,14 +3,29 @@
 use std::collections::BTreeSet;
 
 use super::Deciding;
-use crate::model::{Entry, Key, Waiting};
+use crate::model::{Entry, ImageParameter, Key, Waiting};
 use crate::plan::resolve::{Resolved, resolve};
+use crate::plan::standing::{Standing, row};
 
 impl Deciding<'_> {
     pub(super) fn resolve(&self) -> Resolved {
         let input = self.planner.input;
-        resolve(input.environment, self.spec, &input.memory.fingerprint_key, &|reference| {
-            self.planner.lookup(reference)
+        resolve(
+            input.environment,
+            self.spec,
+            &input.memory.fingerprint_key,
+            &|reference| self.planner.lookup(reference),
+            &|name, parameter| self.image(name, parameter),
+        )
+    }
+
+    /// The image that a parameter is to have: what was decided for its service, or what is deployed until something is.
+    fn image(&self, name: &str, parameter: &ImageParameter) -> Option<String> {
+        self.planner.image(parameter).or_else(|| {
+            let seen = self.planner.input.observation.stack(&self.spec.address());
+            let state = &seen.present()?.state;
+            let steady = row(state.status).standing == Standing::Steady;
+            state.parameters.get(name).filter(|_| steady).cloned()
         })
     }
 
@@ -27,8 +42,15 @@ impl Deciding<'_> {
         if unready.is_empty() && resolved.pending.is_empty() {
             return false;
         }
+        for (name, image) in self.spec.images.iter().filter(|(name, _)| resolved.pending.contains(*name)) {
+            let why = format!("no image was decided on for {} yet (parameter {name})", image.service);
+            entry.waiting.push(Waiting::Image { container: image.container.clone(), why });
+        }
         let objects = if unready.is_empty() { &self.spec.depends_on } else { &unready };
-        entry.waiting.push(Waiting::Dependency { objects: objects.iter().map(ToString::to_string).collect() });
+        let images_only = unready.is_empty() && resolved.pending.iter().all(|name| self.spec.images.contains_key(name));
+        if !images_only {
+            entry.waiting.push(Waiting::Dependency { objects: objects.iter().map(ToString::to_string).collect() });
+        }
         true
     }
 }

@@ -1,0 +1,195 @@
+//! Which image each container is to run: asked of the registry once, written down, and kept until there is a better one.
+
+use std::collections::BTreeMap;
+
+use super::select::{Answer, Candidate, Chosen, Nothing, Question, select, spec_digest};
+use super::{Deciding, refusal};
+use crate::model::{
+    Action, Decision, Difference, Entry, Guard, ImageSpec, ImageState, Pin, Rollout, Seen, ServiceDo, ServiceNeed,
+    Waiting, digests,
+};
+use crate::plan::planner::refuse;
+
+impl Deciding<'_> {
+    /// Decides on the images. True if that decision has to be written down before anything else.
+    pub(super) fn choose(&self, entry: &mut Entry) -> bool {
+        if self.is_under_way() {
+            // One thing after the other: what is on its way ends first, which it does within its timeout.
+            return false;
+        }
+        let pin = self.memory.pin.as_ref();
+        let pinned = pin.filter(|pin| pin.spec == self.spec.digest);
+        let mut decisions: BTreeMap<String, Decision> = BTreeMap::new();
+        for (container, spec) in &self.spec.images {
+            let before = self.memory.decisions.get(container);
+            let held = pinned.and_then(|pin| Some((pin, pin.images.get(container)?)));
+            let decided = match held.filter(|(_, image)| !self.memory.quarantine.contains_key(&image.digest)) {
+                Some((pin, image)) => Some(self.pinned(spec, pin, image, before)),
+                None => self.select(entry, container, spec, before),
+            };
+            if let Some(decision) = decided {
+                decisions.insert(container.clone(), decision);
+            }
+        }
+        let unpin = pin.is_some() && pinned.is_none();
+        if decisions == self.memory.decisions && !unpin {
+            return false;
+        }
+        let (before, after) = (digests(&self.memory.decisions), digests(&decisions));
+        let rollout = if before == after {
+            self.memory.rollout.clone()
+        } else {
+            self.news(entry, &decisions);
+            let input = self.planner.input;
+            (!after.is_empty()).then(|| Rollout::open(after, input.desired.revision.sequence, input.now))
+        };
+        if entry.action != Action::Unknown {
+            entry.action = Action::Update;
+        }
+        entry.step = Some(self.step(ServiceDo::Decide { decisions, rollout, unpin }));
+        true
+    }
+
+    fn news(&self, entry: &mut Entry, decisions: &BTreeMap<String, Decision>) {
+        for (container, decision) in decisions {
+            let before = self.memory.decisions.get(container);
+            if before.is_none_or(|before| before.digest != decision.digest) {
+                let (container, from) = (container.clone(), before.map(Decision::name));
+                entry.differences.push(Difference::Image { container, from, to: decision.name() });
+            }
+        }
+    }
+
+    /// What was decided is being brought there.
+    fn is_under_way(&self) -> bool {
+        let Some(rollout) = self.rollout() else { return false };
+        match self.spec.stack() {
+            None => rollout.token.is_some() || rollout.begun.is_some(),
+            Some(stack) => self.planner.is_operated_on(stack) || self.has_brought(stack),
+        }
+    }
+
+    /// A person has gone back to this image.
+    fn pinned(&self, spec: &ImageSpec, pin: &Pin, image: &Decision, before: Option<&Decision>) -> Decision {
+        let digest = spec_digest(spec);
+        if let Some(before) = before.filter(|before| before.digest == image.digest && before.spec == digest) {
+            return before.clone();
+        }
+        let input = self.planner.input;
+        Decision {
+            why: format!("{} has gone back to it", pin.by),
+            spec: digest,
+            revision: input.desired.revision.sequence,
+            at: input.now,
+            ..image.clone()
+        }
+    }
+
+    /// What the registry offers; `None` only if there is nothing and never was.
+    fn select(
+        &self,
+        entry: &mut Entry,
+        container: &str,
+        spec: &ImageSpec,
+        before: Option<&Decision>,
+    ) -> Option<Decision> {
+        let repository = spec.repository();
+        let scope = &self.spec.scope;
+        let images = match self.planner.input.observation.services.images.get(&(scope.clone(), repository.clone())) {
+            Some(Seen::Present(images)) => &images[..],
+            Some(Seen::Absent) => &[],
+            Some(Seen::Unknown(why)) => {
+                super::unknown(entry, &format!("the images of {repository} could not be read: {why}"));
+                return before.cloned();
+            }
+            None => {
+                self.planner.need(ServiceNeed::Images(scope.clone(), repository));
+                super::unknown(entry, "the images of its registry have not been read");
+                return before.cloned();
+            }
+        };
+        let candidates: Vec<Candidate<'_>> = images.iter().flat_map(candidates).collect();
+        // What was decided for another repository says nothing about the order in this one.
+        let same = before.filter(|before| before.repository == spec.repository);
+        let question =
+            Question { spec, decided: same, quarantine: &self.memory.quarantine, now: self.planner.input.now };
+        let answer = select(&question, &candidates);
+        self.tell(entry, container, same, &answer, !images.is_empty());
+        match answer.chosen {
+            Ok(chosen) => Some(self.decision(spec, chosen, before)),
+            Err(nothing) => {
+                if before.is_none() {
+                    let why = why_nothing(&nothing, &repository.to_string());
+                    entry.waiting.push(Waiting::Image { container: container.to_owned(), why });
+                }
+                before.cloned()
+            }
+        }
+    }
+
+    fn decision(&self, spec: &ImageSpec, chosen: Chosen, before: Option<&Decision>) -> Decision {
+        let digest = spec_digest(spec);
+        let same = |before: &&Decision| {
+            before.digest == chosen.digest && before.spec == digest && before.repository == spec.repository
+        };
+        if let Some(before) = before.filter(same) {
+            return before.clone();
+        }
+        let input = self.planner.input;
+        Decision {
+            registry: spec.registry.clone().unwrap_or_else(|| self.spec.scope.account.clone()),
+            repository: spec.repository.clone(),
+            tag: chosen.tag,
+            digest: chosen.digest,
+            pushed: chosen.pushed,
+            why: chosen.why,
+            spec: digest,
+            revision: input.desired.revision.sequence,
+            at: input.now,
+        }
+    }
+
+    /// What a person should know although nothing follows from it.
+    fn tell(&self, entry: &mut Entry, container: &str, decided: Option<&Decision>, answer: &Answer, listed: bool) {
+        let Some(decided) = decided.filter(|_| self.memory.rollout.is_none()) else { return };
+        let chosen = answer.chosen.as_ref().ok().map(|chosen| &chosen.digest);
+        let stays = chosen.is_none_or(|digest| *digest == decided.digest);
+        if let (Some(moved), Some(tag), true) = (&answer.moved, &decided.tag, stays) {
+            entry.differences.push(Difference::MovedTag {
+                container: container.to_owned(),
+                tag: tag.clone(),
+                from: decided.digest.short().to_owned(),
+                to: moved.short().to_owned(),
+            });
+            let reason = format!("{tag} means {} now, and {} was decided on", moved.short(), decided.digest.short());
+            let release = "set `moved: deploy` to follow the tag, or push the image under a new one";
+            refuse(entry, refusal(Guard::MovedTag, reason, release));
+        }
+        if answer.gone && listed && stays {
+            let image = format!("{} ({})", decided.name(), decided.digest.short());
+            let reason = format!("{image} is not in {} any more: no further task can be started", decided.repository);
+            entry.differences.push(Difference::ImageGone { container: container.to_owned(), image });
+            let release = "push that image again, or let another one be chosen";
+            refuse(entry, refusal(Guard::ImageGone, reason, release));
+        }
+    }
+}
+
+/// An image once for each of its tags, or once without any. What is archived cannot be pulled.
+fn candidates(image: &ImageState) -> impl Iterator<Item = Candidate<'_>> {
+    let of = move |tag| Candidate { tag, digest: &image.digest, pushed: image.pushed };
+    let tagged = image.tags.iter().map(move |tag| of(Some(tag.as_str())));
+    let bare = std::iter::once(of(None)).filter(|_| image.tags.is_empty());
+    tagged.chain(bare).filter(|_| !image.archived)
+}
+
+fn why_nothing(nothing: &Nothing, repository: &str) -> String {
+    match nothing {
+        Nothing::Empty => format!("there is no image in {repository}"),
+        Nothing::NoMatch => format!("no image in {repository} is the one that the manifest asks for"),
+        Nothing::Soaking { tag, until } => format!("{tag} may be chosen from {until} on"),
+        Nothing::Quarantined { digest } => format!("{} has failed before", digest.short()),
+        Nothing::Below { tag } => format!("{tag} is below what was decided before"),
+        Nothing::Malformed => "its pattern or range is not well formed".to_owned(),
+    }
+}

@@ -1,0 +1,790 @@
+//! Decisions on services, from observations made by hand. Each incident is named after where it happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::deliver::ROLLOUT_TAG;
+use super::select::spec_digest;
+use crate::model::*;
+use crate::plan::{Goal, Input, OWNER_TAG, lint, needs, plan};
+
+const KEY: &str = "dev/service/api";
+
+fn at(minute: i64) -> Timestamp {
+    "2026-01-01T12:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute)
+}
+
+fn scope() -> Scope {
+    Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() }
+}
+
+fn digest(version: u8) -> ImageDigest {
+    format!("sha256:{version:064x}").parse().unwrap()
+}
+
+fn uri(version: u8) -> String {
+    format!("111122223333.dkr.ecr.us-east-1.amazonaws.com/app@{}", digest(version))
+}
+
+fn definition_arn(revision: u32) -> TaskDefinitionArn {
+    format!("arn:aws:ecs:us-east-1:111122223333:task-definition/api:{revision}").parse().unwrap()
+}
+
+fn image_spec() -> ImageSpec {
+    ImageSpec {
+        registry: None,
+        repository: "app".to_owned(),
+        select: Select::Semver("1".to_owned()),
+        soak: Duration::ZERO,
+        allow: Vec::new(),
+        deny: Vec::new(),
+        moved: MovedTag::Report,
+    }
+}
+
+fn decision(version: u8) -> Decision {
+    Decision {
+        registry: scope().account,
+        repository: "app".to_owned(),
+        tag: Some(format!("1.{version}.0")),
+        digest: digest(version),
+        pushed: at(-600 + i64::from(version)),
+        why: "because".to_owned(),
+        spec: spec_digest(&image_spec()),
+        revision: 1,
+        at: at(-60),
+    }
+}
+
+fn intended(version: u8) -> BTreeMap<String, ImageDigest> {
+    BTreeMap::from([("app".to_owned(), digest(version))])
+}
+
+fn decisions(version: u8) -> BTreeMap<String, Decision> {
+    BTreeMap::from([("app".to_owned(), decision(version))])
+}
+
+fn release(version: u8, revision: u32) -> Release {
+    Release { images: decisions(version), task_definition: definition_arn(revision), at: at(-50) }
+}
+
+/// One service that is deployed through ECS, and everything that can be seen of it.
+struct World {
+    spec: ServiceSpec,
+    memory: ServiceMemory,
+    images: Seen<Arc<[ImageState]>>,
+    service: ServiceState,
+    definitions: BTreeMap<u32, u8>,
+    deployments: Vec<Deployed>,
+    tasks: TasksSeen,
+    /// The stack that owns the service, where one does: its image parameter, its status, and what is remembered of it.
+    stack: Option<(String, StackStatus, StackMemory)>,
+    mode: Mode,
+    now: Timestamp,
+}
+
+impl World {
+    /// Version 1 runs in revision 1 of its task definition, and was proven to.
+    fn new() -> Self {
+        let spec = ServiceSpec {
+            key: KEY.parse().unwrap(),
+            scope: scope(),
+            cluster: Text::literal("dev"),
+            service: Text::literal("api"),
+            images: BTreeMap::from([("app".to_owned(), image_spec())]),
+            delivery: Delivery::Direct,
+            rollout: RolloutSpec { timeout: Duration::from_mins(15), on_failure: RolloutFailure::Rollback },
+            revisions_kept: 5,
+            adopt: false,
+            depends_on: BTreeSet::new(),
+            digest: Digest::of("manifest"),
+        };
+        let memory =
+            ServiceMemory { decisions: decisions(1), releases: vec![release(1, 1)], ..ServiceMemory::default() };
+        let mut world = Self {
+            spec,
+            memory,
+            images: Seen::Absent,
+            service: service(),
+            definitions: BTreeMap::from([(1, 1)]),
+            deployments: Vec::new(),
+            tasks: TasksSeen::default(),
+            stack: None,
+            mode: Mode::Apply,
+            now: at(0),
+        };
+        world.push(&[1]);
+        world.deploy("ecs-svc/1", 1, 1, RolloutState::Completed);
+        world.run(1, 1, 2);
+        world
+    }
+
+    fn push(&mut self, versions: &[u8]) {
+        let image = |version: &u8| ImageState {
+            digest: digest(*version),
+            tags: BTreeSet::from([format!("1.{version}.0")]),
+            pushed: decision(*version).pushed,
+            media_type: None,
+            bytes: None,
+            archived: false,
+        };
+        self.images = Seen::Present(versions.iter().map(image).collect::<Vec<_>>().into());
+    }
+
+    /// The primary deployment brings this revision of the task definition, which has this version of the image.
+    fn deploy(&mut self, id: &str, revision: u32, version: u8, rollout: RolloutState) {
+        self.definitions.insert(revision, version);
+        self.service.task_definition = Some(definition_arn(revision));
+        self.service.deployments = vec![DeploymentState {
+            id: id.to_owned(),
+            status: DeploymentStatus::Primary,
+            task_definition: definition_arn(revision),
+            desired: 2,
+            running: 2,
+            pending: 0,
+            failed_tasks: 0,
+            rollout: Some(rollout),
+            rollout_reason: None,
+            created: Some(at(-30)),
+            updated: None,
+        }];
+    }
+
+    fn record(&mut self, id: u32, revision: u32, version: u8, status: ServiceDeploymentStatus, minute: i64) {
+        let arn = |sort: &str| format!("arn:aws:ecs:us-east-1:111122223333:{sort}/dev/api/{id}");
+        let target: ServiceRevisionArn = arn("service-revision").parse().unwrap();
+        let state = ServiceDeploymentState {
+            arn: arn("service-deployment").parse().unwrap(),
+            service: service().arn,
+            status,
+            status_reason: None,
+            sources: Vec::new(),
+            target: Some(target.clone()),
+            circuit_breaker: None,
+            alarms: None,
+            rollback: None,
+            created: at(minute),
+            started: Some(at(minute)),
+            finished: status.is_final().then(|| at(minute + 1)),
+            stopped: None,
+        };
+        let image = ContainerImage { container: "app".to_owned(), image: uri(version), digest: Some(digest(version)) };
+        let target = ServiceRevisionState {
+            arn: target,
+            service: service().arn,
+            task_definition: Some(definition_arn(revision)),
+            images: vec![image],
+            created: None,
+        };
+        self.deployments.insert(0, Deployed { state, target: Some(target) });
+    }
+
+    fn run(&mut self, revision: u32, version: u8, count: u32) {
+        self.tasks.running = (0..count).map(|index| task(index, revision, version)).collect();
+    }
+
+    fn stop(&mut self, revision: u32, version: u8, count: u32, code: &str, reason: &str) {
+        let stopped = |index| TaskState {
+            status: TaskStatus::Stopped,
+            stop_code: Some(code.to_owned()),
+            stopped_reason: Some(reason.to_owned()),
+            stopped: Some(at(1)),
+            ..task(100 + index, revision, version)
+        };
+        self.tasks.stopped = (0..count).map(stopped).collect();
+    }
+
+    /// The rollout of a version that was decided at `minute`, in a revision of the task definition that was registered
+    /// for it.
+    fn roll_out(&mut self, version: u8, revision: u32) {
+        self.memory.decisions = decisions(version);
+        let rollout = Rollout {
+            token: Some("token".to_owned()),
+            task_definition: Some(definition_arn(revision)),
+            begun: Some(at(0)),
+            replaces: Some("ecs-svc/1".to_owned()),
+            ..Rollout::open(intended(version), 1, at(0))
+        };
+        self.memory.rollout = Some(rollout);
+    }
+
+    fn observation(&self) -> Observation {
+        let mut seen = ServicesSeen::default();
+        let reference = ServiceRef { cluster: "dev".to_owned(), service: "api".to_owned() };
+        let here = (scope(), reference);
+        seen.images.insert((scope(), image_spec().repository()), self.images.clone());
+        seen.services.insert(here.clone(), Seen::Present(self.service.clone()));
+        seen.deployments.insert(here.clone(), Seen::Present(self.deployments.clone()));
+        seen.tasks.insert(here, Seen::Present(self.tasks.clone()));
+        for (revision, version) in &self.definitions {
+            let definition = TaskDefinitionState {
+                arn: definition_arn(*revision),
+                status: TaskDefinitionStatus::Active,
+                containers: vec![ContainerDefinition {
+                    name: "app".to_owned(),
+                    image: uri(*version),
+                    essential: true,
+                    log: None,
+                }],
+                platform: RuntimePlatform::default(),
+                tags: BTreeMap::new(),
+                registered: None,
+            };
+            seen.task_definitions.insert((scope(), definition_arn(*revision)), Seen::Present(definition));
+        }
+        let mut observation = Observation { services: seen, ..Observation::begun(self.now) };
+        observation.listings.insert(scope(), Ok(()));
+        if let Some((image, status, _)) = &self.stack {
+            let mut stack = ObservedStack::listed(stack_state(image, *status));
+            let change_sets = ChangeSets { all: Seen::Present(Vec::new()), described: Some(Seen::Absent) };
+            stack.change_sets = Some(change_sets);
+            observation.conclusions.insert(stack_key(), Seen::Present(Conclusion::Running));
+            observation.stacks.insert(stack_spec().address(), stack);
+        }
+        observation
+    }
+
+    fn entry(&self) -> Entry {
+        self.plan().entries[&self.spec.key].clone()
+    }
+
+    fn plan(&self) -> Plan {
+        let policy = Policy {
+            mode: self.mode,
+            prune: Prune::Confirm,
+            replace: Replace::Deny,
+            budget: Budget { stacks: 9, replacements: 0, deletions: 0, per: Duration::from_hours(1) },
+            stack_name: ".*".to_owned(),
+            required_tags: BTreeSet::new(),
+            stateful_types: BTreeSet::new(),
+            backup_max_age: Duration::from_hours(24),
+        };
+        let environment = Environment {
+            name: "dev".parse().unwrap(),
+            system: "x".to_owned(),
+            scope: scope(),
+            role: None,
+            tags: BTreeMap::new(),
+            policy,
+            template_bucket: None,
+            stacks: self.stack.iter().map(|_| (stack_key(), Arc::new(stack_spec()))).collect(),
+            services: BTreeMap::from([(self.spec.key.clone(), Arc::new(self.spec.clone()))]),
+            secrets: BTreeMap::new(),
+            records: BTreeMap::new(),
+            ready: BTreeMap::new(),
+        };
+        let revision = Revision { sequence: 1, content: Digest::of("files"), commit: None };
+        let environment = Arc::new(environment);
+        let desired =
+            Desired { revision, environments: BTreeMap::from([(environment.name.clone(), Arc::clone(&environment))]) };
+        let services = BTreeMap::from([(self.spec.key.clone(), Arc::new(self.memory.clone()))]);
+        let stacks = self.stack.iter().map(|(_, _, memory)| (stack_key(), Arc::new(memory.clone()))).collect();
+        let memory = Memory {
+            fingerprint_key: FingerprintKey::new([1; 32]),
+            objects: Objects { services, stacks, ..Objects::default() },
+            spent: Vec::new(),
+            consent: None,
+        };
+        let observation = self.observation();
+        let busy = BTreeSet::new();
+        let input = Input {
+            desired: &desired,
+            environment: &environment,
+            observation: &observation,
+            memory: &memory,
+            now: self.now,
+            goal: Goal::Converge,
+            busy: &busy,
+        };
+        assert_eq!(needs(&input), BTreeSet::new(), "everything that matters is in the observation");
+        let plan = plan(&input);
+        assert_eq!(lint(&plan, &input), []);
+        plan
+    }
+
+    /// The same service, owned by a stack that was deployed with version 1.
+    fn in_a_stack() -> Self {
+        let mut world = Self::new();
+        let parameters = BTreeMap::from([("app".to_owned(), "Image".to_owned())]);
+        world.spec.delivery = Delivery::Stack { stack: stack_key(), parameters };
+        world.spec.depends_on = BTreeSet::from([stack_key()]);
+        world.service.tags.clear();
+        let state = stack_state(&uri(1), StackStatus::UpdateComplete);
+        let template = Some((state.version(), stack_spec().template.facts.clone()));
+        world.stack = Some((uri(1), StackStatus::UpdateComplete, StackMemory { template, ..StackMemory::default() }));
+        world
+    }
+
+    /// The stack's entry.
+    fn stack(&self) -> Entry {
+        self.plan().entries[&stack_key()].clone()
+    }
+
+    /// The stack as it is while an update of ours brings a version, or afterwards.
+    fn stack_is(&mut self, version: u8, status: StackStatus) {
+        let Some((image, now, memory)) = &mut self.stack else { panic!() };
+        (*image, *now) = (uri(version), status);
+        memory.pending = status.is_in_progress().then(|| Operation {
+            kind: OperationKind::Update,
+            token: "token".to_owned(),
+            stack: None,
+            change_set: None,
+            inputs: Digest::of("inputs"),
+            no_echo: BTreeMap::new(),
+            started: at(0),
+            revision: 1,
+        });
+    }
+
+    fn step(&self) -> Option<ServiceDo> {
+        match self.entry().step?.action {
+            Do::Service(step) => Some(step.action),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn ended(&self) -> (RolloutOutcome, Evidence, BTreeSet<ImageDigest>) {
+        match self.step() {
+            Some(ServiceDo::Conclude { ended, quarantine, .. }) => {
+                (ended.outcome, ended.evidence, quarantine.into_keys().collect())
+            }
+            other => panic!("not concluded: {other:?}"),
+        }
+    }
+}
+
+fn stack_key() -> Key {
+    "dev/stack/api".parse().unwrap()
+}
+
+fn stack_spec() -> StackSpec {
+    let facts = TemplateFacts {
+        digest: Digest::of("template"),
+        outputs: BTreeMap::new(),
+        resources: BTreeMap::new(),
+        retained: BTreeSet::new(),
+    };
+    let parameter = TemplateParameter {
+        kind: "String".to_owned(),
+        default: None,
+        no_echo: false,
+        allowed_values: Vec::new(),
+        allowed_pattern: None,
+    };
+    let template = Template {
+        body: "Resources: {}".into(),
+        facts,
+        parameters: BTreeMap::from([("Image".to_owned(), parameter)]),
+        resources: BTreeMap::new(),
+        imports: BTreeSet::new(),
+        has_transform: false,
+    };
+    let image = ImageParameter { service: KEY.parse().unwrap(), container: "app".to_owned() };
+    StackSpec {
+        key: stack_key(),
+        scope: scope(),
+        stack_name: "dev-x-api".parse().unwrap(),
+        template: Arc::new(template),
+        parameters: BTreeMap::new(),
+        images: BTreeMap::from([("Image".to_owned(), image)]),
+        capabilities: BTreeSet::new(),
+        tags: BTreeMap::new(),
+        role_arn: None,
+        termination_protection: false,
+        stack_policy: None,
+        on_failure: OnFailure::Rollback,
+        timeout: None,
+        rollback_alarms: Vec::new(),
+        monitoring_minutes: None,
+        notifications: Vec::new(),
+        deletion_policy: DeletionPolicy::Delete,
+        adopt: false,
+        depends_on: BTreeSet::new(),
+    }
+}
+
+fn stack_state(image: &str, status: StackStatus) -> StackState {
+    StackState {
+        id: "arn:aws:cloudformation:us-east-1:111122223333:stack/dev-x-api/1".parse().unwrap(),
+        name: "dev-x-api".parse().unwrap(),
+        status,
+        status_reason: None,
+        created: at(-900),
+        updated: None,
+        parameters: BTreeMap::from([("Image".to_owned(), image.to_owned())]),
+        tags: BTreeMap::from([(OWNER_TAG.to_owned(), stack_key().to_string())]),
+        outputs: BTreeMap::new(),
+        termination_protection: false,
+        role_arn: None,
+        notifications: BTreeSet::new(),
+        rollback_alarms: BTreeSet::new(),
+        monitoring_minutes: None,
+        change_set: None,
+        parent: None,
+    }
+}
+
+fn service() -> ServiceState {
+    ServiceState {
+        arn: "arn:aws:ecs:us-east-1:111122223333:service/dev/api".parse().unwrap(),
+        name: "api".to_owned(),
+        cluster: "arn:aws:ecs:us-east-1:111122223333:cluster/dev".parse().unwrap(),
+        status: ServiceStatus::Active,
+        created: at(-1_000),
+        desired: 2,
+        running: 2,
+        pending: 0,
+        task_definition: None,
+        deployments: Vec::new(),
+        current_deployment: None,
+        configuration: DeploymentConfiguration::default(),
+        controller: DeploymentController::Ecs,
+        target_groups: BTreeSet::new(),
+        tags: BTreeMap::from([(OWNER_TAG.to_owned(), KEY.to_owned())]),
+        events: Vec::new(),
+    }
+}
+
+fn task(index: u32, revision: u32, version: u8) -> TaskState {
+    TaskState {
+        arn: format!("arn:aws:ecs:us-east-1:111122223333:task/dev/{index:032x}").parse().unwrap(),
+        task_definition: definition_arn(revision),
+        status: TaskStatus::Running,
+        health: TaskHealth::Unknown,
+        stop_code: None,
+        stopped_reason: None,
+        started_by: None,
+        created: Some(at(0)),
+        started: Some(at(0)),
+        stopped: None,
+        containers: vec![ContainerState {
+            name: "app".to_owned(),
+            image: None,
+            digest: Some(digest(version)),
+            exit_code: None,
+            reason: None,
+            health: TaskHealth::Unknown,
+            runtime_id: None,
+        }],
+    }
+}
+
+use ServiceDeploymentStatus::{InProgress, RollbackSuccessful, Stopped, Successful};
+
+#[test]
+fn what_was_proven_and_runs_is_in_sync_and_asks_for_nothing() {
+    let entry = World::new().entry();
+    assert_eq!((entry.action, entry.ready), (Action::None, true));
+    assert!(entry.step.is_none() && entry.waiting.is_empty() && entry.refused.is_empty());
+}
+
+#[test]
+fn a_newer_image_is_decided_on_before_anything_follows_from_it() {
+    let mut world = World::new();
+    world.push(&[1, 2]);
+    let Some(ServiceDo::Decide { decisions, rollout, .. }) = world.step() else { panic!() };
+    assert_eq!(decisions["app"].digest, digest(2));
+    assert_eq!(rollout.clone().unwrap().intended, intended(2));
+    (world.memory.decisions, world.memory.rollout) = (decisions, rollout);
+    let Some(ServiceDo::Register { expect, images, tags, token }) = world.step() else { panic!() };
+    assert_eq!(expect, Primary { id: "ecs-svc/1".to_owned(), task_definition: definition_arn(1) });
+    assert_eq!(images, BTreeMap::from([("app".to_owned(), uri(2))]));
+    assert_eq!(tags[ROLLOUT_TAG], token);
+    let rollout = world.memory.rollout.as_mut().unwrap();
+    (rollout.token, rollout.task_definition) = (Some(token), Some(definition_arn(2)));
+    let Some(ServiceDo::Deploy { expect, task_definition }) = world.step() else { panic!() };
+    assert_eq!((expect.id.as_str(), task_definition), ("ecs-svc/1", definition_arn(2)));
+}
+
+#[test]
+fn a_rollout_is_proven_by_its_own_deployment_and_the_digests_that_run() {
+    let mut world = World::new();
+    world.roll_out(2, 2);
+    world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+    world.record(2, 2, 2, InProgress, 0);
+    assert!(matches!(world.entry().waiting[..], [Waiting::Rollout { .. }]));
+    world.deployments[0].state.status = Successful;
+    // One of the tasks still runs what ran before.
+    world.tasks.running.push(task(9, 2, 2));
+    assert!(matches!(world.entry().waiting[..], [Waiting::Rollout { .. }]));
+    world.run(2, 2, 2);
+    let Some(ServiceDo::Conclude { ended, quarantine, release, back_to }) = world.step() else { panic!() };
+    assert_eq!(ended.outcome, RolloutOutcome::Proven);
+    assert_eq!(release.unwrap().task_definition, definition_arn(2));
+    assert!(quarantine.is_empty() && back_to.is_none());
+}
+
+/// aws-actions/amazon-ecs-deploy-task-definition#191, fabfuel/ecs-deploy#185: the service is steady, on what ran before.
+#[test]
+fn success_is_not_reported_after_a_rollback() {
+    let mut world = World::new();
+    world.roll_out(2, 2);
+    world.deploy("ecs-svc/3", 1, 1, RolloutState::Completed);
+    world.record(2, 2, 2, RollbackSuccessful, 0);
+    let (outcome, evidence, quarantined) = world.ended();
+    assert_eq!(outcome, RolloutOutcome::RolledBack);
+    assert_eq!(quarantined, BTreeSet::from([digest(2)]));
+    assert!(evidence.deployment.is_some() && evidence.status.as_deref() == Some("ROLLBACK_SUCCESSFUL"));
+    let Some(ServiceDo::Conclude { back_to, .. }) = world.step() else { panic!() };
+    assert_eq!(back_to, Some(decisions(1)));
+}
+
+/// argoproj-labs/argocd-image-updater and every other of its kind: what failed is tried again and again.
+#[test]
+fn an_image_that_failed_is_not_tried_again_until_there_is_a_newer_one() {
+    let mut world = World::new();
+    world.memory.quarantine.insert(digest(2), Quarantined { tag: None, why: "it crashed".to_owned(), at: at(0) });
+    world.push(&[1, 2]);
+    assert_eq!((world.step().is_none(), world.entry().action), (true, Action::None));
+    world.push(&[1, 2, 3]);
+    let Some(ServiceDo::Decide { decisions, .. }) = world.step() else { panic!() };
+    assert_eq!(decisions["app"].digest, digest(3));
+    world.memory.quarantine.clear();
+    world.push(&[1, 2]);
+    assert!(matches!(world.step(), Some(ServiceDo::Decide { .. })), "a person has released it");
+}
+
+/// An empty digest map was read as "nothing is wanted".
+#[test]
+fn a_registry_that_lists_nothing_or_cannot_be_read_changes_nothing() {
+    let mut world = World::new();
+    for images in [Seen::Absent, Seen::Present(Vec::new().into())] {
+        world.images = images;
+        assert_eq!((world.step().is_none(), world.entry().action), (true, Action::None));
+    }
+    world.images = Seen::Unknown(Unknown::because("throttled"));
+    let entry = world.entry();
+    assert_eq!((entry.step.is_none(), entry.action), (true, Action::Unknown));
+}
+
+#[test]
+fn an_image_that_is_gone_from_the_registry_is_reported_while_it_runs() {
+    let mut world = World::new();
+    world.memory.decisions = decisions(2);
+    world.memory.releases = vec![release(2, 1)];
+    world.definitions.insert(1, 2);
+    world.run(1, 2, 2);
+    let entry = world.entry();
+    assert!(entry.ready && entry.step.is_none());
+    assert_eq!(entry.refused.iter().map(|refusal| refusal.guard).collect::<Vec<_>>(), [Guard::ImageGone]);
+}
+
+/// Two controllers on one image: each takes the other's work for drift.
+#[test]
+fn what_somebody_else_has_deployed_is_reported_and_not_fought() {
+    let mut world = World::new();
+    world.deploy("ecs-svc/7", 7, 9, RolloutState::Completed);
+    let entry = world.entry();
+    assert!(entry.step.is_none() && !entry.ready);
+    assert_eq!(entry.refused[0].guard, Guard::Superseded);
+    world.roll_out(2, 2);
+    world.record(2, 2, 2, Successful, 0);
+    let (outcome, _, quarantined) = world.ended();
+    assert_eq!((outcome, quarantined.len()), (RolloutOutcome::Superseded, 0));
+}
+
+#[test]
+fn a_rollout_without_tasks_proves_nothing() {
+    let mut world = World::new();
+    world.roll_out(2, 2);
+    world.service.desired = 0;
+    world.deploy("ecs-svc/2", 2, 2, RolloutState::Completed);
+    world.record(2, 2, 2, Successful, 0);
+    world.tasks = TasksSeen::default();
+    assert_eq!(world.ended().0, RolloutOutcome::Unproven);
+}
+
+#[test]
+fn a_hopeless_rollout_is_recognised_by_its_stopped_tasks_and_stopped() {
+    let cases = [
+        (2, "TaskFailedToStart", "CannotPullContainerError: not found", RolloutCause::Pull),
+        (3, "EssentialContainerExited", "Essential container in task exited", RolloutCause::Crash),
+        (3, "ServiceSchedulerInitiated", "Task failed ELB health checks in (target-group x)", RolloutCause::Health),
+    ];
+    for (count, code, reason, cause) in cases {
+        let mut world = World::new();
+        world.roll_out(2, 2);
+        world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+        world.record(2, 2, 2, InProgress, 0);
+        world.now = at(2);
+        world.stop(2, 2, count - 1, code, reason);
+        assert!(world.step().is_none(), "{cause:?} after one fewer");
+        world.stop(1, 1, count, code, reason);
+        assert!(world.step().is_none(), "{cause:?} of what ran before");
+        world.stop(2, 2, count, code, reason);
+        let Some(ServiceDo::Doom { doom }) = world.step() else { panic!("{cause:?}") };
+        assert_eq!((doom.cause, doom.evidence.stopped.values().sum::<u32>()), (cause, count));
+        world.memory.rollout.as_mut().unwrap().doomed = Some(*doom);
+        let Some(ServiceDo::Stop { deployment, how }) = world.step() else { panic!("{cause:?}") };
+        assert_eq!((deployment, how), (world.deployments[0].state.arn.clone(), StopDeployment::Rollback));
+        world.deployments[0].state.status = RollbackSuccessful;
+        world.deploy("ecs-svc/3", 1, 1, RolloutState::Completed);
+        let (outcome, evidence, quarantined) = world.ended();
+        assert_eq!((outcome, evidence.cause), (RolloutOutcome::RolledBack, Some(cause)));
+        assert_eq!(quarantined, BTreeSet::from([digest(2)]));
+    }
+}
+
+#[test]
+fn a_rollout_that_takes_too_long_is_given_up() {
+    let mut world = World::new();
+    world.roll_out(2, 2);
+    world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+    world.record(2, 2, 2, InProgress, 0);
+    world.now = at(16);
+    let Some(ServiceDo::Doom { doom }) = world.step() else { panic!() };
+    assert_eq!(doom.cause, RolloutCause::Timeout);
+    world.spec.rollout.on_failure = RolloutFailure::Report;
+    assert_eq!(world.ended().0, RolloutOutcome::Failed);
+}
+
+/// A deployment that was replaced by hand in the middle says nothing about the image.
+#[test]
+fn a_deployment_that_was_replaced_by_another_is_superseded_and_nothing_is_quarantined() {
+    let mut world = World::new();
+    world.roll_out(2, 2);
+    world.record(2, 2, 2, Stopped, 0);
+    world.deploy("ecs-svc/9", 9, 9, RolloutState::InProgress);
+    let (outcome, _, quarantined) = world.ended();
+    assert_eq!((outcome, quarantined.len()), (RolloutOutcome::Superseded, 0));
+}
+
+#[test]
+fn a_call_that_was_lost_is_made_again_and_one_that_was_not_is_followed() {
+    let mut world = World::new();
+    world.push(&[1, 2]);
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    let Some(ServiceDo::Register { token, .. }) = world.step() else { panic!() };
+    let rollout = world.memory.rollout.as_mut().unwrap();
+    rollout.token = Some(token);
+    assert!(matches!(world.step(), Some(ServiceDo::Register { .. })), "its answer was lost");
+    let rollout = world.memory.rollout.as_mut().unwrap();
+    rollout.task_definition = Some(definition_arn(2));
+    (rollout.begun, rollout.replaces) = (Some(at(0)), Some("ecs-svc/1".to_owned()));
+    assert!(matches!(world.step(), Some(ServiceDo::Deploy { .. })), "the update was lost");
+    world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+    world.record(2, 2, 2, InProgress, 0);
+    assert!(world.step().is_none());
+}
+
+/// A person who goes back in Git, or by `landfast rollback`, wins over automation.
+#[test]
+fn a_pin_holds_until_git_moves_the_manifest() {
+    let mut world = World::new();
+    world.push(&[1, 2]);
+    let pin = Pin { images: decisions(1), spec: world.spec.digest.clone(), by: "ada".to_owned(), at: at(0) };
+    world.memory.pin = Some(pin);
+    assert!(world.step().is_none());
+    world.spec.digest = Digest::of("another manifest");
+    let Some(ServiceDo::Decide { decisions, unpin, .. }) = world.step() else { panic!() };
+    assert_eq!((decisions["app"].digest.clone(), unpin), (digest(2), true));
+}
+
+#[test]
+fn a_service_that_is_nobodys_is_only_deployed_to_where_the_manifest_adopts_it() {
+    let mut world = World::new();
+    world.service.tags.clear();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    assert_eq!(world.entry().refused[0].guard, Guard::Ownership);
+    world.spec.adopt = true;
+    assert!(matches!(world.step(), Some(ServiceDo::Own { .. })));
+    world.mode = Mode::Observe;
+    assert_eq!(world.entry().refused[0].guard, Guard::Mode);
+}
+
+#[test]
+fn an_environment_that_already_runs_the_chosen_image_is_proven_without_a_deployment() {
+    let mut world = World::new();
+    world.memory = ServiceMemory::default();
+    let Some(ServiceDo::Decide { decisions, rollout, .. }) = world.step() else { panic!() };
+    (world.memory.decisions, world.memory.rollout) = (decisions, rollout);
+    assert_eq!(world.ended().0, RolloutOutcome::Proven);
+}
+
+#[test]
+fn a_stack_takes_its_image_from_what_was_decided_and_from_nothing_else() {
+    let mut world = World::in_a_stack();
+    assert_eq!((world.stack().action, world.entry().action), (Action::None, Action::None));
+    world.push(&[1, 2]);
+    // Not written down yet: the stack stays as it is.
+    assert_eq!(world.stack().action, Action::None);
+    let Some(ServiceDo::Decide { decisions, rollout, .. }) = world.step() else { panic!() };
+    (world.memory.decisions, world.memory.rollout) = (decisions, rollout);
+    let Some(Do::Stack(StackStep { action: StackDo::Prepare { inputs, .. }, .. })) =
+        world.stack().step.map(|step| step.action)
+    else {
+        panic!()
+    };
+    assert_eq!(inputs.options.parameters["Image"], Value::Plain(uri(2)));
+    // The service itself is never touched: its stack does it.
+    assert!(world.step().is_none());
+}
+
+/// A stack update that put back an image which somebody had deployed: here nothing but a decision changes it, and losing
+/// what was decided leaves what is deployed.
+#[test]
+fn a_stack_update_does_not_change_an_image_that_nobody_decided_on() {
+    let mut world = World::in_a_stack();
+    world.memory = ServiceMemory::default();
+    world.images = Seen::Unknown(Unknown::because("throttled"));
+    assert_eq!(world.stack().action, Action::None);
+    world.images = Seen::Absent;
+    assert_eq!(world.stack().action, Action::None);
+}
+
+/// aws/containers-roadmap#1205: the circuit breaker went back, and CloudFormation said `UPDATE_COMPLETE`.
+#[test]
+fn a_complete_stack_over_a_service_that_went_back_is_no_success() {
+    let mut world = World::in_a_stack();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    world.stack_is(2, StackStatus::UpdateComplete);
+    world.record(2, 2, 2, RollbackSuccessful, 0);
+    let (outcome, _, quarantined) = world.ended();
+    assert_eq!((outcome, quarantined), (RolloutOutcome::RolledBack, BTreeSet::from([digest(2)])));
+}
+
+#[test]
+fn a_hopeless_rollout_through_a_stack_cancels_its_update_and_quarantines_the_image() {
+    let mut world = World::in_a_stack();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    world.stack_is(2, StackStatus::UpdateInProgress);
+    world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+    world.record(2, 2, 2, InProgress, 0);
+    world.stop(2, 2, 3, "EssentialContainerExited", "Essential container in task exited");
+    let Some(ServiceDo::Doom { doom }) = world.step() else { panic!() };
+    assert!(world.stack().step.is_none());
+    world.memory.rollout.as_mut().unwrap().doomed = Some(*doom);
+    let cancels = |entry: Entry| {
+        matches!(entry.step.map(|step| step.action), Some(Do::Stack(StackStep { action: StackDo::Cancel { .. }, .. })))
+    };
+    assert!(cancels(world.stack()));
+    // A creation cannot be cancelled, and what goes back already needs no second word.
+    world.stack_is(2, StackStatus::UpdateRollbackInProgress);
+    assert!(!cancels(world.stack()));
+    world.stack_is(1, StackStatus::UpdateRollbackComplete);
+    world.deployments[0].state.status = Stopped;
+    world.deploy("ecs-svc/3", 1, 1, RolloutState::Completed);
+    let (outcome, evidence, quarantined) = world.ended();
+    assert_eq!((outcome, evidence.cause), (RolloutOutcome::RolledBack, Some(RolloutCause::Crash)));
+    assert_eq!(quarantined, BTreeSet::from([digest(2)]));
+}
+
+#[test]
+fn a_stack_that_went_back_for_another_reason_says_nothing_about_the_image() {
+    let mut world = World::in_a_stack();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    world.push(&[1, 2]);
+    world.stack_is(1, StackStatus::UpdateRollbackComplete);
+    world.record(2, 2, 2, Stopped, 0);
+    let entry = world.entry();
+    assert!(entry.step.is_none() && world.memory.quarantine.is_empty());
+    assert!(matches!(&entry.waiting[..], [Waiting::Dependency { .. }]), "{:?}", entry.waiting);
+}
