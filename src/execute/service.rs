@@ -122,7 +122,7 @@ fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp
     match &step.action {
         ServiceDo::Decide { decisions, rollout, unpin } => {
             memory.decisions.clone_from(decisions);
-            memory.rollout.clone_from(rollout);
+            memory.rollout = rollout.as_deref().cloned();
             if *unpin {
                 memory.pin = None;
             }

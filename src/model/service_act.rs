@@ -120,7 +120,7 @@ pub enum ServiceDo {
         /// By container.
         decisions: BTreeMap<String, Decision>,
         /// What has to be brought there, if anything.
-        rollout: Option<Rollout>,
+        rollout: Option<Box<Rollout>>,
         /// The pin no longer holds: Git has moved the manifest.
         unpin: bool,
     },

@@ -37,11 +37,11 @@ impl Deciding<'_> {
         }
         let (before, after) = (digests(&self.memory.decisions), digests(&decisions));
         let rollout = if before == after {
-            self.memory.rollout.clone()
+            self.memory.rollout.clone().map(Box::new)
         } else {
             self.news(entry, &decisions);
             let input = self.planner.input;
-            (!after.is_empty()).then(|| Rollout::open(after, input.desired.revision.sequence, input.now))
+            (!after.is_empty()).then(|| Box::new(Rollout::open(after, input.desired.revision.sequence, input.now)))
         };
         if entry.action != Action::Unknown {
             entry.action = Action::Update;

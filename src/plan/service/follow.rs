@@ -69,10 +69,10 @@ impl Deciding<'_> {
                 entry.waiting.push(Waiting::Rollout { status, since });
                 self.stop(entry, deployments, rollout, carrier);
             }
-            Judgement::Doomed(cause, evidence) => {
+            Judgement::Doomed(how, evidence) => {
                 let deployment = evidence.deployment.as_ref().and_then(|arn| arn.parse().ok());
                 let Some(evidence) = self.enriched(entry, state, tasks, definition, evidence) else { return };
-                self.give_up(entry, cause, evidence, deployment);
+                self.give_up(entry, how, evidence, deployment);
             }
             Judgement::Over(outcome, evidence) => {
                 let known = rollout.doomed.is_some() || !is_bad(outcome);

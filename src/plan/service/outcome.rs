@@ -113,7 +113,7 @@ impl<'a> Case<'a> {
         let evidence = self.evidence(Some(own));
         match own.state.status {
             S::Pending | S::InProgress => self.in_progress(own, evidence),
-            S::StopRequested | S::RollbackRequested | S::RollbackInProgress => self.running(own),
+            S::StopRequested | S::RollbackRequested | S::RollbackInProgress => running(own),
             S::Successful if !arrived => Judgement::Over(RolloutOutcome::Superseded, evidence),
             S::Successful => self.proof(own.state.finished.unwrap_or(own.state.created), evidence),
             S::RollbackSuccessful => self.failed(RolloutOutcome::RolledBack, evidence),
@@ -138,11 +138,11 @@ impl<'a> Case<'a> {
 
     fn in_progress(&self, own: &Deployed, evidence: Evidence) -> Judgement {
         if self.rollout.doomed.is_some() {
-            return self.stopping(evidence).unwrap_or_else(|| self.running(own));
+            return self.stopping(evidence).unwrap_or_else(|| running(own));
         }
         let since = own.state.started.unwrap_or(own.state.created);
         self.doom(own.target.as_ref().and_then(|target| target.task_definition.as_ref()), since, evidence)
-            .unwrap_or_else(|| self.running(own))
+            .unwrap_or_else(|| running(own))
     }
 
     /// The intended images run, and no service deployment of this rollout brought them: they ran already, or AWS keeps no
@@ -253,11 +253,6 @@ impl<'a> Case<'a> {
         Judgement::Over(outcome, evidence)
     }
 
-    fn running(&self, own: &Deployed) -> Judgement {
-        let state = &own.state;
-        Judgement::Running { status: state.status.to_string(), since: state.started.or(Some(state.created)) }
-    }
-
     /// What there is to see, in AWS's words.
     fn evidence(&self, own: Option<&Deployed>) -> Evidence {
         let target = own.and_then(|own| own.target.as_ref()).and_then(|target| target.task_definition.as_ref());
@@ -281,6 +276,11 @@ impl<'a> Case<'a> {
         }
         evidence
     }
+}
+
+fn running(own: &Deployed) -> Judgement {
+    let state = &own.state;
+    Judgement::Running { status: state.status.to_string(), since: state.started.or(Some(state.created)) }
 }
 
 fn waits(primary: &DeploymentState, since: Timestamp) -> Judgement {

@@ -284,7 +284,7 @@ impl World {
         let stacks = self.stack.iter().map(|(_, _, memory)| (stack_key(), Arc::new(memory.clone()))).collect();
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([1; 32]),
-            objects: Objects { services, stacks, ..Objects::default() },
+            objects: Objects { stacks, services, ..Objects::default() },
             spent: Vec::new(),
             consent: None,
         };
@@ -488,7 +488,7 @@ fn a_newer_image_is_decided_on_before_anything_follows_from_it() {
     let Some(ServiceDo::Decide { decisions, rollout, .. }) = world.step() else { panic!() };
     assert_eq!(decisions["app"].digest, digest(2));
     assert_eq!(rollout.clone().unwrap().intended, intended(2));
-    (world.memory.decisions, world.memory.rollout) = (decisions, rollout);
+    (world.memory.decisions, world.memory.rollout) = (decisions, rollout.map(|rollout| *rollout));
     let Some(ServiceDo::Register { expect, images, tags, token }) = world.step() else { panic!() };
     assert_eq!(expect, Primary { id: "ecs-svc/1".to_owned(), task_definition: definition_arn(1) });
     assert_eq!(images, BTreeMap::from([("app".to_owned(), uri(2))]));
@@ -702,7 +702,7 @@ fn an_environment_that_already_runs_the_chosen_image_is_proven_without_a_deploym
     let mut world = World::new();
     world.memory = ServiceMemory::default();
     let Some(ServiceDo::Decide { decisions, rollout, .. }) = world.step() else { panic!() };
-    (world.memory.decisions, world.memory.rollout) = (decisions, rollout);
+    (world.memory.decisions, world.memory.rollout) = (decisions, rollout.map(|rollout| *rollout));
     assert_eq!(world.ended().0, RolloutOutcome::Proven);
 }
 
@@ -714,7 +714,7 @@ fn a_stack_takes_its_image_from_what_was_decided_and_from_nothing_else() {
     // Not written down yet: the stack stays as it is.
     assert_eq!(world.stack().action, Action::None);
     let Some(ServiceDo::Decide { decisions, rollout, .. }) = world.step() else { panic!() };
-    (world.memory.decisions, world.memory.rollout) = (decisions, rollout);
+    (world.memory.decisions, world.memory.rollout) = (decisions, rollout.map(|rollout| *rollout));
     let Some(Do::Stack(StackStep { action: StackDo::Prepare { inputs, .. }, .. })) =
         world.stack().step.map(|step| step.action)
     else {
