@@ -310,6 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn every_error_has_a_class() {
         let rows: &[(Class, u16, &str, &str)] = &[
             (Class::Throttled, 400, "Throttling", "Rate exceeded"),

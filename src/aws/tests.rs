@@ -4,6 +4,7 @@ mod containers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::wire::{Answer, FENCE, Wire, refusal, result, role, scope};
@@ -527,7 +528,7 @@ async fn a_value_that_cannot_be_read_is_in_no_error() {
         let mut text = format!("{error} {error:?}");
         let mut below = error.source();
         while let Some(cause) = below {
-            text += &format!("{cause} {cause:?}");
+            let _ = write!(text, "{cause} {cause:?}");
             below = cause.source();
         }
         assert!(!text.contains(SECRET), "{text}");

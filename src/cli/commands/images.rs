@@ -1,5 +1,7 @@
 //! `landfast images`, `landfast rollback` and `landfast quarantine`: what services run, and what people say of it.
 
+use std::fmt::Write as _;
+
 use super::apply::whoami;
 use super::status::glance;
 use crate::cli::args::{Global, Output};
@@ -49,11 +51,12 @@ pub(super) fn rollback(global: &Global, object: &str, to: Option<&str>) -> Resul
         }),
     };
     let Some(release) = release else {
-        let known = memory.releases.iter().map(|release| names(release.images.values().map(|image| image.name())));
+        let known =
+            memory.releases.iter().map(|release| names(release.images.values().map(crate::model::Decision::name)));
         return Err(Trouble::NoSuchRelease { object: object.to_owned(), known: known.collect() });
     };
     let pin = Pin { images: release.images.clone(), spec: spec.digest.clone(), by: whoami(), at: session.cx.now() };
-    let back = names(pin.images.values().map(|image| image.name()));
+    let back = names(pin.images.values().map(crate::model::Decision::name));
     let record = record(&store, &key, "pin", format!("{} goes back to {back}", pin.by));
     store.update_with(&key, record, None, |memory: &mut ServiceMemory| {
         // Whoever names an image says that it is good.
@@ -79,7 +82,7 @@ pub(super) fn quarantined(global: &Global, environment: Option<&str>) -> Result<
             for (digest, bad) in &memory.quarantine {
                 let tag = bad.tag.as_deref().unwrap_or("-");
                 let (tag, why, at) = (clean(tag), clean(&bad.why), time(bad.at));
-                text.push_str(&format!("{key}  {tag}  {digest}  since {at}: {why}\n"));
+                let _ = writeln!(text, "{key}  {tag}  {digest}  since {at}: {why}");
             }
         }
     }

@@ -45,7 +45,7 @@ async fn state(secrets: &dyn Secrets, name: &str) -> SecretState {
     secrets.describe(name).await.unwrap().unwrap()
 }
 
-/// The first version of a new secret. *CreateSecret*: its id is the token; the emulator makes one up.
+/// The first version of a new secret. *`CreateSecret`*: its id is the token; the emulator makes one up.
 async fn first(backend: &Backend, secrets: &dyn Secrets, name: &str) -> VersionId {
     let current = state(secrets, name).await.current().unwrap().clone();
     assert!(backend.is_emulator || current == version(1), "{current}");
