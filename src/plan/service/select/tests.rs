@@ -1,3 +1,5 @@
+//! Choices, and what must not change them.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -1,0 +1,87 @@
+//! Services that get their image through a parameter of their stack.
+
+use super::*;
+use ServiceDeploymentStatus::{InProgress, RollbackSuccessful, Stopped};
+
+#[test]
+fn a_stack_takes_its_image_from_what_was_decided_and_from_nothing_else() {
+    let mut world = World::in_a_stack();
+    assert_eq!((world.stack().action, world.entry().action), (Action::None, Action::None));
+    world.push(&[1, 2]);
+    // Not written down yet: the stack stays as it is.
+    assert_eq!(world.stack().action, Action::None);
+    let Some(ServiceDo::Decide { decisions, rollout, .. }) = world.step() else { panic!() };
+    (world.memory.decisions, world.memory.rollout) = (decisions, rollout.map(|rollout| *rollout));
+    let Some(Do::Stack(StackStep { action: StackDo::Prepare { inputs, .. }, .. })) =
+        world.stack().step.map(|step| step.action)
+    else {
+        panic!()
+    };
+    assert_eq!(inputs.options.parameters["Image"], Value::Plain(uri(2)));
+    // The service itself is never touched: its stack does it.
+    assert!(world.step().is_none());
+}
+
+/// A stack update that put back an image which somebody had deployed: here nothing but a decision changes it, and losing
+/// what was decided leaves what is deployed.
+#[test]
+fn a_stack_update_does_not_change_an_image_that_nobody_decided_on() {
+    let mut world = World::in_a_stack();
+    world.memory = ServiceMemory::default();
+    world.images = Seen::Unknown(Unknown::because("throttled"));
+    assert_eq!(world.stack().action, Action::None);
+    world.images = Seen::Absent;
+    assert_eq!(world.stack().action, Action::None);
+}
+
+/// aws/containers-roadmap#1205: the circuit breaker went back, and CloudFormation said `UPDATE_COMPLETE`.
+#[test]
+fn a_complete_stack_over_a_service_that_went_back_is_no_success() {
+    let mut world = World::in_a_stack();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    world.stack_is(2, StackStatus::UpdateComplete);
+    world.record(2, 2, 2, RollbackSuccessful, 0);
+    let (outcome, _, quarantined) = world.ended();
+    assert_eq!((outcome, quarantined), (RolloutOutcome::RolledBack, BTreeSet::from([digest(2)])));
+}
+
+#[test]
+fn a_hopeless_rollout_through_a_stack_cancels_its_update_and_quarantines_the_image() {
+    let mut world = World::in_a_stack();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    world.stack_is(2, StackStatus::UpdateInProgress);
+    world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+    world.record(2, 2, 2, InProgress, 0);
+    world.stop(2, 2, 3, "EssentialContainerExited", "Essential container in task exited");
+    let Some(ServiceDo::Doom { doom }) = world.step() else { panic!() };
+    assert!(world.stack().step.is_none());
+    world.memory.rollout.as_mut().unwrap().doomed = Some(*doom);
+    let cancels = |entry: Entry| {
+        matches!(entry.step.map(|step| step.action), Some(Do::Stack(StackStep { action: StackDo::Cancel { .. }, .. })))
+    };
+    assert!(cancels(world.stack()));
+    // A creation cannot be cancelled, and what goes back already needs no second word.
+    world.stack_is(2, StackStatus::UpdateRollbackInProgress);
+    assert!(!cancels(world.stack()));
+    world.stack_is(1, StackStatus::UpdateRollbackComplete);
+    world.deployments[0].state.status = Stopped;
+    world.deploy("ecs-svc/3", 1, 1, RolloutState::Completed);
+    let (outcome, evidence, quarantined) = world.ended();
+    assert_eq!((outcome, evidence.cause), (RolloutOutcome::RolledBack, Some(RolloutCause::Crash)));
+    assert_eq!(quarantined, BTreeSet::from([digest(2)]));
+}
+
+#[test]
+fn a_stack_that_went_back_for_another_reason_says_nothing_about_the_image() {
+    let mut world = World::in_a_stack();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+    world.push(&[1, 2]);
+    world.stack_is(1, StackStatus::UpdateRollbackComplete);
+    world.record(2, 2, 2, Stopped, 0);
+    let entry = world.entry();
+    assert!(entry.step.is_none() && world.memory.quarantine.is_empty());
+    assert!(matches!(&entry.waiting[..], [Waiting::Dependency { .. }]), "{:?}", entry.waiting);
+}
