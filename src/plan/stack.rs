@@ -25,6 +25,10 @@ use crate::model::{
     TemplateFacts, Waiting,
 };
 
+/// How long a stack may be missing from the listing after it was created. Reads follow within seconds; longer is for a
+/// bad day. A creation that was really lost is late by as much.
+const LISTED_WITHIN: SignedDuration = SignedDuration::from_secs(90);
+
 /// Decides on one desired stack. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     let address = spec.address();
@@ -95,6 +99,13 @@ impl Deciding<'_> {
             // It had an id, so it was there; it is gone again because its creation failed with `OnFailure: DELETE`, or
             // because somebody deleted it, or it is not gone and the listing lags behind. Its events outlive it, and tell.
             (_, Some(id)) => self.pending(operation).follow_absent(id, entry),
+            // Its answer was lost, and the listing may be older than it.
+            (_, None) if self.planner.input.now.duration_since(operation.started) < LISTED_WITHIN => {
+                entry.action = Action::Unknown;
+                let why = "the answer to its creation was lost, and it may not be listed yet".to_owned();
+                entry.waiting.push(Waiting::Unknown { why });
+                None
+            }
             (_, None) => conclude(Conclusion::NotSeen),
         };
         entry.step = action.map(|action| self.step(Expect::Absent, action));
