@@ -20,9 +20,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
-use super::{account, containers, health, records, secrets, stacks};
+use super::{account, containers, drift, health, records, secrets, stacks};
 use crate::model::{AssumeRole, Region, Scope};
-use crate::ports::{Account, Cloud, Containers, Health, Records, Secrets, Stacks};
+use crate::ports::{Account, Cloud, Containers, Drift, Health, Records, Secrets, Stacks};
 
 /// A connection that is not made within this time will not be made: five seconds are several lost packets.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -121,6 +121,7 @@ impl AwsCloud {
             secrets: Arc::new(secrets::Client::new(&config)),
             records: Arc::new(records::Client::new(&config)),
             health: Arc::new(health::Client::new(&config)),
+            drift: Arc::new(drift::Client::new(&config)),
             account: Arc::new(account::Client::new(&config)),
         }
     }
@@ -147,6 +148,10 @@ impl Cloud for AwsCloud {
         self.clients(scope, role).health
     }
 
+    fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
+        self.clients(scope, role).drift
+    }
+
     fn account(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Account> {
         self.clients(scope, role).account
     }
@@ -160,6 +165,7 @@ struct Clients {
     secrets: Arc<dyn Secrets>,
     records: Arc<dyn Records>,
     health: Arc<dyn Health>,
+    drift: Arc<dyn Drift>,
     account: Arc<dyn Account>,
 }
 

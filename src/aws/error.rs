@@ -147,6 +147,9 @@ const PHRASES: &[(Class, &str)] = &[
     (Class::Conflict, "while TerminationProtection is enabled"),
     (Class::Conflict, "cannot be deleted while in status"),
     (Class::Conflict, "as it is in use by"),
+    // Of `DetectStackDrift`.
+    (Class::Conflict, "Drift detection is already in progress"),
+    (Class::Conflict, "Drift detection cannot be performed"),
     (Class::Limit, "limit exceeded"),
 ];
 

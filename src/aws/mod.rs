@@ -8,6 +8,7 @@ mod account;
 mod answer;
 mod cloud;
 mod containers;
+mod drift;
 mod ecs;
 mod error;
 mod health;

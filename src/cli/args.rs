@@ -103,6 +103,23 @@ pub enum Output {
     Json,
 }
 
+/// Form of a drift report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DriftOutput {
+    /// For a terminal.
+    Text,
+    /// For programs: versioned, with a schema (`landfast schema`).
+    Json,
+    /// For a merge request or a chat.
+    Markdown,
+    /// One page that needs nothing else.
+    Html,
+    /// For code hosts that show findings beside the code (SARIF 2.1.0).
+    Sarif,
+    /// For CI systems that show tests.
+    Junit,
+}
+
 /// Form of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum GraphFormat {
@@ -155,6 +172,17 @@ pub enum Command {
         /// Form of the report.
         #[arg(short, long, default_value = "text")]
         output: Output,
+    },
+    /// Compare everything that stacks have deployed with what is there. Takes some minutes. Exit 2 if something differs.
+    Drift {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: DriftOutput,
+        /// Write the report to this file.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Do what the plan says, and follow it to its end.
     Apply {

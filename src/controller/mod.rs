@@ -7,6 +7,7 @@
 mod board;
 mod cadence;
 mod daemon;
+mod drift;
 mod flights;
 mod look;
 mod narrator;

@@ -7,6 +7,7 @@
 mod check;
 mod diagnostic;
 mod document;
+mod drift;
 mod environment;
 mod files;
 mod graph;

@@ -8,13 +8,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::document::{ApiVersion, Metadata, Or, ParameterValue, Scalar, duration_or_reference_schema};
+use super::drift::DriftDocument;
 use super::kinds::Made;
 use super::maker::{At, Maker, Resource, word};
 use super::parameters::joined;
 use super::readiness::CheckDocument;
 use super::render::Site;
 use super::values::{Given, Sources, resolve};
-use crate::model::{DeletionPolicy, ImageParameter, InvalidName, OnFailure, Parameter, StackName, StackSpec, Template};
+use crate::model::{
+    DeletionPolicy, ImageParameter, InvalidName, OnFailure, Parameter, Place, StackName, StackSpec, Template,
+};
 use crate::yaml::Node;
 
 /// The capabilities that CloudFormation knows.
@@ -85,6 +88,9 @@ struct StackDocumentSpec {
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     ready: Vec<CheckDocument>,
+    /// What is done about resources that are changed past CloudFormation.
+    #[serde(default)]
+    drift: Option<DriftDocument>,
     /// Whether CloudFormation refuses to delete the stack.
     #[serde(default)]
     termination_protection: Option<Or<bool>>,
@@ -160,6 +166,7 @@ impl StackDocumentSpec {
         let monitoring = maker.duration(self.monitoring_time.as_deref(), field, "monitoringTime", limits);
         let field = maker.at(&["spec", "stackPolicy"]);
         let stack_policy = maker.json_file(self.stack_policy.as_deref(), field, "stack policy");
+        let tolerances = self.drift.as_ref().map(|drift| drift.tolerances(maker)).unwrap_or_default();
         Some(StackSpec {
             key: maker.key.clone(),
             scope: maker.scope(),
@@ -179,6 +186,8 @@ impl StackDocumentSpec {
             notifications,
             deletion_policy,
             adopt,
+            manifest: Place { file: maker.doc.file.clone(), line: maker.doc.span(&["metadata", "name"]).start.line },
+            tolerances,
             depends_on: BTreeSet::new(),
         })
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AssumeRole, EnvName, ImageParameter, Key, Readiness, RecordSpec, Redacted, Revision, Scope, SecretSpec,
-    ServiceSpec, StackAddress, StackName, Template, Text,
+    ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
 };
 
 /// Everything one revision asks for.
@@ -61,6 +61,15 @@ impl Environment {
     }
 }
 
+/// Where something is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, relative to the manifests' root.
+    pub file: Arc<str>,
+    /// The line, from one.
+    pub line: usize,
+}
+
 /// One stack as its manifest wants it.
 #[derive(Clone, Debug)]
 pub struct StackSpec {
@@ -100,6 +109,10 @@ pub struct StackSpec {
     pub deletion_policy: DeletionPolicy,
     /// Take over a stack of this name that exists and is nobody's.
     pub adopt: bool,
+    /// Where its manifest is.
+    pub manifest: Place,
+    /// Drift that is put up with.
+    pub tolerances: Vec<Tolerance>,
     /// Everything it waits for: references, imports of exports, `dependsOn`.
     pub depends_on: BTreeSet<Key>,
 }

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChangeSetId, ChangeSetName, Consent, Digest, Fingerprint, FingerprintKey, Key, Kind, ReadinessMemory, RecordMemory,
-    SecretMemory, ServiceMemory, StackId, StackVersion, TemplateFacts,
+    ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind, ReadinessMemory,
+    RecordMemory, SecretMemory, ServiceMemory, StackId, StackVersion, TemplateFacts,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -104,6 +104,8 @@ pub struct StackMemory {
     pub applied: Option<u64>,
     /// Since when its checks hold or fail.
     pub ready: ReadinessMemory,
+    /// Since when it differs, and how much it did before.
+    pub drift: DriftMemory,
 }
 
 /// A desired state that AWS found equal to the deployed one.

@@ -7,7 +7,10 @@ mod aws;
 mod desired;
 mod digest;
 mod dns;
+mod drift;
 mod ecs;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod health;
 mod image;
 mod key;
@@ -32,12 +35,17 @@ mod text;
 
 pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
 pub use desired::{
-    Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Policy, Prune, Replace, StackSpec,
+    Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace, StackSpec,
 };
 pub use digest::{Digest, Fingerprint, FingerprintKey};
 pub use dns::{
     ChangeId, DnsName, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
     RecordOperation, RecordPlace, RecordSet, RecordStep, RecordVerb, RecordsOf, RecordsSeen, SetRouting, ZoneId,
+};
+pub use drift::{
+    Compared, DRIFT_HISTORY, Detection, DetectionId, DetectionStatus, DriftMemory, DriftSeen, Finding,
+    PropertyDifference, PropertyDrift, ResourceDrift, ResourceDriftStatus, ResourceState, Severity, StackDrift,
+    Tolerance, Verdict,
 };
 pub use ecs::{
     AlarmsState, CircuitBreakerState, ClusterArn, ContainerImage, DeploymentConfiguration, DeploymentController,

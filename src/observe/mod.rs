@@ -6,6 +6,7 @@
 
 mod checks;
 mod details;
+mod drift;
 mod listing;
 mod pages;
 mod preflight;

@@ -10,6 +10,7 @@
 mod attempts;
 mod consent;
 mod diff;
+mod drift;
 mod exports;
 mod guard;
 mod input;
@@ -31,6 +32,7 @@ mod stack;
 mod standing;
 
 pub use consent::consent;
+pub use drift::judge as judge_drift;
 #[cfg(test)]
 pub(crate) use guard::name_commands;
 pub use input::{Goal, Input, MAX_OPERATIONS};

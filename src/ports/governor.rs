@@ -11,6 +11,7 @@ mod api;
 mod bucket;
 mod containers;
 mod door;
+mod drift;
 mod health;
 mod lane;
 mod pass;
@@ -20,7 +21,7 @@ mod secrets;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Account, Cloud, Containers, Gate, Health, Records, Secrets, Stacks};
+use super::{Account, Cloud, Containers, Drift, Gate, Health, Records, Secrets, Stacks};
 use crate::context::Context;
 use crate::model::{AssumeRole, Scope};
 use api::Api;
@@ -116,6 +117,12 @@ impl Governor {
     #[must_use]
     pub fn health(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Health> {
         Arc::new(self.door(self.shared.cloud.health(scope, role), scope, role, priority))
+    }
+
+    /// The same, to what `CloudFormation` finds out about drift: never before anything else.
+    #[must_use]
+    pub fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
+        Arc::new(self.door(self.shared.cloud.drift(scope, role), scope, role, Priority::Drift))
     }
 
     /// The same, to what the account allows.

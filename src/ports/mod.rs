@@ -6,6 +6,7 @@
 
 mod account;
 mod containers;
+mod drift;
 mod error;
 mod gate;
 mod governor;
@@ -18,6 +19,7 @@ mod stacks;
 
 pub use account::Account;
 pub use containers::{Containers, CopyTaskDefinition, TasksWanted, UpdateService};
+pub use drift::Drift;
 pub use error::{Class, PortError, found};
 pub use gate::{Closed, Fence, Gate};
 pub use governor::{Governor, Priority, Usage};

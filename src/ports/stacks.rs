@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Account, Containers, Fence, Health, PortError, Records, Secrets};
+use super::{Account, Containers, Drift, Fence, Health, PortError, Records, Secrets};
 use crate::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, OnFailure, Scope, StackEvent,
     StackId, StackName, StackOptions, StackState,
@@ -28,6 +28,9 @@ pub trait Cloud: Send + Sync {
 
     /// The same, to what AWS says of the health of what runs.
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health>;
+
+    /// The same, to what `CloudFormation` finds out about drift.
+    fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift>;
 
     /// The same, to what the account allows.
     fn account(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Account>;

@@ -2,37 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::{
-    Action, Address, Attempts, Budget, ChangeAction, Changes, DeletionPolicy, Difference, Digest, Do, Entry,
-    Environment, Expect, Failure, FingerprintKey, Guard, Inputs, Key, Memory, Mode, Objects, OnFailure, Operation,
-    OperationKind, Output, Plan, Policy, Prune, Redacted, Refusal, Replace, Replacement, ResourceChange, Revision,
-    Scope, StackAddress, StackDo, StackMemory, StackOptions, StackSpec, StackState, StackStatus, StackStep, Step,
-    Template, TemplateFacts, Value, Waiting,
+    Action, Address, Attempts, ChangeAction, Changes, Difference, Digest, Do, Entry, Expect, Failure, FingerprintKey,
+    Guard, Inputs, Memory, Objects, OnFailure, Operation, OperationKind, Output, Plan, Redacted, Refusal, Replacement,
+    ResourceChange, Revision, StackDo, StackMemory, StackOptions, StackState, StackStatus, StackStep, Step, Value,
+    Waiting,
 };
+
+use crate::model::fixtures::{address, depends};
+pub(crate) use crate::model::fixtures::{environment, key, scope};
 
 /// The value that must never be shown.
 pub(crate) const CANARY: &str = "canary-7f3a-sings";
 
-pub(crate) fn key(name: &str) -> Key {
-    Key::stack("dev".parse().unwrap(), name.parse().unwrap())
-}
-
 pub(crate) fn at(text: &str) -> Timestamp {
     format!("2026-11-22T{text}Z").parse().unwrap()
-}
-
-pub(crate) fn scope() -> Scope {
-    Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() }
-}
-
-fn address(name: &str) -> StackAddress {
-    StackAddress { scope: scope(), name: format!("dev-performance-mgmt-{name}").parse().unwrap() }
 }
 
 fn entry(name: &str, action: Action) -> Entry {
@@ -75,10 +64,6 @@ pub(crate) fn failure() -> Failure {
 
 fn refusal(guard: Guard, reason: &str, release: &str) -> Refusal {
     Refusal { guard, reason: reason.to_owned(), release: release.to_owned() }
-}
-
-fn depends(on: &[&str]) -> BTreeSet<Key> {
-    on.iter().map(|name| key(name)).collect()
 }
 
 fn parameter(name: &str, from: Option<&str>, to: Option<&str>) -> Difference {
@@ -362,71 +347,6 @@ pub(crate) fn stack(name: &str, outputs: &[(&str, &str, Option<&str>)]) -> Stack
         monitoring_minutes: None,
         change_set: None,
         parent: None,
-    }
-}
-
-/// An environment of stacks that depend on each other.
-pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
-    Environment {
-        name: "dev".parse().unwrap(),
-        system: "performance-mgmt".to_owned(),
-        scope: scope(),
-        role: None,
-        tags: BTreeMap::new(),
-        policy: Policy {
-            mode: Mode::Apply,
-            prune: Prune::Confirm,
-            replace: Replace::Deny,
-            budget: Budget { stacks: 12, replacements: 0, deletions: 0, per: Duration::from_hours(1) },
-            stack_name: ".*".to_owned(),
-            required_tags: BTreeSet::new(),
-            stateful_types: BTreeSet::new(),
-            backup_max_age: Duration::from_hours(24),
-        },
-        template_bucket: None,
-        stacks: stacks.iter().map(|(name, on)| (key(name), Arc::new(spec(name, on)))).collect(),
-        services: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        records: BTreeMap::new(),
-        ready: BTreeMap::new(),
-    }
-}
-
-fn spec(name: &str, on: &[&str]) -> StackSpec {
-    let facts = TemplateFacts {
-        digest: Digest::of(name),
-        outputs: BTreeMap::new(),
-        resources: BTreeMap::new(),
-        retained: BTreeSet::new(),
-    };
-    let template = Template {
-        body: "Resources: {}".into(),
-        facts,
-        parameters: BTreeMap::new(),
-        resources: BTreeMap::new(),
-        imports: BTreeSet::new(),
-        has_transform: false,
-    };
-    StackSpec {
-        key: key(name),
-        scope: scope(),
-        stack_name: address(name).name,
-        template: Arc::new(template),
-        parameters: BTreeMap::new(),
-        images: BTreeMap::new(),
-        capabilities: BTreeSet::new(),
-        tags: BTreeMap::new(),
-        role_arn: None,
-        termination_protection: false,
-        stack_policy: None,
-        on_failure: OnFailure::Rollback,
-        timeout: None,
-        rollback_alarms: Vec::new(),
-        monitoring_minutes: None,
-        notifications: Vec::new(),
-        deletion_policy: DeletionPolicy::Delete,
-        adopt: false,
-        depends_on: depends(on),
     }
 }
 

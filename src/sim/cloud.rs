@@ -19,7 +19,7 @@ use crate::model::{
     StackName, StackState,
 };
 use crate::ports::{
-    Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError,
+    Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
     Records, Secrets, Stacks,
 };
 
@@ -136,6 +136,10 @@ impl Cloud for SimCloud {
     }
 
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {
+        Arc::new(self.door(scope, role))
+    }
+
+    fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
         Arc::new(self.door(scope, role))
     }
 

@@ -221,7 +221,7 @@ impl Console {
 
 impl World {
     /// The stack of that name.
-    fn live(&self, region: usize, name: &StackName, operation: &'static str) -> Result<usize, PortError> {
+    pub(super) fn live(&self, region: usize, name: &StackName, operation: &'static str) -> Result<usize, PortError> {
         self.named(region, name).ok_or_else(|| {
             PortError::new(Class::NotFound, operation, format!("Stack [{name}] does not exist"))
                 .with_code("ValidationError")

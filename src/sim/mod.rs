@@ -17,6 +17,7 @@ mod config;
 mod console;
 mod containers;
 mod dns;
+mod drift;
 mod ecs;
 mod evaluate;
 mod exports;

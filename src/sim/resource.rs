@@ -25,6 +25,9 @@ pub(super) struct Resource {
     pub(super) update_replace_policy: Option<String>,
     /// As AWS writes it: `CREATE_COMPLETE`.
     pub(super) status: String,
+    /// What was done to it past its stack.
+    #[serde(default)]
+    pub(super) tampered: super::drift::Tampered,
     /// The physical name it holds in [`super::world::World`], if it was given one.
     pub(super) holds: Option<String>,
 }

@@ -234,6 +234,7 @@ impl World {
             deletion_policy: extra.deletion_policy,
             update_replace_policy: extra.update_replace_policy,
             status: String::new(),
+            tampered: super::drift::Tampered::default(),
             holds: None,
         };
         let existing = existing.filter(Resource::exists);
@@ -249,6 +250,7 @@ impl World {
             (Some(Delta::InPlace), Some(now)) => {
                 made.physical_id.clone_from(&now.physical_id);
                 made.holds.clone_from(&now.holds);
+                made.tampered = now.tampered.without(&wanted.changed(&now));
                 let mut denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
                 self.note_undo(ix, name, Undo::Was(Box::new(now)));
                 "UPDATE_IN_PROGRESS".clone_into(&mut made.status);
@@ -487,6 +489,7 @@ fn stub(kind: String) -> Resource {
         deletion_policy: None,
         update_replace_policy: None,
         status: "CREATE_IN_PROGRESS".to_owned(),
+        tampered: super::drift::Tampered::default(),
         holds: None,
     }
 }

@@ -64,6 +64,9 @@ pub(super) struct Data {
     /// Route 53.
     #[serde(default)]
     pub(super) dns: Dns,
+    /// Detections of drift: the last of each stack.
+    #[serde(default)]
+    pub(super) detections: Vec<super::drift::Detected>,
     /// Secrets Manager.
     #[serde(default)]
     pub(super) secrets: Vec<super::vault::Secret>,
@@ -118,6 +121,7 @@ impl World {
             stored: BTreeMap::new(),
             sites: BTreeMap::new(),
             dns: Dns::default(),
+            detections: Vec::new(),
             secrets: Vec::new(),
         };
         let audit = Audit::new(config.audit);

@@ -11,8 +11,8 @@ use landfast::model::{
     StackName, StackOptions, StackState, Value,
 };
 use landfast::ports::{
-    Account, Cloud, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records,
-    Secrets, Stacks, TemplateSource,
+    Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
+    Records, Secrets, Stacks, TemplateSource,
 };
 use landfast::sim::SimCloud;
 use landfast::store::{RecordOutcome, Store};
@@ -65,6 +65,10 @@ impl Cloud for Spy {
 
     fn account(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Account> {
         self.cloud.account(scope, role)
+    }
+
+    fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
+        self.cloud.drift(scope, role)
     }
 
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {

@@ -3,6 +3,7 @@
 mod apply;
 mod completions;
 mod destroy;
+mod drift;
 mod events;
 mod graph;
 mod images;
@@ -29,6 +30,9 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Graph { environment, format } => graph::run(&global, environment.as_deref(), format),
         Command::Plan { environment, output } => plan::run(&global, environment.as_deref(), output),
         Command::Preflight { environment, output } => preflight::run(&global, environment.as_deref(), output),
+        Command::Drift { environment, output, out } => {
+            drift::run(&global, environment.as_deref(), output, out.as_deref())
+        }
         Command::Apply { environment, yes, plan, output } => {
             apply::run(&global, environment.as_deref(), yes, plan.as_deref(), output)
         }

@@ -405,6 +405,8 @@ fn stack_spec() -> StackSpec {
         notifications: Vec::new(),
         deletion_policy: DeletionPolicy::Delete,
         adopt: false,
+        manifest: crate::model::Place { file: "stacks.yaml".into(), line: 1 },
+        tolerances: Vec::new(),
         depends_on: BTreeSet::new(),
     }
 }

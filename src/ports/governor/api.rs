@@ -52,6 +52,12 @@ pub(super) const GET_SERVICE_QUOTA: Api = read("GetServiceQuota", 2.0, 10.0);
 // ACM: 10 per second for `DescribeCertificate` (AWS: *ACM quotas*).
 pub(super) const DESCRIBE_CERTIFICATE: Api = read("DescribeCertificate", 5.0, 10.0);
 
+// Drift has the lowest priority of all; a detection reads every resource of a stack through its handler.
+pub(super) const DETECT_DRIFT: Api = read("DetectStackDrift", 1.0, 5.0);
+pub(super) const DETECTION_STATUS: Api = read("DescribeStackDriftDetectionStatus", 2.0, 10.0);
+pub(super) const LIST_STACK_RESOURCES: Api = read("ListStackResources", 5.0, 20.0);
+pub(super) const RESOURCE_DRIFTS: Api = read("DescribeStackResourceDrifts", 2.0, 10.0);
+
 // "A maximum of five times per second" (AWS: *`DynamoDB` `ListBackups`*).
 pub(super) const LIST_BACKUPS: Api = read("ListBackups", 5.0, 5.0);
 

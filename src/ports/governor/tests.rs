@@ -14,8 +14,8 @@ use crate::model::{
     AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, StackEvent, StackId, StackName, StackState,
 };
 use crate::ports::{
-    Account, Class, Containers, CreateChangeSet, CreateStack, Fence, Health, Page, PageToken, PortError, Records,
-    Secrets,
+    Account, Class, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
+    Records, Secrets,
 };
 
 enum Reply {
@@ -118,6 +118,10 @@ impl Cloud for FakeCloud {
     }
 
     fn account(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Account> {
+        unreachable!("only stacks are faked here")
+    }
+
+    fn drift(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Drift> {
         unreachable!("only stacks are faked here")
     }
 

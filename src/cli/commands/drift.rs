@@ -1,0 +1,51 @@
+//! `landfast drift`: how AWS differs from what was deployed.
+
+use std::path::Path;
+
+use crate::cli::args::{DriftOutput, Global};
+use crate::cli::exit::{Exit, Trouble};
+use crate::cli::terminal;
+use crate::cli::view::View;
+use crate::report::{DriftFormat, DriftReport, Paint};
+
+pub(super) fn run(
+    global: &Global,
+    environment: Option<&str>,
+    output: DriftOutput,
+    out: Option<&Path>,
+) -> Result<Exit, Trouble> {
+    let view = View::open(global, environment)?;
+    let found = view.drive(async {
+        let mut found = Vec::new();
+        for environment in &view.environments {
+            found.push(view.controller.drift(&view.loaded.desired, environment).await?);
+        }
+        Ok(found)
+    })?;
+    let each = view.environments.iter().zip(&found);
+    let each = each.map(|(environment, found)| (&**environment, found.as_slice()));
+    let report = DriftReport::of(each, view.session.cx.now());
+    let paint = if out.is_some() { Paint::Plain } else { view.paint() };
+    let text = report.render(format(output), paint);
+    let text = text.map_err(|error| Trouble::machine("the report could not be written", error))?;
+    match out {
+        None => terminal::print(&text)?,
+        Some(path) => {
+            let doing = || format!("the report could not be written to {}", path.display());
+            std::fs::write(path, text).map_err(|error| Trouble::machine(doing(), error))?;
+            terminal::print(&report.render(DriftFormat::Text, view.paint()).unwrap_or_default())?;
+        }
+    }
+    Ok(if report.has_drift() { Exit::Differs } else { Exit::Done })
+}
+
+fn format(output: DriftOutput) -> DriftFormat {
+    match output {
+        DriftOutput::Text => DriftFormat::Text,
+        DriftOutput::Json => DriftFormat::Json,
+        DriftOutput::Markdown => DriftFormat::Markdown,
+        DriftOutput::Html => DriftFormat::Html,
+        DriftOutput::Sarif => DriftFormat::Sarif,
+        DriftOutput::Junit => DriftFormat::Junit,
+    }
+}

@@ -1,0 +1,93 @@
+//! Stacks and environments made by hand, for the tests of several rooms.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Budget, DeletionPolicy, Digest, Environment, Key, Mode, OnFailure, Place, Policy, Prune, Replace, Scope,
+    StackAddress, StackSpec, Template, TemplateFacts,
+};
+
+pub(crate) fn key(name: &str) -> Key {
+    Key::stack("dev".parse().unwrap(), name.parse().unwrap())
+}
+
+pub(crate) fn scope() -> Scope {
+    Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() }
+}
+
+pub(crate) fn address(name: &str) -> StackAddress {
+    StackAddress { scope: scope(), name: format!("dev-performance-mgmt-{name}").parse().unwrap() }
+}
+
+pub(crate) fn depends(on: &[&str]) -> BTreeSet<Key> {
+    on.iter().map(|name| key(name)).collect()
+}
+
+/// An environment of stacks that depend on each other.
+pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
+    Environment {
+        name: "dev".parse().unwrap(),
+        system: "performance-mgmt".to_owned(),
+        scope: scope(),
+        role: None,
+        tags: BTreeMap::new(),
+        policy: Policy {
+            mode: Mode::Apply,
+            prune: Prune::Confirm,
+            replace: Replace::Deny,
+            budget: Budget { stacks: 12, replacements: 0, deletions: 0, per: Duration::from_hours(1) },
+            stack_name: ".*".to_owned(),
+            required_tags: BTreeSet::new(),
+            stateful_types: BTreeSet::new(),
+            backup_max_age: Duration::from_hours(24),
+        },
+        template_bucket: None,
+        stacks: stacks.iter().map(|(name, on)| (key(name), Arc::new(spec(name, on)))).collect(),
+        services: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        records: BTreeMap::new(),
+        ready: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
+    let facts = TemplateFacts {
+        digest: Digest::of(name),
+        outputs: BTreeMap::new(),
+        resources: BTreeMap::new(),
+        retained: BTreeSet::new(),
+    };
+    let template = Template {
+        body: "Resources: {}".into(),
+        facts,
+        parameters: BTreeMap::new(),
+        resources: BTreeMap::new(),
+        imports: BTreeSet::new(),
+        has_transform: false,
+    };
+    StackSpec {
+        key: key(name),
+        scope: scope(),
+        stack_name: address(name).name,
+        template: Arc::new(template),
+        parameters: BTreeMap::new(),
+        images: BTreeMap::new(),
+        capabilities: BTreeSet::new(),
+        tags: BTreeMap::new(),
+        role_arn: None,
+        termination_protection: false,
+        stack_policy: None,
+        on_failure: OnFailure::Rollback,
+        timeout: None,
+        rollback_alarms: Vec::new(),
+        monitoring_minutes: None,
+        notifications: Vec::new(),
+        deletion_policy: DeletionPolicy::Delete,
+        adopt: false,
+        manifest: Place { file: "performance-mgmt/stacks.yaml".into(), line: 7 },
+        tolerances: Vec::new(),
+        depends_on: depends(on),
+    }
+}

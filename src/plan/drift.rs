@@ -1,0 +1,241 @@
+//! What becomes of the differences that a detection has found: drift, or something that only looks like it.
+//!
+//! CloudFormation's own verdict cannot be trusted in either direction: fresh stacks have drifted, because a service has
+//! ordered a list or filled in a default, and what could not be read is in sync because nobody has said otherwise. So
+//! values are compared again, by their meaning ([`same`]); what something else is there to change is its business
+//! (invariant S21); and what was not compared is said to be unknown.
+
+mod same;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use regex::Regex;
+
+use crate::model::{
+    Compared, DriftMemory, DriftSeen, Environment, Finding, Parameter, PropertyDrift, ResourceDrift,
+    ResourceDriftStatus, Severity, StackSpec, Tolerance, Verdict,
+};
+
+/// Stands for a value that must not be shown.
+const HIDDEN: &str = "(hidden)";
+
+/// Parts of names of properties that hold secrets.
+const SECRET: [&str; 7] = ["password", "secret", "token", "credential", "apikey", "privatekey", "authkey"];
+
+/// Types that say who may do what, or how it is encrypted.
+const GUARDING: [&str; 6] = [
+    "AWS::IAM::",
+    "AWS::KMS::",
+    "AWS::EC2::SecurityGroup",
+    "AWS::EC2::NetworkAcl",
+    "AWS::S3::BucketPolicy",
+    "AWS::SecretsManager::ResourcePolicy",
+];
+
+/// Parts of names of properties that guard what they belong to.
+const GUARDS: [&str; 7] = ["policy", "protection", "encrypt", "sse", "kms", "public", "ingress"];
+
+/// Names of properties that say something and do nothing.
+const WORDS: [&str; 3] = ["tags", "description", "comment"];
+
+/// The type by which something scales others.
+const SCALABLE: &str = "AWS::ApplicationAutoScaling::ScalableTarget";
+
+/// What a detection of a stack means.
+#[must_use]
+pub fn judge(
+    environment: &Environment,
+    spec: &StackSpec,
+    seen: &DriftSeen,
+    memory: &DriftMemory,
+    now: Timestamp,
+) -> Compared {
+    let judge = Judge { environment, spec, memory, now };
+    let mut findings = Vec::new();
+    let mut compared = 0;
+    match seen {
+        Err(why) => findings.push(judge.of_the_stack(why.to_string())),
+        Ok(drift) => {
+            findings.extend(drift.incomplete.iter().map(|why| judge.of_the_stack(why.clone())));
+            for resource in &drift.resources {
+                compared += usize::from(is_compared(resource.status));
+                judge.resource(resource, &mut findings);
+            }
+        }
+    }
+    findings.sort_by_cached_key(|finding| (rank(&finding.verdict), finding.place()));
+    Compared { object: spec.key.clone(), compared, findings }
+}
+
+fn is_compared(status: ResourceDriftStatus) -> bool {
+    matches!(status, ResourceDriftStatus::InSync | ResourceDriftStatus::Modified | ResourceDriftStatus::Deleted)
+}
+
+/// Worst first.
+fn rank(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Drift(Severity::High) => 0,
+        Verdict::Drift(Severity::Medium) => 1,
+        Verdict::Drift(Severity::Low) => 2,
+        Verdict::Unknown { .. } => 3,
+        Verdict::Tolerated { .. } => 4,
+        Verdict::Delegated { .. } => 5,
+        Verdict::Noise { .. } => 6,
+    }
+}
+
+struct Judge<'a> {
+    environment: &'a Environment,
+    spec: &'a StackSpec,
+    memory: &'a DriftMemory,
+    now: Timestamp,
+}
+
+impl Judge<'_> {
+    fn of_the_stack(&self, why: String) -> Finding {
+        Finding {
+            object: self.spec.key.clone(),
+            resource: None,
+            physical_id: None,
+            kind: None,
+            property: None,
+            expected: None,
+            live: None,
+            since: self.now,
+            verdict: Verdict::Unknown { why },
+        }
+    }
+
+    fn resource(&self, resource: &ResourceDrift, findings: &mut Vec<Finding>) {
+        let whole = |verdict| self.finding(resource, None, verdict);
+        match resource.status {
+            ResourceDriftStatus::InSync => {}
+            ResourceDriftStatus::NotChecked | ResourceDriftStatus::Unsupported => {
+                let why = format!("CloudFormation does not check resources of type {}", resource.kind);
+                findings.push(whole(Verdict::Unknown { why }));
+            }
+            ResourceDriftStatus::Unknown => {
+                let why = resource.reason.clone().unwrap_or_else(|| "AWS does not say why".to_owned());
+                findings.push(whole(Verdict::Unknown { why }));
+            }
+            ResourceDriftStatus::Deleted => {
+                let verdict = self.tolerated(resource, None).unwrap_or(Verdict::Drift(Severity::High));
+                findings.push(whole(verdict));
+            }
+            ResourceDriftStatus::Modified => {
+                let reordered = same::reordered(&resource.differences);
+                findings.extend(resource.differences.iter().enumerate().map(|(index, difference)| {
+                    let verdict = self.verdict(resource, difference, reordered.contains(&index));
+                    self.finding(resource, Some(difference), verdict)
+                }));
+            }
+        }
+    }
+
+    fn verdict(&self, resource: &ResourceDrift, difference: &PropertyDrift, reordered: bool) -> Verdict {
+        let noise = if reordered { Some("the same values in another order") } else { same::means_the_same(difference) };
+        if let Some(why) = noise {
+            return Verdict::Noise { why: why.to_owned() };
+        }
+        if let Some(to) = self.delegated(resource, &difference.path) {
+            return Verdict::Delegated { to };
+        }
+        let severity = || Verdict::Drift(severity(&resource.kind, &difference.path));
+        self.tolerated(resource, Some(&difference.path)).unwrap_or_else(severity)
+    }
+
+    /// The first of the manifest's rules that still counts.
+    fn tolerated(&self, resource: &ResourceDrift, path: Option<&str>) -> Option<Verdict> {
+        let today = self.now.to_zoned(TimeZone::UTC).date();
+        let rules = self.spec.tolerances.iter().filter(|rule| rule.until.is_none_or(|until| today <= until));
+        let mut rules = rules.filter(|rule| covers(rule, &resource.resource, path));
+        rules.next().map(|rule| Verdict::Tolerated { reason: rule.reason.clone(), until: rule.until })
+    }
+
+    /// What something else is there to change.
+    fn delegated(&self, resource: &ResourceDrift, path: &str) -> Option<String> {
+        let scales = || {
+            let templates = self.environment.stacks.values().map(|spec| &spec.template);
+            templates.flat_map(|template| template.resources.values()).any(|resource| resource.kind == SCALABLE)
+        };
+        let delivered = || {
+            let direct = self.environment.services.values().filter(|service| service.stack().is_none());
+            direct.into_iter().any(|service| service.depends_on.contains(&self.spec.key))
+        };
+        match resource.kind.as_str() {
+            "AWS::ECS::Service" if path == "/DesiredCount" && scales() => Some("autoscaling".to_owned()),
+            "AWS::ECS::Service" if path == "/TaskDefinition" && delivered() => {
+                Some("the delivery of images to this service".to_owned())
+            }
+            "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable" if path.contains("Throughput") && scales() => {
+                Some("autoscaling".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn finding(&self, resource: &ResourceDrift, difference: Option<&PropertyDrift>, verdict: Verdict) -> Finding {
+        let mut finding = Finding {
+            object: self.spec.key.clone(),
+            resource: Some(resource.resource.clone()),
+            physical_id: resource.physical_id.clone(),
+            kind: Some(resource.kind.clone()),
+            property: difference.map(|difference| difference.path.clone()),
+            expected: difference.map(|difference| self.shown(resource, &difference.path, &difference.expected)),
+            live: difference.map(|difference| self.shown(resource, &difference.path, &difference.live)),
+            since: self.now,
+            verdict,
+        };
+        if finding.is_drift()
+            && let Some(since) = self.memory.since.get(&finding.place())
+        {
+            finding.since = *since;
+        }
+        finding
+    }
+
+    /// A value, unless it may be secret by its name, or is that of a `NoEcho` parameter.
+    fn shown(&self, resource: &ResourceDrift, path: &str, value: &str) -> String {
+        let named = path.split('/').any(|part| has(part, &SECRET)) || resource.kind == "AWS::SecretsManager::Secret";
+        let structured = value.trim_start().starts_with(['{', '[']) && has(value, &SECRET);
+        let hides = |parameter: &Parameter| match parameter {
+            Parameter::Plain(_) => false,
+            Parameter::NoEcho(secret) => !secret.expose().is_empty() && value.contains(secret.expose()),
+        };
+        let hidden = !matches!(value, "" | "null") && (named || structured || self.spec.parameters.values().any(hides));
+        if hidden { HIDDEN.to_owned() } else { value.to_owned() }
+    }
+}
+
+fn covers(rule: &Tolerance, resource: &str, path: Option<&str>) -> bool {
+    let pattern = regex::escape(&rule.resource).replace(r"\*", ".*");
+    let is_meant = Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|pattern| pattern.is_match(resource));
+    let within = match (&rule.property, path) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(property), Some(path)) => {
+            path.strip_prefix(property.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+    };
+    is_meant && within
+}
+
+fn has(text: &str, parts: &[&str]) -> bool {
+    let text = text.to_ascii_lowercase().replace(['-', '_'], "");
+    parts.iter().any(|part| text.contains(part))
+}
+
+fn severity(kind: &str, path: &str) -> Severity {
+    let parts: BTreeSet<String> = path.split('/').map(str::to_ascii_lowercase).collect();
+    if WORDS.iter().any(|word| parts.contains(*word)) {
+        Severity::Low
+    } else if GUARDING.iter().any(|guarding| kind.starts_with(guarding)) || has(path, &GUARDS) {
+        Severity::High
+    } else {
+        Severity::Medium
+    }
+}

@@ -1,0 +1,381 @@
+//! How AWS differs from what was deployed: for people, for programs, for CI systems and code hosts.
+
+mod html;
+mod junit;
+mod markdown;
+mod sarif;
+mod text;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::json::{API_VERSION, to_json};
+use super::{Paint, words};
+use crate::model::{Compared, DriftMemory, Environment, Finding, Severity, Verdict};
+
+/// In which form a drift report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriftFormat {
+    /// For a terminal.
+    Text,
+    /// All of it, as a document.
+    Json,
+    /// For a merge request or a chat.
+    Markdown,
+    /// One page that needs nothing else.
+    Html,
+    /// For code hosts that show findings beside the code (SARIF 2.1.0).
+    Sarif,
+    /// For CI systems that show tests.
+    Junit,
+}
+
+/// What `drift -o json` writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftReport {
+    /// `landfast/v1`.
+    #[schemars(extend("const" = "landfast/v1"))]
+    pub api_version: String,
+    /// `DriftReport`.
+    #[schemars(extend("const" = "DriftReport"))]
+    pub kind: String,
+    /// When it was made.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// How much of what there is.
+    pub summary: DriftSummary,
+    /// One for each stack.
+    pub items: Vec<ObjectDrift>,
+}
+
+/// How much of what there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftSummary {
+    /// Stacks that were looked at.
+    pub stacks: usize,
+    /// Those that have drifted.
+    pub drifted: usize,
+    /// Resources that were compared.
+    pub compared: usize,
+    /// Differences that are drift.
+    pub differences: usize,
+    /// What could not be compared.
+    pub unknown: usize,
+    /// Differences that manifests put up with.
+    pub tolerated: usize,
+    /// Differences that something else is there to make.
+    pub delegated: usize,
+    /// Differences that mean nothing.
+    pub noise: usize,
+}
+
+/// How one stack differs from what was deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectDrift {
+    /// Its address.
+    pub object: String,
+    /// Its name in CloudFormation.
+    pub stack: String,
+    /// Its account and region.
+    pub scope: String,
+    /// The file of its manifest, relative to the manifests' root.
+    pub file: String,
+    /// The line in it.
+    pub line: usize,
+    /// Resources that were compared.
+    pub compared: usize,
+    /// What was found, worst first.
+    pub findings: Vec<DriftFinding>,
+    /// How many differences there were at the last detections, oldest first.
+    pub history: Vec<DriftPoint>,
+}
+
+/// How many differences there were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftPoint {
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// How many.
+    pub differences: u32,
+}
+
+/// What a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FindingKind {
+    /// Somebody or something has changed it.
+    Drift,
+    /// It could not be compared.
+    Unknown,
+    /// The manifest puts up with it.
+    Tolerated,
+    /// Something else is there to change it.
+    Delegated,
+    /// It means nothing.
+    Noise,
+}
+
+/// One difference, or one thing that could not be compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftFinding {
+    /// What it is.
+    pub verdict: FindingKind,
+    /// How bad it is, if it is drift.
+    pub severity: Option<Severity>,
+    /// Why it does not count, or could not be compared.
+    pub why: Option<String>,
+    /// The last day on which the manifest puts up with it.
+    pub until: Option<String>,
+    /// The resource's logical id; `null`: the whole stack.
+    pub resource: Option<String>,
+    /// What AWS calls it.
+    pub physical_id: Option<String>,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The property; `null`: the whole resource.
+    pub property: Option<String>,
+    /// What was deployed.
+    pub expected: Option<String>,
+    /// What there is.
+    pub live: Option<String>,
+    /// When it was first seen.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+    /// What can be done about it, if it is drift.
+    pub advice: Option<Advice>,
+}
+
+/// What can be done about a difference: one of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Advice {
+    /// Make it as it was deployed.
+    pub revert: String,
+    /// What the template would have to say to keep it; `null` where that cannot be told.
+    pub adopt: Option<String>,
+    /// What the stack's manifest would have to say to put up with it.
+    pub tolerate: String,
+}
+
+impl DriftReport {
+    /// What was found in some environments.
+    #[must_use]
+    pub fn of<'a>(
+        environments: impl IntoIterator<Item = (&'a Environment, &'a [(Compared, DriftMemory)])>,
+        at: Timestamp,
+    ) -> Self {
+        let mut items = Vec::new();
+        for (environment, found) in environments {
+            items.extend(found.iter().filter_map(|(compared, memory)| ObjectDrift::of(environment, compared, memory)));
+        }
+        let summary = DriftSummary::of(&items);
+        Self { api_version: API_VERSION.to_owned(), kind: "DriftReport".to_owned(), at, summary, items }
+    }
+
+    /// Something has drifted.
+    #[must_use]
+    pub fn has_drift(&self) -> bool {
+        self.summary.differences > 0
+    }
+
+    /// In that form.
+    ///
+    /// # Errors
+    ///
+    /// If a document cannot be written, which no content can bring about.
+    pub fn render(
+        &self,
+        format: DriftFormat,
+        paint: Paint,
+    ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(match format {
+            DriftFormat::Text => text::text(self, paint),
+            DriftFormat::Json => to_json(self)?,
+            DriftFormat::Markdown => markdown::markdown(self),
+            DriftFormat::Html => html::html(self),
+            DriftFormat::Sarif => to_json(&sarif::sarif(self))?,
+            DriftFormat::Junit => junit::junit(self)?,
+        })
+    }
+}
+
+impl DriftSummary {
+    fn of(items: &[ObjectDrift]) -> Self {
+        let count = |kind| items.iter().flat_map(|item| &item.findings).filter(|found| found.verdict == kind).count();
+        Self {
+            stacks: items.len(),
+            drifted: items.iter().filter(|item| item.drift().next().is_some()).count(),
+            compared: items.iter().map(|item| item.compared).sum(),
+            differences: count(FindingKind::Drift),
+            unknown: count(FindingKind::Unknown),
+            tolerated: count(FindingKind::Tolerated),
+            delegated: count(FindingKind::Delegated),
+            noise: count(FindingKind::Noise),
+        }
+    }
+
+    /// In a sentence. What was not compared is never left out.
+    fn sentence(&self) -> String {
+        let mut parts = vec![match self.differences {
+            0 => format!("No difference in {}", words::count(self.stacks, "stack")),
+            some => format!(
+                "{} in {} of {}",
+                words::count(some, "difference"),
+                self.drifted,
+                words::count(self.stacks, "stack")
+            ),
+        }];
+        parts.push(format!("{} compared", words::count(self.compared, "resource")));
+        for (number, what) in [
+            (self.unknown, "not compared"),
+            (self.tolerated, "tolerated"),
+            (self.delegated, "delegated"),
+            (self.noise, "without meaning"),
+        ] {
+            if number > 0 {
+                parts.push(format!("{number} {what}"));
+            }
+        }
+        parts.join(", ") + "."
+    }
+}
+
+impl ObjectDrift {
+    fn of(environment: &Environment, compared: &Compared, memory: &DriftMemory) -> Option<Self> {
+        let spec = environment.stacks.get(&compared.object)?;
+        let history = memory.history.iter();
+        Some(Self {
+            object: compared.object.to_string(),
+            stack: spec.stack_name.to_string(),
+            scope: spec.scope.to_string(),
+            file: spec.manifest.file.to_string(),
+            line: spec.manifest.line,
+            compared: compared.compared,
+            findings: compared
+                .findings
+                .iter()
+                .map(|finding| DriftFinding::of(finding, spec.stack_name.as_str()))
+                .collect(),
+            history: history.map(|(at, differences)| DriftPoint { at: *at, differences: *differences }).collect(),
+        })
+    }
+
+    fn drift(&self) -> impl Iterator<Item = &DriftFinding> {
+        self.of_kind(FindingKind::Drift)
+    }
+
+    fn of_kind(&self, kind: FindingKind) -> impl Iterator<Item = &DriftFinding> {
+        self.findings.iter().filter(move |finding| finding.verdict == kind)
+    }
+}
+
+impl DriftFinding {
+    fn of(finding: &Finding, stack: &str) -> Self {
+        let (verdict, severity, why, until) = match &finding.verdict {
+            Verdict::Drift(severity) => (FindingKind::Drift, Some(*severity), None, None),
+            Verdict::Tolerated { reason, until } => {
+                (FindingKind::Tolerated, None, Some(reason.clone()), until.map(|day| day.to_string()))
+            }
+            Verdict::Delegated { to } => (FindingKind::Delegated, None, Some(format!("left to {to}")), None),
+            Verdict::Noise { why } => (FindingKind::Noise, None, Some(why.clone()), None),
+            Verdict::Unknown { why } => (FindingKind::Unknown, None, Some(why.clone()), None),
+        };
+        Self {
+            verdict,
+            severity,
+            why,
+            until,
+            resource: finding.resource.clone(),
+            physical_id: finding.physical_id.clone(),
+            kind: finding.kind.clone(),
+            property: finding.property.clone(),
+            expected: finding.expected.clone(),
+            live: finding.live.clone(),
+            since: finding.since,
+            advice: finding.is_drift().then(|| Advice::of(finding, stack)),
+        }
+    }
+
+    /// Resource and property, for people.
+    fn place(&self) -> String {
+        match (&self.resource, &self.property) {
+            (None, _) => "the stack".to_owned(),
+            (Some(resource), None) => words::clean(resource),
+            (Some(resource), Some(property)) => words::clean(&format!("{resource} {property}")),
+        }
+    }
+
+    /// It differs as a whole: the resource is gone.
+    fn is_gone(&self) -> bool {
+        self.verdict == FindingKind::Drift && self.property.is_none()
+    }
+}
+
+impl Advice {
+    fn of(finding: &Finding, stack: &str) -> Self {
+        let revert = format!(
+            "aws cloudformation create-change-set --stack-name {stack} --change-set-name revert-drift --use-previous-template \
+             --deployment-mode REVERT_DRIFT, and execute it"
+        );
+        let resource = finding.resource.clone().unwrap_or_default();
+        let mut rule = serde_json::Map::from_iter([("resource".to_owned(), json!(resource))]);
+        if let Some(property) = &finding.property {
+            rule.insert("property".to_owned(), json!(property));
+        }
+        rule.insert("reason".to_owned(), json!("…"));
+        rule.insert("until".to_owned(), json!("YYYY-MM-DD"));
+        Self { revert, adopt: adopted(finding), tolerate: yaml(&json!({ "drift": { "ignore": [rule] } })) }
+    }
+}
+
+/// The part of the template that would say what there is. Elements of lists, what must not be shown, and nested stacks
+/// (whose templates are others) cannot be written so.
+fn adopted(finding: &Finding) -> Option<String> {
+    let (resource, property, live) = (finding.resource.as_ref()?, finding.property.as_ref()?, finding.live.as_ref()?);
+    let parts: Vec<&str> = property.split('/').filter(|part| !part.is_empty()).collect();
+    let in_a_list = parts.iter().any(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    if in_a_list || live == "(hidden)" || live == "null" || live.is_empty() || resource.contains('/') {
+        return None;
+    }
+    let live = serde_json::from_str(live).unwrap_or_else(|_| Value::String(live.clone()));
+    let nested = parts
+        .iter()
+        .rev()
+        .fold(live, |inner, part| Value::Object(serde_json::Map::from_iter([((*part).to_owned(), inner)])));
+    Some(yaml(&json!({ "Resources": { resource: { "Properties": nested } } })))
+}
+
+fn yaml(value: &Value) -> String {
+    serde_yaml::to_string(value).unwrap_or_else(|_| value.to_string())
+}
+
+/// Severities with how many differences have them, worst first.
+fn by_severity(report: &DriftReport) -> BTreeMap<std::cmp::Reverse<Severity>, usize> {
+    let mut counts = BTreeMap::new();
+    for severity in report.items.iter().flat_map(ObjectDrift::drift).filter_map(|finding| finding.severity) {
+        *counts.entry(std::cmp::Reverse(severity)).or_default() += 1;
+    }
+    counts
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    }
+}
+
+#[cfg(test)]
+mod tests;

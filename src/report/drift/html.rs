@@ -1,0 +1,173 @@
+//! One page that needs nothing else: no script, no font, no request. Light and dark, on a screen and on paper.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{DriftFinding, DriftPoint, DriftReport, FindingKind, ObjectDrift, by_severity, word};
+use crate::report::words;
+
+const STYLE: &str = include_str!("page.css");
+
+pub(super) fn html(report: &DriftReport) -> String {
+    let title = if report.has_drift() { "Drift" } else { "No drift" };
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " – " (words::time(report.at)) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { (title) }
+                    p { (report.summary.sentence()) }
+                    p.quiet { "Compared on " (words::time(report.at)) " by Landfast " (env!("CARGO_PKG_VERSION")) "." }
+                }
+                main {
+                    (figures(report))
+                    @for item in report.items.iter().filter(|item| item.drift().next().is_some()) { (object(item)) }
+                    (others(report))
+                }
+            }
+        }
+    };
+    page.into_string() + "\n"
+}
+
+fn figures(report: &DriftReport) -> Markup {
+    let summary = &report.summary;
+    let severities = by_severity(report);
+    let unknown = summary.unknown;
+    html! {
+        dl.figures {
+            @for (severity, count) in &severities {
+                div class=(word(severity.0)) { dt { (word(severity.0)) } dd { (count) } }
+            }
+            @if severities.is_empty() { div.good { dt { "differences" } dd { "0" } } }
+            div { dt { "resources compared" } dd { (summary.compared) } }
+            div.unknown[unknown > 0] { dt { "not compared" } dd { (unknown) } }
+            div { dt { "tolerated" } dd { (summary.tolerated) } }
+            div { dt { "delegated" } dd { (summary.delegated) } }
+            div { dt { "without meaning" } dd { (summary.noise) } }
+        }
+    }
+}
+
+fn object(item: &ObjectDrift) -> Markup {
+    html! {
+        section {
+            h2 { (item.object) }
+            p.quiet { (item.stack) " in " (item.scope) ", manifest " code { (item.file) ":" (item.line) } " " (trend(&item.history)) }
+            @for finding in item.drift() { (difference(finding)) }
+        }
+    }
+}
+
+fn difference(finding: &DriftFinding) -> Markup {
+    html! {
+        article class=[finding.severity.map(word)] {
+            h3 {
+                span.badge { (finding.severity.map_or("", word)) }
+                " " (said(finding.resource.as_deref())) " "
+                @if let Some(property) = &finding.property { code { (words::clean(property)) } }
+            }
+            p.quiet {
+                (said(finding.kind.as_deref())) " "
+                @if let Some(id) = &finding.physical_id { code { (words::clean(id)) } }
+                ", since " (words::time(finding.since))
+            }
+            @if finding.is_gone() {
+                p { "It was deployed, and is gone." }
+            } @else {
+                div.sides {
+                    div { h4 { "deployed" } pre { (pretty(finding.expected.as_deref())) } }
+                    div { h4 { "live" } pre { (pretty(finding.live.as_deref())) } }
+                }
+            }
+            @if let Some(advice) = &finding.advice {
+                details {
+                    summary { "What can be done" }
+                    h4 { "Revert" }
+                    pre { (advice.revert) }
+                    @if let Some(adopt) = &advice.adopt {
+                        h4 { "Adopt, in the template" }
+                        pre { (adopt) }
+                    }
+                    h4 { "Tolerate, in the manifest’s spec" }
+                    pre { (advice.tolerate) }
+                }
+            }
+        }
+    }
+}
+
+/// Everything that is not drift, and still somebody's question.
+fn others(report: &DriftReport) -> Markup {
+    let kinds = [
+        (FindingKind::Unknown, "Not compared", "why"),
+        (FindingKind::Tolerated, "Tolerated", "reason"),
+        (FindingKind::Delegated, "Delegated", "to"),
+        (FindingKind::Noise, "Without meaning", "why"),
+    ];
+    html! {
+        @for (kind, title, head) in kinds {
+            @let rows: Vec<_> = report.items.iter().flat_map(|item| item.of_kind(kind).map(move |found| (item, found))).collect();
+            @if !rows.is_empty() {
+                section {
+                    h2 { (title) }
+                    table {
+                        thead { tr { th { "object" } th { "resource" } th { (head) } @if kind == FindingKind::Tolerated { th { "until" } } } }
+                        tbody {
+                            @for (item, finding) in rows {
+                                tr {
+                                    td { (item.object) }
+                                    td { (finding.place()) }
+                                    td { (said(finding.why.as_deref())) }
+                                    @if kind == FindingKind::Tolerated { td { (finding.until.as_deref().unwrap_or("for good")) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How many differences there were at the last detections, as a line.
+fn trend(history: &[DriftPoint]) -> Markup {
+    let most = history.iter().map(|point| point.differences).max().unwrap_or(0).max(1);
+    if history.len() < 2 {
+        return html! {};
+    }
+    let width = 4 * history.len();
+    let points = history.iter().enumerate().map(|(index, point)| {
+        format!("{},{:.1}", index * 4 + 2, 15.0 - 13.0 * f64::from(point.differences) / f64::from(most))
+    });
+    let label = format!("{} detections, at most {}", history.len(), words::count(most as usize, "difference"));
+    html! {
+        svg.trend role="img" aria-label=(label) width=(width) height="16" viewBox=(format!("0 0 {width} 16")) {
+            title { (label) }
+            polyline points=(points.collect::<Vec<_>>().join(" ")) {}
+        }
+    }
+}
+
+fn said(text: Option<&str>) -> String {
+    words::clean(text.unwrap_or_default())
+}
+
+/// JSON with its lines.
+fn pretty(value: Option<&str>) -> String {
+    let text = value.unwrap_or_default();
+    let lines = match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(json @ (serde_json::Value::Object(_) | serde_json::Value::Array(_))) => {
+            serde_json::to_string_pretty(&json).unwrap_or_else(|_| text.to_owned())
+        }
+        _ if text.is_empty() => "(empty)".to_owned(),
+        _ => text.to_owned(),
+    };
+    lines.lines().map(words::clean).collect::<Vec<_>>().join("\n")
+}

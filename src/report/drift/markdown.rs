@@ -1,0 +1,90 @@
+//! For a merge request or a chat.
+
+use std::fmt::Write as _;
+
+use super::{DriftFinding, DriftReport, FindingKind, word};
+use crate::report::words;
+
+pub(super) fn markdown(report: &DriftReport) -> String {
+    let mut text = format!("## Drift on {}\n\n{}\n", words::time(report.at), report.summary.sentence());
+    for item in report.items.iter().filter(|item| item.drift().next().is_some()) {
+        let _ = write!(
+            text,
+            "\n### {}\n\n| severity | resource | property | deployed | live | since |\n|---|---|---|---|---|---|\n",
+            inline(&item.object)
+        );
+        for finding in item.drift() {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {} |",
+                finding.severity.map_or("", word),
+                cell(finding.resource.as_deref()),
+                cell(finding.property.as_deref()),
+                if finding.is_gone() { "it was there".to_owned() } else { cell(finding.expected.as_deref()) },
+                if finding.is_gone() { "it is gone".to_owned() } else { cell(finding.live.as_deref()) },
+                words::time(finding.since),
+            );
+        }
+        for finding in item.drift() {
+            advice(&mut text, finding);
+        }
+    }
+    let unknown: Vec<(&str, &DriftFinding)> = report
+        .items
+        .iter()
+        .flat_map(|item| item.of_kind(FindingKind::Unknown).map(|finding| (item.object.as_str(), finding)))
+        .collect();
+    if !unknown.is_empty() {
+        text.push_str("\n### Not compared\n\n| object | resource | why |\n|---|---|---|\n");
+        for (object, finding) in unknown {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} |",
+                inline(object),
+                cell(finding.resource.as_deref()),
+                cell(finding.why.as_deref())
+            );
+        }
+    }
+    text
+}
+
+fn advice(text: &mut String, finding: &DriftFinding) {
+    let Some(advice) = &finding.advice else { return };
+    let _ = write!(text, "\n<details><summary>{}</summary>\n\n", inline(&finding.place()));
+    let _ = write!(text, "Revert: {}\n", code(&advice.revert));
+    if let Some(adopt) = &advice.adopt {
+        let _ = write!(text, "\nAdopt, in the template:\n\n{}", block(adopt));
+    }
+    let _ = write!(text, "\nTolerate, in the manifest's `spec`:\n\n{}\n</details>\n", block(&advice.tolerate));
+}
+
+fn cell(value: Option<&str>) -> String {
+    value.filter(|value| !value.is_empty()).map_or_else(|| "–".to_owned(), code)
+}
+
+/// As code: nothing in it means anything, and it stays in its cell.
+fn code(value: &str) -> String {
+    let text = words::clean(value).replace('|', "\\|");
+    let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let space = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
+}
+
+fn inline(value: &str) -> String {
+    let mut text = String::new();
+    for letter in words::clean(value).chars() {
+        if matches!(letter, '<' | '>' | '&' | '*' | '_' | '[' | ']' | '`' | '|' | '\\' | '#') {
+            text.push('\\');
+        }
+        text.push(letter);
+    }
+    text
+}
+
+fn block(value: &str) -> String {
+    let longest = value.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}yaml\n{}\n{fence}\n", value.trim_end())
+}

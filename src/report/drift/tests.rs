@@ -1,0 +1,103 @@
+use super::*;
+use crate::model::fixtures;
+use crate::report::fixtures::{check_contract, golden};
+
+fn finding(resource: &str, property: Option<&str>, verdict: Verdict, sides: Option<(&str, &str)>) -> Finding {
+    Finding {
+        object: fixtures::key("dynamodb"),
+        resource: Some(resource.to_owned()),
+        physical_id: Some(format!("dev-{resource}")),
+        kind: Some("AWS::DynamoDB::Table".to_owned()),
+        property: property.map(str::to_owned),
+        expected: sides.map(|(expected, _)| expected.to_owned()),
+        live: sides.map(|(_, live)| live.to_owned()),
+        since: "2026-11-20T08:30:00Z".parse().unwrap(),
+        verdict,
+    }
+}
+
+fn report() -> DriftReport {
+    let at: Timestamp = "2026-11-22T09:00:00Z".parse().unwrap();
+    let environment = fixtures::environment(&[("dynamodb", &[]), ("alb", &[])]);
+    let findings = vec![
+        finding("Cycles", Some("/DeletionProtectionEnabled"), Verdict::Drift(Severity::High), Some(("true", "false"))),
+        finding("Queue", None, Verdict::Drift(Severity::High), None),
+        finding(
+            "Cycles",
+            Some("/Tags/0/Value"),
+            Verdict::Drift(Severity::Low),
+            Some(("dev", "<b>\u{1b}[31m`prod`|</b>")),
+        ),
+        finding("Secret", Some("/SecretString"), Verdict::Drift(Severity::High), Some(("(hidden)", "(hidden)"))),
+        finding(
+            "Broker",
+            Some("/NumberOfBrokerNodes"),
+            Verdict::Tolerated { reason: "scaled for the sale".to_owned(), until: Some("2027-01-31".parse().unwrap()) },
+            Some(("3", "6")),
+        ),
+        finding(
+            "Service",
+            Some("/DesiredCount"),
+            Verdict::Delegated { to: "autoscaling".to_owned() },
+            Some(("2", "5")),
+        ),
+        finding(
+            "Role",
+            Some("/Path"),
+            Verdict::Noise { why: "a default that AWS fills in".to_owned() },
+            Some(("", "/")),
+        ),
+        finding(
+            "Handle",
+            None,
+            Verdict::Unknown { why: "CloudFormation does not check resources of type X".to_owned() },
+            None,
+        ),
+    ];
+    let history =
+        (0..6_u32).map(|day| (at - jiff::SignedDuration::from_hours(24 * i64::from(6 - day)), day % 4)).collect();
+    let drifted = (
+        Compared { object: fixtures::key("dynamodb"), compared: 9, findings },
+        DriftMemory { since: BTreeMap::new(), history },
+    );
+    let clean = (Compared { object: fixtures::key("alb"), compared: 3, findings: Vec::new() }, DriftMemory::default());
+    DriftReport::of([(&environment, [drifted, clean].as_slice())], at)
+}
+
+fn rendered(format: DriftFormat) -> String {
+    report().render(format, Paint::Plain).unwrap()
+}
+
+#[test]
+fn a_drift_report_has_a_form_for_everybody() {
+    check_contract("DriftReport", &report());
+    golden("drift.txt", &rendered(DriftFormat::Text));
+    golden("drift.json", &rendered(DriftFormat::Json));
+    golden("drift.md", &rendered(DriftFormat::Markdown));
+    golden("drift.html", &rendered(DriftFormat::Html));
+    golden("drift.sarif", &rendered(DriftFormat::Sarif).replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+    golden("drift.junit.xml", &rendered(DriftFormat::Junit));
+}
+
+#[test]
+fn nothing_that_others_wrote_leaves_its_place() {
+    for format in [DriftFormat::Text, DriftFormat::Markdown, DriftFormat::Html] {
+        assert!(!rendered(format).contains('\u{1b}'), "{format:?} moves the cursor");
+    }
+    let html = rendered(DriftFormat::Html);
+    assert!(!html.contains("<b>") && html.contains("&lt;b&gt;"));
+    for outside in ["http://", "https://", "<script", "@import", "url("] {
+        assert!(!html.contains(outside), "the page asks for {outside}");
+    }
+    let rows = rendered(DriftFormat::Markdown);
+    let row = rows.lines().find(|line| line.contains("prod")).unwrap();
+    assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "a value has broken out of its cell: {row}");
+}
+
+#[test]
+fn what_was_not_compared_is_in_the_sentence() {
+    assert_eq!(
+        report().summary.sentence(),
+        "4 differences in 1 of 2 stacks, 12 resources compared, 1 not compared, 1 tolerated, 1 delegated, 1 without meaning."
+    );
+}

@@ -1,0 +1,76 @@
+//! For a terminal.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{DriftFinding, DriftReport, FindingKind, ObjectDrift, word};
+use crate::model::Severity;
+use crate::report::{Paint, words};
+
+/// Longer values are cut: the other forms have all of them.
+const LONG: usize = 100;
+
+pub(super) fn text(report: &DriftReport, paint: Paint) -> String {
+    let mut text = String::new();
+    for item in &report.items {
+        object(&mut text, item, paint);
+    }
+    let sentence = report.summary.sentence();
+    let painted = if report.has_drift() { paint.danger(&sentence) } else { paint.good(&sentence) };
+    let _ = writeln!(text, "{painted}");
+    text
+}
+
+fn object(text: &mut String, item: &ObjectDrift, paint: Paint) {
+    let drift: Vec<&DriftFinding> = item.drift().collect();
+    let unknown = grouped(item);
+    if drift.is_empty() && unknown.is_empty() {
+        return;
+    }
+    let stands = match drift.len() {
+        0 => "as deployed, as far as it could be compared".to_owned(),
+        some => words::count(some, "difference"),
+    };
+    let _ = writeln!(text, "{}  {stands}", paint.title(&item.object));
+    for finding in drift {
+        let severity = finding.severity.unwrap_or(Severity::Medium);
+        let padded = format!("{:6}", word(severity));
+        let painted = if severity == Severity::High { paint.danger(padded) } else { paint.change(padded) };
+        let _ = writeln!(text, "  {painted}  {}", finding.place());
+        let about = [finding.kind.as_deref(), finding.physical_id.as_deref()];
+        let about = about.into_iter().flatten().map(words::clean).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "          {}", paint.quiet(format!("{about}, since {}", words::time(finding.since))));
+        if finding.is_gone() {
+            let _ = writeln!(text, "          it is gone");
+            continue;
+        }
+        let _ = writeln!(text, "          deployed  {}", value(finding.expected.as_deref()));
+        let _ = writeln!(text, "          live      {}", value(finding.live.as_deref()));
+    }
+    for (why, resources) in unknown {
+        let resources = resources.join(", ");
+        let line = format!("not compared: {resources}: {}", words::clean(&why));
+        text.push_str(&words::wrapped(&line, "  ", 100));
+    }
+    text.push('\n');
+}
+
+/// What could not be compared, by the reason.
+fn grouped(item: &ObjectDrift) -> BTreeMap<String, Vec<String>> {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for finding in item.of_kind(FindingKind::Unknown) {
+        groups.entry(finding.why.clone().unwrap_or_default()).or_default().push(finding.place());
+    }
+    groups
+}
+
+fn value(value: Option<&str>) -> String {
+    let text = words::clean(value.unwrap_or("-"));
+    if text.is_empty() {
+        return "(empty)".to_owned();
+    }
+    match text.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

@@ -1,0 +1,244 @@
+//! `ports::Drift`, simulated: what somebody has changed past `CloudFormation`, and when it is found.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::Console;
+use super::cloud::SimDoor;
+use super::ecs::page;
+use super::resource::{Resource, uuid};
+use super::validate::invalid;
+use super::world::World;
+use crate::model::{
+    Detection, DetectionId, DetectionStatus, PropertyDifference, PropertyDrift, ResourceDrift, ResourceDriftStatus,
+    ResourceState, StackId, StackName, StackStatus,
+};
+use crate::ports::{Class, Drift, Page, PageToken, PortError};
+
+/// How long a detection takes for each resource: "up to several minutes" (AWS: *Detect drift on an entire stack*).
+const EACH: Duration = Duration::from_millis(1500);
+
+/// Resources on a page.
+const PAGE: usize = 100;
+
+/// In these, a detection can be begun (AWS: *Detect drift on an entire stack*).
+const ALLOWED: [StackStatus; 6] = [
+    StackStatus::CreateComplete,
+    StackStatus::UpdateComplete,
+    StackStatus::UpdateRollbackComplete,
+    StackStatus::UpdateRollbackFailed,
+    StackStatus::ImportComplete,
+    StackStatus::ImportRollbackComplete,
+];
+
+/// What was done to a resource past `CloudFormation`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Tampered {
+    gone: bool,
+    /// Properties by JSON pointer; `null`: it was taken away.
+    properties: BTreeMap<String, Json>,
+    /// Its handler cannot read it, and says why.
+    unreadable: Option<String>,
+}
+
+impl Tampered {
+    /// What is left of it once these properties were written again.
+    pub(super) fn without(&self, written: &[&str]) -> Self {
+        let kept = |path: &String| !written.contains(&path.split('/').nth(1).unwrap_or_default());
+        let properties = self.properties.iter().filter(|(path, _)| kept(path));
+        Self { properties: properties.map(|(path, value)| (path.clone(), value.clone())).collect(), ..self.clone() }
+    }
+}
+
+/// Detections of a stack.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Detected {
+    id: DetectionId,
+    stack: StackId,
+    until: Timestamp,
+    /// Once it is over.
+    found: Option<Vec<ResourceDrift>>,
+}
+
+/// AWS checks a type if its handlers can read it; these have none, or nothing to read.
+fn is_supported(kind: &str) -> bool {
+    !kind.starts_with("Custom::") && !kind.starts_with("AWS::CloudFormation::")
+}
+
+impl World {
+    fn detect(&mut self, region: usize, id: &StackId) -> Result<DetectionId, PortError> {
+        const OPERATION: &str = "DetectStackDrift";
+        let ix = self.any(region, id, OPERATION)?;
+        let stack = &self.data.stacks[ix];
+        if !ALLOWED.contains(&stack.state.status) {
+            let message = format!(
+                "Drift detection cannot be performed on stack [{id}] in {} state and cannot be",
+                stack.state.status
+            );
+            return Err(PortError { class: Class::Conflict, ..invalid(OPERATION, &message) });
+        }
+        let count = u32::try_from(stack.resources.len()).unwrap_or(u32::MAX);
+        let now = self.data.now;
+        if self.data.detections.iter().any(|detected| detected.stack == *id && detected.until > now) {
+            let message = format!("Drift detection is already in progress for stack [{id}]");
+            return Err(PortError { class: Class::Conflict, ..invalid(OPERATION, &message) });
+        }
+        let until = now.saturating_add(EACH.saturating_mul(count.max(1))).unwrap_or(Timestamp::MAX);
+        let name = uuid(&["drift", id.as_str(), &self.serial().to_string()]);
+        let detection: DetectionId =
+            name.parse().map_err(|_| PortError::new(Class::Transient, OPERATION, "no id could be made"))?;
+        self.data.detections.retain(|detected| detected.stack != *id);
+        self.data.detections.push(Detected { id: detection.clone(), stack: id.clone(), until, found: None });
+        Ok(detection)
+    }
+
+    /// A detection that is over has looked at things as they are when it is first asked for.
+    fn detection(&mut self, id: &DetectionId) -> Result<Detection, PortError> {
+        let now = self.data.now;
+        let Some(at) = self.data.detections.iter().position(|detected| detected.id == *id) else {
+            let message = format!("Drift detection id [{id}] does not exist");
+            return Err(PortError { class: Class::NotFound, ..invalid("DescribeStackDriftDetectionStatus", &message) });
+        };
+        if self.data.detections[at].until > now {
+            return Ok(Detection { status: DetectionStatus::InProgress, reason: None });
+        }
+        if self.data.detections[at].found.is_none() {
+            let stack = self.data.detections[at].stack.clone();
+            let found = self.anywhere(&stack).map(|stack| stack.resources.iter().filter_map(compare).collect());
+            self.data.detections[at].found = Some(found.unwrap_or_default());
+        }
+        let found = self.data.detections[at].found.iter().flatten();
+        let unread = found.filter(|drift| drift.status == ResourceDriftStatus::Unknown);
+        let unread: Vec<&str> = unread.map(|drift| drift.resource.as_str()).collect();
+        if unread.is_empty() {
+            return Ok(Detection { status: DetectionStatus::Complete, reason: None });
+        }
+        let reason = format!("Failed to detect drift on resource(s) [{}]", unread.join(", "));
+        Ok(Detection { status: DetectionStatus::Failed, reason: Some(reason) })
+    }
+
+    fn found_of(&self, stack: &StackId) -> Vec<ResourceDrift> {
+        let detected = self.data.detections.iter().find(|detected| detected.stack == *stack);
+        detected.and_then(|detected| detected.found.clone()).unwrap_or_default()
+    }
+
+    fn stack_resources(&self, region: usize, id: &StackId) -> Result<Vec<ResourceState>, PortError> {
+        let ix = self.any(region, id, "ListStackResources")?;
+        let found = self.found_of(id);
+        let status = |name: &String| {
+            let drift = found.iter().find(|drift| drift.resource == *name);
+            drift.map_or(ResourceDriftStatus::NotChecked, |drift| drift.status)
+        };
+        let resources = self.data.stacks[ix].resources.iter().filter(|(_, resource)| resource.exists());
+        let states = resources.map(|(name, resource)| ResourceState {
+            resource: name.clone(),
+            physical_id: Some(resource.physical_id.clone()),
+            kind: resource.kind.clone(),
+            drift: status(name),
+        });
+        Ok(states.collect())
+    }
+}
+
+/// Only properties that the template names are compared.
+fn compare((name, resource): (&String, &Resource)) -> Option<ResourceDrift> {
+    if !resource.exists() || !is_supported(&resource.kind) {
+        return None;
+    }
+    let tampered = &resource.tampered;
+    let named = |path: &str| resource.properties.get(path.split('/').nth(1).unwrap_or_default()).is_some();
+    let differences: Vec<PropertyDrift> = tampered
+        .properties
+        .iter()
+        .filter(|(path, _)| named(path))
+        .filter_map(|(path, live)| difference(path, resource.properties.pointer(path), live))
+        .collect();
+    let status = match (&tampered.unreadable, tampered.gone, differences.is_empty()) {
+        (Some(_), ..) => ResourceDriftStatus::Unknown,
+        (None, true, _) => ResourceDriftStatus::Deleted,
+        (None, false, true) => ResourceDriftStatus::InSync,
+        (None, false, false) => ResourceDriftStatus::Modified,
+    };
+    Some(ResourceDrift {
+        resource: name.clone(),
+        physical_id: Some(resource.physical_id.clone()),
+        kind: resource.kind.clone(),
+        status,
+        reason: tampered.unreadable.clone(),
+        differences: if status == ResourceDriftStatus::Modified { differences } else { Vec::new() },
+    })
+}
+
+fn difference(path: &str, expected: Option<&Json>, live: &Json) -> Option<PropertyDrift> {
+    let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let (how, expected, live) = match (expected, live) {
+        (Some(expected), live) if expected == live => return None,
+        (None, Json::Null) => return None,
+        (Some(expected), Json::Null) => (PropertyDifference::Remove, text(expected), "null".to_owned()),
+        (None, live) => (PropertyDifference::Add, "null".to_owned(), text(live)),
+        (Some(expected), live) => (PropertyDifference::NotEqual, text(expected), text(live)),
+    };
+    Some(PropertyDrift { path: path.to_owned(), how, expected, live })
+}
+
+#[async_trait]
+impl Drift for SimDoor {
+    async fn detect(&self, stack: &StackId) -> Result<DetectionId, PortError> {
+        self.read("DetectStackDrift", stack.as_str(), |world, _| world.detect(self.region, stack)).await
+    }
+
+    async fn detection(&self, id: &DetectionId) -> Result<Detection, PortError> {
+        self.read("DescribeStackDriftDetectionStatus", id.as_str(), |world, _| world.detection(id)).await
+    }
+
+    async fn resources(&self, stack: &StackId, token: Option<PageToken>) -> Result<Page<ResourceState>, PortError> {
+        const OPERATION: &str = "ListStackResources";
+        self.read(OPERATION, stack.as_str(), |world, lens| {
+            let all = world.stack_resources(self.region, stack)?;
+            page(OPERATION, &all, PAGE, lens, token.as_ref())
+        })
+        .await
+    }
+
+    async fn drifts(&self, stack: &StackId, token: Option<PageToken>) -> Result<Page<ResourceDrift>, PortError> {
+        const OPERATION: &str = "DescribeStackResourceDrifts";
+        self.read(OPERATION, stack.as_str(), |world, lens| {
+            world.any(self.region, stack, OPERATION)?;
+            page(OPERATION, &world.found_of(stack), PAGE, lens, token.as_ref())
+        })
+        .await
+    }
+}
+
+/// Resources, as somebody changes them past `CloudFormation`.
+impl Console {
+    /// Sets a property, by JSON pointer; `null` takes it away.
+    pub fn change_resource(&self, stack: &StackName, resource: &str, path: &str, value: Json) -> Result<(), PortError> {
+        self.tamper(stack, resource, |tampered| _ = tampered.properties.insert(path.to_owned(), value))
+    }
+
+    /// Deletes it.
+    pub fn delete_resource(&self, stack: &StackName, resource: &str) -> Result<(), PortError> {
+        self.tamper(stack, resource, |tampered| tampered.gone = true)
+    }
+
+    /// Lets nobody read it, or everybody again.
+    pub fn hide_resource(&self, stack: &StackName, resource: &str, why: Option<&str>) -> Result<(), PortError> {
+        self.tamper(stack, resource, |tampered| tampered.unreadable = why.map(str::to_owned))
+    }
+
+    fn tamper(&self, stack: &StackName, resource: &str, how: impl FnOnce(&mut Tampered)) -> Result<(), PortError> {
+        self.with(|world, region, _| {
+            let ix = world.live(region, stack, "tamper")?;
+            let found = world.data.stacks[ix].resources.get_mut(resource);
+            let missing = || PortError::new(Class::NotFound, "tamper", format!("{stack} has no resource {resource}"));
+            how(&mut found.ok_or_else(missing)?.tampered);
+            Ok(())
+        })
+    }
+}
