@@ -13,7 +13,7 @@ use super::{Backend, FENCE, all, tags};
 
 fn door(backend: &Backend) -> Arc<dyn Secrets> {
     let scope = Scope { account: backend.account.clone(), region: "us-east-1".parse().unwrap() };
-    backend.cloud.secrets(&scope, None)
+    backend.cloud.secrets(&scope, backend.role.as_ref())
 }
 
 /// A version id; `number` tells them apart.
