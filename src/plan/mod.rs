@@ -29,6 +29,7 @@ mod secret;
 mod service;
 mod stack;
 mod standing;
+mod together;
 
 pub use consent::consent;
 #[cfg(test)]
@@ -41,3 +42,4 @@ pub use planner::{needs, plan};
 pub use root_cause::{conclude, failure, is_transient, reach};
 pub use secret::{DELETION_TAG, restarts};
 pub use standing::{ROWS, Row, Standing, row};
+pub use together::together;

@@ -101,6 +101,24 @@ impl Account {
         answer.hosted_zone().unwrap().id().trim_start_matches("/hostedzone/").parse().unwrap()
     }
 
+    /// Makes a target group with one target, which the emulator's stacks leave without any; its ARN.
+    pub async fn make_target_group(&self, name: &str) -> String {
+        use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetTypeEnum};
+        let config = aws_sdk_elasticloadbalancingv2::Config::builder()
+            .behavior_version(aws_sdk_elasticloadbalancingv2::config::BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(aws_sdk_elasticloadbalancingv2::config::Region::new("us-east-1"))
+            .credentials_provider(self.credentials())
+            .build();
+        let client = aws_sdk_elasticloadbalancingv2::Client::from_conf(config);
+        let request = client.create_target_group().name(name).target_type(TargetTypeEnum::Ip).port(80);
+        let made = request.send().await.unwrap();
+        let group = made.target_groups()[0].target_group_arn().unwrap().to_owned();
+        let target = TargetDescription::builder().id("10.0.0.5").port(80).build();
+        client.register_targets().target_group_arn(&group).targets(target).send().await.unwrap();
+        group
+    }
+
     /// What assuming a role gives.
     async fn assumed(&self, role: &AssumeRole) -> SharedCredentialsProvider {
         let config = aws_sdk_sts::Config::builder()
