@@ -119,6 +119,21 @@ impl Account {
         group
     }
 
+    /// Makes a repository with one image in it.
+    pub async fn push_image(&self, repository: &str, tag: &str) {
+        let config = aws_sdk_ecr::Config::builder()
+            .behavior_version(aws_sdk_ecr::config::BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(aws_sdk_ecr::config::Region::new("us-east-1"))
+            .credentials_provider(self.credentials())
+            .build();
+        let client = aws_sdk_ecr::Client::from_conf(config);
+        client.create_repository().repository_name(repository).send().await.unwrap();
+        let manifest = r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json"}"#;
+        let request = client.put_image().repository_name(repository).image_manifest(manifest).image_tag(tag);
+        request.send().await.unwrap();
+    }
+
     /// What assuming a role gives.
     async fn assumed(&self, role: &AssumeRole) -> SharedCredentialsProvider {
         let config = aws_sdk_sts::Config::builder()

@@ -96,3 +96,83 @@ impl Container<'_> {
         Prerequisite { topic: "image".to_owned(), what, met, found, remedy }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{
+        Address, Delivery, Digest, ImageState, MovedTag, Repository, RolloutFailure, RolloutSpec, Select, Text, Unknown,
+    };
+
+    fn spec() -> ServiceSpec {
+        let image = ImageSpec {
+            registry: None,
+            repository: "shop/app".to_owned(),
+            select: Select::Tag("1.0".to_owned()),
+            soak: Duration::ZERO,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            moved: MovedTag::Report,
+        };
+        ServiceSpec {
+            key: "dev/service/api".parse().unwrap(),
+            scope: Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() },
+            cluster: Text::literal("shop"),
+            service: Text::literal("api"),
+            images: BTreeMap::from([("app".to_owned(), image)]),
+            delivery: Delivery::Direct,
+            rollout: RolloutSpec { timeout: Duration::from_mins(15), on_failure: RolloutFailure::Rollback },
+            revisions_kept: 10,
+            adopt: false,
+            depends_on: BTreeSet::new(),
+            digest: Digest::of("spec"),
+        }
+    }
+
+    fn judged(entry: &Entry, images: Option<Seen<Vec<ImageState>>>) -> Prerequisite {
+        let spec = spec();
+        let mut seen = ServicesSeen::default();
+        if let Some(images) = images {
+            let images = match images {
+                Seen::Present(images) => Seen::Present(images.into()),
+                Seen::Absent => Seen::Absent,
+                Seen::Unknown(why) => Seen::Unknown(why),
+            };
+            let repository = Repository { registry: None, name: "shop/app".to_owned() };
+            seen.images.insert((spec.scope.clone(), repository), images);
+        }
+        let container = Container { spec: &spec, container: "app", image: &spec.images["app"], entry, known: None };
+        container.judge(&seen)
+    }
+
+    fn entry() -> Entry {
+        Entry::new(Address { scope: spec().scope, name: "shop/api".to_owned() })
+    }
+
+    #[test]
+    fn an_image_that_was_chosen_is_there_and_one_that_could_not_be_is_missing() {
+        let (container, from, to) = ("app".to_owned(), None, "1.0".to_owned());
+        let chosen = Entry { differences: vec![Difference::Image { container, from, to }], ..entry() };
+        let line = judged(&chosen, Some(Seen::Present(Vec::new())));
+        assert_eq!((line.met, line.found.as_str(), line.remedy), (Met::Ok, "1.0 is in shop/app", None));
+        let (container, why) = ("app".to_owned(), "there is no image in shop/app".to_owned());
+        let waits = Entry { waiting: vec![Waiting::Image { container, why }], ..entry() };
+        for images in [Seen::Present(Vec::new()), Seen::Absent] {
+            let line = judged(&waits, Some(images));
+            assert_eq!((line.met, line.found.as_str()), (Met::Missing, "there is no image in shop/app"));
+            assert!(line.remedy.is_some_and(|remedy| remedy.contains("dev/service/api")));
+        }
+    }
+
+    #[test]
+    fn a_registry_that_was_not_read_says_nothing_of_an_image() {
+        let why = Unknown::because("access denied");
+        for images in [None, Some(Seen::Unknown(why)), Some(Seen::Present(Vec::new()))] {
+            let line = judged(&entry(), images);
+            assert!(line.met == Met::Unknown && line.remedy.is_some(), "{line:?}");
+        }
+    }
+}

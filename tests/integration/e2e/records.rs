@@ -107,6 +107,17 @@ fn web(up: &Arc<AtomicBool>) -> String {
     address
 }
 
+/// These files in the place of the shipped manifests.
+fn write(place: &Place, files: &[(&str, &str)]) {
+    fs::remove_dir_all(place.manifests()).unwrap();
+    let environment = ENVIRONMENT.replace("ACCOUNT", place.account.id.as_str());
+    for (file, text) in files.iter().chain(&[("environments/dev/environment.yaml", environment.as_str())]) {
+        let path = place.manifests().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
 /// What is in a zone, as text, without what every zone has.
 async fn there(place: &Place, zone: &ZoneId) -> Vec<String> {
     let port = place.account.cloud(None).await.records(&place.account.scope("us-east-1"), None);
@@ -136,16 +147,8 @@ async fn records_are_made_when_what_they_point_to_is_ready_and_follow_their_mani
     let zone = place.account.make_zone("example.com", None).await;
     let group = place.account.make_target_group("shop").await;
     let up = Arc::new(AtomicBool::new(true));
-    fs::remove_dir_all(place.manifests()).unwrap();
-    for (file, text) in [
-        ("environments/dev/environment.yaml", ENVIRONMENT.replace("ACCOUNT", place.account.id.as_str())),
-        ("app/app.yaml", APP.replace("WEB", &web(&up)).replace("GROUP", &group)),
-        ("app/web.yaml", TEMPLATE.to_owned()),
-    ] {
-        let path = place.manifests().join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
+    let app = APP.replace("WEB", &web(&up)).replace("GROUP", &group);
+    write(&place, &[("app/app.yaml", &app), ("app/web.yaml", TEMPLATE)]);
     place.run(&["apply", "dev", "--yes"]).exits(0);
     let blue = ["A www.example.com 192.0.2.1 192.0.2.2".to_owned(), marker("_landfast-a-blue.www.example.com", "blue")];
     let api = ["CNAME api.example.com shop.example.net".to_owned(), marker("_landfast-cname.api.example.com", "api")];
@@ -159,7 +162,7 @@ async fn records_are_made_when_what_they_point_to_is_ready_and_follow_their_mani
     // The check of one of them fails: it is said, and nothing is changed.
     up.store(false, Ordering::Relaxed);
     let status = place.run(&["status", "dev"]);
-    assert!(status.out.contains("2 of 3 objects ready.") && status.out.contains("503"), "{}", status.out);
+    assert!(status.out.contains("2 of 3 objects ready,") && status.out.contains("503"), "{}", status.out);
     assert_eq!(batches(&place), 1);
     up.store(true, Ordering::Relaxed);
 
@@ -181,4 +184,31 @@ async fn records_are_made_when_what_they_point_to_is_ready_and_follow_their_mani
     place.run(&["apply", "dev", "--yes"]).exits(0);
     assert_eq!(there(&place, &zone).await, api);
     place.run(&["plan", "dev"]).exits(0);
+}
+
+const SERVICE: &str = r#"apiVersion: landfast/v1
+kind: Service
+metadata: { name: api }
+spec:
+  cluster: shop
+  service: api
+  images:
+    app: { repository: shop/app, tag: "1.0" }
+"#;
+
+#[tokio::test]
+async fn preflight_says_whether_the_images_of_services_are_there() {
+    let Some(place) = Place::new(Duration::ZERO) else { return };
+    write(&place, &[("app/app.yaml", SERVICE)]);
+    let said = |what: &str| {
+        let text = place.run(&["preflight", "dev"]).text();
+        assert!(
+            text.lines().any(|line| line.contains("image of app in dev/service/api") && line.contains(what)),
+            "{text}"
+        );
+    };
+    said("missing");
+    place.account.push_image("shop/app", "1.0").await;
+    said("ok");
+    said("1.0 is in shop/app");
 }
