@@ -26,15 +26,12 @@ pub fn together(steps: impl IntoIterator<Item = Step>) -> Vec<Vec<Step>> {
         };
         let (at, filled) = open.get(&zone).copied().unwrap_or((usize::MAX, Size::default()));
         let after = filled.with(size);
-        match groups.get_mut(at).filter(|_| after.fits()) {
-            Some(group) => {
-                group.push(step);
-                open.insert(zone, (at, after));
-            }
-            None => {
-                open.insert(zone, (groups.len(), size));
-                groups.push(vec![step]);
-            }
+        if let Some(group) = groups.get_mut(at).filter(|_| after.fits()) {
+            group.push(step);
+            open.insert(zone, (at, after));
+        } else {
+            open.insert(zone, (groups.len(), size));
+            groups.push(vec![step]);
         }
     }
     groups

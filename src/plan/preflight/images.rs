@@ -21,7 +21,7 @@ pub fn images(
         let Some(entry) = plan.entries.get(key) else { continue };
         let known = memory.objects.services.get(key).map(AsRef::as_ref);
         for (container, image) in &spec.images {
-            let line = Container { spec, container, image, entry, known }.judge(seen);
+            let line = Container { spec, name: container, image, entry, known }.judge(seen);
             lines.push((spec.scope.clone(), line));
         }
     }
@@ -31,7 +31,7 @@ pub fn images(
 /// A container, and what was decided on it.
 struct Container<'a> {
     spec: &'a ServiceSpec,
-    container: &'a str,
+    name: &'a str,
     image: &'a ImageSpec,
     entry: &'a Entry,
     known: Option<&'a ServiceMemory>,
@@ -52,7 +52,7 @@ impl Container<'_> {
         if let Some(chosen) = self.chosen() {
             return self.line(Met::Ok, format!("{chosen} is in {repository}"), None);
         }
-        let Some(decided) = self.known.and_then(|memory| memory.decisions.get(self.container)) else {
+        let Some(decided) = self.known.and_then(|memory| memory.decisions.get(self.name)) else {
             return self.unknown("none has been chosen".to_owned());
         };
         let is_there =
@@ -68,7 +68,7 @@ impl Container<'_> {
     /// Why there is none that could be chosen.
     fn waits(&self) -> Option<&str> {
         self.entry.waiting.iter().find_map(|waiting| match waiting {
-            Waiting::Image { container, why } if container == self.container => Some(why.as_str()),
+            Waiting::Image { container, why } if container == self.name => Some(why.as_str()),
             _ => None,
         })
     }
@@ -76,7 +76,7 @@ impl Container<'_> {
     /// What has just been chosen.
     fn chosen(&self) -> Option<&str> {
         self.entry.differences.iter().find_map(|difference| match difference {
-            Difference::Image { container, to, .. } if container == self.container => Some(to.as_str()),
+            Difference::Image { container, to, .. } if container == self.name => Some(to.as_str()),
             _ => None,
         })
     }
@@ -92,7 +92,7 @@ impl Container<'_> {
     }
 
     fn line(&self, met: Met, found: String, remedy: Option<String>) -> Prerequisite {
-        let what = format!("image of {} in {}", self.container, self.spec.key);
+        let what = format!("image of {} in {}", self.name, self.spec.key);
         Prerequisite { topic: "image".to_owned(), what, met, found, remedy }
     }
 }
@@ -144,7 +144,7 @@ mod tests {
             let repository = Repository { registry: None, name: "shop/app".to_owned() };
             seen.images.insert((spec.scope.clone(), repository), images);
         }
-        let container = Container { spec: &spec, container: "app", image: &spec.images["app"], entry, known: None };
+        let container = Container { spec: &spec, name: "app", image: &spec.images["app"], entry, known: None };
         container.judge(&seen)
     }
 
