@@ -5,7 +5,7 @@ use aws_config::SdkConfig;
 use aws_sdk_route53::types as sdk;
 
 use super::answer::Reader;
-use super::error::{port_error, unreadable};
+use super::error::{classify_batch, port_error, unreadable};
 use crate::model::{
     ChangeId, DnsName, FailoverRole, HostedZone, RecordChange, RecordContent, RecordSet, RecordVerb, RecordsOf,
     SetRouting, ZoneId,
@@ -111,24 +111,34 @@ impl Records for Client {
     }
 }
 
-/// What is wrong with a batch is in a list of messages, and not where every other error has its own.
+/// What is wrong with a batch. Route 53 answers like everywhere else, or with a document of its own, which the SDK does not
+/// read: `InvalidChangeBatch` at its root and a list of messages in it (AWS: *`ChangeResourceRecordSets`*, sample error).
 fn refused(
     operation: &'static str,
     error: aws_sdk_route53::error::SdkError<
         aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError,
     >,
 ) -> PortError {
-    use aws_sdk_route53::operation::change_resource_record_sets::ChangeResourceRecordSetsError as Refused;
-    let messages = match error.as_service_error() {
-        Some(Refused::InvalidChangeBatch(wrong)) if !wrong.messages().is_empty() => Some(wrong.messages().join(", ")),
-        _ => None,
-    };
+    let body = error.raw_response().and_then(|answer| answer.body().bytes());
+    let listed = body.and_then(|body| std::str::from_utf8(body).ok()).and_then(listed);
     let mut error = port_error(operation, error, &[]);
-    if let Some(messages) = messages {
-        error.class = super::error::classify_batch(&messages);
+    if let Some(messages) = listed {
+        error.class = classify_batch(&messages);
+        error.code = Some("InvalidChangeBatch".to_owned());
         error.message = messages;
     }
     error
+}
+
+/// The messages of an `InvalidChangeBatch` document.
+fn listed(body: &str) -> Option<String> {
+    let inner = body.split_once("<InvalidChangeBatch")?.1;
+    let texts = inner.split("<Message>").skip(1).filter_map(|rest| Some(rest.split_once("</Message>")?.0.trim()));
+    let text = texts.collect::<Vec<_>>().join(", ");
+    let plain = [("&apos;", "'"), ("&#39;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")]
+        .into_iter()
+        .fold(text, |text, (escaped, plain)| text.replace(escaped, plain));
+    Some(plain).filter(|text| !text.is_empty())
 }
 
 /// An id without `/hostedzone/` or `/change/`.

@@ -1,6 +1,7 @@
 //! What goes over the wire and what is made of the answers.
 
 mod containers;
+mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;

@@ -25,7 +25,7 @@ pub(super) struct Landed {
 /// Steps in the air, and objects that have to cool down after one that went wrong.
 #[derive(Default)]
 pub(super) struct Flights<'a> {
-    flying: FuturesUnordered<BoxFuture<'a, Landed>>,
+    flying: FuturesUnordered<BoxFuture<'a, Vec<Landed>>>,
     busy: BTreeSet<Key>,
     landed: Vec<Landed>,
     /// Until when (on the clock that never goes back), and how often in a row.
@@ -45,20 +45,23 @@ impl<'a> Flights<'a> {
         self.busy.is_empty()
     }
 
-    /// Sends a step, unless its object is busy or has to cool down.
+    /// Sends steps together. Left out are those whose object is busy or has to cool down.
     pub(super) fn launch(
         &mut self,
-        step: Step,
+        steps: Vec<Step>,
         now: Duration,
-        take: impl FnOnce(Step) -> BoxFuture<'a, Landed>,
-    ) -> bool {
-        let cooling = self.cooling.get(&step.key).is_some_and(|(until, _)| now < *until);
-        if (cooling && step.action.mutates()) || self.busy.contains(&step.key) {
-            return false;
+        take: impl FnOnce(Vec<Step>) -> BoxFuture<'a, Vec<Landed>>,
+    ) {
+        let rests = |step: &Step| {
+            let cooling = self.cooling.get(&step.key).is_some_and(|(until, _)| now < *until);
+            (cooling && step.action.mutates()) || self.busy.contains(&step.key)
+        };
+        let steps: Vec<Step> = steps.into_iter().filter(|step| !rests(step)).collect();
+        if steps.is_empty() {
+            return;
         }
-        self.busy.insert(step.key.clone());
-        self.flying.push(take(step));
-        true
+        self.busy.extend(steps.iter().map(|step| step.key.clone()));
+        self.flying.push(take(steps));
     }
 
     /// When the first object has cooled down.
@@ -75,7 +78,7 @@ impl<'a> Flights<'a> {
                 output = &mut future => return output,
                 Some(landed) = self.flying.next() => landed,
             };
-            self.landed.push(landed);
+            self.landed.extend(landed);
         }
     }
 
@@ -85,7 +88,7 @@ impl<'a> Flights<'a> {
             return;
         }
         match self.flying.next().await {
-            Some(landed) => self.landed.push(landed),
+            Some(landed) => self.landed.extend(landed),
             None => std::future::pending().await,
         }
     }

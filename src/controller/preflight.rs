@@ -1,21 +1,24 @@
 //! A look at the account instead of at what is deployed in it: everything that would stop a deployment halfway.
 
 use super::Controller;
+use super::look::Looked;
 use crate::model::{Desired, Environment};
 use crate::observe::Observer;
-use crate::plan::preflight::{judge, questions};
+use crate::plan::preflight::{images, judge, questions};
 use crate::report::Preflight;
 use crate::store::StoreError;
 
 impl Controller {
     /// How the prerequisites of an environment stand, one item for each account and region.
     pub async fn preflight(&self, desired: &Desired, environment: &Environment) -> Result<Vec<Preflight>, StoreError> {
-        let plan = self.glance(desired, environment).await?.plan;
+        let Looked { observation, plan, memory } = self.glance(desired, environment).await?;
+        let images = images(environment, &plan, &observation.services, &memory);
         let observer = Observer::new(&self.cx, &self.governor, desired, environment);
         let mut items = Vec::new();
         for (scope, asked) in questions(environment, &plan) {
             let answers = observer.preflight(&scope, &asked).await;
-            let lines = judge(&scope, &asked, &answers, self.cx.now());
+            let mut lines = judge(&scope, &asked, &answers, self.cx.now());
+            lines.extend(images.iter().filter(|(at, _)| *at == scope).map(|(_, line)| line.clone()));
             items.push(Preflight::of(&environment.name, &scope, lines));
         }
         Ok(items)

@@ -261,14 +261,17 @@ impl<'a> Tender<'a> {
     fn act(&mut self, environment: &Environment, looked: &Looked) -> bool {
         let controller = self.controller;
         let now = controller.cx.elapsed();
-        for step in looked.plan.entries.values().filter_map(|entry| entry.step.clone()) {
+        let steps = looked.plan.entries.values().filter_map(|entry| entry.step.clone());
+        for steps in plan::together(steps) {
             let role: Option<AssumeRole> = environment.role.clone();
-            self.flights.launch(step, now, |step| {
+            self.flights.launch(steps, now, |steps| {
                 // Every line that is logged on the way says what it is about.
-                let span = info_span!("step", object = %step.key, revision = step.revision, step = step.action.verb());
+                let (object, more) = (steps.first().map(|step| step.key.to_string()), steps.len().saturating_sub(1));
+                let verb = steps.first().map(|step| step.action.verb());
+                let span = info_span!("step", object, more, revision = looked.plan.revision.sequence, step = verb);
                 let taking = async move {
-                    let outcome = controller.executor.take(&step, role.as_ref()).await;
-                    Landed { step, outcome }
+                    let outcomes = controller.executor.take_together(&steps, role.as_ref()).await;
+                    steps.into_iter().zip(outcomes).map(|(step, outcome)| Landed { step, outcome }).collect()
                 };
                 Box::pin(taking.instrument(span))
             });

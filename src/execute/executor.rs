@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Outcome;
+use super::record::Sending;
 use crate::context::Context;
 use crate::model::{Act, AssumeRole, Do, Step};
 use crate::ports::{Fence, Gate, Governor, Identities, Unseal};
@@ -39,8 +40,25 @@ impl Executor {
             Do::Stack(stack) => self.take_on_stack(step, stack, role).await,
             Do::Service(service) => self.take_on_service(step, service, role).await,
             Do::Secret(secret) => self.take_on_secret(step, secret, role).await,
-            Do::Record(record) => self.take_on_record(step, record, role).await,
+            Do::Record(record) => match Sending::of(step) {
+                None => self.take_on_record(step, record),
+                Some(one) => self.send_records(&[one], role).await.pop().unwrap_or(Outcome::Done),
+            },
         }
+    }
+
+    /// Takes steps that the plan says belong together ([`together`](crate::plan::together)); their outcomes, in their
+    /// order.
+    pub async fn take_together(&self, steps: &[Step], role: Option<&AssumeRole>) -> Vec<Outcome> {
+        let sending: Vec<Sending<'_>> = steps.iter().filter_map(Sending::of).collect();
+        if sending.len() == steps.len() {
+            return self.send_records(&sending, role).await;
+        }
+        let mut outcomes = Vec::with_capacity(steps.len());
+        for step in steps {
+            outcomes.push(self.take(step, role).await);
+        }
+        outcomes
     }
 
     /// The permission to change something for the step's revision.

@@ -4,42 +4,116 @@
 //! the batch deletes exactly what was read, and what was sent is written down first; after a lost answer, what is there
 //! says whether it took effect.
 
+use futures_util::future::join_all;
+use tracing::warn;
+
 use super::{Executor, Outcome};
 use crate::model::{
-    AssumeRole, Attempts, Conclusion, Digest, Failure, RecordBatch, RecordDo, RecordMemory, RecordOperation,
-    RecordPlace, RecordSet, RecordStep, RecordsOf, Step, ZoneId,
+    AssumeRole, Attempts, ChangeId, Conclusion, Digest, Do, Failure, RecordBatch, RecordChange, RecordDo, RecordMemory,
+    RecordOperation, RecordPlace, RecordSet, RecordStep, RecordsOf, Step, ZoneId,
 };
-use crate::ports::{Class, PortError, Priority, Records, RecordsFrom};
+use crate::ports::{Class, Fence, PortError, Priority, Records, RecordsFrom};
 use crate::store::{Record, RecordOutcome, StoreError};
 
 /// Pages on which the sets of one name and type are: more than Route 53 allows of them.
 const PAGES_MAX: usize = 100;
 
+/// A step that sends something.
+#[derive(Clone, Copy)]
+pub(super) struct Sending<'a> {
+    pub(super) step: &'a Step,
+    pub(super) record: &'a RecordStep,
+    pub(super) batch: &'a RecordBatch,
+}
+
+impl<'a> Sending<'a> {
+    /// If it does.
+    pub(super) fn of(step: &'a Step) -> Option<Self> {
+        let Do::Record(record) = &step.action else { return None };
+        let RecordDo::Send(batch) = &record.action else { return None };
+        Some(Self { step, record, batch })
+    }
+}
+
 impl Executor {
-    /// Takes a step on a DNS record.
-    pub(super) async fn take_on_record(&self, step: &Step, record: &RecordStep, role: Option<&AssumeRole>) -> Outcome {
-        let RecordDo::Send(batch) = &record.action else {
-            return self.remember_record(step, record).map_or_else(Outcome::NotJournaled, |()| Outcome::Done);
+    /// Takes a step on a DNS record that changes only what is remembered.
+    pub(super) fn take_on_record(&self, step: &Step, record: &RecordStep) -> Outcome {
+        self.remember_record(step, record).map_or_else(Outcome::NotJournaled, |()| Outcome::Done)
+    }
+
+    /// Takes steps that change records of one zone: what they change is sent in one batch. If AWS refuses that, it has
+    /// changed nothing; then each is sent by itself, so that none is kept from the others' changes by what is wrong with
+    /// its own.
+    pub(super) async fn send_records(&self, steps: &[Sending<'_>], role: Option<&AssumeRole>) -> Vec<Outcome> {
+        let Some(first) = steps.first() else { return Vec::new() };
+        let port = self.governor.records(&first.step.address.scope, role, Priority::Deploy);
+        // At most as many as a plan begins at once, and each goes through the governor.
+        let mut asked = Vec::with_capacity(steps.len());
+        for one in steps {
+            asked.push(self.begin_sending(&*port, *one));
+        }
+        let ready: Vec<Result<Fence, Outcome>> = join_all(asked).await;
+        let begun: Vec<(&Sending<'_>, Fence)> =
+            steps.iter().zip(&ready).filter_map(|(one, ready)| Some((one, *ready.as_ref().ok()?))).collect();
+        let mut sent = self.send_begun(&*port, &begun).await.into_iter();
+        let outcome = |ready: Result<Fence, Outcome>| match ready {
+            Err(outcome) => Some(outcome),
+            Ok(_) => sent.next(),
         };
-        let fence = match self.fence(step) {
-            Ok(fence) => fence,
-            Err(outcome) => return outcome,
-        };
-        let port = self.governor.records(&step.address.scope, role, Priority::Deploy);
+        ready.into_iter().filter_map(outcome).collect()
+    }
+
+    /// Everything before the call: the fence, the precondition, the journal.
+    async fn begin_sending(&self, port: &dyn Records, one: Sending<'_>) -> Result<Fence, Outcome> {
+        let Sending { step, record, batch } = one;
+        let fence = self.fence(step)?;
         let zone = &record.place.zone;
         for (of, id, expected) in
             [(&record.place.of, record.place.set.as_deref(), &batch.set), (&record.marker, None, &batch.marker)]
         {
-            match read(&*port, zone, of, id).await {
-                Err(error) => return Outcome::Failed(error),
+            match read(port, zone, of, id).await {
+                Err(error) => return Err(Outcome::Failed(error)),
                 Ok(seen) if seen == *expected => {}
-                Ok(_) => return Outcome::Moved(format!("{} {} has changed", of.kind, of.name)),
+                Ok(_) => return Err(Outcome::Moved(format!("{} {} has changed", of.kind, of.name))),
             }
         }
-        if let Err(error) = self.begin_record(step, record, batch) {
-            return Outcome::NotJournaled(error);
+        self.begin_record(step, record, batch).map_err(Outcome::NotJournaled)?;
+        Ok(fence)
+    }
+
+    /// The call, and what it says of each.
+    async fn send_begun(&self, port: &dyn Records, begun: &[(&Sending<'_>, Fence)]) -> Vec<Outcome> {
+        let Some(((first, fence), more)) = begun.split_first() else { return Vec::new() };
+        let zone = &first.record.place.zone;
+        let changes: Vec<RecordChange> = begun.iter().flat_map(|(one, _)| one.batch.changes.iter().cloned()).collect();
+        let token = &first.batch.token;
+        let comment = if more.is_empty() { token.clone() } else { format!("{token} and {} more", more.len()) };
+        let answer = port.change(*fence, zone, &changes, &comment).await;
+        let refused = matches!(&answer, Err(error) if matches!(error.class, Class::Invalid | Class::Conflict | Class::Limit | Class::NotFound));
+        if !refused || more.is_empty() {
+            return begun.iter().map(|(one, _)| self.answered(one, clone(&answer))).collect();
         }
-        let answer = port.change(fence, zone, &batch.changes, &batch.token).await;
+        if let Err(error) = &answer {
+            warn!(%zone, why = %error, "a batch was refused as a whole; its records are sent one by one");
+        }
+        let mut outcomes = Vec::with_capacity(begun.len());
+        for (one, _) in begun {
+            let answer = match self.fence(one.step) {
+                Ok(fence) => port.change(fence, zone, &one.batch.changes, &one.batch.token).await,
+                Err(Outcome::Failed(error)) => Err(error),
+                Err(outcome) => {
+                    outcomes.push(outcome);
+                    continue;
+                }
+            };
+            outcomes.push(self.answered(one, answer));
+        }
+        outcomes
+    }
+
+    /// Writes down what AWS has answered.
+    fn answered(&self, one: &Sending<'_>, answer: Result<ChangeId, PortError>) -> Outcome {
+        let Sending { step, record, batch } = *one;
         let now = self.cx.now();
         let outcome = RecordOutcome::of(&answer);
         let line = Record::new(step.key.clone(), step.revision, verb(record), outcome);
@@ -63,9 +137,11 @@ impl Executor {
         let now = self.cx.now();
         let line = Record::new(step.key.clone(), step.revision, verb(record), RecordOutcome::Begun).with_token(token);
         self.store.update_with(&step.key, line, super::journal::spends(step, now), |memory: &mut RecordMemory| {
-            memory.place = Some(record.place.clone());
-            memory.retain = *retain;
-            memory.depends_on.clone_from(&step.depends_on);
+            if !removes {
+                memory.settle(&record.place);
+                memory.retain = *retain;
+                memory.depends_on.clone_from(&step.depends_on);
+            }
             memory.pending = Some(RecordOperation {
                 removes: *removes,
                 token: token.clone(),
@@ -87,9 +163,27 @@ impl Executor {
         let line = Record::new(step.key.clone(), step.revision, verb(record), outcome);
         self.store.update_with(&step.key, line, None, |memory: &mut RecordMemory| match &record.action {
             RecordDo::Conclude(conclusion) => conclude(memory, conclusion),
-            RecordDo::Forget => *memory = RecordMemory::default(),
+            RecordDo::Forget => memory.leave(&record.place),
+            RecordDo::Remember { retain } => {
+                memory.settle(&record.place);
+                memory.retain = *retain;
+                memory.depends_on.clone_from(&step.depends_on);
+            }
             RecordDo::Send(_) => {}
         })
+    }
+}
+
+/// The same answer for each of those who asked together.
+fn clone(answer: &Result<ChangeId, PortError>) -> Result<ChangeId, PortError> {
+    match answer {
+        Ok(change) => Ok(change.clone()),
+        Err(error) => {
+            let mut same = PortError::new(error.class, error.operation, error.message.clone());
+            same.code.clone_from(&error.code);
+            same.request_id.clone_from(&error.request_id);
+            Err(same)
+        }
     }
 }
 
@@ -101,7 +195,7 @@ fn verb(record: &RecordStep) -> &'static str {
 fn conclude(memory: &mut RecordMemory, conclusion: &Conclusion) {
     let Some(operation) = memory.pending.take() else { return };
     match (conclusion, operation.removes) {
-        (Conclusion::Succeeded, true) => *memory = RecordMemory::default(),
+        (Conclusion::Succeeded, true) => memory.leave(&operation.place),
         (Conclusion::Succeeded, false) => {
             memory.attempts = None;
             memory.applied = Some(memory.applied.unwrap_or(0).max(operation.revision));

@@ -226,6 +226,8 @@ pub enum RecordNeed {
 pub struct RecordMemory {
     /// Where the record set is that we made: so that it can be removed when nothing else says so any more.
     pub place: Option<RecordPlace>,
+    /// Where record sets are that we made before its manifest named another one: removed once the new one is everywhere.
+    pub former: BTreeSet<RecordPlace>,
     /// A batch that we sent and that has not been seen on all servers.
     pub pending: Option<RecordOperation>,
     /// Failures of the same inputs.
@@ -238,6 +240,25 @@ pub struct RecordMemory {
     pub applied: Option<u64>,
     /// Since when its checks hold or fail.
     pub ready: ReadinessMemory,
+}
+
+impl RecordMemory {
+    /// It is there now, and nowhere else by intention.
+    pub fn settle(&mut self, place: &RecordPlace) {
+        let before = self.place.replace(place.clone());
+        self.former.extend(before);
+        self.former.remove(place);
+    }
+
+    /// It is not there any more. With the last place goes everything that is remembered.
+    pub fn leave(&mut self, place: &RecordPlace) {
+        self.former.remove(place);
+        self.place.take_if(|there| there == place);
+        self.pending.take_if(|pending| pending.place == *place);
+        if self.place.is_none() && self.former.is_empty() {
+            *self = Self::default();
+        }
+    }
 }
 
 /// A batch of ours: written down before the call.
@@ -277,7 +298,12 @@ pub enum RecordDo {
     Send(Box<RecordBatch>),
     /// Writes down how our batch ended.
     Conclude(Conclusion),
-    /// Forgets a record that is gone, or is ours no more.
+    /// Writes down where the record set is, and whether it stays when its manifest is gone.
+    Remember {
+        /// It stays.
+        retain: bool,
+    },
+    /// Forgets a record set that is gone, or is ours no more.
     Forget,
 }
 
@@ -298,6 +324,9 @@ pub struct RecordBatch {
     pub inputs: Digest,
     /// It removes the record set.
     pub removes: bool,
+    /// Another record set of the same object that it removes too, with its marker: Route 53 does not take both beside each
+    /// other.
+    pub replaces: Option<RecordPlace>,
     /// It stays when its manifest is gone: remembered.
     pub retain: bool,
 }
@@ -307,6 +336,7 @@ impl Act for RecordStep {
         match &self.action {
             RecordDo::Send(batch) => batch.verb,
             RecordDo::Conclude(_) => "conclude",
+            RecordDo::Remember { .. } => "remember",
             RecordDo::Forget => "forget",
         }
     }
@@ -314,7 +344,7 @@ impl Act for RecordStep {
     fn identity(&self) -> String {
         match &self.action {
             RecordDo::Send(batch) => format!("{} {}", batch.verb, batch.token),
-            RecordDo::Conclude(_) | RecordDo::Forget => self.verb().to_owned(),
+            RecordDo::Conclude(_) | RecordDo::Remember { .. } | RecordDo::Forget => self.verb().to_owned(),
         }
     }
 

@@ -51,7 +51,7 @@ pub enum Met {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Prerequisite {
-    /// What it is about: `credentials`, `permission`, `type`, `quota`, `certificate`.
+    /// What it is about: `credentials`, `permission`, `type`, `quota`, `certificate`, `image`.
     pub topic: String,
     /// What is needed.
     pub what: String,

@@ -6,8 +6,8 @@ use super::names::{OWNER_TAG, owner};
 use super::standing::{Standing, row};
 use super::{Goal, Input};
 use crate::model::{
-    Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo, RecordStep,
-    SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo, StackStep, Step,
+    Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo, RecordPlace,
+    RecordStep, SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo, StackStep, Step,
 };
 
 /// Something in a plan that must never be.
@@ -58,17 +58,22 @@ fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'sta
 /// What must hold of a step on a DNS record.
 fn of_a_record(key: &Key, step: &RecordStep, input: &Input<'_>) -> Vec<&'static str> {
     let RecordDo::Send(batch) = &step.action else { return Vec::new() };
-    let RecordBatch { set, marker, changes, removes, .. } = &**batch;
+    let RecordBatch { set, marker, changes, removes, replaces, .. } = &**batch;
     let spec = input.environment.records.get(key).filter(|_| input.goal == Goal::Converge);
     let ours = marker.as_ref().is_some_and(|marker| super::record::is_ours(marker, key));
     let adopts = spec.is_some_and(|spec| spec.adopt) && marker.is_none();
-    let elsewhere = |change: &RecordChange| change.set.of != step.place.of && change.set.of != step.marker;
+    let memory = input.memory.objects.records.get(key);
+    let former = |place: &RecordPlace| memory.is_some_and(|memory| memory.former.contains(place));
+    let made = |place: &RecordPlace| former(place) || memory.is_some_and(|memory| memory.place.as_ref() == Some(place));
+    let elsewhere = |change: &RecordChange| !super::record::is_its_own(&change.set.of, step, replaces.as_ref());
+    let desired = spec.is_some() && !former(&step.place);
     broken([
         (changes.is_empty(), "an empty batch is sent"),
         (changes.iter().any(elsewhere), "a batch changes another record (S1)"),
         (changes.iter().any(|change| change.set.content.is_empty()), "an empty record set is written"),
         (set.is_some() && !ours && !adopts, "a record that is not ours is changed (S1)"),
-        (*removes && (spec.is_some() || !ours), "a record is deleted that is desired or not ours (S2)"),
+        (replaces.as_ref().is_some_and(|place| !made(place)), "a record is replaced that was not made here (S1)"),
+        (*removes && (desired || !ours), "a record is deleted that is desired or not ours (S2)"),
         (!*removes && spec.is_none(), "a record is written that nobody asks for (S2)"),
     ])
 }

@@ -30,6 +30,7 @@ mod secret;
 mod service;
 mod stack;
 mod standing;
+mod together;
 
 pub use consent::consent;
 pub use drift::judge as judge_drift;
@@ -43,3 +44,4 @@ pub use planner::{needs, plan};
 pub use root_cause::{conclude, failure, is_transient, reach};
 pub use secret::{DELETION_TAG, restarts};
 pub use standing::{ROWS, Row, Standing, row};
+pub use together::together;

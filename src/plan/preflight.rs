@@ -1,6 +1,8 @@
 //! What an account must have and allow before an environment is deployed into it: which questions that raises, and what
 //! the answers mean.
 
+mod images;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,6 +11,8 @@ use crate::model::{
     Action, Certificate, ChangeAction, Environment, Met, Parameter, Plan, Prerequisite, Principal, Scope, Seen,
     TypeFacts, Unknown,
 };
+
+pub use images::images;
 
 /// A certificate that ends sooner is reported. ACM renews 60 days before, where it can; at 30 something is wrong.
 const CERTIFICATE_LEFT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -146,6 +150,9 @@ pub struct Answers {
 pub fn questions(environment: &Environment, plan: &Plan) -> BTreeMap<Scope, Questions> {
     let mut all: BTreeMap<Scope, Questions> = BTreeMap::new();
     all.entry(environment.scope.clone()).or_default();
+    for spec in environment.services.values() {
+        all.entry(spec.scope.clone()).or_default();
+    }
     for (key, spec) in &environment.stacks {
         let asked = all.entry(spec.scope.clone()).or_default();
         let kinds: BTreeSet<String> = spec

@@ -5,6 +5,7 @@
 //! if anything has moved since, AWS refuses the batch as a whole.
 
 mod compare;
+mod former;
 mod leaving;
 mod names;
 mod seen;
@@ -42,6 +43,13 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &RecordSpec) -> Entry {
 /// Whether a marker says that the record set beside it is this object's.
 pub(super) fn is_ours(marker: &RecordSet, key: &Key) -> bool {
     names::owner(marker) == Some(key.to_string().as_str())
+}
+
+/// Whether a batch of this object may change a record set of this name and type: its own, its marker, or what it replaces.
+pub(super) fn is_its_own(of: &RecordsOf, step: &RecordStep, replaces: Option<&RecordPlace>) -> bool {
+    *of == step.place.of
+        || *of == step.marker
+        || replaces.is_some_and(|place| *of == place.of || *of == marker_of(place))
 }
 
 struct Deciding<'a> {
@@ -85,7 +93,7 @@ impl Deciding<'_> {
             Ok(wanted) => wanted,
             Err(blocked) => return self.blocked(entry, blocked),
         };
-        if let Err(blocked) = self.stays_in_place(&wanted).and_then(|()| self.compare(entry, &wanted)) {
+        if let Err(blocked) = self.compare(entry, &wanted) {
             self.blocked(entry, blocked);
         }
     }
@@ -114,7 +122,8 @@ impl Deciding<'_> {
 
     /// A batch of ours that was accepted: it is done when it has reached all servers.
     fn follow(&self, entry: &mut Entry, pending: &RecordOperation, change: &crate::model::ChangeId) {
-        entry.action = if pending.removes { Action::Recreate } else { self.action() };
+        let again = pending.removes && !self.memory.former.contains(&pending.place);
+        entry.action = if again { Action::Recreate } else { self.action() };
         follow(self.planner, &self.spec.key, entry, pending, change);
     }
 
@@ -193,21 +202,6 @@ impl Deciding<'_> {
         Ok(zone)
     }
 
-    /// The record set that we made before is where this one is wanted, or is gone: a manifest with another name, type
-    /// or zone would leave it behind.
-    fn stays_in_place(&self, wanted: &Wanted) -> Result<(), Blocked> {
-        let Some(before) = self.memory.place.as_ref().filter(|place| **place != wanted.place) else { return Ok(()) };
-        let there = seen::set(self.planner, before)?.is_some();
-        let marker = seen::one(self.planner, &before.scope, &before.zone, &marker_of(before))?;
-        let ours = marker.and_then(names::owner) == Some(self.spec.key.to_string().as_str());
-        if !there || !ours {
-            return Ok(());
-        }
-        let reason = format!("its record set is deployed as {before}, and a second one would be made");
-        let release = "set zone, name, type and set identifier back, or give the new record a manifest of its own";
-        Err(Blocked::refused(Guard::Ownership, reason, release))
-    }
-
     // ---- what is done ----
 
     fn step(&self, wanted: &Wanted, action: RecordDo) -> Step {
@@ -219,6 +213,17 @@ impl Deciding<'_> {
         entry: &mut Entry,
         wanted: &Wanted,
         verb: &'static str,
+        seen: (Option<&RecordSet>, Option<&RecordSet>),
+        changes: Vec<RecordChange>,
+    ) {
+        self.send_replacing(entry, wanted, (verb, None), seen, changes);
+    }
+
+    fn send_replacing(
+        &self,
+        entry: &mut Entry,
+        wanted: &Wanted,
+        (verb, replaces): (&'static str, Option<&RecordPlace>),
         seen: (Option<&RecordSet>, Option<&RecordSet>),
         changes: Vec<RecordChange>,
     ) {
@@ -241,6 +246,7 @@ impl Deciding<'_> {
                 token,
                 inputs: wanted.inputs.clone(),
                 removes: false,
+                replaces: replaces.cloned(),
                 retain: self.spec.deletion_policy == DeletionPolicy::Retain,
             })),
         ));

@@ -6,6 +6,7 @@
 
 mod change_sets;
 mod isolation;
+mod records;
 mod secrets;
 mod stacks;
 
@@ -15,13 +16,13 @@ use std::time::Duration;
 
 use landfast::context::{Context, Virtual};
 use landfast::model::{
-    AccountId, ChangeSetName, ChangeSetState, ChangeSetStatus, OnFailure, Redacted, Scope, StackEvent, StackId,
-    StackOptions, StackState, StackStatus, Value,
+    AccountId, AssumeRole, ChangeSetName, ChangeSetState, ChangeSetStatus, OnFailure, Redacted, Scope, StackEvent,
+    StackId, StackOptions, StackState, StackStatus, Value, ZoneId,
 };
 use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource};
 use landfast::sim::{SimCloud, SimConfig};
 
-use crate::emulator;
+use crate::emulator::{self, Account};
 
 /// The fence of every change in these tests: one holder, one revision.
 pub const FENCE: Fence = Fence { epoch: 1, revision: 1 };
@@ -43,6 +44,18 @@ pub struct Backend {
     pub interval: Duration,
     /// Somebody else's emulator: assertions that it is known to break are left out.
     pub is_emulator: bool,
+    /// The one of them that gives the second opinion, and breaks others.
+    pub is_moto: bool,
+    /// How the account is entered, where its credentials do not say so.
+    pub role: Option<AssumeRole>,
+    /// Makes a hosted zone, which no port does.
+    zones: Zones,
+}
+
+/// Where hosted zones are made.
+enum Zones {
+    Emulated(Account),
+    Simulated(SimCloud),
 }
 
 impl Backend {
@@ -53,11 +66,33 @@ impl Backend {
         account.make_bucket(&bucket).await;
         Some(Self {
             cloud: Arc::new(account.cloud(None).await),
-            account: account.id,
+            account: account.id.clone(),
             bucket,
             cx: Context::system().unwrap(),
             interval: Duration::from_millis(20),
             is_emulator: true,
+            is_moto: false,
+            role: None,
+            zones: Zones::Emulated(account),
+        })
+    }
+
+    /// The adapter and the other emulator.
+    async fn second() -> Option<Self> {
+        let account = emulator::second_opinion()?;
+        let arn = format!("arn:aws:iam::{}:role/landfast", account.id);
+        let role =
+            AssumeRole { arn: arn.parse().unwrap(), external_id: None, session_name: "landfast-contract".to_owned() };
+        Some(Self {
+            cloud: Arc::new(account.cloud(None).await),
+            account: account.id.clone(),
+            bucket: String::new(),
+            cx: Context::system().unwrap(),
+            interval: Duration::from_millis(20),
+            is_emulator: true,
+            is_moto: true,
+            role: Some(role),
+            zones: Zones::Emulated(account),
         })
     }
 
@@ -66,13 +101,17 @@ impl Backend {
         let cx = Context::simulated(clock, 1);
         let bucket = "templates".to_owned();
         let config = SimConfig { buckets: Some([bucket.clone()].into()), ..SimConfig::default() };
+        let cloud = SimCloud::new(cx.clone(), config);
         Self {
-            cloud: Arc::new(SimCloud::new(cx.clone(), config)),
+            cloud: Arc::new(cloud.clone()),
             account: "111122223333".parse().unwrap(),
             bucket,
             cx,
             interval: Duration::from_secs(1),
             is_emulator: false,
+            is_moto: false,
+            role: None,
+            zones: Zones::Simulated(cloud),
         }
     }
 
@@ -80,6 +119,19 @@ impl Backend {
     pub fn region(&self, region: &str) -> Arc<dyn Stacks> {
         let scope = Scope { account: self.account.clone(), region: region.parse().unwrap() };
         self.cloud.stacks(&scope, None)
+    }
+
+    /// Makes a hosted zone, and says what its id is.
+    pub async fn make_zone(&self, name: &str) -> ZoneId {
+        match &self.zones {
+            Zones::Emulated(account) => account.make_zone(name, self.role.as_ref()).await,
+            Zones::Simulated(cloud) => cloud.console(&self.scope()).create_zone(name, false).unwrap(),
+        }
+    }
+
+    /// The account, in the region that most tests use.
+    pub fn scope(&self) -> Scope {
+        Scope { account: self.account.clone(), region: "us-east-1".parse().unwrap() }
     }
 
     /// The door to the region that most tests use.
@@ -234,9 +286,14 @@ pub fn tags(tags: &[(&str, &str)]) -> BTreeMap<String, String> {
     tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Runs every case against every back end. The second list is of those that need operations to take some time.
+/// Runs every case against every back end. The second list is of those that need operations to take some time, the third
+/// of those that get a second opinion.
 macro_rules! contract {
-    ([$($module:ident :: $case:ident),+ $(,)?], [$($slow_module:ident :: $slow_case:ident),+ $(,)?]) => {
+    (
+        [$($module:ident :: $case:ident),+ $(,)?],
+        [$($slow_module:ident :: $slow_case:ident),+ $(,)?],
+        [$($twice_module:ident :: $twice_case:ident),+ $(,)?]
+    ) => {
         mod emulated {
             use super::*;
             $(
@@ -253,11 +310,29 @@ macro_rules! contract {
                     super::$slow_module::$slow_case(&backend).await;
                 }
             )+
+            $(
+                #[tokio::test]
+                async fn $twice_case() {
+                    let Some(backend) = Backend::emulated(Duration::ZERO).await else { return };
+                    super::$twice_module::$twice_case(&backend).await;
+                }
+            )+
+        }
+
+        mod second {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $twice_case() {
+                    let Some(backend) = Backend::second().await else { return };
+                    super::$twice_module::$twice_case(&backend).await;
+                }
+            )+
         }
 
         mod simulated {
             use super::*;
-            contract!(simulated $($module::$case)+ $($slow_module::$slow_case)+);
+            contract!(simulated $($module::$case)+ $($slow_module::$slow_case)+ $($twice_module::$twice_case)+);
         }
     };
     (simulated $($module:ident :: $case:ident)+) => {
@@ -297,6 +372,9 @@ contract!(
         change_sets::tags_alone_are_a_change,
         isolation::regions_and_accounts_do_not_see_each_other,
         isolation::a_list_has_every_stack_once_however_many_pages_it_takes,
+    ],
+    [change_sets::a_busy_stack_takes_no_other_change, change_sets::a_cancelled_update_is_rolled_back,],
+    [
         secrets::a_secret_says_what_it_was_created_with,
         secrets::a_token_is_good_for_one_value,
         secrets::the_previous_version_keeps_its_label,
@@ -306,6 +384,16 @@ contract!(
         secrets::a_missing_secret_is_none_and_not_an_error,
         secrets::a_replica_is_told_of_and_can_be_removed,
         secrets::a_list_has_every_secret_once_however_many_pages_it_takes,
-    ],
-    [change_sets::a_busy_stack_takes_no_other_change, change_sets::a_cancelled_update_is_rolled_back,]
+        records::a_batch_takes_effect_as_a_whole_or_not_at_all,
+        records::what_exists_is_not_created_and_what_differs_is_not_deleted,
+        records::record_sets_come_back_as_they_were_written,
+        records::a_star_comes_back_as_a_star,
+        records::a_batch_is_followed_by_its_id_until_it_is_everywhere,
+        records::record_sets_are_listed_in_order_from_a_name_on,
+        records::a_list_has_every_record_set_once_however_many_pages_it_takes,
+        records::zones_are_found_by_domain_and_by_id,
+        records::a_zone_that_is_missing_is_told_apart_from_one_without_the_record,
+        records::what_dns_does_not_allow_is_refused,
+        records::of_one_name_all_record_sets_are_chosen_by_one_rule,
+    ]
 );

@@ -9,5 +9,6 @@ mod failures;
 mod interruptions;
 mod place;
 mod recorder;
+mod records;
 mod safety;
 mod wire;

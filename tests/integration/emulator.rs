@@ -18,7 +18,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use landfast::aws::{AwsCloud, Settings};
-use landfast::model::{AccountId, Scope};
+use landfast::model::{AccountId, AssumeRole, Scope, ZoneId};
 
 /// A cold start takes 0.3 s on an idle machine.
 const START: Duration = Duration::from_mins(1);
@@ -35,8 +35,17 @@ pub struct Account {
 /// An account of its own for a test, in an emulator whose stack operations take `delay`; `None`, having said why, if
 /// there is no emulator and none is required.
 pub fn account(delay: Duration) -> Option<Account> {
+    account_in(Program::Ministack(delay))
+}
+
+/// The same in another emulator: a second opinion on Secrets Manager and Route 53. Its account is entered by a role.
+pub fn second_opinion() -> Option<Account> {
+    account_in(Program::Moto)
+}
+
+fn account_in(program: Program) -> Option<Account> {
     static NEXT: AtomicU32 = AtomicU32::new(1);
-    match url(delay) {
+    match url(program) {
         Ok(url) => {
             let id = format!("{:06}{:06}", std::process::id() % 1_000_000, NEXT.fetch_add(1, Ordering::Relaxed));
             Some(Account { url, id: id.parse().unwrap() })
@@ -73,6 +82,76 @@ impl Account {
         .await
     }
 
+    /// Makes a hosted zone, which no port does, in the account that `role` leads to; its id.
+    pub async fn make_zone(&self, name: &str, role: Option<&AssumeRole>) -> ZoneId {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let credentials = match role {
+            Some(role) => self.assumed(role).await,
+            None => self.credentials(),
+        };
+        let config = aws_sdk_route53::Config::builder()
+            .behavior_version(aws_sdk_route53::config::BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(aws_sdk_route53::config::Region::new("us-east-1"))
+            .credentials_provider(credentials)
+            .build();
+        let request = aws_sdk_route53::Client::from_conf(config).create_hosted_zone().name(name);
+        let reference = format!("{}-{}", self.id, NEXT.fetch_add(1, Ordering::Relaxed));
+        let answer = request.caller_reference(reference).send().await.unwrap();
+        answer.hosted_zone().unwrap().id().trim_start_matches("/hostedzone/").parse().unwrap()
+    }
+
+    /// Makes a target group with one target, which the emulator's stacks leave without any; its ARN.
+    pub async fn make_target_group(&self, name: &str) -> String {
+        use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetTypeEnum};
+        let config = aws_sdk_elasticloadbalancingv2::Config::builder()
+            .behavior_version(aws_sdk_elasticloadbalancingv2::config::BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(aws_sdk_elasticloadbalancingv2::config::Region::new("us-east-1"))
+            .credentials_provider(self.credentials())
+            .build();
+        let client = aws_sdk_elasticloadbalancingv2::Client::from_conf(config);
+        let request = client.create_target_group().name(name).target_type(TargetTypeEnum::Ip).port(80);
+        let made = request.send().await.unwrap();
+        let group = made.target_groups()[0].target_group_arn().unwrap().to_owned();
+        let target = TargetDescription::builder().id("10.0.0.5").port(80).build();
+        client.register_targets().target_group_arn(&group).targets(target).send().await.unwrap();
+        group
+    }
+
+    /// Makes a repository with one image in it.
+    pub async fn push_image(&self, repository: &str, tag: &str) {
+        let config = aws_sdk_ecr::Config::builder()
+            .behavior_version(aws_sdk_ecr::config::BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(aws_sdk_ecr::config::Region::new("us-east-1"))
+            .credentials_provider(self.credentials())
+            .build();
+        let client = aws_sdk_ecr::Client::from_conf(config);
+        client.create_repository().repository_name(repository).send().await.unwrap();
+        let manifest = r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json"}"#;
+        let request = client.put_image().repository_name(repository).image_manifest(manifest).image_tag(tag);
+        request.send().await.unwrap();
+    }
+
+    /// What assuming a role gives.
+    async fn assumed(&self, role: &AssumeRole) -> SharedCredentialsProvider {
+        let config = aws_sdk_sts::Config::builder()
+            .behavior_version(aws_sdk_sts::config::BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(aws_sdk_sts::config::Region::new("us-east-1"))
+            .credentials_provider(self.credentials())
+            .build();
+        let request = aws_sdk_sts::Client::from_conf(config).assume_role().role_arn(role.arn.as_str());
+        let answer = request.role_session_name(&role.session_name).send().await.unwrap();
+        let given = answer.credentials().unwrap();
+        let builder = Credentials::builder()
+            .access_key_id(given.access_key_id())
+            .secret_access_key(given.secret_access_key())
+            .session_token(given.session_token());
+        SharedCredentialsProvider::new(builder.provider_name("emulator").build())
+    }
+
     /// Makes a bucket, which no port does.
     pub async fn make_bucket(&self, name: &str) {
         let config = aws_sdk_s3::Config::builder()
@@ -86,17 +165,26 @@ impl Account {
     }
 }
 
-/// The address of this process's emulator of that delay, started when first asked for.
-fn url(delay: Duration) -> Result<String, String> {
-    static RUNNING: Mutex<BTreeMap<Duration, Emulator>> = Mutex::new(BTreeMap::new());
+/// Which program stands in for AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Program {
+    /// ministack with its overlay; stack operations take so long.
+    Ministack(Duration),
+    /// moto, for the services that it knows well.
+    Moto,
+}
+
+/// The address of this process's emulator, started when first asked for.
+fn url(program: Program) -> Result<String, String> {
+    static RUNNING: Mutex<BTreeMap<Program, Emulator>> = Mutex::new(BTreeMap::new());
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(emulator) = running.get(&delay) {
+    if let Some(emulator) = running.get(&program) {
         return Ok(emulator.url.clone());
     }
-    let python = installed()?;
-    let emulator = Emulator::start(&python, delay)?;
+    let python = program.installed()?;
+    let emulator = Emulator::start(&python, program)?;
     let url = emulator.url.clone();
-    running.insert(delay, emulator);
+    running.insert(program, emulator);
     Ok(url)
 }
 
@@ -114,26 +202,20 @@ impl Drop for Emulator {
 }
 
 impl Emulator {
-    fn start(python: &Path, delay: Duration) -> Result<Self, String> {
+    fn start(python: &Path, program: Program) -> Result<Self, String> {
         // Somebody else may take the port between looking and using it: then the emulator ends, and another is tried.
-        (0..5)
-            .map(|_| Self::start_once(python, delay))
-            .find(Result::is_ok)
-            .unwrap_or_else(|| Err(format!("it does not start; try {} {}", python.display(), overlay().display())))
+        (0..5).map(|_| Self::start_once(python, program)).find(Result::is_ok).unwrap_or_else(|| {
+            Err(format!("it does not start; try {} {}", python.display(), program.script().display()))
+        })
     }
 
-    fn start_once(python: &Path, delay: Duration) -> Result<Self, String> {
+    fn start_once(python: &Path, program: Program) -> Result<Self, String> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         drop(listener);
-        let child = Command::new(python)
-            .arg(overlay())
-            .env("BIND_HOST", "127.0.0.1")
-            .env("GATEWAY_PORT", address.port().to_string())
-            .env("IOT_MTLS_ENABLED", "0")
-            .env("SFTP_ENABLED", "0")
+        let child = program
+            .command(python, address.port())
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("LANDFAST_EMULATOR_DELAY", delay.as_secs_f64().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -141,7 +223,7 @@ impl Emulator {
             .map_err(|error| error.to_string())?;
         let mut emulator = Self { child, url: format!("http://{address}") };
         let deadline = Instant::now() + START;
-        while !healthy(address) {
+        while !healthy(address, program.health()) {
             if Instant::now() > deadline || emulator.child.try_wait().is_ok_and(|ended| ended.is_some()) {
                 return Err("it ended, or does not answer".to_owned());
             }
@@ -151,35 +233,71 @@ impl Emulator {
     }
 }
 
-fn healthy(address: SocketAddr) -> bool {
+fn healthy(address: SocketAddr, path: &str) -> bool {
     let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else { return false };
     let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
-    let asked = stream.write_all(b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let asked = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let mut status = [0; 12];
+    let asked = stream.write_all(asked.as_bytes());
     asked.is_ok() && stream.read_exact(&mut status).is_ok() && status.ends_with(b" 200")
 }
 
-fn overlay() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator/overlay.py")
-}
-
-/// The interpreter that has the pinned requirements, and nothing else. Installed by whoever comes first.
-fn installed() -> Result<PathBuf, String> {
-    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator/requirements.txt");
-    let wanted = fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
-    // `target/tmp`, whose parent survives `cargo clean -p`.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
-    let environment = target.join("emulator-venv");
-    let lock = File::create(target.join("emulator-venv.lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    let (marker, python) = (environment.join("installed.txt"), environment.join("bin/python"));
-    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
+impl Program {
+    fn file(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator").join(name)
     }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&requirements))?;
-    fs::write(marker, wanted).map_err(|error| error.to_string())?;
-    Ok(python)
+
+    fn script(self) -> PathBuf {
+        match self {
+            Self::Ministack(_) => Self::file("overlay.py"),
+            Self::Moto => Self::file("second.py"),
+        }
+    }
+
+    fn health(self) -> &'static str {
+        match self {
+            Self::Ministack(_) => "/_ministack/health",
+            Self::Moto => "/moto-api/",
+        }
+    }
+
+    fn command(self, python: &Path, port: u16) -> Command {
+        let mut command = Command::new(python);
+        command.arg(self.script());
+        match self {
+            Self::Moto => command.arg(port.to_string()),
+            Self::Ministack(delay) => command
+                .env("BIND_HOST", "127.0.0.1")
+                .env("GATEWAY_PORT", port.to_string())
+                .env("IOT_MTLS_ENABLED", "0")
+                .env("SFTP_ENABLED", "0")
+                .env("LANDFAST_EMULATOR_DELAY", delay.as_secs_f64().to_string()),
+        };
+        command
+    }
+
+    /// The interpreter that has the pinned requirements, and nothing else. Installed by whoever comes first.
+    fn installed(self) -> Result<PathBuf, String> {
+        let (requirements, name) = match self {
+            Self::Ministack(_) => ("requirements.txt", "emulator-venv"),
+            Self::Moto => ("requirements-moto.txt", "moto-venv"),
+        };
+        let requirements = Self::file(requirements);
+        let wanted = fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
+        // `target/tmp`, whose parent survives `cargo clean -p`.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
+        let environment = target.join(name);
+        let lock = File::create(target.join(format!("{name}.lock"))).map_err(|error| error.to_string())?;
+        lock.lock().map_err(|error| error.to_string())?;
+        let (marker, python) = (environment.join("installed.txt"), environment.join("bin/python"));
+        if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+            return Ok(python);
+        }
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&requirements))?;
+        fs::write(marker, wanted).map_err(|error| error.to_string())?;
+        Ok(python)
+    }
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

@@ -41,8 +41,8 @@ impl Deciding<'_> {
                 Self::not_ours(entry, &format!("{place} exists and was not made by Landfast"), release);
             }
             (Some(set), Marker::None) => self.adopt(entry, wanted, set, found),
-            (Some(set), Marker::Ours(marker)) => self.keep(entry, wanted, (set, marker), found),
-            (None, marker) => self.create(entry, wanted, sets, &marker),
+            (Some(set), Marker::Ours(marker)) => return self.keep(entry, wanted, (set, marker), found),
+            (None, marker) => return self.create(entry, wanted, sets, &marker),
         }
         Ok(())
     }
@@ -61,22 +61,38 @@ impl Deciding<'_> {
         refuse(entry, Refusal { guard: Guard::Ownership, reason, release });
     }
 
-    fn create(&self, entry: &mut Entry, wanted: &Wanted, sets: &[RecordSet], marker: &Marker<'_>) {
+    fn create(
+        &self,
+        entry: &mut Entry,
+        wanted: &Wanted,
+        sets: &[RecordSet],
+        marker: &Marker<'_>,
+    ) -> Result<(), Blocked> {
         entry.action = Action::Create;
         entry.differences.push(Difference::Absent);
+        let in_the_way = self.in_the_way(wanted)?;
+        let goes = |other: &RecordSet| in_the_way.as_ref().is_some_and(|goes| goes.set == other);
         let rule = std::mem::discriminant(&wanted.set.routing);
-        if let Some(other) = sets.iter().find(|other| std::mem::discriminant(&other.routing) != rule) {
+        let mut others = sets.iter().filter(|other| !goes(other));
+        if let Some(other) = others.find(|other| std::mem::discriminant(&other.routing) != rule) {
             let reason = format!(
                 "{} has a record set that is {}, and Route 53 does not mix them",
                 wanted.place,
                 routing(&other.routing)
             );
-            return Self::not_ours(entry, &reason, "choose another name, or remove the other record set");
+            Self::not_ours(entry, &reason, "choose another name, or remove the other record set");
+            return Ok(());
         }
         if self.waits(entry) {
-            return;
+            return Ok(());
         }
-        let mut changes = vec![change(RecordVerb::Create, &wanted.set)];
+        let mut changes = Vec::new();
+        if let Some(goes) = &in_the_way {
+            let (from, to) = (Some(goes.place.to_string()), Some(wanted.place.to_string()));
+            entry.differences.push(Difference::Value { name: "record set".to_owned(), from, to });
+            changes.extend([goes.set, goes.marker].map(|set| change(RecordVerb::Delete, set)));
+        }
+        changes.push(change(RecordVerb::Create, &wanted.set));
         let marker = match marker {
             Marker::Ours(marker) => Some(*marker),
             Marker::None | Marker::Foreign(_) => {
@@ -84,7 +100,9 @@ impl Deciding<'_> {
                 None
             }
         };
-        self.send(entry, wanted, "create", (None, marker), changes);
+        let replaces = in_the_way.as_ref().map(|goes| goes.place);
+        self.send_replacing(entry, wanted, ("create", replaces), (None, marker), changes);
+        Ok(())
     }
 
     fn adopt(&self, entry: &mut Entry, wanted: &Wanted, set: &RecordSet, found: Vec<Difference>) {
@@ -107,30 +125,31 @@ impl Deciding<'_> {
         wanted: &Wanted,
         (set, marker): (&RecordSet, &RecordSet),
         found: Vec<Difference>,
-    ) {
+    ) -> Result<(), Blocked> {
         let seen = (Some(set), Some(marker));
-        if found.is_empty() && self.memory.pending.is_some() {
+        if found.is_empty() && self.memory.pending.as_ref().is_some_and(|pending| pending.place == wanted.place) {
             // The answer to our batch was lost. It took effect, or somebody did the same; sent once more, it has an id
             // by which it can be followed, and changes nothing.
             entry.action = self.action();
-            return self.send(entry, wanted, "update", seen, vec![change(RecordVerb::Upsert, &wanted.set)]);
+            self.send(entry, wanted, "update", seen, vec![change(RecordVerb::Upsert, &wanted.set)]);
+            return Ok(());
         }
         if found.is_empty() {
             let unready = self.planner.unready(&self.spec.key, &self.spec.depends_on);
             if !unready.is_empty() && !self.is_certain() {
                 entry.action = Action::MayUpdate;
                 entry.waiting.push(Waiting::Dependency { objects: unready.iter().map(ToString::to_string).collect() });
-                return;
+                return Ok(());
             }
             entry.ready = true;
-            return;
+            return self.tidy(entry, wanted);
         }
         entry.action = Action::Update;
         entry.differences = found;
-        if Self::is_strange(entry, set) || self.waits(entry) {
-            return;
+        if !Self::is_strange(entry, set) && !self.waits(entry) {
+            self.send(entry, wanted, "update", seen, replacement(set, &wanted.set));
         }
-        self.send(entry, wanted, "update", seen, replacement(set, &wanted.set));
+        Ok(())
     }
 
     /// It is chosen by a rule that we do not write, and so could not put back if we had to.

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::change;
-use super::names::{self, marker_of};
-use super::{Blocked, follow, seen, step};
+use super::names::marker_of;
+use super::{Blocked, follow, is_ours, seen, step};
 use crate::model::{
     Action, Address, Difference, Digest, Entry, Guard, Key, Mode, Prune, RecordBatch, RecordChange, RecordDo,
     RecordMemory, RecordPlace, RecordSet, RecordVerb, Refusal, Waiting,
@@ -23,17 +23,18 @@ pub(in crate::plan) fn leaving(planner: &Planner<'_>) -> BTreeMap<Key, Entry> {
     let left = remembered.filter(|(key, _)| !planner.entries.contains_key(*key));
     let entries = left.filter_map(|(key, memory)| {
         let pending = memory.pending.as_ref();
-        let place = memory.place.as_ref().or(pending.map(|pending| &pending.place))?;
+        let there = memory.former.first().or(memory.place.as_ref());
+        let place = there.or(pending.map(|pending| &pending.place))?;
         Some((key.clone(), Leaving { planner, key, memory, place }.entry()))
     });
     entries.collect()
 }
 
-struct Leaving<'a> {
-    planner: &'a Planner<'a>,
-    key: &'a Key,
-    memory: &'a RecordMemory,
-    place: &'a RecordPlace,
+pub(super) struct Leaving<'a> {
+    pub(super) planner: &'a Planner<'a>,
+    pub(super) key: &'a Key,
+    pub(super) memory: &'a RecordMemory,
+    pub(super) place: &'a RecordPlace,
 }
 
 impl Leaving<'_> {
@@ -67,14 +68,18 @@ impl Leaving<'_> {
         entry
     }
 
-    fn decide(&self, entry: &mut Entry) -> Result<(), Blocked> {
+    /// The record set, and its marker if that says that it is this object's.
+    pub(super) fn seen(&self) -> Result<(Option<&RecordSet>, Option<&RecordSet>), Blocked> {
         let of = marker_of(self.place);
         let set = seen::set(self.planner, self.place);
         let marker = seen::one(self.planner, &self.place.scope, &self.place.zone, &of);
         let (set, marker) = (set?, marker?);
+        Ok((set, marker.filter(|marker| is_ours(marker, self.key))))
+    }
+
+    fn decide(&self, entry: &mut Entry) -> Result<(), Blocked> {
+        let (set, marker) = self.seen()?;
         entry.status = set.map(|_| "INSYNC".to_owned());
-        let ours = marker.and_then(names::owner) == Some(self.key.to_string().as_str());
-        let marker = marker.filter(|_| ours);
         if marker.is_none() {
             // Gone, or somebody else's by now: there is nothing left that is ours to delete.
             entry.step = Some(step(self.planner, self.key, &entry.depends_on, self.place, RecordDo::Forget));
@@ -84,18 +89,19 @@ impl Leaving<'_> {
             entry.action = Action::Retain;
             return Ok(());
         }
-        self.permission(entry);
+        self.permission(entry, &consent::absent());
         if entry.refused.is_empty() && entry.waiting.is_empty() {
             self.delete(entry, set, marker);
         }
         Ok(())
     }
 
-    fn permission(&self, entry: &mut Entry) {
+    /// Whether it may be deleted. `spec` is the digest of what the manifest says of the object, if there is one.
+    pub(super) fn permission(&self, entry: &mut Entry, spec: &Digest) {
         let input = self.planner.input;
         let environment = input.environment;
         let policy = &environment.policy;
-        let approved = consent::covers(input, self.key, entry, &consent::absent());
+        let approved = consent::covers(input, self.key, entry, spec);
         let describes_nothing = environment.dependencies().next().is_none();
         let mut no = |guard, reason: &str, release: &str| {
             refuse(entry, Refusal { guard, reason: reason.to_owned(), release: release.to_owned() });
@@ -111,7 +117,7 @@ impl Leaving<'_> {
             match policy.prune {
                 Prune::Never => {
                     let release = "set `policy.prune` to `confirm` or `always`, or put the manifest back";
-                    no(Guard::Prune, "its manifest is gone, and pruning is switched off", release);
+                    no(Guard::Prune, "no manifest asks for it any more, and pruning is switched off", release);
                 }
                 Prune::Always if !asks => {}
                 Prune::Always | Prune::Confirm => entry.waiting.push(guard::approval(input)),
@@ -119,7 +125,7 @@ impl Leaving<'_> {
         }
     }
 
-    fn delete(&self, entry: &mut Entry, set: Option<&RecordSet>, marker: Option<&RecordSet>) {
+    pub(super) fn delete(&self, entry: &mut Entry, set: Option<&RecordSet>, marker: Option<&RecordSet>) {
         let inputs: Digest = consent::absent();
         let failed = attempts::of(self.memory.attempts.as_ref(), &inputs);
         if attempts::hold(self.planner.input, failed, u32::MAX, entry) {
@@ -137,6 +143,7 @@ impl Leaving<'_> {
             token,
             inputs,
             removes: true,
+            replaces: None,
             retain: false,
         }));
         let mut step = step(self.planner, self.key, on, self.place, action);

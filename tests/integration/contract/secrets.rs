@@ -13,7 +13,7 @@ use super::{Backend, FENCE, all, tags};
 
 fn door(backend: &Backend) -> Arc<dyn Secrets> {
     let scope = Scope { account: backend.account.clone(), region: "us-east-1".parse().unwrap() };
-    backend.cloud.secrets(&scope, None)
+    backend.cloud.secrets(&scope, backend.role.as_ref())
 }
 
 /// A version id; `number` tells them apart.
@@ -143,7 +143,10 @@ pub async fn a_deleted_secret_keeps_its_name_and_can_be_restored(backend: &Backe
     assert!(state(&*secrets, "window").await.deleted.is_some());
     let listed = all(|page| secrets.list(page)).await;
     assert!(listed.iter().any(|secret| secret.arn == arn && secret.deleted.is_some()), "{listed:?}");
-    assert_eq!(secrets.create(FENCE, create("window")).await.unwrap_err().class, Class::Conflict);
+    if !backend.is_moto {
+        // *DeleteSecret*: until the window is over, the name is taken. moto makes another secret in its place.
+        assert_eq!(secrets.create(FENCE, create("window")).await.unwrap_err().class, Class::Conflict);
+    }
     let error = secrets.value(&arn, &one).await.unwrap_err();
     assert_eq!(error.class, Class::Conflict, "{error}");
     secrets.restore(FENCE, &arn).await.unwrap();
