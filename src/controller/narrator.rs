@@ -10,7 +10,7 @@ use super::flights::Landed;
 use crate::context::Context;
 use crate::execute::Outcome;
 use crate::model::{
-    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, StackDo, StackStatus, Waiting,
+    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, ServiceDo, StackDo, StackStatus, Waiting,
 };
 use crate::report::{Progress, Span};
 
@@ -118,11 +118,26 @@ impl Narrator {
         }
         let key = step.key.clone();
         self.tell(&Progress::Took { key: key.clone(), verb });
-        let Do::Stack(step) = &step.action else { return };
+        let step = match &step.action {
+            Do::Stack(step) => step,
+            Do::Service(step) => return self.landed_on_service(key, &step.action),
+            _ => return,
+        };
         if let Some(kind) = begun(&step.action) {
             self.tell(&Progress::Began { key, name: step.address.name.to_string(), kind });
         } else if let (StackDo::Conclude { conclusion, .. }, Some(operation)) = (&step.action, pending) {
             self.concluded(key, operation, conclusion);
+        }
+    }
+
+    fn landed_on_service(&self, key: Key, action: &ServiceDo) {
+        match action {
+            ServiceDo::Decide { decisions, .. } => {
+                let why = decisions.iter().map(|(container, image)| (container.clone(), image.why.clone()));
+                self.tell(&Progress::Decided { key, why: why.collect() });
+            }
+            ServiceDo::Conclude { ended, .. } => self.tell(&Progress::RolledOut { key, ended: ended.clone() }),
+            _ => {}
         }
     }
 

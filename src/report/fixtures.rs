@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{
     Action, Address, Attempts, Budget, ChangeAction, Changes, DeletionPolicy, Difference, Digest, Do, Entry,
-    Environment, Expect, Failure, FingerprintKey, Guard, Inputs, Key, Memory, Mode, Objects, OnFailure, Operation,
+    Ended, Environment, Evidence, Expect, Failure, FingerprintKey, Guard, ImageDigest, Inputs, Key, Memory, Mode, Objects, OnFailure, Operation,
     OperationKind, Output, Plan, Policy, Prune, Redacted, Refusal, Replace, Replacement, ResourceChange, Revision,
-    Scope, StackAddress, StackDo, StackMemory, StackOptions, StackSpec, StackState, StackStatus, StackStep, Step,
+    RolloutCause, RolloutOutcome, Scope, StackAddress, StackDo, StackMemory, StackOptions, StackSpec, StackState, StackStatus, StackStep, Step,
     Template, TemplateFacts, Value, Waiting,
 };
 
@@ -311,6 +311,30 @@ pub(crate) fn everything() -> Plan {
 /// A plan with nothing to do.
 pub(crate) fn in_sync() -> Plan {
     planned([("dashboards", entry("dashboards", Action::None)), ("ecr", entry("ecr", Action::None))])
+}
+
+/// How a rollout of `1.2.0` ended.
+pub(crate) fn ended(outcome: RolloutOutcome) -> Ended {
+    let bad = outcome != RolloutOutcome::Proven;
+    let digest: ImageDigest = format!("sha256:{}", "7d".repeat(32)).parse().unwrap();
+    let evidence = Evidence {
+        cause: bad.then_some(RolloutCause::Crash),
+        deployment: Some("arn:aws:ecs:us-east-1:111122223333:service-deployment/dev/api/kQ1".to_owned()),
+        status: Some(if bad { "ROLLBACK_SUCCESSFUL: it was stopped" } else { "SUCCESSFUL" }.to_owned()),
+        task_definition: Some("arn:aws:ecs:us-east-1:111122223333:task-definition/dev:7".to_owned()),
+        running: [(format!("app {}", digest.short()), 2)].into(),
+        stopped: if bad { [("Essential container in task exited (app exited with 1)".to_owned(), 3)].into() } else { [].into() },
+        targets: [("healthy".to_owned(), 2)].into(),
+        log: if bad { vec!["no such table: ReviewCycles".to_owned()] } else { Vec::new() },
+    };
+    Ended {
+        outcome,
+        intended: [("app".to_owned(), digest)].into(),
+        images: [("app".to_owned(), "1.2.0".to_owned())].into(),
+        opened: Some(at("03:00:00")),
+        evidence,
+        at: at("03:04:20"),
+    }
 }
 
 /// What is remembered beside [`everything`]: an operation that runs and one that failed.

@@ -17,6 +17,7 @@ mod paint;
 mod plan;
 mod preflight;
 mod progress;
+mod service;
 mod status;
 mod timeline;
 mod why;
@@ -25,7 +26,7 @@ mod words;
 #[cfg(test)]
 mod secrecy;
 
-pub use events::{Event, EventList, StackEvents};
+pub use events::{Deed, Event, EventList, StackEvents};
 pub use graph::{Format, graph};
 pub use images::{Image, ImageList};
 pub use json::{

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Action, Difference, Failure, Guard, OperationKind, RolloutOutcome, Waiting};
+use crate::model::{Action, Difference, Ended, Failure, Guard, OperationKind, RolloutOutcome, Waiting};
 
 /// Text that others wrote, made safe to print: control characters and those that reorder text are written as escapes.
 #[must_use]
@@ -197,8 +197,20 @@ pub(super) fn outcome(outcome: RolloutOutcome) -> &'static str {
         RolloutOutcome::Proven => "proven",
         RolloutOutcome::RolledBack => "rolled back",
         RolloutOutcome::Superseded => "superseded by another",
-        RolloutOutcome::Unproven => "unproven: nothing runs",
+        RolloutOutcome::Unproven => "unproven (nothing runs)",
         RolloutOutcome::Failed => "failed",
+    }
+}
+
+/// How a rollout ended, with what it was to bring and why it did not.
+pub(super) fn rolled_out(ended: &Ended) -> String {
+    let images = ended.images.iter().map(|(container, image)| format!("{} {}", clean(container), clean(image)));
+    let images = images.collect::<Vec<_>>().join(", ");
+    let took = ended.opened.map(|opened| format!(" after {}", duration(between(opened, ended.at)))).unwrap_or_default();
+    let how = format!("rollout of {images} {}{took}", outcome(ended.outcome));
+    match ended.outcome {
+        RolloutOutcome::Proven | RolloutOutcome::Superseded | RolloutOutcome::Unproven => how,
+        RolloutOutcome::RolledBack | RolloutOutcome::Failed => format!("{how}: {}", clean(&ended.evidence.why())),
     }
 }
 

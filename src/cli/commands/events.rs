@@ -1,13 +1,14 @@
-//! `landfast events`: what happened to one object's stack.
+//! `landfast events`: what happened to a stack, or to a service.
 
 use super::status::glance;
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{progress, terminal};
-use crate::model::{Key, Seen, StackEvent};
+use crate::model::{Key, Kind, Observation, Plan, Seen, StackEvent};
 use crate::ports::Priority;
-use crate::report::{EventList, to_json};
+use crate::report::{Deed, EventList, to_json};
+use crate::store::{RecordOutcome, Store};
 
 pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -> Result<Exit, Trouble> {
     let key: Key = object.parse().map_err(Trouble::Address)?;
@@ -16,6 +17,14 @@ pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -
     let loaded = session::load(&session::root(global), &store)?;
     session::show_diagnostics(&loaded.diagnostics);
     let environments = session::choose(&loaded, Some(key.environment.as_str()))?;
+    if key.kind == Kind::Service {
+        let deeds = deeds(&store, &key, limit)?;
+        let controller = session.controller(store, progress::silent());
+        let looks = session.drive(&controller, glance(&controller, &loaded, &environments))??;
+        let [looked] = looks.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
+        let list = of_service(&looked.plan, &looked.observation, &key, deeds);
+        return show(global, &list.ok_or_else(|| Trouble::NoSuchObject(object.to_owned()))?.newest(limit), output);
+    }
     let controller = session.controller(store, progress::silent());
     let [environment] = environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
     let Some(spec) = environment.stacks.get(&key) else { return Err(Trouble::NoSuchObject(object.to_owned())) };
@@ -39,12 +48,50 @@ pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -
         Ok::<_, Trouble>(events)
     })??;
     let list = EventList::of([(&key, events.as_slice())]);
+    show(global, &list, output)
+}
+
+fn show(global: &Global, list: &EventList, output: Output) -> Result<Exit, Trouble> {
     match output {
         Output::Text => terminal::print(&list.text(terminal::paint(global)))?,
         Output::Json => {
-            let text = to_json(&list).map_err(|error| Trouble::machine("the events could not be written", error))?;
+            let text = to_json(list).map_err(|error| Trouble::machine("the events could not be written", error))?;
             terminal::print(&text)?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// ECS's events, as far as the service was seen, and what we did.
+fn of_service(plan: &Plan, observation: &Observation, key: &Key, deeds: Vec<Deed>) -> Option<EventList> {
+    let address = &plan.entries.get(key)?.address;
+    let mut seen = observation.services.services.iter();
+    let found = seen.find(|((scope, service), _)| *scope == address.scope && service.to_string() == address.name);
+    let state = found.and_then(|(_, seen)| seen.present());
+    let events = state.map(|state| state.events.as_slice()).unwrap_or_default();
+    let name = state.map_or(address.name.as_str(), |state| state.name.as_str());
+    Some(EventList::of_service(key, name, events, deeds))
+}
+
+/// What the journal says of an object.
+fn deeds(store: &Store, key: &Key, limit: usize) -> Result<Vec<Deed>, Trouble> {
+    let records = store.history(Some(key), limit)?;
+    Ok(records
+        .into_iter()
+        .map(|record| {
+            let (how, failed) = match &record.outcome {
+                RecordOutcome::Begun => ("begun", None),
+                RecordOutcome::Done => ("done", None),
+                RecordOutcome::Failed { message, .. } => ("failed", Some(message.clone())),
+                RecordOutcome::Concluded(_) => ("concluded", None),
+            };
+            Deed {
+                at: record.at,
+                what: format!("{} {how}", record.step),
+                failed: failed.is_some(),
+                detail: failed.unwrap_or(record.detail),
+                token: record.token,
+            }
+        })
+        .collect())
 }

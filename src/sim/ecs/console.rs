@@ -270,6 +270,14 @@ impl Console {
         self.at(|world, region| world.push_image(region, repository, content, tags, at))
     }
 
+    /// A build has an image with this tag, and pushes it to the repository as soon as there is one.
+    pub fn build(&self, repository: &str, tag: &str) {
+        self.at(|world, region| {
+            world.ecs_mut(region).builds.entry(repository.to_owned()).or_default().insert(tag.to_owned());
+            world.push_builds(region, repository);
+        });
+    }
+
     /// Deletes an image, as a lifecycle policy does.
     pub fn delete_image(&self, repository: &str, digest: &ImageDigest) {
         self.at(|world, region| {
