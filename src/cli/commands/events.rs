@@ -1,38 +1,32 @@
 //! `landfast events`: what happened to a stack, or to a service.
 
-use super::status::glance;
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::session::{self, Pace, Session};
-use crate::cli::{progress, terminal};
+use crate::cli::view::{View, show};
 use crate::model::{Key, Kind, Observation, Plan, Seen, StackEvent};
 use crate::ports::Priority;
-use crate::report::{Deed, EventList, to_json};
-use crate::store::{RecordOutcome, Store};
+use crate::report::{Deed, EventList};
+use crate::store::{Record, RecordOutcome, Store};
 
 pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -> Result<Exit, Trouble> {
     let key: Key = object.parse().map_err(Trouble::Address)?;
-    let session = Session::start(global, Pace::Virtual)?;
-    let (store, _) = session.store_for_looking()?;
-    let loaded = session::load(&session::root(global), &store)?;
-    session::show_diagnostics(&loaded.diagnostics);
-    let environments = session::choose(&loaded, Some(key.environment.as_str()))?;
+    let view = View::open(global, Some(key.environment.as_str()))?;
     if key.kind == Kind::Service {
-        let deeds = deeds(&store, &key, limit)?;
-        let controller = session.controller(store, progress::silent());
-        let looks = session.drive(&controller, glance(&controller, &loaded, &environments))??;
+        let deeds = deeds(&view.store, &key, limit)?;
+        let looks = view.drive(view.glance())?;
         let [looked] = looks.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
         let list = of_service(&looked.plan, &looked.observation, &key, deeds);
-        return show(global, &list.ok_or_else(|| Trouble::NoSuchObject(object.to_owned()))?.newest(limit), output);
+        let list = list.ok_or_else(|| Trouble::NoSuchObject(object.to_owned()))?.newest(limit);
+        show(output, &list, |list| list.text(view.paint()))?;
+        return Ok(Exit::Done);
     }
-    let controller = session.controller(store, progress::silent());
-    let [environment] = environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
+    let [environment] = view.environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
     let Some(spec) = environment.stacks.get(&key) else { return Err(Trouble::NoSuchObject(object.to_owned())) };
-    let events = session.drive(&controller, async {
-        let looks = glance(&controller, &loaded, &environments).await?;
+    let events = view.drive(async {
+        let looks = view.glance().await?;
         let [looked] = looks.as_slice() else { return Ok(Vec::new()) };
         let Seen::Present(stack) = looked.observation.stack(&spec.address()) else { return Ok(Vec::new()) };
-        let port = controller.governor().stacks(&spec.scope, environment.role.as_ref(), Priority::Status);
+        let port = view.controller.governor().stacks(&spec.scope, environment.role.as_ref(), Priority::Status);
         let mut events: Vec<StackEvent> = Vec::new();
         let mut next = None;
         while events.len() < limit {
@@ -45,20 +39,10 @@ pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -
         }
         events.truncate(limit);
         events.reverse();
-        Ok::<_, Trouble>(events)
-    })??;
+        Ok(events)
+    })?;
     let list = EventList::of([(&key, events.as_slice())]);
-    show(global, &list, output)
-}
-
-fn show(global: &Global, list: &EventList, output: Output) -> Result<Exit, Trouble> {
-    match output {
-        Output::Text => terminal::print(&list.text(terminal::paint(global)))?,
-        Output::Json => {
-            let text = to_json(list).map_err(|error| Trouble::machine("the events could not be written", error))?;
-            terminal::print(&text)?;
-        }
-    }
+    show(output, &list, |list| list.text(view.paint()))?;
     Ok(Exit::Done)
 }
 
@@ -75,23 +59,20 @@ fn of_service(plan: &Plan, observation: &Observation, key: &Key, deeds: Vec<Deed
 
 /// What the journal says of an object.
 fn deeds(store: &Store, key: &Key, limit: usize) -> Result<Vec<Deed>, Trouble> {
-    let records = store.history(Some(key), limit)?;
-    Ok(records
-        .into_iter()
-        .map(|record| {
-            let (how, failed) = match &record.outcome {
-                RecordOutcome::Begun => ("begun", None),
-                RecordOutcome::Done => ("done", None),
-                RecordOutcome::Failed { message, .. } => ("failed", Some(message.clone())),
-                RecordOutcome::Concluded(_) => ("concluded", None),
-            };
-            Deed {
-                at: record.at,
-                what: format!("{} {how}", record.step),
-                failed: failed.is_some(),
-                detail: failed.unwrap_or(record.detail),
-                token: record.token,
-            }
-        })
-        .collect())
+    let deed = |record: Record| {
+        let (how, failed) = match record.outcome {
+            RecordOutcome::Begun => ("begun", None),
+            RecordOutcome::Done => ("done", None),
+            RecordOutcome::Failed { message, .. } => ("failed", Some(message)),
+            RecordOutcome::Concluded(_) => ("concluded", None),
+        };
+        Deed {
+            at: record.at,
+            what: format!("{} {how}", record.step),
+            failed: failed.is_some(),
+            detail: failed.unwrap_or(record.detail),
+            token: record.token,
+        }
+    };
+    Ok(store.history(Some(key), limit)?.into_iter().map(deed).collect())
 }

@@ -314,6 +314,8 @@ impl World {
         let parameters = BTreeMap::from([("app".to_owned(), "Image".to_owned())]);
         world.spec.delivery = Delivery::Stack { stack: stack_key(), parameters };
         world.spec.depends_on = BTreeSet::from([stack_key()]);
+        // As in real manifests: what the service is called is an output of the stack that has it.
+        world.spec.service = Text::new([Part::Output(OutputRef { stack: stack_key(), output: "Name".to_owned() })]);
         world.service.tags.clear();
         let state = stack_state(&uri(1), StackStatus::UpdateComplete);
         let template = Some((state.version(), stack_spec().template.facts.clone()));
@@ -410,6 +412,7 @@ fn stack_spec() -> StackSpec {
 }
 
 fn stack_state(image: &str, status: StackStatus) -> StackState {
+    let output = Output { value: "api".to_owned(), export: None };
     StackState {
         id: "arn:aws:cloudformation:us-east-1:111122223333:stack/dev-x-api/1".parse().unwrap(),
         name: "dev-x-api".parse().unwrap(),
@@ -419,7 +422,7 @@ fn stack_state(image: &str, status: StackStatus) -> StackState {
         updated: None,
         parameters: BTreeMap::from([("Image".to_owned(), image.to_owned())]),
         tags: BTreeMap::from([(OWNER_TAG.to_owned(), stack_key().to_string())]),
-        outputs: BTreeMap::new(),
+        outputs: BTreeMap::from([("Name".to_owned(), output)]),
         termination_protection: false,
         role_arn: None,
         notifications: BTreeSet::new(),
