@@ -142,6 +142,9 @@ impl Reader {
         given: Vec<sdk::Tag>,
     ) -> Result<TaskDefinitionState, PortError> {
         let platform = found.runtime_platform;
+        // AWS: *RuntimePlatform*: on Fargate, X86_64 where nothing is said.
+        let fargate = found.requires_compatibilities.unwrap_or_default().contains(&sdk::Compatibility::Fargate);
+        let cpu = platform.as_ref().and_then(|on| Some(on.cpu_architecture.as_ref()?.as_str().to_owned()));
         let containers = found.container_definitions.unwrap_or_default().into_iter().map(|container| {
             Ok(ContainerDefinition {
                 name: self.need(container.name, "containerDefinitions.name")?,
@@ -156,7 +159,7 @@ impl Reader {
             containers: containers.collect::<Result<_, PortError>>()?,
             platform: RuntimePlatform {
                 os: platform.as_ref().and_then(|on| Some(on.operating_system_family.as_ref()?.as_str().to_owned())),
-                cpu: platform.as_ref().and_then(|on| Some(on.cpu_architecture.as_ref()?.as_str().to_owned())),
+                cpu: cpu.or_else(|| fargate.then(|| "X86_64".to_owned())),
             },
             tags: tags(given),
             registered: self.moment(found.registered_at)?,

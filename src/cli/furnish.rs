@@ -52,7 +52,9 @@ fn lowest(range: &VersionReq) -> Option<Version> {
         [at.clone(), next, major, Version { pre: bound.pre.clone(), ..at }]
     });
     let bounds = bounds.chain([Version::new(1, 0, 0), Version::new(0, 1, 0)]);
-    bounds.filter(|version| range.matches(version)).min_by_key(|version| (version.pre != Prerelease::EMPTY, version.clone()))
+    bounds
+        .filter(|version| range.matches(version))
+        .min_by_key(|version| (version.pre != Prerelease::EMPTY, version.clone()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use super::flights::Landed;
 use crate::context::Context;
 use crate::execute::Outcome;
 use crate::model::{
-    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, ServiceDo, StackDo, StackStatus, Waiting,
+    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, ServiceDo, StackDo, StackStatus,
+    Waiting,
 };
 use crate::report::{Progress, Span};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Act, Decision, Digest, Doom, Ended, ImageDigest, ImageState, LogLine, LogStream, Quarantined, Release, Repository,
+    Act, Decision, Digest, Doom, Ended, ImageDigest, ImageState, LogLine, LogStream, Platform, Quarantined, Release, Repository,
     Rollout, Scope, Seen, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRef, ServiceRevisionState,
     ServiceState, StopDeployment, TargetHealth, TaskDefinitionArn, TaskDefinitionState, TaskState,
 };
@@ -16,6 +16,8 @@ use super::{
 pub struct ServicesSeen {
     /// All images of a repository. Absent: there is no such repository.
     pub images: BTreeMap<(Scope, Repository), Seen<Arc<[ImageState]>>>,
+    /// What images were built for, where their manifests say so.
+    pub platforms: BTreeMap<(Scope, Repository, ImageDigest), Seen<Option<Vec<Platform>>>>,
     /// Services.
     pub services: BTreeMap<(Scope, ServiceRef), Seen<ServiceState>>,
     /// Task definitions.
@@ -45,6 +47,7 @@ impl ServicesSeen {
         self.deployments.retain(|at, _| stays(at));
         self.tasks.retain(|at, _| stays(at));
         self.task_definitions.retain(|_, seen| seen.present().is_some());
+        self.platforms.retain(|_, seen| seen.present().is_some());
         self.images.clear();
         self.logs.clear();
         self.targets.clear();
@@ -74,6 +77,8 @@ pub struct TasksSeen {
 pub enum ServiceNeed {
     /// All images of a repository.
     Images(Scope, Repository),
+    /// What an image was built for.
+    Platforms(Scope, Repository, ImageDigest),
     /// A service.
     Service(Scope, ServiceRef),
     /// A task definition.

@@ -16,9 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::guard;
 use super::planner::{Planner, refuse};
 use crate::model::{
-    Action, Address, Decision, Delivery, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout, Seen,
-    ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep, Step,
-    TaskDefinitionArn, TaskDefinitionState, Waiting, digests,
+    Action, Address, Decision, Delivery, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout,
+    Seen, ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep,
+    Step, TaskDefinitionArn, TaskDefinitionState, Waiting, digests,
 };
 
 /// Decides on one desired service. Its dependencies have been decided before.

@@ -71,7 +71,12 @@ impl EventList {
 
     /// The events of one service: ECS's own, and what we did, in any order.
     #[must_use]
-    pub fn of_service(key: &Key, service: &str, events: &[ServiceEvent], deeds: impl IntoIterator<Item = Deed>) -> Self {
+    pub fn of_service(
+        key: &Key,
+        service: &str,
+        events: &[ServiceEvent],
+        deeds: impl IntoIterator<Item = Deed>,
+    ) -> Self {
         let told = events.iter().map(|event| Event {
             status: "ECS".to_owned(),
             kind: "AWS::ECS::Service".to_owned(),
@@ -260,7 +265,10 @@ mod tests {
             token: None,
             failed,
         };
-        let newest_first = [told("03:00:40", "(service api) has begun draining connections"), told("03:00:10", "(service api) has started 2 tasks")];
+        let newest_first = [
+            told("03:00:40", "(service api) has begun draining connections"),
+            told("03:00:10", "(service api) has started 2 tasks"),
+        ];
         let deeds = [
             deed("03:00:00", "decide done", "app 1.2.0: 1.2.0 is the greatest version in ^1", false),
             deed("03:04:00", "conclude done", "rolledback; 3 × Essential container in task exited", true),

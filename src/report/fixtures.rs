@@ -9,11 +9,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::{
-    Action, Address, Attempts, Budget, ChangeAction, Changes, DeletionPolicy, Difference, Digest, Do, Entry,
-    Ended, Environment, Evidence, Expect, Failure, FingerprintKey, Guard, ImageDigest, Inputs, Key, Memory, Mode, Objects, OnFailure, Operation,
-    OperationKind, Output, Plan, Policy, Prune, Redacted, Refusal, Replace, Replacement, ResourceChange, Revision,
-    RolloutCause, RolloutOutcome, Scope, StackAddress, StackDo, StackMemory, StackOptions, StackSpec, StackState, StackStatus, StackStep, Step,
-    Template, TemplateFacts, Value, Waiting,
+    Action, Address, Attempts, Budget, ChangeAction, Changes, DeletionPolicy, Difference, Digest, Do, Ended, Entry,
+    Environment, Evidence, Expect, Failure, FingerprintKey, Guard, ImageDigest, Inputs, Key, Memory, Mode, Objects,
+    OnFailure, Operation, OperationKind, Output, Plan, Policy, Prune, Redacted, Refusal, Replace, Replacement,
+    ResourceChange, Revision, RolloutCause, RolloutOutcome, Scope, StackAddress, StackDo, StackMemory, StackOptions,
+    StackSpec, StackState, StackStatus, StackStep, Step, Template, TemplateFacts, Value, Waiting,
 };
 
 /// The value that must never be shown.
@@ -196,6 +196,7 @@ fn updates() -> Vec<(&'static str, Entry)> {
                 from: "sha256:aaaa".to_owned(),
                 to: "sha256:bbbb".to_owned(),
             },
+            Difference::OtherPlatform { container: "app".to_owned(), image: "1.4.3".to_owned() },
             Difference::ImageGone { container: "app".to_owned(), image: "1.4.1".to_owned() },
         ],
         changes: Changes::AfterApply,
@@ -253,7 +254,7 @@ fn leavers() -> Vec<(&'static str, Entry)> {
 /// One object refused by every guard that the others do not show.
 fn fortress() -> Entry {
     use Guard::{
-        Budget, ChangeSet, ExportInUse, ImageGone, Mode, MovedTag, Ownership, Prune, RequiredTags, Revision, StackName,
+        Budget, ChangeSet, ExportInUse, ImageGone, Mode, MovedTag, Ownership, Platform, Prune, RequiredTags, Revision, StackName,
         Stalled, Stuck, Superseded, TemplateSize, TerminationProtection,
     };
     let guards = [
@@ -270,6 +271,7 @@ fn fortress() -> Entry {
         (Stuck, "DELETE_FAILED", "look at the stack in AWS"),
         (Revision, "revision 43 was applied already", "load a newer revision"),
         (MovedTag, "prod means sha256:bbbb now", "set `moved: deploy`"),
+        (Platform, "1.4.3 was built for linux/arm64, and the tasks run on linux/amd64", "build it for linux/amd64 too"),
         (ImageGone, "1.4.2 is not in app any more", "push that image again"),
         (Superseded, "somebody else has deployed dev/api", "commit the images that are to run"),
         (TemplateSize, "the template has 60,000 bytes; 51,200 can be sent", "set `templateBucket`"),
@@ -323,7 +325,11 @@ pub(crate) fn ended(outcome: RolloutOutcome) -> Ended {
         status: Some(if bad { "ROLLBACK_SUCCESSFUL: it was stopped" } else { "SUCCESSFUL" }.to_owned()),
         task_definition: Some("arn:aws:ecs:us-east-1:111122223333:task-definition/dev:7".to_owned()),
         running: [(format!("app {}", digest.short()), 2)].into(),
-        stopped: if bad { [("Essential container in task exited (app exited with 1)".to_owned(), 3)].into() } else { [].into() },
+        stopped: if bad {
+            [("Essential container in task exited (app exited with 1)".to_owned(), 3)].into()
+        } else {
+            [].into()
+        },
         targets: [("healthy".to_owned(), 2)].into(),
         log: if bad { vec!["no such table: ReviewCycles".to_owned()] } else { Vec::new() },
     };

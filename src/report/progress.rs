@@ -201,7 +201,10 @@ mod tests {
             concluded(Conclusion::Succeeded),
             concluded(Conclusion::Failed(fixtures::failure())),
             concluded(Conclusion::NotSeen),
-            Progress::Decided { key: service(), why: [("app".to_owned(), "1.2.0 is the greatest version".to_owned())].into() },
+            Progress::Decided {
+                key: service(),
+                why: [("app".to_owned(), "1.2.0 is the greatest version".to_owned())].into(),
+            },
             Progress::RolledOut { key: service(), ended: Box::new(fixtures::ended(RolloutOutcome::Proven)) },
             Progress::RolledOut { key: service(), ended: Box::new(fixtures::ended(RolloutOutcome::RolledBack)) },
             Progress::Waits { key: key("alb"), waiting: Waiting::Turn },

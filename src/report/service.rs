@@ -108,9 +108,10 @@ fn releases(memory: &ServiceMemory) -> String {
         if text.is_empty() {
             text.push_str("\nProven before (`landfast rollback`):\n");
         }
-        let each = release.images.iter().map(|(container, image)| {
-            format!("{} {}", words::clean(container), named(&image.name(), &image.digest))
-        });
+        let each = release
+            .images
+            .iter()
+            .map(|(container, image)| format!("{} {}", words::clean(container), named(&image.name(), &image.digest)));
         let (images, at) = (each.collect::<Vec<_>>().join(", "), words::time(release.at));
         let _ = writeln!(text, "  {images}, at {at}, as {}", release.task_definition.short());
     }

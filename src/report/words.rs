@@ -134,6 +134,9 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::MovedTag { container, tag, from, to } => {
             format!("image of {}: tag {} has moved from {} to {}", clean(container), clean(tag), clean(from), clean(to))
         }
+        Difference::OtherPlatform { container, image } => {
+            format!("image of {}: {} was built for another platform", clean(container), clean(image))
+        }
         Difference::ImageGone { container, image } => {
             format!("image of {}: {} is gone from its registry", clean(container), clean(image))
         }
@@ -241,6 +244,7 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Empty => "empty record set",
         Guard::TwoWriters => "two writers",
         Guard::MovedTag => "moved tag",
+        Guard::Platform => "platform",
         Guard::ImageGone => "image gone",
         Guard::Superseded => "superseded",
     }
@@ -268,6 +272,7 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Empty => "EmptyRecordSet",
         Guard::TwoWriters => "TwoWriters",
         Guard::MovedTag => "TagMoved",
+        Guard::Platform => "OtherPlatform",
         Guard::ImageGone => "ImageGone",
         Guard::Superseded => "Superseded",
     }

@@ -111,7 +111,8 @@ impl World {
         };
         // What it forwards to in another stack, or not at all, is taken to be there.
         let answers = groups.is_empty() || groups.iter().any(is_healthy);
-        let (status, body) = if answers { (200, "{\"status\":\"UP\"}") } else { (503, "503 Service Temporarily Unavailable") };
+        let (status, body) =
+            if answers { (200, "{\"status\":\"UP\"}") } else { (503, "503 Service Temporarily Unavailable") };
         Some(Site::Answers { status, body: body.to_owned() })
     }
 }

@@ -108,13 +108,7 @@ fn outcome(process: &Process) -> Result<Option<RolloutOutcome>, Trouble> {
 }
 
 /// What `landfast why` says of the service, in part.
-fn explain(
-    stage: &Stage,
-    screen: &Screen,
-    process: &Process,
-    plan: &Plan,
-    wanted: &[&str],
-) -> Result<(), Trouble> {
+fn explain(stage: &Stage, screen: &Screen, process: &Process, plan: &Plan, wanted: &[&str]) -> Result<(), Trouble> {
     let memory = process.controller.store().memory(&process.environment.name)?;
     let why = report::why(plan, &memory, &service(process)?, stage.cx.now(), [], screen.paint);
     screen.show(&paragraphs(&why.map_err(|error| untold(&error.to_string()))?, wanted))

@@ -88,7 +88,8 @@ pub(super) fn excerpt(plan: &str, objects: &[&str]) -> String {
     for block in plan.split("\n\n") {
         // Colours are not part of what it says.
         let first = strip_str(block.lines().next().unwrap_or_default()).to_string();
-        let is_entry = first.starts_with("  ") && Kind::ALL.iter().any(|kind| first.contains(&format!("/{}/", kind.as_str())));
+        let is_entry =
+            first.starts_with("  ") && Kind::ALL.iter().any(|kind| first.contains(&format!("/{}/", kind.as_str())));
         let wanted = objects.iter().any(|name| first.contains(&format!("/{name} ")) || first.ends_with(name));
         if is_entry && !wanted {
             left_out += 1;

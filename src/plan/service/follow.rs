@@ -283,4 +283,3 @@ impl Deciding<'_> {
 fn is_bad(outcome: RolloutOutcome) -> bool {
     matches!(outcome, RolloutOutcome::RolledBack | RolloutOutcome::Failed)
 }
-
