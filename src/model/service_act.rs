@@ -6,9 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Act, Decision, Digest, Doom, Ended, ImageDigest, ImageState, LogLine, LogStream, Platform, Quarantined, Release, Repository,
-    Rollout, Scope, Seen, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRef, ServiceRevisionState,
-    ServiceState, StopDeployment, TargetHealth, TaskDefinitionArn, TaskDefinitionState, TaskState,
+    Act, Decision, Digest, Doom, Ended, ImageDigest, ImageState, LogLine, LogStream, Platform, Quarantined, Release,
+    Repository, Rollout, Scope, Seen, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRef,
+    ServiceRevisionState, ServiceState, StopDeployment, TargetHealth, TaskDefinitionArn, TaskDefinitionState,
+    TaskState,
 };
 
 /// What was seen of services and images.
@@ -34,8 +35,8 @@ pub struct ServicesSeen {
 
 impl ServicesSeen {
     /// Forgets what changes while services move; each is named by its scope and `cluster/service`. Task definitions
-    /// never change; what registries have is asked for again where a decision depends on it.
-    pub fn forget(&mut self, moving: &[(&Scope, &str)]) {
+    /// never change; what registries have is asked for again where a decision depends on it, if `images` are forgotten.
+    pub fn forget(&mut self, moving: &[(&Scope, &str)], images: bool) {
         if moving.is_empty() {
             return;
         }
@@ -48,7 +49,7 @@ impl ServicesSeen {
         self.tasks.retain(|at, _| stays(at));
         self.task_definitions.retain(|_, seen| seen.present().is_some());
         self.platforms.retain(|_, seen| seen.present().is_some());
-        self.images.clear();
+        self.images.retain(|_, seen| !images && seen.present().is_some());
         self.logs.clear();
         self.targets.clear();
     }

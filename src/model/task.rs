@@ -6,9 +6,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ImageDigest;
 use super::aws::{InvalidName, identifier};
 use super::ecs::{is_arn, words};
+use super::{ImageDigest, Platform};
 
 identifier! {
     /// The ARN of one revision of a task definition.

@@ -11,8 +11,9 @@ use super::Observer;
 use super::details::AT_ONCE;
 use super::pages::all;
 use crate::model::{
-    Deployed, ImageState, LogLine, LogStream, Observation, Repository, Scope, Seen, ServiceNeed, ServiceRef,
-    ServiceRevisionArn, ServiceState, TargetHealth, TaskDefinitionArn, TaskDefinitionState, TasksSeen, Unknown,
+    Deployed, ImageDigest, ImageState, LogLine, LogStream, Observation, Platform, Repository, Scope, Seen, ServiceNeed,
+    ServiceRef, ServiceRevisionArn, ServiceState, TargetHealth, TaskDefinitionArn, TaskDefinitionState, TasksSeen,
+    Unknown,
 };
 use crate::ports::{Containers, PortError, Priority, TasksWanted};
 

@@ -9,6 +9,7 @@ mod deliver;
 mod follow;
 mod hopeless;
 mod outcome;
+mod platform;
 mod select;
 
 use std::collections::{BTreeMap, BTreeSet};

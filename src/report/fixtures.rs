@@ -254,8 +254,8 @@ fn leavers() -> Vec<(&'static str, Entry)> {
 /// One object refused by every guard that the others do not show.
 fn fortress() -> Entry {
     use Guard::{
-        Budget, ChangeSet, ExportInUse, ImageGone, Mode, MovedTag, Ownership, Platform, Prune, RequiredTags, Revision, StackName,
-        Stalled, Stuck, Superseded, TemplateSize, TerminationProtection,
+        Budget, ChangeSet, ExportInUse, ImageGone, Mode, MovedTag, Ownership, Platform, Prune, RequiredTags, Revision,
+        StackName, Stalled, Stuck, Superseded, TemplateSize, TerminationProtection,
     };
     let guards = [
         (Mode, "environment dev is only observed", "set `policy.mode: apply`"),

@@ -58,6 +58,15 @@ pub(super) enum Nothing {
         /// The best of it.
         digest: ImageDigest,
     },
+    /// What matches was built for another platform than the tasks run on.
+    OtherPlatform {
+        /// The best of it.
+        image: String,
+        /// What that was built for.
+        built: String,
+        /// What the tasks run on.
+        tasks: String,
+    },
     /// What matches is below what was decided, and the manifest has not changed since.
     Below {
         /// The best of it.

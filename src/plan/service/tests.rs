@@ -1,6 +1,7 @@
 //! Decisions on services, from observations made by hand. Each incident is named after where it happened.
 
 mod direct;
+mod platform;
 mod stack;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +80,9 @@ struct World {
     spec: ServiceSpec,
     memory: ServiceMemory,
     images: Seen<Arc<[ImageState]>>,
+    /// What versions were built for, where they are indexes.
+    platforms: BTreeMap<u8, Seen<Option<Vec<Platform>>>>,
+    runs_on: RuntimePlatform,
     service: ServiceState,
     definitions: BTreeMap<u32, u8>,
     deployments: Vec<Deployed>,
@@ -111,6 +115,8 @@ impl World {
             spec,
             memory,
             images: Seen::Absent,
+            platforms: BTreeMap::new(),
+            runs_on: RuntimePlatform::default(),
             service: service(),
             definitions: BTreeMap::from([(1, 1)]),
             deployments: Vec::new(),
@@ -130,7 +136,7 @@ impl World {
             digest: digest(*version),
             tags: BTreeSet::from([format!("1.{version}.0")]),
             pushed: decision(*version).pushed,
-            media_type: None,
+            media_type: self.platforms.get(version).map(|_| "application/vnd.oci.image.index.v1+json".to_owned()),
             bytes: None,
             archived: false,
         };
@@ -219,6 +225,10 @@ impl World {
         let reference = ServiceRef { cluster: "dev".to_owned(), service: "api".to_owned() };
         let here = (scope(), reference);
         seen.images.insert((scope(), image_spec().repository()), self.images.clone());
+        for (version, platforms) in &self.platforms {
+            let at = (scope(), image_spec().repository(), digest(*version));
+            seen.platforms.insert(at, platforms.clone());
+        }
         seen.services.insert(here.clone(), Seen::Present(self.service.clone()));
         seen.deployments.insert(here.clone(), Seen::Present(self.deployments.clone()));
         seen.tasks.insert(here, Seen::Present(self.tasks.clone()));
@@ -232,7 +242,7 @@ impl World {
                     essential: true,
                     log: None,
                 }],
-                platform: RuntimePlatform::default(),
+                platform: self.runs_on.clone(),
                 tags: BTreeMap::new(),
                 registered: None,
             };
