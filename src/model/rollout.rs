@@ -20,6 +20,8 @@ pub struct ServiceMemory {
     pub quarantine: BTreeMap<ImageDigest, Quarantined>,
     /// What was proven to run, newest first, at most [`RELEASES_KEPT`]: what can be gone back to.
     pub releases: Vec<Release>,
+    /// Task definitions that we registered and have not deregistered, the oldest first.
+    pub registered: Vec<TaskDefinitionArn>,
     /// What a person has gone back to.
     pub pin: Option<Pin>,
     /// What was decided and has not been seen to run, or to fail.

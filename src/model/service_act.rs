@@ -178,6 +178,13 @@ pub enum ServiceDo {
         /// What it is to run from now on, where that is not what was decided.
         back_to: Option<BTreeMap<String, Decision>>,
     },
+    /// Deregisters a task definition of ours that nothing can use any more.
+    Collect {
+        /// Which.
+        task_definition: TaskDefinitionArn,
+        /// It is inactive already or is not ours any more: it is only forgotten.
+        gone: bool,
+    },
     /// Writes down that the proven images run in another task definition.
     Renew {
         /// Which.
@@ -195,6 +202,7 @@ impl Act for ServiceStep {
             ServiceDo::Doom { .. } => "give-up",
             ServiceDo::Stop { .. } => "stop",
             ServiceDo::Conclude { .. } => "conclude",
+            ServiceDo::Collect { .. } => "collect",
             ServiceDo::Renew { .. } => "renew",
         }
     }
@@ -204,9 +212,9 @@ impl Act for ServiceStep {
             ServiceDo::Decide { decisions, .. } => Digest::of(decisions).to_string(),
             ServiceDo::Own { arn, .. } => arn.to_string(),
             ServiceDo::Register { token, .. } => token.clone(),
-            ServiceDo::Deploy { task_definition, .. } | ServiceDo::Renew { task_definition } => {
-                task_definition.to_string()
-            }
+            ServiceDo::Deploy { task_definition, .. }
+            | ServiceDo::Collect { task_definition, .. }
+            | ServiceDo::Renew { task_definition } => task_definition.to_string(),
             ServiceDo::Doom { doom } => Digest::of(&doom.evidence).to_string(),
             ServiceDo::Stop { deployment, .. } => deployment.to_string(),
             ServiceDo::Conclude { ended, .. } => Digest::of(ended).to_string(),
@@ -219,6 +227,7 @@ impl Act for ServiceStep {
             ServiceDo::Own { .. } | ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. } => {
                 true
             }
+            ServiceDo::Collect { gone, .. } => !gone,
             ServiceDo::Decide { .. }
             | ServiceDo::Doom { .. }
             | ServiceDo::Conclude { .. }

@@ -4,6 +4,7 @@
 //! it: the stack that owns the service takes its parameter from there ([`Planner::image`]), and so does a deployment
 //! through ECS. What was decided is a *rollout* until it has been seen to run, or to fail ([`outcome`]).
 
+pub(super) mod collect;
 mod decision;
 mod deliver;
 mod follow;
@@ -138,12 +139,12 @@ impl Deciding<'_> {
         entry.status = Some(status(state));
         match &self.memory.rollout {
             Some(rollout) => self.follow(entry, &service, state, definition, rollout),
-            None => self.rest(entry, definition),
+            None => self.rest(entry, &service, state, definition),
         }
     }
 
     /// Nothing is on its way: what runs is held against what was decided.
-    fn rest(&self, entry: &mut Entry, definition: &TaskDefinitionState) {
+    fn rest(&self, entry: &mut Entry, service: &ServiceRef, state: &ServiceState, definition: &TaskDefinitionState) {
         let intended = digests(&self.memory.decisions);
         let here = outcome::runs(&intended, definition);
         if !here {
@@ -169,6 +170,7 @@ impl Deciding<'_> {
         {
             entry.step = Some(self.step(ServiceDo::Renew { task_definition: definition.arn.clone() }));
         }
+        self.collect(entry, service, state);
     }
 
     /// What runs is not what was decided, and no rollout of ours is open: it was deployed by others. They are not fought:

@@ -164,6 +164,7 @@ fn taken(verb: &str) -> Option<&'static str> {
         "prepare" => "change set requested",
         "discard" => "change sets that are no longer needed removed",
         "protect" => "termination protection switched",
+        "collect" => "old task definition deregistered",
         "set-policy" => "stack policy set",
         _ => return None,
     })

@@ -111,7 +111,11 @@ fn outcome(process: &Process) -> Result<Option<RolloutOutcome>, Trouble> {
 fn explain(stage: &Stage, screen: &Screen, process: &Process, plan: &Plan, wanted: &[&str]) -> Result<(), Trouble> {
     let memory = process.controller.store().memory(&process.environment.name)?;
     let why = report::why(plan, &memory, &service(process)?, stage.cx.now(), [], screen.paint);
-    screen.show(&paragraphs(&why.map_err(|error| untold(&error.to_string()))?, wanted))
+    let why = why.map_err(|error| untold(&error.to_string()))?;
+    // ARNs are for whoever has to look something up, and wider than a terminal.
+    let lines = paragraphs(&why, wanted);
+    let lines = lines.lines().filter(|line| !line.contains(" arn:")).collect::<Vec<_>>();
+    screen.show(&lines.join("\n"))
 }
 
 fn labelled(versions: &crate::sim::SecretTruth, label: &str) -> Result<VersionId, Trouble> {

@@ -1,5 +1,6 @@
 //! Decisions on services, from observations made by hand. Each incident is named after where it happened.
 
+mod collect;
 mod direct;
 mod platform;
 mod stack;
@@ -83,6 +84,8 @@ struct World {
     /// What versions were built for, where they are indexes.
     platforms: BTreeMap<u8, Seen<Option<Vec<Platform>>>>,
     runs_on: RuntimePlatform,
+    /// Revisions of the task definition that carry our tag.
+    ours: BTreeSet<u32>,
     service: ServiceState,
     definitions: BTreeMap<u32, u8>,
     deployments: Vec<Deployed>,
@@ -117,6 +120,7 @@ impl World {
             images: Seen::Absent,
             platforms: BTreeMap::new(),
             runs_on: RuntimePlatform::default(),
+            ours: BTreeSet::new(),
             service: service(),
             definitions: BTreeMap::from([(1, 1)]),
             deployments: Vec::new(),
@@ -243,7 +247,7 @@ impl World {
                     log: None,
                 }],
                 platform: self.runs_on.clone(),
-                tags: BTreeMap::new(),
+                tags: self.ours.get(revision).map(|_| (OWNER_TAG.to_owned(), KEY.to_owned())).into_iter().collect(),
                 registered: None,
             };
             seen.task_definitions.insert((scope(), definition_arn(*revision)), Seen::Present(definition));
