@@ -6,13 +6,18 @@ use super::planner::Planner;
 use super::resolve::Lookup;
 use super::stack::outputs_may_change;
 use super::standing::{Standing, row};
-use crate::model::{Key, OutputRef, Seen, StackNeed, Text, Waiting};
+use crate::model::{Key, Kind, OutputRef, SecretNeed, SecretSpec, Seen, StackNeed, Text, Waiting};
 
 impl Planner<'_> {
     /// An output of a stack, and how far it can be relied on.
     pub(super) fn lookup(&self, reference: &OutputRef) -> Lookup {
         let input = self.input;
         let home = input.desired.environments.get(&reference.stack.environment);
+        if reference.stack.kind == Kind::Secret {
+            return home
+                .and_then(|home| home.secrets.get(&reference.stack))
+                .map_or(Lookup::Pending, |spec| self.arn(spec));
+        }
         let Some(spec) = home.and_then(|home| home.stacks.get(&reference.stack)) else { return Lookup::Pending };
         let address = spec.address();
         if !input.observation.listings.contains_key(&address.scope) {
@@ -26,6 +31,18 @@ impl Planner<'_> {
         match self.entries.get(&reference.stack) {
             Some(entry) if outputs_may_change(entry) => Lookup::MayChange(output.value.clone()),
             _ => Lookup::Known(output.value.clone()),
+        }
+    }
+
+    /// The ARN of a secret. It stays for as long as the secret is not deleted.
+    fn arn(&self, spec: &SecretSpec) -> Lookup {
+        let (seen, address) = (&self.input.observation.secrets, spec.address());
+        if !seen.listings.contains_key(&address.scope) {
+            self.need(SecretNeed::Listing(address.scope.clone()));
+        }
+        match seen.secret(&address) {
+            Seen::Present(state) if state.deleted.is_none() => Lookup::Known(state.arn.to_string()),
+            Seen::Present(_) | Seen::Absent | Seen::Unknown(_) => Lookup::Pending,
         }
     }
 

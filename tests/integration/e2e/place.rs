@@ -92,7 +92,7 @@ impl Place {
     fn only_stacks(&self) {
         fs::remove_file(self.manifests().join("performance-mgmt/app.yaml")).unwrap();
         let stacks = "performance-mgmt/stacks.yaml";
-        self.edit(stacks, ", secret/app-secrets]", "]");
+        self.edit(stacks, "    AppSecretArn: \"${secrets.app-secrets.arn}\"\n", "");
         let image = "    ImageUri: \"${stacks.ecr.outputs.RepositoryUri}:latest\"\n";
         let before = "    PrivateSubnetIds: \"${stacks.network.outputs.PrivateSubnetIds}\"\n    ServiceSecurityGroupId: \"${stacks.network.outputs.ServiceSecurityGroupId}\"\n    TargetGroupArn";
         self.edit(stacks, before, &format!("{image}{before}"));
