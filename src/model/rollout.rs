@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Digest, ImageDigest, ReadinessMemory, Scope, ServiceDeploymentArn, TaskDefinitionArn};
+use super::{
+    AccountId, Digest, ImageDigest, ReadinessMemory, Scope, ServiceDeploymentArn, TaskDefinitionArn,
+    TaskDefinitionState,
+};
 
 /// What is remembered of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct ServiceMemory {
     pub last: Option<Ended>,
     /// The sequence of the newest revision that was applied (invariant S8).
     pub applied: Option<u64>,
+    /// What was read of the task definition that runs. A revision never changes (AWS: *Amazon ECS task definitions*), so
+    /// that it is good for as long as its ARN is the service's.
+    pub definition: Option<TaskDefinitionState>,
 }
 
 /// Proven releases that are remembered.
