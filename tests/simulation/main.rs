@@ -14,6 +14,7 @@
 mod crash;
 mod determinism;
 mod fleet;
+mod images;
 mod isolation;
 mod monitor;
 mod oracle;
@@ -26,5 +27,6 @@ mod run;
 mod scenario;
 mod secrets;
 mod seeds;
+mod services;
 mod shrink;
 mod spy;

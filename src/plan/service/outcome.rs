@@ -14,6 +14,7 @@ use crate::model::{
     RolloutSpec, RolloutState, ServiceDeploymentStatus, ServiceRevisionState, ServiceState, TaskDefinitionArn,
     TaskDefinitionState, TaskState, TasksSeen,
 };
+use crate::sabotage::{self, Bug};
 
 /// By how much the clock of whoever wrote the journal may be ahead of that of ECS.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
@@ -85,6 +86,10 @@ fn brings(intended: &BTreeMap<String, ImageDigest>, revision: &ServiceRevisionSt
 pub(super) fn judge(case: &Case<'_>) -> Judgement {
     let intended = &case.rollout.intended;
     let arrived = runs(intended, case.primary);
+    let steady = || case.service.primary().is_some_and(|primary| primary.rollout == Some(RolloutState::Completed));
+    if sabotage::is(Bug::SteadyIsSuccess) && case.own().is_some() && steady() {
+        return Judgement::Over(RolloutOutcome::Proven, case.evidence(None));
+    }
     match case.own() {
         Some(own) => case.by_deployment(own, arrived),
         None if arrived => case.by_primary(),
