@@ -83,10 +83,7 @@ impl Executor {
         service: &ServiceStep,
         answer: Result<Option<TaskDefinitionArn>, PortError>,
     ) -> Result<Outcome, StoreError> {
-        let outcome = match &answer {
-            Ok(_) => RecordOutcome::Done,
-            Err(error) => RecordOutcome::Failed { class: error.class, message: error.to_string() },
-        };
+        let outcome = RecordOutcome::of(&answer);
         self.store.update_with(&step.key, record(step, outcome), None, |memory: &mut ServiceMemory| {
             let Some(rollout) = &mut memory.rollout else { return };
             match (&service.action, &answer) {
