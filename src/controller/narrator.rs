@@ -1,6 +1,6 @@
 //! Tells what happens, as it happens: to whoever listens, and to the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -10,7 +10,8 @@ use super::flights::Landed;
 use crate::context::Context;
 use crate::execute::Outcome;
 use crate::model::{
-    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, StackDo, StackStatus, Waiting,
+    Act, Conclusion, Decision, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, RolloutOutcome,
+    ServiceDo, ServiceStep, StackDo, StackStatus, Waiting,
 };
 use crate::report::{Progress, Span};
 
@@ -30,6 +31,7 @@ struct Told {
     /// How many objects of each environment were ready.
     ready: BTreeMap<EnvName, usize>,
     spans: Vec<Span>,
+    failed_rollouts: BTreeSet<Key>,
 }
 
 #[derive(Default)]
@@ -51,6 +53,12 @@ impl Narrator {
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
         self.lock().spans.clone()
+    }
+
+    /// Services of which a rollout has failed.
+    #[must_use]
+    pub fn failed_rollouts(&self) -> BTreeSet<Key> {
+        self.lock().failed_rollouts.clone()
     }
 
     /// Tells what is new in a plan.
@@ -118,12 +126,29 @@ impl Narrator {
         }
         let key = step.key.clone();
         self.tell(&Progress::Took { key: key.clone(), verb });
+        if let Do::Service(service) = &step.action {
+            return self.rolled_out(key, service);
+        }
         let Do::Stack(step) = &step.action else { return };
         if let Some(kind) = begun(&step.action) {
             self.tell(&Progress::Began { key, name: step.address.name.to_string(), kind });
         } else if let (StackDo::Conclude { conclusion, .. }, Some(operation)) = (&step.action, pending) {
             self.concluded(key, operation, conclusion);
         }
+    }
+
+    /// A rollout that was taken back leaves everything in sync, and is no success: that it ended is said.
+    fn rolled_out(&self, key: Key, step: &ServiceStep) {
+        let ServiceDo::Conclude { ended, quarantine, release, .. } = &step.action else { return };
+        let bad = quarantine.iter().map(|(digest, bad)| bad.tag.clone().unwrap_or_else(|| digest.short().to_owned()));
+        let good = release.iter().flat_map(|release| release.images.values()).map(Decision::name);
+        let images = bad.chain(good).collect();
+        let outcome = ended.outcome;
+        if matches!(outcome, RolloutOutcome::RolledBack | RolloutOutcome::Failed) {
+            self.lock().failed_rollouts.insert(key.clone());
+        }
+        let why = quarantine.values().next().map(|bad| bad.why.clone());
+        self.tell(&Progress::RolledOut { key, outcome, images, why });
     }
 
     fn concluded(&self, key: Key, operation: &Operation, conclusion: &Conclusion) {

@@ -41,6 +41,18 @@ impl Planner<'_> {
         value.map_err(|reference| reference.stack.clone())
     }
 
+    /// A text with all references filled in by what the stacks show, even while they change: for following what was begun,
+    /// never for beginning anything.
+    pub(super) fn text_as_shown(&self, text: &Text) -> Option<String> {
+        let shown = |reference: &OutputRef| {
+            let home = self.input.desired.environments.get(&reference.stack.environment)?;
+            let address = home.stacks.get(&reference.stack)?.address();
+            let Seen::Present(stack) = self.input.observation.stack(&address) else { return None };
+            stack.state.outputs.get(&reference.output).map(|output| output.value.clone())
+        };
+        text.resolve(shown).ok()
+    }
+
     /// Whether everything that a text refers to is known for good.
     pub(super) fn is_certain(&self, text: &Text) -> bool {
         text.references().all(|reference| matches!(self.lookup(reference), Lookup::Known(_)))

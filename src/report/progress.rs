@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::words;
-use crate::model::{Conclusion, EnvName, Key, OperationKind, Refusal, StackStatus, Waiting};
+use crate::model::{Conclusion, EnvName, Key, OperationKind, Refusal, RolloutOutcome, StackStatus, Waiting};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,17 @@ pub enum Progress {
         /// How long it ran.
         took: Duration,
     },
+    /// A rollout ended.
+    RolledOut {
+        /// The service.
+        key: Key,
+        /// How.
+        outcome: RolloutOutcome,
+        /// The images that it brought or should have brought, as people call them.
+        images: Vec<String>,
+        /// Why it failed.
+        why: Option<String>,
+    },
     /// An object waits for something else than before.
     Waits {
         /// The object.
@@ -89,6 +100,7 @@ impl Progress {
             | Self::Began { key, .. }
             | Self::Moved { key, .. }
             | Self::Concluded { key, .. }
+            | Self::RolledOut { key, .. }
             | Self::Waits { key, .. }
             | Self::Ready { key }
             | Self::Refused { key, .. } => Some(key),
@@ -124,6 +136,7 @@ impl Progress {
                     Conclusion::Running => return None,
                 }
             }
+            Self::RolledOut { outcome, images, why, .. } => rolled_out(*outcome, images, why.as_deref()),
             Self::Waits { waiting, .. } => format!("waits for {}", words::waiting(waiting)),
             Self::Ready { .. } => "ready".to_owned(),
             Self::Refused { refusal, .. } => format!(
@@ -133,6 +146,18 @@ impl Progress {
                 words::clean(&refusal.release)
             ),
         })
+    }
+}
+
+fn rolled_out(outcome: RolloutOutcome, images: &[String], why: Option<&str>) -> String {
+    let what = if images.is_empty() { "rollout".to_owned() } else { format!("rollout of {}", images.join(", ")) };
+    let why = why.map(|why| format!(": {}", words::clean(why))).unwrap_or_default();
+    match outcome {
+        RolloutOutcome::Proven => format!("{what} succeeded: every running task has it"),
+        RolloutOutcome::RolledBack => format!("{what} FAILED and was taken back{why}"),
+        RolloutOutcome::Failed => format!("{what} FAILED and still runs{why}"),
+        RolloutOutcome::Superseded => format!("{what} was superseded: somebody else has deployed"),
+        RolloutOutcome::Unproven => format!("{what} ended, and no running task proves it"),
     }
 }
 
@@ -158,6 +183,12 @@ mod tests {
         let kind = OperationKind::Create;
         let concluded =
             |conclusion| Progress::Concluded { key: key("msk"), kind, conclusion, took: Duration::from_secs(1503) };
+        let rolled = |outcome, why: Option<&str>| Progress::RolledOut {
+            key: "dev/service/web".parse().unwrap(),
+            outcome,
+            images: vec!["1.4.2".to_owned()],
+            why: why.map(str::to_owned),
+        };
         let refusal = Refusal {
             guard: Guard::Budget,
             reason: "2 deletions in 1h; the budget allows 0".to_owned(),
@@ -175,6 +206,8 @@ mod tests {
             concluded(Conclusion::Succeeded),
             concluded(Conclusion::Failed(fixtures::failure())),
             concluded(Conclusion::NotSeen),
+            rolled(RolloutOutcome::Proven, None),
+            rolled(RolloutOutcome::RolledBack, Some("its image could not be pulled (2 × CannotPullContainerError)")),
             Progress::Waits { key: key("alb"), waiting: Waiting::Turn },
             Progress::Ready { key: key("msk") },
             Progress::Refused { key: key("legacy"), refusal },

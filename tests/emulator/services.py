@@ -364,25 +364,36 @@ def stacks():
     plain_blocks = operations._runs_on_worker_thread
     operations._runs_on_worker_thread = lambda kind: kind == "AWS::ECS::Service" or plain_blocks(kind)
 
-    def waiting(change, stack_at):
-        def and_wait(*args, **named):
-            _, before = by_arn(args[0])
-            known = len(before["_records"]) if before else 0
-            changed = change(*args, **named)
-            began = time.time()
-            while time.time() - began < PATIENCE:
-                bring_up_to_now()
-                _, found = by_arn(changed[0])
-                if not found or steady(found, known):
-                    return changed
-                if cloudformation._stacks[args[stack_at]].get("_cancel_requested"):
-                    raise ValueError("Resource update cancelled")
-                time.sleep(0.05)
-            raise ValueError("Resource handler returned message: Exceeded attempts to wait")
+    def wait(arn, known, stack):
+        began = time.time()
+        while time.time() - began < PATIENCE:
+            bring_up_to_now()
+            _, found = by_arn(arn)
+            if not found or steady(found, known):
+                return
+            if cloudformation._stacks[stack].get("_cancel_requested"):
+                raise ValueError("Resource update cancelled")
+            time.sleep(0.05)
+        raise ValueError("Resource handler returned message: Exceeded attempts to wait")
 
-        return and_wait
+    def create(logical_id, properties, stack):
+        created = plain_create(logical_id, properties, stack)
+        wait(created[0], 0, stack)
+        return created
 
-    service.update(create=waiting(service["create"], 2), update=waiting(service["update"], 3))
+    def update(physical_id, old, new, stack, *rest):
+        known = len(by_arn(physical_id)[1]["_records"])
+        updated = plain_update(physical_id, old, new, stack, *rest)
+        try:
+            wait(updated[0], known, stack)
+        except ValueError:
+            # ministack takes back the resources that were updated, and not the one that failed.
+            plain_update(physical_id, new, old, stack, *rest)
+            raise
+        return updated
+
+    plain_create, plain_update = service["create"], service["update"]
+    service.update(create=create, update=update)
 
 
 def steady(service, known):

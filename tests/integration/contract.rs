@@ -322,6 +322,7 @@ contract!(
         services::to_deploy_what_runs_already_is_no_deployment,
         services::an_inactive_task_definition_cannot_be_deployed_and_the_count_stays,
         services::what_cannot_be_pulled_says_so_and_a_stopped_deployment_goes_back,
+        services::a_container_that_exits_says_so_and_its_task_has_run,
         services::the_circuit_breaker_goes_back_and_says_so,
         services::a_newer_deployment_stops_the_one_under_way,
         services::what_is_not_there_is_left_out_and_no_error,

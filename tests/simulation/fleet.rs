@@ -156,8 +156,12 @@ impl Web {
     /// Its manifests and, where a stack owns it, the template.
     fn files(&self) -> Vec<(&'static str, String)> {
         let deliver = if self.stack { "  deliver: { stack: web, parameters: { web: Image } }\n" } else { "" };
+        let (cluster, name) = match self.stack {
+            true => ("'${stacks.web.outputs.Cluster}'", "'${stacks.web.outputs.Service}'"),
+            false => ("shop", "web"),
+        };
         let service = format!(
-            "apiVersion: landfast/v1\nkind: Service\nmetadata: {{ name: web }}\nspec:\n  cluster: shop\n  service: web\n  \
+            "apiVersion: landfast/v1\nkind: Service\nmetadata: {{ name: web }}\nspec:\n  cluster: {cluster}\n  service: {name}\n  \
              images: {{ web: {{ repository: {REPOSITORY}, {} }} }}\n  adopt: true\n{deliver}",
             self.select
         );
@@ -169,7 +173,8 @@ impl Web {
              Type: AWS::ECS::TaskDefinition\n    Properties:\n      Family: web\n      \
              ContainerDefinitions: [{{ Name: web, Image: !Ref Image }}]\n  Service:\n    Type: AWS::ECS::Service\n    \
              Properties:\n      ServiceName: web\n      Cluster: !Ref Cluster\n      TaskDefinition: !Ref Definition\n      \
-             DeploymentConfiguration: {{ DeploymentCircuitBreaker: {{ Enable: {0}, Rollback: {0} }} }}\n",
+             DeploymentConfiguration: {{ DeploymentCircuitBreaker: {{ Enable: {0}, Rollback: {0} }} }}\n\
+             Outputs: {{ Cluster: {{ Value: !Ref Cluster }}, Service: {{ Value: !GetAtt Service.Name }} }}\n",
             self.breaker
         );
         let mut files = vec![("dev/web.yaml", service)];

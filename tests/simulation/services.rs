@@ -142,8 +142,8 @@ impl World {
     /// Task definitions that name a digest.
     fn definitions(&self, digest: &ImageDigest) -> usize {
         let console = self.rig.console();
-        let newest = console.task_definition("web").map_or(0, |found| found.arn.revision());
-        let all = (1..=newest).filter_map(|revision| console.task_definition(&format!("web:{revision}")));
+        // Inactive ones too.
+        let all = (1..).map_while(|revision: u32| console.task_definition(&format!("web:{revision}")));
         all.filter(|found| found.containers[0].image.ends_with(digest.as_str())).count()
     }
 

@@ -97,7 +97,7 @@ impl World {
             name: request.name.clone(),
             cluster: self.cluster_arn(region, &cluster)?,
             status: ServiceStatus::Active,
-            created: now,
+            created: Some(now),
             desired: request.desired,
             running: 0,
             pending: 0,

@@ -292,6 +292,21 @@ pub async fn what_cannot_be_pulled_says_so_and_a_stopped_deployment_goes_back(ba
     assert_eq!(error.class, Class::Conflict, "{error}");
 }
 
+pub async fn a_container_that_exits_says_so_and_its_task_has_run(backend: &Backend) {
+    let web = Web::new(backend, false).await;
+    let (definition, _) = web.deploy("crash", Fares::Crashes).await;
+    let stopped = web
+        .once("a task has crashed", async || {
+            let stopped = web.tasks(TasksWanted::Stopped).await;
+            stopped.into_iter().find(|task| task.task_definition == definition)
+        })
+        .await;
+    assert_eq!(stopped.stop_code.as_deref(), Some("EssentialContainerExited"));
+    assert!(stopped.started.is_some() && stopped.stopped_reason.is_some(), "{stopped:?}");
+    assert_eq!(stopped.containers[0].exit_code, Some(1));
+    assert_eq!(web.newest().await.status, ServiceDeploymentStatus::InProgress);
+}
+
 pub async fn the_circuit_breaker_goes_back_and_says_so(backend: &Backend) {
     let web = Web::new(backend, true).await;
     let before = web.newest().await;

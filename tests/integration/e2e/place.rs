@@ -84,6 +84,19 @@ impl Place {
         Some(place)
     }
 
+    /// A place with these manifests and no others, of the account that stands as `ACCOUNT` in them.
+    pub fn of(files: &[(&str, &str)]) -> Option<Self> {
+        let account = emulator::account(Duration::ZERO)?;
+        let dir = tempfile::tempdir().unwrap();
+        let place = Self { recorder: Recorder::before(&account.url), dir, account };
+        for (file, text) in files {
+            let path = place.manifests().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text.replace("ACCOUNT", place.account.id.as_str())).unwrap();
+        }
+        Some(place)
+    }
+
     /// The directory of the manifests.
     pub fn manifests(&self) -> PathBuf {
         self.dir.path().join("manifests")

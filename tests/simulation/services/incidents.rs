@@ -121,7 +121,6 @@ fn what_cannot_be_read_ends_no_rollout() {
         &["DescribeServiceDeployments", "DescribeServiceRevisions"],
         &["ListTasks", "DescribeTasks"],
         &["DescribeServices"],
-        &["DescribeTaskDefinition"],
     ];
     for operations in reads {
         for (behaviour, outcome) in [
@@ -151,7 +150,7 @@ fn a_service_as_it_was_minutes_ago_misleads_nobody() {
     for behaviour in [ImageBehaviour::Runs, ImageBehaviour::CannotBePulled] {
         let mut world = World::new(DIRECT);
         let digest = world.push("1.1.0", behaviour);
-        broken(&world, &["DescribeServices"], Fault::Stale(Duration::from_secs(40)), 60);
+        broken(&world, &["DescribeServices"], Fault::Stale(Duration::from_mins(4)), 60);
         world.run(90 * MINUTE);
         let last = world.last().unwrap();
         assert_eq!(last.intended["web"], digest, "{last:#?}");

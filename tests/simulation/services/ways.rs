@@ -87,7 +87,8 @@ fn a_released_image_is_tried_once_more() {
         world.rig.truth.images.released(&bad, world.rig.cx.now());
         world.person(|memory| _ = memory.quarantine.remove(&bad));
         world.run(30 * MINUTE);
-        assert_eq!((world.runs(), world.last().map(|last| last.outcome)), (Some(bad), Some(RolloutOutcome::Proven)));
+        let last = world.last().map(|last| last.outcome);
+        assert_eq!((world.runs(), last), (Some(bad), Some(RolloutOutcome::Proven)), "{how:?}: {:#?}", world.memory());
         world.is_quiet();
     }
 }
