@@ -81,7 +81,7 @@ impl Reader {
             name: self.need(found.service_name, "serviceName")?,
             cluster: self.parse(found.cluster_arn.as_deref(), "clusterArn")?,
             status: self.parse(found.status.as_deref(), "status")?,
-            created: self.time(&self.need(found.created_at, "createdAt")?)?,
+            created: self.moment(found.created_at)?,
             desired: count(found.desired_count),
             running: count(found.running_count),
             pending: count(found.pending_count),
@@ -105,7 +105,7 @@ impl Reader {
                 .unwrap_or(DeploymentController::Ecs),
             target_groups: targets.filter_map(|balancer| balancer.target_group_arn).collect(),
             tags: tags(found.tags.unwrap_or_default()),
-            events: events.map(|event| self.service_event(event)).collect::<Result<_, _>>()?,
+            events: events.filter_map(|event| self.service_event(event).transpose()).collect::<Result<_, _>>()?,
         })
     }
 
@@ -128,12 +128,10 @@ impl Reader {
         })
     }
 
-    fn service_event(self, found: sdk::ServiceEvent) -> Result<ServiceEvent, PortError> {
-        Ok(ServiceEvent {
-            id: self.need(found.id, "events.id")?,
-            at: self.time(&self.need(found.created_at, "events.createdAt")?)?,
-            message: found.message.unwrap_or_default(),
-        })
+    /// An event; `None` for what nobody could tell from another. Nothing is decided by events.
+    fn service_event(self, found: sdk::ServiceEvent) -> Result<Option<ServiceEvent>, PortError> {
+        let (Some(id), Some(at)) = (found.id, found.created_at) else { return Ok(None) };
+        Ok(Some(ServiceEvent { id, at: self.time(&at)?, message: found.message.unwrap_or_default() }))
     }
 
     pub(super) fn task_definition(

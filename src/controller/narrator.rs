@@ -1,6 +1,6 @@
 //! Tells what happens, as it happens: to whoever listens, and to the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -10,8 +10,8 @@ use super::flights::Landed;
 use crate::context::Context;
 use crate::execute::Outcome;
 use crate::model::{
-    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, ServiceDo, StackDo, StackStatus,
-    Waiting,
+    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, RolloutOutcome, ServiceDo,
+    StackDo, StackStatus, Waiting,
 };
 use crate::report::{Progress, Span};
 
@@ -31,6 +31,7 @@ struct Told {
     /// How many objects of each environment were ready.
     ready: BTreeMap<EnvName, usize>,
     spans: Vec<Span>,
+    failed_rollouts: BTreeSet<Key>,
 }
 
 #[derive(Default)]
@@ -52,6 +53,12 @@ impl Narrator {
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
         self.lock().spans.clone()
+    }
+
+    /// Services of which a rollout has failed.
+    #[must_use]
+    pub fn failed_rollouts(&self) -> BTreeSet<Key> {
+        self.lock().failed_rollouts.clone()
     }
 
     /// Tells what is new in a plan.
@@ -137,7 +144,13 @@ impl Narrator {
                 let why = decisions.iter().map(|(container, image)| (container.clone(), image.why.clone()));
                 self.tell(&Progress::Decided { key, why: why.collect() });
             }
-            ServiceDo::Conclude { ended, .. } => self.tell(&Progress::RolledOut { key, ended: ended.clone() }),
+            ServiceDo::Conclude { ended, .. } => {
+                // One that was taken back leaves everything in sync, and is no success.
+                if matches!(ended.outcome, RolloutOutcome::RolledBack | RolloutOutcome::Failed) {
+                    self.lock().failed_rollouts.insert(key.clone());
+                }
+                self.tell(&Progress::RolledOut { key, ended: ended.clone() });
+            }
             _ => {}
         }
     }

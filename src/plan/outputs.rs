@@ -58,20 +58,16 @@ impl Planner<'_> {
         value.map_err(|reference| reference.stack.clone())
     }
 
-    /// A text as stacks complete it now, also while they are being changed: enough to look at what it names, not to act
-    /// on it. What runs under a stack has to be seen while the stack brings something new to it.
-    pub(super) fn last_known(&self, text: &Text) -> Option<String> {
-        let output = |reference: &OutputRef| {
+    /// A text with all references filled in by what the stacks show, even while they change: for following what was begun,
+    /// never for beginning anything.
+    pub(super) fn text_as_shown(&self, text: &Text) -> Option<String> {
+        let shown = |reference: &OutputRef| {
             let home = self.input.desired.environments.get(&reference.stack.environment)?;
-            let stack = self.input.observation.stack(&home.stacks.get(&reference.stack)?.address());
-            let Seen::Present(stack) = stack else { return None };
+            let address = home.stacks.get(&reference.stack)?.address();
+            let Seen::Present(stack) = self.input.observation.stack(&address) else { return None };
             stack.state.outputs.get(&reference.output).map(|output| output.value.clone())
         };
-        let known = |reference: &OutputRef| match self.lookup(reference) {
-            Lookup::Known(value) | Lookup::MayChange(value) => Some(value),
-            Lookup::Pending => output(reference),
-        };
-        text.resolve(known).ok()
+        text.resolve(shown).ok()
     }
 
     /// Whether everything that a text refers to is known for good.

@@ -15,18 +15,20 @@ mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::guard;
 use super::planner::{Planner, refuse};
 use crate::model::{
-    Action, Address, Decision, Delivery, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout,
-    Seen, ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep,
-    Step, TaskDefinitionArn, TaskDefinitionState, Waiting, digests,
+    Action, Address, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout, Seen,
+    ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep,
+    StackSpec, Step, TaskDefinitionArn, TaskDefinitionState, Text, Waiting, digests,
 };
 
 /// Decides on one desired service. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {
     let memory = planner.remembered(&spec.key);
-    let service = resolve(planner, spec);
+    let service = resolve(planner, spec, &memory);
     let deciding = Deciding { planner, spec, memory: &memory, service };
     let mut entry = deciding.entry();
     deciding.run(&mut entry);
@@ -42,12 +44,13 @@ pub(super) fn manifest_side(spec: &ServiceSpec, memory: &ServiceMemory) -> Diges
     Digest::of(&(&spec.digest, digests(&memory.decisions)))
 }
 
-/// The service that a manifest names, where that is known yet. One of a stack is only looked at from here, and most of all
-/// while its stack is being updated: then what the stack says of it has to do.
-fn resolve(planner: &Planner<'_>, spec: &ServiceSpec) -> Option<ServiceRef> {
-    let text = |text| match &spec.delivery {
-        Delivery::Stack { .. } => planner.last_known(text),
-        Delivery::Direct => planner.text(text).ok(),
+/// The service that a manifest names, where that is known yet. While its own stack brings a rollout, it is the service
+/// that the stack has shown so far: otherwise nobody would see that the rollout fails before the stack gives up.
+fn resolve(planner: &Planner<'_>, spec: &ServiceSpec, memory: &ServiceMemory) -> Option<ServiceRef> {
+    let follows = spec.stack().is_some() && memory.rollout.is_some();
+    let text = |text: &Text| {
+        let known = planner.text(text).ok();
+        if follows { known.or_else(|| planner.text_as_shown(text)) } else { known }
     };
     Some(ServiceRef { cluster: text(&spec.cluster)?, service: text(&spec.service)? })
 }
@@ -60,6 +63,16 @@ impl Planner<'_> {
         let decision = memory.decisions.get(&parameter.container)?;
         let released = !memory.quarantine.contains_key(&decision.digest);
         released.then(|| decision.uri(&spec.scope))
+    }
+
+    /// An image that a stack brings was decided on since then: what has failed before may be tried again, because a person
+    /// has released it.
+    pub(super) fn is_decided_anew(&self, stack: &StackSpec, since: Timestamp) -> bool {
+        stack.images.values().any(|image| {
+            let memory = self.input.memory.objects.services.get(&image.service);
+            let rollout = memory.and_then(|memory| memory.rollout.as_ref());
+            rollout.is_some_and(|rollout| rollout.opened > since)
+        })
     }
 
     /// A rollout that a stack brings cannot succeed: its update is to be cancelled.

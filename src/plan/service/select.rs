@@ -11,6 +11,7 @@ use regex::Regex;
 use semver::{Version, VersionReq};
 
 use crate::model::{Decision, Digest, ImageDigest, ImageSpec, MovedTag, NewestBy, Quarantined, Select};
+use crate::sabotage::{self, Bug};
 
 /// One image under one of its tags, as the registry lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +159,7 @@ fn judge(
             }),
         };
     }
-    if below {
+    if below && !sabotage::is(Bug::GoesBack) {
         return Err(Nothing::Below { tag: best.tag.unwrap_or_default().to_owned() });
     }
     Ok(chosen)
@@ -176,7 +177,7 @@ fn moved(decided: &Decision, candidates: &[Candidate<'_>]) -> Option<ImageDigest
 }
 
 fn is_quarantined(question: &Question<'_>, candidate: &Candidate<'_>) -> bool {
-    question.quarantine.contains_key(candidate.digest)
+    question.quarantine.contains_key(candidate.digest) && !sabotage::is(Bug::ForgetsQuarantine)
 }
 
 /// When it may be chosen, if not yet. A digest is a person's choice, and needs no soaking.

@@ -453,7 +453,7 @@ fn service() -> ServiceState {
         name: "api".to_owned(),
         cluster: "arn:aws:ecs:us-east-1:111122223333:cluster/dev".parse().unwrap(),
         status: ServiceStatus::Active,
-        created: at(-1_000),
+        created: Some(at(-1_000)),
         desired: 2,
         running: 2,
         pending: 0,

@@ -94,8 +94,21 @@ impl Place {
         let stacks = "performance-mgmt/stacks.yaml";
         self.edit(stacks, "    AppSecretArn: \"${secrets.app-secrets.arn}\"\n", "");
         let image = "    ImageUri: \"${stacks.ecr.outputs.RepositoryUri}:latest\"\n";
-        let before = "    PrivateSubnetIds: \"${stacks.network.outputs.PrivateSubnetIds}\"\n    ServiceSecurityGroupId: \"${stacks.network.outputs.ServiceSecurityGroupId}\"\n    TargetGroupArn";
-        self.edit(stacks, before, &format!("{image}{before}"));
+        let roles = "    ExecutionRoleArn: \"";
+        self.edit(stacks, roles, &format!("{image}{roles}"));
+    }
+
+    /// A place with these manifests and no others, of the account that stands as `ACCOUNT` in them.
+    pub fn of(files: &[(&str, &str)]) -> Option<Self> {
+        let account = emulator::account(Duration::ZERO)?;
+        let dir = tempfile::tempdir().unwrap();
+        let place = Self { recorder: Recorder::before(&account.url), dir, account };
+        for (file, text) in files {
+            let path = place.manifests().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text.replace("ACCOUNT", place.account.id.as_str())).unwrap();
+        }
+        Some(place)
     }
 
     /// The directory of the manifests.
