@@ -102,6 +102,8 @@ impl Deciding<'_> {
             // It had an id, so it was there; it is gone again because its creation failed with `OnFailure: DELETE`, or
             // because somebody deleted it, or it is not gone and the listing lags behind. Its events outlive it, and tell.
             (_, Some(id)) => self.pending(operation).follow_absent(id, entry),
+            // The call is on its way.
+            (_, None) if self.planner.input.busy.contains(&self.spec.key) => None,
             // Its answer was lost, and the listing may be older than it.
             (_, None) if self.planner.input.now.duration_since(operation.started) < LISTED_WITHIN => {
                 entry.action = Action::Unknown;
