@@ -13,6 +13,9 @@ use crate::store::{Record, RecordOutcome, StoreError};
 /// registers more.
 const LOOKED_THROUGH: usize = 5;
 
+/// Task definitions of ours that are remembered: more than a manifest may ask to keep. What is forgotten stays.
+const REGISTERED_KEPT: usize = 1_200;
+
 impl Executor {
     /// Takes a step on a service.
     pub(super) async fn take_on_service(
@@ -88,6 +91,8 @@ impl Executor {
             match (&service.action, &answer) {
                 (ServiceDo::Register { .. }, Ok(Some(registered))) if !memory.registered.contains(registered) => {
                     memory.registered.push(registered.clone());
+                    let surplus = memory.registered.len().saturating_sub(REGISTERED_KEPT);
+                    memory.registered.drain(..surplus);
                 }
                 (ServiceDo::Collect { task_definition, .. }, Ok(_)) => forget(memory, task_definition),
                 _ => {}

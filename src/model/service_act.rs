@@ -12,13 +12,16 @@ use super::{
     TaskState,
 };
 
+/// An image, and where it is.
+type ImageAt = (Scope, Repository, ImageDigest);
+
 /// What was seen of services and images.
 #[derive(Clone, Debug, Default)]
 pub struct ServicesSeen {
     /// All images of a repository. Absent: there is no such repository.
     pub images: BTreeMap<(Scope, Repository), Seen<Arc<[ImageState]>>>,
     /// What images were built for, where their manifests say so.
-    pub platforms: BTreeMap<(Scope, Repository, ImageDigest), Seen<Option<Vec<Platform>>>>,
+    pub platforms: BTreeMap<ImageAt, Seen<Option<Vec<Platform>>>>,
     /// Services.
     pub services: BTreeMap<(Scope, ServiceRef), Seen<ServiceState>>,
     /// Task definitions.

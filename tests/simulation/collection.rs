@@ -7,7 +7,7 @@ use std::time::Duration;
 use landfast::context::{Context, Virtual};
 use landfast::controller::{Controller, Until, tend_all};
 use landfast::manifest;
-use landfast::model::{FileContent, RELEASES_KEPT, Revision, Snapshot, TaskDefinitionStatus};
+use landfast::model::{FileContent, RELEASES_KEPT, Revision, Snapshot, TaskDefinitionArn, TaskDefinitionStatus};
 use landfast::ports::Cloud as _;
 use landfast::sim::{NewService, SimCloud, SimConfig};
 use landfast::store::Store;
@@ -59,7 +59,7 @@ fn old_task_definitions_go_and_what_can_be_gone_back_to_stays() {
         let (mut found, mut next) = (Vec::new(), None);
         loop {
             let page = clock.drive(port.task_definitions("web", status, next)).unwrap().unwrap();
-            found.extend(page.items.iter().map(|arn| arn.revision()));
+            found.extend(page.items.iter().map(TaskDefinitionArn::revision));
             next = page.next;
             if next.is_none() {
                 return found;

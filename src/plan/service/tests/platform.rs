@@ -12,7 +12,7 @@ fn built_for(architectures: &[&str]) -> Seen<Option<Vec<Platform>>> {
     Seen::Present(Some(platforms))
 }
 
-/// Version 1 runs on X86_64; version 2 is an index for these architectures, version 3 for arm64 alone.
+/// Version 1 runs on `X86_64`; version 2 is an index for these architectures, version 3 for arm64 alone.
 fn world(second: &[&str]) -> World {
     let mut world = World::new();
     world.runs_on = RuntimePlatform { os: Some("LINUX".to_owned()), cpu: Some("X86_64".to_owned()) };
