@@ -201,18 +201,6 @@ pub(crate) fn play_planted(bug: Bug, planted: bool) -> Vec<String> {
     }
     world.run(120 * MINUTE);
     let wrong = world.wrong();
-    eprintln!(
-        "{bug:?} {planted}: {:#?} {:?}",
-        world.memory(),
-        world
-            .rig
-            .cloud
-            .audit()
-            .iter()
-            .filter(|call| call.mutating)
-            .map(|call| (call.at, call.operation, call.class))
-            .collect::<Vec<_>>()
-    );
     plant(None);
     wrong
 }
