@@ -28,7 +28,7 @@ pub enum Bug {
     Unguarded,
     /// The best image that the registry lists is deployed, even below the one that was decided.
     GoesBack,
-    /// An image that has failed is tried again.
+    /// That an image has failed is not written down.
     ForgetsQuarantine,
     /// A rollout has succeeded when its service is steady.
     SteadyIsSuccess,

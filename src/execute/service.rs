@@ -146,7 +146,9 @@ fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp
                 memory.applied = Some(memory.applied.unwrap_or(0).max(rollout.revision));
             }
             memory.last = Some((**ended).clone());
-            memory.quarantine.extend(quarantine.clone());
+            if !sabotage::is(Bug::ForgetsQuarantine) {
+                memory.quarantine.extend(quarantine.clone());
+            }
             if let Some(release) = release {
                 keep(&mut memory.releases, release);
             }

@@ -156,9 +156,10 @@ impl Web {
     /// Its manifests and, where a stack owns it, the template.
     fn files(&self) -> Vec<(&'static str, String)> {
         let deliver = if self.stack { "  deliver: { stack: web, parameters: { web: Image } }\n" } else { "" };
-        let (cluster, name) = match self.stack {
-            true => ("'${stacks.web.outputs.Cluster}'", "'${stacks.web.outputs.Service}'"),
-            false => ("shop", "web"),
+        let (cluster, name) = if self.stack {
+            ("'${stacks.web.outputs.Cluster}'", "'${stacks.web.outputs.Service}'")
+        } else {
+            ("shop", "web")
         };
         let service = format!(
             "apiVersion: landfast/v1\nkind: Service\nmetadata: {{ name: web }}\nspec:\n  cluster: {cluster}\n  service: {name}\n  \

@@ -3,6 +3,7 @@
 
 mod crash;
 mod incidents;
+mod reads;
 mod ways;
 
 use std::collections::BTreeMap;

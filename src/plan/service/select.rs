@@ -177,7 +177,7 @@ fn moved(decided: &Decision, candidates: &[Candidate<'_>]) -> Option<ImageDigest
 }
 
 fn is_quarantined(question: &Question<'_>, candidate: &Candidate<'_>) -> bool {
-    question.quarantine.contains_key(candidate.digest) && !sabotage::is(Bug::ForgetsQuarantine)
+    question.quarantine.contains_key(candidate.digest)
 }
 
 /// When it may be chosen, if not yet. A digest is a person's choice, and needs no soaking.

@@ -336,7 +336,7 @@ pub async fn what_is_not_there_is_left_out_and_no_error(backend: &Backend) {
     let record = web.newest().await;
     let fake = |kind: &str| format!("arn:aws:ecs:us-east-1:{}:{kind}/dev/web/0123456789", backend.account);
     let deployments = [record.arn.clone(), fake("service-deployment").parse().unwrap()];
-    assert_eq!(web.containers.service_deployments(&deployments).await.unwrap(), [record.clone()]);
+    assert_eq!(web.containers.service_deployments(&deployments).await.unwrap(), std::slice::from_ref(&record));
     let revisions = [fake("service-revision").parse().unwrap(), record.target.unwrap()];
     assert_eq!(web.containers.service_revisions(&revisions).await.unwrap().len(), 1);
     let running = web.tasks(TasksWanted::Running).await;
