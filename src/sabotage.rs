@@ -26,6 +26,12 @@ pub enum Bug {
     RetryTerminal,
     /// A change set is executed whatever it replaces.
     Unguarded,
+    /// The best image that the registry lists is deployed, even below the one that was decided.
+    GoesBack,
+    /// That an image has failed is not written down.
+    ForgetsQuarantine,
+    /// A rollout has succeeded when its service is steady.
+    SteadyIsSuccess,
 }
 
 thread_local! {

@@ -81,7 +81,7 @@ impl Reader {
             name: self.need(found.service_name, "serviceName")?,
             cluster: self.parse(found.cluster_arn.as_deref(), "clusterArn")?,
             status: self.parse(found.status.as_deref(), "status")?,
-            created: self.time(&self.need(found.created_at, "createdAt")?)?,
+            created: self.moment(found.created_at)?,
             desired: count(found.desired_count),
             running: count(found.running_count),
             pending: count(found.pending_count),
@@ -105,7 +105,7 @@ impl Reader {
                 .unwrap_or(DeploymentController::Ecs),
             target_groups: targets.filter_map(|balancer| balancer.target_group_arn).collect(),
             tags: tags(found.tags.unwrap_or_default()),
-            events: events.map(|event| self.service_event(event)).collect::<Result<_, _>>()?,
+            events: events.filter_map(|event| self.service_event(event).transpose()).collect::<Result<_, _>>()?,
         })
     }
 
@@ -128,12 +128,10 @@ impl Reader {
         })
     }
 
-    fn service_event(self, found: sdk::ServiceEvent) -> Result<ServiceEvent, PortError> {
-        Ok(ServiceEvent {
-            id: self.need(found.id, "events.id")?,
-            at: self.time(&self.need(found.created_at, "events.createdAt")?)?,
-            message: found.message.unwrap_or_default(),
-        })
+    /// An event; `None` for what nobody could tell from another. Nothing is decided by events.
+    fn service_event(self, found: sdk::ServiceEvent) -> Result<Option<ServiceEvent>, PortError> {
+        let (Some(id), Some(at)) = (found.id, found.created_at) else { return Ok(None) };
+        Ok(Some(ServiceEvent { id, at: self.time(&at)?, message: found.message.unwrap_or_default() }))
     }
 
     pub(super) fn task_definition(
@@ -142,6 +140,9 @@ impl Reader {
         given: Vec<sdk::Tag>,
     ) -> Result<TaskDefinitionState, PortError> {
         let platform = found.runtime_platform;
+        // AWS: *RuntimePlatform*: on Fargate, X86_64 where nothing is said.
+        let fargate = found.requires_compatibilities.unwrap_or_default().contains(&sdk::Compatibility::Fargate);
+        let cpu = platform.as_ref().and_then(|on| Some(on.cpu_architecture.as_ref()?.as_str().to_owned()));
         let containers = found.container_definitions.unwrap_or_default().into_iter().map(|container| {
             Ok(ContainerDefinition {
                 name: self.need(container.name, "containerDefinitions.name")?,
@@ -156,7 +157,7 @@ impl Reader {
             containers: containers.collect::<Result<_, PortError>>()?,
             platform: RuntimePlatform {
                 os: platform.as_ref().and_then(|on| Some(on.operating_system_family.as_ref()?.as_str().to_owned())),
-                cpu: platform.as_ref().and_then(|on| Some(on.cpu_architecture.as_ref()?.as_str().to_owned())),
+                cpu: cpu.or_else(|| fargate.then(|| "X86_64".to_owned())),
             },
             tags: tags(given),
             registered: self.moment(found.registered_at)?,

@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod demo;
 mod exit;
+mod furnish;
 mod logging;
 mod progress;
 mod session;

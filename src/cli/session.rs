@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::{CloudKind, Global};
 use super::exit::Trouble;
+use super::furnish::furnish;
 use super::terminal;
 use crate::aws::{AwsCloud, Settings};
 use crate::context::{Context, Virtual};
@@ -118,6 +119,10 @@ impl Session {
             let restored = simulation.restore(saved.world);
             restored
                 .map_err(|error| Trouble::machine("the saved simulation could not be read; delete sim.json", error))?;
+        }
+        // Manifests that cannot be read are the command's to report.
+        if let Ok(loaded) = load_unrecorded(&root(global)) {
+            furnish(&simulation, &loaded.desired);
         }
         let cloud = Arc::new(simulation.clone());
         Ok(Self {

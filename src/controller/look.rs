@@ -7,7 +7,8 @@ use tracing::error;
 use super::Controller;
 use crate::model::{
     Action, Address, CheckStanding, CheckedSettings, Desired, Environment, Key, Kind, Memory, Observation, Plan,
-    ReadinessMemory, RecordMemory, SecretMemory, Seen, ServiceMemory, StackAddress, StackMemory, TaskDefinitionState,
+    ReadinessMemory, RecordMemory, RecordsSeen, SecretMemory, Seen, ServiceMemory, ServicesSeen, StackAddress,
+    StackMemory, TaskDefinitionState,
 };
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
@@ -16,6 +17,18 @@ use crate::store::StoreError;
 /// Rounds of questions before the planner has to decide with what it knows. The longest chain is five: another
 /// environment's listing, template, change sets, importers, backups.
 const ROUNDS_MAX: usize = 8;
+
+/// What a look begins with.
+#[derive(Clone, Debug)]
+pub(super) enum Base {
+    /// Everything is read.
+    Nothing,
+    /// Services and records that do not move are as they were seen before: listing the stacks again is one call for a
+    /// hundred of them, and these are several calls each.
+    Rest(Box<(ServicesSeen, RecordsSeen)>),
+    /// So is the listing of stacks: only these are read again.
+    Listing(Box<Observation>, BTreeSet<StackAddress>),
+}
 
 /// What was seen, and what follows.
 #[derive(Clone, Debug)]
@@ -29,20 +42,23 @@ pub struct Looked {
 }
 
 impl Controller {
-    /// Looks at an environment and plans it. With an earlier
-    /// observation, only the stacks that are named with it are read again.
+    /// Looks at an environment and plans it. What it begins with is not read again.
     pub(super) async fn look(
         &self,
         desired: &Desired,
         environment: &Environment,
         goal: Goal,
         busy: &BTreeSet<Key>,
-        earlier: Option<(Observation, BTreeSet<StackAddress>)>,
+        base: Base,
     ) -> Result<Looked, StoreError> {
         let observer = Observer::new(&self.cx, &self.governor, desired, environment).probing(&*self.probes);
-        let mut observation = match earlier {
-            Some((earlier, follow)) => observer.follow(earlier, follow).await,
-            None => observer.look().await,
+        let mut observation = match base {
+            Base::Nothing => observer.look().await,
+            Base::Rest(rest) => {
+                let (services, records) = *rest;
+                Observation { services, records, ..observer.look().await }
+            }
+            Base::Listing(earlier, follow) => observer.follow(*earlier, follow).await,
         };
         self.recall(environment, &mut observation)?;
         for _ in 0..ROUNDS_MAX {

@@ -1,6 +1,6 @@
 //! Tells what happens, as it happens: to whoever listens, and to the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -10,7 +10,8 @@ use super::flights::Landed;
 use crate::context::Context;
 use crate::execute::Outcome;
 use crate::model::{
-    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, StackDo, StackStatus, Waiting,
+    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, RolloutOutcome, ServiceDo,
+    StackDo, StackStatus, Waiting,
 };
 use crate::report::{Progress, Span};
 
@@ -30,6 +31,7 @@ struct Told {
     /// How many objects of each environment were ready.
     ready: BTreeMap<EnvName, usize>,
     spans: Vec<Span>,
+    failed_rollouts: BTreeSet<Key>,
 }
 
 #[derive(Default)]
@@ -51,6 +53,12 @@ impl Narrator {
     #[must_use]
     pub fn spans(&self) -> Vec<Span> {
         self.lock().spans.clone()
+    }
+
+    /// Services of which a rollout has failed.
+    #[must_use]
+    pub fn failed_rollouts(&self) -> BTreeSet<Key> {
+        self.lock().failed_rollouts.clone()
     }
 
     /// Tells what is new in a plan.
@@ -118,11 +126,32 @@ impl Narrator {
         }
         let key = step.key.clone();
         self.tell(&Progress::Took { key: key.clone(), verb });
-        let Do::Stack(step) = &step.action else { return };
+        let step = match &step.action {
+            Do::Stack(step) => step,
+            Do::Service(step) => return self.landed_on_service(key, &step.action),
+            _ => return,
+        };
         if let Some(kind) = begun(&step.action) {
             self.tell(&Progress::Began { key, name: step.address.name.to_string(), kind });
         } else if let (StackDo::Conclude { conclusion, .. }, Some(operation)) = (&step.action, pending) {
             self.concluded(key, operation, conclusion);
+        }
+    }
+
+    fn landed_on_service(&self, key: Key, action: &ServiceDo) {
+        match action {
+            ServiceDo::Decide { decisions, .. } => {
+                let why = decisions.iter().map(|(container, image)| (container.clone(), image.why.clone()));
+                self.tell(&Progress::Decided { key, why: why.collect() });
+            }
+            ServiceDo::Conclude { ended, .. } => {
+                // One that was taken back leaves everything in sync, and is no success.
+                if matches!(ended.outcome, RolloutOutcome::RolledBack | RolloutOutcome::Failed) {
+                    self.lock().failed_rollouts.insert(key.clone());
+                }
+                self.tell(&Progress::RolledOut { key, ended: ended.clone() });
+            }
+            _ => {}
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{Instrument as _, error, info, info_span};
 
 use super::flights::{Flights, Landed};
-use super::look::Looked;
+use super::look::{Base, Looked};
 use super::{Controller, cadence};
 use crate::model::{
     Act, Action, AssumeRole, Digest, Entry, EnvName, Environment, Key, Kind, Observation, Operation, Plan, RecordsSeen,
@@ -43,6 +43,10 @@ pub enum Ended {
     Stopped,
 }
 
+/// How old what a registry listed may be while a service is waited for: nobody's push is that urgent, and a first
+/// deployment takes half an hour.
+const IMAGES: Duration = Duration::from_secs(15);
+
 /// How often an inbox is looked into while a plan waits for approval.
 const INBOX: Duration = Duration::from_secs(2);
 
@@ -64,6 +68,10 @@ pub struct Tender<'a> {
     earlier: Option<Earlier>,
     /// When the last complete listing was made.
     listed: Duration,
+    /// When what does not move was last read again: services and records at rest.
+    rested: Duration,
+    /// When what registries have was last forgotten.
+    images: Duration,
     unknowns: u32,
     /// Operations that were open at the last look: what a landed conclusion concludes.
     open: BTreeMap<Key, Operation>,
@@ -107,6 +115,8 @@ impl<'a> Tender<'a> {
             flights,
             earlier: None,
             listed: Duration::ZERO,
+            rested: Duration::ZERO,
+            images: Duration::ZERO,
             unknowns: 0,
             open: BTreeMap::new(),
         }
@@ -178,10 +188,8 @@ impl<'a> Tender<'a> {
         let busy = self.flights.busy();
         let now = controller.cx.elapsed();
         let revision = desired.revision.sequence;
-        let earlier = self.earlier.take().filter(|earlier| earlier.is_enough(now, controller.resync, revision));
-        self.listed = earlier.as_ref().map_or(now, |earlier| earlier.listed);
-        let earlier = earlier.map(|earlier| (earlier.observation, earlier.moving));
-        let look = controller.look(desired, environment, self.goal, &busy, earlier);
+        let base = self.base(now, revision);
+        let look = controller.look(desired, environment, self.goal, &busy, base);
         let looked = self.flights.during(look).await?;
         // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
         let outdated = self.land();
@@ -190,6 +198,27 @@ impl<'a> Tender<'a> {
         self.open = open.collect();
         controller.store.flush()?;
         Ok((looked, outdated))
+    }
+
+    /// What of the last look the next one can begin with.
+    fn base(&mut self, now: Duration, revision: u64) -> Base {
+        let resync = self.controller.resync;
+        let Some(mut earlier) = self.earlier.take() else {
+            (self.listed, self.rested) = (now, now);
+            return Base::Nothing;
+        };
+        // Between two looks a few seconds apart it may rest; a look that nothing but the time has caused reads everything.
+        let resting = earlier.moving.is_empty() && !earlier.services_move;
+        if resting || earlier.revision != revision || now.saturating_sub(self.rested) >= resync {
+            self.rested = now;
+            (earlier.observation.services, earlier.observation.records) = Default::default();
+        }
+        if earlier.is_enough(now, resync, revision) {
+            self.listed = earlier.listed;
+            return Base::Listing(Box::new(earlier.observation), earlier.moving);
+        }
+        self.listed = now;
+        Base::Rest(Box::new((earlier.observation.services, earlier.observation.records)))
     }
 
     /// Keeps what was seen for the next look.
@@ -217,7 +246,12 @@ impl<'a> Tender<'a> {
             key.kind == Kind::Service && !quiet
         });
         let restless: Vec<_> = restless.map(|(_, entry)| (&entry.address.scope, entry.address.name.as_str())).collect();
-        observation.services.forget(&restless);
+        let now = self.controller.cx.elapsed();
+        let images = now.saturating_sub(self.images) >= IMAGES;
+        if images {
+            self.images = now;
+        }
+        observation.services.forget(&restless, images);
         let revision = plan.revision.sequence;
         let stays = |(key, entry): (&Key, &Entry)| {
             let quiet = entry.step.is_none() && !entry.waiting.iter().any(moves) && !busy.contains(key);

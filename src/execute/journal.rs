@@ -130,6 +130,7 @@ pub(super) fn conclude(
         (Conclusion::Succeeded, OperationKind::Create | OperationKind::Update | OperationKind::Cancel) => {
             memory.attempts = None;
             memory.continued = None;
+            memory.change_sets.clear();
             memory.applied = Some(memory.applied.unwrap_or(0).max(operation.revision));
             if let Some(version) = version {
                 memory.healthy = Some(version.id.clone());

@@ -13,6 +13,9 @@ use crate::store::{Record, RecordOutcome, StoreError};
 /// registers more.
 const LOOKED_THROUGH: usize = 5;
 
+/// Task definitions of ours that are remembered: more than a manifest may ask to keep. What is forgotten stays.
+const REGISTERED_KEPT: usize = 1_200;
+
 impl Executor {
     /// Takes a step on a service.
     pub(super) async fn take_on_service(
@@ -85,6 +88,15 @@ impl Executor {
     ) -> Result<Outcome, StoreError> {
         let outcome = RecordOutcome::of(&answer);
         self.store.update_with(&step.key, record(step, outcome), None, |memory: &mut ServiceMemory| {
+            match (&service.action, &answer) {
+                (ServiceDo::Register { .. }, Ok(Some(registered))) if !memory.registered.contains(registered) => {
+                    memory.registered.push(registered.clone());
+                    let surplus = memory.registered.len().saturating_sub(REGISTERED_KEPT);
+                    memory.registered.drain(..surplus);
+                }
+                (ServiceDo::Collect { task_definition, .. }, Ok(_)) => forget(memory, task_definition),
+                _ => {}
+            }
             let Some(rollout) = &mut memory.rollout else { return };
             match (&service.action, &answer) {
                 (ServiceDo::Register { .. }, Ok(registered)) => rollout.task_definition.clone_from(registered),
@@ -134,7 +146,9 @@ fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp
                 memory.applied = Some(memory.applied.unwrap_or(0).max(rollout.revision));
             }
             memory.last = Some((**ended).clone());
-            memory.quarantine.extend(quarantine.clone());
+            if !sabotage::is(Bug::ForgetsQuarantine) {
+                memory.quarantine.extend(quarantine.clone());
+            }
             if let Some(release) = release {
                 keep(&mut memory.releases, release);
             }
@@ -142,6 +156,7 @@ fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp
                 memory.decisions.clone_from(decisions);
             }
         }
+        ServiceDo::Collect { task_definition, .. } => forget(memory, task_definition),
         ServiceDo::Renew { task_definition } => {
             if let Some(release) = memory.releases.first_mut() {
                 release.task_definition.clone_from(task_definition);
@@ -150,6 +165,10 @@ fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp
         }
         ServiceDo::Own { .. } | ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. } => {}
     }
+}
+
+fn forget(memory: &mut ServiceMemory, collected: &TaskDefinitionArn) {
+    memory.registered.retain(|registered| registered != collected);
 }
 
 /// Puts a release in front; the same images are kept once.
@@ -161,6 +180,9 @@ fn keep(releases: &mut Vec<Release>, release: &Release) {
 
 /// Reads the service again, now, and compares it with what the plan saw (invariant S5).
 async fn holds(port: &dyn Containers, service: &ServiceRef, action: &ServiceDo) -> Result<(), Outcome> {
+    if let ServiceDo::Collect { task_definition, .. } = action {
+        return is_unused(port, service, task_definition).await;
+    }
     let (ServiceDo::Register { expect, .. } | ServiceDo::Deploy { expect, .. }) = action else { return Ok(()) };
     if sabotage::is(Bug::NoSecondLook) {
         return Ok(());
@@ -178,6 +200,20 @@ async fn holds(port: &dyn Containers, service: &ServiceRef, action: &ServiceDo) 
         Some(primary) => Err(Outcome::Moved(format!("{service} is deployed with {}", primary.task_definition.short()))),
         None => Err(Outcome::Moved(format!("{service} has no primary deployment"))),
     }
+}
+
+/// No deployment of the service has come back to it since.
+async fn is_unused(port: &dyn Containers, service: &ServiceRef, old: &TaskDefinitionArn) -> Result<(), Outcome> {
+    let names = std::slice::from_ref(&service.service);
+    let seen = port.services(&service.cluster, names).await.map_err(Outcome::Failed)?;
+    let Some(state) = seen.into_iter().next().flatten() else {
+        return Err(Outcome::Moved(format!("{service} is gone")));
+    };
+    let deployed = state.deployments.iter().map(|deployment| &deployment.task_definition);
+    if deployed.chain(&state.task_definition).any(|used| used == old) {
+        return Err(Outcome::Moved(format!("{service} is deployed with {}", old.short())));
+    }
+    Ok(())
 }
 
 /// The one mutating call of a step.
@@ -205,6 +241,7 @@ async fn make(
             };
             port.update_service(fence, request).await?;
         }
+        ServiceDo::Collect { task_definition, .. } => port.deregister_task_definition(fence, task_definition).await?,
         ServiceDo::Stop { deployment, how } => port.stop_service_deployment(fence, deployment, *how).await?,
         ServiceDo::Decide { .. } | ServiceDo::Doom { .. } | ServiceDo::Conclude { .. } | ServiceDo::Renew { .. } => {}
     }
@@ -236,9 +273,9 @@ fn detail(action: &ServiceDo) -> String {
                 decisions.iter().map(|(container, image)| format!("{container} {}: {}", image.name(), image.why));
             each.collect::<Vec<_>>().join("; ")
         }
-        ServiceDo::Deploy { task_definition, .. } | ServiceDo::Renew { task_definition } => {
-            task_definition.short().to_owned()
-        }
+        ServiceDo::Deploy { task_definition, .. }
+        | ServiceDo::Collect { task_definition, .. }
+        | ServiceDo::Renew { task_definition } => task_definition.short().to_owned(),
         ServiceDo::Register { images, .. } => images.values().cloned().collect::<Vec<_>>().join(", "),
         ServiceDo::Doom { doom } => told(&format!("{:?}", doom.cause).to_lowercase(), &doom.evidence),
         ServiceDo::Conclude { ended, .. } => told(&format!("{:?}", ended.outcome).to_lowercase(), &ended.evidence),

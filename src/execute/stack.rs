@@ -83,8 +83,11 @@ impl Executor {
                 }
                 match &stack.action {
                     StackDo::Discard { names } => memory.change_sets.retain(|name| !names.contains(name)),
-                    // Executing a change set removes it, and every other one of its stack.
-                    StackDo::Execute { .. } => memory.change_sets.clear(),
+                    // Executing a change set removes every other one of its stack. Itself it is gone when the update
+                    // succeeds, and stays where it fails.
+                    StackDo::Execute { change_set, .. } => {
+                        memory.change_sets.retain(|name| change_set.as_str().contains(&format!("/{name}/")));
+                    }
                     StackDo::SetPolicy { body } => {
                         if let Expect::Stack(version, _) = &stack.expect {
                             memory.stack_policy = Some((version.clone(), Some(template::json_digest(body))));

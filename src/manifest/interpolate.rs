@@ -65,14 +65,17 @@ pub(super) enum Wanted<'t> {
         /// The output.
         output: &'t str,
     },
+    /// `${secrets.name.arn}`: the ARN of a secret, never anything of its value.
+    SecretArn(&'t str),
 }
 
 /// The words that stand for a value by themselves.
 pub(super) const BUILTINS: [&str; 4] = ["env", "system", "account", "region"];
 /// Every form, for a message.
 pub(super) const FORMS: &str = "${env}, ${system}, ${account}, ${region}, ${values.NAME}, ${parameters.NAME}, \
-     ${stacks.NAME.outputs.KEY} or ${environments.ENV.stacks.NAME.outputs.KEY}";
-const ROOTS: [&str; 8] = ["env", "system", "account", "region", "values", "parameters", "stacks", "environments"];
+     ${stacks.NAME.outputs.KEY}, ${secrets.NAME.arn} or ${environments.ENV.stacks.NAME.outputs.KEY}";
+const ROOTS: [&str; 9] =
+    ["env", "system", "account", "region", "values", "parameters", "stacks", "secrets", "environments"];
 
 /// Reads the inside of a reference. On failure, what it probably meant.
 pub(super) fn wanted(inside: &str) -> Result<Wanted<'_>, Option<String>> {
@@ -82,6 +85,11 @@ pub(super) fn wanted(inside: &str) -> Result<Wanted<'_>, Option<String>> {
         ("values", Some(rest)) if !rest.is_empty() => Ok(Wanted::Value(rest)),
         ("parameters", Some(rest)) if !rest.is_empty() => Ok(Wanted::Parameter(rest)),
         ("stacks", Some(rest)) => output(None, rest),
+        ("secrets", Some(rest)) => match rest.split_once('.') {
+            Some((secret, "arn")) if !secret.is_empty() => Ok(Wanted::SecretArn(secret)),
+            Some((secret, _)) => Err(Some(format!("${{secrets.{secret}.arn}}"))),
+            None => Err(Some(format!("${{secrets.{rest}.arn}}"))),
+        },
         ("environments", Some(rest)) => match rest.split_once(".stacks.") {
             Some((environment, rest)) => output(Some(environment), rest),
             None => Err(None),
@@ -123,11 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn references_have_five_forms_and_others_get_a_suggestion() {
+    fn references_have_six_forms_and_others_get_a_suggestion() {
         assert_eq!(wanted("env"), Ok(Wanted::Builtin("env")));
         assert_eq!(wanted("values.a.b"), Ok(Wanted::Value("a.b")));
         let output = Wanted::Output { environment: Some("prod"), stack: "kms", output: "KeyArn" };
         assert_eq!(wanted("environments.prod.stacks.kms.outputs.KeyArn"), Ok(output));
+        assert_eq!(wanted("secrets.keys.arn"), Ok(Wanted::SecretArn("keys")));
+        assert_eq!(wanted("secrets.keys.value"), Err(Some("${secrets.keys.arn}".to_owned())));
         assert_eq!(wanted("stack.kms.outputs.KeyArn"), Err(Some("${stacks.kms.outputs.KeyArn}".to_owned())));
         assert_eq!(wanted("stacks.kms.output.KeyArn"), Err(Some("${stacks.kms.outputs.KeyArn}".to_owned())));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::diagnostic::{Guesses, Problem};
 use super::environment::Env;
 use super::files::Doc;
+use super::interpolate::Wanted;
 use super::maker::Resource;
 use super::render::FindOutput;
 use crate::model::{EnvName, ImageParameter, Key, Kind, ObjectName, OutputRef, Template};
@@ -116,8 +117,25 @@ pub(super) fn finder<'f>(
     environments: &'f BTreeMap<EnvName, Env<'_>>,
     guesses: &'f Guesses,
 ) -> Box<FindOutput<'f>> {
-    Box::new(move |environment, stack, output, site| {
+    Box::new(move |wanted, site| {
         let error = |code, message: String| Problem::error(code, message, site.file, site.span);
+        let (environment, stack, output) = match wanted {
+            Wanted::Output { environment, stack, output } => (*environment, *stack, *output),
+            Wanted::SecretArn(secret) => {
+                let secrets = index.get(here).and_then(|members| members.objects.get(&Kind::Secret));
+                let found =
+                    secret.parse::<ObjectName>().ok().filter(|name| secrets.is_some_and(|all| all.contains_key(name)));
+                let problem = || error("unknown-object", format!("`{here}` has no secret `{secret}`"));
+                let name = found.ok_or_else(|| {
+                    let none = BTreeMap::new();
+                    guesses.suggest(problem(), secret, secrets.unwrap_or(&none).keys().map(ObjectName::as_str))
+                })?;
+                return Ok(OutputRef { stack: Key::new(here.clone(), Kind::Secret, name), output: "arn".to_owned() });
+            }
+            Wanted::Builtin(_) | Wanted::Value(_) | Wanted::Parameter(_) => {
+                return Err(error("unknown-reference", "this is not an output".to_owned()));
+            }
+        };
         let environment = environment.unwrap_or(here.as_str());
         let known = environment.parse::<EnvName>().ok();
         let Some((name, members)) = known.and_then(|known| index.get_key_value(&known)) else {

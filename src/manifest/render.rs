@@ -67,8 +67,8 @@ pub(super) struct Rendered {
     pub(super) parameters: BTreeSet<String>,
 }
 
-/// Finds the output that a reference means: environment, stack, output.
-pub(super) type FindOutput<'a> = dyn Fn(Option<&str>, &str, &str, Site<'_>) -> Result<OutputRef, Problem> + 'a;
+/// Finds the output that a reference means: one of a stack, or the ARN of a secret.
+pub(super) type FindOutput<'a> = dyn Fn(&Wanted<'_>, Site<'_>) -> Result<OutputRef, Problem> + 'a;
 
 impl Names<'_> {
     /// Fills in a text. Without `find`, outputs are not allowed in it.
@@ -162,13 +162,13 @@ impl Names<'_> {
                 }
                 Ok(Part::Literal(entry.value.clone()))
             }
-            Ok(Wanted::Output { environment, stack, output }) => {
+            Ok(wanted @ (Wanted::Output { .. } | Wanted::SecretArn(_))) => {
                 let find = find.ok_or_else(|| {
                     let message =
                         "the outputs of stacks cannot be used here: this must be known before anything is deployed";
                     error("not-known-yet", message.to_owned())
                 })?;
-                let reference = find(environment, stack, output, site)?;
+                let reference = find(&wanted, site)?;
                 rendered.outputs.push((reference.clone(), format!("${{{inside}}}"), site.span));
                 Ok(Part::Output(reference))
             }

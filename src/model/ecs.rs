@@ -228,7 +228,7 @@ pub struct ServiceState {
     /// Whether it exists.
     pub status: ServiceStatus,
     /// When it was created: tells one service from its successor of the same name.
-    pub created: Timestamp,
+    pub created: Option<Timestamp>,
     /// How many tasks are wanted now. Often an autoscaler's: read, never written.
     pub desired: u32,
     /// How many run.

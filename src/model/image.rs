@@ -62,6 +62,16 @@ pub struct ImageState {
     pub archived: bool,
 }
 
+impl ImageState {
+    /// It stands for several images, each for a platform of its own (OCI: an index; Docker: a manifest list). What a
+    /// single image was built for is not in its manifest.
+    #[must_use]
+    pub fn is_index(&self) -> bool {
+        let of = |kind: &str| self.media_type.as_deref().is_some_and(|media| media.contains(kind));
+        of("image.index") || of("manifest.list")
+    }
+}
+
 /// What an image was built for, in the words of OCI: `linux/arm64`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Platform {

@@ -205,6 +205,13 @@ pub enum Difference {
         /// What it means now.
         to: String,
     },
+    /// An image that would be chosen was not built for the platform that the tasks run on.
+    OtherPlatform {
+        /// The container.
+        container: String,
+        /// The image.
+        image: String,
+    },
     /// The image that runs is not in its registry any more.
     ImageGone {
         /// The container.
@@ -376,6 +383,8 @@ pub enum Guard {
     TwoWriters,
     /// A tag means another image than it did, and the manifest does not say to follow it.
     MovedTag,
+    /// An image was not built for the platform that the tasks run on.
+    Platform,
     /// The image that runs is gone from its registry: no further task can be started.
     ImageGone,
     /// Somebody else deploys the same service.

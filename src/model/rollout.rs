@@ -23,6 +23,8 @@ pub struct ServiceMemory {
     pub quarantine: BTreeMap<ImageDigest, Quarantined>,
     /// What was proven to run, newest first, at most [`RELEASES_KEPT`]: what can be gone back to.
     pub releases: Vec<Release>,
+    /// Task definitions that we registered and have not deregistered, the oldest first.
+    pub registered: Vec<TaskDefinitionArn>,
     /// What a person has gone back to.
     pub pin: Option<Pin>,
     /// What was decided and has not been seen to run, or to fail.
@@ -201,6 +203,12 @@ pub struct Ended {
     pub outcome: RolloutOutcome,
     /// What it should have brought.
     pub intended: BTreeMap<String, ImageDigest>,
+    /// What people call that, by container.
+    #[serde(default)]
+    pub images: BTreeMap<String, String>,
+    /// When it was decided.
+    #[serde(default)]
+    pub opened: Option<Timestamp>,
     /// What shows it.
     pub evidence: Evidence,
     /// When it was seen to have ended.
@@ -243,4 +251,23 @@ pub struct Evidence {
     pub targets: BTreeMap<String, u32>,
     /// The last lines that a stopped task has logged, where they may be read.
     pub log: Vec<String>,
+}
+
+impl Evidence {
+    /// How it failed, in a sentence, with the reason that AWS gave most often.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let how = match self.cause {
+            Some(RolloutCause::Pull) => "its image could not be pulled",
+            Some(RolloutCause::Crash) => "its tasks ended after their start",
+            Some(RolloutCause::Health) => "its tasks failed their health checks",
+            Some(RolloutCause::Timeout) => "it took longer than `rollout.timeout`",
+            Some(RolloutCause::Stopped) | None => "ECS gave its deployment up",
+        };
+        let most = self.stopped.iter().max_by_key(|(reason, count)| (**count, std::cmp::Reverse(*reason)));
+        match most {
+            Some((reason, count)) => format!("{how} ({count} × {reason})"),
+            None => how.to_owned(),
+        }
+    }
 }

@@ -6,16 +6,22 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Act, Decision, Digest, Doom, Ended, ImageDigest, ImageState, LogLine, LogStream, Quarantined, Release, Repository,
-    Rollout, Scope, Seen, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRef, ServiceRevisionState,
-    ServiceState, StopDeployment, TargetHealth, TaskDefinitionArn, TaskDefinitionState, TaskState,
+    Act, Decision, Digest, Doom, Ended, ImageDigest, ImageState, LogLine, LogStream, Platform, Quarantined, Release,
+    Repository, Rollout, Scope, Seen, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRef,
+    ServiceRevisionState, ServiceState, StopDeployment, TargetHealth, TaskDefinitionArn, TaskDefinitionState,
+    TaskState,
 };
+
+/// An image, and where it is.
+type ImageAt = (Scope, Repository, ImageDigest);
 
 /// What was seen of services and images.
 #[derive(Clone, Debug, Default)]
 pub struct ServicesSeen {
     /// All images of a repository. Absent: there is no such repository.
     pub images: BTreeMap<(Scope, Repository), Seen<Arc<[ImageState]>>>,
+    /// What images were built for, where their manifests say so.
+    pub platforms: BTreeMap<ImageAt, Seen<Option<Vec<Platform>>>>,
     /// Services.
     pub services: BTreeMap<(Scope, ServiceRef), Seen<ServiceState>>,
     /// Task definitions.
@@ -32,8 +38,8 @@ pub struct ServicesSeen {
 
 impl ServicesSeen {
     /// Forgets what changes while services move; each is named by its scope and `cluster/service`. Task definitions
-    /// never change; what registries have is asked for again where a decision depends on it.
-    pub fn forget(&mut self, moving: &[(&Scope, &str)]) {
+    /// never change; what registries have is asked for again where a decision depends on it, if `images` are forgotten.
+    pub fn forget(&mut self, moving: &[(&Scope, &str)], images: bool) {
         if moving.is_empty() {
             return;
         }
@@ -45,7 +51,8 @@ impl ServicesSeen {
         self.deployments.retain(|at, _| stays(at));
         self.tasks.retain(|at, _| stays(at));
         self.task_definitions.retain(|_, seen| seen.present().is_some());
-        self.images.clear();
+        self.platforms.retain(|_, seen| seen.present().is_some());
+        self.images.retain(|_, seen| !images && seen.present().is_some());
         self.logs.clear();
         self.targets.clear();
     }
@@ -74,6 +81,8 @@ pub struct TasksSeen {
 pub enum ServiceNeed {
     /// All images of a repository.
     Images(Scope, Repository),
+    /// What an image was built for.
+    Platforms(Scope, Repository, ImageDigest),
     /// A service.
     Service(Scope, ServiceRef),
     /// A task definition.
@@ -172,6 +181,13 @@ pub enum ServiceDo {
         /// What it is to run from now on, where that is not what was decided.
         back_to: Option<BTreeMap<String, Decision>>,
     },
+    /// Deregisters a task definition of ours that nothing can use any more.
+    Collect {
+        /// Which.
+        task_definition: TaskDefinitionArn,
+        /// It is inactive already or is not ours any more: it is only forgotten.
+        gone: bool,
+    },
     /// Writes down that the proven images run in another task definition.
     Renew {
         /// Which.
@@ -189,6 +205,7 @@ impl Act for ServiceStep {
             ServiceDo::Doom { .. } => "give-up",
             ServiceDo::Stop { .. } => "stop",
             ServiceDo::Conclude { .. } => "conclude",
+            ServiceDo::Collect { .. } => "collect",
             ServiceDo::Renew { .. } => "renew",
         }
     }
@@ -198,9 +215,9 @@ impl Act for ServiceStep {
             ServiceDo::Decide { decisions, .. } => Digest::of(decisions).to_string(),
             ServiceDo::Own { arn, .. } => arn.to_string(),
             ServiceDo::Register { token, .. } => token.clone(),
-            ServiceDo::Deploy { task_definition, .. } | ServiceDo::Renew { task_definition } => {
-                task_definition.to_string()
-            }
+            ServiceDo::Deploy { task_definition, .. }
+            | ServiceDo::Collect { task_definition, .. }
+            | ServiceDo::Renew { task_definition } => task_definition.to_string(),
             ServiceDo::Doom { doom } => Digest::of(&doom.evidence).to_string(),
             ServiceDo::Stop { deployment, .. } => deployment.to_string(),
             ServiceDo::Conclude { ended, .. } => Digest::of(ended).to_string(),
@@ -213,6 +230,7 @@ impl Act for ServiceStep {
             ServiceDo::Own { .. } | ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. } => {
                 true
             }
+            ServiceDo::Collect { gone, .. } => !gone,
             ServiceDo::Decide { .. }
             | ServiceDo::Doom { .. }
             | ServiceDo::Conclude { .. }

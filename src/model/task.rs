@@ -6,9 +6,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ImageDigest;
 use super::aws::{InvalidName, identifier};
 use super::ecs::{is_arn, words};
+use super::{ImageDigest, Platform};
 
 identifier! {
     /// The ARN of one revision of a task definition.
@@ -171,8 +171,38 @@ pub struct LogLine {
 pub struct RuntimePlatform {
     /// `LINUX`, `WINDOWS_SERVER_2022_CORE`, …; `LINUX` where nothing is said.
     pub os: Option<String>,
-    /// `X86_64` or `ARM64`; on Fargate `X86_64` where nothing is said, elsewhere whatever the host is.
+    /// `X86_64` or `ARM64`; on Fargate `X86_64` where nothing is said, elsewhere (`None`) whatever the host is.
     pub cpu: Option<String>,
+}
+
+impl RuntimePlatform {
+    /// One of these is it.
+    #[must_use]
+    pub fn is_among(&self, platforms: &[Platform]) -> bool {
+        let (os, architecture) = self.in_words_of_oci();
+        let fits = |found: &&Platform| found.os == os && architecture.is_none_or(|wanted| found.architecture == wanted);
+        platforms.iter().any(|found| fits(&found))
+    }
+
+    /// Operating system, and architecture where it is said, as images name them.
+    fn in_words_of_oci(&self) -> (&'static str, Option<&str>) {
+        let os = if self.os.as_deref().is_some_and(|os| os.starts_with("WINDOWS")) { "windows" } else { "linux" };
+        let architecture = self.cpu.as_deref().map(|cpu| match cpu {
+            "X86_64" => "amd64",
+            "ARM64" => "arm64",
+            other => other,
+        });
+        (os, architecture)
+    }
+}
+
+impl std::fmt::Display for RuntimePlatform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.in_words_of_oci() {
+            (os, Some(architecture)) => write!(f, "{os}/{architecture}"),
+            (os, None) => f.write_str(os),
+        }
+    }
 }
 
 /// A task.

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::Key;
+use super::{Key, Kind};
 
-/// `${stacks.network.outputs.VpcId}`: an output of another stack.
+/// `${stacks.network.outputs.VpcId}`: an output of another stack; or `${secrets.keys.arn}`, which a secret has as if it
+/// were its one output.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct OutputRef {
-    /// The stack that has the output; also a dependency.
+    /// The stack (or secret) that has the output; also a dependency.
     pub stack: Key,
     /// The output's key.
     pub output: String,
@@ -94,6 +95,9 @@ impl std::fmt::Display for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|part| match part {
             Part::Literal(text) => f.write_str(text),
+            Part::Output(OutputRef { stack, output }) if stack.kind == Kind::Secret => {
+                write!(f, "${{secrets.{}.{output}}}", stack.name)
+            }
             Part::Output(OutputRef { stack, output }) => write!(f, "${{stacks.{}.outputs.{output}}}", stack.name),
         })
     }

@@ -11,8 +11,9 @@ use super::Observer;
 use super::details::AT_ONCE;
 use super::pages::all;
 use crate::model::{
-    Deployed, ImageState, LogLine, LogStream, Observation, Repository, Scope, Seen, ServiceNeed, ServiceRef,
-    ServiceRevisionArn, ServiceState, TargetHealth, TaskDefinitionArn, TaskDefinitionState, TasksSeen, Unknown,
+    Deployed, ImageDigest, ImageState, LogLine, LogStream, Observation, Platform, Repository, Scope, Seen, ServiceNeed,
+    ServiceRef, ServiceRevisionArn, ServiceState, TargetHealth, TaskDefinitionArn, TaskDefinitionState, TasksSeen,
+    Unknown,
 };
 use crate::ports::{Containers, PortError, Priority, TasksWanted};
 
@@ -35,6 +36,7 @@ type Batch = (Scope, String, Vec<String>);
 enum Answer {
     Services(Scope, Vec<(ServiceRef, Seen<ServiceState>)>),
     Images(Scope, Repository, Seen<Arc<[ImageState]>>),
+    Platforms(Scope, Repository, ImageDigest, Seen<Option<Vec<Platform>>>),
     Definition(Scope, TaskDefinitionArn, Seen<TaskDefinitionState>),
     Deployments(Scope, ServiceRef, Seen<Vec<Deployed>>),
     Tasks(Scope, ServiceRef, Seen<TasksSeen>),
@@ -83,6 +85,12 @@ impl Observer<'_> {
                 let port = self.containers(&scope);
                 let images = self.seen(read_images(&*port, &repository)).await;
                 Answer::Images(scope, repository, images)
+            }
+            ServiceNeed::Platforms(scope, repository, digest) => {
+                let port = self.containers(&scope);
+                let read = async { port.platforms(&repository, &digest).await.map(Some) };
+                let platforms = self.seen(read).await;
+                Answer::Platforms(scope, repository, digest, platforms)
             }
             ServiceNeed::TaskDefinition(scope, arn) => {
                 let port = self.containers(&scope);
@@ -142,6 +150,9 @@ fn enter(observation: &mut Observation, answer: Answer) {
     match answer {
         Answer::Services(scope, services) => {
             seen.services.extend(services.into_iter().map(|(service, state)| ((scope.clone(), service), state)));
+        }
+        Answer::Platforms(scope, repository, digest, platforms) => {
+            seen.platforms.insert((scope, repository, digest), platforms);
         }
         Answer::Images(scope, repository, images) => _ = seen.images.insert((scope, repository), images),
         Answer::Definition(scope, arn, definition) => _ = seen.task_definitions.insert((scope, arn), definition),

@@ -3,6 +3,7 @@
 //! The planner should never make such a plan. If it does, that is a bug, and nothing is done.
 
 use super::names::{OWNER_TAG, owner};
+use super::service::collect::{proven, uses};
 use super::standing::{Standing, row};
 use super::{Goal, Input};
 use crate::model::{
@@ -119,13 +120,22 @@ fn of_a_service(key: &Key, step: &ServiceStep, input: &Input<'_>) -> Vec<&'stati
     let failed = memory
         .zip(intended)
         .is_some_and(|(memory, intended)| intended.values().any(|digest| memory.quarantine.contains_key(digest)));
+    let collected = match &step.action {
+        ServiceDo::Collect { task_definition, .. } => Some(task_definition),
+        _ => None,
+    };
+    let in_use =
+        collected.is_some_and(|old| uses(state, old) || memory.is_none_or(|memory| proven(&memory.releases, old)));
+    let unknown = collected.is_some_and(|old| memory.is_none_or(|memory| !memory.registered.contains(old)));
     let brings = matches!(step.action, ServiceDo::Register { .. } | ServiceDo::Deploy { .. });
     broken([
         (changes && owner != Some(&key.to_string()), "a service that is not ours is changed (S1)"),
         (takes, "a service that is somebody's is taken (S1)"),
+        (in_use, "a task definition is deregistered that is deployed, or that can be gone back to (S14)"),
+        (unknown, "a task definition is deregistered that we did not register (S1)"),
         (brings && failed, "an image that has failed is deployed again (S14)"),
         (
-            changes && spec.is_none_or(|spec| spec.stack().is_some()),
+            (changes || collected.is_some()) && spec.is_none_or(|spec| spec.stack().is_some()),
             "a stack's service is changed behind its back (S6)",
         ),
     ])

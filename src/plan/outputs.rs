@@ -6,13 +6,18 @@ use super::planner::Planner;
 use super::resolve::Lookup;
 use super::stack::outputs_may_change;
 use super::standing::{Standing, row};
-use crate::model::{Key, OutputRef, Seen, StackNeed, Text, Waiting};
+use crate::model::{Key, Kind, OutputRef, SecretNeed, SecretSpec, Seen, StackNeed, Text, Waiting};
 
 impl Planner<'_> {
     /// An output of a stack, and how far it can be relied on.
     pub(super) fn lookup(&self, reference: &OutputRef) -> Lookup {
         let input = self.input;
         let home = input.desired.environments.get(&reference.stack.environment);
+        if reference.stack.kind == Kind::Secret {
+            return home
+                .and_then(|home| home.secrets.get(&reference.stack))
+                .map_or(Lookup::Pending, |spec| self.arn(spec));
+        }
         let Some(spec) = home.and_then(|home| home.stacks.get(&reference.stack)) else { return Lookup::Pending };
         let address = spec.address();
         if !input.observation.listings.contains_key(&address.scope) {
@@ -29,6 +34,18 @@ impl Planner<'_> {
         }
     }
 
+    /// The ARN of a secret. It stays for as long as the secret is not deleted.
+    fn arn(&self, spec: &SecretSpec) -> Lookup {
+        let (seen, address) = (&self.input.observation.secrets, spec.address());
+        if !seen.listings.contains_key(&address.scope) {
+            self.need(SecretNeed::Listing(address.scope.clone()));
+        }
+        match seen.secret(&address) {
+            Seen::Present(state) if state.deleted.is_none() => Lookup::Known(state.arn.to_string()),
+            Seen::Present(_) | Seen::Absent | Seen::Unknown(_) => Lookup::Pending,
+        }
+    }
+
     /// A text with all references filled in, also by what may still change.
     ///
     /// # Errors
@@ -39,6 +56,18 @@ impl Planner<'_> {
             Lookup::Pending => None,
         });
         value.map_err(|reference| reference.stack.clone())
+    }
+
+    /// A text with all references filled in by what the stacks show, even while they change: for following what was begun,
+    /// never for beginning anything.
+    pub(super) fn text_as_shown(&self, text: &Text) -> Option<String> {
+        let shown = |reference: &OutputRef| {
+            let home = self.input.desired.environments.get(&reference.stack.environment)?;
+            let address = home.stacks.get(&reference.stack)?.address();
+            let Seen::Present(stack) = self.input.observation.stack(&address) else { return None };
+            stack.state.outputs.get(&reference.output).map(|output| output.value.clone())
+        };
+        text.resolve(shown).ok()
     }
 
     /// Whether everything that a text refers to is known for good.

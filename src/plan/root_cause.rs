@@ -93,7 +93,9 @@ fn taken_over(events: &[StackEvent], begin: usize, operation: &Operation, stack:
     }
     let deleted = end.status.starts_with("DELETE_");
     let reason = match operation.kind {
-        OperationKind::Cancel => "it took longer than its `timeout`, and was cancelled",
+        OperationKind::Cancel => {
+            "it was cancelled: it took longer than its `timeout`, or the image that it brought cannot run"
+        }
         _ if deleted => "somebody deleted the stack meanwhile",
         _ => "somebody cancelled it",
     };

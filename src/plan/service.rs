@@ -4,27 +4,31 @@
 //! it: the stack that owns the service takes its parameter from there ([`Planner::image`]), and so does a deployment
 //! through ECS. What was decided is a *rollout* until it has been seen to run, or to fail ([`outcome`]).
 
+pub(super) mod collect;
 mod decision;
 mod deliver;
 mod follow;
 mod hopeless;
 mod outcome;
+mod platform;
 mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 
 use super::guard;
 use super::planner::{Planner, refuse};
 use crate::model::{
     Action, Address, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout, Seen,
-    ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep, Step,
-    TaskDefinitionArn, TaskDefinitionState, Waiting, digests,
+    ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep,
+    StackSpec, Step, TaskDefinitionArn, TaskDefinitionState, Text, Waiting, digests,
 };
 
 /// Decides on one desired service. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {
     let memory = planner.remembered(&spec.key);
-    let service = resolve(planner, spec);
+    let service = resolve(planner, spec, &memory);
     let deciding = Deciding { planner, spec, memory: &memory, service };
     let mut entry = deciding.entry();
     deciding.run(&mut entry);
@@ -40,11 +44,15 @@ pub(super) fn manifest_side(spec: &ServiceSpec, memory: &ServiceMemory) -> Diges
     Digest::of(&(&spec.digest, digests(&memory.decisions)))
 }
 
-/// The service that a manifest names, where that is known yet.
-fn resolve(planner: &Planner<'_>, spec: &ServiceSpec) -> Option<ServiceRef> {
-    let cluster = planner.text(&spec.cluster).ok()?;
-    let service = planner.text(&spec.service).ok()?;
-    Some(ServiceRef { cluster, service })
+/// The service that a manifest names, where that is known yet. While its own stack brings a rollout, it is the service
+/// that the stack has shown so far: otherwise nobody would see that the rollout fails before the stack gives up.
+fn resolve(planner: &Planner<'_>, spec: &ServiceSpec, memory: &ServiceMemory) -> Option<ServiceRef> {
+    let follows = spec.stack().is_some() && memory.rollout.is_some();
+    let text = |text: &Text| {
+        let known = planner.text(text).ok();
+        if follows { known.or_else(|| planner.text_as_shown(text)) } else { known }
+    };
+    Some(ServiceRef { cluster: text(&spec.cluster)?, service: text(&spec.service)? })
 }
 
 impl Planner<'_> {
@@ -55,6 +63,16 @@ impl Planner<'_> {
         let decision = memory.decisions.get(&parameter.container)?;
         let released = !memory.quarantine.contains_key(&decision.digest);
         released.then(|| decision.uri(&spec.scope))
+    }
+
+    /// An image that a stack brings was decided on since then: what has failed before may be tried again, because a person
+    /// has released it.
+    pub(super) fn is_decided_anew(&self, stack: &StackSpec, since: Timestamp) -> bool {
+        stack.images.values().any(|image| {
+            let memory = self.input.memory.objects.services.get(&image.service);
+            let rollout = memory.and_then(|memory| memory.rollout.as_ref());
+            rollout.is_some_and(|rollout| rollout.opened > since)
+        })
     }
 
     /// A rollout that a stack brings cannot succeed: its update is to be cancelled.
@@ -134,12 +152,12 @@ impl Deciding<'_> {
         entry.status = Some(status(state));
         match &self.memory.rollout {
             Some(rollout) => self.follow(entry, &service, state, definition, rollout),
-            None => self.rest(entry, definition),
+            None => self.rest(entry, &service, state, definition),
         }
     }
 
     /// Nothing is on its way: what runs is held against what was decided.
-    fn rest(&self, entry: &mut Entry, definition: &TaskDefinitionState) {
+    fn rest(&self, entry: &mut Entry, service: &ServiceRef, state: &ServiceState, definition: &TaskDefinitionState) {
         let intended = digests(&self.memory.decisions);
         let here = outcome::runs(&intended, definition);
         if !here {
@@ -165,6 +183,7 @@ impl Deciding<'_> {
         {
             entry.step = Some(self.step(ServiceDo::Renew { task_definition: definition.arn.clone() }));
         }
+        self.collect(entry, service, state);
     }
 
     /// What runs is not what was decided, and no rollout of ours is open: it was deployed by others. They are not fought:

@@ -102,6 +102,8 @@ impl Deciding<'_> {
             // It had an id, so it was there; it is gone again because its creation failed with `OnFailure: DELETE`, or
             // because somebody deleted it, or it is not gone and the listing lags behind. Its events outlive it, and tell.
             (_, Some(id)) => self.pending(operation).follow_absent(id, entry),
+            // The call is on its way.
+            (_, None) if self.planner.input.busy.contains(&self.spec.key) => None,
             // Its answer was lost, and the listing may be older than it.
             (_, None) if self.planner.input.now.duration_since(operation.started) < LISTED_WITHIN => {
                 entry.action = Action::Unknown;
@@ -119,10 +121,8 @@ impl Deciding<'_> {
         entry.differences.push(Difference::Status { status: state.status });
         let concluded = self.pending(operation).follow(state, entry);
         entry.step = concluded.map(|action| self.step(Expect::Nothing, action));
-        let doomed = operation.kind == OperationKind::Update
-            && state.status == StackStatus::UpdateInProgress
-            && self.planner.is_doomed(&self.spec.key);
-        if self.is_overdue(operation, state) || doomed {
+        let given_up = self.is_overdue(operation) || self.planner.is_doomed(&self.spec.key);
+        if given_up && is_running_forward(operation, state) {
             let token = token(&self.spec.key, "cancel", &operation.token);
             entry.step = Some(self.step(expect(state), StackDo::Cancel { token }));
         }
@@ -132,14 +132,10 @@ impl Deciding<'_> {
         Pending { planner: self.planner, key: &self.spec.key, address: self.spec.address(), operation }
     }
 
-    /// An update of ours may be cancelled, and only while it is running forward (AWS: *`CancelUpdateStack`*). A
-    /// creation is ended by AWS itself, which was given the timeout.
-    fn is_overdue(&self, operation: &Operation, state: &StackState) -> bool {
+    fn is_overdue(&self, operation: &Operation) -> bool {
         let Some(timeout) = self.spec.timeout else { return false };
         let running = self.planner.input.now.duration_since(operation.started);
-        operation.kind == OperationKind::Update
-            && state.status == StackStatus::UpdateInProgress
-            && running > SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX)
+        running > SignedDuration::try_from(timeout).unwrap_or(SignedDuration::MAX)
     }
 
     // ---- no operation of ours is open ----
@@ -241,7 +237,9 @@ impl Deciding<'_> {
     fn is_held_by_attempts(&self, entry: &mut Entry, inputs: &Digest) -> bool {
         let creates = matches!(entry.action, Action::Create | Action::Recreate);
         let most = if creates { CREATIONS_MAX } else { u32::MAX };
-        attempts::hold(self.planner.input, attempts::of(self.memory.attempts.as_ref(), inputs), most, entry)
+        let failed = attempts::of(self.memory.attempts.as_ref(), inputs);
+        let failed = failed.filter(|failed| !self.planner.is_decided_anew(self.spec, failed.last));
+        attempts::hold(self.planner.input, failed, most, entry)
     }
 
     fn continue_rollback(&self, entry: &mut Entry, state: &StackState) {
@@ -365,6 +363,14 @@ fn stuck(state: &StackState, meaning: &str, asks: &str) -> Refusal {
         reason: format!("{} is {}: {meaning}", state.name, state.status),
         release: asks.to_owned(),
     }
+}
+
+/// An update of ours may be cancelled, and only while it is running forward (AWS: *`CancelUpdateStack`*). One that was
+/// cancelled and runs forward all the same was not: that call was lost. A creation is ended by AWS itself, which was
+/// given the timeout.
+fn is_running_forward(operation: &Operation, state: &StackState) -> bool {
+    matches!(operation.kind, OperationKind::Update | OperationKind::Cancel)
+        && state.status == StackStatus::UpdateInProgress
 }
 
 pub(super) fn expect(state: &StackState) -> Expect {

@@ -1,4 +1,5 @@
-//! What happened in a stack, as `CloudFormation` tells it: newest last, failures marked, the first of them pointed out.
+//! What happened in a stack, as `CloudFormation` tells it, or in a service, as ECS and our journal tell it: newest last,
+//! failures marked, the first of them pointed out.
 
 use std::fmt::Write as _;
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::API_VERSION;
 use super::{Paint, words};
-use crate::model::{Key, StackEvent};
+use crate::model::{Key, ServiceEvent, StackEvent};
 
 /// What `events -o json` writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -68,6 +69,44 @@ impl EventList {
         Self { api_version: API_VERSION.to_owned(), kind: "EventList".to_owned(), items }
     }
 
+    /// The events of one service: ECS's own, and what we did, in any order.
+    #[must_use]
+    pub fn of_service(
+        key: &Key,
+        service: &str,
+        events: &[ServiceEvent],
+        deeds: impl IntoIterator<Item = Deed>,
+    ) -> Self {
+        let told = events.iter().map(|event| Event {
+            status: "ECS".to_owned(),
+            kind: "AWS::ECS::Service".to_owned(),
+            reason: Some(event.message.clone()),
+            ..Event::at(event.at, service)
+        });
+        let done = deeds.into_iter().map(|deed| Event {
+            status: deed.what,
+            kind: "Landfast".to_owned(),
+            reason: Some(deed.detail).filter(|detail| !detail.is_empty()),
+            token: deed.token,
+            failed: deed.failed,
+            ..Event::at(deed.at, key.name.as_str())
+        });
+        let mut events: Vec<Event> = told.chain(done).collect();
+        events.sort_by_key(|event| event.at);
+        mark_root_causes(&mut events);
+        let items = vec![StackEvents { object: key.to_string(), events }];
+        Self { api_version: API_VERSION.to_owned(), kind: "EventList".to_owned(), items }
+    }
+
+    /// Without all but the newest.
+    #[must_use]
+    pub fn newest(mut self, limit: usize) -> Self {
+        for item in &mut self.items {
+            item.events.drain(..item.events.len().saturating_sub(limit));
+        }
+        self
+    }
+
     /// One line for each event.
     #[must_use]
     pub fn text(&self, paint: Paint) -> String {
@@ -113,7 +152,36 @@ fn mark_root_causes(events: &mut [Event]) {
     }
 }
 
+/// Something that we did, as the journal has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// When.
+    pub at: Timestamp,
+    /// What, and how it went.
+    pub what: String,
+    /// More of it, for people.
+    pub detail: String,
+    /// The token of the call, if there was one.
+    pub token: Option<String>,
+    /// It did not work out.
+    pub failed: bool,
+}
+
 impl Event {
+    fn at(at: Timestamp, resource: &str) -> Self {
+        Self {
+            at,
+            resource: resource.to_owned(),
+            kind: String::new(),
+            physical_id: None,
+            status: String::new(),
+            reason: None,
+            token: None,
+            failed: false,
+            root_cause: false,
+        }
+    }
+
     fn of(event: &StackEvent) -> Self {
         Self {
             at: event.at,
@@ -184,5 +252,34 @@ mod tests {
         let list = EventList::of([(&key("alarms"), &newest_first[..])]);
         fixtures::check_contract("EventList", &list);
         fixtures::golden("events.txt", &list.text(Paint::Plain));
+    }
+
+    #[test]
+    fn of_a_service_ecs_and_the_journal_tell_together() {
+        let key: Key = "dev/service/api".parse().unwrap();
+        let told = |time, message: &str| ServiceEvent { id: time_id(time), at: at(time), message: message.to_owned() };
+        let deed = |time, what: &str, detail: &str, failed| Deed {
+            at: at(time),
+            what: what.to_owned(),
+            detail: detail.to_owned(),
+            token: None,
+            failed,
+        };
+        let newest_first = [
+            told("03:00:40", "(service api) has begun draining connections"),
+            told("03:00:10", "(service api) has started 2 tasks"),
+        ];
+        let deeds = [
+            deed("03:00:00", "decide done", "app 1.2.0: 1.2.0 is the greatest version in ^1", false),
+            deed("03:04:00", "conclude done", "rolledback; 3 × Essential container in task exited", true),
+        ];
+        let list = EventList::of_service(&key, "dev-api", &newest_first, deeds);
+        fixtures::check_contract("EventList", &list);
+        fixtures::golden("events-service.txt", &list.text(Paint::Plain));
+        assert_eq!(list.newest(1).items[0].events[0].status, "conclude done");
+    }
+
+    fn time_id(time: &str) -> String {
+        format!("event-{time}")
     }
 }

@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::{
-    Action, Address, Attempts, ChangeAction, Changes, Difference, Digest, Do, Entry, Expect, Failure, FingerprintKey,
-    Guard, Inputs, Memory, Objects, OnFailure, Operation, OperationKind, Output, Plan, Redacted, Refusal, Replacement,
-    ResourceChange, Revision, StackDo, StackMemory, StackOptions, StackState, StackStatus, StackStep, Step, Value,
-    Waiting,
+    Action, Address, Attempts, ChangeAction, Changes, Difference, Digest, Do, Ended, Entry, Evidence, Expect, Failure,
+    FingerprintKey, Guard, ImageDigest, Inputs, Memory, Objects, OnFailure, Operation, OperationKind, Output, Plan,
+    Redacted, Refusal, Replacement, ResourceChange, Revision, RolloutCause, RolloutOutcome, StackDo, StackMemory,
+    StackOptions, StackState, StackStatus, StackStep, Step, Value, Waiting,
 };
 
 use crate::model::fixtures::{address, depends};
@@ -181,6 +181,7 @@ fn updates() -> Vec<(&'static str, Entry)> {
                 from: "sha256:aaaa".to_owned(),
                 to: "sha256:bbbb".to_owned(),
             },
+            Difference::OtherPlatform { container: "app".to_owned(), image: "1.4.3".to_owned() },
             Difference::ImageGone { container: "app".to_owned(), image: "1.4.1".to_owned() },
         ],
         changes: Changes::AfterApply,
@@ -238,8 +239,8 @@ fn leavers() -> Vec<(&'static str, Entry)> {
 /// One object refused by every guard that the others do not show.
 fn fortress() -> Entry {
     use Guard::{
-        Budget, ChangeSet, ExportInUse, ImageGone, Mode, MovedTag, Ownership, Prune, RequiredTags, Revision, StackName,
-        Stalled, Stuck, Superseded, TemplateSize, TerminationProtection,
+        Budget, ChangeSet, ExportInUse, ImageGone, Mode, MovedTag, Ownership, Platform, Prune, RequiredTags, Revision,
+        StackName, Stalled, Stuck, Superseded, TemplateSize, TerminationProtection,
     };
     let guards = [
         (Mode, "environment dev is only observed", "set `policy.mode: apply`"),
@@ -255,6 +256,7 @@ fn fortress() -> Entry {
         (Stuck, "DELETE_FAILED", "look at the stack in AWS"),
         (Revision, "revision 43 was applied already", "load a newer revision"),
         (MovedTag, "prod means sha256:bbbb now", "set `moved: deploy`"),
+        (Platform, "1.4.3 was built for linux/arm64, and the tasks run on linux/amd64", "build it for linux/amd64 too"),
         (ImageGone, "1.4.2 is not in app any more", "push that image again"),
         (Superseded, "somebody else has deployed dev/api", "commit the images that are to run"),
         (TemplateSize, "the template has 60,000 bytes; 51,200 can be sent", "set `templateBucket`"),
@@ -296,6 +298,34 @@ pub(crate) fn everything() -> Plan {
 /// A plan with nothing to do.
 pub(crate) fn in_sync() -> Plan {
     planned([("dashboards", entry("dashboards", Action::None)), ("ecr", entry("ecr", Action::None))])
+}
+
+/// How a rollout of `1.2.0` ended.
+pub(crate) fn ended(outcome: RolloutOutcome) -> Ended {
+    let bad = outcome != RolloutOutcome::Proven;
+    let digest: ImageDigest = format!("sha256:{}", "7d".repeat(32)).parse().unwrap();
+    let evidence = Evidence {
+        cause: bad.then_some(RolloutCause::Crash),
+        deployment: Some("arn:aws:ecs:us-east-1:111122223333:service-deployment/dev/api/kQ1".to_owned()),
+        status: Some(if bad { "ROLLBACK_SUCCESSFUL: it was stopped" } else { "SUCCESSFUL" }.to_owned()),
+        task_definition: Some("arn:aws:ecs:us-east-1:111122223333:task-definition/dev:7".to_owned()),
+        running: [(format!("app {}", digest.short()), 2)].into(),
+        stopped: if bad {
+            [("Essential container in task exited (app exited with 1)".to_owned(), 3)].into()
+        } else {
+            [].into()
+        },
+        targets: [("healthy".to_owned(), 2)].into(),
+        log: if bad { vec!["no such table: ReviewCycles".to_owned()] } else { Vec::new() },
+    };
+    Ended {
+        outcome,
+        intended: [("app".to_owned(), digest)].into(),
+        images: [("app".to_owned(), "1.2.0".to_owned())].into(),
+        opened: Some(at("03:00:00")),
+        evidence,
+        at: at("03:04:20"),
+    }
 }
 
 /// What is remembered beside [`everything`]: an operation that runs and one that failed.

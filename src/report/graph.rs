@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::order::{Dependencies, dependencies_first};
-use crate::model::{Environment, Key};
+use crate::model::{Environment, Key, Kind};
 
 /// How it is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,14 @@ pub fn graph(environment: &Environment, format: Format) -> String {
     }
 }
 
+/// A stack by its bare name, everything else as `kind/name`: as `dependsOn` names them.
+fn name(key: &Key) -> String {
+    match key.kind {
+        Kind::Stack => key.name.to_string(),
+        kind => format!("{}/{}", kind.as_str(), key.name),
+    }
+}
+
 struct Graph {
     /// Every object, also those that are only referred to, after all that it depends on.
     nodes: Vec<Key>,
@@ -39,12 +47,10 @@ struct Graph {
 
 impl Graph {
     fn of(environment: &Environment) -> Self {
-        let mut dependencies: Dependencies =
-            environment.stacks.iter().map(|(key, stack)| (key.clone(), stack.depends_on.clone())).collect();
-        for stack in environment.stacks.values() {
-            for key in &stack.depends_on {
-                dependencies.entry(key.clone()).or_default();
-            }
+        let known = environment.dependencies();
+        let mut dependencies: Dependencies = known.map(|(key, needs)| (key.clone(), needs.clone())).collect();
+        for key in environment.dependencies().flat_map(|(_, needs)| needs) {
+            dependencies.entry(key.clone()).or_default();
         }
         let mut dependents: Dependencies = BTreeMap::new();
         for (key, needs) in &dependencies {
@@ -71,7 +77,7 @@ impl Graph {
                 let children: Vec<&Key> = self.dependents.get(key).into_iter().flatten().collect();
                 let known = !drawn.insert(key);
                 let remark = if known && !children.is_empty() { " (see above)" } else { "" };
-                let _ = writeln!(text, "{indent}{branch}{}{remark}", key.name);
+                let _ = writeln!(text, "{indent}{branch}{}{remark}", name(key));
                 if known {
                     continue;
                 }
@@ -89,7 +95,7 @@ impl Graph {
         let numbers: BTreeMap<&Key, usize> = self.nodes.iter().enumerate().map(|(number, key)| (key, number)).collect();
         let mut text = "flowchart LR\n".to_owned();
         for (number, key) in self.nodes.iter().enumerate() {
-            let _ = writeln!(text, "  n{number}[\"{}\"]", key.name);
+            let _ = writeln!(text, "  n{number}[\"{}\"]", name(key));
         }
         for (from, to) in self.edges() {
             if let (Some(from), Some(to)) = (numbers.get(from), numbers.get(to)) {
@@ -102,10 +108,10 @@ impl Graph {
     fn dot(&self, environment: &str) -> String {
         let mut text = format!("digraph \"{environment}\" {{\n  rankdir=LR;\n  node [shape=box];\n");
         for key in &self.nodes {
-            let _ = writeln!(text, "  \"{}\";", key.name);
+            let _ = writeln!(text, "  \"{}\";", name(key));
         }
         for (from, to) in self.edges() {
-            let _ = writeln!(text, "  \"{}\" -> \"{}\";", from.name, to.name);
+            let _ = writeln!(text, "  \"{}\" -> \"{}\";", name(from), name(to));
         }
         text.push_str("}\n");
         text

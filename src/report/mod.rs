@@ -18,6 +18,7 @@ mod paint;
 mod plan;
 mod preflight;
 mod progress;
+mod service;
 mod status;
 mod timeline;
 mod why;
@@ -27,7 +28,7 @@ mod words;
 mod secrecy;
 
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
-pub use events::{Event, EventList, StackEvents};
+pub use events::{Deed, Event, EventList, StackEvents};
 pub use graph::{Format, graph};
 pub use images::{Image, ImageList};
 pub use json::{

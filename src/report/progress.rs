@@ -3,12 +3,13 @@
 //! The controller says these things and does not know who listens. A line begins with the time, so that a log of them
 //! needs nothing else, and names the object next, so that it can be searched for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::words;
-use crate::model::{Conclusion, EnvName, Key, OperationKind, Refusal, StackStatus, Waiting};
+use crate::model::{Conclusion, Ended, EnvName, Key, OperationKind, Refusal, StackStatus, Waiting};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,20 @@ pub enum Progress {
         /// How long it ran.
         took: Duration,
     },
+    /// It was decided which images a service is to run.
+    Decided {
+        /// The service.
+        key: Key,
+        /// Why, by container.
+        why: BTreeMap<String, String>,
+    },
+    /// A rollout has ended.
+    RolledOut {
+        /// The service.
+        key: Key,
+        /// How, and what shows it.
+        ended: Box<Ended>,
+    },
     /// An object waits for something else than before.
     Waits {
         /// The object.
@@ -89,6 +104,8 @@ impl Progress {
             | Self::Began { key, .. }
             | Self::Moved { key, .. }
             | Self::Concluded { key, .. }
+            | Self::Decided { key, .. }
+            | Self::RolledOut { key, .. }
             | Self::Waits { key, .. }
             | Self::Ready { key }
             | Self::Refused { key, .. } => Some(key),
@@ -124,6 +141,11 @@ impl Progress {
                     Conclusion::Running => return None,
                 }
             }
+            Self::Decided { why, .. } => {
+                let each = why.iter().map(|(container, why)| format!("{container}: {}", words::clean(why)));
+                format!("decided on {}", each.collect::<Vec<_>>().join("; "))
+            }
+            Self::RolledOut { ended, .. } => words::rolled_out(ended),
             Self::Waits { waiting, .. } => format!("waits for {}", words::waiting(waiting)),
             Self::Ready { .. } => "ready".to_owned(),
             Self::Refused { refusal, .. } => format!(
@@ -142,6 +164,7 @@ fn taken(verb: &str) -> Option<&'static str> {
         "prepare" => "change set requested",
         "discard" => "change sets that are no longer needed removed",
         "protect" => "termination protection switched",
+        "collect" => "old task definition deregistered",
         "set-policy" => "stack policy set",
         _ => return None,
     })
@@ -150,8 +173,12 @@ fn taken(verb: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Guard;
+    use crate::model::{Guard, RolloutOutcome};
     use crate::report::fixtures::{self, at, key};
+
+    fn service() -> Key {
+        "dev/service/api".parse().unwrap()
+    }
 
     #[test]
     fn every_line_says_when_who_and_what() {
@@ -175,6 +202,12 @@ mod tests {
             concluded(Conclusion::Succeeded),
             concluded(Conclusion::Failed(fixtures::failure())),
             concluded(Conclusion::NotSeen),
+            Progress::Decided {
+                key: service(),
+                why: [("app".to_owned(), "1.2.0 is the greatest version".to_owned())].into(),
+            },
+            Progress::RolledOut { key: service(), ended: Box::new(fixtures::ended(RolloutOutcome::Proven)) },
+            Progress::RolledOut { key: service(), ended: Box::new(fixtures::ended(RolloutOutcome::RolledBack)) },
             Progress::Waits { key: key("alb"), waiting: Waiting::Turn },
             Progress::Ready { key: key("msk") },
             Progress::Refused { key: key("legacy"), refusal },

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Paint, words};
+use super::{Paint, service, words};
 use crate::model::{Act, Action, ChangeAction, Changes, Entry, Key, Memory, Plan, Replacement, StackMemory, Waiting};
 
 /// There is no such object in the plan.
@@ -41,6 +41,9 @@ pub fn why<'a>(
     text.push_str(&intention(entry));
     if let Some(remembered) = remembered {
         text.push_str(&running(remembered, now));
+    }
+    if let Some(remembered) = memory.objects.services.get(key) {
+        text.push_str(&service::told(remembered, now, paint));
     }
     text.push_str(&obstacles(plan, key, entry, paint));
     if let Some(remembered) = remembered {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Action, Difference, Failure, Guard, OperationKind, RolloutOutcome, Waiting};
+use crate::model::{Action, Difference, Ended, Failure, Guard, OperationKind, RolloutOutcome, Waiting};
 
 /// Text that others wrote, made safe to print: control characters and those that reorder text are written as escapes.
 #[must_use]
@@ -134,6 +134,9 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::MovedTag { container, tag, from, to } => {
             format!("image of {}: tag {} has moved from {} to {}", clean(container), clean(tag), clean(from), clean(to))
         }
+        Difference::OtherPlatform { container, image } => {
+            format!("image of {}: {} was built for another platform", clean(container), clean(image))
+        }
         Difference::ImageGone { container, image } => {
             format!("image of {}: {} is gone from its registry", clean(container), clean(image))
         }
@@ -197,8 +200,20 @@ pub(super) fn outcome(outcome: RolloutOutcome) -> &'static str {
         RolloutOutcome::Proven => "proven",
         RolloutOutcome::RolledBack => "rolled back",
         RolloutOutcome::Superseded => "superseded by another",
-        RolloutOutcome::Unproven => "unproven: nothing runs",
+        RolloutOutcome::Unproven => "unproven (nothing runs)",
         RolloutOutcome::Failed => "failed",
+    }
+}
+
+/// How a rollout ended, with what it was to bring and why it did not.
+pub(super) fn rolled_out(ended: &Ended) -> String {
+    let images = ended.images.iter().map(|(container, image)| format!("{} {}", clean(container), clean(image)));
+    let images = images.collect::<Vec<_>>().join(", ");
+    let took = ended.opened.map(|opened| format!(" after {}", duration(between(opened, ended.at)))).unwrap_or_default();
+    let how = format!("rollout of {images} {}{took}", outcome(ended.outcome));
+    match ended.outcome {
+        RolloutOutcome::Proven | RolloutOutcome::Superseded | RolloutOutcome::Unproven => how,
+        RolloutOutcome::RolledBack | RolloutOutcome::Failed => format!("{how}: {}", clean(&ended.evidence.why())),
     }
 }
 
@@ -229,6 +244,7 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Empty => "empty record set",
         Guard::TwoWriters => "two writers",
         Guard::MovedTag => "moved tag",
+        Guard::Platform => "platform",
         Guard::ImageGone => "image gone",
         Guard::Superseded => "superseded",
     }
@@ -256,6 +272,7 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Empty => "EmptyRecordSet",
         Guard::TwoWriters => "TwoWriters",
         Guard::MovedTag => "TagMoved",
+        Guard::Platform => "OtherPlatform",
         Guard::ImageGone => "ImageGone",
         Guard::Superseded => "Superseded",
     }

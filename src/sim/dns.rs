@@ -323,6 +323,14 @@ impl Console {
         Ok(id)
     }
 
+    /// The public hosted zone of this name, which is made where there is none.
+    pub fn zone(&self, name: &str) -> Result<ZoneId, InvalidName> {
+        let (account, wanted) = (&self.scope().account, DnsName::new(name));
+        let is_it = |zone: &Zone| zone.account == *account && zone.name == wanted && !zone.private;
+        let found = self.world().data.dns.zones.iter().find(|(_, zone)| is_it(zone)).map(|(id, _)| id.clone());
+        found.map_or_else(|| self.create_zone(name, false), Ok)
+    }
+
     /// Changes record sets by hand.
     pub fn change_records(&self, zone: &ZoneId, changes: &[RecordChange]) -> Result<ChangeId, PortError> {
         let account = self.scope().account.clone();

@@ -10,7 +10,7 @@ use crate::ports::{Class, Health, Page, PageToken, PortError};
 
 impl World {
     /// AWS: *`DescribeTargetHealth`*: a target for each running task of the services that use the group.
-    fn target_health(&self, region: usize, group: &str) -> Result<Vec<TargetHealth>, PortError> {
+    pub(super) fn target_health(&self, region: usize, group: &str) -> Result<Vec<TargetHealth>, PortError> {
         let ecs = &self.data.regions[region].ecs;
         if let Some(set) = ecs.targets.get(group) {
             return Ok(set.clone());

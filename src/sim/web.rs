@@ -1,15 +1,20 @@
 //! `ports::Probes`, simulated: what answers at an address.
 //!
-//! A load balancer that a stack has made answers 200 under its own name, as long as nobody says otherwise; a name in a
-//! hosted zone leads to where its record points. Everything else does not resolve.
+//! A load balancer that a stack has made answers under its own name: 200, or 503 while none of its targets is healthy
+//! (AWS: *Troubleshoot your Application Load Balancers*), unless somebody says otherwise; a name in a hosted zone leads
+//! to where its record points. Everything else does not resolve.
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::cloud::SimCloud;
 use super::console::Console;
+use super::evaluate::shown;
+use super::resource::Resource;
 use super::world::World;
-use crate::model::HttpRequest;
+use crate::model::{HttpRequest, TargetState};
 use crate::ports::{HttpAnswer, NoHttpAnswer, Probes};
 
 /// A record that points to a record that points to a record: more than anybody has.
@@ -81,23 +86,46 @@ impl World {
             if let Some(site) = self.data.sites.get(&host) {
                 return Some(site.clone());
             }
-            if self.is_load_balancer(&host) {
-                return Some(Site::Answers { status: 200, body: "{\"status\":\"UP\"}".to_owned() });
+            if let Some(answers) = self.load_balancer(&host) {
+                return Some(answers);
             }
             host = self.resolve_name(&host)?;
         }
         None
     }
 
-    fn is_load_balancer(&self, host: &str) -> bool {
-        self.data.stacks.iter().enumerate().any(|(ix, stack)| {
-            stack.resources.values().any(|resource| {
-                resource.kind == "AWS::ElasticLoadBalancingV2::LoadBalancer"
-                    && resource.exists()
-                    && resource.attribute(self.scope_of(ix), "DNSName").eq_ignore_ascii_case(host)
-            })
-        })
+    fn load_balancer(&self, host: &str) -> Option<Site> {
+        let (ix, balancer) = self.data.stacks.iter().enumerate().find_map(|(ix, stack)| {
+            let is_it = |found: &&Resource| {
+                found.kind == "AWS::ElasticLoadBalancingV2::LoadBalancer"
+                    && found.exists()
+                    && found.attribute(self.scope_of(ix), "DNSName").eq_ignore_ascii_case(host)
+            };
+            stack.resources.values().find(is_it).map(|found| (ix, &found.physical_id))
+        })?;
+        let stack = &self.data.stacks[ix];
+        let groups: BTreeSet<String> = stack.resources.values().flat_map(|found| forwards(found, balancer)).collect();
+        let is_healthy = |group: &String| {
+            let targets = self.target_health(stack.region, group).unwrap_or_default();
+            targets.iter().any(|target| target.state == TargetState::Healthy)
+        };
+        // What it forwards to in another stack, or not at all, is taken to be there.
+        let answers = groups.is_empty() || groups.iter().any(is_healthy);
+        let (status, body) =
+            if answers { (200, "{\"status\":\"UP\"}") } else { (503, "503 Service Temporarily Unavailable") };
+        Some(Site::Answers { status, body: body.to_owned() })
     }
+}
+
+/// The target groups that a listener of this load balancer forwards to by default.
+fn forwards(listener: &Resource, balancer: &str) -> Vec<String> {
+    let text = |value: &serde_json::Value, name: &str| value.get(name).map(shown);
+    let is_of_it = listener.kind == "AWS::ElasticLoadBalancingV2::Listener"
+        && listener.exists()
+        && text(&listener.properties, "LoadBalancerArn").as_deref() == Some(balancer);
+    let actions = listener.properties.get("DefaultActions").and_then(serde_json::Value::as_array);
+    let groups = actions.into_iter().flatten().filter_map(|action| text(action, "TargetGroupArn"));
+    groups.filter(|_| is_of_it).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-"""The emulator of the integration tests: ministack, with what it lacks of CloudFormation.
+"""The emulator of the integration tests: ministack, with what it lacks of CloudFormation and ECS.
 
 Run like ministack itself; all of its environment variables work. In addition
 LANDFAST_EMULATOR_DELAY=<seconds> makes every stack operation take that long, so that *_IN_PROGRESS can be seen.
@@ -46,11 +46,13 @@ def main():
     import api
     import replacement
     import resources
+    import services
     from ministack.services.cloudformation import stacks
 
     resources.register()
     replacement.register()
     api.register()
+    services.register()
     slow_down(stacks, float(os.environ.get("LANDFAST_EMULATOR_DELAY", "0")))
 
     end_with_standard_input()

@@ -8,6 +8,7 @@ mod change_sets;
 mod isolation;
 mod records;
 mod secrets;
+mod services;
 mod stacks;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,8 @@ use landfast::model::{
 use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource};
 use landfast::sim::{SimCloud, SimConfig};
 
-use crate::emulator::{self, Account};
+use crate::emulator;
+use crate::workshop::Workshop;
 
 /// The fence of every change in these tests: one holder, one revision.
 pub const FENCE: Fence = Fence { epoch: 1, revision: 1 };
@@ -38,6 +40,8 @@ pub struct Backend {
     pub account: AccountId,
     /// A bucket that exists in it.
     pub bucket: String,
+    /// Hands at work in `us-east-1` of that account.
+    pub workshop: Workshop,
     /// Its clock.
     pub cx: Context,
     /// How often to look while waiting.
@@ -48,14 +52,6 @@ pub struct Backend {
     pub is_moto: bool,
     /// How the account is entered, where its credentials do not say so.
     pub role: Option<AssumeRole>,
-    /// Makes a hosted zone, which no port does.
-    zones: Zones,
-}
-
-/// Where hosted zones are made.
-enum Zones {
-    Emulated(Account),
-    Simulated(SimCloud),
 }
 
 impl Backend {
@@ -67,13 +63,13 @@ impl Backend {
         Some(Self {
             cloud: Arc::new(account.cloud(None).await),
             account: account.id.clone(),
+            workshop: Workshop::Emulated(account),
             bucket,
             cx: Context::system().unwrap(),
             interval: Duration::from_millis(20),
             is_emulator: true,
             is_moto: false,
             role: None,
-            zones: Zones::Emulated(account),
         })
     }
 
@@ -86,13 +82,13 @@ impl Backend {
         Some(Self {
             cloud: Arc::new(account.cloud(None).await),
             account: account.id.clone(),
+            workshop: Workshop::Emulated(account),
             bucket: String::new(),
             cx: Context::system().unwrap(),
             interval: Duration::from_millis(20),
             is_emulator: true,
             is_moto: true,
             role: Some(role),
-            zones: Zones::Emulated(account),
         })
     }
 
@@ -102,16 +98,17 @@ impl Backend {
         let bucket = "templates".to_owned();
         let config = SimConfig { buckets: Some([bucket.clone()].into()), ..SimConfig::default() };
         let cloud = SimCloud::new(cx.clone(), config);
+        let scope = Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() };
         Self {
-            cloud: Arc::new(cloud.clone()),
-            account: "111122223333".parse().unwrap(),
+            workshop: Workshop::Simulated(cloud.console(&scope)),
+            cloud: Arc::new(cloud),
+            account: scope.account,
             bucket,
             cx,
             interval: Duration::from_secs(1),
             is_emulator: false,
             is_moto: false,
             role: None,
-            zones: Zones::Simulated(cloud),
         }
     }
 
@@ -123,9 +120,9 @@ impl Backend {
 
     /// Makes a hosted zone, and says what its id is.
     pub async fn make_zone(&self, name: &str) -> ZoneId {
-        match &self.zones {
-            Zones::Emulated(account) => account.make_zone(name, self.role.as_ref()).await,
-            Zones::Simulated(cloud) => cloud.console(&self.scope()).create_zone(name, false).unwrap(),
+        match &self.workshop {
+            Workshop::Emulated(account) => account.make_zone(name, self.role.as_ref()).await,
+            Workshop::Simulated(console) => console.create_zone(name, false).unwrap(),
         }
     }
 
@@ -372,6 +369,23 @@ contract!(
         change_sets::tags_alone_are_a_change,
         isolation::regions_and_accounts_do_not_see_each_other,
         isolation::a_list_has_every_stack_once_however_many_pages_it_takes,
+        services::a_service_says_what_it_was_created_with,
+        services::a_missing_cluster_is_not_found_and_a_deleted_service_is_inactive,
+        services::a_copied_task_definition_differs_in_what_was_asked_for,
+        services::revisions_of_one_family_are_listed_newest_first_on_pages,
+        services::a_deployment_has_a_record_that_says_how_it_ended,
+        services::to_deploy_what_runs_already_is_no_deployment,
+        services::an_inactive_task_definition_cannot_be_deployed_and_the_count_stays,
+        services::what_cannot_be_pulled_says_so_and_a_stopped_deployment_goes_back,
+        services::a_container_that_exits_says_so_and_its_task_has_run,
+        services::the_circuit_breaker_goes_back_and_says_so,
+        services::a_newer_deployment_stops_the_one_under_way,
+        services::what_is_not_there_is_left_out_and_no_error,
+        services::tags_are_added_to_a_service,
+        services::an_image_is_found_by_tag_and_digest_and_a_tag_moves,
+        services::a_list_has_every_image_once_however_many_pages_it_takes,
+        services::an_index_names_its_platforms_and_a_single_image_does_not,
+        services::the_newest_lines_of_a_log_come_oldest_first,
     ],
     [change_sets::a_busy_stack_takes_no_other_change, change_sets::a_cancelled_update_is_rolled_back,],
     [

@@ -17,7 +17,9 @@ fn the_demonstration_goes_as_it_tells_and_touches_nothing() {
         "not supported in the availability zone us-east-1e",
         "killed: update accepted by AWS",
         "tag CostCenter: (none) → \"people-ops\"",
-        "All 12 stacks are in sync",
+        "1.1.0 is proven to run",
+        "1.2.0 is ROLLED BACK: its tasks ended after their start",
+        "All 15 objects are in sync",
     ] {
         assert!(words.contains(phrase), "{phrase} is missing in:\n{text}");
     }

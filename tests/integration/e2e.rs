@@ -11,4 +11,5 @@ mod place;
 mod recorder;
 mod records;
 mod safety;
+mod services;
 mod wire;

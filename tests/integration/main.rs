@@ -19,3 +19,4 @@ mod faults;
 mod readme;
 mod shipped;
 mod tidy;
+mod workshop;

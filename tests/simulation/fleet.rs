@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Stacks from this number on are in the second environment.
 pub(crate) const SECOND: u8 = 6;
 
+/// The repository of the service's image.
+pub(crate) const REPOSITORY: &str = "shop/web";
+
 /// Stands in for a secret: must never come out anywhere (S12).
 pub(crate) const CANARY: &str = "canary-4f1d9c";
 
@@ -17,6 +20,19 @@ pub(crate) const CANARY: &str = "canary-4f1d9c";
 pub(crate) struct Fleet {
     pub(crate) units: BTreeMap<u8, Unit>,
     pub(crate) policy: Policy,
+    #[serde(default)]
+    pub(crate) web: Option<Web>,
+}
+
+/// The service `web` of the cluster `shop`, whose image follows a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Web {
+    /// A stack owns it. Otherwise it was made by hand, and is deployed through ECS.
+    pub(crate) stack: bool,
+    /// Its circuit breaker, where a stack owns it.
+    pub(crate) breaker: bool,
+    /// Which image, as the manifest says it.
+    pub(crate) select: String,
 }
 
 /// What may be done without asking.
@@ -136,6 +152,40 @@ impl Unit {
     }
 }
 
+impl Web {
+    /// Its manifests and, where a stack owns it, the template.
+    fn files(&self) -> Vec<(&'static str, String)> {
+        let deliver = if self.stack { "  deliver: { stack: web, parameters: { web: Image } }\n" } else { "" };
+        let (cluster, name) = if self.stack {
+            ("'${stacks.web.outputs.Cluster}'", "'${stacks.web.outputs.Service}'")
+        } else {
+            ("shop", "web")
+        };
+        let service = format!(
+            "apiVersion: landfast/v1\nkind: Service\nmetadata: {{ name: web }}\nspec:\n  cluster: {cluster}\n  service: {name}\n  \
+             images: {{ web: {{ repository: {REPOSITORY}, {} }} }}\n  adopt: true\n{deliver}",
+            self.select
+        );
+        let stack =
+            "apiVersion: landfast/v1\nkind: Stack\nmetadata: { name: web }\nspec: { template: web.tpl, timeout: 4h }\n";
+        let template = format!(
+            "Parameters: {{ Image: {{ Type: String }} }}\nResources:\n  \
+             Cluster: {{ Type: AWS::ECS::Cluster, Properties: {{ ClusterName: shop }} }}\n  Definition:\n    \
+             Type: AWS::ECS::TaskDefinition\n    Properties:\n      Family: web\n      \
+             ContainerDefinitions: [{{ Name: web, Image: !Ref Image }}]\n  Service:\n    Type: AWS::ECS::Service\n    \
+             Properties:\n      ServiceName: web\n      Cluster: !Ref Cluster\n      TaskDefinition: !Ref Definition\n      \
+             DeploymentConfiguration: {{ DeploymentCircuitBreaker: {{ Enable: {0}, Rollback: {0} }} }}\n\
+             Outputs: {{ Cluster: {{ Value: !Ref Cluster }}, Service: {{ Value: !GetAtt Service.Name }} }}\n",
+            self.breaker
+        );
+        let mut files = vec![("dev/web.yaml", service)];
+        if self.stack {
+            files.extend([("dev/web-stack.yaml", stack.to_owned()), ("dev/web.tpl", template)]);
+        }
+        files
+    }
+}
+
 /// The environment of a stack.
 pub(crate) fn environment(number: u8) -> &'static str {
     if number < SECOND { "dev" } else { "ops" }
@@ -175,6 +225,9 @@ impl Fleet {
             let folder = environment(*number);
             files.insert(format!("{folder}/s{number}.yaml"), unit.manifest(*number));
             files.insert(format!("{folder}/s{number}.tpl"), unit.template(*number));
+        }
+        for (file, text) in self.web.iter().flat_map(Web::files) {
+            files.insert(file.to_owned(), text);
         }
         match glitch {
             None => {}
@@ -218,18 +271,20 @@ fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
         units.insert(number, unit);
     }
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
-    let snapshot = Fleet { units, policy }.snapshot(None);
+    let web = Some(Web { stack: true, breaker: true, select: "semver: '1'".to_owned() });
+    let snapshot = Fleet { units, policy, web }.snapshot(None);
     let revision = landfast::model::Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
     let loaded = landfast::manifest::load(&snapshot, revision);
     assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
     assert_eq!(loaded.desired.environments.len(), 2);
-    assert_eq!(loaded.desired.environments.values().map(|environment| environment.stacks.len()).sum::<usize>(), 8);
+    assert_eq!(loaded.desired.environments.values().map(|environment| environment.stacks.len()).sum::<usize>(), 9);
+    assert_eq!(loaded.desired.environments.values().map(|environment| environment.services.len()).sum::<usize>(), 1);
 }
 
 #[test]
 fn a_checkout_without_stacks_still_describes_its_environments() {
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
-    let fleet = Fleet { units: BTreeMap::from([(0, Unit::plain())]), policy };
+    let fleet = Fleet { units: BTreeMap::from([(0, Unit::plain())]), policy, web: None };
     let snapshot = fleet.snapshot(Some(Glitch::NoStacks));
     let revision = landfast::model::Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
     let loaded = landfast::manifest::load(&snapshot, revision);

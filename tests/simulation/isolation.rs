@@ -21,7 +21,7 @@ use crate::rig::Rig;
 fn fleet() -> Fleet {
     let dependant = Unit { upstream: Some(1), ..Unit::plain() };
     let units = BTreeMap::from([(0, Unit::plain()), (1, Unit::plain()), (2, dependant)]);
-    Fleet { units, policy: Policy { prune: Prune::Always, observe: false, deletions: 9, replace: false } }
+    Fleet { units, policy: Policy { prune: Prune::Always, observe: false, deletions: 9, replace: false }, web: None }
 }
 
 fn is_created(rig: &Rig, stack: &str) -> bool {

@@ -11,9 +11,11 @@
     clippy::unchecked_time_subtraction
 )]
 
+mod collection;
 mod crash;
 mod determinism;
 mod fleet;
+mod images;
 mod isolation;
 mod monitor;
 mod oracle;
@@ -26,5 +28,6 @@ mod run;
 mod scenario;
 mod secrets;
 mod seeds;
+mod services;
 mod shrink;
 mod spy;

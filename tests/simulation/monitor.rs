@@ -12,6 +12,8 @@ use landfast::sim::{Call, SimCloud, View};
 #[derive(Default)]
 pub(crate) struct Truth {
     inner: Mutex<Inner>,
+    /// What is known of images.
+    pub(crate) images: crate::images::Images,
 }
 
 #[derive(Default)]

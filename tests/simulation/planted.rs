@@ -23,6 +23,21 @@ const BUGS: [(Bug, u64, &[&str]); 9] = [
     (Bug::Unguarded, 20, &["S4"]),
 ];
 
+/// Bugs in what becomes of images, and the rule that must find them.
+const OF_SERVICES: [(Bug, &str); 3] =
+    [(Bug::GoesBack, "S14 images"), (Bug::ForgetsQuarantine, "S14 images"), (Bug::SteadyIsSuccess, "S14 proof")];
+
+#[test]
+fn every_planted_bug_of_services_is_found() {
+    for (bug, rule) in OF_SERVICES {
+        let calm = crate::services::play_planted(bug, false);
+        assert_eq!(calm, Vec::<String>::new(), "without {bug:?}");
+        let found = crate::services::play_planted(bug, true);
+        assert!(found.iter().any(|wrong| wrong.starts_with(rule)), "{bug:?} was not found: {found:?}");
+        println!("{bug:?}: found: {}", found[0]);
+    }
+}
+
 /// A seed's scenario with more of what a bug needs to show itself: the budget of a test run is seconds.
 fn focused(bug: Bug, seed: u64) -> Scenario {
     let mut scenario = Scenario::from_seed(seed);
@@ -54,7 +69,7 @@ fn failing_once(code: &str, heals: bool) -> Scenario {
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
     Scenario {
         seed: 1,
-        fleet: Fleet { units: BTreeMap::from([(0, unit)]), policy },
+        fleet: Fleet { units: BTreeMap::from([(0, unit)]), policy, web: None },
         // No value in it is shown by AWS: only its own record tells whether it was applied.
         events: vec![(300, Event::Edit { edit: Edit::Secret(0, 2), told: true })],
         calls: Vec::new(),

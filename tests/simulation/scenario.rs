@@ -308,7 +308,7 @@ fn fleet(rng: &mut impl Rng, swarm: &mut Swarm) -> Fleet {
     let prune = [Prune::Always, Prune::Always, Prune::Always, Prune::Confirm, Prune::Never][rng.random_range(0..5)];
     let policy =
         Policy { prune, observe: false, deletions: if rng.random_bool(0.7) { 50 } else { 1 }, replace: rng.random() };
-    Fleet { units, policy }
+    Fleet { units, policy, web: None }
 }
 
 impl Edit {

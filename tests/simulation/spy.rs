@@ -14,7 +14,7 @@ use landfast::ports::{
     Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
     Records, Secrets, Stacks, TemplateSource,
 };
-use landfast::sim::SimCloud;
+use landfast::sim::{Console, SimCloud};
 use landfast::store::{RecordOutcome, Store};
 
 use crate::monitor::Truth;
@@ -48,11 +48,21 @@ impl Cloud for Spy {
         if scope.account.as_str() != "111122223333" || scope.region.as_str() != "us-east-1" {
             self.life.truth.blame(format!("S11 scope: {scope} is in no manifest"));
         }
-        Arc::new(Door { inner: self.cloud.stacks(scope, role), life: Arc::clone(&self.life), read: Mutex::new(None) })
+        Arc::new(Door {
+            inner: self.cloud.stacks(scope, role),
+            life: Arc::clone(&self.life),
+            console: self.cloud.console(scope),
+            read: Mutex::new(None),
+        })
     }
 
     fn containers(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Containers> {
-        self.cloud.containers(scope, role)
+        Arc::new(crate::images::Door {
+            inner: self.cloud.containers(scope, role),
+            life: Arc::clone(&self.life),
+            console: self.cloud.console(scope),
+            read: Mutex::new(None),
+        })
     }
 
     fn secrets(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Secrets> {
@@ -80,6 +90,7 @@ impl Cloud for Spy {
 struct Door {
     inner: Arc<dyn Stacks>,
     life: Arc<Life>,
+    console: Console,
     #[expect(clippy::option_option, reason = "not read, read and absent, read and there")]
     read: Mutex<Option<Option<StackState>>>,
 }
@@ -98,7 +109,7 @@ fn shown(template: &TemplateSource, options: &StackOptions) -> String {
 }
 
 /// A mutation on its way.
-struct Flight<'a> {
+pub(crate) struct Flight<'a> {
     life: &'a Life,
     target: String,
 }
@@ -112,19 +123,25 @@ impl Drop for Flight<'_> {
     }
 }
 
-impl Door {
-    fn depart(&self, operation: &str, target: &str) -> Flight<'_> {
-        if self.life.stopped.load(Ordering::SeqCst) {
-            self.life.truth.blame(format!("S19 stop: {operation} of {target} began after the daemon was told to stop"));
+impl Life {
+    pub(crate) fn depart(&self, operation: &str, target: &str) -> Flight<'_> {
+        if self.stopped.load(Ordering::SeqCst) {
+            self.truth.blame(format!("S19 stop: {operation} of {target} began after the daemon was told to stop"));
         }
         let target = target.split('/').nth(1).unwrap_or(target).to_owned();
-        let mut flying = self.life.in_flight.lock().unwrap();
+        let mut flying = self.in_flight.lock().unwrap();
         let count = flying.entry(target.clone()).or_insert(0);
         *count += 1;
         if *count > 1 {
-            self.life.truth.blame(format!("S6 single writer: {operation} of {target} while another is in flight"));
+            self.truth.blame(format!("S6 single writer: {operation} of {target} while another is in flight"));
         }
-        Flight { life: &self.life, target }
+        Flight { life: self, target }
+    }
+}
+
+impl Door {
+    fn depart(&self, operation: &str, target: &str) -> Flight<'_> {
+        self.life.depart(operation, target)
     }
 
     /// O3: what is about to be sent was written down before.
@@ -217,7 +234,9 @@ impl Stacks for Door {
     async fn create_change_set(&self, fence: Fence, request: CreateChangeSet) -> Answer<ChangeSetId> {
         let _flight = self.depart("CreateChangeSet", request.stack.as_str());
         let inputs = shown(&request.template, &request.options);
-        self.life.truth.computes(&format!("{}/{}", request.stack, request.name), inputs);
+        let name = format!("{}/{}", request.stack, request.name);
+        self.life.truth.computes(&name, inputs);
+        self.life.truth.images.proposes(&name, &request.options.parameters);
         self.inner.create_change_set(fence, request).await
     }
     async fn execute_change_set(&self, fence: Fence, change_set: &ChangeSetId, token: &str) -> Answer<()> {
@@ -227,7 +246,11 @@ impl Stacks for Door {
         self.life.truth.same_token(token, change_set.as_str());
         if let Some(Some(state)) = &*self.read.lock().unwrap() {
             let set = change_set.as_str().split('/').nth(1).unwrap_or_default();
-            self.life.truth.executes(state.name.as_str(), token, &format!("{}/{set}", state.id));
+            let set = format!("{}/{set}", state.id);
+            self.life.truth.executes(state.name.as_str(), token, &set);
+            for wrong in self.life.truth.images.executes(&set, &self.console) {
+                self.life.truth.blame(wrong);
+            }
         }
         self.inner.execute_change_set(fence, change_set, token).await
     }

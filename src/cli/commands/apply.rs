@@ -159,11 +159,17 @@ impl Run<'_> {
     fn report(&self, ended: Ended, output: Output) -> Result<Exit, Trouble> {
         let Ended::Settled(plan) = ended else { return Err(Trouble::Interrupted) };
         let timeline = self.timeline();
+        let mut failed = self.controller.narrator().failed_rollouts();
+        failed.retain(|key| key.environment == self.environment.name);
         match output {
             Output::Text => {
                 let paint = terminal::paint(&self.session.global);
                 if !timeline.bars.is_empty() {
                     terminal::print(&format!("\n{}", timeline.text(paint)))?;
+                }
+                for key in &failed {
+                    let how = format!("landfast images {} -o json", self.environment.name);
+                    terminal::print(&format!("\nA rollout of {key} has FAILED: `{how}` shows how.\n"))?;
                 }
                 if plan.in_sync() {
                     terminal::print(&format!("\n{} is in sync.\n", self.environment.name))?;
@@ -177,7 +183,8 @@ impl Run<'_> {
                 terminal::print(&text.map_err(|error| Trouble::machine("the report could not be written", error))?)?;
             }
         }
-        Ok(Exit::of_settled(&plan))
+        // What was taken back is in sync with what is decided now, and not what was to be brought about.
+        Ok(if failed.is_empty() { Exit::of_settled(&plan) } else { Exit::Failed })
     }
 
     fn timeline(&self) -> Timeline {

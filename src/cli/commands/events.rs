@@ -1,15 +1,25 @@
-//! `landfast events`: what happened to one object's stack.
+//! `landfast events`: what happened to a stack, or to a service.
 
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::view::{View, show};
-use crate::model::{Key, Seen, StackEvent};
+use crate::model::{Key, Kind, Observation, Plan, Seen, StackEvent};
 use crate::ports::Priority;
-use crate::report::EventList;
+use crate::report::{Deed, EventList};
+use crate::store::{Record, RecordOutcome, Store};
 
 pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -> Result<Exit, Trouble> {
     let key: Key = object.parse().map_err(Trouble::Address)?;
     let view = View::open(global, Some(key.environment.as_str()))?;
+    if key.kind == Kind::Service {
+        let deeds = deeds(&view.store, &key, limit)?;
+        let looks = view.drive(view.glance())?;
+        let [looked] = looks.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
+        let list = of_service(&looked.plan, &looked.observation, &key, deeds);
+        let list = list.ok_or_else(|| Trouble::NoSuchObject(object.to_owned()))?.newest(limit);
+        show(output, &list, |list| list.text(view.paint()))?;
+        return Ok(Exit::Done);
+    }
     let [environment] = view.environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
     let Some(spec) = environment.stacks.get(&key) else { return Err(Trouble::NoSuchObject(object.to_owned())) };
     let events = view.drive(async {
@@ -34,4 +44,35 @@ pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -
     let list = EventList::of([(&key, events.as_slice())]);
     show(output, &list, |list| list.text(view.paint()))?;
     Ok(Exit::Done)
+}
+
+/// ECS's events, as far as the service was seen, and what we did.
+fn of_service(plan: &Plan, observation: &Observation, key: &Key, deeds: Vec<Deed>) -> Option<EventList> {
+    let address = &plan.entries.get(key)?.address;
+    let mut seen = observation.services.services.iter();
+    let found = seen.find(|((scope, service), _)| *scope == address.scope && service.to_string() == address.name);
+    let state = found.and_then(|(_, seen)| seen.present());
+    let events = state.map(|state| state.events.as_slice()).unwrap_or_default();
+    let name = state.map_or(address.name.as_str(), |state| state.name.as_str());
+    Some(EventList::of_service(key, name, events, deeds))
+}
+
+/// What the journal says of an object.
+fn deeds(store: &Store, key: &Key, limit: usize) -> Result<Vec<Deed>, Trouble> {
+    let deed = |record: Record| {
+        let (how, failed) = match record.outcome {
+            RecordOutcome::Begun => ("begun", None),
+            RecordOutcome::Done => ("done", None),
+            RecordOutcome::Failed { message, .. } => ("failed", Some(message)),
+            RecordOutcome::Concluded(_) => ("concluded", None),
+        };
+        Deed {
+            at: record.at,
+            what: format!("{} {how}", record.step),
+            failed: failed.is_some(),
+            detail: failed.unwrap_or(record.detail),
+            token: record.token,
+        }
+    };
+    Ok(store.history(Some(key), limit)?.into_iter().map(deed).collect())
 }

@@ -35,5 +35,6 @@ fn told(record: &Record) -> String {
         }
         RecordOutcome::Concluded(conclusion) => format!("the operation: {conclusion:?}").to_lowercase(),
     };
-    format!("{} {how} (revision {})", record.step, record.revision)
+    let detail = if record.detail.is_empty() { String::new() } else { format!(": {}", record.detail) };
+    format!("{} {how} (revision {}){detail}", record.step, record.revision)
 }

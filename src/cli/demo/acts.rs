@@ -11,15 +11,16 @@ use super::screen::{Screen, excerpt, span};
 use super::stage::{News, Process, Stage, told, untold};
 use crate::cli::exit::Trouble;
 use crate::controller::Until;
-use crate::model::{Conclusion, Guard, Key, OperationKind, Plan, Waiting};
+use crate::model::{Conclusion, Guard, Key, OperationKind, Plan, RolloutOutcome, Waiting};
 use crate::report::{self, Progress};
 use crate::sim::{FaultPlan, ResourceFailure, ResourceFault, ResourceOperation};
 
 #[expect(clippy::disallowed_methods, reason = "how long the person in front of it has waited, not what time it is")]
 pub(super) fn deploy(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     screen.say(
-        "The development environment: twelve CloudFormation stacks. No order is written down anywhere; it follows from \
-         who refers to whose outputs. `landfast apply dev`:",
+        "The development environment: twelve CloudFormation stacks, the image of the service that runs on them, its \
+         secret and its name. No order is written down anywhere; it follows from who refers to whose outputs. \
+         `landfast apply dev`:",
     )?;
     let wall = std::time::Instant::now();
     let process = stage.start()?;
@@ -28,8 +29,9 @@ pub(super) fn deploy(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> 
     let wall = wall.elapsed();
     in_sync(&plan, "the deployment ends in sync")?;
     let news = stage.news();
-    let total = plan.entries.len();
-    for (index, ended) in concluded(&news).into_iter().enumerate() {
+    let ended = concluded(&news);
+    let total = ended.len();
+    for (index, ended) in ended.into_iter().enumerate() {
         let done = format!("{}{}", "#".repeat(index + 1), "·".repeat(total.saturating_sub(index + 1)));
         screen.line(&format!("  {}  {done}", ended.line(began)))?;
     }
@@ -39,9 +41,12 @@ pub(super) fn deploy(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> 
     screen.figure(&timeline.text(screen.paint))?;
     told(timeline.bars.len() == 12, || "each of twelve stacks is created once".to_owned())?;
     screen.say(&format!(
-        "{} of AWS time; here it took {}.",
+        "{} of AWS time; here it took {}. {} of {} objects are ready: the service is because its tasks have the digest that \
+         was decided on, and because `/actuator/health` answers 200 through the load balancer.",
         report::duration(Duration::from_secs(timeline.makespan_seconds)),
-        span(wall)
+        span(wall),
+        plan.entries.values().filter(|entry| entry.ready).count(),
+        plan.entries.len()
     ))
 }
 
@@ -242,20 +247,24 @@ pub(super) fn rest(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     let calls = stage.calls_since(first);
     let mutating = calls.iter().filter(|call| call.mutating).count();
     told(mutating == 0, || format!("no mutating call at rest, not {mutating}"))?;
-    told(calls.len() == 3, || format!("one call for each of three looks, not {}", calls.len()))?;
+    let asked: BTreeSet<&str> = calls.iter().map(|call| call.operation).collect();
+    let thrice = asked.iter().all(|asked| calls.iter().filter(|call| call.operation == *asked).count() == 3);
+    told(thrice, || format!("three looks ask the same, not {calls:?}"))?;
     let left = stage.cloud.inventory().leftovers();
     told(left.is_empty(), || format!("nothing is left behind, not {left:?}"))?;
     screen.say(&format!(
-        "All {} stacks are in sync. The daemon at rest for eleven minutes: three looks, {} calls, each the one page of \
-         the list of stacks. Nothing that changes anything, and no change set left over from any of this.",
+        "All {} objects are in sync. The daemon at rest for eleven minutes: three looks of {} calls each ({}), however many \
+         stacks and secrets there are on a page. Nothing that changes anything, no value read, and no change set left over \
+         from any of this.",
         plan.entries.len(),
-        calls.len()
+        asked.len(),
+        asked.into_iter().collect::<Vec<_>>().join(", ")
     ))
 }
 
 // ---- what the acts have in common ----
 
-fn in_sync(plan: &Plan, what: &str) -> Result<(), Trouble> {
+pub(super) fn in_sync(plan: &Plan, what: &str) -> Result<(), Trouble> {
     told(plan.in_sync(), || format!("{what}; {}", report::plan(plan, report::Paint::Plain)))
 }
 
@@ -314,6 +323,15 @@ impl Concluded {
 
 fn concluded(news: &News) -> Vec<Concluded> {
     let ended = news.iter().filter_map(|(at, progress)| {
+        if let Progress::RolledOut { key, ended } = progress {
+            let images = ended.images.values().cloned().collect::<Vec<_>>().join(", ");
+            let what = match ended.outcome {
+                RolloutOutcome::Proven => format!("{images} is proven to run"),
+                RolloutOutcome::RolledBack => format!("{images} is ROLLED BACK: {}", ended.evidence.why()),
+                RolloutOutcome::Superseded | RolloutOutcome::Unproven | RolloutOutcome::Failed => "FAILED".to_owned(),
+            };
+            return Some(Concluded { at: *at, object: key.name.to_string(), what });
+        }
         let Progress::Concluded { key, kind, conclusion, took } = progress else { return None };
         let what = match (kind, conclusion) {
             (OperationKind::Create, Conclusion::Succeeded) => "created",
@@ -328,7 +346,7 @@ fn concluded(news: &News) -> Vec<Concluded> {
 }
 
 /// Lists the operations that have ended.
-fn follow(stage: &Stage, screen: &Screen, began: Timestamp) -> Result<(), Trouble> {
+pub(super) fn follow(stage: &Stage, screen: &Screen, began: Timestamp) -> Result<(), Trouble> {
     for ended in concluded(&stage.news()) {
         screen.line(&format!("  {}", ended.line(began)))?;
     }

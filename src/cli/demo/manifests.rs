@@ -17,6 +17,7 @@ macro_rules! shipped {
 const SHIPPED: &[(&str, &[u8])] = shipped![
     "environments/dev/dev-parameters.json",
     "environments/dev/environment.yaml",
+    "performance-mgmt/app.yaml",
     "performance-mgmt/policies/stateful.json",
     "performance-mgmt/stacks.yaml",
     "performance-mgmt/templates/alb.yaml",

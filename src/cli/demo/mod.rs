@@ -1,10 +1,11 @@
-//! `landfast demo`: a week of an environment in a few seconds, on a simulated AWS, with nothing but the binary.
+//! `landfast demo`: the first weeks of an environment in a few seconds, on a simulated AWS, with nothing but the binary.
 //!
 //! Nothing here pretends. The manifests are those of this repository, the loop is the daemon's, the texts are those of
 //! `plan`, `apply` and `why`; only AWS and the clock are simulated. Every act checks that it came out as it tells, and
 //! the command fails if one did not: what is shown here holds, or the build is broken. No file is read or written.
 
 mod acts;
+mod delivery;
 mod manifests;
 mod screen;
 mod stage;
@@ -21,13 +22,15 @@ use stage::Stage;
 /// An act: a title, and what happens.
 type Act = fn(&mut Stage, &Screen) -> Result<(), Trouble>;
 
-const ACTS: [(&str, Act); 7] = [
+const ACTS: [(&str, Act); 9] = [
     ("An empty account becomes an environment", acts::deploy),
     ("A small edit moves what it must, and nothing else", acts::edit),
     ("An edit that would lose a table is refused", acts::refuse),
     ("A failure says where it comes from", acts::fail),
     ("The daemon is killed in the middle of it", acts::kill),
     ("Somebody changes things by hand", acts::drift),
+    ("A new image, and one that is no good", delivery::images),
+    ("A secret changes by itself", delivery::rotation),
     ("Nothing to do costs next to nothing", acts::rest),
 ];
 
@@ -46,6 +49,6 @@ pub(super) fn run(global: &Global, fast: bool) -> Result<Exit, Trouble> {
         screen.heading(index + 1, title)?;
         act(&mut stage, &screen)?;
     }
-    summary::show(&stage, &screen, began.elapsed())?;
+    summary::show(&stage, &screen, ACTS.len() + 1, began.elapsed())?;
     Ok(Exit::Done)
 }

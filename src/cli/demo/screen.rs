@@ -7,6 +7,7 @@ use anstream::adapter::strip_str;
 
 use crate::cli::exit::Trouble;
 use crate::cli::terminal;
+use crate::model::Kind;
 use crate::report::{self, Paint};
 
 /// Text is broken at this many columns, which every terminal has.
@@ -87,8 +88,9 @@ pub(super) fn excerpt(plan: &str, objects: &[&str]) -> String {
     for block in plan.split("\n\n") {
         // Colours are not part of what it says.
         let first = strip_str(block.lines().next().unwrap_or_default()).to_string();
-        let is_entry = first.starts_with("  ") && first.contains("/stack/");
-        let wanted = objects.iter().any(|name| first.contains(&format!("/stack/{name} ")) || first.ends_with(name));
+        let is_entry =
+            first.starts_with("  ") && Kind::ALL.iter().any(|kind| first.contains(&format!("/{}/", kind.as_str())));
+        let wanted = objects.iter().any(|name| first.contains(&format!("/{name} ")) || first.ends_with(name));
         if is_entry && !wanted {
             left_out += 1;
             continue;
@@ -101,6 +103,12 @@ pub(super) fn excerpt(plan: &str, objects: &[&str]) -> String {
         text.push_str("\n\n");
     }
     text
+}
+
+/// The paragraphs of a report that begin like this.
+pub(super) fn paragraphs(text: &str, beginnings: &[&str]) -> String {
+    let wanted = |block: &&str| beginnings.iter().any(|begin| strip_str(block).to_string().starts_with(begin));
+    text.split("\n\n").filter(wanted).map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 /// A duration to the second, or finer below ten.
@@ -150,6 +158,12 @@ mod tests {
         assert_eq!(wrap("  one two three", 9, 4), "  one two\n    three");
         assert_eq!(wrap("\u{1b}[1mone\u{1b}[0m two", 7, 0), "\u{1b}[1mone\u{1b}[0m two");
         assert_eq!(wrap("a   b", 80, 0), "a   b");
+    }
+
+    #[test]
+    fn paragraphs_are_chosen_by_how_they_begin() {
+        let text = "One is this.\n  a\n\n\u{1b}[1mTwo\u{1b}[0m is that.\n\nThree.\n";
+        assert_eq!(paragraphs(text, &["Two", "One"]), "One is this.\n  a\n\u{1b}[1mTwo\u{1b}[0m is that.");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::manifests::Manifests;
 use crate::cli::exit::Trouble;
+use crate::cli::furnish::furnish;
 use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Ended, Preview, Tender, Until, preview};
 use crate::manifest;
@@ -61,6 +62,7 @@ impl Stage {
         told(first.is_none(), || format!("the manifests are in order: {first:?}"))?;
         let mut environments = loaded.desired.environments.values();
         let Some(environment) = environments.next().cloned() else { return Err(untold("there is an environment")) };
+        furnish(&self.cloud, &loaded.desired);
         let heard = Arc::clone(&self.heard);
         let listener = move |at: Timestamp, progress: &Progress| {
             heard.lock().unwrap_or_else(PoisonError::into_inner).push((at, progress.clone()));

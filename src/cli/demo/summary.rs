@@ -8,13 +8,13 @@ use super::stage::Stage;
 use crate::cli::exit::Trouble;
 use crate::report;
 
-pub(super) fn show(stage: &Stage, screen: &Screen, wall: Duration) -> Result<(), Trouble> {
+pub(super) fn show(stage: &Stage, screen: &Screen, number: usize, wall: Duration) -> Result<(), Trouble> {
     let calls = stage.calls_since(0);
     let mut by_operation: BTreeMap<(bool, &str), usize> = BTreeMap::new();
     for call in &calls {
         *by_operation.entry((call.mutating, call.operation)).or_default() += 1;
     }
-    screen.heading(8, "What it took")?;
+    screen.heading(number, "What it took")?;
     screen.say(&format!(
         "{} in which AWS was at work, played in {}. {} calls to AWS in all, {} of them to look and {} to change \
          something:",

@@ -262,3 +262,20 @@ fn the_snippet_of_a_secret_shows_its_fields_and_not_what_they_hold() {
     let loaded = loaded("  generate: { a: {} }\n  stringData:\n    password: hunter2\n", &[]);
     insta::assert_snapshot!("rendered_secret", rendered(&loaded));
 }
+
+#[test]
+fn the_arn_of_a_secret_can_be_referred_to_and_is_waited_for() {
+    let with = |service: &str| {
+        let api = API.replace("service: s", &format!("service: '{service}'")).replace(", dependsOn: [secret/app]", "");
+        load_with(&[("stacks/policy.json", POLICY), ("stacks/api.yaml", &api), ("stacks/app.yaml", &secret(FULL))])
+    };
+    let loaded = with("${secrets.app.arn}");
+    assert_eq!(said(&loaded), [""; 0]);
+    let spec = loaded.desired.environments.values().next().unwrap().services.values().next().unwrap().clone();
+    assert_eq!(spec.service.to_string(), "${secrets.app.arn}");
+    assert_eq!(spec.depends_on, [spec_of(&loaded).key].into());
+    for (wrong, code) in [("${secrets.apq.arn}", "unknown-object"), ("${secrets.app.value}", "unknown-reference")] {
+        let said = said(&with(wrong));
+        assert!(said.len() == 1 && said[0].starts_with(code), "{wrong}: {said:?}");
+    }
+}

@@ -6,11 +6,12 @@ use jiff::SignedDuration;
 
 use super::{DELETION_TAG, Deciding, refused, unknown};
 use crate::model::{
-    Action, ChangeAction, Changes, CheckedSettings, DeletionPolicy, Difference, Digest, Entry, Guard, OutputRef, Prune,
-    Region, Replacement, ReplicaState, ReplicaStatus, ResourceChange, SecretDo, SecretNeed, SecretSource, SecretState,
-    Seen, Text, Waiting,
+    Action, ChangeAction, Changes, CheckedSettings, DeletionPolicy, Difference, Digest, Entry, Guard, Kind, OutputRef,
+    Prune, Region, Replacement, ReplicaState, ReplicaStatus, ResourceChange, SecretDo, SecretNeed, SecretSource,
+    SecretState, Seen, Text, Waiting,
 };
 use crate::plan::names::OWNER_TAG;
+use crate::plan::resolve::Lookup;
 use crate::plan::standing::{Standing, row};
 use crate::plan::{consent, guard};
 use crate::template;
@@ -58,6 +59,12 @@ impl Deciding<'_> {
     /// An output of a stack that is at rest.
     fn output(&self, reference: &OutputRef) -> Option<String> {
         let input = self.planner.input;
+        if reference.stack.kind == Kind::Secret {
+            return match self.planner.lookup(reference) {
+                Lookup::Known(arn) | Lookup::MayChange(arn) => Some(arn),
+                Lookup::Pending => None,
+            };
+        }
         let home = input.desired.environments.get(&reference.stack.environment)?;
         let stack = home.stacks.get(&reference.stack)?;
         let Seen::Present(seen) = input.observation.stack(&stack.address()) else { return None };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::platform::Fit;
 use super::select::{Answer, Candidate, Chosen, Nothing, Question, select, spec_digest};
 use super::{Deciding, refusal};
 use crate::model::{
@@ -9,6 +10,9 @@ use crate::model::{
     Waiting, digests,
 };
 use crate::plan::planner::refuse;
+
+/// Images of which it is asked what they were built for, the best first; if none of them fits, the rest will not either.
+const PLATFORMS_MAX: usize = 3;
 
 impl Deciding<'_> {
     /// Decides on the images. True if that decision has to be written down before anything else.
@@ -113,8 +117,31 @@ impl Deciding<'_> {
         let same = before.filter(|before| before.repository == spec.repository);
         let question =
             Question { spec, decided: same, quarantine: &self.memory.quarantine, now: self.planner.input.now };
-        let answer = select(&question, &candidates);
+        let mut answer = select(&question, &candidates);
+        let mut other: Option<Nothing> = None;
+        let (mut fitting, mut asked) = (candidates.clone(), 0);
+        while let Some(chosen) =
+            answer.chosen.as_ref().ok().filter(|chosen| same.is_none_or(|same| same.digest != chosen.digest))
+        {
+            match self.fit(entry, &repository, images, &chosen.digest) {
+                Fit::Yes => break,
+                Fit::Unknown => return before.cloned(),
+                Fit::No { tasks, image: built } => {
+                    let digest = chosen.digest.clone();
+                    let image = chosen.tag.clone().unwrap_or_else(|| digest.short().to_owned());
+                    let nothing = Nothing::OtherPlatform { image, built, tasks };
+                    fitting.retain(|candidate| *candidate.digest != digest);
+                    asked += 1;
+                    answer.chosen = match select(&question, &fitting).chosen {
+                        Ok(next) if asked < PLATFORMS_MAX => Ok(next),
+                        Ok(_) | Err(_) => Err(nothing.clone()),
+                    };
+                    other = other.or(Some(nothing));
+                }
+            }
+        }
         self.tell(entry, container, same, &answer, !images.is_empty());
+        self.tell_platform(entry, container, same, other.as_ref());
         match answer.chosen {
             Ok(chosen) => Some(self.decision(spec, chosen, before)),
             Err(nothing) => {
@@ -147,6 +174,18 @@ impl Deciding<'_> {
             revision: input.desired.revision.sequence,
             at: input.now,
         }
+    }
+
+    /// That the best image will not do is told also where another one does.
+    fn tell_platform(&self, entry: &mut Entry, container: &str, decided: Option<&Decision>, other: Option<&Nothing>) {
+        let Some(Nothing::OtherPlatform { image, built, tasks }) = other else { return };
+        if decided.is_none() || self.memory.rollout.is_some() {
+            return;
+        }
+        entry.differences.push(Difference::OtherPlatform { container: container.to_owned(), image: image.clone() });
+        let reason = format!("{image} was built for {built}, and the tasks run on {tasks}");
+        let release = "build it for that platform too, or change `RuntimePlatform` in the task definition";
+        refuse(entry, refusal(Guard::Platform, reason, release));
     }
 
     /// What a person should know although nothing follows from it.
@@ -189,6 +228,9 @@ fn why_nothing(nothing: &Nothing, repository: &str) -> String {
         Nothing::NoMatch => format!("no image in {repository} is the one that the manifest asks for"),
         Nothing::Soaking { tag, until } => format!("{tag} may be chosen from {until} on"),
         Nothing::Quarantined { digest } => format!("{} has failed before", digest.short()),
+        Nothing::OtherPlatform { image, built, tasks } => {
+            format!("{image} was built for {built}, and the tasks run on {tasks}")
+        }
         Nothing::Below { tag } => format!("{tag} is below what was decided before"),
         Nothing::Malformed => "its pattern or range is not well formed".to_owned(),
     }

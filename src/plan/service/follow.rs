@@ -202,15 +202,22 @@ impl Deciding<'_> {
     }
 
     fn ended(&self, outcome: RolloutOutcome, evidence: Evidence) -> Ended {
-        let intended = digests(&self.memory.decisions);
-        Ended { outcome, intended, evidence, at: self.planner.input.now }
+        let decisions = &self.memory.decisions;
+        Ended {
+            outcome,
+            intended: digests(decisions),
+            images: decisions.iter().map(|(container, image)| (container.clone(), image.name())).collect(),
+            opened: self.rollout().map(|rollout| rollout.opened),
+            evidence,
+            at: self.planner.input.now,
+        }
     }
 
     /// Images that are held to have failed: those that the rollout changed. What was proven before is not to blame.
     fn quarantine(&self, evidence: &Evidence) -> BTreeMap<ImageDigest, Quarantined> {
         let proven = self.memory.releases.first().map(Release::digests).unwrap_or_default();
         let changed = self.memory.decisions.iter().filter(|(name, image)| proven.get(*name) != Some(&image.digest));
-        let why = why(evidence);
+        let why = evidence.why();
         let at = self.planner.input.now;
         changed
             .map(|(_, image)| (image.digest.clone(), Quarantined { tag: image.tag.clone(), why: why.clone(), at }))
@@ -275,20 +282,4 @@ impl Deciding<'_> {
 
 fn is_bad(outcome: RolloutOutcome) -> bool {
     matches!(outcome, RolloutOutcome::RolledBack | RolloutOutcome::Failed)
-}
-
-/// In a sentence, with the reason that AWS gave most often.
-fn why(evidence: &Evidence) -> String {
-    let how = match evidence.cause {
-        Some(RolloutCause::Pull) => "its image could not be pulled",
-        Some(RolloutCause::Crash) => "its tasks ended after their start",
-        Some(RolloutCause::Health) => "its tasks failed their health checks",
-        Some(RolloutCause::Timeout) => "it took longer than `rollout.timeout`",
-        Some(RolloutCause::Stopped) | None => "ECS gave its deployment up",
-    };
-    let most = evidence.stopped.iter().max_by_key(|(reason, count)| (**count, std::cmp::Reverse(*reason)));
-    match most {
-        Some((reason, count)) => format!("{how} ({count} × {reason})"),
-        None => how.to_owned(),
-    }
 }

@@ -14,6 +14,7 @@ use crate::model::{
     RolloutSpec, RolloutState, ServiceDeploymentStatus, ServiceRevisionState, ServiceState, TaskDefinitionArn,
     TaskDefinitionState, TaskState, TasksSeen,
 };
+use crate::sabotage::{self, Bug};
 
 /// By how much the clock of whoever wrote the journal may be ahead of that of ECS.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
@@ -85,6 +86,10 @@ fn brings(intended: &BTreeMap<String, ImageDigest>, revision: &ServiceRevisionSt
 pub(super) fn judge(case: &Case<'_>) -> Judgement {
     let intended = &case.rollout.intended;
     let arrived = runs(intended, case.primary);
+    let steady = || case.service.primary().is_some_and(|primary| primary.rollout == Some(RolloutState::Completed));
+    if sabotage::is(Bug::SteadyIsSuccess) && case.own().is_some() && steady() {
+        return Judgement::Over(RolloutOutcome::Proven, case.evidence(None));
+    }
     match case.own() {
         Some(own) => case.by_deployment(own, arrived),
         None if arrived => case.by_primary(),
@@ -114,14 +119,30 @@ impl<'a> Case<'a> {
         match own.state.status {
             S::Pending | S::InProgress => self.in_progress(own, evidence),
             S::StopRequested | S::RollbackRequested | S::RollbackInProgress => running(own),
+            S::Successful if !arrived && self.is_behind(own) => running(own),
             S::Successful if !arrived => Judgement::Over(RolloutOutcome::Superseded, evidence),
             S::Successful => self.proof(own.state.finished.unwrap_or(own.state.created), evidence),
             S::RollbackSuccessful => self.failed(RolloutOutcome::RolledBack, evidence),
             S::RollbackFailed => self.failed(RolloutOutcome::Failed, evidence),
-            S::Stopped if arrived => self.failed(RolloutOutcome::Failed, evidence),
+            S::Stopped if arrived && !self.is_replaced(own) => self.failed(RolloutOutcome::Failed, evidence),
             S::Stopped if self.rollout.doomed.is_some() => self.failed(RolloutOutcome::RolledBack, evidence),
             S::Stopped => self.replaced(evidence),
         }
+    }
+
+    /// What was read of the service is from before our deployment: reads lag behind each other. Not for ever.
+    fn is_behind(&self, own: &Deployed) -> bool {
+        let primary = self.service.primary();
+        let behind = match &self.rollout.replaces {
+            Some(replaced) => primary.is_some_and(|primary| primary.id == *replaced),
+            None => primary.and_then(|primary| primary.created).is_some_and(|created| created < own.state.created),
+        };
+        behind && !self.is_late(own.state.finished.unwrap_or(own.state.created))
+    }
+
+    /// A newer deployment was asked for. The service may have been read before that.
+    fn is_replaced(&self, own: &Deployed) -> bool {
+        self.deployments.first().is_some_and(|newest| newest.state.created > own.state.created)
     }
 
     /// It was ended by a newer deployment that is not ours. Where the stack went back because of something else, that

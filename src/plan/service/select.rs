@@ -11,6 +11,7 @@ use regex::Regex;
 use semver::{Version, VersionReq};
 
 use crate::model::{Decision, Digest, ImageDigest, ImageSpec, MovedTag, NewestBy, Quarantined, Select};
+use crate::sabotage::{self, Bug};
 
 /// One image under one of its tags, as the registry lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,15 @@ pub(super) enum Nothing {
     Quarantined {
         /// The best of it.
         digest: ImageDigest,
+    },
+    /// What matches was built for another platform than the tasks run on.
+    OtherPlatform {
+        /// The best of it.
+        image: String,
+        /// What that was built for.
+        built: String,
+        /// What the tasks run on.
+        tasks: String,
     },
     /// What matches is below what was decided, and the manifest has not changed since.
     Below {
@@ -149,7 +159,7 @@ fn judge(
             }),
         };
     }
-    if below {
+    if below && !sabotage::is(Bug::GoesBack) {
         return Err(Nothing::Below { tag: best.tag.unwrap_or_default().to_owned() });
     }
     Ok(chosen)

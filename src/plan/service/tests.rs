@@ -1,6 +1,8 @@
 //! Decisions on services, from observations made by hand. Each incident is named after where it happened.
 
+mod collect;
 mod direct;
+mod platform;
 mod stack;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +81,11 @@ struct World {
     spec: ServiceSpec,
     memory: ServiceMemory,
     images: Seen<Arc<[ImageState]>>,
+    /// What versions were built for, where they are indexes.
+    platforms: BTreeMap<u8, Seen<Option<Vec<Platform>>>>,
+    runs_on: RuntimePlatform,
+    /// Revisions of the task definition that carry our tag.
+    ours: BTreeSet<u32>,
     service: ServiceState,
     definitions: BTreeMap<u32, u8>,
     deployments: Vec<Deployed>,
@@ -111,6 +118,9 @@ impl World {
             spec,
             memory,
             images: Seen::Absent,
+            platforms: BTreeMap::new(),
+            runs_on: RuntimePlatform::default(),
+            ours: BTreeSet::new(),
             service: service(),
             definitions: BTreeMap::from([(1, 1)]),
             deployments: Vec::new(),
@@ -130,7 +140,7 @@ impl World {
             digest: digest(*version),
             tags: BTreeSet::from([format!("1.{version}.0")]),
             pushed: decision(*version).pushed,
-            media_type: None,
+            media_type: self.platforms.get(version).map(|_| "application/vnd.oci.image.index.v1+json".to_owned()),
             bytes: None,
             archived: false,
         };
@@ -219,6 +229,10 @@ impl World {
         let reference = ServiceRef { cluster: "dev".to_owned(), service: "api".to_owned() };
         let here = (scope(), reference);
         seen.images.insert((scope(), image_spec().repository()), self.images.clone());
+        for (version, platforms) in &self.platforms {
+            let at = (scope(), image_spec().repository(), digest(*version));
+            seen.platforms.insert(at, platforms.clone());
+        }
         seen.services.insert(here.clone(), Seen::Present(self.service.clone()));
         seen.deployments.insert(here.clone(), Seen::Present(self.deployments.clone()));
         seen.tasks.insert(here, Seen::Present(self.tasks.clone()));
@@ -232,8 +246,8 @@ impl World {
                     essential: true,
                     log: None,
                 }],
-                platform: RuntimePlatform::default(),
-                tags: BTreeMap::new(),
+                platform: self.runs_on.clone(),
+                tags: self.ours.get(revision).map(|_| (OWNER_TAG.to_owned(), KEY.to_owned())).into_iter().collect(),
                 registered: None,
             };
             seen.task_definitions.insert((scope(), definition_arn(*revision)), Seen::Present(definition));
@@ -314,6 +328,8 @@ impl World {
         let parameters = BTreeMap::from([("app".to_owned(), "Image".to_owned())]);
         world.spec.delivery = Delivery::Stack { stack: stack_key(), parameters };
         world.spec.depends_on = BTreeSet::from([stack_key()]);
+        // As in real manifests: what the service is called is an output of the stack that has it.
+        world.spec.service = Text::new([Part::Output(OutputRef { stack: stack_key(), output: "Name".to_owned() })]);
         world.service.tags.clear();
         let state = stack_state(&uri(1), StackStatus::UpdateComplete);
         let template = Some((state.version(), stack_spec().template.facts.clone()));
@@ -412,6 +428,7 @@ fn stack_spec() -> StackSpec {
 }
 
 fn stack_state(image: &str, status: StackStatus) -> StackState {
+    let output = Output { value: "api".to_owned(), export: None };
     StackState {
         id: "arn:aws:cloudformation:us-east-1:111122223333:stack/dev-x-api/1".parse().unwrap(),
         name: "dev-x-api".parse().unwrap(),
@@ -421,7 +438,7 @@ fn stack_state(image: &str, status: StackStatus) -> StackState {
         updated: None,
         parameters: BTreeMap::from([("Image".to_owned(), image.to_owned())]),
         tags: BTreeMap::from([(OWNER_TAG.to_owned(), stack_key().to_string())]),
-        outputs: BTreeMap::new(),
+        outputs: BTreeMap::from([("Name".to_owned(), output)]),
         termination_protection: false,
         role_arn: None,
         notifications: BTreeSet::new(),
@@ -438,7 +455,7 @@ fn service() -> ServiceState {
         name: "api".to_owned(),
         cluster: "arn:aws:ecs:us-east-1:111122223333:cluster/dev".parse().unwrap(),
         status: ServiceStatus::Active,
-        created: at(-1_000),
+        created: Some(at(-1_000)),
         desired: 2,
         running: 2,
         pending: 0,

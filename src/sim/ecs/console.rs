@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Image, Service, arn, short};
 use crate::model::{
-    AlarmSeen, AlarmState, ContainerDefinition, DeploymentConfiguration, DeploymentController, DeploymentStrategy,
-    ImageDigest, LogConfiguration, LogLine, LogStream, Platform, RuntimePlatform, ServiceArn, ServiceDeploymentArn,
-    ServiceRef, ServiceState, ServiceStatus, StopDeployment, TargetHealth, TaskDefinitionArn,
+    AlarmSeen, AlarmState, ContainerDefinition, Deployed, DeploymentConfiguration, DeploymentController,
+    DeploymentStrategy, ImageDigest, ImageState, LogConfiguration, LogLine, LogStream, Platform, RuntimePlatform,
+    ServiceArn, ServiceDeploymentArn, ServiceRef, ServiceState, ServiceStatus, StopDeployment, TargetHealth,
+    TaskDefinitionArn, TaskDefinitionState, TaskState,
 };
 use crate::ports::{Class, PortError, UpdateService};
 use crate::sim::Console;
@@ -96,7 +97,7 @@ impl World {
             name: request.name.clone(),
             cluster: self.cluster_arn(region, &cluster)?,
             status: ServiceStatus::Active,
-            created: now,
+            created: Some(now),
             desired: request.desired,
             running: 0,
             pending: 0,
@@ -250,6 +251,57 @@ impl Console {
     }
 }
 
+/// What is true, whatever reads say of it.
+impl Console {
+    /// A service.
+    #[must_use]
+    pub fn service(&self, service: &ServiceRef) -> Option<ServiceState> {
+        self.at(|world, region| {
+            let arn = world.service_arn(region, &service.cluster, &service.service)?;
+            world.service(region, &arn).map(Service::told)
+        })
+    }
+
+    /// Every change of a service, the oldest first.
+    #[must_use]
+    pub fn service_deployments(&self, service: &ServiceRef) -> Vec<Deployed> {
+        self.at(|world, region| {
+            let arn = world.service_arn(region, &service.cluster, &service.service);
+            let Some(found) = arn.and_then(|arn| world.service(region, &arn)) else { return Vec::new() };
+            let deployed = found.records.iter().map(|record| {
+                let target = record.target.as_ref().and_then(|target| found.revision(target)).cloned();
+                Deployed { state: record.clone(), target }
+            });
+            deployed.collect()
+        })
+    }
+
+    /// Tasks of a service that are to run.
+    #[must_use]
+    pub fn service_tasks(&self, service: &ServiceRef) -> Vec<TaskState> {
+        self.at(|world, region| {
+            let arn = world.service_arn(region, &service.cluster, &service.service);
+            let Some(found) = arn.and_then(|arn| world.service(region, &arn)) else { return Vec::new() };
+            found.tasks.iter().filter(|task| task.is_alive()).map(|task| task.state.clone()).collect()
+        })
+    }
+
+    /// A task definition by family, `family:revision` or ARN.
+    #[must_use]
+    pub fn task_definition(&self, name: &str) -> Option<TaskDefinitionState> {
+        self.at(|world, region| world.definition(region, name).cloned())
+    }
+
+    /// The images of a repository.
+    #[must_use]
+    pub fn images(&self, repository: &str) -> Vec<ImageState> {
+        self.at(|world, region| {
+            let found = world.ecs(region).repositories.get(repository);
+            found.map(|found| found.images.values().map(|image| image.state.clone()).collect()).unwrap_or_default()
+        })
+    }
+}
+
 /// Images, as a build pushes them.
 impl Console {
     /// Makes a repository with nothing in it. What is not pushed to it cannot be pulled from it.
@@ -268,6 +320,14 @@ impl Console {
         at: Option<Timestamp>,
     ) -> Option<ImageDigest> {
         self.at(|world, region| world.push_image(region, repository, content, tags, at))
+    }
+
+    /// A build has an image with this tag, and pushes it to the repository as soon as there is one.
+    pub fn build(&self, repository: &str, tag: &str) {
+        self.at(|world, region| {
+            world.ecs_mut(region).builds.entry(repository.to_owned()).or_default().insert(tag.to_owned());
+            world.push_builds(region, repository);
+        });
     }
 
     /// Deletes an image, as a lifecycle policy does.

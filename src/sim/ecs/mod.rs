@@ -40,6 +40,8 @@ pub(super) struct Ecs {
     /// By family, in the order of their revisions.
     pub(super) definitions: BTreeMap<String, Vec<TaskDefinitionState>>,
     pub(super) repositories: BTreeMap<String, Repository>,
+    /// Tags that a build pushes to a repository as soon as there is one.
+    pub(super) builds: BTreeMap<String, BTreeSet<String>>,
     /// How containers of an image fare, where they do not simply run.
     pub(super) behaviours: BTreeMap<ImageDigest, ImageBehaviour>,
     /// By `group|stream`.

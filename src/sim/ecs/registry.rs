@@ -153,6 +153,18 @@ impl World {
         image.state.tags.extend(tags.iter().map(|tag| (*tag).to_owned()));
         Some(digest)
     }
+
+    /// What builds have waiting for a repository that has nothing yet.
+    pub(in crate::sim) fn push_builds(&mut self, region: usize, repository: &str) {
+        let ecs = self.ecs(region);
+        if ecs.repositories.get(repository).is_none_or(|found| !found.images.is_empty()) {
+            return;
+        }
+        for tag in ecs.builds.get(repository).cloned().unwrap_or_default() {
+            // The digest is whatever it is: a service finds it by its tag.
+            _ = self.push_image(region, repository, &format!("{repository}:{tag}"), &[&tag], None);
+        }
+    }
 }
 
 #[cfg(test)]

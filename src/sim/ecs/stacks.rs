@@ -93,6 +93,7 @@ impl World {
             "AWS::ECR::Repository" => {
                 let repositories = &mut self.ecs_mut(region).repositories;
                 repositories.entry(made.physical_id.clone()).or_default().lenient = true;
+                self.push_builds(region, &made.physical_id);
                 Ok(None)
             }
             "AWS::ECS::TaskDefinition" => {

@@ -20,7 +20,11 @@ const SHIPPED: &str = "111122223333";
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A copy of the shipped manifests with only `dev` in it, and an account of its own.
+/// A copy of the shipped manifests with only the stacks of `dev` in it, and an account of its own.
+///
+/// What runs on the stacks is left to the simulation (`demo.rs`, `readme.rs`): the emulator says nothing of how a service
+/// deployment went, resolves no names and answers no health check, so that the service would never be proven. The
+/// image is the parameter that it was before there was a `Service`.
 pub struct Place {
     /// Everything on disk.
     pub dir: tempfile::TempDir,
@@ -81,6 +85,29 @@ impl Place {
             fs::remove_dir_all(place.manifests().join("environments").join(other)).unwrap();
         }
         place.edit("environments/dev/environment.yaml", SHIPPED, place.account.id.as_str());
+        place.only_stacks();
+        Some(place)
+    }
+
+    fn only_stacks(&self) {
+        fs::remove_file(self.manifests().join("performance-mgmt/app.yaml")).unwrap();
+        let stacks = "performance-mgmt/stacks.yaml";
+        self.edit(stacks, "    AppSecretArn: \"${secrets.app-secrets.arn}\"\n", "");
+        let image = "    ImageUri: \"${stacks.ecr.outputs.RepositoryUri}:latest\"\n";
+        let roles = "    ExecutionRoleArn: \"";
+        self.edit(stacks, roles, &format!("{image}{roles}"));
+    }
+
+    /// A place with these manifests and no others, of the account that stands as `ACCOUNT` in them.
+    pub fn of(files: &[(&str, &str)]) -> Option<Self> {
+        let account = emulator::account(Duration::ZERO)?;
+        let dir = tempfile::tempdir().unwrap();
+        let place = Self { recorder: Recorder::before(&account.url), dir, account };
+        for (file, text) in files {
+            let path = place.manifests().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text.replace("ACCOUNT", place.account.id.as_str())).unwrap();
+        }
         Some(place)
     }
 

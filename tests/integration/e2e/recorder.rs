@@ -20,7 +20,7 @@ pub struct Call {
 impl Call {
     /// Whether it asks for a change.
     pub fn is_mutating(&self) -> bool {
-        !["Describe", "List", "Get", "AssumeRole"].iter().any(|prefix| self.action.starts_with(prefix))
+        !["Describe", "List", "Get", "BatchGet", "AssumeRole"].iter().any(|prefix| self.action.starts_with(prefix))
     }
 }
 
@@ -109,7 +109,11 @@ fn request(bytes: &[u8]) -> Option<(Call, usize)> {
         values.next().map(|value| value.replace("%3A", ":").replace("%2F", "/"))
     };
     let line = text.lines().next().unwrap_or_default().to_owned();
-    let action = field("Action").unwrap_or(line);
+    // JSON protocols name the operation in a header: `AmazonEC2ContainerServiceV20141113.UpdateService`.
+    let headers = text.lines().filter_map(|line| line.split_once(':'));
+    let mut target = headers.filter(|(name, _)| name.eq_ignore_ascii_case("x-amz-target"));
+    let target = target.next().and_then(|(_, value)| value.trim().rsplit('.').next()).map(str::to_owned);
+    let action = field("Action").or(target).unwrap_or(line);
     let stack = field("StackName").or_else(|| field("ChangeSetName")).unwrap_or_default();
     Some((Call { at: Instant::now(), action, stack }, head + length))
 }

@@ -170,6 +170,25 @@ fn a_rollout_that_takes_too_long_is_given_up() {
     assert_eq!(world.ended().0, RolloutOutcome::Failed);
 }
 
+/// Reads lag behind each other: the record of a deployment may tell of what the service does not show yet.
+#[test]
+fn a_service_that_was_read_before_its_deployment_is_read_again() {
+    let mut world = World::new();
+    world.roll_out(2, 2);
+    world.record(2, 2, 2, Successful, 0);
+    world.now = at(2);
+    assert!(world.step().is_none());
+    assert!(matches!(world.entry().waiting[..], [Waiting::Rollout { .. }]), "{:?}", world.entry().waiting);
+    // The other way round: our deployment was replaced after the service had been read.
+    let mut world = World::new();
+    world.roll_out(2, 2);
+    world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+    world.record(2, 2, 2, Stopped, 0);
+    world.record(3, 9, 9, InProgress, 1);
+    let (outcome, _, quarantined) = world.ended();
+    assert_eq!((outcome, quarantined.len()), (RolloutOutcome::Superseded, 0));
+}
+
 /// A deployment that was replaced by hand in the middle says nothing about the image.
 #[test]
 fn a_deployment_that_was_replaced_by_another_is_superseded_and_nothing_is_quarantined() {
