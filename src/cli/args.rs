@@ -206,7 +206,7 @@ pub enum Command {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
-    /// Print the events of one object's stack, oldest first.
+    /// Print what happened to one object, oldest first: the events of a stack, the journal of anything else.
     Events {
         /// Its address: dev/stack/network.
         object: String,
@@ -282,7 +282,7 @@ pub enum SecretCommand {
         /// Only this environment.
         environment: Option<String>,
     },
-    /// Have the generated fields of a secret made anew by the next `apply`, or by a daemon that is started then.
+    /// Have the generated fields of a secret made anew: by the daemon, or by the next `apply`.
     Rotate {
         /// Its address: dev/secret/app-secrets.
         object: String,

@@ -18,6 +18,7 @@ mod preflight;
 mod readiness;
 mod record;
 mod redacted;
+mod request;
 mod revision;
 mod rollout;
 mod secret;
@@ -60,6 +61,7 @@ pub use readiness::{
 };
 pub use record::{FailoverRole, RecordSpec, RecordType, RecordValue, Routing};
 pub use redacted::Redacted;
+pub use request::{Declined, Granted, Request, Wish};
 pub use revision::Revision;
 pub use rollout::{
     Decision, Doom, Ended, Evidence, Pin, Quarantined, RELEASES_KEPT, Release, Rollout, RolloutCause, RolloutOutcome,

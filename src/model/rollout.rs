@@ -121,6 +121,14 @@ pub struct Pin {
     pub at: Timestamp,
 }
 
+impl Pin {
+    /// How people call its images.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.images.values().map(Decision::name).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// Images on their way into a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {

@@ -19,5 +19,5 @@ mod state;
 pub use disk::Disk;
 pub use error::StoreError;
 pub use handle::Store;
-pub use inbox::{Approval, Inbox, names};
+pub use inbox::{Approval, Inbox, Note, names};
 pub use record::{Record, RecordOutcome};

@@ -1,6 +1,8 @@
 //! Secrets in virtual time: at every moment the current version is whole, and nothing that was made once is made again
 //! because it was forgotten (S12, S13).
 
+mod requests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +19,7 @@ use landfast::model::{
 use landfast::plan::Goal;
 use landfast::ports::{Cloud as _, Identities, SealError, Unseal};
 use landfast::sim::{Call, Console, Fault, FaultPlan, SecretTruth, SimCloud, SimConfig, View};
-use landfast::store::{Disk, Store};
+use landfast::store::{Disk, Inbox, Store};
 
 const NAME: &str = "dev/app-secrets";
 const CANARY: &str = "canary-7f3a";
@@ -114,6 +116,8 @@ struct World {
     disk: Disk,
     lives: u64,
     prune: Prune,
+    /// Where other processes leave notes.
+    inbox: Option<Inbox>,
 }
 
 impl World {
@@ -121,7 +125,7 @@ impl World {
         let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
         let cx = Context::simulated(&clock, 5);
         let cloud = SimCloud::new(cx.clone(), SimConfig::default());
-        Self { clock, cx, cloud, disk: Disk::new(), lives: 0, prune: Prune::Always }
+        Self { clock, cx, cloud, disk: Disk::new(), lives: 0, prune: Prune::Always, inbox: None }
     }
 
     fn console(&self) -> Console {
@@ -146,7 +150,10 @@ impl World {
             store.clone(),
             Arc::new(move |_, progress| heard.lock().unwrap().push(format!("{progress:?}"))),
         );
-        let controller = controller.unsealing_with(Arc::new(Opener));
+        let mut controller = controller.unsealing_with(Arc::new(Opener)).probing(Arc::new(self.cloud.clone()));
+        if let Some(inbox) = &self.inbox {
+            controller = controller.with_inbox(inbox.clone());
+        }
         controller.board.publish(Desired { revision, environments }, &BTreeSet::new());
         let polls = AtomicU64::new(0);
         let mut tender =

@@ -1,13 +1,14 @@
-//! `landfast events`: what happened to one object's stack.
+//! `landfast events`: what happened to one object. Of a stack CloudFormation tells; of anything else the journal does.
 
 use super::status::glance;
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{progress, terminal};
-use crate::model::{Key, Seen, StackEvent};
+use crate::model::{Conclusion, Environment, Key, Kind, Seen, StackEvent};
 use crate::ports::Priority;
 use crate::report::{EventList, to_json};
+use crate::store::{Record, RecordOutcome, Store};
 
 pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -> Result<Exit, Trouble> {
     let key: Key = object.parse().map_err(Trouble::Address)?;
@@ -16,8 +17,11 @@ pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -
     let loaded = session::load(&session::root(global), &store)?;
     session::show_diagnostics(&loaded.diagnostics);
     let environments = session::choose(&loaded, Some(key.environment.as_str()))?;
-    let controller = session.controller(store, progress::silent());
     let [environment] = environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
+    if key.kind != Kind::Stack {
+        return journal(global, &store, environment, &key, limit, output);
+    }
+    let controller = session.controller(store, progress::silent());
     let Some(spec) = environment.stacks.get(&key) else { return Err(Trouble::NoSuchObject(object.to_owned())) };
     let events = session.drive(&controller, async {
         let looks = glance(&controller, &loaded, &environments).await?;
@@ -38,7 +42,51 @@ pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -
         events.reverse();
         Ok::<_, Trouble>(events)
     })??;
-    let list = EventList::of([(&key, events.as_slice())]);
+    show(global, &key, &events, output)
+}
+
+/// What the journal says of an object.
+fn journal(
+    global: &Global,
+    store: &Store,
+    environment: &Environment,
+    key: &Key,
+    limit: usize,
+    output: Output,
+) -> Result<Exit, Trouble> {
+    let lines = store.history(Some(key), limit)?;
+    let known = environment.dependencies().any(|(desired, _)| desired == key);
+    if lines.is_empty() && !known {
+        return Err(Trouble::NoSuchObject(key.to_string()));
+    }
+    super::ask::show_pending(global, environment)?;
+    show(global, key, &lines.iter().map(event).collect::<Vec<_>>(), output)
+}
+
+fn event(line: &Record) -> StackEvent {
+    let (how, said) = match &line.outcome {
+        RecordOutcome::Begun => ("BEGUN", None),
+        RecordOutcome::Done => ("DONE", None),
+        RecordOutcome::Failed { message, .. } => ("FAILED", Some(message.clone())),
+        RecordOutcome::Concluded(Conclusion::Failed(failure)) => ("FAILED", Some(failure.reason.clone())),
+        RecordOutcome::Concluded(_) => ("CONCLUDED", None),
+    };
+    let parts: Vec<String> = [said, Some(line.detail.clone())].into_iter().flatten().collect();
+    let reason = parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("; ");
+    StackEvent {
+        id: line.sequence.to_string(),
+        at: line.at,
+        resource: line.key.name.to_string(),
+        kind: line.key.kind.noun().to_owned(),
+        physical_id: None,
+        status: format!("{}_{how}", line.step.to_uppercase().replace('-', "_")),
+        reason: Some(reason).filter(|reason| !reason.is_empty()),
+        token: line.token.clone(),
+    }
+}
+
+fn show(global: &Global, key: &Key, events: &[StackEvent], output: Output) -> Result<Exit, Trouble> {
+    let list = EventList::of([(key, events)]);
     match output {
         Output::Text => terminal::print(&list.text(terminal::paint(global)))?,
         Output::Json => {

@@ -23,6 +23,9 @@ pub(super) fn run(global: &Global, environment: Option<&str>, watch: bool, outpu
     let loaded = session::load(&session::root(global), &store)?;
     session::show_diagnostics(&loaded.diagnostics);
     let environments = session::choose(&loaded, environment)?;
+    for environment in &environments {
+        super::ask::show_pending(global, environment)?;
+    }
     let controller = session.controller(store, progress::silent());
     session.drive(&controller, async {
         let mut before = String::new();

@@ -1,0 +1,80 @@
+//! What people ask of one object: `secret rotate`, `rollback`, `quarantine release`. Done at once by whoever has the
+//! journal; left as a note for a daemon that has it.
+
+use crate::cli::args::Global;
+use crate::cli::exit::Trouble;
+use crate::cli::session::{self, Holder, Pace, Session};
+use crate::cli::terminal;
+use crate::context::Context;
+use crate::controller::answer;
+use crate::model::{Declined, Granted, Key, Request, Wish};
+use crate::plan::grant;
+use crate::report::clean;
+use crate::store::{Inbox, Note};
+
+use super::apply::whoami;
+
+/// What came of asking.
+pub(super) enum Asked {
+    /// It is done.
+    Granted(Granted),
+    /// It is left for the process that has the journal.
+    Left,
+}
+
+/// Asks something of an object.
+pub(super) fn ask(global: &Global, object: &str, wish: Wish) -> Result<Asked, Trouble> {
+    let key: Key = object.parse().map_err(Trouble::Address)?;
+    let session = Session::start(global, Pace::Virtual)?;
+    let (store, holder) = session.store_for_looking()?;
+    let loaded = session::load(&session::root(global), &store)?;
+    session::show_diagnostics(&loaded.diagnostics);
+    let environments = session::choose(&loaded, Some(key.environment.as_str()))?;
+    let [environment] = environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
+    let request = Request { id: unique()?, key, wish, by: whoami(), at: session.cx.now() };
+    let declined = |why| declined(object, why);
+    match holder {
+        Holder::Us => {
+            let granted = answer(&store, environment, &request, session.cx.now())?.map_err(declined)?;
+            session.save()?;
+            Ok(Asked::Granted(granted))
+        }
+        Holder::Another => {
+            // What will be declined is said here, where somebody reads it.
+            let memory = store.memory(&environment.name)?;
+            grant(&request, environment, &memory.objects, session.cx.now()).map_err(declined)?;
+            Inbox::of(&global.state).leave(&Note::Request(request))?;
+            terminal::note(&format!(
+                "it is left for the one that has the journal: a daemon takes it within seconds; what came of it is in \
+                 `landfast events {object}`"
+            ));
+            Ok(Asked::Left)
+        }
+    }
+}
+
+/// Says what was asked for and not taken yet.
+pub(super) fn show_pending(global: &Global, environment: &crate::model::Environment) -> Result<(), Trouble> {
+    for Request { key, wish, by, at, .. } in Inbox::of(&global.state).requests(&environment.name)? {
+        let (by, wish, at) = (clean(&by), clean(&wish.to_string()), crate::report::time(at));
+        terminal::note(&format!("note: {by} asked {key} at {at} to {wish}; that has not been taken yet"));
+    }
+    Ok(())
+}
+
+fn declined(object: &str, why: Declined) -> Trouble {
+    match why {
+        Declined::NotDesired => Trouble::NoSuchObject(object.to_owned()),
+        Declined::NoSuchImage(known) => Trouble::NoSuchRelease { object: object.to_owned(), known },
+        why @ (Declined::Kind(_) | Declined::NotGenerated | Declined::Expired(_)) => {
+            Trouble::machine(format!("{object} cannot be asked to do that"), why)
+        }
+    }
+}
+
+/// A request is told from every other one, whatever the clock says.
+fn unique() -> Result<String, Trouble> {
+    let cx = Context::system()
+        .map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))?;
+    Ok(cx.random_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}
