@@ -1,9 +1,11 @@
 //! Steps on services.
 
 use super::{Executor, Outcome};
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::model::{
-    Act, AssumeRole, Evidence, Primary, RELEASES_KEPT, Release, ServiceDo, ServiceMemory, ServiceRef, ServiceStep,
-    Step, TaskDefinitionArn, TaskDefinitionStatus,
+    Act, AssumeRole, Attempts, Digest, Evidence, Failure, Key, Primary, RELEASES_KEPT, Release, Rollout, ServiceDo,
+    ServiceMemory, ServiceRef, ServiceStep, Step, TaskDefinitionArn, TaskDefinitionStatus, VersionId,
 };
 use crate::ports::{Class, Containers, CopyTaskDefinition, Fence, PortError, Priority, UpdateService};
 use crate::sabotage::{self, Bug};
@@ -61,6 +63,11 @@ impl Executor {
             begun = begun.with_token(token.clone());
         }
         self.store.update_with(&step.key, begun, None, |memory: &mut ServiceMemory| {
+            if let ServiceDo::Restart { expect, rollout } = &service.action {
+                // Asked for once more because the first time was lost, it is another one.
+                let replaces = Some(expect.id.clone());
+                memory.rollout = Some(Rollout { begun: Some(now), replaces, ..(**rollout).clone() });
+            }
             let Some(rollout) = &mut memory.rollout else { return };
             match &service.action {
                 ServiceDo::Register { token, .. } => {
@@ -83,15 +90,26 @@ impl Executor {
         service: &ServiceStep,
         answer: Result<Option<TaskDefinitionArn>, PortError>,
     ) -> Result<Outcome, StoreError> {
+        let now = self.cx.now();
         let outcome = match &answer {
             Ok(_) => RecordOutcome::Done,
             Err(error) => RecordOutcome::Failed { class: error.class, message: error.to_string() },
         };
         self.store.update_with(&step.key, record(step, outcome), None, |memory: &mut ServiceMemory| {
+            if let (ServiceDo::Restart { .. }, Err(error)) = (&service.action, &answer)
+                && !matches!(error.class, Class::Transient | Class::Conflict)
+            {
+                // It did not take effect, for certain.
+                memory.rollout = None;
+                if matches!(error.class, Class::Invalid | Class::Denied | Class::Limit) {
+                    refused_restart(memory, service, error, now);
+                }
+                return;
+            }
             let Some(rollout) = &mut memory.rollout else { return };
             match (&service.action, &answer) {
                 (ServiceDo::Register { .. }, Ok(registered)) => rollout.task_definition.clone_from(registered),
-                (ServiceDo::Deploy { .. }, Ok(_)) => {
+                (ServiceDo::Deploy { .. } | ServiceDo::Restart { .. }, Ok(_)) => {
                     memory.applied = Some(memory.applied.unwrap_or(0).max(step.revision));
                 }
                 // It did not take effect, for certain: the service has not been told.
@@ -145,13 +163,27 @@ fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp
                 memory.decisions.clone_from(decisions);
             }
         }
+        ServiceDo::Restarted { has, ended, failed } => {
+            memory.has.clone_from(has);
+            memory.restart_failed = failed.as_deref().cloned();
+            if memory.rollout.as_ref().is_some_and(|rollout| rollout.restart.is_some()) {
+                memory.rollout = None;
+            }
+            if let Some(ended) = ended {
+                memory.last = Some((**ended).clone());
+            }
+        }
         ServiceDo::Renew { task_definition } => {
             if let Some(release) = memory.releases.first_mut() {
                 release.task_definition.clone_from(task_definition);
                 release.at = now;
             }
         }
-        ServiceDo::Own { .. } | ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. } => {}
+        ServiceDo::Own { .. }
+        | ServiceDo::Register { .. }
+        | ServiceDo::Deploy { .. }
+        | ServiceDo::Restart { .. }
+        | ServiceDo::Stop { .. } => {}
     }
 }
 
@@ -164,7 +196,11 @@ fn keep(releases: &mut Vec<Release>, release: &Release) {
 
 /// Reads the service again, now, and compares it with what the plan saw (invariant S5).
 async fn holds(port: &dyn Containers, service: &ServiceRef, action: &ServiceDo) -> Result<(), Outcome> {
-    let (ServiceDo::Register { expect, .. } | ServiceDo::Deploy { expect, .. }) = action else { return Ok(()) };
+    let (ServiceDo::Register { expect, .. } | ServiceDo::Deploy { expect, .. } | ServiceDo::Restart { expect, .. }) =
+        action
+    else {
+        return Ok(());
+    };
     if sabotage::is(Bug::NoSecondLook) {
         return Ok(());
     }
@@ -208,8 +244,16 @@ async fn make(
             };
             port.update_service(fence, request).await?;
         }
+        ServiceDo::Restart { .. } => {
+            let request = UpdateService { service: service.clone(), task_definition: None, force: true };
+            port.update_service(fence, request).await?;
+        }
         ServiceDo::Stop { deployment, how } => port.stop_service_deployment(fence, deployment, *how).await?,
-        ServiceDo::Decide { .. } | ServiceDo::Doom { .. } | ServiceDo::Conclude { .. } | ServiceDo::Renew { .. } => {}
+        ServiceDo::Decide { .. }
+        | ServiceDo::Restarted { .. }
+        | ServiceDo::Doom { .. }
+        | ServiceDo::Conclude { .. }
+        | ServiceDo::Renew { .. } => {}
     }
     Ok(None)
 }
@@ -246,8 +290,37 @@ fn detail(action: &ServiceDo) -> String {
         ServiceDo::Doom { doom } => told(&format!("{:?}", doom.cause).to_lowercase(), &doom.evidence),
         ServiceDo::Conclude { ended, .. } => told(&format!("{:?}", ended.outcome).to_lowercase(), &ended.evidence),
         ServiceDo::Stop { deployment, .. } => deployment.to_string(),
+        ServiceDo::Restart { rollout, .. } => versions(rollout.restart.as_ref().map(|restart| &restart.versions)),
+        ServiceDo::Restarted { has, ended, failed } => {
+            let how = ended.as_ref().map(|ended| told(&format!("{:?}", ended.outcome).to_lowercase(), &ended.evidence));
+            let why = failed.as_ref().map(|failed| failed.failure.reason.clone());
+            let parts = [Some(versions(Some(has))), how, why];
+            parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+        }
         ServiceDo::Own { .. } => String::new(),
     }
+}
+
+fn versions(by_secret: Option<&BTreeMap<Key, BTreeSet<VersionId>>>) -> String {
+    let secrets = by_secret.into_iter().flatten();
+    let each = secrets.flat_map(|(key, versions)| versions.iter().map(move |version| format!("{key} {version}")));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// What was refused is tried again later: permissions and quotas may come.
+fn refused_restart(memory: &mut ServiceMemory, service: &ServiceStep, error: &PortError, now: jiff::Timestamp) {
+    let ServiceDo::Restart { rollout, .. } = &service.action else { return };
+    let versions = rollout.restart.as_ref().map(|restart| &restart.versions);
+    let inputs = Digest::of(&(versions, &rollout.intended));
+    let earlier = memory.restart_failed.as_ref().filter(|attempts| attempts.inputs == inputs);
+    let count = earlier.map_or(0, |attempts| attempts.count).saturating_add(1);
+    let failure = Failure {
+        resource: service.service.as_ref().map(ToString::to_string).unwrap_or_default(),
+        kind: "AWS::ECS::Service".to_owned(),
+        reason: error.to_string(),
+        transient: true,
+    };
+    memory.restart_failed = Some(Attempts { inputs, count, last: now, failure });
 }
 
 fn told(how: &str, evidence: &Evidence) -> String {

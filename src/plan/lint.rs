@@ -107,22 +107,36 @@ fn of_a_service(key: &Key, step: &ServiceStep, input: &Input<'_>) -> Vec<&'stati
         let at = (spec.scope.clone(), service.clone());
         input.observation.services.services.get(&at).and_then(Seen::present)
     });
-    let changes = matches!(step.action, ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. });
+    let changes = matches!(
+        step.action,
+        ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Restart { .. } | ServiceDo::Stop { .. }
+    );
     let owner = state.and_then(|state| state.tags.get(OWNER_TAG));
     let takes = matches!(step.action, ServiceDo::Own { .. }) && owner.is_some();
     let intended = memory.and_then(|memory| memory.rollout.as_ref()).map(|rollout| &rollout.intended);
     let failed = memory
         .zip(intended)
         .is_some_and(|(memory, intended)| intended.values().any(|digest| memory.quarantine.contains_key(digest)));
+    // A restart replaces tasks by their like: a stack's service too, while the stack is at rest.
+    let restarts = matches!(step.action, ServiceDo::Restart { .. });
+    let restarting = restarts
+        || matches!(step.action, ServiceDo::Stop { .. })
+            && memory.and_then(|memory| memory.rollout.as_ref()).is_some_and(|rollout| rollout.restart.is_some());
+    let stack = spec.and_then(|spec| spec.stack());
+    let moves = |stack: &Key| {
+        input.memory.objects.stacks.get(stack).is_some_and(|memory| memory.pending.is_some())
+            || input.busy.contains(stack)
+    };
     let brings = matches!(step.action, ServiceDo::Register { .. } | ServiceDo::Deploy { .. });
     broken([
-        (changes && owner != Some(&key.to_string()), "a service that is not ours is changed (S1)"),
+        (changes && stack.is_none() && owner != Some(&key.to_string()), "a service that is not ours is changed (S1)"),
         (takes, "a service that is somebody's is taken (S1)"),
         (brings && failed, "an image that has failed is deployed again (S14)"),
         (
-            changes && spec.is_none_or(|spec| spec.stack().is_some()),
+            changes && (spec.is_none() || (stack.is_some() && !restarting)),
             "a stack's service is changed behind its back (S6)",
         ),
+        (restarts && stack.is_some_and(moves), "a service is restarted while its stack moves (S6)"),
     ])
 }
 

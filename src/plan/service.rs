@@ -9,6 +9,7 @@ mod deliver;
 mod follow;
 mod hopeless;
 mod outcome;
+mod restart;
 mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,7 +66,8 @@ impl Planner<'_> {
         brought.any(|spec| {
             let memory = self.input.memory.objects.services.get(&spec.key);
             let rollout = memory.and_then(|memory| memory.rollout.as_ref());
-            rollout.is_some_and(|rollout| rollout.doomed.is_some()) && spec.rolls_back()
+            let doomed = rollout.is_some_and(|rollout| rollout.doomed.is_some() && rollout.restart.is_none());
+            doomed && spec.rolls_back()
         })
     }
 }
@@ -135,12 +137,12 @@ impl Deciding<'_> {
         entry.status = Some(status(state));
         match &self.memory.rollout {
             Some(rollout) => self.follow(entry, &service, state, definition, rollout),
-            None => self.rest(entry, definition),
+            None => self.rest(entry, &service, state, definition),
         }
     }
 
     /// Nothing is on its way: what runs is held against what was decided.
-    fn rest(&self, entry: &mut Entry, definition: &TaskDefinitionState) {
+    fn rest(&self, entry: &mut Entry, service: &ServiceRef, state: &ServiceState, definition: &TaskDefinitionState) {
         let intended = digests(&self.memory.decisions);
         let here = outcome::runs(&intended, definition);
         if !here {
@@ -165,6 +167,10 @@ impl Deciding<'_> {
             && entry.ready
         {
             entry.step = Some(self.step(ServiceDo::Renew { task_definition: definition.arn.clone() }));
+            return;
+        }
+        if entry.refused.is_empty() {
+            self.restart(entry, service, state);
         }
     }
 

@@ -27,7 +27,7 @@ mod secrecy;
 
 pub use events::{Event, EventList, StackEvents};
 pub use graph::{Format, graph};
-pub use images::{Image, ImageList};
+pub use images::{Image, ImageList, OlderThan};
 pub use json::{
     API_VERSION, ChangesFrom, Held, PlanDocument, PlanList, PlannedStep, RefusedObject, Summary, plans_json, schemas,
     to_json,

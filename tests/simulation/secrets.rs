@@ -1,6 +1,7 @@
 //! Secrets in virtual time: at every moment the current version is whole, and nothing that was made once is made again
 //! because it was forgotten (S12, S13).
 
+mod checks;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use landfast::model::{
     SecretSpec, Text,
 };
 use landfast::plan::Goal;
-use landfast::ports::{Cloud as _, Identities, SealError, Unseal};
+use landfast::ports::{Cloud as _, Identities, Probes, SealError, Unseal};
 use landfast::sim::{Call, Console, Fault, FaultPlan, SecretTruth, SimCloud, SimConfig, View};
 use landfast::store::{Disk, Inbox, Store};
 
@@ -118,6 +119,8 @@ struct World {
     prune: Prune,
     /// Where other processes leave notes.
     inbox: Option<Inbox>,
+    /// Who is asked about a pending version.
+    probes: Arc<dyn Probes>,
 }
 
 impl World {
@@ -125,7 +128,8 @@ impl World {
         let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
         let cx = Context::simulated(&clock, 5);
         let cloud = SimCloud::new(cx.clone(), SimConfig::default());
-        Self { clock, cx, cloud, disk: Disk::new(), lives: 0, prune: Prune::Always, inbox: None }
+        let probes = Arc::new(cloud.clone());
+        Self { clock, cx, cloud, disk: Disk::new(), lives: 0, prune: Prune::Always, inbox: None, probes }
     }
 
     fn console(&self) -> Console {
@@ -150,7 +154,7 @@ impl World {
             store.clone(),
             Arc::new(move |_, progress| heard.lock().unwrap().push(format!("{progress:?}"))),
         );
-        let mut controller = controller.unsealing_with(Arc::new(Opener)).probing(Arc::new(self.cloud.clone()));
+        let mut controller = controller.unsealing_with(Arc::new(Opener)).probing(Arc::clone(&self.probes));
         if let Some(inbox) = &self.inbox {
             controller = controller.with_inbox(inbox.clone());
         }
@@ -376,11 +380,23 @@ fn a_person_who_goes_back_after_a_rotation_is_not_overruled() {
 
 /// Each moment at which a daemon can die while it does this, and forgets or does not.
 fn dies_everywhere(prepare: Duration, rest: Duration, desired: impl Fn() -> Vec<SecretSpec>, versions: usize) {
+    dies_everywhere_in(&|_| {}, prepare, rest, desired, versions);
+}
+
+/// The same, in a world that is set up first.
+fn dies_everywhere_in(
+    set_up: &dyn Fn(&mut World),
+    prepare: Duration,
+    rest: Duration,
+    desired: impl Fn() -> Vec<SecretSpec>,
+    versions: usize,
+) {
     let mut waits = 0;
     let mut points = 0;
     loop {
         for forgets in [false, true] {
             let mut world = World::new();
+            set_up(&mut world);
             let blames = world.watch(&["password", "token"]);
             if !prepare.is_zero() {
                 world.run(desired(), prepare, FOREVER);

@@ -74,7 +74,7 @@ fn a_secret_says_all_that_it_can_say() {
     let rotation = spec.rotation.unwrap();
     assert_eq!(rotation.every, Duration::from_hours(30 * 24));
     assert_eq!(rotation.restart, BTreeSet::from(["dev/service/api".parse().unwrap()]));
-    let check = rotation.check.unwrap();
+    let check = rotation.check.unwrap().probe;
     assert_eq!(
         (check.url.as_literal(), check.expect, check.body.as_deref()),
         (Some("https://dev.example.com/login"), 401, Some("^no"))
