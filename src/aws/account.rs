@@ -8,7 +8,7 @@ use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 use super::answer::Reader;
 use super::error::{port_error, unreadable};
 use crate::model::{Certificate, Principal, TypeFacts};
-use crate::ports::{Account, Class, Page, PageToken, PortError};
+use crate::ports::{Account, Page, PageToken, PortError, found};
 
 /// One account in one region.
 pub(super) struct Client {
@@ -30,15 +30,6 @@ impl Client {
             quotas: aws_sdk_servicequotas::Client::new(config),
             certificates: aws_sdk_acm::Client::new(config),
         }
-    }
-}
-
-/// `None` where AWS says that there is no such thing.
-fn found<T>(answer: Result<T, PortError>) -> Result<Option<T>, PortError> {
-    match answer {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.class == Class::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

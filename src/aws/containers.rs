@@ -21,7 +21,7 @@ use crate::model::{
     ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskState,
 };
 use crate::ports::{
-    Class, Containers, CopyTaskDefinition, Fence, Page, PageToken, PortError, TasksWanted, UpdateService,
+    Class, Containers, CopyTaskDefinition, Fence, Page, PageToken, PortError, TasksWanted, UpdateService, found,
 };
 
 /// As many images as one answer can hold.
@@ -94,10 +94,6 @@ fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
 }
 
-fn missing<T>(error: PortError) -> Result<Option<T>, PortError> {
-    if error.class == Class::NotFound { Ok(None) } else { Err(error) }
-}
-
 fn image_id(image: &ImageId) -> ImageIdentifier {
     match image {
         ImageId::Digest(digest) => ImageIdentifier::builder().image_digest(digest.as_str()).build(),
@@ -149,10 +145,8 @@ impl Containers for Client {
     async fn task_definition(&self, name: &str) -> Result<Option<TaskDefinitionState>, PortError> {
         const OPERATION: &str = "DescribeTaskDefinition";
         let request = self.ecs.describe_task_definition().task_definition(name).include(TaskDefinitionField::Tags);
-        let answer = match request.send().await.map_err(|e| port_error(OPERATION, e, &[])) {
-            Ok(answer) => answer,
-            Err(error) => return missing(error),
-        };
+        let answer = found(request.send().await.map_err(|e| port_error(OPERATION, e, &[])))?;
+        let Some(answer) = answer else { return Ok(None) };
         let read = Reader(OPERATION);
         let found = read.need(answer.task_definition, "taskDefinition")?;
         read.task_definition(found, answer.tags.unwrap_or_default()).map(Some)
@@ -260,10 +254,8 @@ impl Containers for Client {
         const OPERATION: &str = "GetLogEvents";
         let request = self.logs.get_log_events().log_group_name(&stream.group).log_stream_name(&stream.stream);
         let request = request.limit(i32::try_from(count).unwrap_or(i32::MAX)).start_from_head(false);
-        let answer = match request.send().await.map_err(|e| port_error(OPERATION, e, &[])) {
-            Ok(answer) => answer,
-            Err(error) => return missing(error),
-        };
+        let answer = found(request.send().await.map_err(|e| port_error(OPERATION, e, &[])))?;
+        let Some(answer) = answer else { return Ok(None) };
         let lines = answer.events.unwrap_or_default().into_iter().map(|event| {
             let millis = Reader(OPERATION).need(event.timestamp, "timestamp")?;
             let at = Timestamp::from_millisecond(millis).map_err(|error| unreadable(OPERATION, &error.to_string()))?;

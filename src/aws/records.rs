@@ -10,7 +10,7 @@ use crate::model::{
     ChangeId, DnsName, FailoverRole, HostedZone, RecordChange, RecordContent, RecordSet, RecordVerb, RecordsOf,
     SetRouting, ZoneId,
 };
-use crate::ports::{Class, Fence, Page, PageToken, PortError, RecordPage, Records, RecordsFrom};
+use crate::ports::{Class, Fence, Page, PageToken, PortError, RecordPage, Records, RecordsFrom, found};
 
 /// One account. Which partition's Route 53 is called, and with which region it is signed, the SDK knows.
 pub(super) struct Client {
@@ -46,14 +46,9 @@ impl Records for Client {
     async fn zone(&self, id: &ZoneId) -> Result<Option<HostedZone>, PortError> {
         const OPERATION: &str = "GetHostedZone";
         let answer = self.route53.get_hosted_zone().id(id.as_str()).send().await;
-        match answer.map_err(|error| port_error(OPERATION, error, &[])) {
-            Err(error) if error.class == Class::NotFound => Ok(None),
-            answer => {
-                let answer = answer?;
-                let zone = Reader(OPERATION).need(answer.hosted_zone, "HostedZone")?;
-                hosted_zone(OPERATION, &zone).map(Some)
-            }
-        }
+        let Some(answer) = found(answer.map_err(|error| port_error(OPERATION, error, &[])))? else { return Ok(None) };
+        let zone = Reader(OPERATION).need(answer.hosted_zone, "HostedZone")?;
+        hosted_zone(OPERATION, &zone).map(Some)
     }
 
     async fn record_sets(&self, zone: &ZoneId, from: Option<RecordsFrom>) -> Result<RecordPage, PortError> {
@@ -107,13 +102,11 @@ impl Records for Client {
     async fn is_in_sync(&self, change: &ChangeId) -> Result<Option<bool>, PortError> {
         const OPERATION: &str = "GetChange";
         let answer = self.route53.get_change().id(change.as_str()).send().await;
-        match answer.map_err(|error| port_error(OPERATION, error, &[])) {
-            Err(error) if error.class == Class::NotFound => Ok(None),
-            answer => match Reader(OPERATION).need(answer?.change_info, "ChangeInfo")?.status {
-                sdk::ChangeStatus::Insync => Ok(Some(true)),
-                sdk::ChangeStatus::Pending => Ok(Some(false)),
-                other => Err(unreadable(OPERATION, &format!("{other} is no status of a change"))),
-            },
+        let Some(answer) = found(answer.map_err(|error| port_error(OPERATION, error, &[])))? else { return Ok(None) };
+        match Reader(OPERATION).need(answer.change_info, "ChangeInfo")?.status {
+            sdk::ChangeStatus::Insync => Ok(Some(true)),
+            sdk::ChangeStatus::Pending => Ok(Some(false)),
+            other => Err(unreadable(OPERATION, &format!("{other} is no status of a change"))),
         }
     }
 }

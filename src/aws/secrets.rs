@@ -12,7 +12,7 @@ use super::answer::Reader;
 use super::error::{port_error, unreadable};
 use crate::model::{Redacted, Region, ReplicaState, ReplicaStatus, SecretArn, SecretState, VersionId};
 use crate::ports::{
-    Class, CreateSecret, Fence, Page, PageToken, PortError, PutSecretValue, SecretVersion, Secrets, UpdateSecret,
+    CreateSecret, Fence, Page, PageToken, PortError, PutSecretValue, SecretVersion, Secrets, UpdateSecret, found,
 };
 
 /// One account in one region.
@@ -41,11 +41,8 @@ impl Secrets for Client {
     async fn describe(&self, secret: &str) -> Result<Option<SecretState>, PortError> {
         const OPERATION: &str = "DescribeSecret";
         let answer = self.secrets.describe_secret().secret_id(secret).send().await;
-        match answer.map_err(|e| port_error(OPERATION, e, &[])) {
-            Ok(answer) => described(Reader(OPERATION), answer).map(Some),
-            Err(error) if error.class == Class::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let answer = found(answer.map_err(|e| port_error(OPERATION, e, &[])))?;
+        answer.map(|answer| described(Reader(OPERATION), answer)).transpose()
     }
 
     async fn value(&self, secret: &SecretArn, version: &VersionId) -> Result<Option<SecretVersion>, PortError> {
@@ -53,10 +50,7 @@ impl Secrets for Client {
         let request = self.secrets.get_secret_value().secret_id(secret.as_str()).version_id(version.as_str());
         // What is read is never the source of an error: the SDK's own would hold the answer.
         let answer = request.send().await.map_err(|e| PortError { source: None, ..port_error(OPERATION, e, &[]) });
-        let answer = match answer {
-            Err(error) if error.class == Class::NotFound => return Ok(None),
-            answer => answer?,
-        };
+        let Some(answer) = found(answer)? else { return Ok(None) };
         let reader = Reader(OPERATION);
         Ok(Some(SecretVersion {
             id: reader.parse(answer.version_id.as_deref(), "VersionId")?,

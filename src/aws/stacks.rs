@@ -15,7 +15,7 @@ use super::request;
 use crate::model::{
     AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, StackEvent, StackId, StackName, StackState,
 };
-use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks};
+use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, found};
 
 /// A table has at most a few hundred backups; 100 pages of 100 are a loop that AWS never ends, not a table.
 const MAX_BACKUP_PAGES: usize = 100;
@@ -50,15 +50,6 @@ impl Client {
         let request = self.objects.get_object().bucket(bucket).key(key).customize().config_override(plain);
         let signed = request.presigned(expiry).await.map_err(|error| port_error(OPERATION, error, &[]))?;
         Ok(signed.uri().split('?').next().unwrap_or_default().to_owned())
-    }
-}
-
-/// `None` where AWS says that there is no such object.
-fn found<T>(answer: Result<T, PortError>) -> Result<Option<T>, PortError> {
-    match answer {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.class == Class::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -11,6 +11,7 @@ mod logging;
 mod progress;
 mod session;
 mod terminal;
+mod view;
 
 pub use args::Cli;
 pub use exit::{Exit, Trouble};

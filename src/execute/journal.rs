@@ -104,9 +104,7 @@ fn failure_of(step: &Step, error: &PortError) -> Failure {
 }
 
 fn attempt(memory: &mut StackMemory, inputs: &Digest, failure: &Failure, now: Timestamp) {
-    let earlier = memory.attempts.as_ref().filter(|attempts| attempts.inputs == *inputs);
-    let count = earlier.map_or(0, |attempts| attempts.count).saturating_add(1);
-    memory.attempts = Some(Attempts { inputs: inputs.clone(), count, last: now, failure: failure.clone() });
+    memory.attempts = Some(Attempts::counted(memory.attempts.as_ref(), inputs.clone(), failure.clone(), now));
 }
 
 /// Written when our operation has been seen to end.

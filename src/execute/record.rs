@@ -41,10 +41,7 @@ impl Executor {
         }
         let answer = port.change(fence, zone, &batch.changes, &batch.token).await;
         let now = self.cx.now();
-        let outcome = match &answer {
-            Ok(_) => RecordOutcome::Done,
-            Err(error) => RecordOutcome::Failed { class: error.class, message: error.to_string() },
-        };
+        let outcome = RecordOutcome::of(&answer);
         let line = Record::new(step.key.clone(), step.revision, verb(record), outcome);
         let written = self.store.update_with(&step.key, line, None, |memory: &mut RecordMemory| match &answer {
             Ok(change) => {
@@ -128,9 +125,7 @@ fn refused(memory: &mut RecordMemory, place: &RecordPlace, inputs: &Digest, erro
         reason: error.to_string(),
         transient: error.class != Class::Invalid,
     };
-    let earlier = memory.attempts.as_ref().filter(|attempts| attempts.inputs == *inputs);
-    let count = earlier.map_or(0, |attempts| attempts.count).saturating_add(1);
-    memory.attempts = Some(Attempts { inputs: inputs.clone(), count, last: now, failure });
+    memory.attempts = Some(Attempts::counted(memory.attempts.as_ref(), inputs.clone(), failure, now));
 }
 
 /// The record set as it is now, if there is one.

@@ -52,10 +52,7 @@ impl Executor {
             return Outcome::NotJournaled(error);
         }
         let answer = Call { executor: self, port: &*port, fence, step: secret }.make().await;
-        let outcome = match &answer {
-            Ok(_) => RecordOutcome::Done,
-            Err(error) => RecordOutcome::Failed { class: error.class, message: error.to_string() },
-        };
+        let outcome = RecordOutcome::of(&answer);
         let written = self.write(step, outcome, None, |memory, now| match &answer {
             Ok(answer) => journal::done(memory, step, secret, answer, now),
             Err(error) => journal::refused(memory, step, error, now),
@@ -85,11 +82,7 @@ impl Executor {
 /// Reads the secret again, now, and compares it with what the plan saw (invariant S5).
 async fn holds(port: &dyn Secrets, step: &SecretStep) -> Result<(), Outcome> {
     let found = match (port.describe(&step.address.name).await, &step.expect) {
-        (Err(error), _) => {
-            // Nothing was sent yet, so nothing can have taken effect.
-            let class = if error.class == Class::Transient { Class::Throttled } else { error.class };
-            return Err(Outcome::Failed(PortError { class, ..error }));
-        }
+        (Err(error), _) => return Err(Outcome::Failed(unsent(error))),
         (Ok(None), SecretExpect::Absent) | (Ok(_), SecretExpect::Nothing) => return Ok(()),
         (Ok(None), SecretExpect::Present { .. }) => return Err(Outcome::Moved("it does not exist".to_owned())),
         (Ok(Some(_)), SecretExpect::Absent) => return Err(Outcome::Moved("it exists".to_owned())),
@@ -99,6 +92,12 @@ async fn holds(port: &dyn Secrets, step: &SecretStep) -> Result<(), Outcome> {
         return Ok(());
     }
     Err(Outcome::Moved("its versions, its labels or its owner are not what the plan saw".to_owned()))
+}
+
+/// A read failed before anything was sent, so nothing can have taken effect.
+fn unsent(error: PortError) -> PortError {
+    let class = if error.class == Class::Transient { Class::Throttled } else { error.class };
+    PortError { class, ..error }
 }
 
 struct Call<'a> {
@@ -201,11 +200,7 @@ impl Call<'_> {
 
     /// The value of a version that has to be there.
     async fn read(&self, arn: &SecretArn, version: &VersionId) -> Result<SecretFields, PortError> {
-        let found = self.port.value(arn, version).await.map_err(|error| {
-            // Nothing was sent that changes anything.
-            let class = if error.class == Class::Transient { Class::Throttled } else { error.class };
-            PortError { class, ..error }
-        })?;
+        let found = self.port.value(arn, version).await.map_err(unsent)?;
         let value = found.and_then(|found| found.value);
         let value =
             value.ok_or_else(|| PortError::new(Class::Invalid, "GetSecretValue", "the version holds no text"))?;

@@ -91,10 +91,7 @@ impl Executor {
         answer: Result<Option<TaskDefinitionArn>, PortError>,
     ) -> Result<Outcome, StoreError> {
         let now = self.cx.now();
-        let outcome = match &answer {
-            Ok(_) => RecordOutcome::Done,
-            Err(error) => RecordOutcome::Failed { class: error.class, message: error.to_string() },
-        };
+        let outcome = RecordOutcome::of(&answer);
         self.store.update_with(&step.key, record(step, outcome), None, |memory: &mut ServiceMemory| {
             if let (ServiceDo::Restart { .. }, Err(error)) = (&service.action, &answer)
                 && !matches!(error.class, Class::Transient | Class::Conflict)
@@ -312,15 +309,13 @@ fn refused_restart(memory: &mut ServiceMemory, service: &ServiceStep, error: &Po
     let ServiceDo::Restart { rollout, .. } = &service.action else { return };
     let versions = rollout.restart.as_ref().map(|restart| &restart.versions);
     let inputs = Digest::of(&(versions, &rollout.intended));
-    let earlier = memory.restart_failed.as_ref().filter(|attempts| attempts.inputs == inputs);
-    let count = earlier.map_or(0, |attempts| attempts.count).saturating_add(1);
     let failure = Failure {
         resource: service.service.as_ref().map(ToString::to_string).unwrap_or_default(),
         kind: "AWS::ECS::Service".to_owned(),
         reason: error.to_string(),
         transient: true,
     };
-    memory.restart_failed = Some(Attempts { inputs, count, last: now, failure });
+    memory.restart_failed = Some(Attempts::counted(memory.restart_failed.as_ref(), inputs, failure, now));
 }
 
 fn told(how: &str, evidence: &Evidence) -> String {

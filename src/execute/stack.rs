@@ -74,10 +74,7 @@ impl Executor {
         answer: Result<Option<StackId>, PortError>,
     ) -> Result<Outcome, crate::store::StoreError> {
         let now = self.cx.now();
-        let outcome = match &answer {
-            Ok(_) => RecordOutcome::Done,
-            Err(error) => RecordOutcome::Failed { class: error.class, message: error.to_string() },
-        };
+        let outcome = RecordOutcome::of(&answer);
         let record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
         self.store.update_with(&step.key, record, None, |memory: &mut StackMemory| match &answer {
             Ok(id) => {

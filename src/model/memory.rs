@@ -195,6 +195,15 @@ pub struct Attempts {
     pub failure: Failure,
 }
 
+impl Attempts {
+    /// One failure more. Other inputs begin anew.
+    #[must_use]
+    pub fn counted(earlier: Option<&Self>, inputs: Digest, failure: Failure, now: Timestamp) -> Self {
+        let count = earlier.filter(|earlier| earlier.inputs == inputs).map_or(0, |earlier| earlier.count);
+        Self { inputs, count: count.saturating_add(1), last: now, failure }
+    }
+}
+
 /// Something destructive that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {

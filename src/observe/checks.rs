@@ -8,20 +8,18 @@ use futures_util::stream::iter;
 use regex::bytes::Regex;
 
 use super::Observer;
+use super::pages::all;
 use crate::model::{
     AlarmSeen, AlarmState, CheckAnswer, CheckNeed, CheckOutcome, HttpRequest, Observation, RolloutState, Scope, Seen,
     ServiceState, ServiceStatus, TargetHealth, TargetState, Unknown,
 };
-use crate::ports::{Class, HttpAnswer, NoHttpAnswer, PortError, Priority};
+use crate::ports::{HttpAnswer, NoHttpAnswer, Priority};
 
 /// Checks that are asked at the same time: enough for an environment, few enough for anybody's server.
 const AT_ONCE: usize = 8;
 
 /// What a request may take beyond its own timeout until it is given up: it has to be begun and ended.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// Pages on which an alarm is looked for by its name.
-const PAGES_MAX: usize = 10;
 
 /// A check that has held so recently is not asked again while operations are followed, every few seconds.
 const FRESH: Duration = Duration::from_secs(30);
@@ -59,30 +57,23 @@ impl Observer<'_> {
     async fn is_steady(&self, scope: &Scope, cluster: &str, service: &str) -> CheckOutcome {
         let port = self.governor.containers(scope, self.role(scope), Priority::Status);
         let names = [service.to_owned()];
-        let read = async { found(port.services(cluster, &names).await.map(|all| all.into_iter().next().flatten())) };
-        let seen = self.within(read).await;
+        let read = async { port.services(cluster, &names).await.map(|all| all.into_iter().next().flatten()) };
+        let seen = self.seen(read).await;
         told(seen, "there is no such service", |state| steady(&state))
     }
 
     async fn targets(&self, scope: &Scope, group: &str, healthy: u32) -> CheckOutcome {
         let port = self.governor.health(scope, self.role(scope), Priority::Status);
-        let seen = self.within(async { found(port.targets(group).await.map(Some)) }).await;
+        let seen = self.seen(async { port.targets(group).await.map(Some) }).await;
         told(seen, "there is no such target group", |targets| serving(&targets, healthy))
     }
 
     async fn alarm(&self, scope: &Scope, name: &str) -> CheckOutcome {
         let port = self.governor.health(scope, self.role(scope), Priority::Status);
+        let names = [name.to_owned()];
         let read = async {
-            let mut next = None;
-            for _ in 0..PAGES_MAX {
-                let page = port.alarms(&[name.to_owned()], next).await?;
-                let found = page.items.into_iter().find(|alarm| alarm.name == name);
-                next = page.next;
-                if found.is_some() || next.is_none() {
-                    return Ok(found);
-                }
-            }
-            Err(PortError::new(Class::Transient, "DescribeAlarms", "its pages have no end"))
+            let alarms = all("DescribeAlarms", |page| port.alarms(&names, page)).await?;
+            Ok(alarms.into_iter().find(|alarm| alarm.name == name))
         };
         told(self.within(read).await, "there is no such alarm", |alarm| quiet(&alarm))
     }
@@ -93,14 +84,6 @@ impl Observer<'_> {
             Some(answer) => judge(request, answer),
             None => CheckOutcome::Fails(format!("no answer within {}", humantime::format_duration(request.timeout))),
         }
-    }
-}
-
-/// What belongs to something that does not exist does not exist.
-fn found<T>(answer: Result<Option<T>, PortError>) -> Result<Option<T>, PortError> {
-    match answer {
-        Err(error) if error.class == Class::NotFound => Ok(None),
-        answer => answer,
     }
 }
 

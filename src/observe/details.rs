@@ -10,13 +10,14 @@ use jiff::Timestamp;
 
 use super::Observer;
 use super::listing::{Listed, add};
+use super::pages::{PAGES_MAX, all, endless};
 use crate::model::{
-    ChangeSetName, ChangeSetState, ChangeSetSummary, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key,
-    Need, Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackId, StackName,
-    StackNeed, TemplateFacts, Unknown,
+    ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need, Observation,
+    Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackId, StackName, StackNeed,
+    TemplateFacts, Unknown,
 };
 use crate::plan;
-use crate::ports::{Class, PageToken, PortError, Priority, Stacks};
+use crate::ports::{Class, PageToken, PortError, Priority, Stacks, found};
 use crate::template;
 
 /// Details that are read at the same time. The governor decides how fast; this only bounds what waits in its queue.
@@ -28,9 +29,6 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// Pages of events that are read to find the beginning of an operation: 100 events each, and an operation on the
 /// largest legal stack (500 resources) makes about 20 pages.
 const EVENT_PAGES_MAX: usize = 60;
-
-/// Pages of any other list.
-pub(super) const PAGES_MAX: usize = 1_000;
 
 enum Answer {
     Listing(Scope, Listed),
@@ -113,8 +111,13 @@ impl Observer<'_> {
         }
     }
 
+    /// The same of what belongs to something that may not exist: then it does not exist either.
+    pub(super) async fn seen<T>(&self, read: impl Future<Output = Result<Option<T>, PortError>>) -> Seen<T> {
+        self.within(async { found(read.await).map(Option::flatten) }).await
+    }
+
     async fn change_sets(&self, port: &dyn Stacks, id: &StackId, name: Option<&ChangeSetName>) -> ChangeSets {
-        let all = self.within(async { list_change_sets(port, id).await.map(Some) }).await;
+        let all = self.within(async { all("ListChangeSets", |page| port.change_sets(id, page)).await.map(Some) }).await;
         let listed = all.present().is_some_and(|all| name.is_some_and(|name| all.iter().any(|set| set.name == *name)));
         let described = match name {
             Some(name) if listed => Some(self.within(describe(port, id, name)).await),
@@ -190,20 +193,6 @@ async fn read_template(port: &dyn Stacks, id: &StackId) -> Result<Option<Templat
     Ok(Some(template::parse(&body).map_or_else(|_| template::opaque_facts(&body), |template| template.facts)))
 }
 
-async fn list_change_sets(port: &dyn Stacks, id: &StackId) -> Result<Vec<ChangeSetSummary>, PortError> {
-    let mut all = Vec::new();
-    let mut next: Option<PageToken> = None;
-    for _ in 0..PAGES_MAX {
-        let page = port.change_sets(id, next).await?;
-        all.extend(page.items);
-        next = page.next;
-        if next.is_none() {
-            return Ok(all);
-        }
-    }
-    Err(endless("ListChangeSets"))
-}
-
 async fn describe(port: &dyn Stacks, id: &StackId, name: &ChangeSetName) -> Result<Option<ChangeSetState>, PortError> {
     let Some((mut state, mut next)) = port.describe_change_set(id, name, None).await? else { return Ok(None) };
     for _ in 0..PAGES_MAX {
@@ -225,10 +214,7 @@ async fn read_conclusion(
     let mut events = Vec::new();
     let mut next: Option<PageToken> = None;
     for _ in 0..EVENT_PAGES_MAX {
-        let page = match port.events(id, next).await {
-            Err(error) if error.class == Class::NotFound => return Ok(None),
-            page => page?,
-        };
+        let Some(page) = found(port.events(id, next).await)? else { return Ok(None) };
         events.extend(page.items);
         next = page.next;
         if !plan::reach(&events, moved) {
@@ -247,19 +233,7 @@ async fn read_conclusion(
 }
 
 async fn read_importers(port: &dyn Stacks, export: &str) -> Result<Option<BTreeSet<StackName>>, PortError> {
-    let mut names = BTreeSet::new();
-    let mut next: Option<PageToken> = None;
-    for _ in 0..PAGES_MAX {
-        let page = port.importers(export, next).await?;
-        names.extend(page.items);
-        next = page.next;
-        if next.is_none() {
-            return Ok((!names.is_empty()).then_some(names));
-        }
-    }
-    Err(endless("ListImports"))
-}
-
-pub(super) fn endless(operation: &'static str) -> PortError {
-    PortError::new(Class::Transient, operation, "its pages have no end")
+    let names: BTreeSet<StackName> =
+        all("ListImports", |page| port.importers(export, page)).await?.into_iter().collect();
+    Ok((!names.is_empty()).then_some(names))
 }

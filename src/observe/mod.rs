@@ -7,6 +7,7 @@
 mod checks;
 mod details;
 mod listing;
+mod pages;
 mod preflight;
 mod records;
 mod secrets;

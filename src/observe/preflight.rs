@@ -7,18 +7,16 @@ use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 
 use super::Observer;
+use super::pages::all;
 use crate::model::{Scope, Seen, Unknown};
 use crate::plan::preflight::{Answers, Questions, policy_source};
-use crate::ports::{Account, Page, PageToken, PortError, Priority};
+use crate::ports::{Account, PortError, Priority};
 
 /// Questions that are asked at the same time.
 const AT_ONCE: usize = 8;
 
 /// How long one may take, waiting for its turn included: dozens wait for the same API.
 const WITHIN: Duration = Duration::from_mins(1);
-
-/// Pages of any list: no account has so many of anything that is counted here.
-const PAGES_MAX: usize = 1_000;
 
 /// Actions in one simulation; the API's default page of answers.
 const ACTIONS_AT_ONCE: usize = 100;
@@ -95,23 +93,6 @@ fn seen<T>(answer: Result<Option<T>, Unknown>) -> Seen<T> {
 
 async fn count(port: &dyn Account, kind: &str) -> Result<usize, PortError> {
     Ok(all("ListResources", |page| port.resources(kind, page)).await?.len())
-}
-
-/// Everything on all pages.
-async fn all<F>(operation: &'static str, read: impl Fn(Option<PageToken>) -> F) -> Result<Vec<String>, PortError>
-where
-    F: Future<Output = Result<Page<String>, PortError>>,
-{
-    let (mut items, mut next) = (Vec::new(), None);
-    for _ in 0..PAGES_MAX {
-        let page = read(next).await?;
-        items.extend(page.items);
-        next = page.next;
-        if next.is_none() {
-            return Ok(items);
-        }
-    }
-    Err(PortError::new(crate::ports::Class::Transient, operation, "its pages have no end"))
 }
 
 fn blind(questions: &Questions, why: &Unknown) -> Answers {

@@ -7,14 +7,12 @@ use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 
 use super::Observer;
+use super::pages::{PAGES_MAX, endless};
 use crate::model::{DnsName, HostedZone, Observation, RecordNeed, RecordSet, RecordsOf, Scope, Seen, ZoneId};
-use crate::ports::{Class, PortError, Priority, Records, RecordsFrom};
+use crate::ports::{PortError, Priority, Records, RecordsFrom};
 
 /// Reads at the same time: Route 53 takes five calls a second.
 const AT_ONCE: usize = 5;
-
-/// Pages of any list: a zone has at most some ten thousand record sets, and a page three hundred.
-const PAGES_MAX: usize = 1_000;
 
 /// Record sets on a page (AWS: *`ListResourceRecordSets`*, `MaxItems`).
 const PAGE: u64 = 300;
@@ -141,8 +139,4 @@ async fn read_sets(port: &dyn Records, zone: &ZoneId, of: Option<&RecordsOf>) ->
         }
     }
     Err(endless("ListResourceRecordSets"))
-}
-
-fn endless(operation: &'static str) -> PortError {
-    PortError::new(Class::Transient, operation, "its pages have no end")
 }

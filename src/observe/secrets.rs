@@ -8,12 +8,13 @@ use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 
 use super::Observer;
-use super::details::{AT_ONCE, PAGES_MAX};
+use super::details::AT_ONCE;
+use super::pages::all;
 use crate::model::{
     Address, Digest, FingerprintKey, OWNER_TAG, Observation, Scope, SecretArn, SecretFields, SecretNeed, SecretState,
     Seen, Unknown, ValueFacts, VersionId,
 };
-use crate::ports::{Page, PortError, Priority, Secrets};
+use crate::ports::{PortError, Priority, Secrets};
 use crate::template;
 
 enum Answer {
@@ -95,23 +96,12 @@ impl Observer<'_> {
         let port = self.secrets(scope);
         let wanted: BTreeSet<Address> = self.environment.secrets.values().map(|spec| spec.address()).collect();
         let prefix = format!("{}/", self.environment.name);
-        let mut listed = BTreeMap::new();
-        let mut next = None;
-        for _ in 0..PAGES_MAX {
-            let Page { items, next: after } = port.list(next).await?;
-            for state in items {
-                let address = Address { scope: scope.clone(), name: state.name.clone() };
-                let ours = state.tags.get(OWNER_TAG).is_some_and(|owner| owner.starts_with(&prefix));
-                if ours || wanted.contains(&address) {
-                    listed.insert(address, state);
-                }
-            }
-            next = after;
-            if next.is_none() {
-                return Ok(Some(listed));
-            }
-        }
-        Err(super::details::endless("ListSecrets"))
+        let listed = all("ListSecrets", |page| port.list(page)).await?.into_iter().filter_map(|state| {
+            let address = Address { scope: scope.clone(), name: state.name.clone() };
+            let ours = state.tags.get(OWNER_TAG).is_some_and(|owner| owner.starts_with(&prefix));
+            (ours || wanted.contains(&address)).then_some((address, state))
+        });
+        Ok(Some(listed.collect()))
     }
 }
 

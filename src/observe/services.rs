@@ -2,24 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 use jiff::Timestamp;
 
 use super::Observer;
+use super::details::AT_ONCE;
+use super::pages::all;
 use crate::model::{
     Deployed, ImageState, LogLine, LogStream, Observation, Repository, Scope, Seen, ServiceNeed, ServiceRef,
     ServiceRevisionArn, ServiceState, TargetHealth, TaskDefinitionArn, TaskDefinitionState, TasksSeen, Unknown,
 };
-use crate::ports::{Class, Containers, Page, PageToken, PortError, Priority, TasksWanted};
-
-/// Reads that are made at the same time. The governor decides how fast.
-const AT_ONCE: usize = 16;
-
-/// How long one read may take, all its pages included. What takes longer is unknown for this look.
-const WITHIN: Duration = Duration::from_secs(30);
+use crate::ports::{Containers, PortError, Priority, TasksWanted};
 
 /// Services that one call describes (AWS: *`DescribeServices`*).
 const SERVICES: usize = 10;
@@ -27,9 +22,6 @@ const SERVICES: usize = 10;
 const DEPLOYMENTS: usize = 20;
 /// Tasks that one call describes (AWS: *`DescribeTasks`*).
 const TASKS: usize = 100;
-
-/// Pages of any list: a repository holds at most 20,000 images (AWS: *ECR quotas*), a thousand to the page at best.
-const PAGES_MAX: usize = 1_000;
 
 /// The newest service deployments that are looked at. A rollout is among the newest; the rest is history.
 const NEWEST: usize = 20;
@@ -124,17 +116,6 @@ impl Observer<'_> {
     fn containers(&self, scope: &Scope) -> Arc<dyn Containers> {
         self.governor.containers(scope, self.role(scope), Priority::Status)
     }
-
-    /// A read as something seen: what AWS says is not there is absent, an error or no answer in time is unknown.
-    async fn seen<T>(&self, read: impl Future<Output = Result<Option<T>, PortError>>) -> Seen<T> {
-        match self.cx.timeout(WITHIN, read).await {
-            Some(Ok(Some(value))) => Seen::Present(value),
-            Some(Ok(None)) => Seen::Absent,
-            Some(Err(error)) if error.class == Class::NotFound => Seen::Absent,
-            Some(Err(error)) => Seen::Unknown(Unknown::because(error)),
-            None => Seen::Unknown(Unknown::because(format!("no answer within {}", humantime::format_duration(WITHIN)))),
-        }
-    }
 }
 
 /// Services by cluster, ten to the call; and the rest.
@@ -171,24 +152,6 @@ fn enter(observation: &mut Observation, answer: Answer) {
         Answer::Targets(scope, group, targets) => _ = seen.targets.insert((scope, group), targets),
         Answer::Log(scope, stream, lines) => _ = seen.logs.insert((scope, stream), lines),
     }
-}
-
-/// All pages of a list.
-async fn all<T, F>(operation: &'static str, page: impl Fn(Option<PageToken>) -> F) -> Result<Vec<T>, PortError>
-where
-    F: Future<Output = Result<Page<T>, PortError>>,
-{
-    let mut items = Vec::new();
-    let mut next: Option<PageToken> = None;
-    for _ in 0..PAGES_MAX {
-        let read = page(next).await?;
-        items.extend(read.items);
-        next = read.next;
-        if next.is_none() {
-            return Ok(items);
-        }
-    }
-    Err(PortError::new(Class::Transient, operation, "its pages have no end"))
 }
 
 async fn read_images(port: &dyn Containers, repository: &Repository) -> Result<Option<Arc<[ImageState]>>, PortError> {

@@ -99,7 +99,7 @@ pub(super) fn grants(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
 /// The manifest's side of a service, and what was decided on it.
 fn service_digest(input: &Input<'_>, key: &Key) -> Option<Digest> {
     let spec = input.environment.services.get(key)?;
-    let memory = input.memory.objects.services.get(key).map(|memory| (**memory).clone()).unwrap_or_default();
+    let memory = input.memory.objects.services.get(key).cloned().unwrap_or_default();
     Some(service::manifest_side(spec, &memory))
 }
 

@@ -7,7 +7,7 @@ use super::resolve::BODY_MAX;
 use super::{Goal, Input, consent};
 use crate::model::{
     Act, Budget, Digest, Do, Entry, Environment, Guard, Inputs, Key, Mode, ObservedStack, Plan, Refusal, Replace,
-    ResourceChange, Seen, ServiceDo, ServiceStep, StackDo, StackMemory, StackNeed, StackSpec, StackStep, Waiting,
+    ResourceChange, Seen, ServiceDo, ServiceStep, StackDo, StackNeed, StackSpec, StackStep, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -111,12 +111,7 @@ fn needs_approval(action: &Do) -> bool {
     !action.is_preparation() && !stops
 }
 
-/// Never an older revision over a newer one (invariant S8).
-pub(super) fn revision(input: &Input<'_>, memory: &StackMemory, entry: &mut Entry) {
-    never_older(input, memory.applied, entry);
-}
-
-/// The same, of any kind: `applied` is the newest revision that was applied to the object.
+/// Never an older revision over a newer one (invariant S8): `applied` is the newest that was applied to the object.
 pub(super) fn never_older(input: &Input<'_>, applied: Option<u64>, entry: &mut Entry) {
     let planned = input.desired.revision.sequence;
     if let Some(applied) = applied

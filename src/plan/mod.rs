@@ -7,6 +7,7 @@
 //!
 //! A step leaves nothing to choose: whoever executes it re-reads its precondition and acts, or does not.
 
+mod attempts;
 mod consent;
 mod diff;
 mod exports;

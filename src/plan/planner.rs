@@ -2,11 +2,12 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use regex::Regex;
 
 use super::{Goal, Input, MAX_OPERATIONS, consent, guard, order, readiness, record, removal, secret, service, stack};
-use crate::model::{Act, Digest, Entry, Key, Kind, Need, Plan, Refusal, StackMemory, Waiting};
+use crate::model::{Act, Digest, Entry, Key, Kind, Need, Plan, Refusal, Remembered, Waiting};
 
 /// The plan for an environment.
 #[must_use]
@@ -27,20 +28,13 @@ pub(super) struct Planner<'a> {
     pub(super) entries: BTreeMap<Key, Entry>,
     /// What would have to be known.
     needs: RefCell<BTreeSet<Need>>,
-    nothing: StackMemory,
     /// The pattern of stack names, compiled at the first need: compiling costs more than deciding on a stack.
     stack_names: OnceCell<Option<Regex>>,
 }
 
 impl<'a> Planner<'a> {
     fn new(input: &'a Input<'a>) -> Self {
-        Self {
-            input,
-            entries: BTreeMap::new(),
-            needs: RefCell::default(),
-            nothing: StackMemory::default(),
-            stack_names: OnceCell::new(),
-        }
+        Self { input, entries: BTreeMap::new(), needs: RefCell::default(), stack_names: OnceCell::new() }
     }
 
     fn run(mut self) -> (Plan, BTreeSet<Need>) {
@@ -84,9 +78,9 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What is remembered of a stack.
-    pub(super) fn memory(&self, key: &Key) -> &StackMemory {
-        self.input.memory.objects.stacks.get(key).map_or(&self.nothing, |memory| memory)
+    /// What is remembered of an object.
+    pub(super) fn remembered<M: Remembered>(&self, key: &Key) -> Arc<M> {
+        M::all(&self.input.memory.objects).get(key).cloned().unwrap_or_default()
     }
 
     /// Whether policy allows a stack of this name.

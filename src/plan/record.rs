@@ -14,21 +14,19 @@ mod tests;
 pub(super) use self::leaving::leaving;
 
 use self::names::marker_of;
-use super::guard;
 use super::names::token;
 use super::planner::{Planner, refuse};
+use super::{attempts, guard};
 use crate::model::{
-    Action, Address, Attempts, Conclusion, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key,
-    RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed, RecordOperation, RecordPlace,
-    RecordSet, RecordSpec, RecordStep, RecordType, RecordValue, RecordsOf, Refusal, Routing, Seen, SetRouting, Step,
-    Waiting,
+    Action, Address, Conclusion, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key, RecordBatch,
+    RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed, RecordOperation, RecordPlace, RecordSet,
+    RecordSpec, RecordStep, RecordType, RecordValue, RecordsOf, Refusal, Routing, Seen, SetRouting, Step, Waiting,
 };
 
 /// Decides on one desired DNS record. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &RecordSpec) -> Entry {
-    let nothing = RecordMemory::default();
-    let memory = planner.input.memory.objects.records.get(&spec.key).map_or(&nothing, |memory| memory);
-    let deciding = Deciding { planner, spec, memory };
+    let memory = planner.remembered(&spec.key);
+    let deciding = Deciding { planner, spec, memory: &memory };
     let name = planner.text(&spec.name).unwrap_or_else(|_| spec.name.to_string());
     let address =
         Address { scope: spec.scope.clone(), name: format!("{} {}", spec.kind.as_str(), DnsName::new(&name)) };
@@ -224,9 +222,8 @@ impl Deciding<'_> {
         seen: (Option<&RecordSet>, Option<&RecordSet>),
         changes: Vec<RecordChange>,
     ) {
-        if let Some(attempts) = self.memory.attempts.as_ref().filter(|attempts| attempts.inputs == wanted.inputs)
-            && is_held(self.planner, attempts, entry)
-        {
+        let failed = attempts::of(self.memory.attempts.as_ref(), &wanted.inputs);
+        if attempts::hold(self.planner.input, failed, u32::MAX, entry) {
             return;
         }
         let life = (
@@ -299,22 +296,4 @@ fn follow(
         Some(Seen::Absent) => Conclusion::NotSeen,
     };
     entry.step = Some(step(planner, key, &entry.depends_on, &pending.place, RecordDo::Conclude(conclusion)));
-}
-
-/// What failed is tried again later, if that can help, and otherwise when the manifest changes (invariant L7).
-fn is_held(planner: &Planner<'_>, attempts: &Attempts, entry: &mut Entry) -> bool {
-    if !attempts.failure.transient {
-        let reason = format!("failed: {}: {}", attempts.failure.resource, attempts.failure.reason);
-        let release = "fix the cause and commit: it is tried again when its inputs change".to_owned();
-        refuse(entry, Refusal { guard: Guard::Stalled, reason, release });
-        return true;
-    }
-    let pause = super::stack::backoff(attempts.count);
-    let until = attempts.last.saturating_add(pause).unwrap_or(jiff::Timestamp::MAX);
-    if planner.input.now >= until || planner.input.goal == super::Goal::Destroy {
-        return false;
-    }
-    let (attempt, failure) = (attempts.count, attempts.failure.clone());
-    entry.waiting.push(Waiting::Backoff { until, attempt, failure });
-    true
 }

@@ -5,17 +5,18 @@
 //! nothing protects it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::names::{RETAIN_TAG, owner, token};
 use super::pending::Pending;
 use super::planner::{Planner, refuse};
 use super::stack::expect;
 use super::standing::{Standing, row};
-use super::{Goal, consent, guard, record};
+use super::{Goal, attempts, consent, guard, record};
 use crate::model::{
     Action, Address, Changes, Conclusion, Difference, Do, Entry, Expect, Guard, Key, Mode, ObservedStack,
-    OperationKind, Prune, Refusal, ResourceChange, Seen, StackAddress, StackDo, StackNeed, StackState, StackStep, Step,
-    Waiting,
+    OperationKind, Prune, Refusal, ResourceChange, Seen, StackAddress, StackDo, StackMemory, StackNeed, StackState,
+    StackStep, Step, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -84,7 +85,8 @@ fn dependants<'a>(planner: &Planner<'_>, leaving: impl Iterator<Item = &'a Key>)
     let mut dependants: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
     for key in leaving {
         let spec = planner.input.environment.stacks.get(key);
-        let on = spec.map_or_else(|| planner.memory(key).depends_on.clone(), |spec| spec.depends_on.clone());
+        let on = spec
+            .map_or_else(|| planner.remembered::<StackMemory>(key).depends_on.clone(), |spec| spec.depends_on.clone());
         for dependency in on {
             dependants.entry(dependency).or_default().insert(key.clone());
         }
@@ -139,7 +141,7 @@ fn step(planner: &Planner<'_>, key: &Key, address: &StackAddress, expect: Expect
         address: Address::from(address),
         revision: planner.input.desired.revision.sequence,
         cost: (0, 0, 0),
-        depends_on: planner.memory(key).depends_on.clone(),
+        depends_on: planner.remembered::<StackMemory>(key).depends_on.clone(),
         action: Do::Stack(StackStep { address: address.clone(), expect, action }),
     }
 }
@@ -152,10 +154,14 @@ struct Removing<'a> {
 }
 
 impl Removing<'_> {
+    fn memory(&self) -> Arc<StackMemory> {
+        self.planner.remembered(self.key)
+    }
+
     fn entry(&self, waits_for: BTreeSet<String>) -> Entry {
         let state = &self.stack.state;
         let mut entry = blank(self.address, Some(state));
-        entry.depends_on.clone_from(&self.planner.memory(self.key).depends_on);
+        entry.depends_on.clone_from(&self.memory().depends_on);
         if let Seen::Unknown(why) = self.planner.input.observation.stack(self.address) {
             entry.action = Action::Unknown;
             entry.waiting.push(Waiting::Unknown { why: why.to_string() });
@@ -182,7 +188,7 @@ impl Removing<'_> {
     fn follow(&self, entry: &mut Entry) -> bool {
         let state = &self.stack.state;
         let (planner, key, address) = (self.planner, self.key, self.address.clone());
-        if let Some(operation) = &planner.memory(key).pending {
+        if let Some(operation) = &self.memory().pending {
             let concluded = Pending { planner, key, address, operation }.follow(state, entry);
             entry.step = concluded.map(|action| step(planner, key, self.address, Expect::Nothing, action));
             return true;
@@ -272,8 +278,8 @@ impl Removing<'_> {
     /// Which resources go with it, by the deployed template.
     fn describe_loss(&self, entry: &mut Entry) {
         let state = &self.stack.state;
-        let remembered =
-            self.planner.memory(self.key).template.as_ref().filter(|(version, _)| *version == state.version());
+        let memory = self.memory();
+        let remembered = memory.template.as_ref().filter(|(version, _)| *version == state.version());
         let facts = match (&remembered, &self.stack.template) {
             (Some((_, facts)), _) | (None, Some(Seen::Present(facts))) => facts,
             (None, Some(Seen::Absent)) => return,
@@ -291,9 +297,7 @@ impl Removing<'_> {
     }
 
     fn delete(&self, entry: &mut Entry) {
-        let memory = self.planner.memory(self.key);
-        let failed = memory.attempts.as_ref().filter(|attempts| attempts.inputs == consent::absent());
-        if let Some(attempts) = failed {
+        if let Some(attempts) = attempts::of(self.memory().attempts.as_ref(), &consent::absent()) {
             let reason = format!("its deletion failed: {}: {}", attempts.failure.resource, attempts.failure.reason);
             let release = row(self.stack.state.status).asks.to_owned();
             return refuse(entry, Refusal { guard: Guard::Stalled, reason, release });

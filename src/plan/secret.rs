@@ -14,13 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::guard;
 use super::names::OWNER_TAG;
 use super::planner::{Planner, refuse};
+use super::{attempts, guard};
 use crate::model::{
-    Act, Action, AppliedValue, Attempts, Difference, Digest, Do, Entry, Guard, Key, Make, Refusal, SecretDo,
-    SecretExpect, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, Seen, Step, Unknown,
-    VersionId, Waiting,
+    Act, Action, AppliedValue, Difference, Digest, Do, Entry, Guard, Key, Make, Refusal, SecretDo, SecretExpect,
+    SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, Seen, Step, Unknown, VersionId,
+    Waiting,
 };
 
 pub(super) use removal::decide as decide_removals;
@@ -43,9 +43,8 @@ pub const DELETION_TAG: &str = "landfast:deletion";
 pub(super) fn decide(planner: &Planner<'_>, spec: &SecretSpec) -> Entry {
     let seen = &planner.input.observation.secrets;
     let address = spec.address();
-    let nothing = SecretMemory::default();
-    let memory = planner.input.memory.objects.secrets.get(&spec.key).map_or(&nothing, |memory| memory);
-    let deciding = Deciding { planner, spec, memory, named: seen.described.contains_key(&address) };
+    let memory = planner.remembered(&spec.key);
+    let deciding = Deciding { planner, spec, memory: &memory, named: seen.described.contains_key(&address) };
     let mut entry = Entry { depends_on: spec.depends_on.clone(), ..Entry::new(address.clone()) };
     if !seen.listings.contains_key(&address.scope) {
         planner.need(SecretNeed::Listing(address.scope.clone()));
@@ -257,7 +256,7 @@ impl Deciding<'_> {
             self.hold_back(entry);
         }
         guard::mode(self.planner.input, &self.spec.key, &self.spec.digest, entry);
-        self.never_backwards(entry);
+        guard::never_older(self.planner.input, self.memory.revision, entry);
     }
 
     fn wait_for_dependencies(&self, entry: &mut Entry) {
@@ -304,41 +303,8 @@ impl Deciding<'_> {
     /// What was refused is tried again later if that can help, and otherwise when it is another step (invariant L7).
     fn hold_back(&self, entry: &mut Entry) {
         let Some(step) = &entry.step else { return };
-        let inputs = Digest::of(&step.action.identity());
-        let Some(attempts) = self.memory.attempts.as_ref().filter(|attempts| attempts.inputs == inputs) else { return };
-        let Attempts { failure, count, last, .. } = attempts;
-        if !failure.transient {
-            let reason = format!("failed before: {}", failure.reason);
-            return refused(
-                entry,
-                Guard::Stalled,
-                reason,
-                "fix the cause and commit: it is tried again when its inputs change",
-            );
-        }
-        let seconds = 30_i64.saturating_mul(4_i64.saturating_pow(count.saturating_sub(1))).min(3_600);
-        let until = last.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX);
-        if self.now() < until {
-            entry.step = None;
-            entry.waiting.push(Waiting::Backoff { until, attempt: *count, failure: failure.clone() });
-        }
-    }
-
-    /// Never an older revision over a newer one (invariant S8).
-    fn never_backwards(&self, entry: &mut Entry) {
-        let planned = self.planner.input.desired.revision.sequence;
-        let newer = self.memory.revision.filter(|applied| *applied > planned);
-        if let Some(applied) = newer
-            && entry.step.as_ref().is_some_and(|step| step.action.mutates())
-        {
-            let reason = format!("revision {applied} has been applied, and this plan is for revision {planned}");
-            refused(
-                entry,
-                Guard::Revision,
-                reason,
-                "load the newest revision; to go back, commit the older state again",
-            );
-        }
+        let failed = attempts::of(self.memory.attempts.as_ref(), &Digest::of(&step.action.identity()));
+        attempts::hold(self.planner.input, failed, u32::MAX, entry);
     }
 }
 

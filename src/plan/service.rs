@@ -17,22 +17,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::guard;
 use super::planner::{Planner, refuse};
 use crate::model::{
-    Act, Action, Address, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout, Seen,
+    Action, Address, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout, Seen,
     ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep, Step,
     TaskDefinitionArn, TaskDefinitionState, Waiting, digests,
 };
 
 /// Decides on one desired service. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {
-    let nothing = ServiceMemory::default();
-    let memory = planner.input.memory.objects.services.get(&spec.key).map_or(&nothing, |memory| memory);
+    let memory = planner.remembered(&spec.key);
     let service = resolve(planner, spec);
-    let deciding = Deciding { planner, spec, memory, service };
+    let deciding = Deciding { planner, spec, memory: &memory, service };
     let mut entry = deciding.entry();
     deciding.run(&mut entry);
     if entry.step.is_some() {
-        guard::mode(planner.input, &spec.key, &manifest_side(spec, memory), &mut entry);
-        deciding.revision(&mut entry);
+        guard::mode(planner.input, &spec.key, &manifest_side(spec, &memory), &mut entry);
+        guard::never_older(planner.input, memory.applied, &mut entry);
     }
     entry
 }
@@ -278,18 +277,6 @@ impl Deciding<'_> {
             Some((_, digest)) => digest.get(..19).unwrap_or(digest).to_owned(),
             None => image.rsplit('/').next().unwrap_or(image).to_owned(),
         })
-    }
-
-    /// Never an older revision over a newer one (invariant S8).
-    fn revision(&self, entry: &mut Entry) {
-        let planned = self.planner.input.desired.revision.sequence;
-        if let Some(applied) = self.memory.applied
-            && applied > planned
-            && entry.step.as_ref().is_some_and(|step| step.action.mutates())
-        {
-            let reason = format!("revision {applied} has been applied, and this plan is for revision {planned}");
-            refuse(entry, refusal(Guard::Revision, reason, "load the newest revision"));
-        }
     }
 
     fn rollout(&self) -> Option<&Rollout> {

@@ -1,6 +1,5 @@
 //! What a desired stack needs.
 
-mod attempts;
 mod dependencies;
 mod forecast;
 mod update;
@@ -9,16 +8,15 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-pub(super) use self::attempts::backoff;
 use self::forecast::all_added;
 pub(super) use self::forecast::outputs_may_change;
 use super::diff::differences;
-use super::guard;
 use super::names::{owner, token};
 use super::pending::Pending;
 use super::planner::{Planner, refuse};
 use super::resolve::spec_digest;
 use super::standing::{Standing, row};
+use super::{attempts, guard};
 use crate::model::{
     Act, Action, Address, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, ObservedStack, Operation,
     OperationKind, Refusal, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackState, StackStatus, StackStep, Step,
@@ -29,6 +27,10 @@ use crate::model::{
 /// bad day. A creation that was really lost is late by as much.
 const LISTED_WITHIN: SignedDuration = SignedDuration::from_secs(90);
 
+/// Creations of the same inputs that are tried before it is left to a person: two that may have been bad luck, and one
+/// that shows that it was not.
+const CREATIONS_MAX: u32 = 3;
+
 /// Decides on one desired stack. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     let address = spec.address();
@@ -36,7 +38,8 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     if !planner.input.observation.listings.contains_key(&address.scope) {
         planner.need(StackNeed::Listing(address.scope.clone()));
     }
-    let deciding = Deciding { planner, spec, memory: planner.memory(&spec.key) };
+    let memory = planner.remembered(&spec.key);
+    let deciding = Deciding { planner, spec, memory: &memory };
     let mut entry = deciding.entry(seen.present().map(|stack| stack.state.status));
     match (seen, &deciding.memory.pending) {
         (Seen::Unknown(why), _) => Deciding::unknown(&mut entry, why.to_string()),
@@ -48,7 +51,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     if entry.action != Action::None {
         guard::conventions(planner, spec, &mut entry);
         guard::mode(planner.input, &spec.key, &deciding.spec_digest(), &mut entry);
-        guard::revision(planner.input, deciding.memory, &mut entry);
+        guard::never_older(planner.input, memory.applied, &mut entry);
     }
     entry
 }
@@ -224,7 +227,8 @@ impl Deciding<'_> {
         if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {
             return;
         }
-        let attempt = self.attempts(&resolved.inputs.digest).map_or(0, |attempts| attempts.count);
+        let failed = attempts::of(self.memory.attempts.as_ref(), &resolved.inputs.digest);
+        let attempt = failed.map_or(0, |attempts| attempts.count);
         entry.step = Some(if state.termination_protection {
             self.step(expect(state), StackDo::Protect { on: false })
         } else {
@@ -232,6 +236,12 @@ impl Deciding<'_> {
             let (kind, stack, inputs) = (OperationKind::Clear, state.id.clone(), resolved.inputs.digest.clone());
             self.step(expect(state), StackDo::Delete { kind, stack, token, inputs })
         });
+    }
+
+    fn is_held_by_attempts(&self, entry: &mut Entry, inputs: &Digest) -> bool {
+        let creates = matches!(entry.action, Action::Create | Action::Recreate);
+        let most = if creates { CREATIONS_MAX } else { u32::MAX };
+        attempts::hold(self.planner.input, attempts::of(self.memory.attempts.as_ref(), inputs), most, entry)
     }
 
     fn continue_rollback(&self, entry: &mut Entry, state: &StackState) {

@@ -60,3 +60,16 @@ impl PortError {
         self
     }
 }
+
+/// `None` where AWS says that there is no such thing. For reads of what may be gone; elsewhere it is an error.
+///
+/// # Errors
+///
+/// Every other error of the call.
+pub fn found<T>(answer: Result<T, PortError>) -> Result<Option<T>, PortError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

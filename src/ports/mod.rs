@@ -18,7 +18,7 @@ mod stacks;
 
 pub use account::Account;
 pub use containers::{Containers, CopyTaskDefinition, TasksWanted, UpdateService};
-pub use error::{Class, PortError};
+pub use error::{Class, PortError, found};
 pub use gate::{Closed, Fence, Gate};
 pub use governor::{Governor, Priority, Usage};
 pub use health::Health;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Conclusion, Key};
-use crate::ports::Class;
+use crate::ports::{Class, PortError};
 
 /// Something that was attempted, and how it went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,17 @@ pub enum RecordOutcome {
     },
     /// The operation that the call began has come to an end.
     Concluded(Conclusion),
+}
+
+impl RecordOutcome {
+    /// What a call came to.
+    #[must_use]
+    pub fn of<T>(answer: &Result<T, PortError>) -> Self {
+        match answer {
+            Ok(_) => Self::Done,
+            Err(error) => Self::Failed { class: error.class, message: error.to_string() },
+        }
+    }
 }
 
 impl Record {

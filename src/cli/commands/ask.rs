@@ -3,8 +3,9 @@
 
 use crate::cli::args::Global;
 use crate::cli::exit::Trouble;
-use crate::cli::session::{self, Holder, Pace, Session};
+use crate::cli::session::Holder;
 use crate::cli::terminal;
+use crate::cli::view::View;
 use crate::context::Context;
 use crate::controller::answer;
 use crate::model::{Declined, Granted, Key, Request, Wish};
@@ -25,17 +26,14 @@ pub(super) enum Asked {
 /// Asks something of an object.
 pub(super) fn ask(global: &Global, object: &str, wish: Wish) -> Result<Asked, Trouble> {
     let key: Key = object.parse().map_err(Trouble::Address)?;
-    let session = Session::start(global, Pace::Virtual)?;
-    let (store, holder) = session.store_for_looking()?;
-    let loaded = session::load(&session::root(global), &store)?;
-    session::show_diagnostics(&loaded.diagnostics);
-    let environments = session::choose(&loaded, Some(key.environment.as_str()))?;
-    let [environment] = environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
+    let view = View::open(global, Some(key.environment.as_str()))?;
+    let (session, store) = (&view.session, &view.store);
+    let [environment] = view.environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
     let request = Request { id: unique()?, key, wish, by: whoami(), at: session.cx.now() };
     let declined = |why| declined(object, why);
-    match holder {
+    match view.holder {
         Holder::Us => {
-            let granted = answer(&store, environment, &request, session.cx.now())?.map_err(declined)?;
+            let granted = answer(store, environment, &request, session.cx.now())?.map_err(declined)?;
             session.save()?;
             Ok(Asked::Granted(granted))
         }
@@ -54,10 +52,13 @@ pub(super) fn ask(global: &Global, object: &str, wish: Wish) -> Result<Asked, Tr
 }
 
 /// Says what was asked for and not taken yet.
-pub(super) fn show_pending(global: &Global, environment: &crate::model::Environment) -> Result<(), Trouble> {
-    for Request { key, wish, by, at, .. } in Inbox::of(&global.state).requests(&environment.name)? {
-        let (by, wish, at) = (clean(&by), clean(&wish.to_string()), crate::report::time(at));
-        terminal::note(&format!("note: {by} asked {key} at {at} to {wish}; that has not been taken yet"));
+pub(super) fn show_pending(view: &View) -> Result<(), Trouble> {
+    let inbox = Inbox::of(&view.session.global.state);
+    for environment in &view.environments {
+        for Request { key, wish, by, at, .. } in inbox.requests(&environment.name)? {
+            let (by, wish, at) = (clean(&by), clean(&wish.to_string()), crate::report::time(at));
+            terminal::note(&format!("note: {by} asked {key} at {at} to {wish}; that has not been taken yet"));
+        }
     }
     Ok(())
 }

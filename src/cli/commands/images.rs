@@ -3,31 +3,19 @@
 use std::fmt::Write as _;
 
 use super::ask::{Asked, ask};
-use super::status::glance;
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::session::{self, Pace, Session};
-use crate::cli::{progress, terminal};
+use crate::cli::terminal;
+use crate::cli::view::{View, show};
 use crate::model::{Granted, Wish};
-use crate::report::{ImageList, clean, time, to_json};
+use crate::report::{ImageList, clean, time};
 
 pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
-    let session = Session::start(global, Pace::Virtual)?;
-    let (store, _) = session.store_for_looking()?;
-    let loaded = session::load(&session::root(global), &store)?;
-    session::show_diagnostics(&loaded.diagnostics);
-    let environments = session::choose(&loaded, environment)?;
-    let controller = session.controller(store, progress::silent());
-    let looks = session.drive(&controller, glance(&controller, &loaded, &environments))??;
-    let seen = environments.iter().zip(&looks);
+    let view = View::open(global, environment)?;
+    let looks = view.drive(view.glance())?;
+    let seen = view.environments.iter().zip(&looks);
     let list = ImageList::of(seen.map(|(environment, looked)| (&**environment, &looked.observation, &looked.memory)));
-    match output {
-        Output::Text => terminal::print(&list.text(terminal::paint(global)))?,
-        Output::Json => {
-            let text = to_json(&list).map_err(|error| Trouble::machine("the images could not be written", error))?;
-            terminal::print(&text)?;
-        }
-    }
+    show(output, &list, |list| list.text(view.paint()))?;
     Ok(Exit::Done)
 }
 
@@ -46,13 +34,10 @@ pub(super) fn rollback(global: &Global, object: &str, to: Option<&str>) -> Resul
 
 /// Prints the images that have failed.
 pub(super) fn quarantined(global: &Global, environment: Option<&str>) -> Result<Exit, Trouble> {
-    let session = Session::start(global, Pace::Virtual)?;
-    let (store, _) = session.store_for_looking()?;
-    let loaded = session::load(&session::root(global), &store)?;
-    let environments = session::choose(&loaded, environment)?;
+    let view = View::open(global, environment)?;
     let mut text = String::new();
-    for environment in environments {
-        for (key, memory) in &store.memory(&environment.name)?.objects.services {
+    for environment in &view.environments {
+        for (key, memory) in &view.store.memory(&environment.name)?.objects.services {
             for (digest, bad) in &memory.quarantine {
                 let tag = bad.tag.as_deref().unwrap_or("-");
                 let (tag, why, at) = (clean(tag), clean(&bad.why), time(bad.at));

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::session::{self, Holder, Pace, Session};
-use crate::cli::{progress, terminal};
+use crate::cli::session::Holder;
+use crate::cli::terminal;
+use crate::cli::view::View;
 use crate::controller::{Controller, Preview, preview};
 use crate::manifest::Loaded;
 use crate::model::{Environment, Plan};
@@ -13,26 +14,22 @@ use crate::plan::Goal;
 use crate::report;
 
 pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
-    let session = Session::start(global, Pace::Virtual)?;
-    let (store, holder) = session.store_for_looking()?;
-    let loaded = session::load(&session::root(global), &store)?;
-    session::show_diagnostics(&loaded.diagnostics);
-    let environments = session::choose(&loaded, environment)?;
-    let controller = session.controller(store, progress::silent());
-    let plans = session.drive(&controller, async {
+    let view = View::open(global, environment)?;
+    let (controller, loaded) = (&view.controller, &view.loaded);
+    let plans = view.drive(async {
         let mut plans = Vec::new();
-        for environment in &environments {
-            if holder == Holder::Another {
+        for environment in &view.environments {
+            if view.holder == Holder::Another {
                 // Its change sets are there to be read; making and removing others would only get in its way.
                 plans.push(controller.glance(&loaded.desired, environment).await?.plan);
                 continue;
             }
-            let preview = look_ahead(&controller, &loaded, environment, Goal::Converge).await?;
-            clean(&controller, environment, &preview).await;
+            let preview = look_ahead(controller, loaded, environment, Goal::Converge).await?;
+            clean(controller, environment, &preview).await;
             plans.push(preview.looked.plan);
         }
-        Ok::<_, Trouble>(plans)
-    })??;
+        Ok(plans)
+    })?;
     show(global, output, &plans)?;
     let worst = plans.iter().map(Exit::of_shown).max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
     Ok(if loaded.broken.is_empty() || environment.is_some() { worst } else { Exit::Manifest })

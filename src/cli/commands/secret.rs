@@ -3,19 +3,16 @@
 use super::ask::{Asked, ask, show_pending};
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::session::{self, Pace, Session};
 use crate::cli::terminal;
+use crate::cli::view::View;
 use crate::model::{Key, SecretMemory, SecretSource, Wish};
 use crate::report::{clean, time};
 
 pub(super) fn status(global: &Global, environment: Option<&str>) -> Result<Exit, Trouble> {
-    let session = Session::start(global, Pace::Virtual)?;
-    let (store, _) = session.store_for_looking()?;
-    let loaded = session::load(&session::root(global), &store)?;
-    session::show_diagnostics(&loaded.diagnostics);
-    for environment in session::choose(&loaded, environment)? {
-        show_pending(global, &environment)?;
-        let memory = store.memory(&environment.name)?;
+    let view = View::open(global, environment)?;
+    show_pending(&view)?;
+    for environment in &view.environments {
+        let memory = view.store.memory(&environment.name)?;
         for (key, spec) in &environment.secrets {
             let source = match &spec.source {
                 SecretSource::Generated(_) => "generated",
@@ -25,7 +22,7 @@ pub(super) fn status(global: &Global, environment: Option<&str>) -> Result<Exit,
             terminal::print(&lines(key, source, memory.objects.secrets.get(key).map(|memory| &**memory)))?;
         }
     }
-    session.save()?;
+    view.session.save()?;
     Ok(Exit::Done)
 }
 

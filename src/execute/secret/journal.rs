@@ -49,9 +49,7 @@ fn fail(memory: &mut SecretMemory, version: &VersionId, failed: &FailedRotation,
     }
     let FailedRotation { due, attempt, inputs, failure } = failed.clone();
     memory.rotation = Some(RotationMemory { due, attempt, version: version.clone(), promoted: false, failed: true });
-    let earlier = memory.rotation_failed.as_ref().filter(|attempts| attempts.inputs == inputs);
-    let count = earlier.map_or(0, |attempts| attempts.count).saturating_add(1);
-    memory.rotation_failed = Some(Attempts { inputs, count, last: now, failure });
+    memory.rotation_failed = Some(Attempts::counted(memory.rotation_failed.as_ref(), inputs, failure, now));
 }
 
 /// Written after the call.
@@ -113,8 +111,6 @@ pub(super) fn refused(memory: &mut SecretMemory, step: &Step, error: &PortError,
         return;
     }
     let inputs = Digest::of(&step.action.identity());
-    let earlier = memory.attempts.as_ref().filter(|attempts| attempts.inputs == inputs);
-    let count = earlier.map_or(0, |attempts| attempts.count).saturating_add(1);
     let failure = Failure {
         resource: step.address.name.clone(),
         kind: "AWS::SecretsManager::Secret".to_owned(),
@@ -122,7 +118,7 @@ pub(super) fn refused(memory: &mut SecretMemory, step: &Step, error: &PortError,
         // Permissions, identities and quotas may come without a change of the manifest.
         transient: error.class != Class::Invalid,
     };
-    memory.attempts = Some(Attempts { inputs, count, last: now, failure });
+    memory.attempts = Some(Attempts::counted(memory.attempts.as_ref(), inputs, failure, now));
 }
 
 /// Written by steps that change only what is remembered.

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::change;
 use super::names::{self, marker_of};
-use super::{Blocked, follow, is_held, seen, step};
+use super::{Blocked, follow, seen, step};
 use crate::model::{
     Action, Address, Difference, Digest, Entry, Guard, Key, Mode, Prune, RecordBatch, RecordChange, RecordDo,
     RecordMemory, RecordPlace, RecordSet, RecordVerb, Refusal, Waiting,
 };
 use crate::plan::names::token;
 use crate::plan::planner::{Planner, refuse};
-use crate::plan::{Goal, consent, guard};
+use crate::plan::{Goal, attempts, consent, guard};
 
 /// An entry for every record that is remembered and not desired.
 pub(in crate::plan) fn leaving(planner: &Planner<'_>) -> BTreeMap<Key, Entry> {
@@ -121,9 +121,8 @@ impl Leaving<'_> {
 
     fn delete(&self, entry: &mut Entry, set: Option<&RecordSet>, marker: Option<&RecordSet>) {
         let inputs: Digest = consent::absent();
-        if let Some(attempts) = self.memory.attempts.as_ref().filter(|attempts| attempts.inputs == inputs)
-            && is_held(self.planner, attempts, entry)
-        {
+        let failed = attempts::of(self.memory.attempts.as_ref(), &inputs);
+        if attempts::hold(self.planner.input, failed, u32::MAX, entry) {
             return;
         }
         let gone = [set, marker].into_iter().flatten();

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::super::attempts;
 use super::{Deciding, WRITE_EVERY, refused};
 use crate::model::{
     AWSPENDING, Action, AppliedValue, CheckNeed, CheckOutcome, CheckStanding, ConsumerCheck, Difference, Digest, Entry,
@@ -207,9 +208,7 @@ impl Deciding<'_> {
     /// A rotation whose check has failed is tried again later, and at once when a person asks for it.
     fn holds_off(&self, entry: &mut Entry, due: Timestamp) -> bool {
         let inputs = self.trial(due);
-        let Some(failed) = self.memory.rotation_failed.as_ref().filter(|failed| failed.inputs == inputs) else {
-            return false;
-        };
+        let Some(failed) = attempts::of(self.memory.rotation_failed.as_ref(), &inputs) else { return false };
         let factor = 2_i32.saturating_pow(failed.count.saturating_sub(1).min(16));
         let pause = WRITE_EVERY.saturating_mul(factor).min(RETRY_MAX);
         let until = failed.last.saturating_add(pause).unwrap_or(Timestamp::MAX);

@@ -9,7 +9,7 @@ use super::{Deciding, unknown};
 use crate::model::{
     Action, Deployed, Doom, Ended, Entry, Evidence, ImageDigest, Key, Quarantined, Release, Rollout, RolloutCause,
     RolloutOutcome, Seen, ServiceDeploymentArn, ServiceDeploymentStatus, ServiceDo, ServiceNeed, ServiceRef,
-    ServiceState, StopDeployment, TaskDefinitionState, TasksSeen, Waiting, digests,
+    ServiceState, StackMemory, StopDeployment, TaskDefinitionState, TasksSeen, Waiting, digests,
 };
 use crate::plan::planner::Planner;
 
@@ -23,7 +23,7 @@ const BEFORE: SignedDuration = SignedDuration::from_mins(5);
 impl Planner<'_> {
     /// An operation of ours is open on a stack, or a step for it is being executed.
     pub(super) fn is_operated_on(&self, stack: &Key) -> bool {
-        self.memory(stack).pending.is_some() || self.input.busy.contains(stack)
+        self.remembered::<StackMemory>(stack).pending.is_some() || self.input.busy.contains(stack)
     }
 }
 

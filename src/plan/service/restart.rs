@@ -16,15 +16,14 @@ use crate::model::{
     Key, Primary, Restart, Rollout, RolloutCause, RolloutOutcome, RolloutState, Seen, ServiceDeploymentStatus,
     ServiceDo, ServiceRef, ServiceState, StackDo, StackStep, TaskState, VersionId, Waiting, digests,
 };
-use crate::plan::owner;
 use crate::plan::planner::{Planner, refuse};
 use crate::plan::secret::{Stale, Versions};
+use crate::plan::{attempts, owner};
 
 /// What was asked for is to be seen after so long, or was lost.
 const SEEN_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// A restart that fails is tried again after two minutes, four, …, and at most so often.
-const RETRY: SignedDuration = SignedDuration::from_mins(2);
+/// A restart that fails is tried so often.
 const RETRIES: u32 = 5;
 
 impl Deciding<'_> {
@@ -126,10 +125,7 @@ impl Deciding<'_> {
     }
 
     fn counted(&self, failure: Failure) -> Attempts {
-        let inputs = self.trial();
-        let earlier = self.memory.restart_failed.as_ref().filter(|attempts| attempts.inputs == inputs);
-        let count = earlier.map_or(0, |attempts| attempts.count).saturating_add(1);
-        Attempts { inputs, count, last: self.planner.input.now, failure }
+        Attempts::counted(self.memory.restart_failed.as_ref(), self.trial(), failure, self.planner.input.now)
     }
 
     /// Names what is tried: other versions, or other images, are tried at once.
@@ -158,10 +154,7 @@ impl Deciding<'_> {
 
     /// It has failed for these versions: later once more, and in the end not without a person.
     fn has_failed(&self, entry: &mut Entry, stale: &Stale) -> bool {
-        let inputs = self.trial();
-        let Some(failed) = self.memory.restart_failed.as_ref().filter(|failed| failed.inputs == inputs) else {
-            return false;
-        };
+        let Some(failed) = attempts::of(self.memory.restart_failed.as_ref(), &self.trial()) else { return false };
         if failed.count >= RETRIES {
             let secrets: Vec<String> = stale.versions.keys().map(ToString::to_string).collect();
             let reason = format!(
@@ -173,14 +166,7 @@ impl Deciding<'_> {
             refuse(entry, refusal(Guard::Stalled, reason, release));
             return true;
         }
-        let pause = RETRY.saturating_mul(2_i32.saturating_pow(failed.count.saturating_sub(1)));
-        let until = failed.last.saturating_add(pause).unwrap_or(Timestamp::MAX);
-        let now = self.planner.input.now;
-        if now >= until || now < failed.last {
-            return false;
-        }
-        entry.waiting.push(Waiting::Backoff { until, attempt: failed.count, failure: failed.failure.clone() });
-        true
+        attempts::hold(self.planner.input, Some(failed), RETRIES, entry)
     }
 
     /// It is ours, or that of a stack of ours that is at rest (invariants S1, S6).
