@@ -54,6 +54,10 @@ pub struct Global {
     /// File with age identities, to open sealed secrets with.
     #[arg(long, global = true, env = "LANDFAST_IDENTITY", value_name = "FILE")]
     pub identity: Option<PathBuf>,
+    /// File with an age identity that seals the key of fingerprints in the journal, so that the journal alone is not
+    /// enough to try values by.
+    #[arg(long, global = true, env = "LANDFAST_FINGERPRINT_KEY", value_name = "FILE")]
+    pub fingerprint_key: Option<PathBuf>,
     /// When to colour.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,

@@ -348,7 +348,10 @@ impl SecretDocumentSpec {
 fn sealed(maker: &mut Maker<'_>, path: &str, at: At<'_>) -> Option<SealedFile> {
     let (file, text) = maker.file(path, at)?;
     match is_sealed(text) {
-        Ok(()) => Some(SealedFile { file: Arc::from(file), ciphertext: Arc::from(text) }),
+        Ok(()) => {
+            super::recipients::check(maker, &file, text, at);
+            Some(SealedFile { file: Arc::from(file), ciphertext: Arc::from(text) })
+        }
         Err(why) => {
             let problem = maker.error("not-sealed", why, at);
             maker.add(problem.help("`landfast seal` writes such a file"));

@@ -70,6 +70,14 @@ impl Identities {
     }
 }
 
+impl Identities {
+    /// Whom to seal to, so that these open it.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<String> {
+        self.0.iter().map(|identity| identity.to_public().to_string()).collect()
+    }
+}
+
 impl fmt::Debug for Identities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identities({})", self.0.len())

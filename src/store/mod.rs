@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod handle;
 mod inbox;
+mod key;
 mod record;
 mod rows;
 mod state;

@@ -10,4 +10,5 @@ mod interruptions;
 mod place;
 mod recorder;
 mod safety;
+mod secrecy;
 mod wire;

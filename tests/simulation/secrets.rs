@@ -3,6 +3,8 @@
 
 mod checks;
 mod requests;
+mod restarts;
+mod universe;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +17,7 @@ use landfast::controller::{Controller, Tender, Until};
 use landfast::model::{
     AWSCURRENT, AWSPENDING, AWSPREVIOUS, Budget, Charset, DeletionPolicy, Desired, Digest, Environment, GeneratedField,
     Key, Mode, Policy, Prune, Redacted, Replace, Revision, RotationSpec, Scope, SealedFile, SecretMemory, SecretSource,
-    SecretSpec, Text,
+    SecretSpec, ServiceSpec, Text,
 };
 use landfast::plan::Goal;
 use landfast::ports::{Cloud as _, Identities, Probes, SealError, Unseal};
@@ -121,6 +123,8 @@ struct World {
     inbox: Option<Inbox>,
     /// Who is asked about a pending version.
     probes: Arc<dyn Probes>,
+    /// Services beside the secrets.
+    services: Vec<ServiceSpec>,
 }
 
 impl World {
@@ -129,7 +133,17 @@ impl World {
         let cx = Context::simulated(&clock, 5);
         let cloud = SimCloud::new(cx.clone(), SimConfig::default());
         let probes = Arc::new(cloud.clone());
-        Self { clock, cx, cloud, disk: Disk::new(), lives: 0, prune: Prune::Always, inbox: None, probes }
+        Self {
+            clock,
+            cx,
+            cloud,
+            disk: Disk::new(),
+            lives: 0,
+            prune: Prune::Always,
+            inbox: None,
+            probes,
+            services: Vec::new(),
+        }
     }
 
     fn console(&self) -> Console {
@@ -142,7 +156,8 @@ impl World {
         // Another life makes other random numbers: what is made twice is seen to be.
         let cx = Context::simulated(&self.clock, 100 + self.lives);
         let store = Store::on(&self.disk, &cx).unwrap();
-        let environment = environment(secrets, self.prune);
+        let mut environment = environment(secrets, self.prune);
+        environment.services.extend(self.services.iter().map(|spec| (spec.key.clone(), Arc::new(spec.clone()))));
         let digest = Digest::of(&environment.secrets.values().map(|spec| spec.digest.clone()).collect::<Vec<_>>());
         let revision: Revision = store.revise(&digest, None).unwrap();
         let environments = BTreeMap::from([(environment.name.clone(), Arc::new(environment))]);

@@ -262,3 +262,24 @@ fn the_snippet_of_a_secret_shows_its_fields_and_not_what_they_hold() {
     let loaded = loaded("  generate: { a: {} }\n  stringData:\n    password: hunter2\n", &[]);
     insta::assert_snapshot!("rendered_secret", rendered(&loaded));
 }
+
+#[test]
+fn a_sealed_file_is_held_against_the_recipients_that_policy_allows() {
+    let key = age::x25519::Identity::generate().to_public();
+    let sealed = age::encrypt_and_armor(&key, b"{}").unwrap();
+    let record = crate::manifest::recipients_record(&sealed, &[key.to_string()]);
+    let other = age::x25519::Identity::generate().to_public().to_string();
+    let load = |allowed: &str, record: Option<&str>| {
+        let environment = ENV.replace("spec:", &format!("spec:\n  policy: {{ sealRecipients: [{allowed}] }}"));
+        let secret = secret("  sealed: app.age\n");
+        let mut all = files(&secret, &[("stacks/app.age", &sealed)]);
+        all.extend(record.map(|record| ("stacks/app.age.recipients", record)));
+        all.push(("env.yaml", &environment));
+        said(&load_with(&all))
+    };
+    assert_eq!(load(key.to_string().as_str(), Some(&record)), [""; 0]);
+    for (allowed, record) in [(&other, Some(record.as_str())), (&other, None), (&key.to_string(), None)] {
+        assert_eq!(load(allowed, record), ["recipients stacks/app.yaml:5:11 -"]);
+    }
+    assert!(load("hunter2", Some(&record)).iter().any(|said| said.starts_with("invalid-value")));
+}

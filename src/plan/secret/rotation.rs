@@ -31,6 +31,10 @@ const ATTEMPTS_MAX: u8 = 100;
 impl Deciding<'_> {
     pub(super) fn rotation(&self, entry: &mut Entry, state: &SecretState) {
         let SecretSource::Generated(fields) = &self.spec.source else { return };
+        if state.rotates {
+            // AWS does, and what it makes is no drift (invariant S21).
+            return;
+        }
         let Some(applied) = self.applied(state) else { return };
         let pending = state.version(AWSPENDING);
         if let Some(pending) = pending {

@@ -248,6 +248,10 @@ impl<'a> Case<'a> {
                 S::Pending | S::InProgress => {
                     self.is_hopeless(&primary.id, begun, evidence).unwrap_or_else(|| running(own))
                 }
+                // Back to tasks that are like these: they may fail as well.
+                S::StopRequested | S::RollbackRequested | S::RollbackInProgress if self.is_late(begun) => {
+                    self.failed(RolloutOutcome::Failed, evidence)
+                }
                 S::StopRequested | S::RollbackRequested | S::RollbackInProgress => running(own),
                 S::Successful => self.renewed(&primary.id, own.state.finished.unwrap_or(begun), evidence),
                 S::RollbackSuccessful => self.failed(RolloutOutcome::RolledBack, evidence),

@@ -1,6 +1,7 @@
 //! Decisions on services, from observations made by hand. Each incident is named after where it happened.
 
 mod direct;
+mod restart;
 mod stack;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +86,9 @@ struct World {
     tasks: TasksSeen,
     /// The stack that owns the service, where one does: its image parameter, its status, and what is remembered of it.
     stack: Option<(String, StackStatus, StackMemory)>,
+    /// What is remembered of a secret, and whether the stack carries somebody else's tag.
+    secret: Option<SecretMemory>,
+    foreign_stack: bool,
     mode: Mode,
     now: Timestamp,
 }
@@ -116,6 +120,8 @@ impl World {
             deployments: Vec::new(),
             tasks: TasksSeen::default(),
             stack: None,
+            secret: None,
+            foreign_stack: false,
             mode: Mode::Apply,
             now: at(0),
         };
@@ -242,6 +248,9 @@ impl World {
         observation.listings.insert(scope(), Ok(()));
         if let Some((image, status, _)) = &self.stack {
             let mut stack = ObservedStack::listed(stack_state(image, *status));
+            if self.foreign_stack {
+                stack.state.tags.clear();
+            }
             let change_sets = ChangeSets { all: Seen::Present(Vec::new()), described: Some(Seen::Absent) };
             stack.change_sets = Some(change_sets);
             observation.conclusions.insert(stack_key(), Seen::Present(Conclusion::Running));
@@ -285,9 +294,10 @@ impl World {
             Desired { revision, environments: BTreeMap::from([(environment.name.clone(), Arc::clone(&environment))]) };
         let services = BTreeMap::from([(self.spec.key.clone(), Arc::new(self.memory.clone()))]);
         let stacks = self.stack.iter().map(|(_, _, memory)| (stack_key(), Arc::new(memory.clone()))).collect();
+        let secrets = self.secret.iter().map(|memory| (secret_key(), Arc::new(memory.clone()))).collect();
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([1; 32]),
-            objects: Objects { stacks, services, ..Objects::default() },
+            objects: Objects { stacks, services, secrets, ..Objects::default() },
             spent: Vec::new(),
             consent: None,
         };
@@ -357,6 +367,10 @@ impl World {
             other => panic!("not concluded: {other:?}"),
         }
     }
+}
+
+fn secret_key() -> Key {
+    "dev/secret/app".parse().unwrap()
 }
 
 fn stack_key() -> Key {
