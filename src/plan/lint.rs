@@ -6,7 +6,7 @@ use super::names::{OWNER_TAG, owner};
 use super::standing::{Standing, row};
 use super::{Goal, Input};
 use crate::model::{
-    Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo, RecordStep,
+    Act, Action, Do, Entry, Expect, Guard, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo, RecordStep,
     SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo, StackStep, Step,
 };
 
@@ -46,10 +46,12 @@ fn broken(rules: impl IntoIterator<Item = (bool, &'static str)>) -> Vec<&'static
 /// What must hold of every step.
 fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'static str> {
     let (mutates, operates) = (step.action.mutates(), step.action.begins_operation());
+    let restarts = matches!(&step.action, Do::Service(ServiceStep { action: ServiceDo::Restart { .. }, .. }));
+    let refused = entry.refused.iter().any(|refusal| !(restarts && refusal.guard == Guard::MovedTag));
     broken([
         (step.key != *key || step.address != entry.address, "a step belongs to another object (S6)"),
         (mutates && entry.action == Action::Unknown, "a step follows from what could not be seen (S10)"),
-        (!entry.refused.is_empty() && operates, "a refused object is operated on"),
+        (refused && operates, "a refused object is operated on"),
         (mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)"),
         (input.busy.contains(key), "an object has two steps at once (S6)"),
     ])

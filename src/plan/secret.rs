@@ -219,7 +219,8 @@ impl Deciding<'_> {
             || self.policy(entry, state)
             || self.value(entry, state)
             || self.replicas(entry, state, &settings);
-        if !decided {
+        // With a replica that has failed, a new value would not get everywhere.
+        if !decided && entry.refused.is_empty() {
             self.rotation(entry, state);
         }
         entry.ready &= entry.refused.is_empty() && entry.action != Action::Unknown;

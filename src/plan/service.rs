@@ -168,7 +168,8 @@ impl Deciding<'_> {
             entry.step = Some(self.step(ServiceDo::Renew { task_definition: definition.arn.clone() }));
             return;
         }
-        if entry.refused.is_empty() {
+        // A tag that moved is reported, and nothing that a restart would bring.
+        if entry.refused.iter().all(|refusal| refusal.guard == Guard::MovedTag) {
             self.restart(entry, service, state);
         }
     }

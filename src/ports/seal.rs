@@ -1,8 +1,8 @@
 //! Sealed values: encrypted to age recipients (X25519, ASCII armor), opened with identities that the command line reads.
 //!
 //! The plan never opens anything; it compares ciphertexts by digest. Only a step that needs the value is given it, by an
-//! [`Unseal`]. The header of an age file does not say to which X25519 recipients it was sealed, only to how many: whether
-//! they were allowed can be checked when a file is sealed, and not afterwards.
+//! [`Unseal`]. The header of an age file does not say to which X25519 recipients it was sealed, only to how many: that is
+//! written down beside it when it is sealed, and held against policy when manifests are loaded.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};

@@ -41,8 +41,17 @@ fn lines(key: &Key, source: &str, memory: Option<&SecretMemory>) -> String {
         }
     }
     if let Some(rotation) = memory.and_then(|memory| memory.rotation.as_ref()) {
-        let end = if rotation.promoted { "current" } else { "pending" };
+        let end = match (rotation.promoted, rotation.failed) {
+            (true, _) => "current",
+            (false, true) => "failed",
+            (false, false) => "pending",
+        };
         lines.push(format!("  rotation due {}: {end}", time(rotation.due)));
+    }
+    if let Some(failed) = memory.and_then(|memory| memory.rotation_failed.as_ref()) {
+        let times = if failed.count == 1 { "once".to_owned() } else { format!("{} times", failed.count) };
+        let (at, reason) = (time(failed.last), clean(&failed.failure.reason));
+        lines.push(format!("  rotation failed {times}, last {at}: {reason}"));
     }
     if let Some(asked) = memory.and_then(|memory| memory.rotation_asked) {
         lines.push(format!("  rotation asked for {}", time(asked)));

@@ -54,7 +54,9 @@ impl Planner<'_> {
             let Some(memory) = self.input.memory.objects.secrets.get(&key) else { continue };
             match self.is_everywhere(&key, memory) {
                 Reached::Everywhere => {
-                    stale.since = stale.since.max(memory.current_since.unwrap_or(now));
+                    // Not remembered, it was long enough ago to have settled, and later than any task.
+                    let settled = now.saturating_sub(SETTLES).unwrap_or(now);
+                    stale.since = stale.since.max(memory.current_since.unwrap_or(settled));
                     stale.versions.insert(key, versions);
                 }
                 Reached::Soon(why) => moving = Some(why),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use landfast::model::Scope;
 use landfast::ports::Cloud as _;
 
-use super::place::{Place, Ran, finish};
+use super::place::{Place, Ran, finish, until};
 use crate::contract::all;
 
 /// Nothing else in this repository is called like this, and nothing else is so long.
@@ -148,19 +148,17 @@ fn place() -> Option<Place> {
 }
 
 /// At trace level, with everybody asked to speak.
-fn run(place: &Place, arguments: &[&str], identity: bool) -> (String, Ran) {
+fn run(place: &Place, arguments: &[&str]) -> (String, Ran) {
     let mut command = place.command(arguments);
     command.env("LANDFAST_LOG", "trace");
-    if identity {
-        command.env("LANDFAST_IDENTITY", place.dir.path().join("identity"));
-    }
+    command.env("LANDFAST_IDENTITY", place.dir.path().join("identity"));
     (arguments.join(" "), finish(command))
 }
 
 #[tokio::test]
 async fn no_command_says_writes_or_sends_a_value() {
     let Some(place) = place() else { return };
-    let said: Vec<(String, Ran)> = COMMANDS.iter().map(|arguments| run(&place, arguments, true)).collect();
+    let said: Vec<(String, Ran)> = COMMANDS.iter().map(|arguments| run(&place, arguments)).collect();
     let canaries = Canaries::of(&place).await;
     assert!(canaries.0.len() > 3, "there have to be values: {}", said[9].1.text());
     assert!(
@@ -173,7 +171,7 @@ async fn no_command_says_writes_or_sends_a_value() {
 #[tokio::test]
 async fn not_even_where_something_goes_wrong() {
     let Some(place) = place() else { return };
-    let again = |place: &Place, identity| -> Vec<(String, Ran)> {
+    let again = |place: &Place| -> Vec<(String, Ran)> {
         let commands: &[&[&str]] = &[
             &["validate"],
             &["validate", "-o", "json"],
@@ -182,21 +180,26 @@ async fn not_even_where_something_goes_wrong() {
             &["status", "dev", "-o", "json"],
             &["why", "dev/secret/sealed"],
             &["events", "dev/secret/sealed"],
-            &["run", "--once"],
         ];
-        commands.iter().map(|arguments| run(place, arguments, identity)).collect()
+        commands.iter().map(|arguments| run(place, arguments)).collect()
     };
     // Nobody can open it; then it is damaged; then its value stands in the manifest.
-    let mut said = again(&place, false);
-    assert!(said.iter().any(|(_, ran)| ran.code != 0), "it fails");
+    let mut daemon = place.start(&["run", "-vv"]);
+    until("it cannot be opened", || daemon.log().contains("no identity was given"));
+    daemon.kill();
+    let log = daemon.log();
+    let mut said = Vec::new();
     let file = place.manifests().join("performance-mgmt/app.age");
     let whole = fs::read_to_string(&file).unwrap();
     fs::write(&file, whole.replace("-----END", "QUJD\n-----END")).unwrap();
-    said.extend(again(&place, true));
+    said.extend(again(&place));
     fs::write(&file, format!("{{\"key\": \"{CANARY}\"}}")).unwrap();
-    said.extend(again(&place, true));
+    said.extend(again(&place));
     fs::write(&file, whole).unwrap();
     place.edit("performance-mgmt/secrets.yaml", "spec: { sealed: app.age }", &format!("spec: {{ value: {CANARY} }}"));
-    said.extend(again(&place, true));
-    Canaries::of(&place).await.search_all(&place, &said);
+    said.extend(again(&place));
+    assert!(said.iter().any(|(_, ran)| ran.code != 0), "it fails");
+    let canaries = Canaries::of(&place).await;
+    canaries.search("the daemon's log", &log);
+    canaries.search_all(&place, &said);
 }

@@ -1,7 +1,7 @@
 //! What people ask of a daemon that has the journal: taken once, whatever happens in between.
 
 use landfast::controller::answer;
-use landfast::model::{Declined, Request, Wish};
+use landfast::model::{Declined, ImageDigest, Quarantined, Request, ServiceMemory, Wish};
 use landfast::store::{Note, Record, RecordOutcome};
 
 use super::*;
@@ -106,4 +106,36 @@ fn what_cannot_be_granted_is_declined_and_the_journal_says_why() {
     let environment = environment(desired(), Prune::Always);
     let declined = answer(&store, &environment, &wrong, world.cx.now()).unwrap();
     assert_eq!(declined, Err(Declined::Kind("secret")));
+}
+
+#[test]
+fn what_is_asked_of_a_service_is_taken_from_the_same_box() {
+    let (mut world, good) = super::restarts::world();
+    world.run(Vec::new(), HOUR, FOREVER);
+    let bad: ImageDigest = format!("sha256:{:064x}", 7).parse().unwrap();
+    {
+        let store = Store::on(&world.disk, &world.cx).unwrap();
+        let quarantined = Quarantined { tag: Some("2.0.0".to_owned()), why: "it crashed".to_owned(), at: world.cx.now() };
+        let insert = |memory: &mut ServiceMemory| _ = memory.quarantine.insert(bad, quarantined);
+        store.update(&super::restarts::api(), insert).unwrap();
+    }
+    let state = tempfile::tempdir().unwrap();
+    let inbox = Inbox::of(state.path());
+    world.inbox = Some(inbox.clone());
+    let asked = |id: &str, wish| Request { key: super::restarts::api(), wish, ..asked(&world, id) };
+    let release = asked("release", Wish::Release { image: "2.0.0".to_owned() });
+    let back = asked("back", Wish::Rollback { to: Some(good.short().to_owned()) });
+    let nothing = asked("nothing", Wish::Release { image: "3.0.0".to_owned() });
+    for request in [release, back, nothing] {
+        inbox.leave(&Note::Request(request)).unwrap();
+    }
+    world.run(Vec::new(), MINUTE, FOREVER);
+    let memory = world.service_memory();
+    assert!(memory.quarantine.is_empty() && memory.pin.is_some_and(|pin| pin.by == "ada"));
+    assert_eq!(waiting(&inbox), 0);
+    let store = Store::on(&world.disk, &world.cx).unwrap();
+    let lines = store.history(Some(&super::restarts::api()), 1_000).unwrap();
+    let line = |id: &str| lines.iter().find(|line| line.token.as_deref() == Some(id)).unwrap().outcome.clone();
+    assert_eq!((line("release"), line("back")), (RecordOutcome::Done, RecordOutcome::Done));
+    assert!(matches!(line("nothing"), RecordOutcome::Failed { message, .. } if message.contains("no such image")));
 }

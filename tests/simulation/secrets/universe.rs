@@ -392,6 +392,7 @@ fn safe(case: &Case, entry: &Entry, state: Option<&SecretState>) {
 fn every_state_of_a_small_universe_of_secrets_has_one_safe_plan() {
     let cases = universe();
     let mut taken: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
     for (number, case) in cases.iter().enumerate() {
         let small = Small::new(case);
         let (plan, faults) = small.plan();
@@ -401,7 +402,9 @@ fn every_state_of_a_small_universe_of_secrets_has_one_safe_plan() {
                 safe(case, entry, state(case).as_ref());
             }
         });
-        assert!(told.is_ok(), "{case:?}\n{:#?}", plan.entries.get(&key()));
+        if told.is_err() {
+            wrong.push(format!("{case:?}"));
+        }
         if let Some(step) = plan.entries.get(&key()).and_then(|entry| entry.step.as_ref()) {
             *taken.entry(step.action.verb()).or_default() += 1;
         }
@@ -411,6 +414,8 @@ fn every_state_of_a_small_universe_of_secrets_has_one_safe_plan() {
         }
     }
     println!("{} plans: {taken:?}", cases.len());
+    let shown = wrong.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} of them break a rule:\n{shown}", wrong.len());
     // The universe reaches what it is about.
     for verb in ["create", "restore", "tag", "put-value", "stage", "promote", "unlabel", "settle"] {
         assert!(taken.contains_key(verb), "{verb}: {taken:?}");
