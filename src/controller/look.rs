@@ -1,13 +1,14 @@
 //! One look: observe, ask for what is missing, plan, check the plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::error;
 
 use super::Controller;
 use crate::model::{
-    Action, CheckStanding, CheckedSettings, Desired, Environment, Key, Kind, Memory, Observation, Plan,
+    Action, Address, CheckStanding, CheckedSettings, Desired, Environment, Key, Kind, Memory, Observation, Plan,
     ReadinessMemory, RecordMemory, SecretMemory, SecretSpec, Seen, ServiceMemory, StackAddress, StackMemory,
+    TaskDefinitionState,
 };
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
@@ -44,6 +45,7 @@ impl Controller {
             Some((earlier, follow)) => observer.follow(earlier, follow).await,
             None => observer.look().await,
         };
+        self.recall(environment, &mut observation)?;
         for _ in 0..ROUNDS_MAX {
             let memory = self.store.memory(&environment.name)?;
             let now = self.cx.now();
@@ -66,10 +68,48 @@ impl Controller {
                 entry.step = None;
             }
         }
+        self.remember_definitions(environment, &memory, &observation, &plan);
         if goal == Goal::Converge {
             self.remember_checks(environment, &memory, &plan);
         }
         Ok(Looked { observation, memory, plan })
+    }
+
+    /// Task definitions never change: those that are remembered count as seen.
+    fn recall(&self, environment: &Environment, observation: &mut Observation) -> Result<(), StoreError> {
+        if environment.services.is_empty() {
+            return Ok(());
+        }
+        let memory = self.store.memory(&environment.name)?;
+        for (key, spec) in &environment.services {
+            let known = memory.objects.services.get(key).and_then(|memory| memory.definition.clone());
+            if let Some(known) = known {
+                let place = (spec.scope.clone(), known.arn.clone());
+                observation.services.task_definitions.entry(place).or_insert(Seen::Present(known));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the task definitions that services run.
+    fn remember_definitions(&self, environment: &Environment, memory: &Memory, observation: &Observation, plan: &Plan) {
+        let seen = &observation.services;
+        let running = seen.services.iter().filter_map(|((scope, service), state)| {
+            let running = state.present()?.task_definition.clone()?;
+            let definition = seen.task_definitions.get(&(scope.clone(), running))?.present()?;
+            Some((Address { scope: scope.clone(), name: service.to_string() }, definition))
+        });
+        let running: BTreeMap<Address, &TaskDefinitionState> = running.collect();
+        for key in environment.services.keys() {
+            let Some(definition) = plan.entries.get(key).and_then(|entry| running.get(&entry.address)) else {
+                continue;
+            };
+            let known = memory.objects.services.get(key).and_then(|memory| memory.definition.as_ref());
+            if known.is_none_or(|known| known.arn != definition.arn) {
+                let definition = Some((*definition).clone());
+                self.store.cache(key, |memory: &mut ServiceMemory| memory.definition = definition);
+            }
+        }
     }
 
     /// Keeps since when checks hold or fail, also over a restart: how long one may fail counts from when its object was
@@ -136,7 +176,7 @@ impl Controller {
     /// thousands.
     fn remember(&self, environment: &Environment, observation: &mut Observation) {
         let by_address = environment.stacks.values().map(|spec| (spec.address(), &spec.key));
-        let by_address: std::collections::BTreeMap<_, _> = by_address.collect();
+        let by_address: BTreeMap<_, _> = by_address.collect();
         for (address, stack) in &mut observation.stacks {
             if stack.template.is_none() && stack.stack_policy.is_none() {
                 continue;

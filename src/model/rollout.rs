@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountId, Attempts, Digest, ImageDigest, Key, ReadinessMemory, Scope, ServiceDeploymentArn, TaskDefinitionArn,
-    VersionId,
+    TaskDefinitionState, VersionId,
 };
 
 /// What is remembered of a service.
@@ -35,6 +35,9 @@ pub struct ServiceMemory {
     pub restart_failed: Option<Attempts>,
     /// The sequence of the newest revision that was applied (invariant S8).
     pub applied: Option<u64>,
+    /// What was read of the task definition that runs. A revision never changes (AWS: *Amazon ECS task definitions*), so
+    /// that it is good for as long as its ARN is the service's.
+    pub definition: Option<TaskDefinitionState>,
 }
 
 /// Proven releases that are remembered.

@@ -6,8 +6,8 @@ use super::names::{OWNER_TAG, owner};
 use super::standing::{Standing, row};
 use super::{Goal, Input};
 use crate::model::{
-    Act, Action, Do, Entry, Expect, Guard, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo, RecordStep,
-    SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo, StackStep, Step,
+    Act, Action, Do, Entry, Expect, Guard, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo,
+    RecordStep, SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo, StackStep, Step,
 };
 
 /// Something in a plan that must never be.

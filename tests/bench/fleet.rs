@@ -41,6 +41,18 @@ impl Fleet {
     /// `environments` in an account each, with so many stacks each, deployed by hand with Landfast's tag: as they are
     /// when the journal was lost.
     pub(crate) fn deployed(environments: usize, stacks: usize) -> Self {
+        Self::with(snapshot(environments, stacks), stacks, |fleet| {
+            let desired = fleet.load().desired;
+            for spec in desired.environments.values().flat_map(|environment| environment.stacks.values()) {
+                let tags = [("landfast:owner".to_owned(), spec.key.to_string())].into();
+                let console = fleet.cloud.console(&spec.scope);
+                console.create_stack(&spec.stack_name, TEMPLATE, &BTreeMap::new(), &tags).unwrap();
+            }
+        })
+    }
+
+    /// What these manifests describe, some of it made by hand two hours ago.
+    pub(crate) fn with(snapshot: Snapshot, stacks: usize, make: impl FnOnce(&Self)) -> Self {
         let clock = Virtual::starting_at("2026-03-02T09:00:00Z".parse().unwrap());
         let cx = Context::simulated(&clock, 1);
         let config = SimConfig { stack_quota: stacks + 1, history: 0, ..SimConfig::default() };
@@ -48,17 +60,12 @@ impl Fleet {
             cloud_memory: 0.0,
             cloud: SimCloud::new(cx.clone(), config),
             state: tempfile::tempdir().unwrap(),
-            snapshot: snapshot(environments, stacks),
+            snapshot,
             clock,
             cx,
         };
-        let desired = fleet.load().desired;
         let before = process::memory("VmRSS");
-        for spec in desired.environments.values().flat_map(|environment| environment.stacks.values()) {
-            let tags = [("landfast:owner".to_owned(), spec.key.to_string())].into();
-            let console = fleet.cloud.console(&spec.scope);
-            console.create_stack(&spec.stack_name, TEMPLATE, &BTreeMap::new(), &tags).unwrap();
-        }
+        make(&fleet);
         fleet.clock.drive(fleet.cx.sleep(Duration::from_hours(2))).unwrap();
         // A call lets everything happen that is due.
         let _ = fleet.cloud.calls();
@@ -66,7 +73,7 @@ impl Fleet {
         fleet
     }
 
-    fn load(&self) -> manifest::Loaded {
+    pub(crate) fn load(&self) -> manifest::Loaded {
         let store = Store::in_memory(&self.cx).unwrap();
         let revision = store.revise(&self.snapshot.content, None).unwrap();
         let loaded = manifest::load(&self.snapshot, revision);

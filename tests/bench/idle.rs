@@ -74,7 +74,7 @@ pub(crate) fn restart(stacks: usize) -> Vec<Row> {
     rows
 }
 
-fn settle(fleet: &Fleet, controller: &landfast::controller::Controller) {
+pub(crate) fn settle(fleet: &Fleet, controller: &landfast::controller::Controller) {
     let ended = fleet.clock.drive(tend_all(controller, Until::Settled)).unwrap().unwrap();
     for ended in ended.values() {
         let Ended::Settled(plan) = ended else { panic!("stopped") };

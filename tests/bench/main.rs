@@ -12,6 +12,7 @@
     clippy::allow_attributes
 )]
 
+mod apps;
 mod deploy;
 mod edits;
 mod fleet;
@@ -35,9 +36,18 @@ fn main() {
     let quick = args.iter().any(|arg| arg == "--quick");
     println!("| what | measured | aim |\n|---|---|---|");
     let scenarios: &[&str] = if quick {
-        &["resync 1 1000", "deploy", "edits 10", "hour 1 400", "restart 500"]
+        &["resync 1 1000", "apps 100", "deploy", "edits 10", "hour 1 400", "restart 500"]
     } else {
-        &["resync 1 1000", "resync 1 10000", "resync 100 100", "deploy", "edits 100", "hour 1 400", "restart 5000"]
+        &[
+            "resync 1 1000",
+            "resync 1 10000",
+            "resync 100 100",
+            "apps 1000",
+            "deploy",
+            "edits 100",
+            "hour 1 400",
+            "restart 5000",
+        ]
     };
     for scenario in scenarios {
         let child = Command::new(std::env::current_exe().unwrap()).arg("--child").args(scenario.split(' ')).output();
@@ -54,6 +64,7 @@ fn child(args: &[&str]) -> Vec<Row> {
         ["resync", environments, stacks] => idle::resync(environments.parse().unwrap(), stacks.parse().unwrap()),
         ["hour", environments, stacks] => idle::hour(environments.parse().unwrap(), stacks.parse().unwrap()),
         ["restart", stacks] => idle::restart(stacks.parse().unwrap()),
+        ["apps", count] => apps::resync(count.parse().unwrap()),
         ["deploy"] => deploy::makespan(),
         ["edits", count] => edits::latency(count.parse().unwrap()),
         other => panic!("no such scenario: {other:?}"),

@@ -115,7 +115,8 @@ fn what_is_asked_of_a_service_is_taken_from_the_same_box() {
     let bad: ImageDigest = format!("sha256:{:064x}", 7).parse().unwrap();
     {
         let store = Store::on(&world.disk, &world.cx).unwrap();
-        let quarantined = Quarantined { tag: Some("2.0.0".to_owned()), why: "it crashed".to_owned(), at: world.cx.now() };
+        let quarantined =
+            Quarantined { tag: Some("2.0.0".to_owned()), why: "it crashed".to_owned(), at: world.cx.now() };
         let insert = |memory: &mut ServiceMemory| _ = memory.quarantine.insert(bad, quarantined);
         store.update(&super::restarts::api(), insert).unwrap();
     }
