@@ -70,14 +70,12 @@ fn release(memory: &ServiceMemory, to: Option<&str>) -> Result<BTreeMap<String, 
 /// The one image in quarantine that is meant.
 fn quarantined(memory: &ServiceMemory, image: &str) -> Result<ImageDigest, Declined> {
     let mut found = memory.quarantine.iter().filter(|(digest, bad)| is(image, digest, bad.tag.as_deref()));
-    match (found.next(), found.next()) {
-        (Some((digest, _)), None) => Ok(digest.clone()),
-        _ => {
-            let known = memory.quarantine.iter();
-            let known = known.map(|(digest, bad)| bad.tag.clone().unwrap_or_else(|| digest.to_string()));
-            Err(Declined::NoSuchImage(known.collect()))
-        }
+    if let (Some((digest, _)), None) = (found.next(), found.next()) {
+        return Ok(digest.clone());
     }
+    let known = memory.quarantine.iter();
+    let known = known.map(|(digest, bad)| bad.tag.clone().unwrap_or_else(|| digest.to_string()));
+    Err(Declined::NoSuchImage(known.collect()))
 }
 
 fn is(named: &str, digest: &ImageDigest, tag: Option<&str>) -> bool {

@@ -133,11 +133,11 @@ impl Inbox {
                 Some(note) if note.environment() != environment && age.is_some_and(|age| age <= FORGOTTEN) => {}
                 Some(Note::Request(request)) if request.key.environment == *environment => {}
                 Some(Note::Approval(approval)) if approval.environment == *environment && approval.names(plan) => {
-                    self.throw_away(&path)?;
+                    Self::throw_away(&path)?;
                     taken = Some(approval);
                 }
                 Some(Note::Approval(_)) if age.is_some_and(|age| age <= EXPIRES) => {}
-                Some(_) | None => self.throw_away(&path)?,
+                Some(_) | None => Self::throw_away(&path)?,
             }
         }
         Ok(taken)
@@ -157,10 +157,10 @@ impl Inbox {
 
     /// Throws a request away that was taken.
     pub fn remove(&self, request: &Request) -> Result<(), StoreError> {
-        self.throw_away(&self.directory.join(format!("{}.json", Note::Request(request.clone()).name())))
+        Self::throw_away(&self.directory.join(format!("{}.json", Note::Request(request.clone()).name())))
     }
 
-    fn throw_away(&self, path: &Path) -> Result<(), StoreError> {
+    fn throw_away(path: &Path) -> Result<(), StoreError> {
         match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => {

@@ -3,6 +3,7 @@
 //! Whoever has the fingerprint of a short value and the key can try values until one fits. With a key file the store alone
 //! is not enough for that. The key itself stays the same for as long as the store does; only how it is kept changes.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,11 @@ pub(super) fn keep(key: &FingerprintKey, keys: Keys<'_>) -> Result<Write, StoreE
     let kept = match keys {
         None => Kept::Plain(*key.expose()),
         Some(keys) => {
-            let digits = Zeroizing::new(key.expose().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            let mut digits = Zeroizing::new(String::with_capacity(64));
+            for byte in key.expose() {
+                // Writing to a text cannot fail.
+                let _ = write!(digits, "{byte:02x}");
+            }
             let sealed = seal(&Redacted::new((*digits).clone()), &keys.recipients());
             Kept::Sealed(sealed.map_err(StoreError::Seal)?)
         }

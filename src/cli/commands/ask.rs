@@ -8,7 +8,7 @@ use crate::cli::terminal;
 use crate::cli::view::View;
 use crate::context::Context;
 use crate::controller::answer;
-use crate::model::{Declined, Granted, Key, Request, Wish};
+use crate::model::{Declined, Digest, Granted, Key, Request, Wish};
 use crate::plan::grant;
 use crate::report::clean;
 use crate::store::{Inbox, Note};
@@ -77,5 +77,6 @@ fn declined(object: &str, why: Declined) -> Trouble {
 fn unique() -> Result<String, Trouble> {
     let cx = Context::system()
         .map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))?;
-    Ok(cx.random_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    let digest = Digest::of(&cx.random_bytes());
+    Ok(digest.as_str().get(..32).unwrap_or_default().to_owned())
 }

@@ -122,7 +122,7 @@ impl Deciding<'_> {
             Consumer::Content => {}
             Consumer::Waits => return,
             Consumer::Fails(why) => {
-                let failed = self.failed(due, attempt, why);
+                let failed = Box::new(self.failed(due, attempt, &why));
                 return self.act(entry, state, SecretDo::Unlabel { version: pending.clone(), failed: Some(failed) });
             }
         }
@@ -199,14 +199,14 @@ impl Deciding<'_> {
         Digest::of(&(due, self.spec.rotation.as_ref().map(|rotation| &rotation.check)))
     }
 
-    fn failed(&self, due: Timestamp, attempt: u8, reason: String) -> Box<FailedRotation> {
+    fn failed(&self, due: Timestamp, attempt: u8, reason: &str) -> FailedRotation {
         let failure = Failure {
             resource: self.spec.name.clone(),
             kind: "AWS::SecretsManager::Secret".to_owned(),
             reason: format!("those who use it do not get along with the new value ({reason}); the one before stays"),
             transient: true,
         };
-        Box::new(FailedRotation { due, attempt, inputs: self.trial(due), failure })
+        FailedRotation { due, attempt, inputs: self.trial(due), failure }
     }
 
     /// A rotation whose check has failed is tried again later, and at once when a person asks for it.

@@ -29,28 +29,28 @@ const RETRIES: u32 = 5;
 impl Deciding<'_> {
     /// Nothing else is on its way: are there tasks from before the current value of a secret?
     pub(super) fn restart(&self, entry: &mut Entry, service: &ServiceRef, state: &ServiceState) {
-        let Some(stale) = self.planner.stale(&self.spec.key, entry) else { return };
-        self.tell_restart(entry, &stale.versions);
+        let Some(lacking) = self.planner.stale(&self.spec.key, entry) else { return };
+        tell(entry, &lacking.versions);
         let Some(tasks) = self.tasks(entry, service) else { return };
         let Some(primary) = state.primary() else { return };
         if let Some(waits) = self.is_being_deployed(state) {
             return entry.waiting.push(waits);
         }
-        let since = stale.since.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX);
+        let since = lacking.since.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX);
         let newer = tasks.running.iter().all(|task| task.created.is_some_and(|created| created > since));
         if newer && (!tasks.running.is_empty() || state.desired == 0) {
             // Whoever replaced them did what was to be done.
-            entry.step = Some(self.step(self.restarted(stale.versions, None, None)));
+            entry.step = Some(self.step(self.restarted(&lacking.versions, None, None)));
             return;
         }
-        if self.has_failed(entry, &stale) || !self.may_restart(entry, state) {
+        if self.has_failed(entry, &lacking) || !self.may_restart(entry, state) {
             return;
         }
         // Asked for from a moment that stays the same: it is what tells whose deployments are older.
-        let opened = stale.since.min(self.planner.input.now);
+        let opened = lacking.since.min(self.planner.input.now);
         let Some(known) = self.deployments(entry, service, opened) else { return };
         let restart = Restart {
-            versions: stale.versions,
+            versions: lacking.versions,
             before: known.iter().map(|deployed| deployed.state.arn.clone()).collect(),
         };
         let rollout = Rollout {
@@ -67,7 +67,7 @@ impl Deciding<'_> {
 
     /// A restart was asked for: how far is it?
     pub(super) fn follow_restart(&self, entry: &mut Entry, case: &Case<'_>, restart: &Restart) {
-        self.tell_restart(entry, &restart.versions);
+        tell(entry, &restart.versions);
         entry.ready = self.unready().is_empty();
         match case.restarted(restart) {
             Judgement::NotBegun => {
@@ -79,12 +79,12 @@ impl Deciding<'_> {
                 entry.waiting.push(Waiting::Rollout { status, since });
                 self.stop(entry, case.deployments, case.rollout, case.carrier);
             }
-            Judgement::Doomed(cause, evidence) => {
+            Judgement::Doomed(how, evidence) => {
                 let deployment = evidence.deployment.as_ref().and_then(|arn| arn.parse().ok());
                 let Some(evidence) = self.enriched(entry, case.service, case.tasks, case.primary, evidence) else {
                     return;
                 };
-                self.give_up(entry, cause, evidence, deployment);
+                self.give_up(entry, how, evidence, deployment);
             }
             Judgement::Over(outcome, evidence) => self.conclude_restart(entry, &restart.versions, outcome, evidence),
         }
@@ -106,11 +106,11 @@ impl Deciding<'_> {
         let ended = self.ended(outcome, evidence);
         let versions = if failure.is_some() { Versions::new() } else { versions.clone() };
         let failed = failure.map(|failure| self.counted(failure));
-        entry.step = Some(self.step(self.restarted(versions, Some(ended), failed)));
+        entry.step = Some(self.step(self.restarted(&versions, Some(ended), failed)));
     }
 
     /// What is remembered afterwards. Of versions that no secret asks for any more nothing is.
-    fn restarted(&self, got: Versions, ended: Option<Ended>, failed: Option<Attempts>) -> ServiceDo {
+    fn restarted(&self, got: &Versions, ended: Option<Ended>, failed: Option<Attempts>) -> ServiceDo {
         let mut has = Versions::new();
         for (key, secret) in &self.planner.input.memory.objects.secrets {
             let Some(wanted) = secret.restarts.get(&self.spec.key) else { continue };
@@ -132,14 +132,6 @@ impl Deciding<'_> {
     fn trial(&self) -> Digest {
         let versions = crate::plan::secret::restarts(&self.planner.input.memory.objects, &self.spec.key);
         Digest::of(&(Some(versions), digests(&self.memory.decisions)))
-    }
-
-    fn tell_restart(&self, entry: &mut Entry, versions: &Versions) {
-        if entry.action == Action::None {
-            entry.action = Action::Update;
-        }
-        let secrets = versions.keys().map(ToString::to_string).collect();
-        entry.differences.push(Difference::Restart { secrets });
     }
 
     /// Somebody deploys it: that may be all there is to do.
@@ -196,6 +188,15 @@ impl Deciding<'_> {
         let expect = Primary { id: primary.id.clone(), task_definition: primary.task_definition.clone() };
         entry.step = Some(self.step(ServiceDo::Restart { expect, rollout: Box::new(rollout) }));
     }
+}
+
+/// Says what the tasks do not have.
+fn tell(entry: &mut Entry, versions: &Versions) {
+    if entry.action == Action::None {
+        entry.action = Action::Update;
+    }
+    let secrets = versions.keys().map(ToString::to_string).collect();
+    entry.differences.push(Difference::Restart { secrets });
 }
 
 impl Planner<'_> {

@@ -280,9 +280,10 @@ impl Small {
     }
 }
 
+use Labels::{Current, Nothing, PendingIsCurrent, PendingIsOlder, PendingOurs, PendingTheirs};
+
 fn universe() -> Vec<Case> {
     let mut there = vec![There::Unknown, There::Absent, There::AbsentForSure];
-    use Labels::{Current, Nothing, PendingIsCurrent, PendingIsOlder, PendingOurs, PendingTheirs};
     for labels in [Nothing, Current, PendingOurs, PendingTheirs, PendingIsCurrent, PendingIsOlder] {
         for owner in [Owner::Ours, Owner::Nobody, Owner::Other] {
             for bits in 0..8 {
@@ -337,7 +338,7 @@ fn safe(case: &Case, entry: &Entry, state: Option<&SecretState>) {
     assert!(case.there != There::Unknown, "S10");
     match (&step.expect, state) {
         (SecretExpect::Absent, None) => {
-            assert_eq!(case.there, There::AbsentForSure, "S9: it is asked for by name first")
+            assert_eq!(case.there, There::AbsentForSure, "S9: it is asked for by name first");
         }
         (expect, Some(state)) => {
             assert_eq!(*expect, SecretExpect::unmoved(state, OWNER_TAG), "S5");
