@@ -54,6 +54,10 @@ pub struct Global {
     /// File with age identities, to open sealed secrets with.
     #[arg(long, global = true, env = "LANDFAST_IDENTITY", value_name = "FILE")]
     pub identity: Option<PathBuf>,
+    /// File with an age identity that seals the key of fingerprints in the journal, so that the journal alone is not
+    /// enough to try values by.
+    #[arg(long, global = true, env = "LANDFAST_FINGERPRINT_KEY", value_name = "FILE")]
+    pub fingerprint_key: Option<PathBuf>,
     /// When to colour.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
@@ -234,7 +238,7 @@ pub enum Command {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
-    /// Print the events of one object's stack, oldest first.
+    /// Print what happened to one object, oldest first: the events of a stack, the journal of anything else.
     Events {
         /// Its address: dev/stack/network.
         object: String,
@@ -310,7 +314,7 @@ pub enum SecretCommand {
         /// Only this environment.
         environment: Option<String>,
     },
-    /// Have the generated fields of a secret made anew by the next `apply`, or by a daemon that is started then.
+    /// Have the generated fields of a secret made anew: by the daemon, or by the next `apply`.
     Rotate {
         /// Its address: dev/secret/app-secrets.
         object: String,

@@ -62,6 +62,8 @@ pub(super) struct Session {
     only_looks: Cell<bool>,
     /// What sealed secrets are opened with.
     identities: Arc<Identities>,
+    /// What the key of fingerprints is sealed with in the journal, if it is.
+    keys: Option<Arc<Identities>>,
 }
 
 /// What is saved of the simulation between two commands.
@@ -93,7 +95,8 @@ impl Session {
                     probes: Arc::new(Network::default()),
                     simulation: None,
                     only_looks: Cell::new(false),
-                    identities: identities(global)?,
+                    identities: identities(global.identity.as_deref())?.unwrap_or_default(),
+                    keys: identities(global.fingerprint_key.as_deref())?,
                 })
             }
             CloudKind::Sim => Self::simulated(global, pace),
@@ -133,13 +136,14 @@ impl Session {
             probes: Arc::new(simulation.clone()),
             simulation: Some(simulation),
             only_looks: Cell::new(false),
-            identities: identities(global)?,
+            identities: identities(global.identity.as_deref())?.unwrap_or_default(),
+            keys: identities(global.fingerprint_key.as_deref())?,
         })
     }
 
     /// The journal, for this process alone.
     pub(super) fn store(&self) -> Result<Store, Trouble> {
-        Ok(Store::open(&self.journal(), &self.cx)?)
+        Ok(Store::open_with(&self.journal(), &self.cx, self.keys.as_deref())?)
     }
 
     /// The journal, or a copy of it where another process (the daemon) has it: then only looking makes sense.
@@ -148,7 +152,7 @@ impl Session {
             Err(Trouble::Store(StoreError::Locked { .. })) => {
                 terminal::note("note: another landfast has the journal; this looks with a copy of it");
                 self.only_looks.set(true);
-                Ok((Store::peek(&self.journal(), &self.cx)?, Holder::Another))
+                Ok((Store::peek_with(&self.journal(), &self.cx, self.keys.as_deref())?, Holder::Another))
             }
             store => Ok((store?, Holder::Us)),
         }
@@ -205,12 +209,12 @@ impl Session {
 }
 
 /// The identities that were named; none, if none were.
-fn identities(global: &Global) -> Result<Arc<Identities>, Trouble> {
-    let Some(path) = &global.identity else { return Ok(Arc::default()) };
+fn identities(path: Option<&Path>) -> Result<Option<Arc<Identities>>, Trouble> {
+    let Some(path) = path else { return Ok(None) };
     let doing = || format!("the identities in {} could not be read", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| Trouble::machine(doing(), error))?;
     let read = Identities::parse(&Redacted::new(text));
-    Ok(Arc::new(read.map_err(|error| Trouble::machine(doing(), error))?))
+    Ok(Some(Arc::new(read.map_err(|error| Trouble::machine(doing(), error))?)))
 }
 
 fn real() -> Result<(Clockwork, Context), Trouble> {

@@ -7,8 +7,8 @@ use tracing::error;
 use super::Controller;
 use crate::model::{
     Action, Address, CheckStanding, CheckedSettings, Desired, Environment, Key, Kind, Memory, Observation, Plan,
-    ReadinessMemory, RecordMemory, RecordsSeen, SecretMemory, Seen, ServiceMemory, ServicesSeen, StackAddress,
-    StackMemory, TaskDefinitionState,
+    ReadinessMemory, RecordMemory, RecordsSeen, SecretMemory, SecretSpec, Seen, ServiceMemory, ServicesSeen,
+    StackAddress, StackMemory, TaskDefinitionState,
 };
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
@@ -130,7 +130,10 @@ impl Controller {
     /// Keeps since when checks hold or fail, also over a restart: how long one may fail counts from when its object was
     /// first as desired. An object that is not so itself begins anew.
     fn remember_checks(&self, environment: &Environment, memory: &Memory, plan: &Plan) {
-        for key in environment.ready.keys() {
+        let rotates = |spec: &SecretSpec| spec.rotation.as_ref().is_some_and(|rotation| rotation.check.is_some());
+        let rotating = environment.secrets.iter().filter(|(_, spec)| rotates(spec)).map(|(key, _)| key);
+        let checked: BTreeSet<&Key> = environment.ready.keys().chain(rotating).collect();
+        for key in checked {
             let Some(entry) = plan.entries.get(key) else { continue };
             let before = memory.objects.readiness(key).cloned().unwrap_or_default();
             let seen = |check: &CheckStanding| {

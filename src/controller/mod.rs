@@ -13,6 +13,7 @@ mod look;
 mod narrator;
 mod preflight;
 mod preview;
+mod requests;
 mod tender;
 
 pub use board::Board;
@@ -21,6 +22,7 @@ pub use daemon::tend_all;
 pub use look::Looked;
 pub use narrator::{Listener, Narrator};
 pub use preview::{Preview, preview};
+pub use requests::answer;
 pub use tender::{Ended, Tender, Until};
 
 use std::sync::Arc;
@@ -43,7 +45,7 @@ pub struct Controller {
     pub board: Board,
     /// How often everything is looked at although nothing happened.
     resync: Duration,
-    /// Where other processes leave approvals.
+    /// Where other processes leave approvals and requests.
     inbox: Option<Inbox>,
     /// Who asks web servers.
     probes: Arc<dyn Probes>,
@@ -85,7 +87,7 @@ impl Controller {
         self
     }
 
-    /// The same, acting on approvals that other processes leave.
+    /// The same, acting on approvals and requests that other processes leave.
     #[must_use]
     pub fn with_inbox(mut self, inbox: Inbox) -> Self {
         self.inbox = Some(inbox);

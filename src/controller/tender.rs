@@ -47,13 +47,14 @@ pub enum Ended {
 /// deployment takes half an hour.
 const IMAGES: Duration = Duration::from_secs(15);
 
-/// How often an inbox is looked into while a plan waits for approval.
+/// How often an inbox is looked into.
 const INBOX: Duration = Duration::from_secs(2);
 
-/// Completes when another process has approved the plan with this digest.
-async fn approval(controller: &Controller, environment: &EnvName, plan: Option<Digest>) {
-    let (Some(inbox), Some(plan)) = (&controller.inbox, plan) else { return std::future::pending().await };
-    while !inbox.holds(environment, &plan) {
+/// Completes when another process has approved the plan with this digest, or asks for something that can be done now.
+async fn note(controller: &Controller, environment: &EnvName, plan: Option<Digest>, busy: BTreeSet<Key>) {
+    let Some(inbox) = &controller.inbox else { return std::future::pending().await };
+    let approved = || plan.as_ref().is_some_and(|plan| inbox.holds(environment, plan));
+    while !approved() && !controller.is_asked(environment, |key| busy.contains(key)) {
         controller.cx.sleep(INBOX).await;
     }
 }
@@ -141,6 +142,9 @@ impl<'a> Tender<'a> {
                     return Ok(Ended::Stopped);
                 };
                 controller.gate.loaded(desired.revision.sequence);
+                self.land();
+                let busy = self.flights.busy();
+                controller.take_requests(&environment, |key| busy.contains(key))?;
                 let (looked, outdated) = self.look(&desired, &environment).await?;
                 controller.narrator.planned(&self.name, &looked.plan, &looked.memory);
                 if self.is_approved(&desired, &environment, &looked)? {
@@ -158,6 +162,7 @@ impl<'a> Tender<'a> {
                 let Looked { observation, plan, memory } = looked;
                 self.keep(observation, &plan);
                 let open = (!plan.in_sync()).then(|| plan.digest.clone());
+                let busy = self.flights.busy();
                 // Not held while nothing happens: with thousands of stacks it is large.
                 drop((plan, memory));
                 if outdated {
@@ -167,7 +172,7 @@ impl<'a> Tender<'a> {
                     biased;
                     () = &mut changed => {}
                     () = self.flights.landing() => {}
-                    () = approval(controller, &self.name, open) => {}
+                    () = note(controller, &self.name, open, busy) => {}
                     () = controller.cx.sleep(pause) => {}
                 }
             }

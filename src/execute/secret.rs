@@ -144,11 +144,11 @@ impl Call<'_> {
             SecretDo::Promote { to, from, fields, .. } => {
                 answer.made = Some(self.promote(arn, to, from, fields).await?);
             }
-            SecretDo::Unlabel { version } => port.move_label(fence, arn, AWSPENDING, Some(version), None).await?,
+            SecretDo::Unlabel { version, .. } => port.move_label(fence, arn, AWSPENDING, Some(version), None).await?,
             SecretDo::Replicate { regions } => port.replicate(fence, arn, regions).await?,
             SecretDo::RemoveReplicas { regions } => port.remove_replicas(fence, arn, regions).await?,
             SecretDo::Delete { recovery_days } => port.delete(fence, arn, *recovery_days).await?,
-            SecretDo::Create { .. } | SecretDo::Settle { .. } | SecretDo::Forget => {}
+            SecretDo::Create { .. } | SecretDo::Settle { .. } | SecretDo::Restarted { .. } | SecretDo::Forget => {}
         }
         Ok(answer)
     }

@@ -1,9 +1,11 @@
 //! Steps on services.
 
 use super::{Executor, Outcome};
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::model::{
-    Act, AssumeRole, Evidence, Primary, RELEASES_KEPT, Release, ServiceDo, ServiceMemory, ServiceRef, ServiceStep,
-    Step, TaskDefinitionArn, TaskDefinitionStatus,
+    Act, AssumeRole, Attempts, Digest, Evidence, Failure, Key, Primary, RELEASES_KEPT, Release, Rollout, ServiceDo,
+    ServiceMemory, ServiceRef, ServiceStep, Step, TaskDefinitionArn, TaskDefinitionStatus, VersionId,
 };
 use crate::ports::{Class, Containers, CopyTaskDefinition, Fence, PortError, Priority, UpdateService};
 use crate::sabotage::{self, Bug};
@@ -64,6 +66,11 @@ impl Executor {
             begun = begun.with_token(token.clone());
         }
         self.store.update_with(&step.key, begun, None, |memory: &mut ServiceMemory| {
+            if let ServiceDo::Restart { expect, rollout } = &service.action {
+                // Asked for once more because the first time was lost, it is another one.
+                let replaces = Some(expect.id.clone());
+                memory.rollout = Some(Rollout { begun: Some(now), replaces, ..(**rollout).clone() });
+            }
             let Some(rollout) = &mut memory.rollout else { return };
             match &service.action {
                 ServiceDo::Register { token, .. } => {
@@ -86,6 +93,7 @@ impl Executor {
         service: &ServiceStep,
         answer: Result<Option<TaskDefinitionArn>, PortError>,
     ) -> Result<Outcome, StoreError> {
+        let now = self.cx.now();
         let outcome = RecordOutcome::of(&answer);
         self.store.update_with(&step.key, record(step, outcome), None, |memory: &mut ServiceMemory| {
             match (&service.action, &answer) {
@@ -97,10 +105,20 @@ impl Executor {
                 (ServiceDo::Collect { task_definition, .. }, Ok(_)) => forget(memory, task_definition),
                 _ => {}
             }
+            if let (ServiceDo::Restart { .. }, Err(error)) = (&service.action, &answer)
+                && !matches!(error.class, Class::Transient | Class::Conflict)
+            {
+                // It did not take effect, for certain.
+                memory.rollout = None;
+                if matches!(error.class, Class::Invalid | Class::Denied | Class::Limit) {
+                    refused_restart(memory, service, error, now);
+                }
+                return;
+            }
             let Some(rollout) = &mut memory.rollout else { return };
             match (&service.action, &answer) {
                 (ServiceDo::Register { .. }, Ok(registered)) => rollout.task_definition.clone_from(registered),
-                (ServiceDo::Deploy { .. }, Ok(_)) => {
+                (ServiceDo::Deploy { .. } | ServiceDo::Restart { .. }, Ok(_)) => {
                     memory.applied = Some(memory.applied.unwrap_or(0).max(step.revision));
                 }
                 // It did not take effect, for certain: the service has not been told.
@@ -157,13 +175,27 @@ fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp
             }
         }
         ServiceDo::Collect { task_definition, .. } => forget(memory, task_definition),
+        ServiceDo::Restarted { has, ended, failed } => {
+            memory.has.clone_from(has);
+            memory.restart_failed = failed.as_deref().cloned();
+            if memory.rollout.as_ref().is_some_and(|rollout| rollout.restart.is_some()) {
+                memory.rollout = None;
+            }
+            if let Some(ended) = ended {
+                memory.last = Some((**ended).clone());
+            }
+        }
         ServiceDo::Renew { task_definition } => {
             if let Some(release) = memory.releases.first_mut() {
                 release.task_definition.clone_from(task_definition);
                 release.at = now;
             }
         }
-        ServiceDo::Own { .. } | ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. } => {}
+        ServiceDo::Own { .. }
+        | ServiceDo::Register { .. }
+        | ServiceDo::Deploy { .. }
+        | ServiceDo::Restart { .. }
+        | ServiceDo::Stop { .. } => {}
     }
 }
 
@@ -183,7 +215,11 @@ async fn holds(port: &dyn Containers, service: &ServiceRef, action: &ServiceDo) 
     if let ServiceDo::Collect { task_definition, .. } = action {
         return is_unused(port, service, task_definition).await;
     }
-    let (ServiceDo::Register { expect, .. } | ServiceDo::Deploy { expect, .. }) = action else { return Ok(()) };
+    let (ServiceDo::Register { expect, .. } | ServiceDo::Deploy { expect, .. } | ServiceDo::Restart { expect, .. }) =
+        action
+    else {
+        return Ok(());
+    };
     if sabotage::is(Bug::NoSecondLook) {
         return Ok(());
     }
@@ -242,8 +278,16 @@ async fn make(
             port.update_service(fence, request).await?;
         }
         ServiceDo::Collect { task_definition, .. } => port.deregister_task_definition(fence, task_definition).await?,
+        ServiceDo::Restart { .. } => {
+            let request = UpdateService { service: service.clone(), task_definition: None, force: true };
+            port.update_service(fence, request).await?;
+        }
         ServiceDo::Stop { deployment, how } => port.stop_service_deployment(fence, deployment, *how).await?,
-        ServiceDo::Decide { .. } | ServiceDo::Doom { .. } | ServiceDo::Conclude { .. } | ServiceDo::Renew { .. } => {}
+        ServiceDo::Decide { .. }
+        | ServiceDo::Restarted { .. }
+        | ServiceDo::Doom { .. }
+        | ServiceDo::Conclude { .. }
+        | ServiceDo::Renew { .. } => {}
     }
     Ok(None)
 }
@@ -280,8 +324,35 @@ fn detail(action: &ServiceDo) -> String {
         ServiceDo::Doom { doom } => told(&format!("{:?}", doom.cause).to_lowercase(), &doom.evidence),
         ServiceDo::Conclude { ended, .. } => told(&format!("{:?}", ended.outcome).to_lowercase(), &ended.evidence),
         ServiceDo::Stop { deployment, .. } => deployment.to_string(),
+        ServiceDo::Restart { rollout, .. } => versions(rollout.restart.as_ref().map(|restart| &restart.versions)),
+        ServiceDo::Restarted { has, ended, failed } => {
+            let how = ended.as_ref().map(|ended| told(&format!("{:?}", ended.outcome).to_lowercase(), &ended.evidence));
+            let why = failed.as_ref().map(|failed| failed.failure.reason.clone());
+            let parts = [Some(versions(Some(has))), how, why];
+            parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+        }
         ServiceDo::Own { .. } => String::new(),
     }
+}
+
+fn versions(by_secret: Option<&BTreeMap<Key, BTreeSet<VersionId>>>) -> String {
+    let secrets = by_secret.into_iter().flatten();
+    let each = secrets.flat_map(|(key, versions)| versions.iter().map(move |version| format!("{key} {version}")));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// What was refused is tried again later: permissions and quotas may come.
+fn refused_restart(memory: &mut ServiceMemory, service: &ServiceStep, error: &PortError, now: jiff::Timestamp) {
+    let ServiceDo::Restart { rollout, .. } = &service.action else { return };
+    let versions = rollout.restart.as_ref().map(|restart| &restart.versions);
+    let inputs = Digest::of(&(versions, &rollout.intended));
+    let failure = Failure {
+        resource: service.service.as_ref().map(ToString::to_string).unwrap_or_default(),
+        kind: "AWS::ECS::Service".to_owned(),
+        reason: error.to_string(),
+        transient: true,
+    };
+    memory.restart_failed = Some(Attempts::counted(memory.restart_failed.as_ref(), inputs, failure, now));
 }
 
 fn told(how: &str, evidence: &Evidence) -> String {

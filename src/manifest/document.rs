@@ -158,6 +158,10 @@ pub(super) struct PolicySpec {
     #[serde(default)]
     #[schemars(schema_with = "duration_schema")]
     pub(super) backup_max_age: Option<String>,
+    /// Age recipients (`age1…`) that sealed files may be sealed to. Every sealed file then needs the record that
+    /// `landfast seal` writes beside it. Without it, nothing is checked.
+    #[serde(default)]
+    pub(super) seal_recipients: Option<Vec<String>>,
 }
 
 /// A budget for a period. What is not said keeps its default.

@@ -9,6 +9,7 @@ use super::document::{EnvironmentDocument, EnvironmentSpec, Mismatch, RoleSpec, 
 use super::files::{Doc, beside, text};
 use super::parameters::{self, FileEntry};
 use super::policy::policy;
+use super::recipients::is_recipient;
 use super::render::{Names, Site};
 use crate::model::{AssumeRole, EnvName, Environment, InvalidName, Scope, Snapshot};
 use crate::yaml::{Entry, Span};
@@ -23,6 +24,8 @@ pub(super) struct Env<'s> {
     pub(super) parameter_file: Option<Arc<str>>,
     /// The manifest files that it includes.
     pub(super) includes: BTreeSet<Arc<str>>,
+    /// Those that files may be sealed to; `None`: anybody.
+    pub(super) recipients: Option<BTreeSet<String>>,
 }
 
 static NOTHING: BTreeSet<String> = BTreeSet::new();
@@ -126,7 +129,18 @@ impl<'s> Reader<'_, 's> {
             records: BTreeMap::new(),
             ready: BTreeMap::new(),
         };
-        Some(Env { doc, shell, values, parameters, parameter_file, includes })
+        let recipients = self.recipients(&doc, &spec);
+        Some(Env { doc, shell, values, parameters, parameter_file, includes, recipients })
+    }
+
+    fn recipients(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec) -> Option<BTreeSet<String>> {
+        let given = spec.policy.seal_recipients.as_ref()?;
+        if let Some(at) = given.iter().position(|recipient| !is_recipient(recipient)) {
+            let span = doc.span(&["spec", "policy", "sealRecipients"]);
+            let message = format!("recipient {} is not an X25519 recipient (`age1…`)", at + 1);
+            self.problems.push(Problem::error("invalid-value", message, &doc.file, span));
+        }
+        Some(given.iter().cloned().collect())
     }
 
     fn valid<T>(&mut self, doc: &Doc<'_>, field: &str, value: Result<T, InvalidName>) -> Option<T> {

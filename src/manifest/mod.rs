@@ -19,6 +19,7 @@ mod members;
 mod parameters;
 mod policy;
 mod readiness;
+mod recipients;
 mod record;
 mod render;
 mod schema;
@@ -33,4 +34,5 @@ mod tests;
 
 pub use diagnostic::{Bytes, Diagnostic, Severity};
 pub use load::{Loaded, load};
+pub use recipients::{RECORD as RECIPIENTS_RECORD, record as recipients_record};
 pub use schema::schemas;

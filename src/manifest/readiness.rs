@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::document::{Or, decode, duration_or_reference_schema, number_schema};
 use super::maker::{At, Maker, Waits};
-use crate::model::{Check, HttpProbe, Readiness, Text, Tls};
+use crate::model::{Check, ConsumerCheck, HttpProbe, Readiness, Text, Tls};
 
 /// How long a check may take to pass, unless said otherwise.
 const WITHIN: Duration = Duration::from_mins(5);
@@ -101,7 +101,8 @@ pub(super) struct HealthDocument {
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     timeout: Option<String>,
-    /// How long it may take, once the object itself is as desired, until it counts as failed; `5m` unless said otherwise.
+    /// How long it may take until it counts as failed, once there is something to be asked about; `5m` unless said
+    /// otherwise.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     within: Option<String>,
@@ -205,6 +206,14 @@ impl HealthDocument {
         let probe = HttpDocument { http, expect, body, tls, timeout }.probe(maker, at);
         let within = within(maker, limit.as_deref(), at);
         Some(Readiness { check: Check::Http(probe?), within })
+    }
+}
+
+impl HealthDocument {
+    /// The same, asked of those who use a secret while a new value of it is pending.
+    pub(super) fn consumer(&self, maker: &mut Maker<'_>, at: At<'_>) -> Option<ConsumerCheck> {
+        let Readiness { check: Check::Http(probe), within } = self.check(maker, at)? else { return None };
+        Some(ConsumerCheck { probe, within })
     }
 }
 

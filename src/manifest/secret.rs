@@ -16,7 +16,7 @@ use super::diagnostic::Problem;
 use super::document::{ApiVersion, Metadata, Or, Scalar, duration_or_reference_schema, number_schema};
 use super::kinds::Made;
 use super::maker::{At, Maker, Resource, Waits, word};
-use super::readiness::{CheckDocument, HttpDocument};
+use super::readiness::{CheckDocument, HealthDocument};
 use crate::model::{
     Charset, DeletionPolicy, Digest, GeneratedField, Key, Kind, Region, RotationSpec, SealedFile, SecretSource,
     SecretSpec, Text,
@@ -183,9 +183,10 @@ struct RotateDocument {
     /// Services of this environment that are deployed anew once the new value is current.
     #[serde(default)]
     restart: Vec<String>,
-    /// What must succeed while the new value is pending, before it becomes current.
+    /// What must succeed while the new value is pending, before it becomes current. `{version}` in the URL stands for the
+    /// id of the pending version.
     #[serde(default)]
-    check: Option<HttpDocument>,
+    check: Option<HealthDocument>,
 }
 
 /// Fields of a document, whatever its kind, that look like a value in the clear.
@@ -347,7 +348,10 @@ impl SecretDocumentSpec {
 fn sealed(maker: &mut Maker<'_>, path: &str, at: At<'_>) -> Option<SealedFile> {
     let (file, text) = maker.file(path, at)?;
     match is_sealed(text) {
-        Ok(()) => Some(SealedFile { file: Arc::from(file), ciphertext: Arc::from(text) }),
+        Ok(()) => {
+            super::recipients::check(maker, &file, text, at);
+            Some(SealedFile { file: Arc::from(file), ciphertext: Arc::from(text) })
+        }
         Err(why) => {
             let problem = maker.error("not-sealed", why, at);
             maker.add(problem.help("`landfast seal` writes such a file"));
@@ -431,7 +435,7 @@ impl RotateDocument {
         }
         // A rotation comes long after the secret was made; what its check asks usually needs the secret to run at all.
         let before = std::mem::replace(&mut maker.waits, Waits::Never);
-        let check = self.check.as_ref().map(|check| check.probe(maker, at.key("check")));
+        let check = self.check.as_ref().map(|check| check.consumer(maker, at.key("check")));
         maker.waits = before;
         Some(RotationSpec { every: every?, restart, check: check.map_or(Some(None), |probe| probe.map(Some))? })
     }

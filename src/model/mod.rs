@@ -21,6 +21,7 @@ mod preflight;
 mod readiness;
 mod record;
 mod redacted;
+mod request;
 mod revision;
 mod rollout;
 mod secret;
@@ -68,16 +69,17 @@ pub use readiness::{
 };
 pub use record::{FailoverRole, RecordSpec, RecordType, RecordValue, Routing};
 pub use redacted::Redacted;
+pub use request::{Declined, Granted, Request, Wish};
 pub use revision::Revision;
 pub use rollout::{
-    Decision, Doom, Ended, Evidence, Pin, Quarantined, RELEASES_KEPT, Release, Rollout, RolloutCause, RolloutOutcome,
-    ServiceMemory, digests,
+    Decision, Doom, Ended, Evidence, Pin, Quarantined, RELEASES_KEPT, Release, Restart, Rollout, RolloutCause,
+    RolloutOutcome, ServiceMemory, digests,
 };
 pub use secret::{
-    AWSCURRENT, AWSPENDING, AWSPREVIOUS, AppliedValue, Charset, CheckedSettings, GeneratedField, Make, OWNER_TAG,
-    ReplicaState, ReplicaStatus, RotationMemory, RotationSpec, SealedFile, SecretArn, SecretDo, SecretExpect,
-    SecretFields, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, SecretsSeen, VALUE_MAX,
-    ValueFacts, VersionId,
+    AWSCURRENT, AWSPENDING, AWSPREVIOUS, AppliedValue, Charset, CheckedSettings, ConsumerCheck, FailedRotation,
+    GeneratedField, Make, OWNER_TAG, ReplicaState, ReplicaStatus, RotationMemory, RotationSpec, SealedFile, SecretArn,
+    SecretDo, SecretExpect, SecretFields, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep,
+    SecretsSeen, VALUE_MAX, ValueFacts, VersionId,
 };
 pub use service::{
     Delivery, ImageDigest, ImageParameter, ImageSpec, MovedTag, NewestBy, RolloutFailure, RolloutSpec, Select,

@@ -185,6 +185,11 @@ pub enum Difference {
     },
     /// A secret's generated fields are due to be made anew.
     Rotation,
+    /// Its tasks were started before secrets got their current values.
+    Restart {
+        /// Which secrets.
+        secrets: BTreeSet<String>,
+    },
     /// A container runs another image.
     Image {
         /// The container.

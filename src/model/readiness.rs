@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, Scope, Text, Unknown};
+use super::{Digest, Scope, Text, Unknown, VersionId};
 
 /// One check. It is asked again at every look until it passes, and from then on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -81,6 +81,8 @@ pub enum Tls {
 pub enum CheckNeed {
     /// A web server.
     Http(HttpRequest),
+    /// A web server, about this version of a secret: what was answered before there was that version says nothing of it.
+    Consumer(HttpRequest, VersionId),
     /// ECS.
     ServiceSteady {
         /// Account and region.
@@ -111,7 +113,8 @@ pub enum CheckNeed {
 impl fmt::Display for CheckNeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http(HttpRequest { url, expect, body, .. }) => {
+            Self::Http(HttpRequest { url, expect, body, .. })
+            | Self::Consumer(HttpRequest { url, expect, body, .. }, _) => {
                 write!(f, "GET {url} answers {expect}")?;
                 body.as_ref().map_or(Ok(()), |body| write!(f, " with /{body}/"))
             }

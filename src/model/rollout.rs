@@ -1,14 +1,14 @@
 //! What is remembered of a service: what was decided, what is on its way, what was proven, what has failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountId, Digest, ImageDigest, ReadinessMemory, Scope, ServiceDeploymentArn, TaskDefinitionArn,
-    TaskDefinitionState,
+    AccountId, Attempts, Digest, ImageDigest, Key, ReadinessMemory, Scope, ServiceDeploymentArn, TaskDefinitionArn,
+    TaskDefinitionState, VersionId,
 };
 
 /// What is remembered of a service.
@@ -31,6 +31,10 @@ pub struct ServiceMemory {
     pub rollout: Option<Rollout>,
     /// How the last rollout ended.
     pub last: Option<Ended>,
+    /// Versions of secrets that its tasks are known to have, of those that a restart was asked for.
+    pub has: BTreeMap<Key, BTreeSet<VersionId>>,
+    /// How often a restart for the same versions has failed.
+    pub restart_failed: Option<Attempts>,
     /// The sequence of the newest revision that was applied (invariant S8).
     pub applied: Option<u64>,
     /// What was read of the task definition that runs. A revision never changes (AWS: *Amazon ECS task definitions*), so
@@ -129,6 +133,14 @@ pub struct Pin {
     pub at: Timestamp,
 }
 
+impl Pin {
+    /// How people call its images.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.images.values().map(Decision::name).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// Images on their way into a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {
@@ -148,6 +160,18 @@ pub struct Rollout {
     pub replaces: Option<String>,
     /// It cannot succeed any more, and is being stopped.
     pub doomed: Option<Doom>,
+    /// It brings no other images: the tasks are replaced by their like, which get the current values of secrets.
+    #[serde(default)]
+    pub restart: Option<Restart>,
+}
+
+/// What a restart is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restart {
+    /// The versions that the tasks get, by secret.
+    pub versions: BTreeMap<Key, BTreeSet<VersionId>>,
+    /// Service deployments that were there before it: none of them is it.
+    pub before: BTreeSet<ServiceDeploymentArn>,
 }
 
 impl Rollout {
@@ -163,6 +187,7 @@ impl Rollout {
             begun: None,
             replaces: None,
             doomed: None,
+            restart: None,
         }
     }
 }

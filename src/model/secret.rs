@@ -19,7 +19,7 @@ pub use seen::{
     AWSCURRENT, AWSPENDING, AWSPREVIOUS, OWNER_TAG, ReplicaState, ReplicaStatus, SecretArn, SecretNeed, SecretState,
     SecretsSeen, ValueFacts, VersionId,
 };
-pub use step::{Make, SecretDo, SecretExpect, SecretStep};
+pub use step::{FailedRotation, Make, SecretDo, SecretExpect, SecretStep};
 pub use value::{SecretFields, VALUE_MAX};
 
 /// A secret as its manifest wants it.
@@ -120,5 +120,16 @@ pub struct RotationSpec {
     /// Services that get a new deployment once the new value is current.
     pub restart: BTreeSet<Key>,
     /// What must succeed while the new value is pending, before it becomes current.
-    pub check: Option<HttpProbe>,
+    pub check: Option<ConsumerCheck>,
+}
+
+/// Asks whoever uses a secret whether it gets along with the pending value. `{version}` in the URL stands for the id of
+/// the pending version, which the consumer can then read by itself; the value is never in the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumerCheck {
+    /// What is asked.
+    pub probe: HttpProbe,
+    /// How long it may take to hold, from when it was first asked, until the rotation has failed.
+    pub within: Duration,
 }

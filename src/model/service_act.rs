@@ -1,15 +1,15 @@
 //! What is seen of services, what has to be known of them, and what is done to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{
-    Act, Decision, Digest, Doom, Ended, ImageDigest, ImageState, LogLine, LogStream, Platform, Quarantined, Release,
-    Repository, Rollout, Scope, Seen, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRef,
-    ServiceRevisionState, ServiceState, StopDeployment, TargetHealth, TaskDefinitionArn, TaskDefinitionState,
-    TaskState,
+    Act, Attempts, Decision, Digest, Doom, Ended, ImageDigest, ImageState, Key, LogLine, LogStream, Platform,
+    Quarantined, Release, Repository, Rollout, Scope, Seen, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState,
+    ServiceRef, ServiceRevisionState, ServiceState, StopDeployment, TargetHealth, TaskDefinitionArn,
+    TaskDefinitionState, TaskState, VersionId,
 };
 
 /// An image, and where it is.
@@ -158,6 +158,22 @@ pub enum ServiceDo {
         /// What is deployed.
         task_definition: TaskDefinitionArn,
     },
+    /// Replaces the tasks by their like: a new deployment of what is deployed.
+    Restart {
+        /// What must still be deployed.
+        expect: Primary,
+        /// What is written down of it.
+        rollout: Box<Rollout>,
+    },
+    /// Writes down which versions of secrets the tasks have, and how the restart for them ended.
+    Restarted {
+        /// All that they are known to have.
+        has: BTreeMap<Key, BTreeSet<VersionId>>,
+        /// How the restart ended; none where others had replaced the tasks.
+        ended: Option<Box<Ended>>,
+        /// It has failed, so often.
+        failed: Option<Box<Attempts>>,
+    },
     /// Writes down that the rollout cannot succeed any more.
     Doom {
         /// Why.
@@ -202,6 +218,8 @@ impl Act for ServiceStep {
             ServiceDo::Own { .. } => "own",
             ServiceDo::Register { .. } => "register",
             ServiceDo::Deploy { .. } => "deploy",
+            ServiceDo::Restart { .. } => "restart",
+            ServiceDo::Restarted { .. } => "restarted",
             ServiceDo::Doom { .. } => "give-up",
             ServiceDo::Stop { .. } => "stop",
             ServiceDo::Conclude { .. } => "conclude",
@@ -218,6 +236,8 @@ impl Act for ServiceStep {
             ServiceDo::Deploy { task_definition, .. }
             | ServiceDo::Collect { task_definition, .. }
             | ServiceDo::Renew { task_definition } => task_definition.to_string(),
+            ServiceDo::Restart { expect, .. } => expect.id.clone(),
+            ServiceDo::Restarted { has, ended, .. } => Digest::of(&(has, ended)).to_string(),
             ServiceDo::Doom { doom } => Digest::of(&doom.evidence).to_string(),
             ServiceDo::Stop { deployment, .. } => deployment.to_string(),
             ServiceDo::Conclude { ended, .. } => Digest::of(ended).to_string(),
@@ -227,11 +247,14 @@ impl Act for ServiceStep {
 
     fn mutates(&self) -> bool {
         match self.action {
-            ServiceDo::Own { .. } | ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. } => {
-                true
-            }
+            ServiceDo::Own { .. }
+            | ServiceDo::Register { .. }
+            | ServiceDo::Deploy { .. }
+            | ServiceDo::Restart { .. }
+            | ServiceDo::Stop { .. } => true,
             ServiceDo::Collect { gone, .. } => !gone,
             ServiceDo::Decide { .. }
+            | ServiceDo::Restarted { .. }
             | ServiceDo::Doom { .. }
             | ServiceDo::Conclude { .. }
             | ServiceDo::Renew { .. } => false,
@@ -239,7 +262,7 @@ impl Act for ServiceStep {
     }
 
     fn begins_operation(&self) -> bool {
-        matches!(self.action, ServiceDo::Deploy { .. })
+        matches!(self.action, ServiceDo::Deploy { .. } | ServiceDo::Restart { .. })
     }
 
     fn is_preparation(&self) -> bool {

@@ -46,7 +46,7 @@ impl Observer<'_> {
 
     async fn check(&self, need: CheckNeed) -> (CheckNeed, CheckOutcome) {
         let outcome = match &need {
-            CheckNeed::Http(request) => self.http(request).await,
+            CheckNeed::Http(request) | CheckNeed::Consumer(request, _) => self.http(request).await,
             CheckNeed::ServiceSteady { scope, cluster, service } => self.is_steady(scope, cluster, service).await,
             CheckNeed::Targets { scope, group, healthy } => self.targets(scope, group, *healthy).await,
             CheckNeed::Alarm { scope, name } => self.alarm(scope, name).await,

@@ -7,8 +7,9 @@ use super::service::collect::{proven, uses};
 use super::standing::{Standing, row};
 use super::{Goal, Input};
 use crate::model::{
-    Act, Action, Do, Entry, Expect, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo, RecordPlace,
-    RecordStep, SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo, StackStep, Step,
+    Act, Action, Do, Entry, Expect, Guard, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo,
+    RecordPlace, RecordStep, SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo, StackStep,
+    Step,
 };
 
 /// Something in a plan that must never be.
@@ -47,10 +48,12 @@ fn broken(rules: impl IntoIterator<Item = (bool, &'static str)>) -> Vec<&'static
 /// What must hold of every step.
 fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'static str> {
     let (mutates, operates) = (step.action.mutates(), step.action.begins_operation());
+    let restarts = matches!(&step.action, Do::Service(ServiceStep { action: ServiceDo::Restart { .. }, .. }));
+    let refused = entry.refused.iter().any(|refusal| !(restarts && refusal.guard == Guard::MovedTag));
     broken([
         (step.key != *key || step.address != entry.address, "a step belongs to another object (S6)"),
         (mutates && entry.action == Action::Unknown, "a step follows from what could not be seen (S10)"),
-        (!entry.refused.is_empty() && operates, "a refused object is operated on"),
+        (refused && operates, "a refused object is operated on"),
         (mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)"),
         (input.busy.contains(key), "an object has two steps at once (S6)"),
     ])
@@ -113,7 +116,10 @@ fn of_a_service(key: &Key, step: &ServiceStep, input: &Input<'_>) -> Vec<&'stati
         let at = (spec.scope.clone(), service.clone());
         input.observation.services.services.get(&at).and_then(Seen::present)
     });
-    let changes = matches!(step.action, ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Stop { .. });
+    let changes = matches!(
+        step.action,
+        ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Restart { .. } | ServiceDo::Stop { .. }
+    );
     let owner = state.and_then(|state| state.tags.get(OWNER_TAG));
     let takes = matches!(step.action, ServiceDo::Own { .. }) && owner.is_some();
     let intended = memory.and_then(|memory| memory.rollout.as_ref()).map(|rollout| &rollout.intended);
@@ -127,17 +133,29 @@ fn of_a_service(key: &Key, step: &ServiceStep, input: &Input<'_>) -> Vec<&'stati
     let in_use =
         collected.is_some_and(|old| uses(state, old) || memory.is_none_or(|memory| proven(&memory.releases, old)));
     let unknown = collected.is_some_and(|old| memory.is_none_or(|memory| !memory.registered.contains(old)));
+    // A restart replaces tasks by their like: a stack's service too, while the stack is at rest.
+    let restarts = matches!(step.action, ServiceDo::Restart { .. });
+    let restarting = restarts
+        || matches!(step.action, ServiceDo::Stop { .. })
+            && memory.and_then(|memory| memory.rollout.as_ref()).is_some_and(|rollout| rollout.restart.is_some());
+    let stack = spec.and_then(|spec| spec.stack());
+    let moves = |stack: &Key| {
+        input.memory.objects.stacks.get(stack).is_some_and(|memory| memory.pending.is_some())
+            || input.busy.contains(stack)
+    };
     let brings = matches!(step.action, ServiceDo::Register { .. } | ServiceDo::Deploy { .. });
     broken([
-        (changes && owner != Some(&key.to_string()), "a service that is not ours is changed (S1)"),
+        (changes && stack.is_none() && owner != Some(&key.to_string()), "a service that is not ours is changed (S1)"),
         (takes, "a service that is somebody's is taken (S1)"),
         (in_use, "a task definition is deregistered that is deployed, or that can be gone back to (S14)"),
         (unknown, "a task definition is deregistered that we did not register (S1)"),
         (brings && failed, "an image that has failed is deployed again (S14)"),
         (
-            (changes || collected.is_some()) && spec.is_none_or(|spec| spec.stack().is_some()),
+            (changes && (spec.is_none() || (stack.is_some() && !restarting)))
+                || (collected.is_some() && spec.is_none_or(|spec| spec.stack().is_some())),
             "a stack's service is changed behind its back (S6)",
         ),
+        (restarts && stack.is_some_and(moves), "a service is restarted while its stack moves (S6)"),
     ])
 }
 

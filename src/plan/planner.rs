@@ -51,6 +51,7 @@ impl<'a> Planner<'a> {
         }
         removal::decide(&mut self);
         secret::decide_removals(&mut self);
+        self.hold_stacks();
         guard::budget(&mut self);
         self.take_turns();
         let Self { input, entries, needs, .. } = self;

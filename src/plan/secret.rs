@@ -7,9 +7,10 @@
 mod removal;
 mod rotation;
 mod settings;
+mod stale;
 mod value;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,12 +18,14 @@ use super::names::OWNER_TAG;
 use super::planner::{Planner, refuse};
 use super::{attempts, guard};
 use crate::model::{
-    Act, Action, AppliedValue, Difference, Digest, Do, Entry, Guard, Key, Make, Objects, Refusal, SecretDo,
-    SecretExpect, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, Seen, Step, Unknown,
-    VersionId, Waiting,
+    Act, Action, AppliedValue, Difference, Digest, Do, Entry, Guard, Key, Make, Refusal, SecretDo, SecretExpect,
+    SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, Seen, Step, Unknown, VersionId,
+    Waiting,
 };
 
 pub(super) use removal::decide as decide_removals;
+pub use stale::restarts;
+pub(super) use stale::{Stale, Versions};
 
 /// A listing may be so far behind (AWS: *`ListSecrets`*: "might not reflect changes from the last five minutes"); twice
 /// that, after a change of ours, only what is asked by name counts.
@@ -56,13 +59,8 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &SecretSpec) -> Entry {
         Seen::Present(state) => deciding.present(&mut entry, state),
     }
     deciding.finish(&mut entry);
+    deciding.restarted(&mut entry);
     entry
-}
-
-/// Versions that a service has to get by a new deployment: those of secrets that are as desired, replicas included.
-#[must_use]
-pub fn restarts(objects: &Objects, service: &Key) -> BTreeSet<VersionId> {
-    objects.secrets.values().filter_map(|memory| memory.restarts.get(service)).flatten().cloned().collect()
 }
 
 struct Deciding<'a> {
@@ -221,7 +219,8 @@ impl Deciding<'_> {
             || self.policy(entry, state)
             || self.value(entry, state)
             || self.replicas(entry, state, &settings);
-        if !decided {
+        // With a replica that has failed, a new value would not get everywhere.
+        if !decided && entry.refused.is_empty() {
             self.rotation(entry, state);
         }
         entry.ready &= entry.refused.is_empty() && entry.action != Action::Unknown;
@@ -277,6 +276,29 @@ impl Deciding<'_> {
         }
         let objects = self.spec.depends_on.iter().map(ToString::to_string).collect();
         entry.waiting.push(Waiting::Dependency { objects });
+    }
+
+    /// Nothing else is to be done: what services have got is not to be got any more.
+    fn restarted(&self, entry: &mut Entry) {
+        if entry.step.is_some() || self.memory.restarts.is_empty() {
+            return;
+        }
+        let input = self.planner.input;
+        let named = self.spec.rotation.as_ref().map(|rotation| &rotation.restart);
+        let mut services = BTreeMap::new();
+        for (service, wanted) in &self.memory.restarts {
+            let exists = input.environment.services.contains_key(service)
+                || named.is_some_and(|restart| restart.contains(service));
+            let has = input.memory.objects.services.get(service).and_then(|memory| memory.has.get(&self.spec.key));
+            let met = |version: &&VersionId| !exists || has.is_some_and(|has| has.contains(*version));
+            let done: BTreeSet<VersionId> = wanted.iter().filter(met).cloned().collect();
+            if !done.is_empty() {
+                services.insert(service.clone(), done);
+            }
+        }
+        if !services.is_empty() {
+            entry.step = Some(self.step(SecretExpect::Nothing, SecretDo::Restarted { services }));
+        }
     }
 
     /// What was refused is tried again later if that can help, and otherwise when it is another step (invariant L7).

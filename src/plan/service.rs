@@ -11,6 +11,7 @@ mod follow;
 mod hopeless;
 mod outcome;
 mod platform;
+mod restart;
 mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +83,8 @@ impl Planner<'_> {
         brought.any(|spec| {
             let memory = self.input.memory.objects.services.get(&spec.key);
             let rollout = memory.and_then(|memory| memory.rollout.as_ref());
-            rollout.is_some_and(|rollout| rollout.doomed.is_some()) && spec.rolls_back()
+            let doomed = rollout.is_some_and(|rollout| rollout.doomed.is_some() && rollout.restart.is_none());
+            doomed && spec.rolls_back()
         })
     }
 }
@@ -182,6 +184,11 @@ impl Deciding<'_> {
             && entry.ready
         {
             entry.step = Some(self.step(ServiceDo::Renew { task_definition: definition.arn.clone() }));
+            return;
+        }
+        // A tag that moved is reported, and nothing that a restart would bring.
+        if entry.refused.iter().all(|refusal| refusal.guard == Guard::MovedTag) {
+            self.restart(entry, service, state);
         }
         self.collect(entry, service, state);
     }

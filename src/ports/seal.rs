@@ -1,8 +1,8 @@
 //! Sealed values: encrypted to age recipients (X25519, ASCII armor), opened with identities that the command line reads.
 //!
 //! The plan never opens anything; it compares ciphertexts by digest. Only a step that needs the value is given it, by an
-//! [`Unseal`]. The header of an age file does not say to which X25519 recipients it was sealed, only to how many: whether
-//! they were allowed can be checked when a file is sealed, and not afterwards.
+//! [`Unseal`]. The header of an age file does not say to which X25519 recipients it was sealed, only to how many: that is
+//! written down beside it when it is sealed, and held against policy when manifests are loaded.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -67,6 +67,14 @@ impl Identities {
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
         let read = lines.map(|(at, line)| line.parse().map_err(|_: &str| SealError::Identity(at)));
         Ok(Self(read.collect::<Result<_, _>>()?))
+    }
+}
+
+impl Identities {
+    /// Whom to seal to, so that these open it.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<String> {
+        self.0.iter().map(|identity| identity.to_public().to_string()).collect()
     }
 }
 

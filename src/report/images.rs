@@ -1,5 +1,7 @@
 //! Which images services are to run, why, and what they run.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::json::API_VERSION;
 use super::{Paint, words};
 use crate::model::{
-    Environment, Evidence, Memory, Observation, RolloutOutcome, Seen, ServiceSpec, TaskDefinitionState,
+    Environment, Evidence, Memory, Observation, RolloutOutcome, Seen, ServiceSpec, TaskDefinitionState, TaskState,
+    TasksSeen,
 };
 
 /// What `images -o json` writes.
@@ -53,6 +56,22 @@ pub struct Image {
     pub evidence: Option<Evidence>,
     /// A person has gone back to it: by whom.
     pub pinned: Option<String>,
+    /// Secrets that have a newer value than the tasks of the service.
+    #[serde(default)]
+    pub older_than: Vec<OlderThan>,
+}
+
+/// A secret whose current value tasks do not have: it was made current after their start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OlderThan {
+    /// The secret's address.
+    pub secret: String,
+    /// Since when its value is current, as far as known.
+    #[schemars(with = "Option<String>")]
+    pub since: Option<Timestamp>,
+    /// Tasks that were made before; `null` where they could not be seen.
+    pub tasks: Option<usize>,
 }
 
 impl ImageList {
@@ -63,7 +82,9 @@ impl ImageList {
         for (environment, observation, memory) in environments {
             for spec in environment.services.values() {
                 let definition = live(spec, observation);
-                items.extend(spec.images.keys().map(|container| Image::of(spec, container, definition, memory)));
+                let older = older(spec, observation, memory);
+                let images = spec.images.keys();
+                items.extend(images.map(|container| Image::of(spec, container, definition, memory, &older)));
             }
         }
         Self { api_version: API_VERSION.to_owned(), kind: "ImageList".to_owned(), items }
@@ -78,17 +99,36 @@ impl ImageList {
         let heads = ["SERVICE", "CONTAINER", "DECIDED", "DEPLOYED", "LAST ROLLOUT", "WHY"];
         let mut rows = vec![heads.map(str::to_owned).to_vec()];
         rows.extend(self.items.iter().map(Image::row));
-        words::table(&rows, |y, x, cell| match (y, x) {
+        let mut text = words::table(&rows, |y, x, cell| match (y, x) {
             (0, _) => paint.title(cell),
             (_, 3) if self.items.get(y - 1).is_some_and(|item| item.matches) => paint.good(cell),
             (_, 3) => paint.change(cell),
             _ => cell,
-        })
+        });
+        let mut told = BTreeSet::new();
+        for item in &self.items {
+            for older in &item.older_than {
+                let tasks = older.tasks.map_or_else(|| "tasks".to_owned(), |tasks| words::count(tasks, "task"));
+                let since = older.since.map(|since| format!(", since {}", words::time(since))).unwrap_or_default();
+                let line = format!("{}: {tasks} older than the current value of {}{since}", item.object, older.secret);
+                if told.insert(line.clone()) {
+                    text.push_str(&paint.change(line));
+                    text.push('\n');
+                }
+            }
+        }
+        text
     }
 }
 
 impl Image {
-    fn of(spec: &ServiceSpec, container: &str, live: Option<&TaskDefinitionState>, memory: &Memory) -> Self {
+    fn of(
+        spec: &ServiceSpec,
+        container: &str,
+        live: Option<&TaskDefinitionState>,
+        memory: &Memory,
+        older: &[OlderThan],
+    ) -> Self {
         let memory = memory.objects.services.get(&spec.key);
         let decision = memory.and_then(|memory| memory.decisions.get(container));
         let last = memory.and_then(|memory| memory.last.as_ref());
@@ -110,6 +150,7 @@ impl Image {
             outcome: last.map(|last| last.outcome),
             evidence: last.map(|last| last.evidence.clone()),
             pinned: pin.filter(|pin| pin.images.contains_key(container)).map(|pin| pin.by.clone()),
+            older_than: older.to_vec(),
         }
     }
 
@@ -133,6 +174,37 @@ impl Image {
         let outcome = self.outcome.map_or_else(dash, |outcome| words::outcome(outcome).to_owned());
         vec![self.object.clone(), self.container.clone(), decided, deployed, outcome, why]
     }
+}
+
+/// Secrets that tasks of the service have to be replaced for, and how many of them.
+fn older(spec: &ServiceSpec, observation: &Observation, memory: &Memory) -> Vec<OlderThan> {
+    let has = memory.objects.services.get(&spec.key).map(|memory| &memory.has);
+    let secrets = memory.objects.secrets.iter().filter(|(key, secret)| {
+        let got = has.and_then(|has| has.get(*key));
+        let wanted = secret.restarts.get(&spec.key).into_iter().flatten();
+        wanted.into_iter().any(|version| !got.is_some_and(|got| got.contains(version)))
+    });
+    let tasks = tasks(spec, observation);
+    secrets
+        .map(|(key, secret)| {
+            let since = secret.current_since;
+            let before = |task: &&TaskState| task.created.zip(since).is_none_or(|(created, since)| created <= since);
+            let tasks = tasks.map(|tasks| tasks.running.iter().filter(before).count());
+            OlderThan { secret: key.to_string(), since, tasks }
+        })
+        .collect()
+}
+
+/// The tasks of a service, where it is clear which one that is and they were read.
+fn tasks<'a>(spec: &ServiceSpec, observation: &'a Observation) -> Option<&'a TasksSeen> {
+    let name = |text: &crate::model::Text| text.as_literal().map(str::to_owned);
+    let (service, cluster) = (name(&spec.service), name(&spec.cluster));
+    let mut here = observation.services.tasks.iter().filter(|((scope, found), _)| {
+        let same = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        *scope == spec.scope && same(&service, &found.service) && same(&cluster, &found.cluster)
+    });
+    let (first, more) = (here.next(), here.next());
+    first.filter(|_| more.is_none()).and_then(|(_, seen)| seen.present())
 }
 
 /// The live task definition, as far as it was seen.

@@ -30,7 +30,7 @@ mod secrecy;
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
 pub use events::{Deed, Event, EventList, StackEvents};
 pub use graph::{Format, graph};
-pub use images::{Image, ImageList};
+pub use images::{Image, ImageList, OlderThan};
 pub use json::{
     API_VERSION, ChangesFrom, Held, PlanDocument, PlanList, PlannedStep, RefusedObject, Summary, plans_json, schemas,
     to_json,

@@ -127,6 +127,10 @@ pub(super) fn difference(difference: &Difference) -> String {
             }
             format!("{} {}: {}", if names.len() == 1 { "field" } else { "fields" }, names.join(", "), clean(why))
         }
+        Difference::Restart { secrets } => {
+            let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+            format!("its tasks are older than the current value of {}", secrets.join(", "))
+        }
         Difference::Rotation => "its generated fields are to be made anew".to_owned(),
         Difference::Image { container, from, to } => {
             format!("image of {}: {}", clean(container), moved(from.as_deref(), Some(to), "(none)"))

@@ -44,6 +44,27 @@ pub enum StoreError {
         /// The layout it says it has.
         schema: String,
     },
+    /// The key of its fingerprints is sealed, and no key file was named.
+    #[error(
+        "the fingerprint key in {path} is sealed: name the file that it was sealed with (`--fingerprint-key FILE` or \
+         `LANDFAST_FINGERPRINT_KEY`)"
+    )]
+    KeyIsSealed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key of its fingerprints was sealed with another key file.
+    #[error("the fingerprint key in {path} cannot be opened with the key file that was named")]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: crate::ports::SealError,
+    },
+    /// The key of its fingerprints could not be sealed.
+    #[error("the fingerprint key could not be sealed")]
+    Seal(#[source] crate::ports::SealError),
     /// The file system refused.
     #[error("{attempt} {path} failed")]
     File {

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::SignedDuration;
 
 use super::file::{self, Locked};
+use super::key::{Keys, keep};
 use super::rows::{Order, Rows, Table, Write, decode, number};
 use super::state::{self, State, decode_number};
 use super::{Disk, Record, StoreError};
 use crate::context::Context;
 use crate::model::{Consent, Digest, EnvName, FingerprintKey, Key, Memory, Remembered, Revision, Spent};
+use crate::ports::Identities;
 
 /// The journal keeps this many of the newest records…
 const RECORDS_KEPT: u64 = 10_000;
@@ -46,28 +48,38 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens the file at `path`, or makes it, and holds its lock.
     pub fn open(path: &Path, cx: &Context) -> Result<Self, StoreError> {
+        Self::open_with(path, cx, None)
+    }
+
+    /// The same. With a key file, the key of the fingerprints is sealed with it: from here on, if it was not before.
+    pub fn open_with(path: &Path, cx: &Context, keys: Option<&Identities>) -> Result<Self, StoreError> {
         let locked = Locked::take(path)?;
         if locked.is_new()? {
-            locked.create(&state::initial(cx)?)?;
+            locked.create(&state::initial(cx, keys)?)?;
         }
         let copy = locked.rehearse()?;
-        let state = State::read(&copy, path)
+        let state = State::read(&copy, path, keys)
             .map_err(|error| match error {
                 StoreError::Value { .. } | StoreError::Transaction { .. } => locked.damaged(error),
                 other => other,
             })?
             .ok_or_else(|| StoreError::Foreign { path: locked.path().to_owned() })?;
         drop(copy);
-        Self::begin(Box::new(locked.open()?), state, cx)
+        Self::begin(Box::new(locked.open()?), state, cx, keys)
     }
 
     /// A copy of the store at `path`, which another process may have open: for looking, and for nothing else. What is
     /// written to it is forgotten.
     pub fn peek(path: &Path, cx: &Context) -> Result<Self, StoreError> {
+        Self::peek_with(path, cx, None)
+    }
+
+    /// The same, with the key file that the key of the fingerprints is sealed with.
+    pub fn peek_with(path: &Path, cx: &Context, keys: Option<&Identities>) -> Result<Self, StoreError> {
         let read = || {
             let copy = file::copy(path)?;
-            let state = State::read(&copy, path)?.ok_or_else(|| StoreError::Foreign { path: path.to_owned() })?;
-            Self::begin(Box::new(copy), state, cx)
+            let state = State::read(&copy, path, keys)?.ok_or_else(|| StoreError::Foreign { path: path.to_owned() })?;
+            Self::begin(Box::new(copy), state, cx, keys)
         };
         // A copy that was taken in the middle of a write is not whole; the next one is.
         (1..PEEKS).find_map(|_| read().ok()).map_or_else(read, Ok)
@@ -83,19 +95,22 @@ impl Store {
     pub fn on(disk: &Disk, cx: &Context) -> Result<Self, StoreError> {
         let rows = disk.take()?;
         let path = Path::new("memory");
-        let mut state = State::read(&rows, path)?;
+        let mut state = State::read(&rows, path, None)?;
         if state.is_none() {
-            rows.commit(&state::initial(cx)?)?;
-            state = State::read(&rows, path)?;
+            rows.commit(&state::initial(cx, None)?)?;
+            state = State::read(&rows, path, None)?;
         }
         let state = state.ok_or_else(|| StoreError::Foreign { path: path.to_owned() })?;
-        Self::begin(Box::new(rows), state, cx)
+        Self::begin(Box::new(rows), state, cx, None)
     }
 
     /// Begins a new epoch.
-    fn begin(rows: Box<dyn Rows>, mut state: State, cx: &Context) -> Result<Self, StoreError> {
+    fn begin(rows: Box<dyn Rows>, mut state: State, cx: &Context, keys: Keys<'_>) -> Result<Self, StoreError> {
         state.epoch += 1;
         let mut batch = vec![Write::put(Table::Meta, "epoch", &state.epoch)?];
+        if keys.is_some() && !state.is_sealed {
+            batch.push(keep(&state.fingerprint_key, keys)?);
+        }
         let outdated = state.outdated(cx.now());
         batch.extend(outdated.iter().map(|sequence| Write::remove(Table::Spent, number(*sequence))));
         rows.commit(&batch)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::StoreError;
+use super::key::{Keys, keep, kept};
 use super::rows::{Order, Rows, Table, Write, decode};
 use crate::context::Context;
 use crate::model::{
@@ -23,6 +24,8 @@ const SPENT_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Everything but the journal.
 pub(super) struct State {
     pub(super) fingerprint_key: FingerprintKey,
+    /// The key was sealed when it was read.
+    pub(super) is_sealed: bool,
     pub(super) epoch: u64,
     pub(super) revision: Option<Revision>,
     pub(super) objects: BTreeMap<EnvName, Objects>,
@@ -35,17 +38,17 @@ pub(super) struct State {
 }
 
 /// The rows of a new store.
-pub(super) fn initial(cx: &Context) -> Result<Vec<Write>, StoreError> {
+pub(super) fn initial(cx: &Context, keys: Keys<'_>) -> Result<Vec<Write>, StoreError> {
     Ok(vec![
         Write::put(Table::Meta, "schema", &SCHEMA)?,
-        Write::put(Table::Meta, "fingerprintKey", &cx.random_bytes())?,
+        keep(&FingerprintKey::new(cx.random_bytes()), keys)?,
         Write::put(Table::Meta, "epoch", &0_u64)?,
     ])
 }
 
 impl State {
     /// Reads all rows; `None` if there are none at all. `path` is for errors.
-    pub(super) fn read(rows: &dyn Rows, path: &Path) -> Result<Option<Self>, StoreError> {
+    pub(super) fn read(rows: &dyn Rows, path: &Path, keys: Keys<'_>) -> Result<Option<Self>, StoreError> {
         let mut meta = BTreeMap::new();
         rows.scan(Table::Meta, Order::Up, &mut |key, value| {
             meta.insert(key.to_owned(), value.to_vec());
@@ -64,12 +67,13 @@ impl State {
         }
         let field = |name: &'static str| (name, meta.get(name).map_or(&b""[..], Vec::as_slice));
         let (name, value) = field("fingerprintKey");
-        let fingerprint_key = FingerprintKey::new(decode(Table::Meta, name, value)?);
+        let (fingerprint_key, is_sealed) = kept(decode(Table::Meta, name, value)?, path, keys)?;
         let (name, value) = field("epoch");
         let epoch = decode(Table::Meta, name, value)?;
         let revision = meta.get("revision").map(|value| decode(Table::Meta, "revision", value)).transpose()?;
         let mut state = Self {
             fingerprint_key,
+            is_sealed,
             epoch,
             revision,
             objects: BTreeMap::new(),

@@ -11,5 +11,6 @@ mod place;
 mod recorder;
 mod records;
 mod safety;
+mod secrecy;
 mod services;
 mod wire;

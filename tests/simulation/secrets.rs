@@ -1,6 +1,11 @@
 //! Secrets in virtual time: at every moment the current version is whole, and nothing that was made once is made again
 //! because it was forgotten (S12, S13).
 
+mod checks;
+mod requests;
+mod restarts;
+mod universe;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,12 +17,12 @@ use landfast::controller::{Controller, Tender, Until};
 use landfast::model::{
     AWSCURRENT, AWSPENDING, AWSPREVIOUS, Budget, Charset, DeletionPolicy, Desired, Digest, Environment, GeneratedField,
     Key, Mode, Policy, Prune, Redacted, Replace, Revision, RotationSpec, Scope, SealedFile, SecretMemory, SecretSource,
-    SecretSpec, Text,
+    SecretSpec, ServiceSpec, Text,
 };
 use landfast::plan::Goal;
-use landfast::ports::{Cloud as _, Identities, SealError, Unseal};
+use landfast::ports::{Cloud as _, Identities, Probes, SealError, Unseal};
 use landfast::sim::{Call, Console, Fault, FaultPlan, SecretTruth, SimCloud, SimConfig, View};
-use landfast::store::{Disk, Store};
+use landfast::store::{Disk, Inbox, Store};
 
 const NAME: &str = "dev/app-secrets";
 const CANARY: &str = "canary-7f3a";
@@ -114,6 +119,12 @@ struct World {
     disk: Disk,
     lives: u64,
     prune: Prune,
+    /// Where other processes leave notes.
+    inbox: Option<Inbox>,
+    /// Who is asked about a pending version.
+    probes: Arc<dyn Probes>,
+    /// Services beside the secrets.
+    services: Vec<ServiceSpec>,
 }
 
 impl World {
@@ -121,7 +132,18 @@ impl World {
         let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
         let cx = Context::simulated(&clock, 5);
         let cloud = SimCloud::new(cx.clone(), SimConfig::default());
-        Self { clock, cx, cloud, disk: Disk::new(), lives: 0, prune: Prune::Always }
+        let probes = Arc::new(cloud.clone());
+        Self {
+            clock,
+            cx,
+            cloud,
+            disk: Disk::new(),
+            lives: 0,
+            prune: Prune::Always,
+            inbox: None,
+            probes,
+            services: Vec::new(),
+        }
     }
 
     fn console(&self) -> Console {
@@ -134,7 +156,8 @@ impl World {
         // Another life makes other random numbers: what is made twice is seen to be.
         let cx = Context::simulated(&self.clock, 100 + self.lives);
         let store = Store::on(&self.disk, &cx).unwrap();
-        let environment = environment(secrets, self.prune);
+        let mut environment = environment(secrets, self.prune);
+        environment.services.extend(self.services.iter().map(|spec| (spec.key.clone(), Arc::new(spec.clone()))));
         let digest = Digest::of(&environment.secrets.values().map(|spec| spec.digest.clone()).collect::<Vec<_>>());
         let revision: Revision = store.revise(&digest, None).unwrap();
         let environments = BTreeMap::from([(environment.name.clone(), Arc::new(environment))]);
@@ -146,7 +169,10 @@ impl World {
             store.clone(),
             Arc::new(move |_, progress| heard.lock().unwrap().push(format!("{progress:?}"))),
         );
-        let controller = controller.unsealing_with(Arc::new(Opener));
+        let mut controller = controller.unsealing_with(Arc::new(Opener)).probing(Arc::clone(&self.probes));
+        if let Some(inbox) = &self.inbox {
+            controller = controller.with_inbox(inbox.clone());
+        }
         controller.board.publish(Desired { revision, environments }, &BTreeSet::new());
         let polls = AtomicU64::new(0);
         let mut tender =
@@ -369,11 +395,23 @@ fn a_person_who_goes_back_after_a_rotation_is_not_overruled() {
 
 /// Each moment at which a daemon can die while it does this, and forgets or does not.
 fn dies_everywhere(prepare: Duration, rest: Duration, desired: impl Fn() -> Vec<SecretSpec>, versions: usize) {
+    dies_everywhere_in(&|_| {}, prepare, rest, desired, versions);
+}
+
+/// The same, in a world that is set up first.
+fn dies_everywhere_in(
+    set_up: &dyn Fn(&mut World),
+    prepare: Duration,
+    rest: Duration,
+    desired: impl Fn() -> Vec<SecretSpec>,
+    versions: usize,
+) {
     let mut waits = 0;
     let mut points = 0;
     loop {
         for forgets in [false, true] {
             let mut world = World::new();
+            set_up(&mut world);
             let blames = world.watch(&["password", "token"]);
             if !prepare.is_zero() {
                 world.run(desired(), prepare, FOREVER);

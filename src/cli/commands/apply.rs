@@ -13,7 +13,7 @@ use crate::manifest::Loaded;
 use crate::model::{Action, Consent, Environment, Plan};
 use crate::plan::{Goal, Input, consent};
 use crate::report::{Timeline, to_json};
-use crate::store::{Approval, Inbox, StoreError, names};
+use crate::store::{Approval, Inbox, Note, StoreError, names};
 
 pub(super) fn run(
     global: &Global,
@@ -47,7 +47,7 @@ pub(super) fn run(
 fn leave_for_daemon(session: &Session, environment: &str, digest: &str) -> Result<Exit, Trouble> {
     let environment = environment.parse().map_err(Trouble::Address)?;
     let approval = Approval { environment, plan: digest.to_owned(), by: whoami(), at: session.cx.now() };
-    Inbox::of(&session.global.state).leave(&approval)?;
+    Inbox::of(&session.global.state).leave(&Note::Approval(approval))?;
     let told =
         "another landfast has the journal: the approval is left for it, and it acts if its plan is still that one";
     terminal::note(told);

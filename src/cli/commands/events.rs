@@ -1,4 +1,5 @@
-//! `landfast events`: what happened to a stack, or to a service.
+//! `landfast events`: what happened to one object. Of a stack CloudFormation tells; of a service ECS and the journal; of
+//! anything else the journal.
 
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
@@ -11,16 +12,10 @@ use crate::store::{Record, RecordOutcome, Store};
 pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -> Result<Exit, Trouble> {
     let key: Key = object.parse().map_err(Trouble::Address)?;
     let view = View::open(global, Some(key.environment.as_str()))?;
-    if key.kind == Kind::Service {
-        let deeds = deeds(&view.store, &key, limit)?;
-        let looks = view.drive(view.glance())?;
-        let [looked] = looks.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
-        let list = of_service(&looked.plan, &looked.observation, &key, deeds);
-        let list = list.ok_or_else(|| Trouble::NoSuchObject(object.to_owned()))?.newest(limit);
-        show(output, &list, |list| list.text(view.paint()))?;
-        return Ok(Exit::Done);
-    }
     let [environment] = view.environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
+    if key.kind != Kind::Stack {
+        return of_another(&view, &key, limit, output);
+    }
     let Some(spec) = environment.stacks.get(&key) else { return Err(Trouble::NoSuchObject(object.to_owned())) };
     let events = view.drive(async {
         let looks = view.glance().await?;
@@ -43,6 +38,27 @@ pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -
     })?;
     let list = EventList::of([(&key, events.as_slice())]);
     show(output, &list, |list| list.text(view.paint()))?;
+    Ok(Exit::Done)
+}
+
+/// Of what is no stack.
+fn of_another(view: &View, key: &Key, limit: usize, output: Output) -> Result<Exit, Trouble> {
+    let deeds = deeds(&view.store, key, limit)?;
+    let missing = || Trouble::NoSuchObject(key.to_string());
+    let known =
+        view.environments.iter().any(|environment| environment.dependencies().any(|(desired, _)| desired == key));
+    if deeds.is_empty() && !known {
+        return Err(missing());
+    }
+    super::ask::show_pending(view)?;
+    let list = if key.kind == Kind::Service {
+        let looks = view.drive(view.glance())?;
+        let [looked] = looks.as_slice() else { return Err(missing()) };
+        of_service(&looked.plan, &looked.observation, key, deeds).ok_or_else(missing)?
+    } else {
+        EventList::of_service(key, key.name.as_str(), &[], deeds)
+    };
+    show(output, &list.newest(limit), |list| list.text(view.paint()))?;
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod apply;
+mod ask;
 mod completions;
 mod destroy;
 mod drift;

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
+use crate::manifest::{RECIPIENTS_RECORD, recipients_record};
 use crate::model::{Redacted, VALUE_MAX};
 use crate::ports::seal;
 
@@ -15,8 +16,14 @@ pub(super) fn run(file: &Path, recipients: &[String]) -> Result<Exit, Trouble> {
     let value = read(io::stdin().lock())?;
     let doing = || format!("{} could not be sealed", file.display());
     let sealed = seal(&value, recipients).map_err(|error| Trouble::machine(doing(), error))?;
-    replace(file, &sealed)
-        .map_err(|error| Trouble::machine(format!("{} could not be written", file.display()), error))?;
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(RECIPIENTS_RECORD);
+    let beside = Path::new(&beside);
+    // Between the two the record is about the file before, which is found.
+    for (path, text) in [(file, &sealed), (beside, &recipients_record(&sealed, recipients))] {
+        replace(path, text)
+            .map_err(|error| Trouble::machine(format!("{} could not be written", path.display()), error))?;
+    }
     let count = recipients.len();
     terminal::note(&format!("{} is sealed to {count} recipient{}", file.display(), if count == 1 { "" } else { "s" }));
     Ok(Exit::Done)

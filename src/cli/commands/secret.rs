@@ -1,15 +1,16 @@
 //! `landfast secret`: what is remembered of secrets, and what is asked of them. No value is in reach here.
 
+use super::ask::{Asked, ask, show_pending};
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::session::{self, Pace, Session};
 use crate::cli::terminal;
 use crate::cli::view::View;
-use crate::model::{Key, Kind, SecretMemory, SecretSource};
+use crate::model::{Key, SecretMemory, SecretSource, Wish};
 use crate::report::{clean, time};
 
 pub(super) fn status(global: &Global, environment: Option<&str>) -> Result<Exit, Trouble> {
     let view = View::open(global, environment)?;
+    show_pending(&view)?;
     for environment in &view.environments {
         let memory = view.store.memory(&environment.name)?;
         for (key, spec) in &environment.secrets {
@@ -40,8 +41,17 @@ fn lines(key: &Key, source: &str, memory: Option<&SecretMemory>) -> String {
         }
     }
     if let Some(rotation) = memory.and_then(|memory| memory.rotation.as_ref()) {
-        let end = if rotation.promoted { "current" } else { "pending" };
+        let end = match (rotation.promoted, rotation.failed) {
+            (true, _) => "current",
+            (false, true) => "failed",
+            (false, false) => "pending",
+        };
         lines.push(format!("  rotation due {}: {end}", time(rotation.due)));
+    }
+    if let Some(failed) = memory.and_then(|memory| memory.rotation_failed.as_ref()) {
+        let times = if failed.count == 1 { "once".to_owned() } else { format!("{} times", failed.count) };
+        let (at, reason) = (time(failed.last), clean(&failed.failure.reason));
+        lines.push(format!("  rotation failed {times}, last {at}: {reason}"));
     }
     if let Some(asked) = memory.and_then(|memory| memory.rotation_asked) {
         lines.push(format!("  rotation asked for {}", time(asked)));
@@ -54,23 +64,9 @@ fn lines(key: &Key, source: &str, memory: Option<&SecretMemory>) -> String {
 }
 
 pub(super) fn rotate(global: &Global, object: &str) -> Result<Exit, Trouble> {
-    let session = Session::start(global, Pace::Virtual)?;
-    let store = session.store()?;
-    let loaded = session::load(&session::root(global), &store)?;
-    session::show_diagnostics(&loaded.diagnostics);
-    let doing = || format!("{object} cannot be rotated");
-    let key: Key = object.parse().map_err(|error| Trouble::machine(doing(), error))?;
-    let environments = session::choose(&loaded, Some(key.environment.as_str()))?;
-    let spec = environments.first().and_then(|environment| environment.secrets.get(&key));
-    let Some(spec) = spec.filter(|_| key.kind == Kind::Secret) else {
-        return Err(Trouble::machine(doing(), "no manifest describes such a secret"));
-    };
-    if !matches!(spec.source, SecretSource::Generated(_)) {
-        return Err(Trouble::machine(doing(), "its value is not generated"));
+    if let Asked::Granted(_) = ask(global, object, Wish::Rotate)? {
+        let environment = object.split('/').next().unwrap_or_default();
+        terminal::note(&format!("noted; `landfast apply {environment}` makes its fields anew"));
     }
-    let now = session.cx.now();
-    store.update(&key, |memory: &mut SecretMemory| memory.rotation_asked = Some(now))?;
-    session.save()?;
-    terminal::note(&format!("noted; `landfast apply {}` makes its fields anew", key.environment));
     Ok(Exit::Done)
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{Answer, Made};
 use crate::model::{
-    Act, AppliedValue, Attempts, Digest, Failure, Key, RotationMemory, SecretDo, SecretMemory, SecretStep, Step,
-    VersionId,
+    Act, AppliedValue, Attempts, Digest, FailedRotation, Failure, Key, RotationMemory, SecretDo, SecretMemory,
+    SecretStep, Step, VersionId,
 };
 use crate::ports::{Class, PortError};
 
@@ -30,6 +30,7 @@ pub(super) fn before(memory: &mut SecretMemory, step: &Step, secret: &SecretStep
     match &secret.action {
         SecretDo::Stage { token, due, attempt, .. } => begin(memory, token, *due, *attempt),
         SecretDo::Promote { to, due, attempt, .. } => begin(memory, to, *due, *attempt),
+        SecretDo::Unlabel { version, failed: Some(failed) } => fail(memory, version, failed, now),
         SecretDo::Tag { tags } => memory.tags.extend(tags.keys().cloned()),
         SecretDo::Create { tags, .. } => memory.tags = tags.keys().cloned().collect(),
         _ => {}
@@ -38,7 +39,17 @@ pub(super) fn before(memory: &mut SecretMemory, step: &Step, secret: &SecretStep
 
 fn begin(memory: &mut SecretMemory, version: &VersionId, due: Timestamp, attempt: u8) {
     let promoted = memory.rotation.as_ref().is_some_and(|known| known.version == *version && known.promoted);
-    memory.rotation = Some(RotationMemory { due, attempt, version: version.clone(), promoted });
+    memory.rotation = Some(RotationMemory { due, attempt, version: version.clone(), promoted, failed: false });
+}
+
+/// Each version fails once, however often its label has to be taken off.
+fn fail(memory: &mut SecretMemory, version: &VersionId, failed: &FailedRotation, now: Timestamp) {
+    if memory.rotation.as_ref().is_some_and(|known| known.version == *version && known.failed) {
+        return;
+    }
+    let FailedRotation { due, attempt, inputs, failure } = failed.clone();
+    memory.rotation = Some(RotationMemory { due, attempt, version: version.clone(), promoted: false, failed: true });
+    memory.rotation_failed = Some(Attempts::counted(memory.rotation_failed.as_ref(), inputs, failure, now));
 }
 
 /// Written after the call.
@@ -57,7 +68,7 @@ pub(super) fn done(memory: &mut SecretMemory, step: &Step, secret: &SecretStep, 
     match &secret.action {
         SecretDo::Put { .. } if answer.made.as_ref().is_some_and(|made| made.is_new) => memory.written = Some(now),
         SecretDo::Stage { .. } => memory.written = Some(now),
-        SecretDo::Promote { to, restart, .. } => became_current(memory, to, restart),
+        SecretDo::Promote { to, restart, .. } => became_current(memory, to, restart, now),
         SecretDo::Untag { keys } => memory.tags.retain(|tag| !keys.contains(tag)),
         SecretDo::Delete { .. } => {
             let arn = memory.arn.take();
@@ -68,12 +79,19 @@ pub(super) fn done(memory: &mut SecretMemory, step: &Step, secret: &SecretStep, 
 }
 
 /// A version of a rotation is current: it is over, and whoever uses the secret has to be told.
-fn became_current(memory: &mut SecretMemory, version: &VersionId, restart: &BTreeSet<Key>) {
+fn became_current(memory: &mut SecretMemory, version: &VersionId, restart: &BTreeSet<Key>, since: Timestamp) {
     if let Some(rotation) = memory.rotation.as_mut().filter(|rotation| rotation.version == *version) {
         rotation.promoted = true;
-        if memory.rotation_asked.is_some_and(|asked| asked.as_second() <= rotation.due.as_second()) {
+        memory.rotation_failed = None;
+        // Also one that was asked for while this one was overdue: its version was made after that.
+        let (due, made) = (rotation.due.as_second(), memory.written);
+        let met = |asked: Timestamp| asked.as_second() <= due || made.is_some_and(|made| asked <= made);
+        if memory.rotation_asked.is_some_and(met) {
             memory.rotation_asked = None;
         }
+    }
+    if !restart.is_empty() {
+        memory.current_since = Some(since);
     }
     for service in restart {
         memory.restarts.entry(service.clone()).or_default().insert(version.clone());
@@ -106,15 +124,23 @@ pub(super) fn refused(memory: &mut SecretMemory, step: &Step, error: &PortError,
 /// Written by steps that change only what is remembered.
 pub(super) fn remember(memory: &mut SecretMemory, secret: &SecretStep, now: Timestamp) {
     match &secret.action {
-        SecretDo::Settle { arn, version, source, fields, made, restart } => {
+        SecretDo::Settle { arn, version, source, fields, made, restart, since } => {
             // What an earlier incarnation of the name was is nothing to this one.
             if memory.arn.as_ref().is_some_and(|known| known != arn) {
                 *memory = SecretMemory { rotation_asked: memory.rotation_asked, ..SecretMemory::default() };
             }
             memory.arn = Some(arn.clone());
             let (version, source) = (version.clone(), source.clone());
-            became_current(memory, &version, restart);
+            became_current(memory, &version, restart, *since);
             memory.applied = Some(AppliedValue { version, source, fields: fields.clone(), made: *made });
+        }
+        SecretDo::Restarted { services } => {
+            for (service, got) in services {
+                if let Some(wanted) = memory.restarts.get_mut(service) {
+                    wanted.retain(|version| !got.contains(version));
+                }
+            }
+            memory.restarts.retain(|_, wanted| !wanted.is_empty());
         }
         SecretDo::Forget => *memory = SecretMemory { touched: Some(now), ..SecretMemory::default() },
         _ => {}

@@ -74,7 +74,7 @@ fn a_secret_says_all_that_it_can_say() {
     let rotation = spec.rotation.unwrap();
     assert_eq!(rotation.every, Duration::from_hours(30 * 24));
     assert_eq!(rotation.restart, BTreeSet::from(["dev/service/api".parse().unwrap()]));
-    let check = rotation.check.unwrap();
+    let check = rotation.check.unwrap().probe;
     assert_eq!(
         (check.url.as_literal(), check.expect, check.body.as_deref()),
         (Some("https://dev.example.com/login"), 401, Some("^no"))
@@ -278,4 +278,25 @@ fn the_arn_of_a_secret_can_be_referred_to_and_is_waited_for() {
         let said = said(&with(wrong));
         assert!(said.len() == 1 && said[0].starts_with(code), "{wrong}: {said:?}");
     }
+}
+
+#[test]
+fn a_sealed_file_is_held_against_the_recipients_that_policy_allows() {
+    let key = age::x25519::Identity::generate().to_public();
+    let sealed = age::encrypt_and_armor(&key, b"{}").unwrap();
+    let record = crate::manifest::recipients_record(&sealed, &[key.to_string()]);
+    let other = age::x25519::Identity::generate().to_public().to_string();
+    let load = |allowed: &str, record: Option<&str>| {
+        let environment = ENV.replace("spec:", &format!("spec:\n  policy: {{ sealRecipients: [{allowed}] }}"));
+        let secret = secret("  sealed: app.age\n");
+        let mut all = files(&secret, &[("stacks/app.age", &sealed)]);
+        all.extend(record.map(|record| ("stacks/app.age.recipients", record)));
+        all.push(("env.yaml", &environment));
+        said(&load_with(&all))
+    };
+    assert_eq!(load(key.to_string().as_str(), Some(&record)), [""; 0]);
+    for (allowed, record) in [(&other, Some(record.as_str())), (&other, None), (&key.to_string(), None)] {
+        assert_eq!(load(allowed, record), ["recipients stacks/app.yaml:5:11 -"]);
+    }
+    assert!(load("hunter2", Some(&record)).iter().any(|said| said.starts_with("invalid-value")));
 }

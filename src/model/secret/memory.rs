@@ -28,11 +28,15 @@ pub struct SecretMemory {
     pub rotation: Option<RotationMemory>,
     /// Since when its checks hold or fail.
     pub ready: ReadinessMemory,
+    /// How often the consumers' check of a rotation has failed.
+    pub rotation_failed: Option<Attempts>,
     /// A person has asked for a rotation, then.
     pub rotation_asked: Option<Timestamp>,
     /// Services that have to be deployed again to get a new value, each with the versions it does not have yet. A set
     /// of ids and no time: two rotations within a second are two versions.
     pub restarts: BTreeMap<Key, BTreeSet<VersionId>>,
+    /// When the newest of these versions became current: tasks that were made later have it.
+    pub current_since: Option<Timestamp>,
     /// Failures of the same step.
     pub attempts: Option<Attempts>,
     /// What it depends on: deletions go in the reverse order.
@@ -78,4 +82,7 @@ pub struct RotationMemory {
     pub version: VersionId,
     /// It was made current by us. If it is not any more, somebody has gone back, and that is not undone.
     pub promoted: bool,
+    /// Its consumers did not get along with it in time: it never becomes current.
+    #[serde(default)]
+    pub failed: bool,
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::seen::{SecretArn, SecretState, VersionId};
 use super::{GeneratedField, SealedFile};
-use crate::model::{Act, Address, Digest, Fingerprint, Key, Region};
+use crate::model::{Act, Address, Digest, Failure, Fingerprint, Key, Region};
 
 /// What must still be true of a secret at the moment of acting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,19 @@ pub enum Make {
     Fields(BTreeMap<String, GeneratedField>),
     /// It is decrypted.
     Unseal(Arc<SealedFile>, Digest),
+}
+
+/// A rotation whose consumers did not get along with the new value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedRotation {
+    /// When it was due.
+    pub due: Timestamp,
+    /// Its attempt.
+    pub attempt: u8,
+    /// Names what was tried: what is due, and how it is checked.
+    pub inputs: Digest,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// A step on a secret.
@@ -145,6 +158,8 @@ pub enum SecretDo {
     Unlabel {
         /// Which.
         version: VersionId,
+        /// The rotation that made it has failed, in this way.
+        failed: Option<Box<FailedRotation>>,
     },
     /// Makes replicas.
     Replicate {
@@ -175,6 +190,13 @@ pub enum SecretDo {
         made: Option<Timestamp>,
         /// Services that have to get it, because it differs from what was current before.
         restart: BTreeSet<Key>,
+        /// When it became current, or later.
+        since: Timestamp,
+    },
+    /// Writes down that services have got versions, or will not any more.
+    Restarted {
+        /// Which, by service.
+        services: BTreeMap<Key, BTreeSet<VersionId>>,
     },
     /// Forgets a secret that is gone.
     Forget,
@@ -197,6 +219,7 @@ impl Act for SecretStep {
             SecretDo::RemoveReplicas { .. } => "remove-replicas",
             SecretDo::Delete { .. } => "delete",
             SecretDo::Settle { .. } => "settle",
+            SecretDo::Restarted { .. } => "restarted",
             SecretDo::Forget => "forget",
         }
     }
@@ -207,20 +230,21 @@ impl Act for SecretStep {
                 token.to_string()
             }
             SecretDo::Promote { to, .. } => to.to_string(),
-            SecretDo::Unlabel { version } => version.to_string(),
+            SecretDo::Unlabel { version, .. } => version.to_string(),
             SecretDo::Tag { tags } => Digest::of(tags).to_string(),
             SecretDo::Untag { keys } => Digest::of(keys).to_string(),
             SecretDo::Configure { description, kms_key } => Digest::of(&(description, kms_key)).to_string(),
             SecretDo::SetPolicy { body } => Digest::of_bytes(body.as_bytes()).to_string(),
             SecretDo::Replicate { regions } => Digest::of(regions).to_string(),
             SecretDo::RemoveReplicas { regions } => Digest::of(regions).to_string(),
+            SecretDo::Restarted { services } => Digest::of(services).to_string(),
             SecretDo::Restore | SecretDo::Delete { .. } | SecretDo::Settle { .. } | SecretDo::Forget => String::new(),
         };
         format!("{} {with}", self.verb())
     }
 
     fn mutates(&self) -> bool {
-        !matches!(self.action, SecretDo::Settle { .. } | SecretDo::Forget)
+        !matches!(self.action, SecretDo::Settle { .. } | SecretDo::Restarted { .. } | SecretDo::Forget)
     }
 
     fn begins_operation(&self) -> bool {

@@ -94,7 +94,7 @@ impl Deciding<'_> {
             let token = VersionId::made_of(&self.spec.key, "put", &(&wanted, state.version(crate::model::AWSPREVIOUS)));
             let before = self.memory.applied.as_ref().filter(|before| before.source.as_ref() == Some(&wanted));
             if token == *current || before.is_some_and(|before| before.fields == facts.fields) {
-                self.settle(entry, state, current, Some(wanted), facts, BTreeSet::new());
+                self.settle(entry, state, current, Some(wanted), facts, (BTreeSet::new(), self.now()));
                 return true;
             }
             if let Some(before) = before {
@@ -145,19 +145,27 @@ impl Deciding<'_> {
     /// What was made once stays, whoever made it: it is written down, and those who use it are told.
     fn take_as_it_is(&self, entry: &mut Entry, state: &SecretState, current: &VersionId, facts: &ValueFacts) {
         let mut restart = BTreeSet::new();
+        let declared = || self.spec.rotation.as_ref().map(|rotation| rotation.restart.clone()).unwrap_or_default();
+        let mut since = self.now();
+        if self.memory.applied.is_none() && current.rotation_of(&self.spec.key).is_some() {
+            // A rotation of ours, and nothing is known of whether its restart was made. Tasks that were made after the last
+            // change of the secret need none.
+            restart = declared();
+            since = state.changed.unwrap_or(since);
+        }
         if let Some(before) = &self.memory.applied {
             let names = differing(before, &facts.fields);
             let outside = current.rotation_of(&self.spec.key).is_none()
                 && Some(current) != self.memory.rotation.as_ref().map(|rotation| &rotation.version);
             if !names.is_empty() {
-                restart = self.spec.rotation.as_ref().map(|rotation| rotation.restart.clone()).unwrap_or_default();
+                restart = declared();
                 if outside {
                     let why = format!("differs in version {current}, which was made outside; it is kept");
                     entry.differences.push(Difference::Fields { names, why });
                 }
             }
         }
-        self.settle(entry, state, current, None, facts, restart);
+        self.settle(entry, state, current, None, facts, (restart, since));
     }
 
     fn settle(
@@ -167,11 +175,11 @@ impl Deciding<'_> {
         version: &VersionId,
         source: Option<Digest>,
         facts: &ValueFacts,
-        restart: BTreeSet<crate::model::Key>,
+        (restart, since): (BTreeSet<crate::model::Key>, Timestamp),
     ) {
         let (arn, version) = (state.arn.clone(), version.clone());
         let (fields, made) = (facts.fields.clone(), facts.made);
-        let action = SecretDo::Settle { arn, version, source, fields, made, restart };
+        let action = SecretDo::Settle { arn, version, source, fields, made, restart, since };
         entry.step = Some(self.step(crate::model::SecretExpect::Nothing, action));
     }
 

@@ -63,7 +63,7 @@ impl Deciding<'_> {
     }
 
     /// Ours, or to be adopted. Refuses otherwise (invariant S1).
-    fn is_ours(&self, entry: &mut Entry, state: &ServiceState) -> bool {
+    pub(super) fn is_ours(&self, entry: &mut Entry, state: &ServiceState) -> bool {
         let key = self.spec.key.to_string();
         match state.tags.get(OWNER_TAG) {
             Some(owner) if *owner == key => true,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::outcome::{self, Carrier, Case, Judgement, judge};
 use super::{Deciding, unknown};
@@ -39,11 +39,19 @@ impl Deciding<'_> {
         entry.action = Action::Update;
         self.differences(entry, definition, &rollout.intended);
         let carrier = self.carrier();
+        if let Some(restart) = &rollout.restart {
+            let Some(deployments) = self.deployments(entry, service, rollout.opened) else { return };
+            let Some(tasks) = self.tasks(entry, service) else { return };
+            let (spec, primary, last) = (&self.spec.rollout, definition, self.memory.last.as_ref());
+            let now = self.planner.input.now;
+            let case = Case { rollout, spec, carrier, service: state, primary, deployments, tasks, last, now };
+            return self.follow_restart(entry, &case, restart);
+        }
         let untold = carrier == Carrier::Direct && rollout.begun.is_none();
         if untold && !outcome::runs(&rollout.intended, definition) {
             return self.deliver(entry, state, definition, rollout);
         }
-        let Some(deployments) = self.deployments(entry, service, rollout) else { return };
+        let Some(deployments) = self.deployments(entry, service, rollout.opened) else { return };
         let Some(tasks) = self.tasks(entry, service) else { return };
         let case = Case {
             rollout,
@@ -86,7 +94,7 @@ impl Deciding<'_> {
     }
 
     /// How the images get there, and how far that is.
-    fn carrier(&self) -> Carrier {
+    pub(super) fn carrier(&self) -> Carrier {
         let Some(stack) = self.spec.stack() else { return Carrier::Direct };
         if self.planner.is_operated_on(stack) {
             return Carrier::StackMoving;
@@ -117,14 +125,20 @@ impl Deciding<'_> {
             })
     }
 
-    fn deployments(&self, entry: &mut Entry, service: &ServiceRef, rollout: &Rollout) -> Option<&[Deployed]> {
+    /// Service deployments since that moment, and some that are older.
+    pub(super) fn deployments(
+        &self,
+        entry: &mut Entry,
+        service: &ServiceRef,
+        opened: Timestamp,
+    ) -> Option<&[Deployed]> {
         let at = (self.spec.scope.clone(), service.clone());
         match self.planner.input.observation.services.deployments.get(&at) {
             Some(Seen::Present(deployments)) => return Some(deployments),
             Some(Seen::Absent) => return Some(&[]),
             Some(Seen::Unknown(why)) => unknown(entry, &format!("its service deployments could not be read: {why}")),
             None => {
-                let since = rollout.opened.saturating_sub(BEFORE).unwrap_or(rollout.opened);
+                let since = opened.saturating_sub(BEFORE).unwrap_or(opened);
                 self.planner.need(ServiceNeed::Deployments(at.0, at.1, since));
                 unknown(entry, "its service deployments have not been read");
             }
@@ -132,7 +146,7 @@ impl Deciding<'_> {
         None
     }
 
-    fn tasks(&self, entry: &mut Entry, service: &ServiceRef) -> Option<&TasksSeen> {
+    pub(super) fn tasks(&self, entry: &mut Entry, service: &ServiceRef) -> Option<&TasksSeen> {
         let at = (self.spec.scope.clone(), service.clone());
         match self.planner.input.observation.services.tasks.get(&at) {
             Some(Seen::Present(tasks)) => return Some(tasks),
@@ -147,13 +161,18 @@ impl Deciding<'_> {
     }
 
     /// A rollout that cannot succeed is written down as such, and then stopped.
-    fn give_up(
+    pub(super) fn give_up(
         &self,
         entry: &mut Entry,
         cause: RolloutCause,
         evidence: Evidence,
         deployment: Option<ServiceDeploymentArn>,
     ) {
+        if let Some(restart) = self.rollout().and_then(|rollout| rollout.restart.as_ref())
+            && !self.spec.rolls_back()
+        {
+            return self.conclude_restart(entry, &restart.versions, RolloutOutcome::Failed, evidence);
+        }
         if !self.spec.rolls_back() {
             let ended = self.ended(RolloutOutcome::Failed, evidence);
             let quarantine = self.quarantine(&ended.evidence);
@@ -167,13 +186,13 @@ impl Deciding<'_> {
     }
 
     /// What was given up and is still going on is stopped; of a stack, its update is cancelled.
-    fn stop(&self, entry: &mut Entry, deployments: &[Deployed], rollout: &Rollout, carrier: Carrier) {
+    pub(super) fn stop(&self, entry: &mut Entry, deployments: &[Deployed], rollout: &Rollout, carrier: Carrier) {
         use ServiceDeploymentStatus::{InProgress, Pending};
         let Some(arn) = rollout.doomed.as_ref().and_then(|doom| doom.deployment.as_ref()) else { return };
         let goes_on = deployments
             .iter()
             .any(|deployed| deployed.state.arn == *arn && matches!(deployed.state.status, Pending | InProgress));
-        if carrier == Carrier::Direct && goes_on {
+        if (carrier == Carrier::Direct || rollout.restart.is_some()) && goes_on {
             let (deployment, how) = (arn.clone(), StopDeployment::Rollback);
             entry.step = Some(self.step(ServiceDo::Stop { deployment, how }));
         }
@@ -201,7 +220,7 @@ impl Deciding<'_> {
         entry.step = Some(self.step(ServiceDo::Conclude { ended, quarantine, release, back_to }));
     }
 
-    fn ended(&self, outcome: RolloutOutcome, evidence: Evidence) -> Ended {
+    pub(super) fn ended(&self, outcome: RolloutOutcome, evidence: Evidence) -> Ended {
         let decisions = &self.memory.decisions;
         Ended {
             outcome,
@@ -226,7 +245,7 @@ impl Deciding<'_> {
 
     /// Evidence with the health of the targets and the last lines of a stopped task, as far as they may be read; `None`
     /// while they have not been asked for.
-    fn enriched(
+    pub(super) fn enriched(
         &self,
         entry: &mut Entry,
         state: &ServiceState,

@@ -17,7 +17,7 @@ use crate::model::{
 use crate::sabotage::{self, Bug};
 
 /// By how much the clock of whoever wrote the journal may be ahead of that of ECS.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is delivered through a stack ends with the stack's update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,18 +250,18 @@ impl<'a> Case<'a> {
         Some(Judgement::Doomed(cause, Evidence { cause: Some(cause), ..evidence }))
     }
 
-    fn is_late(&self, since: Timestamp) -> bool {
+    pub(super) fn is_late(&self, since: Timestamp) -> bool {
         let timeout = SignedDuration::try_from(self.spec.timeout).unwrap_or(SignedDuration::MAX);
         self.now.duration_since(since) > timeout
     }
 
     /// It was given up, and AWS is still at it: for as long as a rollout may take, then that is how it is.
-    fn stopping(&self, evidence: Evidence) -> Option<Judgement> {
+    pub(super) fn stopping(&self, evidence: Evidence) -> Option<Judgement> {
         let doomed = self.rollout.doomed.as_ref()?;
         self.is_late(doomed.at).then(|| self.failed(RolloutOutcome::Failed, evidence))
     }
 
-    fn failed(&self, outcome: RolloutOutcome, evidence: Evidence) -> Judgement {
+    pub(super) fn failed(&self, outcome: RolloutOutcome, evidence: Evidence) -> Judgement {
         let known = self.rollout.doomed.as_ref();
         let cause = known.map_or(RolloutCause::Stopped, |doom| doom.cause);
         let mut evidence = Evidence { cause: Some(cause), ..evidence };
@@ -275,7 +275,7 @@ impl<'a> Case<'a> {
     }
 
     /// What there is to see, in AWS's words.
-    fn evidence(&self, own: Option<&Deployed>) -> Evidence {
+    pub(super) fn evidence(&self, own: Option<&Deployed>) -> Evidence {
         let target = own.and_then(|own| own.target.as_ref()).and_then(|target| target.task_definition.as_ref());
         let definition = target.unwrap_or(&self.primary.arn);
         let mut evidence = Evidence {
@@ -299,12 +299,12 @@ impl<'a> Case<'a> {
     }
 }
 
-fn running(own: &Deployed) -> Judgement {
+pub(super) fn running(own: &Deployed) -> Judgement {
     let state = &own.state;
     Judgement::Running { status: state.status.to_string(), since: state.started.or(Some(state.created)) }
 }
 
-fn waits(primary: &DeploymentState, since: Timestamp) -> Judgement {
+pub(super) fn waits(primary: &DeploymentState, since: Timestamp) -> Judgement {
     let status = primary.rollout.map_or("under way", RolloutState::as_str);
     Judgement::Running { status: status.to_owned(), since: Some(since) }
 }

@@ -3,6 +3,7 @@
 mod collect;
 mod direct;
 mod platform;
+mod restart;
 mod stack;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,6 +93,9 @@ struct World {
     tasks: TasksSeen,
     /// The stack that owns the service, where one does: its image parameter, its status, and what is remembered of it.
     stack: Option<(String, StackStatus, StackMemory)>,
+    /// What is remembered of a secret, and whether the stack carries somebody else's tag.
+    secret: Option<SecretMemory>,
+    foreign_stack: bool,
     mode: Mode,
     now: Timestamp,
 }
@@ -126,6 +130,8 @@ impl World {
             deployments: Vec::new(),
             tasks: TasksSeen::default(),
             stack: None,
+            secret: None,
+            foreign_stack: false,
             mode: Mode::Apply,
             now: at(0),
         };
@@ -256,6 +262,9 @@ impl World {
         observation.listings.insert(scope(), Ok(()));
         if let Some((image, status, _)) = &self.stack {
             let mut stack = ObservedStack::listed(stack_state(image, *status));
+            if self.foreign_stack {
+                stack.state.tags.clear();
+            }
             let change_sets = ChangeSets { all: Seen::Present(Vec::new()), described: Some(Seen::Absent) };
             stack.change_sets = Some(change_sets);
             observation.conclusions.insert(stack_key(), Seen::Present(Conclusion::Running));
@@ -299,9 +308,10 @@ impl World {
             Desired { revision, environments: BTreeMap::from([(environment.name.clone(), Arc::clone(&environment))]) };
         let services = BTreeMap::from([(self.spec.key.clone(), Arc::new(self.memory.clone()))]);
         let stacks = self.stack.iter().map(|(_, _, memory)| (stack_key(), Arc::new(memory.clone()))).collect();
+        let secrets = self.secret.iter().map(|memory| (secret_key(), Arc::new(memory.clone()))).collect();
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([1; 32]),
-            objects: Objects { stacks, services, ..Objects::default() },
+            objects: Objects { stacks, services, secrets, ..Objects::default() },
             spent: Vec::new(),
             consent: None,
         };
@@ -373,6 +383,10 @@ impl World {
             other => panic!("not concluded: {other:?}"),
         }
     }
+}
+
+fn secret_key() -> Key {
+    "dev/secret/app".parse().unwrap()
 }
 
 fn stack_key() -> Key {

@@ -423,3 +423,29 @@ fn ten_thousand_caches_are_one_transaction() {
     assert_eq!(store.memory(&dev()).unwrap().objects.stacks.len(), 10_000);
     println!("read in {:?}", started.elapsed());
 }
+
+#[test]
+fn with_a_key_file_the_file_alone_does_not_give_the_fingerprint_key_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal.redb");
+    let cx = cx();
+    let identity = |_: u8| {
+        use age::secrecy::ExposeSecret as _;
+        let text = age::x25519::Identity::generate().to_string().expose_secret().to_owned();
+        Identities::parse(&crate::model::Redacted::new(text)).unwrap()
+    };
+    let (ours, other) = (identity(0), identity(1));
+    // It was kept as it is; the key stays the same, and is sealed from here on.
+    let key = *Store::open(&path, &cx).unwrap().fingerprint_key().expose();
+    assert_eq!(*Store::open_with(&path, &cx, Some(&ours)).unwrap().fingerprint_key().expose(), key);
+    assert!(matches!(Store::open(&path, &cx), Err(StoreError::KeyIsSealed { .. })));
+    assert!(matches!(Store::open_with(&path, &cx, Some(&other)), Err(StoreError::OtherKey { .. })));
+    assert_eq!(*Store::peek_with(&path, &cx, Some(&ours)).unwrap().fingerprint_key().expose(), key);
+    // One that begins with a key file never had it in the clear.
+    let path = directory.path().join("new.redb");
+    let key = *Store::open_with(&path, &cx, Some(&ours)).unwrap().fingerprint_key().expose();
+    assert!(matches!(Store::peek(&path, &cx), Err(StoreError::KeyIsSealed { .. })));
+    let bytes = std::fs::read(&path).unwrap();
+    let plain = serde_json::to_vec(&key).unwrap();
+    assert!(!bytes.windows(plain.len()).any(|window| window == plain));
+}

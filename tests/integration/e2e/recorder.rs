@@ -15,12 +15,16 @@ pub struct Call {
     pub action: String,
     /// The stack it names, or its identifier; empty if none.
     pub stack: String,
+    /// Its body, as it was sent.
+    pub body: String,
 }
 
 impl Call {
     /// Whether it asks for a change.
     pub fn is_mutating(&self) -> bool {
-        !["Describe", "List", "Get", "BatchGet", "AssumeRole"].iter().any(|prefix| self.action.starts_with(prefix))
+        // JSON protocols name the service first.
+        let operation = self.action.rsplit('.').next().unwrap_or_default();
+        !["Describe", "List", "Get", "BatchGet", "AssumeRole"].iter().any(|prefix| operation.starts_with(prefix))
     }
 }
 
@@ -108,12 +112,12 @@ fn request(bytes: &[u8]) -> Option<(Call, usize)> {
         let mut values = fields.filter(|(key, _)| *key == name).map(|(_, value)| value);
         values.next().map(|value| value.replace("%3A", ":").replace("%2F", "/"))
     };
-    let line = text.lines().next().unwrap_or_default().to_owned();
-    // JSON protocols name the operation in a header: `AmazonEC2ContainerServiceV20141113.UpdateService`.
-    let headers = text.lines().filter_map(|line| line.split_once(':'));
-    let mut target = headers.filter(|(name, _)| name.eq_ignore_ascii_case("x-amz-target"));
-    let target = target.next().and_then(|(_, value)| value.trim().rsplit('.').next()).map(str::to_owned);
-    let action = field("Action").or(target).unwrap_or(line);
+    let header = |name: &str| {
+        let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+        fields.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
+    };
+    let line = header("x-amz-target").unwrap_or_else(|| text.lines().next().unwrap_or_default().to_owned());
+    let action = field("Action").unwrap_or(line);
     let stack = field("StackName").or_else(|| field("ChangeSetName")).unwrap_or_default();
-    Some((Call { at: Instant::now(), action, stack }, head + length))
+    Some((Call { at: Instant::now(), action, stack, body }, head + length))
 }

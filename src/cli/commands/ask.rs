@@ -1,0 +1,82 @@
+//! What people ask of one object: `secret rotate`, `rollback`, `quarantine release`. Done at once by whoever has the
+//! journal; left as a note for a daemon that has it.
+
+use crate::cli::args::Global;
+use crate::cli::exit::Trouble;
+use crate::cli::session::Holder;
+use crate::cli::terminal;
+use crate::cli::view::View;
+use crate::context::Context;
+use crate::controller::answer;
+use crate::model::{Declined, Digest, Granted, Key, Request, Wish};
+use crate::plan::grant;
+use crate::report::clean;
+use crate::store::{Inbox, Note};
+
+use super::apply::whoami;
+
+/// What came of asking.
+pub(super) enum Asked {
+    /// It is done.
+    Granted(Granted),
+    /// It is left for the process that has the journal.
+    Left,
+}
+
+/// Asks something of an object.
+pub(super) fn ask(global: &Global, object: &str, wish: Wish) -> Result<Asked, Trouble> {
+    let key: Key = object.parse().map_err(Trouble::Address)?;
+    let view = View::open(global, Some(key.environment.as_str()))?;
+    let (session, store) = (&view.session, &view.store);
+    let [environment] = view.environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
+    let request = Request { id: unique()?, key, wish, by: whoami(), at: session.cx.now() };
+    let declined = |why| declined(object, why);
+    match view.holder {
+        Holder::Us => {
+            let granted = answer(store, environment, &request, session.cx.now())?.map_err(declined)?;
+            session.save()?;
+            Ok(Asked::Granted(granted))
+        }
+        Holder::Another => {
+            // What will be declined is said here, where somebody reads it.
+            let memory = store.memory(&environment.name)?;
+            grant(&request, environment, &memory.objects, session.cx.now()).map_err(declined)?;
+            Inbox::of(&global.state).leave(&Note::Request(request))?;
+            terminal::note(&format!(
+                "it is left for the one that has the journal: a daemon takes it within seconds; what came of it is in \
+                 `landfast events {object}`"
+            ));
+            Ok(Asked::Left)
+        }
+    }
+}
+
+/// Says what was asked for and not taken yet.
+pub(super) fn show_pending(view: &View) -> Result<(), Trouble> {
+    let inbox = Inbox::of(&view.session.global.state);
+    for environment in &view.environments {
+        for Request { key, wish, by, at, .. } in inbox.requests(&environment.name)? {
+            let (by, wish, at) = (clean(&by), clean(&wish.to_string()), crate::report::time(at));
+            terminal::note(&format!("note: {by} asked {key} at {at} to {wish}; that has not been taken yet"));
+        }
+    }
+    Ok(())
+}
+
+fn declined(object: &str, why: Declined) -> Trouble {
+    match why {
+        Declined::NotDesired => Trouble::NoSuchObject(object.to_owned()),
+        Declined::NoSuchImage(known) => Trouble::NoSuchRelease { object: object.to_owned(), known },
+        why @ (Declined::Kind(_) | Declined::NotGenerated | Declined::Expired(_)) => {
+            Trouble::machine(format!("{object} cannot be asked to do that"), why)
+        }
+    }
+}
+
+/// A request is told from every other one, whatever the clock says.
+fn unique() -> Result<String, Trouble> {
+    let cx = Context::system()
+        .map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))?;
+    let digest = Digest::of(&cx.random_bytes());
+    Ok(digest.as_str().get(..32).unwrap_or_default().to_owned())
+}

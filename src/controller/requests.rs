@@ -1,0 +1,97 @@
+//! Requests of people: carried out at once by a command that has the journal, or by the daemon that finds a note.
+//!
+//! What a request changes and the line in the journal that names it are one transaction, so that a note which is found
+//! again after a crash is known to have been taken.
+
+use tracing::{info, warn};
+
+use super::Controller;
+use crate::model::{
+    Declined, EnvName, Environment, Granted, Key, Kind, RecordMemory, Request, SecretMemory, ServiceMemory, StackMemory,
+};
+use crate::plan;
+use crate::ports::Class;
+use crate::store::{Record, RecordOutcome, Store, StoreError};
+
+/// Carries out what a person asks, and says so in the journal; what is declined is written down too.
+///
+/// # Errors
+/// The journal could not be written: nothing was changed.
+pub fn answer(
+    store: &Store,
+    environment: &Environment,
+    request: &Request,
+    now: jiff::Timestamp,
+) -> Result<Result<Granted, Declined>, StoreError> {
+    let memory = store.memory(&environment.name)?;
+    let answer = plan::grant(request, environment, &memory.objects, now);
+    let (outcome, detail) = match &answer {
+        Ok(granted) => (RecordOutcome::Done, granted.detail(&request.by)),
+        Err(why) => {
+            let message = format!("{} asked it to {}, and {why}", request.by, request.wish);
+            (RecordOutcome::Failed { class: Class::Invalid, message }, String::new())
+        }
+    };
+    let revision = store.revision().map_or(0, |revision| revision.sequence);
+    let key = &request.key;
+    let record = Record::new(key.clone(), revision, request.wish.verb(), outcome);
+    let record = record.with_token(&request.id).with_detail(detail);
+    match key.kind {
+        Kind::Stack => store.update_with(key, record, None, |_: &mut StackMemory| {})?,
+        Kind::DnsRecord => store.update_with(key, record, None, |_: &mut RecordMemory| {})?,
+        Kind::Secret => store.update_with(key, record, None, |memory: &mut SecretMemory| {
+            if let Ok(Granted::Rotate) = &answer {
+                memory.rotation_asked = Some(now);
+            }
+        })?,
+        Kind::Service => store.update_with(key, record, None, |memory: &mut ServiceMemory| match &answer {
+            Ok(Granted::Pin(pin)) => {
+                // Whoever names an image says that it is good.
+                memory.quarantine.retain(|digest, _| !pin.images.values().any(|image| image.digest == *digest));
+                memory.pin = Some(pin.clone());
+            }
+            Ok(Granted::Release(digest)) => _ = memory.quarantine.remove(digest),
+            Ok(Granted::Rotate) | Err(_) => {}
+        })?,
+    }
+    Ok(answer)
+}
+
+impl Controller {
+    /// Takes the notes that other processes have left for an environment: but those for an object on which a step is
+    /// under way, which would be overtaken by how that ends.
+    pub(super) fn take_requests(
+        &self,
+        environment: &Environment,
+        busy: impl Fn(&Key) -> bool,
+    ) -> Result<(), StoreError> {
+        let Some(inbox) = &self.inbox else { return Ok(()) };
+        for request in inbox.requests(&environment.name)? {
+            if busy(&request.key) {
+                continue;
+            }
+            if !self.was_taken(&request)? {
+                let answer = answer(&self.store, environment, &request, self.cx.now())?;
+                let (object, by, wish) = (&request.key, &request.by, &request.wish);
+                match answer {
+                    Ok(_) => info!(%object, by, %wish, "request granted"),
+                    Err(why) => warn!(%object, by, %wish, %why, "request declined"),
+                }
+            }
+            inbox.remove(&request)?;
+        }
+        Ok(())
+    }
+
+    /// It was carried out, and the process died before its note was thrown away.
+    fn was_taken(&self, request: &Request) -> Result<bool, StoreError> {
+        let lines = self.store.history(Some(&request.key), usize::MAX)?;
+        Ok(lines.iter().any(|line| line.token.as_deref() == Some(&request.id)))
+    }
+
+    /// There is a note that can be taken now.
+    pub(super) fn is_asked(&self, environment: &EnvName, busy: impl Fn(&Key) -> bool) -> bool {
+        let requests = self.inbox.as_ref().and_then(|inbox| inbox.requests(environment).ok());
+        requests.is_some_and(|requests| requests.iter().any(|request| !busy(&request.key)))
+    }
+}

@@ -1,0 +1,113 @@
+//! What a person asks of one object, beside what its manifest says: once, and by name.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ImageDigest, Key, Pin};
+
+/// Something that a person asks for. Asked twice it is two requests; the same one is granted once, however often it is
+/// read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// Tells it from every other one.
+    pub id: String,
+    /// Of what it is asked.
+    pub key: Key,
+    /// What is asked.
+    pub wish: Wish,
+    /// Who asks, as far as known.
+    pub by: String,
+    /// When it was asked.
+    pub at: Timestamp,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "what")]
+pub enum Wish {
+    /// Of a secret: make its generated fields anew.
+    Rotate,
+    /// Of a service: go back to a proven release.
+    Rollback {
+        /// The tag or the beginning of the digest of one of its images; the last one before this, where it is not said.
+        to: Option<String>,
+    },
+    /// Of a service: let an image be tried again.
+    Release {
+        /// Its tag, or the beginning of its digest.
+        image: String,
+    },
+}
+
+impl Wish {
+    /// What is done, as a verb for the journal.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Rotate => "rotate",
+            Self::Rollback { .. } => "pin",
+            Self::Release { .. } => "release",
+        }
+    }
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rotate => f.write_str("make its generated fields anew"),
+            Self::Rollback { to: None } => f.write_str("go back to the release before"),
+            Self::Rollback { to: Some(to) } => write!(f, "go back to {to}"),
+            Self::Release { image } => write!(f, "let {image} be tried again"),
+        }
+    }
+}
+
+/// What follows from a request: what changes in what is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Granted {
+    /// A rotation is asked for.
+    Rotate,
+    /// The service keeps these images until its manifest changes.
+    Pin(Pin),
+    /// The image may be tried again.
+    Release(ImageDigest),
+}
+
+impl Granted {
+    /// In a few words, for the journal and for people.
+    #[must_use]
+    pub fn detail(&self, by: &str) -> String {
+        match self {
+            Self::Rotate => format!("{by} has its generated fields made anew"),
+            Self::Pin(pin) => format!("{by} goes back to {}", pin.names()),
+            Self::Release(digest) => format!("{by} releases {digest}"),
+        }
+    }
+}
+
+/// Why a request was not granted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Declined {
+    /// Nothing of that name is desired.
+    #[error("no manifest describes it")]
+    NotDesired,
+    /// It is asked of an object of another kind.
+    #[error("a {0} cannot be asked to do that")]
+    Kind(&'static str),
+    /// The secret's value comes from elsewhere.
+    #[error("its value is not generated")]
+    NotGenerated,
+    /// There is no such release or image.
+    #[error("it has no such image{}", among(.0))]
+    NoSuchImage(Vec<String>),
+    /// It waited for so long that it may not be meant any more.
+    #[error("it was asked for at {0}, too long ago to be meant still")]
+    Expired(Timestamp),
+}
+
+fn among(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!(": there are {}", known.join(", ")) }
+}

@@ -1,0 +1,83 @@
+//! What follows from what a person asks: decided from what is desired and remembered, wherever the request came from.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{
+    Decision, Declined, Environment, Granted, ImageDigest, Kind, Objects, Pin, Request, SecretSource, ServiceMemory,
+    Wish, digests,
+};
+
+/// A request that nobody took for so long is not carried out any more: whoever made it has helped himself since.
+const EXPIRES: SignedDuration = SignedDuration::from_hours(24);
+
+/// Decides on a request.
+///
+/// # Errors
+/// It cannot be granted, or is too old.
+pub fn grant(
+    request: &Request,
+    environment: &Environment,
+    objects: &Objects,
+    now: Timestamp,
+) -> Result<Granted, Declined> {
+    if now.duration_since(request.at) > EXPIRES {
+        return Err(Declined::Expired(request.at));
+    }
+    let key = &request.key;
+    match (&request.wish, key.kind) {
+        (Wish::Rotate, Kind::Secret) => {
+            let spec = environment.secrets.get(key).ok_or(Declined::NotDesired)?;
+            match spec.source {
+                SecretSource::Generated(_) => Ok(Granted::Rotate),
+                SecretSource::Sealed(_) | SecretSource::External => Err(Declined::NotGenerated),
+            }
+        }
+        (Wish::Rollback { to }, Kind::Service) => {
+            let spec = environment.services.get(key).ok_or(Declined::NotDesired)?;
+            let memory = remembered(request, objects);
+            let images = release(&memory, to.as_deref())?;
+            Ok(Granted::Pin(Pin { images, spec: spec.digest.clone(), by: request.by.clone(), at: now }))
+        }
+        (Wish::Release { image }, Kind::Service) => {
+            environment.services.get(key).ok_or(Declined::NotDesired)?;
+            quarantined(&remembered(request, objects), image).map(Granted::Release)
+        }
+        (_, kind) => Err(Declined::Kind(kind.noun())),
+    }
+}
+
+fn remembered(request: &Request, objects: &Objects) -> ServiceMemory {
+    objects.services.get(&request.key).map(|memory| (**memory).clone()).unwrap_or_default()
+}
+
+/// The proven release that is meant.
+fn release(memory: &ServiceMemory, to: Option<&str>) -> Result<BTreeMap<String, Decision>, Declined> {
+    let current = digests(&memory.decisions);
+    let meant = |images: &BTreeMap<String, Decision>| match to {
+        None => digests(images) != current,
+        Some(to) => images.values().any(|image| is(to, &image.digest, image.tag.as_deref())),
+    };
+    let found = memory.releases.iter().find(|release| meant(&release.images));
+    found.map(|release| release.images.clone()).ok_or_else(|| {
+        let names =
+            |images: &BTreeMap<String, Decision>| images.values().map(Decision::name).collect::<Vec<_>>().join(", ");
+        Declined::NoSuchImage(memory.releases.iter().map(|release| names(&release.images)).collect())
+    })
+}
+
+/// The one image in quarantine that is meant.
+fn quarantined(memory: &ServiceMemory, image: &str) -> Result<ImageDigest, Declined> {
+    let mut found = memory.quarantine.iter().filter(|(digest, bad)| is(image, digest, bad.tag.as_deref()));
+    if let (Some((digest, _)), None) = (found.next(), found.next()) {
+        return Ok(digest.clone());
+    }
+    let known = memory.quarantine.iter();
+    let known = known.map(|(digest, bad)| bad.tag.clone().unwrap_or_else(|| digest.to_string()));
+    Err(Declined::NoSuchImage(known.collect()))
+}
+
+fn is(named: &str, digest: &ImageDigest, tag: Option<&str>) -> bool {
+    tag == Some(named) || (!named.is_empty() && digest.as_str().starts_with(named))
+}
