@@ -46,13 +46,11 @@ impl Observer<'_> {
 
     fn detect(&self, port: Arc<dyn Drift>, id: StackId, depth: usize) -> BoxFuture<'_, DriftSeen> {
         async move {
-            let mut drift = match self.cx.timeout(WITHIN, self.detected(&*port, &id)).await {
-                Some(found) => found.map_err(Unknown::because)?,
-                None => {
-                    let limit = humantime::format_duration(WITHIN);
-                    return Err(Unknown::because(format!("its detection did not end within {limit}")));
-                }
+            let Some(found) = self.cx.timeout(WITHIN, self.detected(&*port, &id)).await else {
+                let limit = humantime::format_duration(WITHIN);
+                return Err(Unknown::because(format!("its detection did not end within {limit}")));
             };
+            let mut drift = found.map_err(Unknown::because)?;
             let nested: Vec<(String, Option<StackId>)> = drift
                 .resources
                 .iter()

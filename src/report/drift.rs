@@ -160,7 +160,7 @@ pub struct DriftFinding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Advice {
-    /// Make it as it was deployed.
+    /// Make it as it was deployed: the command that prepares it. Look at the change set before you execute it.
     pub revert: String,
     /// What the template would have to say to keep it; `null` where that cannot be told.
     pub adopt: Option<String>,
@@ -326,7 +326,7 @@ impl Advice {
     fn of(finding: &Finding, stack: &str) -> Self {
         let revert = format!(
             "aws cloudformation create-change-set --stack-name {stack} --change-set-name revert-drift --use-previous-template \
-             --deployment-mode REVERT_DRIFT, and execute it"
+             --deployment-mode REVERT_DRIFT"
         );
         let resource = finding.resource.clone().unwrap_or_default();
         let mut rule = serde_json::Map::from_iter([("resource".to_owned(), json!(resource))]);

@@ -135,13 +135,13 @@ impl World {
             drift.map_or(ResourceDriftStatus::NotChecked, |drift| drift.status)
         };
         let resources = self.data.stacks[ix].resources.iter().filter(|(_, resource)| resource.exists());
-        let states = resources.map(|(name, resource)| ResourceState {
+        let listed = resources.map(|(name, resource)| ResourceState {
             resource: name.clone(),
             physical_id: Some(resource.physical_id.clone()),
             kind: resource.kind.clone(),
             drift: status(name),
         });
-        Ok(states.collect())
+        Ok(listed.collect())
     }
 }
 

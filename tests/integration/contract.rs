@@ -5,6 +5,7 @@
 //! names the page and leaves that one assertion out for the emulator.
 
 mod change_sets;
+mod drift;
 mod isolation;
 mod records;
 mod secrets;
@@ -369,6 +370,10 @@ contract!(
         change_sets::tags_alone_are_a_change,
         isolation::regions_and_accounts_do_not_see_each_other,
         isolation::a_list_has_every_stack_once_however_many_pages_it_takes,
+        drift::what_was_deployed_and_left_alone_has_not_drifted,
+        drift::a_changed_property_is_found_with_both_of_its_values,
+        drift::what_is_gone_is_said_to_be,
+        drift::a_detection_that_nobody_began_is_not_there,
         services::a_service_says_what_it_was_created_with,
         services::a_missing_cluster_is_not_found_and_a_deleted_service_is_inactive,
         services::a_copied_task_definition_differs_in_what_was_asked_for,

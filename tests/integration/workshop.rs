@@ -3,7 +3,7 @@
 use aws_sdk_ecs::types::{
     ContainerDefinition, DeploymentCircuitBreaker, DeploymentConfiguration, LogConfiguration, LogDriver,
 };
-use landfast::model::{ImageDigest, Platform, ServiceRef, TaskDefinitionArn};
+use landfast::model::{ImageDigest, Platform, ServiceRef, StackName, TaskDefinitionArn};
 use landfast::sim::{Console, ImageBehaviour, NewService};
 
 use crate::emulator::Account;
@@ -60,6 +60,38 @@ impl Workshop {
             .region(aws_sdk_ecr::config::Region::new("us-east-1"))
             .credentials_provider(account.credentials());
         aws_sdk_ecr::Client::from_conf(config.build())
+    }
+
+    fn logs(account: &Account) -> aws_sdk_cloudwatchlogs::Client {
+        let config = aws_sdk_cloudwatchlogs::Config::builder()
+            .behavior_version(aws_sdk_cloudwatchlogs::config::BehaviorVersion::latest())
+            .endpoint_url(&account.url)
+            .region(aws_sdk_cloudwatchlogs::config::Region::new("us-east-1"))
+            .credentials_provider(account.credentials());
+        aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
+    }
+
+    /// Changes past its stack how long a log group keeps what it has.
+    pub async fn retain(&self, stack: &StackName, resource: &str, group: &str, days: i32) {
+        match self {
+            Self::Emulated(account) => {
+                let call = Self::logs(account).put_retention_policy().log_group_name(group).retention_in_days(days);
+                call.send().await.unwrap();
+            }
+            Self::Simulated(console) => {
+                console.change_resource(stack, resource, "/RetentionInDays", days.into()).unwrap();
+            }
+        }
+    }
+
+    /// Deletes a log group past its stack.
+    pub async fn remove(&self, stack: &StackName, resource: &str, group: &str) {
+        match self {
+            Self::Emulated(account) => {
+                Self::logs(account).delete_log_group().log_group_name(group).send().await.unwrap();
+            }
+            Self::Simulated(console) => console.delete_resource(stack, resource).unwrap(),
+        }
     }
 
     /// Makes a cluster.

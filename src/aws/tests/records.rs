@@ -362,8 +362,8 @@ async fn a_refused_batch_says_what_is_wrong_in_whichever_form_route_53_says_it()
     assert_eq!((error.class, error.message.as_str()), (Class::Conflict, format!("[{exists}]").as_str()));
     // As its API reference shows it, and as it answered before.
     let listed = |messages: &[&str]| {
-        let messages: String =
-            messages.iter().map(|text| format!("<Message>{}</Message>", text.replace('\'', "&apos;"))).collect();
+        let messages = messages.iter().map(|text| format!("<Message>{}</Message>", text.replace('\'', "&apos;")));
+        let messages = messages.collect::<Vec<_>>().concat();
         Answer::Http(
             400,
             format!(

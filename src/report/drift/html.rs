@@ -89,7 +89,7 @@ fn difference(finding: &DriftFinding) -> Markup {
             @if let Some(advice) = &finding.advice {
                 details {
                     summary { "What can be done" }
-                    h4 { "Revert" }
+                    h4 { "Revert, with a change set that is looked at and then executed" }
                     pre { (advice.revert) }
                     @if let Some(adopt) = &advice.adopt {
                         h4 { "Adopt, in the template" }

@@ -52,7 +52,7 @@ pub(super) fn markdown(report: &DriftReport) -> String {
 fn advice(text: &mut String, finding: &DriftFinding) {
     let Some(advice) = &finding.advice else { return };
     let _ = write!(text, "\n<details><summary>{}</summary>\n\n", inline(&finding.place()));
-    let _ = write!(text, "Revert: {}\n", code(&advice.revert));
+    let _ = writeln!(text, "Revert, with a change set that is looked at and then executed: {}", code(&advice.revert));
     if let Some(adopt) = &advice.adopt {
         let _ = write!(text, "\nAdopt, in the template:\n\n{}", block(adopt));
     }

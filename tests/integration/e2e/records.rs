@@ -96,9 +96,10 @@ fn web(up: &Arc<AtomicBool>) -> String {
         for mut client in listener.incoming().map_while(Result::ok) {
             let _ = client.set_read_timeout(Some(Duration::from_secs(2)));
             let _ = client.read(&mut [0; 4096]);
-            let (status, body) = match up.load(Ordering::Relaxed) {
-                true => ("200 OK", "{\"status\":\"UP\"}"),
-                false => ("503 Service Unavailable", "{\"status\":\"DOWN\"}"),
+            let (status, body) = if up.load(Ordering::Relaxed) {
+                ("200 OK", "{\"status\":\"UP\"}")
+            } else {
+                ("503 Service Unavailable", "{\"status\":\"DOWN\"}")
             };
             let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             let _ = client.write_all(format!("{head}{body}").as_bytes());
