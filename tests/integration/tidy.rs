@@ -60,7 +60,7 @@ fn code_of(text: &str) -> String {
 }
 
 fn files() -> Vec<File> {
-    let test_module = Regex::new(r"#\[cfg\(test\)\]\s*mod (\w+);").unwrap();
+    let test_module = Regex::new(r"#\[cfg\(test\)\]\s*(?:pub\(crate\) )?mod (\w+);").unwrap();
     let paths = rust_files(&src());
     // Where a module of tests lives: a file, or a directory of that name.
     let mut tests: BTreeSet<PathBuf> = BTreeSet::new();

@@ -4,9 +4,12 @@
 //! to know, and nothing is asked twice.
 
 use crate::model::{
-    Difference, Entry, Environment, ImageSpec, Memory, Met, Plan, Prerequisite, Scope, Seen, ServiceMemory,
-    ServiceSpec, ServicesSeen, Waiting,
+    Action, Difference, Entry, Environment, ImageSpec, Key, Memory, Met, Plan, Prerequisite, Scope, Seen,
+    ServiceMemory, ServiceSpec, ServicesSeen, Waiting,
 };
+
+/// The type by which stacks make repositories.
+const REPOSITORY: &str = "AWS::ECR::Repository";
 
 /// One line for each container of each service, with the account and region that it is about.
 #[must_use]
@@ -20,12 +23,21 @@ pub fn images(
     for (key, spec) in &environment.services {
         let Some(entry) = plan.entries.get(key) else { continue };
         let known = memory.objects.services.get(key).map(AsRef::as_ref);
+        let maker = maker(environment, plan, spec);
         for (container, image) in &spec.images {
-            let line = Container { spec, name: container, image, entry, known }.judge(seen);
+            let line = Container { spec, name: container, image, entry, known, maker }.judge(seen);
             lines.push((spec.scope.clone(), line));
         }
     }
     lines
+}
+
+/// The stack that is yet to be created, and makes the repositories that the service waits for.
+fn maker<'a>(environment: &'a Environment, plan: &Plan, spec: &ServiceSpec) -> Option<&'a Key> {
+    let is_new = |key: &Key| plan.entries.get(key).is_some_and(|entry| entry.action == Action::Create);
+    let mut new = environment.stacks.iter().filter(|(key, _)| spec.depends_on.contains(*key) && is_new(key));
+    let found = new.find(|(_, stack)| stack.template.resources.values().any(|found| found.kind == REPOSITORY));
+    found.map(|(key, _)| key)
 }
 
 /// A container, and what was decided on it.
@@ -35,12 +47,18 @@ struct Container<'a> {
     image: &'a ImageSpec,
     entry: &'a Entry,
     known: Option<&'a ServiceMemory>,
+    maker: Option<&'a Key>,
 }
 
 impl Container<'_> {
     fn judge(&self, seen: &ServicesSeen) -> Prerequisite {
         let repository = self.image.repository();
-        let listed = match seen.images.get(&(self.spec.scope.clone(), repository.clone())) {
+        let at = (self.spec.scope.clone(), repository.clone());
+        if let (Some(Seen::Absent), Some(maker)) = (seen.images.get(&at), self.maker) {
+            let found = format!("{repository} is not there yet: {maker} makes it");
+            return self.line(Met::Unknown, found, Some("push the image once the repository is there".to_owned()));
+        }
+        let listed = match seen.images.get(&at) {
             Some(Seen::Present(images)) => Some(&images[..]),
             Some(Seen::Absent) => None,
             Some(Seen::Unknown(why)) => return self.unknown(format!("{repository} could not be read: {why}")),
@@ -144,7 +162,8 @@ mod tests {
             let repository = Repository { registry: None, name: "shop/app".to_owned() };
             seen.images.insert((spec.scope.clone(), repository), images);
         }
-        let container = Container { spec: &spec, name: "app", image: &spec.images["app"], entry, known: None };
+        let container =
+            Container { maker: None, spec: &spec, name: "app", image: &spec.images["app"], entry, known: None };
         container.judge(&seen)
     }
 

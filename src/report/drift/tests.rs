@@ -1,3 +1,5 @@
+//! Every form of a report with everything in it.
+
 use super::*;
 use crate::model::fixtures;
 use crate::report::fixtures::{check_contract, golden};

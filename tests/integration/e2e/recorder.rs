@@ -22,9 +22,7 @@ pub struct Call {
 impl Call {
     /// Whether it asks for a change.
     pub fn is_mutating(&self) -> bool {
-        // JSON protocols name the service first.
-        let operation = self.action.rsplit('.').next().unwrap_or_default();
-        !["Describe", "List", "Get", "BatchGet", "AssumeRole"].iter().any(|prefix| operation.starts_with(prefix))
+        !["Describe", "List", "Get", "BatchGet", "AssumeRole"].iter().any(|prefix| self.action.starts_with(prefix))
     }
 }
 
@@ -116,8 +114,10 @@ fn request(bytes: &[u8]) -> Option<(Call, usize)> {
         let mut fields = text.lines().filter_map(|line| line.split_once(':'));
         fields.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
     };
-    let line = header("x-amz-target").unwrap_or_else(|| text.lines().next().unwrap_or_default().to_owned());
-    let action = field("Action").unwrap_or(line);
+    // JSON protocols name the operation in a header: `AmazonEC2ContainerServiceV20141113.UpdateService`.
+    let target = header("x-amz-target").and_then(|target| target.rsplit('.').next().map(str::to_owned));
+    let line = || text.lines().next().unwrap_or_default().to_owned();
+    let action = field("Action").or(target).unwrap_or_else(line);
     let stack = field("StackName").or_else(|| field("ChangeSetName")).unwrap_or_default();
     Some((Call { at: Instant::now(), action, stack, body }, head + length))
 }
