@@ -112,10 +112,8 @@ fn services_are_described_ten_at_a_time_and_a_repository_is_listed_once_with_all
     let (plan, calls) = many.look();
     let unready: Vec<_> = plan.entries.values().filter(|entry| !entry.ready || entry.step.is_some()).collect();
     assert!(unready.is_empty(), "{unready:#?}");
-    // Twenty-two of one cluster, one of the other; one task definition for all.
-    let expected =
-        [("DescribeImages", 7), ("DescribeServices", 4), ("DescribeStacks", 1), ("DescribeTaskDefinition", 1)];
-    let expected = BTreeMap::from(expected);
+    // Twenty-two of one cluster, one of the other. The task definition of all of them never changes, and has been read.
+    let expected = BTreeMap::from([("DescribeImages", 7), ("DescribeServices", 4), ("DescribeStacks", 1)]);
     assert_eq!(calls, expected);
     // What runs already is not deployed: nothing but what AWS was asked.
     let mutations: Vec<_> = many.cloud.audit().into_iter().filter(|call| call.mutating).collect();
@@ -139,9 +137,7 @@ fn what_is_not_there_is_refused_and_what_cannot_be_read_is_unknown() {
     };
     let (plan, _) = many.look();
     assert_eq!((absent(&plan), unknown(&plan)), (vec!["shop/api-22".to_owned()], 0));
-    for (operation, unseen) in
-        [("DescribeServices", COUNT), ("DescribeImages", COUNT), ("DescribeTaskDefinition", COUNT - 1)]
-    {
+    for (operation, unseen) in [("DescribeServices", COUNT), ("DescribeImages", COUNT), ("DescribeTaskDefinition", 0)] {
         for fault in [Fault::Denied, Fault::ErrorBefore, Fault::TimeoutBefore] {
             many.break_reads(operation, fault.clone());
             let (plan, _) = many.look();
@@ -152,4 +148,17 @@ fn what_is_not_there_is_refused_and_what_cannot_be_read_is_unknown() {
     }
     let mutations: Vec<_> = many.cloud.audit().into_iter().filter(|call| call.mutating).collect();
     assert!(mutations.is_empty(), "{mutations:?}");
+}
+
+#[test]
+fn a_task_definition_that_was_never_read_is_unknown_until_it_is() {
+    let many = Many::new(COUNT);
+    many.break_reads("DescribeTaskDefinition", Fault::Denied);
+    many.tend(20 * MINUTE);
+    let (plan, _) = many.look();
+    assert!(plan.entries.values().all(|entry| entry.action == Action::Unknown && entry.step.is_none()), "{plan:#?}");
+    many.cloud.clear_faults();
+    many.tend(20 * MINUTE);
+    let (plan, _) = many.look();
+    assert!(plan.entries.values().all(|entry| entry.ready), "{plan:#?}");
 }
