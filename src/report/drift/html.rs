@@ -108,7 +108,7 @@ fn others(report: &DriftReport) -> Markup {
     let kinds = [
         (FindingKind::Unknown, "Not compared", "why"),
         (FindingKind::Tolerated, "Tolerated", "reason"),
-        (FindingKind::Delegated, "Delegated", "to"),
+        (FindingKind::Delegated, "Delegated", "why"),
         (FindingKind::Noise, "Without meaning", "why"),
     ];
     html! {
