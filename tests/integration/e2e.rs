@@ -5,6 +5,7 @@
 
 mod changes;
 mod deployment;
+mod drift;
 mod failures;
 mod interruptions;
 mod place;
