@@ -194,24 +194,31 @@ fn region(reader: Reader, text: Option<&str>) -> Result<Option<Region>, PortErro
     text.filter(|text| !text.is_empty()).map(|text| reader.parse(Some(text), "Region")).transpose()
 }
 
+/// `ListSecrets` and `DescribeSecret` say the same of a secret, in two types of which one field has two names.
+macro_rules! state {
+    ($reader:ident, $found:ident, $stages:ident, $replicas:expr) => {
+        Ok(SecretState {
+            arn: $reader.parse($found.arn.as_deref(), "ARN")?,
+            name: $reader.need($found.name, "Name")?,
+            description: $found.description.filter(|text| !text.is_empty()),
+            kms_key: $found.kms_key_id.filter(|key| !key.is_empty()),
+            tags: tag_map($found.tags),
+            created: time($reader, $found.created_date)?,
+            changed: time($reader, $found.last_changed_date)?,
+            accessed: time($reader, $found.last_accessed_date)?,
+            deleted: time($reader, $found.deleted_date)?,
+            versions: versions($reader, $found.$stages)?,
+            rotates: $found.rotation_enabled.unwrap_or(false),
+            rotated: time($reader, $found.last_rotated_date)?,
+            primary: region($reader, $found.primary_region.as_deref())?,
+            owning_service: $found.owning_service.filter(|service| !service.is_empty()),
+            replicas: $replicas,
+        })
+    };
+}
+
 fn listed(reader: Reader, entry: sdk::SecretListEntry) -> Result<SecretState, PortError> {
-    Ok(SecretState {
-        arn: reader.parse(entry.arn.as_deref(), "ARN")?,
-        name: reader.need(entry.name, "Name")?,
-        description: entry.description.filter(|text| !text.is_empty()),
-        kms_key: entry.kms_key_id.filter(|key| !key.is_empty()),
-        tags: tag_map(entry.tags),
-        created: time(reader, entry.created_date)?,
-        changed: time(reader, entry.last_changed_date)?,
-        accessed: time(reader, entry.last_accessed_date)?,
-        deleted: time(reader, entry.deleted_date)?,
-        versions: versions(reader, entry.secret_versions_to_stages)?,
-        rotates: entry.rotation_enabled.unwrap_or(false),
-        rotated: time(reader, entry.last_rotated_date)?,
-        primary: region(reader, entry.primary_region.as_deref())?,
-        owning_service: entry.owning_service.filter(|service| !service.is_empty()),
-        replicas: None,
-    })
+    state!(reader, entry, secret_versions_to_stages, None)
 }
 
 fn described(
@@ -219,23 +226,8 @@ fn described(
     answer: aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput,
 ) -> Result<SecretState, PortError> {
     let replicas = answer.replication_status.unwrap_or_default().into_iter().map(|replica| replica_of(reader, replica));
-    Ok(SecretState {
-        arn: reader.parse(answer.arn.as_deref(), "ARN")?,
-        name: reader.need(answer.name, "Name")?,
-        description: answer.description.filter(|text| !text.is_empty()),
-        kms_key: answer.kms_key_id.filter(|key| !key.is_empty()),
-        tags: tag_map(answer.tags),
-        created: time(reader, answer.created_date)?,
-        changed: time(reader, answer.last_changed_date)?,
-        accessed: time(reader, answer.last_accessed_date)?,
-        deleted: time(reader, answer.deleted_date)?,
-        versions: versions(reader, answer.version_ids_to_stages)?,
-        rotates: answer.rotation_enabled.unwrap_or(false),
-        rotated: time(reader, answer.last_rotated_date)?,
-        primary: region(reader, answer.primary_region.as_deref())?,
-        owning_service: answer.owning_service.filter(|service| !service.is_empty()),
-        replicas: Some(replicas.collect::<Result<_, _>>()?),
-    })
+    let replicas = replicas.collect::<Result<_, _>>()?;
+    state!(reader, answer, version_ids_to_stages, Some(replicas))
 }
 
 fn replica_of(reader: Reader, replica: sdk::ReplicationStatusType) -> Result<(Region, ReplicaState), PortError> {

@@ -7,8 +7,8 @@ use tracing::error;
 use super::Controller;
 use crate::model::{
     Action, Address, CheckStanding, CheckedSettings, Desired, Environment, Key, Kind, Memory, Observation, Plan,
-    ReadinessMemory, RecordMemory, RecordsSeen, SecretMemory, SecretSpec, Seen, ServiceMemory, ServicesSeen,
-    StackAddress, StackMemory, TaskDefinitionState,
+    ReadinessMemory, RecordMemory, RecordsSeen, SecretMemory, SecretSpec, SecretsSeen, Seen, ServiceMemory,
+    ServicesSeen, StackAddress, StackMemory, TaskDefinitionState,
 };
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
@@ -23,11 +23,19 @@ const ROUNDS_MAX: usize = 8;
 pub(super) enum Base {
     /// Everything is read.
     Nothing,
-    /// Services and records that do not move are as they were seen before: listing the stacks again is one call for a
-    /// hundred of them, and these are several calls each.
-    Rest(Box<(ServicesSeen, RecordsSeen)>),
+    /// What does not move is as it was seen before: listing the stacks again is one call for a hundred of them, and these
+    /// are several calls each.
+    Rest(Box<Rest>),
     /// So is the listing of stacks: only these are read again.
     Listing(Box<Observation>, BTreeSet<StackAddress>),
+}
+
+/// What was seen a moment ago, and does not move.
+#[derive(Clone, Debug)]
+pub(super) struct Rest {
+    pub(super) services: ServicesSeen,
+    pub(super) records: RecordsSeen,
+    pub(super) secrets: SecretsSeen,
 }
 
 /// What was seen, and what follows.
@@ -55,8 +63,8 @@ impl Controller {
         let mut observation = match base {
             Base::Nothing => observer.look().await,
             Base::Rest(rest) => {
-                let (services, records) = *rest;
-                Observation { services, records, ..observer.look().await }
+                let Rest { services, records, secrets } = *rest;
+                Observation { services, records, secrets, ..observer.look().await }
             }
             Base::Listing(earlier, follow) => observer.follow(*earlier, follow).await,
         };

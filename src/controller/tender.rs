@@ -6,11 +6,11 @@ use std::time::Duration;
 use tracing::{Instrument as _, error, info, info_span};
 
 use super::flights::{Flights, Landed};
-use super::look::{Base, Looked};
+use super::look::{Base, Looked, Rest};
 use super::{Controller, cadence};
 use crate::model::{
     Act, Action, AssumeRole, Digest, Entry, EnvName, Environment, Key, Kind, Observation, Operation, Plan, RecordsSeen,
-    StackAddress, Waiting,
+    SecretsSeen, ServicesSeen, StackAddress, Waiting,
 };
 use crate::plan::{self, Goal, Input};
 use crate::sabotage::{self, Bug};
@@ -216,14 +216,17 @@ impl<'a> Tender<'a> {
         let resting = earlier.moving.is_empty() && !earlier.services_move;
         if resting || earlier.revision != revision || now.saturating_sub(self.rested) >= resync {
             self.rested = now;
-            (earlier.observation.services, earlier.observation.records) = Default::default();
+            earlier.observation.services = ServicesSeen::default();
+            earlier.observation.records = RecordsSeen::default();
+            earlier.observation.secrets = SecretsSeen::default();
         }
         if earlier.is_enough(now, resync, revision) {
             self.listed = earlier.listed;
             return Base::Listing(Box::new(earlier.observation), earlier.moving);
         }
         self.listed = now;
-        Base::Rest(Box::new((earlier.observation.services, earlier.observation.records)))
+        let Observation { services, records, secrets, .. } = earlier.observation;
+        Base::Rest(Box::new(Rest { services, records, secrets }))
     }
 
     /// Keeps what was seen for the next look.
@@ -266,6 +269,7 @@ impl<'a> Tender<'a> {
             // Zones are few and their record sets come by the hundred: all of them are read again.
             observation.records = RecordsSeen::default();
         }
+        observation.secrets.forget_named();
         let services_move = !restless.is_empty();
         self.earlier = Some(Earlier { observation, listed: self.listed, revision, moving, services_move });
     }

@@ -47,7 +47,9 @@ impl Observer<'_> {
         // that do not move.
         let (at, listings, pages, stacks) = (earlier.at, earlier.listings, earlier.pages, earlier.stacks);
         let (checks, records, services) = (self.fresh_checks(earlier.checks), earlier.records, earlier.services);
-        let mut earlier = Observation { listings, pages, stacks, services, records, checks, ..Observation::begun(at) };
+        let secrets = earlier.secrets;
+        let mut earlier =
+            Observation { listings, pages, stacks, services, secrets, records, checks, ..Observation::begun(at) };
         let read = join_all(addresses.into_iter().map(|address| async {
             let port = self.governor.stacks(&address.scope, self.role(&address.scope), Priority::Status);
             let seen = self.cx.timeout(PAGE_WITHIN, port.describe(&address.name)).await;

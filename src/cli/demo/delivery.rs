@@ -72,8 +72,9 @@ pub(super) fn rotation(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble
     let heard = format!("{steps:?}");
     told(!values.iter().any(|value| heard.contains(value)), || "no value is told".to_owned())?;
     screen.say(&format!(
-        "Current is {}, and the version before it is still there as {AWSPREVIOUS} for whoever has it in hand. Nobody has \
-         seen either value, and neither is in any plan, log or journal.",
+        "Current is {}, and the version before it is still there as {AWSPREVIOUS} for whoever has it in hand. The service \
+         was started anew, once, so that all of its tasks have it. Nobody has seen either value, and neither is in any \
+         plan, log or journal.",
         short(&new)
     ))
 }
