@@ -103,11 +103,19 @@ impl Shop {
         self.containers.services("shop", &names).await.unwrap().remove(0).unwrap()
     }
 
-    /// The digest of every task, and how many there are.
+    /// The digest of every task, and how many there are, once no task is on its way: one that was being started when a
+    /// deployment was taken back takes a moment to be gone.
     async fn runs(&self) -> (Vec<ImageDigest>, usize) {
-        let arns = all(|page| self.containers.list_tasks(&self.service, TasksWanted::Running, page)).await;
-        let tasks = self.containers.tasks("shop", &arns).await.unwrap();
-        assert!(tasks.iter().all(|task| task.status == TaskStatus::Running), "{tasks:?}");
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        let tasks = loop {
+            let arns = all(|page| self.containers.list_tasks(&self.service, TasksWanted::Running, page)).await;
+            let tasks = self.containers.tasks("shop", &arns).await.unwrap();
+            if tasks.iter().all(|task| task.status == TaskStatus::Running) {
+                break tasks;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{tasks:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
         let mut digests: Vec<_> = tasks.iter().filter_map(|task| task.containers[0].digest.clone()).collect();
         digests.sort();
         digests.dedup();
