@@ -64,7 +64,7 @@ impl Controller {
             Base::Nothing => observer.look().await,
             Base::Rest(rest) => {
                 let Rest { services, records, secrets } = *rest;
-                Observation { services, records, secrets, ..observer.look().await }
+                Observation { services, secrets, records, ..observer.look().await }
             }
             Base::Listing(earlier, follow) => observer.follow(*earlier, follow).await,
         };
