@@ -37,8 +37,7 @@ impl Controller {
             let mut history = remembered.drift.clone();
             if drift.is_ok() {
                 history = history.with(&judged.findings, now);
-                let after = history.clone();
-                self.store.cache(&spec.key, |memory: &mut StackMemory| memory.drift = after);
+                self.store.cache(&spec.key, |memory: &mut StackMemory| memory.drift.clone_from(&history));
             }
             compared.push((judged, history));
         }

@@ -68,9 +68,9 @@ impl Controller {
             }
             Base::Listing(earlier, follow) => observer.follow(*earlier, follow).await,
         };
-        self.recall(environment, &mut observation)?;
+        let mut memory = self.store.memory(&environment.name)?;
+        recall(environment, &memory, &mut observation);
         for _ in 0..ROUNDS_MAX {
-            let memory = self.store.memory(&environment.name)?;
             let now = self.cx.now();
             let input = Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
             let needs = plan::needs(&input);
@@ -80,8 +80,8 @@ impl Controller {
             observer.answer(&mut observation, needs, &memory.fingerprint_key).await;
             self.remember(environment, &mut observation);
             self.remember_secrets(environment, &observation);
+            memory = self.store.memory(&environment.name)?;
         }
-        let memory = self.store.memory(&environment.name)?;
         let now = self.cx.now();
         let input = Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
         let mut plan = plan::plan(&input);
@@ -96,22 +96,6 @@ impl Controller {
             self.remember_checks(environment, &memory, &plan);
         }
         Ok(Looked { observation, memory, plan })
-    }
-
-    /// Task definitions never change: those that are remembered count as seen.
-    fn recall(&self, environment: &Environment, observation: &mut Observation) -> Result<(), StoreError> {
-        if environment.services.is_empty() {
-            return Ok(());
-        }
-        let memory = self.store.memory(&environment.name)?;
-        for (key, spec) in &environment.services {
-            let known = memory.objects.services.get(key).and_then(|memory| memory.definition.clone());
-            if let Some(known) = known {
-                let place = (spec.scope.clone(), known.arn.clone());
-                observation.services.task_definitions.entry(place).or_insert(Seen::Present(known));
-            }
-        }
-        Ok(())
     }
 
     /// Keeps the task definitions that services run.
@@ -218,6 +202,17 @@ impl Controller {
                     Some(Seen::Unknown(_)) | None => {}
                 }
             });
+        }
+    }
+}
+
+/// Task definitions never change: those that are remembered count as seen.
+fn recall(environment: &Environment, memory: &Memory, observation: &mut Observation) {
+    for (key, spec) in &environment.services {
+        let known = memory.objects.services.get(key).and_then(|memory| memory.definition.clone());
+        if let Some(known) = known {
+            let place = (spec.scope.clone(), known.arn.clone());
+            observation.services.task_definitions.entry(place).or_insert(Seen::Present(known));
         }
     }
 }

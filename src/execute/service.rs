@@ -4,8 +4,8 @@ use super::{Executor, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Act, AssumeRole, Attempts, Digest, Evidence, Failure, Key, Primary, RELEASES_KEPT, Release, Rollout, ServiceDo,
-    ServiceMemory, ServiceRef, ServiceStep, Step, TaskDefinitionArn, TaskDefinitionStatus, VersionId,
+    Act, AssumeRole, Attempts, Evidence, Failure, Key, Primary, RELEASES_KEPT, Release, Restart, Rollout, ServiceDo,
+    ServiceMemory, ServiceRef, ServiceState, ServiceStep, Step, TaskDefinitionArn, TaskDefinitionStatus, VersionId,
 };
 use crate::ports::{Class, Containers, CopyTaskDefinition, Fence, PortError, Priority, UpdateService};
 use crate::sabotage::{self, Bug};
@@ -213,7 +213,11 @@ fn keep(releases: &mut Vec<Release>, release: &Release) {
 /// Reads the service again, now, and compares it with what the plan saw (invariant S5).
 async fn holds(port: &dyn Containers, service: &ServiceRef, action: &ServiceDo) -> Result<(), Outcome> {
     if let ServiceDo::Collect { task_definition, .. } = action {
-        return is_unused(port, service, task_definition).await;
+        // No deployment of the service has come back to it since.
+        if live(port, service).await?.uses(task_definition) {
+            return Err(Outcome::Moved(format!("{service} is deployed with {}", task_definition.short())));
+        }
+        return Ok(());
     }
     let (ServiceDo::Register { expect, .. } | ServiceDo::Deploy { expect, .. } | ServiceDo::Restart { expect, .. }) =
         action
@@ -223,11 +227,7 @@ async fn holds(port: &dyn Containers, service: &ServiceRef, action: &ServiceDo) 
     if sabotage::is(Bug::NoSecondLook) {
         return Ok(());
     }
-    let names = std::slice::from_ref(&service.service);
-    let seen = port.services(&service.cluster, names).await.map_err(Outcome::Failed)?;
-    let Some(state) = seen.into_iter().next().flatten() else {
-        return Err(Outcome::Moved(format!("{service} is gone")));
-    };
+    let state = live(port, service).await?;
     let primary = state
         .primary()
         .map(|primary| Primary { id: primary.id.clone(), task_definition: primary.task_definition.clone() });
@@ -238,18 +238,11 @@ async fn holds(port: &dyn Containers, service: &ServiceRef, action: &ServiceDo) 
     }
 }
 
-/// No deployment of the service has come back to it since.
-async fn is_unused(port: &dyn Containers, service: &ServiceRef, old: &TaskDefinitionArn) -> Result<(), Outcome> {
+/// The service, as it is now.
+async fn live(port: &dyn Containers, service: &ServiceRef) -> Result<ServiceState, Outcome> {
     let names = std::slice::from_ref(&service.service);
     let seen = port.services(&service.cluster, names).await.map_err(Outcome::Failed)?;
-    let Some(state) = seen.into_iter().next().flatten() else {
-        return Err(Outcome::Moved(format!("{service} is gone")));
-    };
-    let deployed = state.deployments.iter().map(|deployment| &deployment.task_definition);
-    if deployed.chain(&state.task_definition).any(|used| used == old) {
-        return Err(Outcome::Moved(format!("{service} is deployed with {}", old.short())));
-    }
-    Ok(())
+    seen.into_iter().next().flatten().ok_or_else(|| Outcome::Moved(format!("{service} is gone")))
 }
 
 /// The one mutating call of a step.
@@ -344,8 +337,8 @@ fn versions(by_secret: Option<&BTreeMap<Key, BTreeSet<VersionId>>>) -> String {
 /// What was refused is tried again later: permissions and quotas may come.
 fn refused_restart(memory: &mut ServiceMemory, service: &ServiceStep, error: &PortError, now: jiff::Timestamp) {
     let ServiceDo::Restart { rollout, .. } = &service.action else { return };
-    let versions = rollout.restart.as_ref().map(|restart| &restart.versions);
-    let inputs = Digest::of(&(versions, &rollout.intended));
+    let Some(restart) = &rollout.restart else { return };
+    let inputs = Restart::trial(&restart.versions, &rollout.intended);
     let failure = Failure {
         resource: service.service.as_ref().map(ToString::to_string).unwrap_or_default(),
         kind: "AWS::ECS::Service".to_owned(),

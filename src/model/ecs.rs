@@ -259,6 +259,13 @@ impl ServiceState {
     pub fn primary(&self) -> Option<&DeploymentState> {
         self.deployments.iter().find(|deployment| deployment.status == DeploymentStatus::Primary)
     }
+
+    /// It, or a deployment of it, has this task definition.
+    #[must_use]
+    pub fn uses(&self, definition: &TaskDefinitionArn) -> bool {
+        let deployed = self.deployments.iter().map(|deployment| &deployment.task_definition);
+        deployed.chain(&self.task_definition).any(|used| used == definition)
+    }
 }
 
 /// One deployment of a service.

@@ -174,6 +174,14 @@ pub struct Restart {
     pub before: BTreeSet<ServiceDeploymentArn>,
 }
 
+impl Restart {
+    /// Names what is tried: other versions, or other images, are tried at once.
+    #[must_use]
+    pub fn trial(versions: &BTreeMap<Key, BTreeSet<VersionId>>, intended: &BTreeMap<String, ImageDigest>) -> Digest {
+        Digest::of(&(versions, intended))
+    }
+}
+
 impl Rollout {
     /// A rollout of which nothing was done yet.
     #[must_use]

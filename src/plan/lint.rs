@@ -3,7 +3,7 @@
 //! The planner should never make such a plan. If it does, that is a bug, and nothing is done.
 
 use super::names::{OWNER_TAG, owner};
-use super::service::collect::{proven, uses};
+use super::service::collect::proven;
 use super::standing::{Standing, row};
 use super::{Goal, Input};
 use crate::model::{
@@ -130,8 +130,9 @@ fn of_a_service(key: &Key, step: &ServiceStep, input: &Input<'_>) -> Vec<&'stati
         ServiceDo::Collect { task_definition, .. } => Some(task_definition),
         _ => None,
     };
-    let in_use =
-        collected.is_some_and(|old| uses(state, old) || memory.is_none_or(|memory| proven(&memory.releases, old)));
+    let in_use = collected.is_some_and(|old| {
+        state.is_some_and(|state| state.uses(old)) || memory.is_none_or(|memory| proven(&memory.releases, old))
+    });
     let unknown = collected.is_some_and(|old| memory.is_none_or(|memory| !memory.registered.contains(old)));
     // A restart replaces tasks by their like: a stack's service too, while the stack is at rest.
     let restarts = matches!(step.action, ServiceDo::Restart { .. });

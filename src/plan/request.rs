@@ -1,6 +1,7 @@
 //! What follows from what a person asks: decided from what is desired and remembered, wherever the request came from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -48,8 +49,8 @@ pub fn grant(
     }
 }
 
-fn remembered(request: &Request, objects: &Objects) -> ServiceMemory {
-    objects.services.get(&request.key).map(|memory| (**memory).clone()).unwrap_or_default()
+fn remembered(request: &Request, objects: &Objects) -> Arc<ServiceMemory> {
+    objects.services.get(&request.key).cloned().unwrap_or_default()
 }
 
 /// The proven release that is meant.

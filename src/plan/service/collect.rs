@@ -37,9 +37,9 @@ impl Deciding<'_> {
     /// A service of this environment may still want it, or a stack.
     fn is_wanted(&self, old: &TaskDefinitionArn, state: &ServiceState) -> bool {
         let input = self.planner.input;
-        let services = input.observation.services.services.values().filter_map(Seen::present).chain([state]);
+        let mut services = input.observation.services.services.values().filter_map(Seen::present).chain([state]);
         let mut memories = input.memory.objects.services.values();
-        uses(services, old)
+        services.any(|service| service.uses(old))
             || memories.any(|memory| {
                 let open = memory.rollout.as_ref().and_then(|rollout| rollout.task_definition.as_ref());
                 open == Some(old) || proven(&memory.releases, old)
@@ -97,14 +97,6 @@ impl Deciding<'_> {
             }
         }
     }
-}
-
-/// A deployment of one of these services has it.
-pub(in crate::plan) fn uses<'a>(services: impl IntoIterator<Item = &'a ServiceState>, old: &TaskDefinitionArn) -> bool {
-    services.into_iter().any(|state| {
-        let deployed = state.deployments.iter().map(|deployment| &deployment.task_definition);
-        deployed.chain(&state.task_definition).any(|used| used == old)
-    })
 }
 
 /// It can be gone back to.

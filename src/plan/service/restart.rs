@@ -128,10 +128,10 @@ impl Deciding<'_> {
         Attempts::counted(self.memory.restart_failed.as_ref(), self.trial(), failure, self.planner.input.now)
     }
 
-    /// Names what is tried: other versions, or other images, are tried at once.
+    /// What is to be tried now.
     fn trial(&self) -> Digest {
         let versions = crate::plan::secret::restarts(&self.planner.input.memory.objects, &self.spec.key);
-        Digest::of(&(Some(versions), digests(&self.memory.decisions)))
+        Restart::trial(&versions, &digests(&self.memory.decisions))
     }
 
     /// Somebody deploys it: that may be all there is to do.

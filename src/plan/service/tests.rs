@@ -394,12 +394,6 @@ fn stack_key() -> Key {
 }
 
 fn stack_spec() -> StackSpec {
-    let facts = TemplateFacts {
-        digest: Digest::of("template"),
-        outputs: BTreeMap::new(),
-        resources: BTreeMap::new(),
-        retained: BTreeSet::new(),
-    };
     let parameter = TemplateParameter {
         kind: "String".to_owned(),
         default: None,
@@ -407,37 +401,15 @@ fn stack_spec() -> StackSpec {
         allowed_values: Vec::new(),
         allowed_pattern: None,
     };
-    let template = Template {
-        body: "Resources: {}".into(),
-        facts,
-        parameters: BTreeMap::from([("Image".to_owned(), parameter)]),
-        resources: BTreeMap::new(),
-        imports: BTreeSet::new(),
-        has_transform: false,
-    };
     let image = ImageParameter { service: KEY.parse().unwrap(), container: "app".to_owned() };
+    let spec = fixtures::spec("api", &[]);
+    let parameters = BTreeMap::from([("Image".to_owned(), parameter)]);
     StackSpec {
-        key: stack_key(),
         scope: scope(),
         stack_name: "dev-x-api".parse().unwrap(),
-        template: Arc::new(template),
-        parameters: BTreeMap::new(),
+        template: Arc::new(Template { parameters, ..(*spec.template).clone() }),
         images: BTreeMap::from([("Image".to_owned(), image)]),
-        capabilities: BTreeSet::new(),
-        tags: BTreeMap::new(),
-        role_arn: None,
-        termination_protection: false,
-        stack_policy: None,
-        on_failure: OnFailure::Rollback,
-        timeout: None,
-        rollback_alarms: Vec::new(),
-        monitoring_minutes: None,
-        notifications: Vec::new(),
-        deletion_policy: DeletionPolicy::Delete,
-        adopt: false,
-        manifest: crate::model::Place { file: "stacks.yaml".into(), line: 1 },
-        tolerances: Vec::new(),
-        depends_on: BTreeSet::new(),
+        ..spec
     }
 }
 
