@@ -17,6 +17,7 @@ mod key;
 mod memory;
 mod observation;
 mod plan;
+mod point;
 mod preflight;
 mod readiness;
 mod record;
@@ -30,6 +31,7 @@ mod service_act;
 mod snapshot;
 mod stack;
 mod step;
+mod table;
 mod task;
 mod template;
 mod text;
@@ -62,6 +64,7 @@ pub use memory::{
 };
 pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use plan::{Action, Changes, Consent, Difference, Entry, Grant, Guard, Plan, Refusal, Waiting};
+pub use point::{JobId, JobState, PointId, PointKeeper, PointStatus, RecoveryPoint, VaultJob, VaultName};
 pub use preflight::{Certificate, Met, Prerequisite, Principal, TypeFacts};
 pub use readiness::{
     Check, CheckAnswer, CheckNeed, CheckOutcome, CheckStanding, ChecksSeen, HttpProbe, HttpRequest, Readiness,
@@ -92,6 +95,11 @@ pub use stack::{
     ResourceChange, StackEvent, StackId, StackState, StackStatus, StackVersion,
 };
 pub use step::{Act, Do, Expect, Inputs, StackDo, StackOptions, StackStep, Step, Value};
+pub use table::{
+    AlarmDefinition, Billing, ContinuousBackups, Item, ItemKey, KeyType, RestoreOrigin, ScalingPolicy, ScalingTarget,
+    StreamView, TableArn, TableClass, TableId, TableIndex, TableKey, TableName, TableProfile, TableState, TableStatus,
+    TimeToLive,
+};
 pub use task::{
     ContainerDefinition, ContainerState, LogConfiguration, LogLine, LogStream, RuntimePlatform, TaskArn,
     TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskHealth, TaskState, TaskStatus,

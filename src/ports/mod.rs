@@ -16,6 +16,8 @@ mod records;
 mod seal;
 mod secrets;
 mod stacks;
+mod tables;
+mod vaults;
 
 pub use account::Account;
 pub use containers::{Containers, CopyTaskDefinition, TasksWanted, UpdateService};
@@ -29,3 +31,5 @@ pub use records::{RecordPage, Records, RecordsFrom};
 pub use seal::{Identities, SealError, Unseal, seal};
 pub use secrets::{CreateSecret, PutSecretValue, SecretVersion, Secrets, UpdateSecret};
 pub use stacks::{Cloud, CreateChangeSet, CreateStack, Page, PageToken, Stacks, TemplateSource};
+pub use tables::{ItemsRead, TableChange, Tables};
+pub use vaults::{StartBackup, StartCopy, StartRestore, Vaults};
