@@ -69,6 +69,8 @@ impl Reader {
                 .collect(),
             // AWS answers 0 where nothing was asked for.
             monitoring_minutes: rollback.monitoring_time_in_minutes.filter(|minutes| *minutes != 0),
+            capabilities: stack.capabilities.unwrap_or_default().iter().map(|one| one.as_str().to_owned()).collect(),
+            timeout_minutes: stack.timeout_in_minutes.filter(|minutes| *minutes > 0),
             change_set: stack.change_set_id.and_then(|id| id.parse().ok()),
             parent: stack.parent_id.map(|id| self.parse(Some(&id), "ParentId")).transpose()?,
         })

@@ -16,9 +16,10 @@ use jiff::Timestamp;
 use super::answer::Reader;
 use super::error::{port_error, unreadable};
 use crate::model::{
-    ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn, ServiceDeploymentArn,
-    ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn, ServiceRevisionState,
-    ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskState,
+    ClusterArn, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
+    ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
+    ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
+    TaskDefinitionStatus, TaskState,
 };
 use crate::ports::{
     Class, Containers, CopyTaskDefinition, Fence, Page, PageToken, PortError, TasksWanted, UpdateService, found,
@@ -121,6 +122,22 @@ fn in_order(asked: &[String], found: Vec<ServiceState>) -> Vec<Option<ServiceSta
 
 #[async_trait]
 impl Containers for Client {
+    async fn clusters(&self, page: Option<PageToken>) -> Result<Page<ClusterArn>, PortError> {
+        const OPERATION: &str = "ListClusters";
+        let request = self.ecs.list_clusters().max_results(LINES).set_next_token(page);
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let arns = answer.cluster_arns().iter().map(|arn| Reader(OPERATION).parse(Some(arn), "clusterArn"));
+        Ok(Page { items: arns.collect::<Result<_, _>>()?, next: answer.next_token.clone() })
+    }
+
+    async fn list_services(&self, cluster: &str, page: Option<PageToken>) -> Result<Page<ServiceArn>, PortError> {
+        const OPERATION: &str = "ListServices";
+        let request = self.ecs.list_services().cluster(cluster).max_results(LINES).set_next_token(page);
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let arns = answer.service_arns().iter().map(|arn| Reader(OPERATION).parse(Some(arn), "serviceArn"));
+        Ok(Page { items: arns.collect::<Result<_, _>>()?, next: answer.next_token.clone() })
+    }
+
     async fn services(&self, cluster: &str, services: &[String]) -> Result<Vec<Option<ServiceState>>, PortError> {
         const OPERATION: &str = "DescribeServices";
         let request = self.ecs.describe_services().cluster(cluster).set_services(Some(services.to_vec()));

@@ -14,22 +14,24 @@ use crate::ports::TemplateSource;
 
 pub(super) fn parameters(values: &BTreeMap<String, Value>) -> Vec<Parameter> {
     let one = |(key, value): (&String, &Value)| {
-        let text = match value {
-            Value::Plain(text) => text.as_str(),
-            Value::NoEcho(secret) => secret.expose(),
-        };
-        Parameter::builder().parameter_key(key).parameter_value(text).build()
+        let parameter = Parameter::builder().parameter_key(key);
+        match value {
+            Value::Plain(text) => parameter.parameter_value(text),
+            Value::NoEcho(secret) => parameter.parameter_value(secret.expose()),
+            Value::Previous => parameter.use_previous_value(true),
+        }
+        .build()
     };
     values.iter().map(one).collect()
 }
 
 /// The values that no error may repeat.
 pub(super) fn secrets(values: &BTreeMap<String, Value>) -> Vec<&Redacted> {
-    let secret = |value| match value {
-        &Value::Plain(_) => None,
+    let secrets = values.values().filter_map(|value| match value {
+        Value::Plain(_) | Value::Previous => None,
         Value::NoEcho(secret) => Some(secret),
-    };
-    values.values().filter_map(secret).collect()
+    });
+    secrets.collect()
 }
 
 pub(super) fn capabilities(names: &BTreeSet<String>) -> Vec<Capability> {

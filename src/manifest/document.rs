@@ -220,6 +220,18 @@ pub(super) enum ParameterValue {
     One(Scalar),
     /// Several, joined by commas.
     List(Vec<Scalar>),
+    /// What the stack has already.
+    Kept(KeptValue),
+}
+
+/// What the stack has already.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "Previous value")]
+pub(super) struct KeptValue {
+    /// `true`: no update changes it, and nobody here has to know it. Only for a stack that exists.
+    #[expect(dead_code, reason = "as for a scalar")]
+    previous: bool,
 }
 
 /// A scalar, or named ones.

@@ -41,7 +41,7 @@ fn placeholder(spec: &StackSpec, name: &str) -> Option<String> {
     match spec.parameters.get(name) {
         _ if spec.images.contains_key(name) => None,
         Some(Parameter::Plain(text)) => text.as_literal().map(str::to_owned),
-        Some(Parameter::NoEcho(_)) => None,
+        Some(Parameter::NoEcho(_) | Parameter::Previous) => None,
         None => spec.template.parameters.get(name)?.default.clone(),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::diagnostic::Problem;
 use super::document::{ApiVersion, Metadata, Or, ParameterValue, Scalar, duration_or_reference_schema};
 use super::drift::DriftDocument;
 use super::kinds::Made;
@@ -62,6 +63,7 @@ struct StackDocumentSpec {
     #[expect(dead_code, reason = "read from the tree, before anything is made")]
     template: String,
     /// Values for the template's parameters; a list becomes a comma-separated text. Outputs may be referred to.
+    /// `{ previous: true }` keeps what the stack has.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, where numbers are as they were written")]
     parameters: BTreeMap<String, ParameterValue>,
@@ -246,6 +248,18 @@ fn parameters(
         if secret || !template.parameters.contains_key(&entry.key) {
             maker.out.masks.push((Arc::clone(&doc.file), entry.value.span));
         }
+        if let Some(flag) = entry.value.get("previous") {
+            if flag.as_scalar().and_then(|scalar| scalar.as_bool()) != Some(true) {
+                let message = format!("`previous` of the parameter `{}` can only be true", entry.key);
+                let problem = Problem::error("invalid-value", message, &doc.file, flag.span);
+                maker.out.problems.push(problem.help("give the value itself instead"));
+            }
+            given.insert(
+                entry.key.as_str(),
+                Given { kept: true, rendered: None, many: false, site, key_span: entry.key_span },
+            );
+            continue;
+        }
         let text = joined(&entry.value).unwrap_or_default();
         let rendered = maker.rendered(&text, At::of(entry));
         if secret && let Some(rendered) = &rendered {
@@ -256,7 +270,7 @@ fn parameters(
             }
         }
         let many = !entry.value.items().is_empty();
-        given.insert(entry.key.as_str(), Given { rendered, many, site, key_span: entry.key_span });
+        given.insert(entry.key.as_str(), Given { kept: false, rendered, many, site, key_span: entry.key_span });
     }
     let at = maker.at(&["spec", "template"]);
     let owner = maker.site(at);

@@ -158,6 +158,7 @@ fn good_manifests_become_a_desired_state() {
     let shown = |name: &str| match &web.parameters[name] {
         Parameter::Plain(text) => text.to_string(),
         Parameter::NoEcho(_) => "secret".to_owned(),
+        Parameter::Previous => "previous".to_owned(),
     };
     assert_eq!(shown("VpcId"), "${stacks.network.outputs.VpcId}");
     assert_eq!((shown("Zones").as_str(), shown("Count").as_str()), ("a,b", "2"));

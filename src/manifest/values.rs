@@ -12,6 +12,8 @@ use crate::yaml::Span;
 
 /// A value that the stack's manifest gives.
 pub(super) struct Given<'g> {
+    /// It stays what the stack has.
+    pub(super) kept: bool,
     /// `None`: it stands for nothing, and that was reported.
     pub(super) rendered: Option<Rendered>,
     /// It was written as a list.
@@ -110,6 +112,10 @@ impl One<'_> {
     }
 
     fn take_from_manifest(&mut self, given: Given<'_>) {
+        if given.kept {
+            self.out.values.insert(self.name.to_owned(), Parameter::Previous);
+            return;
+        }
         let Some(rendered) = given.rendered else { return };
         if given.many && !takes_list(&self.declared.kind) {
             let message = format!("the parameter `{}` takes one value, not a list", self.name);

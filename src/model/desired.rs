@@ -133,6 +133,8 @@ pub enum Parameter {
     Plain(Text),
     /// Declared `NoEcho`: is never shown, and compared by fingerprint.
     NoEcho(Redacted),
+    /// Whatever the stack has: nobody here knows it, and no update changes it.
+    Previous,
 }
 
 /// What Landfast may do by itself in an environment.

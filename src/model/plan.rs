@@ -384,6 +384,8 @@ pub enum Guard {
     Zone,
     /// What would be written is empty.
     Empty,
+    /// A parameter keeps what the stack has, and there is no stack.
+    NoPreviousValue,
     /// Two would write the same value.
     TwoWriters,
     /// A tag means another image than it did, and the manifest does not say to follow it.

@@ -152,6 +152,12 @@ pub struct StackState {
     pub rollback_alarms: BTreeSet<String>,
     /// Minutes the alarms are watched after a deployment.
     pub monitoring_minutes: Option<i32>,
+    /// Capabilities that the last operation acknowledged. Not a property of the stack, and never compared.
+    #[serde(default)]
+    pub capabilities: BTreeSet<String>,
+    /// Minutes that its creation was given, if it was given a limit.
+    #[serde(default)]
+    pub timeout_minutes: Option<i32>,
     /// The change set that last changed it.
     pub change_set: Option<ChangeSetId>,
     /// The stack it is nested in.

@@ -79,6 +79,8 @@ pub enum Value {
     Plain(String),
     /// Must not.
     NoEcho(Redacted),
+    /// Whatever it is now (AWS: *Parameter*, `UsePreviousValue`). Only of a stack that exists.
+    Previous,
 }
 
 impl PartialEq for Value {
@@ -86,6 +88,7 @@ impl PartialEq for Value {
         match (self, other) {
             (Self::Plain(a), Self::Plain(b)) => a == b,
             (Self::NoEcho(a), Self::NoEcho(b)) => a.expose() == b.expose(),
+            (Self::Previous, Self::Previous) => true,
             _ => false,
         }
     }

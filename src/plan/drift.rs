@@ -203,7 +203,7 @@ impl Judge<'_> {
         let named = path.split('/').any(|part| has(part, &SECRET)) || resource.kind == "AWS::SecretsManager::Secret";
         let structured = value.trim_start().starts_with(['{', '[']) && has(value, &SECRET);
         let hides = |parameter: &Parameter| match parameter {
-            Parameter::Plain(_) => false,
+            Parameter::Plain(_) | Parameter::Previous => false,
             Parameter::NoEcho(secret) => !secret.expose().is_empty() && value.contains(secret.expose()),
         };
         let hidden = !matches!(value, "" | "null") && (named || structured || self.spec.parameters.values().any(hides));

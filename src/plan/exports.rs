@@ -98,7 +98,7 @@ fn resolve(spec: &StackSpec, name: &str) -> Option<String> {
         "AWS::StackName" => Some(spec.stack_name.to_string()),
         _ => match spec.parameters.get(parameter) {
             Some(Parameter::Plain(text)) => text.as_literal().map(str::to_owned),
-            Some(Parameter::NoEcho(_)) => None,
+            Some(Parameter::NoEcho(_) | Parameter::Previous) => None,
             None => spec.template.parameters.get(parameter).and_then(|declared| declared.default.clone()),
         },
     })

@@ -53,6 +53,7 @@ pub(super) fn resolve(
                 no_echo.insert(name.clone(), key.fingerprint(secret.expose()));
                 Value::NoEcho(secret.clone())
             }
+            Parameter::Previous => Value::Previous,
             Parameter::Plain(text) => {
                 if let Some(value) = reading.text(text) {
                     Value::Plain(value)
@@ -146,6 +147,8 @@ fn digest(inputs: &Inputs, template: &Digest) -> Digest {
         template: &'a Digest,
         parameters: BTreeMap<&'a String, &'a str>,
         no_echo: &'a BTreeMap<String, Fingerprint>,
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        previous: BTreeSet<&'a String>,
         capabilities: &'a BTreeSet<String>,
         tags: &'a BTreeMap<String, String>,
         role_arn: &'a Option<String>,
@@ -159,13 +162,15 @@ fn digest(inputs: &Inputs, template: &Digest) -> Digest {
         .iter()
         .filter_map(|(name, value)| match value {
             Value::Plain(text) => Some((name, text.as_str())),
-            Value::NoEcho(_) => None,
+            Value::NoEcho(_) | Value::Previous => None,
         })
         .collect();
+    let previous = options.parameters.iter().filter(|(_, value)| **value == Value::Previous).map(|(name, _)| name);
     Digest::of(&Shape {
         template,
         parameters,
         no_echo: &inputs.no_echo,
+        previous: previous.collect(),
         capabilities: &options.capabilities,
         tags: &options.tags,
         role_arn: &options.role_arn,
@@ -200,6 +205,8 @@ pub(super) fn spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
             let shown = match parameter {
                 Parameter::Plain(text) => text.to_string(),
                 Parameter::NoEcho(secret) => format!("{:?}", key.fingerprint(secret.expose())),
+                // No value can be written so: a `$` before a brace is escaped.
+                Parameter::Previous => "${previous}".to_owned(),
             };
             (name, shown)
         })

@@ -19,8 +19,8 @@ use super::standing::{Standing, row};
 use super::{attempts, guard};
 use crate::model::{
     Act, Action, Address, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, ObservedStack, Operation,
-    OperationKind, Refusal, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackState, StackStatus, StackStep, Step,
-    TemplateFacts, Waiting,
+    OperationKind, Parameter, Refusal, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackState, StackStatus,
+    StackStep, Step, TemplateFacts, Waiting,
 };
 
 /// How long a stack may be missing from the listing after it was created. Reads follow within seconds; longer is for a
@@ -149,6 +149,9 @@ impl Deciding<'_> {
             let release = format!("set `stackName` and `region` back, or delete {other} first");
             return refuse(entry, Refusal { guard: Guard::Ownership, reason, release });
         }
+        if self.lacks_previous_values(entry) {
+            return;
+        }
         let resolved = self.resolve();
         if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {
             return;
@@ -170,6 +173,20 @@ impl Deciding<'_> {
             },
         ));
         guard::template_size(self.spec, &resolved.inputs, entry);
+    }
+
+    /// A parameter is to stay as it is, where there is nothing that it could stay as. Refused before a failed stack is
+    /// cleared away, too: with it would go the only place that has the value.
+    fn lacks_previous_values(&self, entry: &mut Entry) -> bool {
+        let kept = self.spec.parameters.iter().filter(|(_, value)| matches!(value, Parameter::Previous));
+        let names: Vec<&str> = kept.map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() {
+            return false;
+        }
+        let reason = format!("{} is to keep its previous value, and a new stack has none", names.join(", "));
+        let release = "give it a value in the manifest, or in the environment's parameter file".to_owned();
+        refuse(entry, Refusal { guard: Guard::NoPreviousValue, reason, release });
+        true
     }
 
     /// A stack that carries this object's tag under another name or in another region: the manifest was renamed.
@@ -218,6 +235,9 @@ impl Deciding<'_> {
         if self.memory.healthy.as_ref() == Some(&state.id) {
             let meaning = "it has been healthy before, so it is not deleted to repair it";
             return refuse(entry, stuck(state, meaning, "repair it, or delete it by hand"));
+        }
+        if self.lacks_previous_values(entry) {
+            return;
         }
         let resolved = self.resolve();
         if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::{Fence, Page, PageToken, PortError};
 use crate::model::{
-    ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn, ServiceDeploymentArn,
-    ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn, ServiceRevisionState,
-    ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskState,
+    ClusterArn, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
+    ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
+    ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
+    TaskDefinitionStatus, TaskState,
 };
 
 /// A request to register a task definition that is like another one.
@@ -46,6 +47,13 @@ pub enum TasksWanted {
 /// ECS services, their tasks and task definitions, and the images of ECR, of one account in one region.
 #[async_trait]
 pub trait Containers: Send + Sync {
+    /// One page of the ARNs of all clusters that are active.
+    async fn clusters(&self, page: Option<PageToken>) -> Result<Page<ClusterArn>, PortError>;
+
+    /// One page of the ARNs of the services of a cluster, those that were deleted left out. Answers `NotFound` if there
+    /// is no such cluster.
+    async fn list_services(&self, cluster: &str, page: Option<PageToken>) -> Result<Page<ServiceArn>, PortError>;
+
     /// Services of a cluster, one to ten of them, each by name or ARN: for each that was asked for, in that order,
     /// what it is, or `None` if there is none. A service that was deleted may still be told of as `Inactive`.
     /// Answers `NotFound` if there is no such cluster.

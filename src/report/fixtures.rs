@@ -375,6 +375,8 @@ pub(crate) fn stack(name: &str, outputs: &[(&str, &str, Option<&str>)]) -> Stack
         notifications: BTreeSet::new(),
         rollback_alarms: BTreeSet::new(),
         monitoring_minutes: None,
+        capabilities: BTreeSet::new(),
+        timeout_minutes: None,
         change_set: None,
         parent: None,
     }

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::cloud::SimDoor;
 use super::ecs::page;
 use crate::model::{
-    ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn, ServiceDeploymentArn,
-    ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn, ServiceRevisionState,
-    ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskState,
+    ClusterArn, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
+    ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
+    ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
+    TaskDefinitionStatus, TaskState,
 };
 use crate::ports::{
     Class, Containers, CopyTaskDefinition, Fence, Page, PageToken, PortError, TasksWanted, UpdateService,
@@ -18,6 +19,25 @@ use crate::ports::{
 
 #[async_trait]
 impl Containers for SimDoor {
+    async fn clusters(&self, token: Option<PageToken>) -> Result<Page<ClusterArn>, PortError> {
+        const OPERATION: &str = "ListClusters";
+        self.read(OPERATION, "", |world, lens| {
+            let all = world.ecs(self.region).clusters.iter().map(|name| world.cluster_arn(self.region, name));
+            let all: Vec<ClusterArn> = all.collect::<Result<_, _>>()?;
+            page(OPERATION, &all, world.config.page_size, lens, token.as_ref())
+        })
+        .await
+    }
+
+    async fn list_services(&self, cluster: &str, token: Option<PageToken>) -> Result<Page<ServiceArn>, PortError> {
+        const OPERATION: &str = "ListServices";
+        self.read(OPERATION, cluster, |world, lens| {
+            let all = world.services_of(self.region, cluster)?;
+            page(OPERATION, &all, world.config.page_size, lens, token.as_ref())
+        })
+        .await
+    }
+
     async fn services(&self, cluster: &str, services: &[String]) -> Result<Vec<Option<ServiceState>>, PortError> {
         self.read("DescribeServices", cluster, |world, lens| {
             world.describe_services(self.region, lens, cluster, services)

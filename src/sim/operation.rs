@@ -76,6 +76,7 @@ impl World {
             notifications: stack.state.notifications.clone(),
             rollback_alarms: stack.state.rollback_alarms.clone(),
             monitoring_minutes: stack.state.monitoring_minutes,
+            capabilities: stack.state.capabilities.clone(),
         }
     }
 
@@ -91,6 +92,7 @@ impl World {
             state.notifications = submission.notifications;
             state.rollback_alarms = submission.rollback_alarms;
             state.monitoring_minutes = submission.monitoring_minutes;
+            state.capabilities = submission.capabilities;
             if change_set.is_some() {
                 state.change_set = change_set;
             }

@@ -10,7 +10,10 @@ use super::resource::uuid;
 use super::stack::Stack;
 use super::validate::{conflict, invalid};
 use super::world::World;
-use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, StackId, StackState, StackStatus};
+use crate::model::{
+    ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, Redacted, StackId, StackOptions, StackState,
+    StackStatus, Value,
+};
 use crate::ports::{Class, CreateChangeSet, CreateStack, PortError};
 
 impl World {
@@ -61,7 +64,9 @@ impl World {
         if let Some(policy) = &request.stack_policy {
             check_policy(OPERATION, policy)?;
         }
-        let state = self.new_state(region, request.name, request.termination_protection)?;
+        let mut state = self.new_state(region, request.name, request.termination_protection)?;
+        let minutes = |timeout: std::time::Duration| i32::try_from(timeout.as_secs().div_ceil(60)).unwrap_or(i32::MAX);
+        state.timeout_minutes = request.timeout.map(minutes);
         let ix = self.admit(Stack {
             region,
             state: Arc::new(state),
@@ -110,6 +115,8 @@ impl World {
             notifications: std::collections::BTreeSet::new(),
             rollback_alarms: std::collections::BTreeSet::new(),
             monitoring_minutes: None,
+            capabilities: std::collections::BTreeSet::new(),
+            timeout_minutes: None,
             change_set: None,
             parent: None,
         })
@@ -135,7 +142,8 @@ impl World {
             (_, DriftAware::Ignored) => DeploymentMode::Ordinary,
             (mode, _) => mode,
         };
-        let submission = self.accept(region, OPERATION, &request.template, request.options)?;
+        let options = self.with_previous(ix, OPERATION, request.options)?;
+        let submission = self.accept(region, OPERATION, &request.template, options)?;
         let serial = self.serial().to_string();
         let scope = self.scope_of(ix);
         let (partition, _) = partition(scope.region.as_str());
@@ -147,6 +155,25 @@ impl World {
         let id: ChangeSetId = arn.parse().map_err(|_| invalid(OPERATION, "Invalid change set name"))?;
         self.begin_change_set(ix, id.clone(), request.name, submission, mode);
         Ok(id)
+    }
+
+    /// Fills in what a parameter is now, where the request says to keep it (AWS: *Parameter*, `UsePreviousValue`).
+    fn with_previous(
+        &self,
+        ix: usize,
+        operation: &'static str,
+        mut options: StackOptions,
+    ) -> Result<StackOptions, PortError> {
+        for (name, value) in options.parameters.iter_mut().filter(|(_, value)| **value == Value::Previous) {
+            let before = self.data.stacks[ix].parameters.get(name);
+            let missing = || {
+                let message =
+                    "Cannot specify usePreviousValue as true for a parameter key not in the previous template";
+                invalid(operation, format!("Invalid input for parameter key {name}. {message}"))
+            };
+            *value = Value::NoEcho(Redacted::new(before.ok_or_else(missing)?.clone()));
+        }
+        Ok(options)
     }
 
     /// The stack of that id, if it is not deleted.

@@ -67,6 +67,8 @@ pub(super) struct Submission {
     pub(super) notifications: BTreeSet<String>,
     pub(super) rollback_alarms: BTreeSet<String>,
     pub(super) monitoring_minutes: Option<i32>,
+    #[serde(default)]
+    pub(super) capabilities: BTreeSet<String>,
 }
 
 /// What an update goes back to when it fails.

@@ -49,8 +49,18 @@ impl World {
         if options.tags.keys().any(|key| key.to_ascii_lowercase().starts_with("aws:")) {
             return Err(invalid(operation, "aws: prefixed tag key names are not allowed for external use."));
         }
-        let StackOptions { tags, role_arn, notifications, rollback_alarms, monitoring_minutes, .. } = options;
-        Ok(Submission { template, parameters, tags, role_arn, notifications, rollback_alarms, monitoring_minutes })
+        let StackOptions { tags, role_arn, notifications, rollback_alarms, monitoring_minutes, capabilities, .. } =
+            options;
+        Ok(Submission {
+            template,
+            parameters,
+            tags,
+            role_arn,
+            notifications,
+            rollback_alarms,
+            monitoring_minutes,
+            capabilities,
+        })
     }
 
     fn template_of(&self, operation: &'static str, source: &TemplateSource) -> Result<Arc<str>, PortError> {
@@ -103,6 +113,11 @@ impl World {
             let value = match given.get(name) {
                 Some(Value::Plain(value)) => value.clone(),
                 Some(Value::NoEcho(value)) => value.expose().to_owned(),
+                // There is no stack that it could have been the value of.
+                Some(Value::Previous) => {
+                    missing.push(name.as_str());
+                    continue;
+                }
                 None => {
                     let Some(default) = &decl.default else {
                         missing.push(name.as_str());

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfast::model::{
-    Deployed, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
+    ClusterArn, Deployed, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
     ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
     ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
     TaskDefinitionStatus, TaskState, Value,
@@ -185,6 +185,12 @@ impl Door {
 
 #[async_trait]
 impl Containers for Door {
+    async fn clusters(&self, page: Option<PageToken>) -> Answer<Page<ClusterArn>> {
+        self.inner.clusters(page).await
+    }
+    async fn list_services(&self, cluster: &str, page: Option<PageToken>) -> Answer<Page<ServiceArn>> {
+        self.inner.list_services(cluster, page).await
+    }
     async fn services(&self, cluster: &str, services: &[String]) -> Answer<Vec<Option<ServiceState>>> {
         let answer = self.inner.services(cluster, services).await;
         if let Ok(states) = &answer {

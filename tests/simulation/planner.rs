@@ -93,6 +93,8 @@ fn state(spec: &StackSpec, status: StackStatus, owner: Owner) -> StackState {
         notifications: BTreeSet::new(),
         rollback_alarms: BTreeSet::new(),
         monitoring_minutes: None,
+        capabilities: BTreeSet::new(),
+        timeout_minutes: None,
         change_set: None,
         parent: None,
     }

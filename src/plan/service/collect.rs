@@ -58,7 +58,7 @@ impl Deciding<'_> {
             let given = |parameter: &Parameter| match parameter {
                 Parameter::Plain(text) => text.to_string().contains(name),
                 // What it is nobody may see: it cannot be a task definition.
-                Parameter::NoEcho(_) => false,
+                Parameter::NoEcho(_) | Parameter::Previous => false,
             };
             spec.template.body.contains(name) || spec.parameters.values().any(given)
         }) || seen.any(|stack| {

@@ -430,6 +430,8 @@ fn stack_state(image: &str, status: StackStatus) -> StackState {
         notifications: BTreeSet::new(),
         rollback_alarms: BTreeSet::new(),
         monitoring_minutes: None,
+        capabilities: BTreeSet::new(),
+        timeout_minutes: None,
         change_set: None,
         parent: None,
     }

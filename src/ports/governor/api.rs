@@ -104,6 +104,8 @@ pub(super) const RESTORE_SECRET: Api = secret("RestoreSecret");
 // ECS API*). The ceiling is what the group may sustain; where two of the group are called here, they share it.
 // Service read actions: 20.
 pub(super) const DESCRIBE_SERVICES: Api = read("DescribeServices", 10.0, 20.0);
+// Of the same group, and asked by adoption alone.
+pub(super) const LIST_SERVICES: Api = read("ListServices", 4.0, 10.0);
 // Task definition read actions: 20.
 pub(super) const DESCRIBE_TASK_DEFINITION: Api = read("DescribeTaskDefinition", 8.0, 14.0);
 pub(super) const LIST_TASK_DEFINITIONS: Api = read("ListTaskDefinitions", 4.0, 6.0);
@@ -112,6 +114,8 @@ pub(super) const LIST_SERVICE_DEPLOYMENTS: Api = read("ListServiceDeployments", 
 pub(super) const DESCRIBE_SERVICE_DEPLOYMENTS: Api = read("DescribeServiceDeployments", 5.0, 10.0);
 // Service revision actions: 20.
 pub(super) const DESCRIBE_SERVICE_REVISIONS: Api = read("DescribeServiceRevisions", 10.0, 20.0);
+// Cluster read actions: 20.
+pub(super) const LIST_CLUSTERS: Api = read("ListClusters", 4.0, 10.0);
 // Cluster resource read actions: 20.
 pub(super) const LIST_TASKS: Api = read("ListTasks", 5.0, 10.0);
 pub(super) const DESCRIBE_TASKS: Api = read("DescribeTasks", 5.0, 10.0);

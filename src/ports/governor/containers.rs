@@ -8,14 +8,23 @@ use jiff::Timestamp;
 use super::api;
 use super::door::Door;
 use crate::model::{
-    ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn, ServiceDeploymentArn,
-    ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn, ServiceRevisionState,
-    ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskState,
+    ClusterArn, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
+    ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
+    ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
+    TaskDefinitionStatus, TaskState,
 };
 use crate::ports::{Containers, CopyTaskDefinition, Fence, Page, PageToken, PortError, TasksWanted, UpdateService};
 
 #[async_trait]
 impl Containers for Door<dyn Containers> {
+    async fn clusters(&self, page: Option<PageToken>) -> Result<Page<ClusterArn>, PortError> {
+        self.read(&api::LIST_CLUSTERS, || self.inner.clusters(page.clone())).await
+    }
+
+    async fn list_services(&self, cluster: &str, page: Option<PageToken>) -> Result<Page<ServiceArn>, PortError> {
+        self.read(&api::LIST_SERVICES, || self.inner.list_services(cluster, page.clone())).await
+    }
+
     async fn services(&self, cluster: &str, services: &[String]) -> Result<Vec<Option<ServiceState>>, PortError> {
         self.read(&api::DESCRIBE_SERVICES, || self.inner.services(cluster, services)).await
     }

@@ -64,6 +64,15 @@ impl World {
             .ok_or_else(|| refused(Class::NotFound, operation, "ServiceNotFoundException", "Service not found."))
     }
 
+    /// AWS: *`ListServices`*: those that are not deleted.
+    pub(in crate::sim) fn services_of(&self, region: usize, cluster: &str) -> Result<Vec<ServiceArn>, PortError> {
+        self.cluster(region, cluster, "ListServices")?;
+        let services = self.ecs(region).services.values();
+        let here = services.filter(|service| short(service.state.cluster.as_str()) == short(cluster));
+        let here = here.filter(|service| service.state.status != ServiceStatus::Inactive);
+        Ok(here.map(|service| service.state.arn.clone()).collect())
+    }
+
     /// AWS: *`DescribeServices`*.
     pub(in crate::sim) fn describe_services(
         &self,
