@@ -23,6 +23,8 @@ pub mod manifest;
 
 pub mod plan;
 
+pub mod adopt;
+
 pub mod ports;
 
 pub mod source;

@@ -32,6 +32,10 @@ pub enum Bug {
     ForgetsQuarantine,
     /// A rollout has succeeded when its service is steady.
     SteadyIsSuccess,
+    /// Adoption takes every output of the same value for where a parameter came from.
+    EqualIsReference,
+    /// Adoption leaves out what AWS does not show.
+    LeavesOutHidden,
 }
 
 thread_local! {

@@ -31,6 +31,8 @@ impl Records for Client {
         // A token is the next name and the next id.
         let call = match page.as_deref().and_then(|token| token.split_once('|')) {
             Some((name, id)) => call.dns_name(name).hosted_zone_id(id),
+            // From the first one on.
+            None if from.as_str().is_empty() => call,
             None => call.dns_name(from.as_str()),
         };
         let answer = call.send().await.map_err(|error| port_error(OPERATION, error, &[]))?;

@@ -188,6 +188,9 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Write manifests and templates for what already runs, so that the plan has nothing to do but to take ownership.
+    /// Changes nothing, and reads no value of a secret.
+    Adopt(AdoptArgs),
     /// Do what the plan says, and follow it to its end.
     Apply {
         /// Only this environment.
@@ -304,6 +307,43 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// What is to be adopted, and where its manifests go.
+#[derive(Debug, Clone, Args)]
+pub struct AdoptArgs {
+    /// What the environment is to be called: 2 to 10 lowercase letters and digits.
+    pub environment: String,
+    /// The account that it runs in. Another one is refused.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: String,
+    /// The region that it runs in.
+    #[arg(long, value_name = "REGION")]
+    pub region: String,
+    /// A role to enter the account with, also from then on.
+    #[arg(long, value_name = "ARN")]
+    pub role: Option<String>,
+    /// A stack. May be given several times.
+    #[arg(long, value_name = "NAME", num_args = 1.., required_unless_present = "all", conflicts_with = "all")]
+    pub stack: Vec<String>,
+    /// Every stack of the account and region that is nobody's.
+    #[arg(long)]
+    pub all: bool,
+    /// With --all: only those whose names begin so.
+    #[arg(long, value_name = "TEXT", requires = "all")]
+    pub prefix: Option<String>,
+    /// The middle of `{env}-{system}-{name}` [default: what the names of the stacks have in common].
+    #[arg(long, value_name = "NAME")]
+    pub system: Option<String>,
+    /// The root of the manifests to write to [default: --manifests]. The files go to `environments/ENVIRONMENT` there.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write also where something could not be read or is missing.
+    #[arg(long)]
+    pub partial: bool,
+    /// Write also where the environment is there already. What is there is put aside, not deleted.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// What is asked of secrets.

@@ -115,6 +115,15 @@ pub enum Trouble {
         /// The present one.
         now: String,
     },
+    /// Manifests are there already.
+    #[error("{0} exists: name another directory with --out, or put it aside with --force")]
+    Exists(String),
+    /// Not everything could be adopted.
+    #[error("nothing was written, because it would not be all of it (--partial writes the rest):\n{0}")]
+    Partial(String),
+    /// There is nothing to adopt.
+    #[error("there is no stack to adopt{0}")]
+    NothingToAdopt(String),
     /// A call to AWS failed.
     #[error("AWS could not be asked")]
     Port(#[source] crate::ports::PortError),
@@ -148,9 +157,11 @@ impl Trouble {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Manifest(_) => Exit::Manifest,
-            Self::NoSuchEnvironment { .. } | Self::Address(_) | Self::NoSuchObject(_) | Self::NoSuchRelease { .. } => {
-                Exit::Usage
-            }
+            Self::NoSuchEnvironment { .. }
+            | Self::Address(_)
+            | Self::NoSuchObject(_)
+            | Self::NoSuchRelease { .. }
+            | Self::Exists(_) => Exit::Usage,
             Self::NobodyToAsk(_) | Self::OtherPlan { .. } => Exit::Waiting,
             _ => Exit::Failed,
         }

@@ -17,7 +17,7 @@ use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
 use crate::manifest::{self, Diagnostic, Loaded, Severity};
 use crate::model::{Environment, Redacted, Revision, Snapshot};
-use crate::ports::{Cloud, Identities, Probes, Unseal};
+use crate::ports::{Cloud, Gate, Governor, Identities, Probes, Unseal};
 use crate::probe::Network;
 use crate::sim::{SimCloud, SimConfig};
 use crate::source;
@@ -170,6 +170,29 @@ impl Session {
         let controller = Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener);
         let controller = controller.probing(Arc::clone(&self.probes));
         controller.unsealing_with(Arc::clone(&self.identities) as Arc<dyn Unseal>)
+    }
+
+    /// The governed doors to this session's cloud, for what needs neither manifests nor a journal. Nothing is changed
+    /// through them: their gate is closed.
+    pub(super) fn governor(&self) -> Governor {
+        let gate = Gate::new(0);
+        gate.close();
+        Governor::new(self.cx.clone(), Arc::clone(&self.cloud), gate)
+    }
+
+    /// Runs a future that only asks. It is dropped when the process is told to stop.
+    pub(super) fn ask<F: Future>(&self, future: F) -> Result<F::Output, Trouble> {
+        match &self.clockwork {
+            Clockwork::Virtual(clock) => clock.drive(future).ok_or(Trouble::Deadlock),
+            Clockwork::Real(runtime) => runtime.block_on(async {
+                let future = std::pin::pin!(future);
+                tokio::select! {
+                    biased;
+                    output = future => Ok(output),
+                    signal = told_to_stop() => signal.and(Err(Trouble::Interrupted)),
+                }
+            }),
+        }
     }
 
     /// Runs a future to its end. When the process is told to stop, `controller` is, and the future may finish what is

@@ -283,10 +283,11 @@ fn parameters_are_held_against_the_template() {
         ("    Count: many\n", "parameter-not-allowed stacks/web.yaml:8:12 -"),
         ("    Name: Web1\n", "parameter-not-allowed stacks/web.yaml:8:11 -"),
         ("    Name: [a, b]\n", "wrong-type stacks/web.yaml:8:5 -"),
-        ("    Name: { a: b }\n", "wrong-type stacks/web.yaml:8:5 -"),
     ] {
         assert_web(&format!("{GOOD}{spec}"), &[expected]);
     }
+    let neither = ["missing-field stacks/web.yaml:8:5 -", "unknown-field stacks/web.yaml:8:13 -"];
+    assert_web(&format!("{GOOD}    Name: {{ a: b }}\n"), &neither);
     assert_web("", &["missing-parameter stacks/web.yaml:5:13 -"]);
     assert_said(
         &[("dev.json", r#"{"Parameters": {"Env": "dev", "Sise": "x"}}"#)],
@@ -422,6 +423,17 @@ fn the_same_problem_in_two_environments_is_said_once() {
     let loaded = load_with(&[("prod.yaml", &prod), ("stacks/web.yaml", &web("  tmeout: 5m\n"))]);
     assert_eq!(loaded.diagnostics.len(), 1);
     assert_eq!(loaded.diagnostics[0].environments.len(), 2);
+}
+
+#[test]
+fn a_parameter_can_stay_what_it_is_and_that_is_no_value() {
+    let with = |kept: &str| load_with(&[("stacks/web.yaml", &web(&format!("{GOOD}    Password: {kept}\n")))]);
+    let loaded = with("{ previous: true }");
+    assert_eq!(said(&loaded), [""; 0]);
+    assert!(matches!(stack(&loaded, "dev/stack/web").parameters["Password"], Parameter::Previous));
+    for wrong in ["{ previous: false }", "{ previous: yes }", "{ previuos: true }", "{ previous: true, a: b }", "{}"] {
+        assert!(!with(wrong).broken.is_empty(), "{wrong} was taken");
+    }
 }
 
 /// Invariant S12.

@@ -13,6 +13,9 @@ mod preflight;
 mod records;
 mod secrets;
 mod services;
+mod survey;
+
+pub use survey::survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 

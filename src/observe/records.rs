@@ -104,8 +104,8 @@ fn some(sets: Vec<RecordSet>) -> Seen<Vec<RecordSet>> {
     if sets.is_empty() { Seen::Absent } else { Seen::Present(sets) }
 }
 
-/// The zone of that id, or all zones at and below that domain.
-async fn read_zones(port: &dyn Records, asked: &str) -> Result<Option<Vec<HostedZone>>, PortError> {
+/// The zone of that id, or all zones at and below that domain; below none are all.
+pub(super) async fn read_zones(port: &dyn Records, asked: &str) -> Result<Option<Vec<HostedZone>>, PortError> {
     if let Ok(id) = asked.parse::<ZoneId>() {
         return Ok(port.zone(&id).await?.map(|zone| vec![zone]));
     }
@@ -114,8 +114,9 @@ async fn read_zones(port: &dyn Records, asked: &str) -> Result<Option<Vec<Hosted
     for _ in 0..PAGES_MAX {
         let page = port.zones(&domain, next).await?;
         // They are in an order in which those of a domain follow each other: the first other one ends them.
-        let passed = page.items.iter().any(|zone| !zone.name.is_within(&domain));
-        found.extend(page.items.into_iter().filter(|zone| zone.name.is_within(&domain)));
+        let within = |zone: &HostedZone| domain.as_str().is_empty() || zone.name.is_within(&domain);
+        let passed = page.items.iter().any(|zone| !within(zone));
+        found.extend(page.items.into_iter().filter(within));
         next = page.next;
         if passed || next.is_none() {
             return Ok((!found.is_empty()).then_some(found));
@@ -125,7 +126,11 @@ async fn read_zones(port: &dyn Records, asked: &str) -> Result<Option<Vec<Hosted
 }
 
 /// The record sets of a name and type, or all of a zone.
-async fn read_sets(port: &dyn Records, zone: &ZoneId, of: Option<&RecordsOf>) -> Result<Vec<RecordSet>, PortError> {
+pub(super) async fn read_sets(
+    port: &dyn Records,
+    zone: &ZoneId,
+    of: Option<&RecordsOf>,
+) -> Result<Vec<RecordSet>, PortError> {
     let mut next = of.map(|of| RecordsFrom { name: of.name.to_string(), kind: Some(of.kind.clone()), set: None });
     let mut found = Vec::new();
     for _ in 0..PAGES_MAX {

@@ -3,6 +3,7 @@
 //! Each test has an account, a copy of the manifests and a state directory of its own ([`place::Place`]), and sees every
 //! call that the program makes ([`recorder::Recorder`]).
 
+mod adoption;
 mod changes;
 mod deployment;
 mod drift;

@@ -276,28 +276,44 @@ impl Program {
         command
     }
 
-    /// The interpreter that has the pinned requirements, and nothing else. Installed by whoever comes first.
+    /// The interpreter that has the pinned requirements, and nothing else.
     fn installed(self) -> Result<PathBuf, String> {
-        let (requirements, name) = match self {
-            Self::Ministack(_) => ("requirements.txt", "emulator-venv"),
-            Self::Moto => ("requirements-moto.txt", "moto-venv"),
-        };
-        let requirements = Self::file(requirements);
-        let wanted = fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
-        // `target/tmp`, whose parent survives `cargo clean -p`.
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
-        let environment = target.join(name);
-        let lock = File::create(target.join(format!("{name}.lock"))).map_err(|error| error.to_string())?;
-        lock.lock().map_err(|error| error.to_string())?;
-        let (marker, python) = (environment.join("installed.txt"), environment.join("bin/python"));
-        if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
-            return Ok(python);
+        match self {
+            Self::Ministack(_) => installed("requirements.txt", "emulator-venv"),
+            Self::Moto => installed("requirements-moto.txt", "moto-venv"),
         }
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&requirements))?;
-        fs::write(marker, wanted).map_err(|error| error.to_string())?;
-        Ok(python)
     }
+}
+
+/// The AWS CLI, as people have it; `None`, having said why, if it cannot be had and is not required.
+pub fn aws_cli() -> Option<PathBuf> {
+    match installed("requirements-awscli.txt", "awscli-venv") {
+        Ok(python) => Some(python.with_file_name("aws")),
+        Err(reason) => {
+            assert!(std::env::var_os("LANDFAST_REQUIRE_E2E").is_none(), "the AWS CLI is required: {reason}");
+            eprintln!("skipped, there is no AWS CLI: {reason}");
+            None
+        }
+    }
+}
+
+/// An interpreter that has these requirements, and nothing else. Installed by whoever comes first.
+fn installed(requirements: &str, name: &str) -> Result<PathBuf, String> {
+    let requirements = Program::file(requirements);
+    let wanted = fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
+    // `target/tmp`, whose parent survives `cargo clean -p`.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
+    let environment = target.join(name);
+    let lock = File::create(target.join(format!("{name}.lock"))).map_err(|error| error.to_string())?;
+    lock.lock().map_err(|error| error.to_string())?;
+    let (marker, python) = (environment.join("installed.txt"), environment.join("bin/python"));
+    if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&requirements))?;
+    fs::write(marker, wanted).map_err(|error| error.to_string())?;
+    Ok(python)
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

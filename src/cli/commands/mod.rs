@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod adopt;
 mod apply;
 mod ask;
 mod completions;
@@ -34,6 +35,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Drift { environment, output, out } => {
             drift::run(&global, environment.as_deref(), output, out.as_deref())
         }
+        Command::Adopt(args) => adopt::run(&global, args),
         Command::Apply { environment, yes, plan, output } => {
             apply::run(&global, environment.as_deref(), yes, plan.as_deref(), output)
         }

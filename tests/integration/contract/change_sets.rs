@@ -1,6 +1,6 @@
 //! Change sets and what they do to a stack.
 
-use landfast::model::{ChangeAction, ChangeSetStatus, Replacement, StackStatus};
+use landfast::model::{ChangeAction, ChangeSetStatus, Replacement, StackStatus, Value};
 use landfast::ports::{Class, TemplateSource};
 
 use super::{Backend, FENCE, TEMPLATE, all, change, create, events, tags};
@@ -37,6 +37,18 @@ pub async fn a_change_set_says_what_it_will_do_and_does_it(backend: &Backend) {
         let listed = all(|page| stacks.change_sets(&before.id, page)).await;
         if listed.iter().any(|line| line.id == id) { Class::Conflict } else { Class::NotFound }
     });
+}
+
+/// *Parameter*, `UsePreviousValue`: the value that the stack has, and not the template's default.
+pub async fn a_parameter_can_keep_its_previous_value(backend: &Backend) {
+    let stacks = backend.stacks();
+    let before = backend.created(&*stacks, create("kept")).await;
+    let before = backend.changed(&*stacks, change(&before, "set", &[("QueueName", "kept"), ("Delay", "7")])).await;
+    let mut request = change(&before, "keep", &[("QueueName", "kept")]);
+    request.options.parameters.insert("Delay".to_owned(), Value::Previous);
+    request.template = TemplateSource::Body(format!("{TEMPLATE}  Note: {{ Value: added }}\n").into());
+    let after = backend.changed(&*stacks, request).await;
+    assert_eq!((after.parameters["Delay"].as_str(), after.outputs["Note"].value.as_str()), ("7", "added"));
 }
 
 pub async fn a_change_of_name_replaces_the_resource(backend: &Backend) {

@@ -144,6 +144,28 @@ pub async fn a_missing_cluster_is_not_found_and_a_deleted_service_is_inactive(ba
     assert_eq!(error.class, Class::NotFound, "{error}");
 }
 
+/// *ListClusters*, *ListServices*: ARNs; of services, those that are there.
+pub async fn clusters_and_their_services_are_listed_by_arn(backend: &Backend) {
+    let web = Web::new(backend, true).await;
+    backend.workshop.cluster("empty").await;
+    let clusters = all(|page| web.containers.clusters(page)).await;
+    let mut names: Vec<&str> = clusters.iter().filter_map(|arn| arn.as_str().rsplit('/').next()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["dev", "empty"]);
+    let state = web.state().await;
+    for cluster in ["dev", state.cluster.as_str()] {
+        assert_eq!(all(|page| web.containers.list_services(cluster, page)).await, [state.arn.clone()], "{cluster}");
+    }
+    assert_eq!(all(|page| web.containers.list_services("empty", page)).await, []);
+    let error = web.containers.list_services("nowhere", None).await.unwrap_err();
+    assert_eq!(error.class, Class::NotFound, "{error}");
+    backend.workshop.delete(&web.service).await;
+    web.once("a deleted service is listed no more", async || {
+        all(|page| web.containers.list_services("dev", page)).await.is_empty().then_some(())
+    })
+    .await;
+}
+
 pub async fn a_copied_task_definition_differs_in_what_was_asked_for(backend: &Backend) {
     let web = Web::new(backend, true).await;
     let like = web.containers.task_definition(web.first.as_str()).await.unwrap().unwrap();

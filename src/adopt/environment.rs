@@ -1,0 +1,81 @@
+//! The `Environment` document: where, with which tags, and a policy under which nothing happens by itself.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::scalar::{comment, literal, quoted};
+use super::stacks::is_ours_to_write;
+use super::survey::{Ask, FoundStack};
+use crate::model::StackName;
+
+/// Tags that all stacks have alike.
+pub(super) fn common_tags(stacks: &BTreeMap<StackName, FoundStack>) -> BTreeMap<String, String> {
+    let mut each = stacks.values().map(|stack| &stack.state.tags);
+    let mut common: BTreeMap<String, String> = each.next().cloned().unwrap_or_default();
+    for tags in each {
+        common.retain(|key, value| tags.get(key) == Some(value));
+    }
+    common.retain(|key, _| is_ours_to_write(key));
+    common
+}
+
+/// What the document is made of.
+pub(super) struct EnvironmentText<'s> {
+    pub(super) ask: &'s Ask,
+    pub(super) system: &'s str,
+    pub(super) include: &'s str,
+    pub(super) parameters: Option<&'s str>,
+    pub(super) tags: &'s BTreeMap<String, String>,
+    /// Stacks whose templates no request can hold.
+    pub(super) large: &'s [String],
+}
+
+impl EnvironmentText<'_> {
+    /// The document.
+    pub(super) fn document(&self) -> String {
+        let (environment, scope) = (&self.ask.environment, &self.ask.scope);
+        let mut text = comment(
+            0,
+            &format!(
+                "Written by `landfast adopt` from what runs in account {}, {}. From here on the files say what is to be: \
+                 edit them as you like.",
+                scope.account, scope.region
+            ),
+        );
+        let _ = write!(
+            text,
+            "\napiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: {environment} }}\nspec:\n  system: {}\n  \
+             account: \"{}\"\n  region: {}\n",
+            quoted(self.system),
+            scope.account,
+            scope.region
+        );
+        if let Some(role) = &self.ask.role {
+            let _ = writeln!(text, "  role: {}", literal(role.as_str()));
+        }
+        let _ = writeln!(text, "  include: [{}]", quoted(self.include));
+        if let Some(file) = self.parameters {
+            let _ = writeln!(text, "  parameters: {}", quoted(file));
+        }
+        if !self.tags.is_empty() {
+            text.push_str("  tags:\n");
+            for (key, value) in self.tags {
+                let _ = writeln!(text, "    {}: {}", quoted(key), literal(value));
+            }
+        }
+        if !self.large.is_empty() {
+            let why = "is over 51,200 bytes, which no request holds: name a bucket here before anything is applied";
+            text.push_str(&comment(2, &format!("The template of {} {why}.", self.large.join(", "))));
+            text.push_str("  # templateBucket: my-templates\n");
+        }
+        text.push_str("  policy:\n");
+        for (line, why) in [
+            ("mode: approve", "nothing is done before a person approves the plan; `apply` does it by itself"),
+            ("prune: never", "a manifest that is gone deletes nothing; `confirm` asks, and then deletes"),
+            ("replace: deny", "what holds state is neither replaced nor removed; `approve` asks"),
+        ] {
+            let _ = writeln!(text, "    {line:<15}# {why}");
+        }
+        text
+    }
+}

@@ -1,0 +1,322 @@
+//! A small account, adopted: what comes out is read by people, so it is a golden file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::*;
+use crate::manifest;
+use crate::model::{
+    DnsName, FileContent, HostedZone, Kind, Output, Parameter, RecordContent, RecordSet, RecordsOf,
+    ResourceDriftStatus, ResourceState, Revision, SecretState, SetRouting, Snapshot, StackState, StackStatus,
+};
+
+const NETWORK: &str = r"# The network, as it was written.
+Parameters:
+  Environment: { Type: String }
+  Cidr: { Type: String, Default: 10.0.0.0/16 }
+Resources:
+  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: !Ref Cidr } }
+  Alb: { Type: AWS::ElasticLoadBalancingV2::LoadBalancer }
+Outputs:
+  VpcId: { Value: !Ref Vpc, Export: { Name: dev-vpc } }
+  Cidr: { Value: !Ref Cidr }
+  Dns: { Value: !GetAtt Alb.DNSName }
+  SubnetA: { Value: subnet-0a1b2c3d }
+  SubnetB: { Value: subnet-1a1b2c3d }
+";
+
+const API: &str = r"Parameters:
+  Environment: { Type: String }
+  VpcId: { Type: String }
+  Subnets: { Type: CommaDelimitedList }
+  Cidr: { Type: String }
+  Password: { Type: String, NoEcho: true, Default: changeme }
+  Secret: { Type: String }
+  Note: { Type: String }
+  Mode: { Type: String, Default: fast }
+Resources:
+  Role: { Type: AWS::IAM::Role }
+";
+
+fn stack(
+    name: &str,
+    parameters: &[(&str, &str)],
+    outputs: &[(&str, &str)],
+    resources: &[(&str, &str)],
+    template: &str,
+) -> FoundStack {
+    let pairs =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let output = |(key, value): &(&str, &str)| ((*key).to_owned(), Output { value: (*value).to_owned(), export: None });
+    let resource = |(kind, id): &(&str, &str)| ResourceState {
+        resource: "R".to_owned(),
+        physical_id: Some((*id).to_owned()),
+        kind: (*kind).to_owned(),
+        drift: ResourceDriftStatus::NotChecked,
+    };
+    let state = StackState {
+        id: format!("arn:aws:cloudformation:us-east-1:111122223333:stack/{name}/1").parse().unwrap(),
+        name: name.parse().unwrap(),
+        status: StackStatus::CreateComplete,
+        status_reason: None,
+        created: "2026-01-01T00:00:00Z".parse().unwrap(),
+        updated: None,
+        parameters: pairs(parameters),
+        tags: pairs(&[("CostCenter", "people-ops"), ("aws:x", "y")]),
+        outputs: outputs.iter().map(output).collect(),
+        termination_protection: false,
+        role_arn: None,
+        notifications: BTreeSet::new(),
+        rollback_alarms: BTreeSet::new(),
+        monitoring_minutes: None,
+        capabilities: BTreeSet::new(),
+        timeout_minutes: None,
+        change_set: None,
+        parent: None,
+    };
+    FoundStack {
+        state,
+        template: template.to_owned(),
+        policy: None,
+        resources: resources.iter().map(resource).collect(),
+    }
+}
+
+fn network() -> FoundStack {
+    let mut stack = stack(
+        "dev-shop-network",
+        &[("Environment", "dev"), ("Cidr", "10.0.0.0/16")],
+        &[
+            ("VpcId", "vpc-0a1b2c3d4e5f60718"),
+            ("Cidr", "10.0.0.0/16"),
+            ("Dns", "Dev-1.us-east-1.elb.amazonaws.com"),
+            ("SubnetA", "subnet-0a1b2c3d"),
+            ("SubnetB", "subnet-1a1b2c3d"),
+        ],
+        &[("AWS::EC2::VPC", "vpc-0a1b2c3d4e5f60718")],
+        NETWORK,
+    );
+    stack.state.termination_protection = true;
+    stack.state.timeout_minutes = Some(30);
+    stack.policy = Some("{\"Statement\":[]}".to_owned());
+    stack
+}
+
+fn api() -> FoundStack {
+    let mut stack = stack(
+        "dev-shop-api",
+        &[
+            ("Environment", "dev"),
+            ("VpcId", "vpc-0a1b2c3d4e5f60718"),
+            ("Subnets", "subnet-0a1b2c3d,subnet-1a1b2c3d"),
+            ("Cidr", "10.0.0.0/16"),
+            ("Password", "****"),
+            ("Secret", "arn:aws:secretsmanager:us-east-1:111122223333:secret:dev/shop/app-abcdef"),
+            ("Note", "${this}: is \"text\""),
+            ("Mode", "fast"),
+        ],
+        &[],
+        &[],
+        API,
+    );
+    stack.state.tags.insert("Team".to_owned(), "web".to_owned());
+    stack
+}
+
+fn secret() -> SecretState {
+    SecretState {
+        arn: "arn:aws:secretsmanager:us-east-1:111122223333:secret:dev/shop/app-abcdef".parse().unwrap(),
+        name: "dev/shop/app".to_owned(),
+        description: None,
+        kms_key: None,
+        tags: BTreeMap::new(),
+        created: None,
+        changed: None,
+        accessed: None,
+        deleted: None,
+        versions: BTreeMap::new(),
+        rotates: false,
+        rotated: None,
+        primary: None,
+        owning_service: None,
+        replicas: None,
+    }
+}
+
+fn zone() -> FoundZone {
+    let set = |kind: &str, name: &str, value: &str| RecordSet {
+        of: RecordsOf { name: DnsName::new(name), kind: kind.to_owned() },
+        set: None,
+        content: RecordContent::Values { values: vec![value.to_owned()], ttl: 300 },
+        routing: SetRouting::Simple,
+        health_check: None,
+    };
+    FoundZone {
+        zone: HostedZone { id: "Z123".parse().unwrap(), name: DnsName::new("example.com"), private: false, records: 3 },
+        sets: vec![
+            set("CNAME", "api.example.com", "dev-1.us-east-1.elb.amazonaws.com"),
+            set("CNAME", "www.example.com", "elsewhere.example.org"),
+            set("NS", "example.com", "ns-1.awsdns-00.com"),
+        ],
+    }
+}
+
+fn survey() -> Survey {
+    let stacks = [network(), api()].map(|stack| (stack.state.name.clone(), stack)).into();
+    Survey { stacks, secrets: vec![secret()], zones: vec![zone()], ..Survey::default() }
+}
+
+fn ask() -> Ask {
+    Ask {
+        environment: "dev".parse().unwrap(),
+        scope: Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() },
+        role: None,
+        system: None,
+        which: Which::All { prefix: "dev-".to_owned() },
+    }
+}
+
+use crate::model::Scope;
+
+fn load(written: &Written) -> manifest::Loaded {
+    let files = written.files.iter().map(|(path, text)| (path.clone(), FileContent::Bytes(Arc::from(text.as_bytes()))));
+    let snapshot = Snapshot::new("adopted", files.collect(), None);
+    let revision = Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
+    let loaded = manifest::load(&snapshot, revision);
+    let problems: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+    assert!(problems.is_empty(), "{problems:#?}\n{:#?}", written.files);
+    loaded
+}
+
+#[test]
+fn what_is_written_reads_well_and_says_what_runs() {
+    let written = write(&survey(), &ask());
+    assert!(!written.is_partial(), "{:?}", written.left);
+    let mut text = String::new();
+    for (file, content) in &written.files {
+        text.push_str(&format!("==== {file}\n{content}"));
+    }
+    text.push_str("==== on the terminal\n");
+    text.push_str(&summary(&written, &ask(), "manifests/environments/dev", ""));
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/adopt"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("small.txt", text));
+
+    let loaded = load(&written);
+    let dev = &loaded.desired.environments[&"dev".parse().unwrap()];
+    assert_eq!((dev.stacks.len(), dev.secrets.len(), dev.records.len()), (2, 1, 1));
+    let api = dev.stacks.values().find(|spec| spec.key.name.as_str() == "api").unwrap();
+    assert!(matches!(api.parameters["Password"], Parameter::Previous), "a default would change it");
+    let plain = |name: &str| match &api.parameters[name] {
+        Parameter::Plain(text) => text.to_string(),
+        Parameter::NoEcho(_) | Parameter::Previous => String::new(),
+    };
+    assert_eq!(plain("Note"), "${this}: is \"text\"");
+    assert_eq!(plain("Subnets"), "${stacks.network.outputs.SubnetA},${stacks.network.outputs.SubnetB}");
+    assert_eq!(plain("Secret"), "${secrets.app.arn}");
+    assert_eq!(plain("Cidr"), "10.0.0.0/16", "equal by chance is not the same");
+    assert!(api.depends_on.iter().any(|key| key.kind == Kind::Secret));
+    let network = dev.stacks.values().find(|spec| spec.key.name.as_str() == "network").unwrap();
+    assert_eq!(&*network.template.body, NETWORK, "byte for byte");
+    assert!(network.termination_protection && network.adopt && network.timeout.is_none());
+}
+
+#[test]
+fn the_same_account_gives_the_same_files() {
+    let (one, mut turned) = (write(&survey(), &ask()), survey());
+    let other = "arn:aws:secretsmanager:us-east-1:111122223333:secret:other/x-abcdef".parse().unwrap();
+    turned.secrets.insert(0, SecretState { name: "other/x".to_owned(), arn: other, ..secret() });
+    turned.zones.reverse();
+    let other = write(&turned, &ask());
+    assert_eq!(one.files, other.files);
+}
+
+#[test]
+fn a_value_that_two_stacks_have_is_not_guessed_and_no_circle_is_closed() {
+    let mut survey = survey();
+    let again = Output { value: "subnet-0a1b2c3d".to_owned(), export: None };
+    let other = stack(
+        "dev-shop-other",
+        &[("Environment", "dev")],
+        &[("A", "subnet-0a1b2c3d")],
+        &[],
+        "Parameters: { Environment: { Type: String } }\nResources: { T: { Type: AWS::SNS::Topic } }\nOutputs: { A: { Value: subnet-0a1b2c3d } }\n",
+    );
+    survey.stacks.insert(other.state.name.clone(), other);
+    // And the network is given something of the api's, which already comes after it.
+    let api = survey.stacks.get_mut(&"dev-shop-api".parse().unwrap()).unwrap();
+    api.state
+        .outputs
+        .insert("Back".to_owned(), Output { value: "arn:aws:sns:us-east-1:111122223333:back".to_owned(), ..again });
+    api.template.push_str("Outputs: { Back: { Value: x } }\n");
+    let network = survey.stacks.get_mut(&"dev-shop-network".parse().unwrap()).unwrap();
+    network.template = network
+        .template
+        .replace("  Environment: { Type: String }\n", "  Environment: { Type: String }\n  Back: { Type: String }\n");
+    network.state.parameters.insert("Back".to_owned(), "arn:aws:sns:us-east-1:111122223333:back".to_owned());
+    let written = write(&survey, &ask());
+    let stacks = &written.files["shop/stacks.yaml"];
+    assert!(stacks.contains("Subnets: \"subnet-0a1b2c3d,subnet-1a1b2c3d\""), "{stacks}");
+    assert!(stacks.contains("would close a circle"), "{stacks}");
+    load(&written);
+}
+
+#[test]
+fn what_is_not_for_us_is_said_and_what_is_missing_is_partial() {
+    let mut listed: Vec<StackState> = survey().stacks.into_values().map(|stack| stack.state).collect();
+    let like = |name: &str, change: &dyn Fn(&mut StackState)| {
+        let mut state = api().state;
+        state.name = name.parse().unwrap();
+        state.id = format!("arn:aws:cloudformation:us-east-1:111122223333:stack/{name}/1").parse().unwrap();
+        change(&mut state);
+        state
+    };
+    let parent = listed[0].id.clone();
+    listed.push(like("dev-nested", &|state| state.parent = Some(parent.clone())));
+    listed.push(like("dev-ours", &|state| _ = state.tags.insert("landfast:owner".to_owned(), "qa/stack/x".to_owned())));
+    listed.push(like("dev-moving", &|state| state.status = StackStatus::UpdateInProgress));
+    listed.push(like("dev-corpse", &|state| state.status = StackStatus::RollbackComplete));
+    listed.push(like("prod-shop-api", &|_| ()));
+    let choice = choose(&listed, &ask());
+    let chosen: Vec<&str> = choice.stacks.iter().map(|state| state.name.as_str()).collect();
+    assert_eq!(chosen, ["dev-shop-api", "dev-shop-network"]);
+    let left: Vec<(&str, bool)> = choice.left.iter().map(|left| (left.what.as_str(), left.partial)).collect();
+    assert_eq!(
+        left,
+        [
+            ("stack dev-corpse", false),
+            ("stack dev-moving", true),
+            ("stack dev-nested", false),
+            ("stack dev-ours", false)
+        ]
+    );
+    let names = ["dev-ours", "dev-gone"].map(|name| name.parse().unwrap()).into();
+    let choice = choose(&listed, &Ask { which: Which::Named(names), ..ask() });
+    assert!(choice.stacks.is_empty() && choice.left.len() == 2 && choice.left.iter().all(|left| left.partial));
+}
+
+#[test]
+fn a_template_that_a_tool_makes_is_adopted_only_by_name() {
+    let mut survey = survey();
+    let api = survey.stacks.get_mut(&"dev-shop-api".parse().unwrap()).unwrap();
+    api.template.push_str("Metadata: { a: 'aws:cdk:path' }\n");
+    let written = write(&survey, &ask());
+    assert_eq!(written.counts["stacks"], 1);
+    assert!(written.left.iter().any(|left| left.why.contains("the CDK")), "{:?}", written.left);
+    let names = ["dev-shop-api", "dev-shop-network"].map(|name| name.parse().unwrap()).into();
+    let written = write(&survey, &Ask { which: Which::Named(names), ..ask() });
+    assert_eq!(written.counts["stacks"], 2);
+    load(&written);
+}
+
+#[test]
+fn a_canary_in_a_parameter_that_is_not_shown_is_nowhere() {
+    let mut survey = survey();
+    let api = survey.stacks.get_mut(&"dev-shop-api".parse().unwrap()).unwrap();
+    // AWS says `****`. If it ever said more, it would not be ours to write.
+    api.state.parameters.insert("Password".to_owned(), "canary-4f1d9c".to_owned());
+    let written = write(&survey, &ask());
+    assert!(written.files.values().all(|text| !text.contains("canary")));
+}
