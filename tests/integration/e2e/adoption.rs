@@ -163,7 +163,8 @@ async fn what_was_typed_by_the_guide_is_adopted_and_then_there_is_nothing_to_do(
 
     place.recorder.forget();
     let adopted = run(&words(adopt)).exits(0);
-    assert_eq!(place.recorder.mutations().len(), 0, "adopting only looks: {:?}", place.recorder.mutations());
+    let changes = place.recorder.mutations().into_iter().filter(|call| !call.action.starts_with("GET "));
+    assert_eq!(changes.map(|call| call.action).collect::<Vec<_>>(), [""; 0], "adopting only looks");
     assert!(adopted.out.contains("9 stacks, 1 secret, 1 DNS record"), "{}", adopted.out);
     assert!(adopted.out.contains("1 service is proposed"), "{}", adopted.out);
     let counts = place.recorder.counts();
