@@ -18,6 +18,7 @@ mod secrets;
 mod stacks;
 #[cfg(test)]
 mod tests;
+mod trail;
 #[cfg(test)]
 mod wire;
 

@@ -34,6 +34,7 @@ mod resource;
 mod secrets;
 mod stack;
 mod task;
+mod trail;
 mod validate;
 mod vault;
 mod web;

@@ -12,7 +12,7 @@ use landfast::model::{
 };
 use landfast::ports::{
     Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets, Stacks, TemplateSource,
+    Records, Secrets, Stacks, TemplateSource, Trail,
 };
 use landfast::sim::{Console, SimCloud};
 use landfast::store::{RecordOutcome, Store};
@@ -79,6 +79,10 @@ impl Cloud for Spy {
 
     fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
         self.cloud.drift(scope, role)
+    }
+
+    fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail> {
+        self.cloud.trail(scope, role)
     }
 
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {
