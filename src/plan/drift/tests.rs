@@ -383,7 +383,7 @@ fn what_differs_right_after_a_deployment_is_aws_doing_where_it_has_written_and_g
         ),
     ];
     for (memory, begun, why) in nothing {
-        assert_eq!(seen_after(&memory, begun).1, ["It/Delay", "It/Policy"], "{why}");
+        assert_eq!(seen_after(&memory, begun).1, ["It/Policy", "It/Delay"], "{why}");
     }
 }
 
