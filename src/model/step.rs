@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Address, ChangeSetId, ChangeSetName, Conclusion, Digest, Failure, Fingerprint, Key, OnFailure, OperationKind,
+    Address, BackupStep, ChangeSetId, ChangeSetName, Conclusion, Digest, Failure, Fingerprint, Key, OnFailure, OperationKind,
     RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus, StackVersion,
 };
 
@@ -104,6 +104,8 @@ pub enum Do {
     Secret(SecretStep),
     /// To a DNS record.
     Record(RecordStep),
+    /// For a backup policy.
+    Backup(BackupStep),
 }
 
 /// What is asked of every step, whatever it is done to.
@@ -131,6 +133,7 @@ impl Do {
             Self::Service(step) => step,
             Self::Secret(step) => step,
             Self::Record(step) => step,
+            Self::Backup(step) => step,
         }
     }
 }

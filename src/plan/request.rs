@@ -45,6 +45,10 @@ pub fn grant(
             environment.services.get(key).ok_or(Declined::NotDesired)?;
             quarantined(&remembered(request, objects), image).map(Granted::Release)
         }
+        (Wish::BackUp, Kind::BackupPolicy) => {
+            environment.backups.get(key).ok_or(Declined::NotDesired)?;
+            Ok(Granted::BackUp)
+        }
         (_, kind) => Err(Declined::Kind(kind.noun())),
     }
 }

@@ -118,6 +118,7 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::Value { name, from, to } => {
             format!("{}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
         }
+        Difference::Table { name, why } => format!("{}: {}", clean(name), clean(why)),
         Difference::Setting { name } => format!("the {} differs", clean(name)),
         Difference::Deleted => "it is deleted, and can be restored".to_owned(),
         Difference::Fields { names, why } => {
@@ -191,6 +192,10 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
         Waiting::Pause { until, why } => format!("{}: {}", time(*until), clean(why)),
         Waiting::Someone { what } => format!("somebody else: {}", clean(what)),
         Waiting::Image { container, why } => format!("an image for {}: {}", clean(container), clean(why)),
+        Waiting::Job { what, status, since } => {
+            let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
+            format!("{} ({}{since})", clean(what), clean(status))
+        }
         Waiting::Rollout { status, since } => {
             let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
             format!("its rollout ({}{since})", clean(status))
@@ -247,6 +252,8 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Zone => "hosted zone",
         Guard::Empty => "empty record set",
         Guard::TwoWriters => "two writers",
+        Guard::NoTable => "no table",
+        Guard::Implausible => "implausible backup",
         Guard::MovedTag => "moved tag",
         Guard::Platform => "platform",
         Guard::ImageGone => "image gone",
@@ -275,6 +282,8 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Zone => "WrongZone",
         Guard::Empty => "EmptyRecordSet",
         Guard::TwoWriters => "TwoWriters",
+        Guard::NoTable => "NoTable",
+        Guard::Implausible => "ImplausibleBackup",
         Guard::MovedTag => "TagMoved",
         Guard::Platform => "OtherPlatform",
         Guard::ImageGone => "ImageGone",
