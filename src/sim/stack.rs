@@ -107,6 +107,9 @@ pub(super) struct Operation {
     pub(super) leftovers: BTreeMap<String, (String, Resource)>,
     /// Leave everything as it is when it fails.
     pub(super) keep_failed: bool,
+    /// What was changed past the stack is put back.
+    #[serde(default)]
+    pub(super) reverts: bool,
     pub(super) change_set: Option<ChangeSetName>,
     /// The phase is over as soon as its [`super::world::Due::Settle`] comes.
     pub(super) settling: bool,
@@ -125,6 +128,7 @@ impl Operation {
             undo: BTreeMap::new(),
             leftovers: BTreeMap::new(),
             keep_failed: false,
+            reverts: false,
             change_set: None,
             settling: false,
             doomed: None,
