@@ -7,7 +7,8 @@ use tracing::{info, warn};
 
 use super::Controller;
 use crate::model::{
-    BackupMemory, Declined, EnvName, Environment, Granted, Key, Kind, RecordMemory, Request, SecretMemory, ServiceMemory, StackMemory,
+    BackupMemory, Declined, EnvName, Environment, Granted, Key, Kind, RecordMemory, Request, SecretMemory,
+    ServiceMemory, StackMemory,
 };
 use crate::plan;
 use crate::ports::Class;

@@ -9,8 +9,8 @@ use super::flights::{Flights, Landed};
 use super::look::{Base, Looked, Rest};
 use super::{Controller, cadence};
 use crate::model::{
-    Act, Action, AssumeRole, BackupsSeen, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation, Operation, Plan, RecordsSeen,
-    SecretsSeen, ServicesSeen, StackAddress, Waiting,
+    Act, Action, AssumeRole, BackupsSeen, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation, Operation,
+    Plan, RecordsSeen, SecretsSeen, ServicesSeen, StackAddress, Waiting,
 };
 use crate::plan::{self, Goal, Input};
 use crate::sabotage::{self, Bug};
@@ -373,7 +373,8 @@ impl<'a> Tender<'a> {
 fn forget_backups(seen: &mut BackupsSeen, plan: &Plan, busy: &BTreeSet<Key>) {
     let (mut points_move, mut touched) = (false, BTreeSet::new());
     for (key, entry) in plan.entries.iter().filter(|(key, _)| key.kind == Kind::BackupPolicy) {
-        points_move |= busy.contains(key) || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Unknown { .. }));
+        points_move |=
+            busy.contains(key) || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Unknown { .. }));
         if let Some(Do::Backup(step)) = entry.step.as_ref().map(|step| &step.action) {
             points_move |= step.action.moves_points();
             touched.extend(step.action.tables().into_iter().cloned());

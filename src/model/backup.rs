@@ -22,7 +22,8 @@ pub use name::{PROFILE_TAG, PointName, SLOT_TAG};
 pub use schedule::{Schedule, WrongSchedule};
 pub use seen::{BackupNeed, BackupsSeen, PointsListed, TableSeen};
 pub use step::{
-    BackupDo, BackupNote, BackupStep, CopyPoint, ExpirePoint, MakeBackup, MakeWay, Noted, ProtectTable, SetRecovery, Tried,
+    BackupDo, BackupNote, BackupStep, CopyPoint, ExpirePoint, MakeBackup, MakeWay, Noted, ProtectTable, SetRecovery,
+    Tried,
 };
 
 /// A backup policy as its manifest wants it.

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind, ReadinessMemory,
-    RecordMemory, SecretMemory, ServiceMemory, StackId, StackVersion, TemplateFacts,
+    BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind,
+    ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackVersion, TemplateFacts,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Address, BackupStep, ChangeSetId, ChangeSetName, Conclusion, DeploymentMode, Digest, Failure, Fingerprint, Key, OnFailure,
-    OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus, StackVersion,
+    Address, BackupStep, ChangeSetId, ChangeSetName, Conclusion, DeploymentMode, Digest, Failure, Fingerprint, Key,
+    OnFailure, OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus,
+    StackVersion,
 };
 
 /// What must still be true at the moment of acting. Read again just before; if it is not, the step is not taken.

@@ -131,7 +131,7 @@ impl Observer<'_> {
     ) -> Result<Option<PointsListed>, PortError> {
         let (port, at) = (self.vaults(scope), self.cx.now());
         let listed = all("ListRecoveryPointsByBackupVault", |page| port.points(vault, page)).await;
-        let Some(listed) = found(listed.map(Some))? else { return Ok(None) };
+        let Some(listed) = found(listed)? else { return Ok(None) };
         let prefix = format!("{}/", self.environment.name);
         let mut points = Vec::new();
         for mut point in listed {
@@ -141,7 +141,7 @@ impl Observer<'_> {
             }
             let tags = all("ListTags", |page| port.tags(&point.id, page)).await;
             // Deleted since it was listed.
-            let Some(tags) = found(tags.map(Some))? else { continue };
+            let Some(tags) = found(tags)? else { continue };
             let tags: BTreeMap<String, String> = tags.into_iter().collect();
             if tags.get(OWNER_TAG).is_some_and(|owner| owner.starts_with(&prefix)) {
                 point.tags = Some(tags);
@@ -160,7 +160,7 @@ async fn read_table(port: &dyn Tables, table: &TableName) -> Result<Option<Table
 
 async fn read_tags(port: &dyn Tables, table: &TableName) -> Result<Option<BTreeMap<String, String>>, PortError> {
     let Some(state) = port.describe(table).await? else { return Ok(None) };
-    let tags = found(all("ListTagsOfResource", |page| port.tags(&state.arn, page)).await.map(Some))?;
+    let tags = found(all("ListTagsOfResource", |page| port.tags(&state.arn, page)).await)?;
     Ok(tags.map(|tags| tags.into_iter().collect()))
 }
 
@@ -172,7 +172,7 @@ fn tables_of<'p>(
 ) -> BoxFuture<'p, Result<Option<BTreeMap<TableName, String>>, PortError>> {
     async move {
         let listed = all("ListStackResources", |page| port.resources(stack, page)).await;
-        let Some(resources) = found(listed.map(Some))? else { return Ok(None) };
+        let Some(resources) = found(listed)? else { return Ok(None) };
         let mut tables = BTreeMap::new();
         for resource in resources {
             let Some(id) = resource.physical_id else { continue };

@@ -20,8 +20,8 @@ use super::planner::{Planner, refuse};
 use super::{attempts, consent, guard};
 use crate::model::{
     Act, Action, Attempts, BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, Changes, Difference,
-    Do, Entry, Guard, Mode, Noted, Refusal, ResourceChange, Seen, Step, TableMemory, TableName, TableSeen,
-    TableStatus, Tried, Unknown, Waiting,
+    Do, Entry, Guard, Mode, Noted, Refusal, ResourceChange, Seen, Step, TableMemory, TableName, TableSeen, TableStatus,
+    Tried, Unknown, Waiting,
 };
 
 pub(super) use lint::faults;
@@ -165,7 +165,9 @@ impl Deciding<'_> {
     }
 
     fn has_points(&self) -> bool {
-        self.spec.makes_points() || self.memory.tables.values().any(|table| table.pending.is_some()) || self.asked().is_some()
+        self.spec.makes_points()
+            || self.memory.tables.values().any(|table| table.pending.is_some())
+            || self.asked().is_some()
     }
 
     /// A table, if it is there and can be seen.
@@ -224,7 +226,8 @@ impl Deciding<'_> {
     /// What is remembered of tables that are not covered any more and have nothing left that is worth it.
     fn leave(&self, selected: &Selected, wanted: &mut Wanted) {
         let nothing = |memory: &TableMemory| memory.pending.is_none() && memory.points.is_empty();
-        let left = self.memory.tables.iter().filter(|(table, memory)| !selected.contains_key(*table) && nothing(memory));
+        let left =
+            self.memory.tables.iter().filter(|(table, memory)| !selected.contains_key(*table) && nothing(memory));
         wanted.notes.extend(left.map(|(table, _)| BackupNote { table: table.clone(), what: Noted::Left }));
     }
 
@@ -255,7 +258,8 @@ impl Deciding<'_> {
         for (action, destroys) in candidates {
             let Some(action) = action else { continue };
             let step = BackupStep { action };
-            let person = destroys || self.planner.input.environment.policy.mode == Mode::Approve && !step.is_preparation();
+            let person =
+                destroys || self.planner.input.environment.policy.mode == Mode::Approve && !step.is_preparation();
             if person && !approved {
                 asks = true;
             } else if entry.step.is_none() {
