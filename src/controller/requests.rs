@@ -38,7 +38,11 @@ pub fn answer(
     let record = Record::new(key.clone(), revision, request.wish.verb(), outcome);
     let record = record.with_token(&request.id).with_detail(detail);
     match key.kind {
-        Kind::Stack => store.update_with(key, record, None, |_: &mut StackMemory| {})?,
+        Kind::Stack => store.update_with(key, record, None, |memory: &mut StackMemory| {
+            if let Ok(Granted::Revert(_)) = &answer {
+                memory.drift.asked = Some(now);
+            }
+        })?,
         Kind::DnsRecord => store.update_with(key, record, None, |_: &mut RecordMemory| {})?,
         Kind::BackupPolicy => store.update_with(key, record, None, |memory: &mut BackupMemory| {
             if let Ok(Granted::BackUp) = &answer {
@@ -57,7 +61,7 @@ pub fn answer(
                 memory.pin = Some(pin.clone());
             }
             Ok(Granted::Release(digest)) => _ = memory.quarantine.remove(digest),
-            Ok(Granted::Rotate | Granted::BackUp) | Err(_) => {}
+            Ok(Granted::Rotate | Granted::BackUp | Granted::Revert(_)) | Err(_) => {}
         })?,
     }
     Ok(answer)
