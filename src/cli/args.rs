@@ -187,6 +187,9 @@ pub enum Command {
         /// Write the report to this file.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Put back what was last found of this object, whatever policy says of drift: `dev/stack/msk`.
+        #[arg(long, value_name = "OBJECT", conflicts_with_all = ["environment", "out"])]
+        revert: Option<String>,
     },
     /// Write manifests and templates for what already runs, so that the plan has nothing to do but to take ownership.
     /// Changes nothing, and reads no value of a secret.

@@ -15,6 +15,7 @@ mod adoption;
 mod collection;
 mod crash;
 mod determinism;
+mod drift;
 mod fleet;
 mod images;
 mod isolation;
