@@ -87,7 +87,7 @@ impl Deciding<'_> {
         let spec = self.planner.input.environment.stacks.get(stack)?;
         let value = |name: &str| match spec.parameters.get(name) {
             Some(crate::model::Parameter::Plain(text)) => text.as_literal().map(str::to_owned),
-            Some(crate::model::Parameter::NoEcho(_)) => None,
+            Some(crate::model::Parameter::NoEcho(_) | crate::model::Parameter::Previous) => None,
             None => spec.template.parameters.get(name).and_then(|parameter| parameter.default.clone()),
         };
         let settings = template::table_settings(&spec.template.body, resource, &value)?;
