@@ -250,6 +250,7 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::MovedTag => "moved tag",
         Guard::Platform => "platform",
         Guard::ImageGone => "image gone",
+        Guard::ImageElsewhere => "image not in standby region",
         Guard::Superseded => "superseded",
     }
 }
@@ -278,6 +279,7 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::MovedTag => "TagMoved",
         Guard::Platform => "OtherPlatform",
         Guard::ImageGone => "ImageGone",
+        Guard::ImageElsewhere => "ImageNotInStandby",
         Guard::Superseded => "Superseded",
     }
 }

@@ -170,8 +170,7 @@ impl Web {
              images: {{ web: {{ repository: {REPOSITORY}, {} }} }}\n  adopt: true\n{deliver}",
             self.select
         );
-        let stack =
-            "apiVersion: landfast/v1\nkind: Stack\nmetadata: { name: web }\nspec: { template: web.tpl, timeout: 4h }\n";
+        let stack = "apiVersion: landfast/v1\nkind: Stack\nmetadata: { name: web }\nspec: { template: web.tpl }\n";
         let template = format!(
             "Parameters: {{ Image: {{ Type: String }} }}\nResources:\n  \
              Cluster: {{ Type: AWS::ECS::Cluster, Properties: {{ ClusterName: shop }} }}\n  Definition:\n    \

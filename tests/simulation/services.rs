@@ -2,6 +2,7 @@
 //! What may never happen is watched by [`crate::images`] (S14, S21) and [`crate::monitor`].
 
 mod crash;
+mod creations;
 mod incidents;
 mod reads;
 mod ways;
