@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, CheckStanding, Digest, EnvName, Failure, Key, ResourceChange, Revision, StackId, StackStatus, Step,
+    Address, CheckStanding, Digest, DriftStanding, EnvName, Failure, Key, ResourceChange, Revision, StackId,
+    StackStatus, Step,
 };
 
 /// The plan for one environment: for every object the whole change it needs, and the one step that can be taken now.
@@ -42,6 +43,7 @@ impl Entry {
             checks: Vec::new(),
             step: None,
             ready: false,
+            drift: None,
         }
     }
 }
@@ -79,6 +81,8 @@ pub struct Entry {
     pub step: Option<Step>,
     /// The object is as desired, or good enough for what depends on it.
     pub ready: bool,
+    /// How what runs inside a stack compares with what was deployed, as far as that is known.
+    pub drift: Option<DriftStanding>,
 }
 
 /// The whole change an object needs.
@@ -99,6 +103,8 @@ pub enum Action {
     Recreate,
     /// It is stuck, and one planned operation may free it.
     Recover,
+    /// What is in it was changed past its stack, and is put back.
+    Revert,
     /// Its manifest is gone.
     Delete,
     /// Its manifest is gone, and it stays.
@@ -169,10 +175,28 @@ pub enum Difference {
         /// The desired one.
         to: Option<String>,
     },
+    /// Something about a table that a backup policy covers.
+    Table {
+        /// The table.
+        name: String,
+        /// What about it.
+        why: String,
+    },
     /// A setting of a secret differs.
     Setting {
         /// Which.
         name: String,
+    },
+    /// Something in it was changed past its stack.
+    Drift {
+        /// The resource's logical id.
+        resource: String,
+        /// The property; `null`: the resource is gone.
+        property: Option<String>,
+        /// What there is.
+        live: Option<String>,
+        /// What was deployed.
+        deployed: Option<String>,
     },
     /// It is deleted, and can be restored.
     Deleted,
@@ -336,6 +360,16 @@ pub enum Waiting {
         /// Why there is none.
         why: String,
     },
+    /// A job of AWS is under way: a backup, a copy.
+    Job {
+        /// What it does.
+        what: String,
+        /// How far it is.
+        status: String,
+        /// Since when.
+        #[schemars(with = "Option<String>")]
+        since: Option<Timestamp>,
+    },
     /// A rollout is under way.
     Rollout {
         /// How far it is.
@@ -386,6 +420,10 @@ pub enum Guard {
     Empty,
     /// Two would write the same value.
     TwoWriters,
+    /// There is no table that a backup policy could cover.
+    NoTable,
+    /// A recovery point is not what it should be.
+    Implausible,
     /// A tag means another image than it did, and the manifest does not say to follow it.
     MovedTag,
     /// An image was not built for the platform that the tasks run on.
@@ -396,6 +434,10 @@ pub enum Guard {
     ImageElsewhere,
     /// Somebody else deploys the same service.
     Superseded,
+    /// What was put back is changed again and again.
+    Fight,
+    /// What was changed past a stack cannot be put back, or not alone.
+    Revert,
 }
 
 /// A step that was refused.
@@ -446,6 +488,7 @@ impl fmt::Display for Action {
             Self::Adopt => "adopt",
             Self::Recreate => "recreate",
             Self::Recover => "recover",
+            Self::Revert => "revert",
             Self::Delete => "delete",
             Self::Retain => "retain",
             Self::Unknown => "unknown",

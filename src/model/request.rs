@@ -35,11 +35,15 @@ pub enum Wish {
         /// The tag or the beginning of the digest of one of its images; the last one before this, where it is not said.
         to: Option<String>,
     },
+    /// Of a stack: put back what was changed past it, as it was last seen.
+    Revert,
     /// Of a service: let an image be tried again.
     Release {
         /// Its tag, or the beginning of its digest.
         image: String,
     },
+    /// Of a backup policy: back its tables up now.
+    BackUp,
 }
 
 impl Wish {
@@ -50,6 +54,8 @@ impl Wish {
             Self::Rotate => "rotate",
             Self::Rollback { .. } => "pin",
             Self::Release { .. } => "release",
+            Self::BackUp => "back-up",
+            Self::Revert => "revert",
         }
     }
 }
@@ -61,6 +67,8 @@ impl fmt::Display for Wish {
             Self::Rollback { to: None } => f.write_str("go back to the release before"),
             Self::Rollback { to: Some(to) } => write!(f, "go back to {to}"),
             Self::Release { image } => write!(f, "let {image} be tried again"),
+            Self::BackUp => f.write_str("back its tables up"),
+            Self::Revert => f.write_str("put back what was changed past it"),
         }
     }
 }
@@ -74,6 +82,10 @@ pub enum Granted {
     Pin(Pin),
     /// The image may be tried again.
     Release(ImageDigest),
+    /// Backups are asked for.
+    BackUp,
+    /// So many differences are put back.
+    Revert(usize),
 }
 
 impl Granted {
@@ -84,6 +96,8 @@ impl Granted {
             Self::Rotate => format!("{by} has its generated fields made anew"),
             Self::Pin(pin) => format!("{by} goes back to {}", pin.names()),
             Self::Release(digest) => format!("{by} releases {digest}"),
+            Self::BackUp => format!("{by} has its tables backed up"),
+            Self::Revert(number) => format!("{by} has {number} put back"),
         }
     }
 }
@@ -103,6 +117,9 @@ pub enum Declined {
     /// There is no such release or image.
     #[error("it has no such image{}", among(.0))]
     NoSuchImage(Vec<String>),
+    /// Nothing that could be put back is known.
+    #[error("no difference is known: look for drift first (`landfast drift`)")]
+    NoDrift,
     /// It waited for so long that it may not be meant any more.
     #[error("it was asked for at {0}, too long ago to be meant still")]
     Expired(Timestamp),

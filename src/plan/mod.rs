@@ -8,6 +8,7 @@
 //! A step leaves nothing to choose: whoever executes it re-reads its precondition and acts, or does not.
 
 mod attempts;
+mod backup;
 mod consent;
 mod diff;
 mod drift;
@@ -34,7 +35,7 @@ mod standing;
 mod together;
 
 pub use consent::consent;
-pub use drift::judge as judge_drift;
+pub use drift::{Due, culprit, due as drift_due, judge as judge_drift, looked as drift_looked};
 #[cfg(test)]
 pub(crate) use guard::name_commands;
 pub use input::{Goal, Input, MAX_OPERATIONS};

@@ -62,6 +62,7 @@ pub(super) fn symbol(action: Action) -> &'static str {
         Action::None => "=",
         Action::Create => "+",
         Action::Update | Action::Recover => "~",
+        Action::Revert => "<",
         Action::MayUpdate => "±",
         Action::Adopt => ">",
         Action::Recreate => "-/+",
@@ -81,6 +82,7 @@ pub(super) fn intent(action: Action) -> &'static str {
         Action::Adopt => "will be taken over",
         Action::Recreate => "will be deleted and created again: its creation failed, and it was never healthy",
         Action::Recover => "is stuck, and one operation will try to free it",
+        Action::Revert => "was changed past its stack, and will be put back",
         Action::Delete => "will be DELETED",
         Action::Retain => "stays, although its manifest is gone",
         Action::Unknown => "could not be seen, so nothing is decided",
@@ -118,7 +120,13 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::Value { name, from, to } => {
             format!("{}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
         }
+        Difference::Table { name, why } => format!("{}: {}", clean(name), clean(why)),
         Difference::Setting { name } => format!("the {} differs", clean(name)),
+        Difference::Drift { resource, property: None, .. } => format!("{} is gone", clean(resource)),
+        Difference::Drift { resource, property: Some(property), live, deployed } => {
+            let moved = moved(live.as_deref(), deployed.as_deref(), "(none)");
+            format!("{} {}: {moved}", clean(resource), clean(property))
+        }
         Difference::Deleted => "it is deleted, and can be restored".to_owned(),
         Difference::Fields { names, why } => {
             let names: Vec<String> = names.iter().filter(|name| !name.is_empty()).map(|name| clean(name)).collect();
@@ -191,6 +199,10 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
         Waiting::Pause { until, why } => format!("{}: {}", time(*until), clean(why)),
         Waiting::Someone { what } => format!("somebody else: {}", clean(what)),
         Waiting::Image { container, why } => format!("an image for {}: {}", clean(container), clean(why)),
+        Waiting::Job { what, status, since } => {
+            let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
+            format!("{} ({}{since})", clean(what), clean(status))
+        }
         Waiting::Rollout { status, since } => {
             let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
             format!("its rollout ({}{since})", clean(status))
@@ -247,11 +259,15 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Zone => "hosted zone",
         Guard::Empty => "empty record set",
         Guard::TwoWriters => "two writers",
+        Guard::NoTable => "no table",
+        Guard::Implausible => "implausible backup",
         Guard::MovedTag => "moved tag",
         Guard::Platform => "platform",
         Guard::ImageGone => "image gone",
         Guard::ImageElsewhere => "image not in standby region",
         Guard::Superseded => "superseded",
+        Guard::Fight => "fought",
+        Guard::Revert => "cannot be put back",
     }
 }
 
@@ -276,11 +292,15 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Zone => "WrongZone",
         Guard::Empty => "EmptyRecordSet",
         Guard::TwoWriters => "TwoWriters",
+        Guard::NoTable => "NoTable",
+        Guard::Implausible => "ImplausibleBackup",
         Guard::MovedTag => "TagMoved",
         Guard::Platform => "OtherPlatform",
         Guard::ImageGone => "ImageGone",
         Guard::ImageElsewhere => "ImageNotInStandby",
         Guard::Superseded => "Superseded",
+        Guard::Fight => "Fought",
+        Guard::Revert => "CannotBePutBack",
     }
 }
 

@@ -1,6 +1,6 @@
 //! How the simulated AWS is set up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::AccountId;
@@ -24,10 +24,18 @@ pub struct SimConfig {
     pub reads: Option<ReadRate>,
     /// The buckets that exist beside those made by stacks. None: every bucket exists.
     pub buckets: Option<BTreeSet<String>>,
+    /// How far listings of tables and recovery points lag behind.
+    pub listing_lag: Duration,
+    /// How often items of tables are counted (AWS: *`TableDescription`*: "approximately every six hours"). Zero: counts are
+    /// always right, which they are not on AWS.
+    pub table_counts: Duration,
     /// Versions of each stack kept for stale reads; 0 saves the work.
     pub history: usize,
     /// Calls kept in the audit; older ones are dropped.
     pub audit: usize,
+    /// What services make of what is written, by type: property, as JSON pointer, and what it reads like afterwards. That
+    /// is nobody's change.
+    pub quirks: BTreeMap<String, Vec<(String, serde_json::Value)>>,
     /// What becomes of change sets that are to put back what was changed past their stack.
     pub drift_aware: DriftAware,
 }
@@ -65,8 +73,11 @@ impl Default for SimConfig {
             stack_quota: 2000,
             reads: None,
             buckets: None,
+            listing_lag: Duration::from_secs(1),
+            table_counts: Duration::from_hours(6),
             history: 32,
             audit: 100_000,
+            quirks: BTreeMap::new(),
             drift_aware: DriftAware::Known,
         }
     }

@@ -15,6 +15,7 @@ mod app;
 mod collection;
 mod crash;
 mod determinism;
+mod drift;
 mod fleet;
 mod images;
 mod isolation;

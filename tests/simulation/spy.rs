@@ -12,7 +12,7 @@ use landfast::model::{
 };
 use landfast::ports::{
     Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets, Stacks, TemplateSource,
+    Records, Secrets, Stacks, Tables, TemplateSource, Trail, Vaults,
 };
 use landfast::sim::{Console, SimCloud};
 use landfast::store::{RecordOutcome, Store};
@@ -75,12 +75,24 @@ impl Cloud for Spy {
         Arc::new(crate::zones::Door { inner, life: Arc::clone(&self.life), console })
     }
 
+    fn tables(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Tables> {
+        self.cloud.tables(scope, role)
+    }
+
+    fn vaults(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Vaults> {
+        self.cloud.vaults(scope, role)
+    }
+
     fn account(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Account> {
         self.cloud.account(scope, role)
     }
 
     fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
         self.cloud.drift(scope, role)
+    }
+
+    fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail> {
+        self.cloud.trail(scope, role)
     }
 
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {

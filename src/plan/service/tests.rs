@@ -295,6 +295,8 @@ impl World {
             required_tags: BTreeSet::new(),
             stateful_types: BTreeSet::new(),
             backup_max_age: Duration::from_hours(24),
+            drift: crate::model::DriftAction::Report,
+            drift_every: None,
         };
         let environment = Environment {
             name: "dev".parse().unwrap(),
@@ -308,6 +310,7 @@ impl World {
             services: BTreeMap::from([(self.spec.key.clone(), Arc::new(self.spec.clone()))]),
             secrets: BTreeMap::new(),
             records: BTreeMap::new(),
+            backups: BTreeMap::new(),
             ready: BTreeMap::new(),
         };
         let revision = Revision { sequence: 1, content: Digest::of("files"), commit: None };
@@ -373,6 +376,7 @@ impl World {
             no_echo: BTreeMap::new(),
             started: at(0),
             revision: 1,
+            writes: crate::model::Writes::Nothing,
         });
     }
 

@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::ports::{
     Account, Class, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets,
+    Records, Secrets, Tables, Trail, Vaults,
 };
 
 enum Reply {
@@ -117,11 +117,23 @@ impl Cloud for FakeCloud {
         unreachable!("only stacks are faked here")
     }
 
+    fn tables(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Tables> {
+        unreachable!("only stacks are faked here")
+    }
+
+    fn vaults(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Vaults> {
+        unreachable!("only stacks are faked here")
+    }
+
     fn account(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Account> {
         unreachable!("only stacks are faked here")
     }
 
     fn drift(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Drift> {
+        unreachable!("only stacks are faked here")
+    }
+
+    fn trail(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Trail> {
         unreachable!("only stacks are faked here")
     }
 
