@@ -36,6 +36,11 @@ pub(super) fn capabilities(names: &BTreeSet<String>) -> Vec<Capability> {
     names.iter().map(|name| Capability::from(name.as_str())).collect()
 }
 
+/// A list that is left out where there is nothing in it.
+pub(super) fn some(names: &BTreeSet<String>) -> Option<Vec<String>> {
+    (!names.is_empty()).then(|| names.iter().cloned().collect())
+}
+
 pub(super) fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }

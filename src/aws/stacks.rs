@@ -1,5 +1,6 @@
 //! `ports::Stacks` over the SDK: one method, one request.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -241,8 +242,15 @@ impl Stacks for Client {
         Ok(())
     }
 
-    async fn delete(&self, _fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
+    async fn delete(
+        &self,
+        _fence: Fence,
+        stack: &StackId,
+        retain: &BTreeSet<String>,
+        token: &str,
+    ) -> Result<(), PortError> {
         let call = self.stacks.delete_stack().stack_name(stack.as_str()).client_request_token(token);
+        let call = call.set_retain_resources(request::some(retain));
         found(call.send().await.map_err(|e| port_error("DeleteStack", e, &[])))?;
         Ok(())
     }
@@ -253,8 +261,15 @@ impl Stacks for Client {
         Ok(())
     }
 
-    async fn continue_rollback(&self, _fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
+    async fn continue_rollback(
+        &self,
+        _fence: Fence,
+        stack: &StackId,
+        skip: &BTreeSet<String>,
+        token: &str,
+    ) -> Result<(), PortError> {
         let call = self.stacks.continue_update_rollback().stack_name(stack.as_str()).client_request_token(token);
+        let call = call.set_resources_to_skip(request::some(skip));
         call.send().await.map_err(|e| port_error("ContinueUpdateRollback", e, &[]))?;
         Ok(())
     }

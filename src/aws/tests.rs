@@ -121,9 +121,9 @@ async fn the_calls_that_change_a_stack_carry_its_id_and_their_token() {
     let wire = Wire::answering(operations.map(|operation| result(operation, "")));
     let stacks = wire.stacks().await;
     stacks.execute_change_set(FENCE, &CHANGE_SET.parse().unwrap(), "token").await.unwrap();
-    stacks.delete(FENCE, &id(), "token").await.unwrap();
+    stacks.delete(FENCE, &id(), &std::collections::BTreeSet::new(), "token").await.unwrap();
     stacks.cancel_update(FENCE, &id(), "token").await.unwrap();
-    stacks.continue_rollback(FENCE, &id(), "token").await.unwrap();
+    stacks.continue_rollback(FENCE, &id(), &std::collections::BTreeSet::new(), "token").await.unwrap();
     for (sent, operation) in wire.sent().iter().zip(operations) {
         let object = if operation == "ExecuteChangeSet" {
             format!("ChangeSetName={CHANGE_SET}")
@@ -137,13 +137,34 @@ async fn the_calls_that_change_a_stack_carry_its_id_and_their_token() {
 }
 
 #[tokio::test]
+async fn what_is_skipped_and_what_is_kept_is_named_and_otherwise_left_out() {
+    let operations = ["ContinueUpdateRollback", "ContinueUpdateRollback", "DeleteStack", "DeleteStack"];
+    let wire = Wire::answering(operations.map(|operation| result(operation, "")));
+    let stacks = wire.stacks().await;
+    let (nothing, some) = (BTreeSet::new(), strings(&["Queue", "dev-network-Inner-1.Table"]));
+    stacks.continue_rollback(FENCE, &id(), &some, "token").await.unwrap();
+    stacks.continue_rollback(FENCE, &id(), &nothing, "token").await.unwrap();
+    stacks.delete(FENCE, &id(), &some, "token").await.unwrap();
+    stacks.delete(FENCE, &id(), &nothing, "token").await.unwrap();
+    let sent = wire.sent();
+    let named = |at: usize, list: &str| {
+        sent[at].form().lines().filter(|line| line.starts_with(list)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let both = |list: &str| vec![format!("{list}.member.1=Queue"), format!("{list}.member.2=dev-network-Inner-1.Table")];
+    assert_eq!(named(0, "ResourcesToSkip"), both("ResourcesToSkip"));
+    assert_eq!(named(1, "ResourcesToSkip"), Vec::<String>::new());
+    assert_eq!(named(2, "RetainResources"), both("RetainResources"));
+    assert_eq!(named(3, "RetainResources"), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_is_gone_already_is_deleted() {
     let wire = Wire::answering([
         refusal(400, "ValidationError", "Stack [dev-network] does not exist"),
         refusal(404, "ChangeSetNotFound", "ChangeSet [landfast-1] does not exist"),
     ]);
     let stacks = wire.stacks().await;
-    stacks.delete(FENCE, &id(), "token").await.unwrap();
+    stacks.delete(FENCE, &id(), &std::collections::BTreeSet::new(), "token").await.unwrap();
     stacks.delete_change_set(FENCE, &id(), &"landfast-1".parse().unwrap()).await.unwrap();
 }
 

@@ -1,14 +1,15 @@
 //! What each step changes in memory: before the call, and after it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::model::{
-    Attempts, Conclusion, Digest, Expect, Failure, Fingerprint, Operation, OperationKind, Settled, Spent, StackDo,
+    Attempts, Conclusion, Digest, Expect, Failure, Fingerprint, Operation, OperationKind, Settled, Skipped, Spent, StackDo,
     StackMemory, StackStep, StackVersion, Step,
 };
 use crate::ports::{Class, PortError};
+use crate::sabotage::{self, Bug};
 
 /// The operation that a step is about to begin, if it begins one.
 pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<Operation> {
@@ -23,6 +24,7 @@ pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<
         change_set: None,
         inputs: inputs.clone(),
         no_echo: no_echo.clone(),
+        skip: BTreeSet::new(),
         started: now,
         revision,
     };
@@ -36,9 +38,10 @@ pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<
             ..operation(OperationKind::Update, token, inputs, no_echo)
         }),
         StackDo::Delete { kind, token, inputs, .. } => Some(operation(*kind, token, inputs, &none)),
-        StackDo::ContinueRollback { token } => {
-            Some(operation(OperationKind::ContinueRollback, token, &Digest::of_bytes(b""), &none))
-        }
+        StackDo::ContinueRollback { token, skip } => Some(Operation {
+            skip: skip.clone(),
+            ..operation(OperationKind::ContinueRollback, token, &Operation::skipping(skip), &none)
+        }),
         _ => None,
     }
 }
@@ -59,13 +62,32 @@ pub(super) fn before(step: &Step, stack: &StackStep, memory: &mut StackMemory, n
                 pending.kind = OperationKind::Cancel;
             }
         }
-        StackDo::ContinueRollback { .. } => {
+        StackDo::ContinueRollback { skip, .. } => {
             if let Expect::Stack(version, _) = &stack.expect {
                 memory.continued = Some(version.clone());
+                skips(memory, version, skip, now);
             }
         }
         _ => {}
     }
+}
+
+/// Before it is asked for: were it forgotten, something else could update the stack.
+fn skips(memory: &mut StackMemory, version: &StackVersion, skip: &BTreeSet<String>, now: Timestamp) {
+    if skip.is_empty() || sabotage::is(Bug::ForgetsSkipped) {
+        return;
+    }
+    let before = memory.skipped.take().filter(|before| before.stack == version.id);
+    let mut resources = before.map(|before| before.resources).unwrap_or_default();
+    resources.extend(skip.iter().cloned());
+    memory.skipped = Some(Skipped { stack: version.id.clone(), resources, since: now, failed: None });
+}
+
+/// The rollback was not continued, so nothing was left out of it.
+fn did_not_skip(memory: &mut StackMemory, operation: &Operation) {
+    let Some(mut skipped) = memory.skipped.take() else { return };
+    skipped.resources.retain(|name| !operation.skip.contains(name));
+    memory.skipped = Some(skipped).filter(|skipped| !skipped.resources.is_empty());
 }
 
 /// Written after AWS has refused the call. What is ambiguous stays pending: the next look finds out.
@@ -82,10 +104,14 @@ pub(super) fn refused(step: &Step, stack: &StackStep, error: &PortError, memory:
     if !ambiguous {
         memory.pending = None;
     }
-    if operation.kind == OperationKind::ContinueRollback
-        && matches!(error.class, Class::Throttled | Class::Stopped | Class::NotFound)
-    {
-        memory.continued = None;
+    if operation.kind == OperationKind::ContinueRollback {
+        let later = matches!(error.class, Class::Throttled | Class::Stopped | Class::NotFound);
+        if later && operation.skip.is_empty() {
+            memory.continued = None;
+        }
+        if !ambiguous {
+            did_not_skip(memory, &operation);
+        }
     }
     let used_token = error.code.as_deref().is_some_and(|code| code.starts_with("TokenAlreadyExists"));
     if used_token || matches!(error.class, Class::Invalid | Class::Denied | Class::Limit) {
@@ -118,8 +144,29 @@ pub(super) fn conclude(
     match (conclusion, operation.kind) {
         (Conclusion::Running, _) => memory.pending = Some(operation),
         // It was not continued, so it may be.
-        (Conclusion::NotSeen, OperationKind::ContinueRollback) => memory.continued = None,
+        (Conclusion::NotSeen, OperationKind::ContinueRollback) => {
+            if operation.skip.is_empty() {
+                memory.continued = None;
+            }
+            did_not_skip(memory, &operation);
+        }
         (Conclusion::NotSeen, _) | (Conclusion::Failed(_) | Conclusion::Succeeded, OperationKind::ContinueRollback) => {
+        }
+        (Conclusion::Failed(failure), OperationKind::Resync) => {
+            if let Some(skipped) = &mut memory.skipped {
+                let failed = Attempts::counted(skipped.failed.as_ref(), operation.inputs, failure.clone(), now);
+                skipped.failed = Some(failed);
+            }
+        }
+        // What has failed before has not been tried again by that.
+        (Conclusion::Succeeded, OperationKind::Resync) => {
+            memory.skipped = None;
+            memory.continued = None;
+            memory.change_sets.clear();
+            if let Some(version) = version {
+                memory.healthy = Some(version.id.clone());
+                memory.no_echo = Some((version.clone(), operation.no_echo));
+            }
         }
         (Conclusion::Failed(failure), _) => attempt(memory, &operation.inputs, failure, now),
         (Conclusion::Succeeded, OperationKind::Delete) => *memory = StackMemory::default(),

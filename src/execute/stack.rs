@@ -156,14 +156,14 @@ impl Call<'_> {
                     }
                 }
             }
-            StackDo::Delete { stack, token, .. } => port.delete(fence, stack, token).await?,
+            StackDo::Delete { stack, token, retain, .. } => port.delete(fence, stack, retain, token).await?,
             StackDo::Cancel { token } => {
                 let Some(stack) = self.stack() else { return Ok(None) };
                 port.cancel_update(fence, stack, token).await?;
             }
-            StackDo::ContinueRollback { token } => {
+            StackDo::ContinueRollback { token, skip } => {
                 let Some(stack) = self.stack() else { return Ok(None) };
-                port.continue_rollback(fence, stack, token).await?;
+                port.continue_rollback(fence, stack, skip, token).await?;
             }
             StackDo::Protect { on } => {
                 let Some(stack) = self.stack() else { return Ok(None) };

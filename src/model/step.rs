@@ -219,6 +219,8 @@ pub enum StackDo {
         token: String,
         /// Digest that attempts are counted under.
         inputs: Digest,
+        /// Resources that stay in the account: those that an earlier deletion failed on.
+        retain: BTreeSet<String>,
     },
     /// Cancels a running update that is overdue.
     Cancel {
@@ -229,6 +231,8 @@ pub enum StackDo {
     ContinueRollback {
         /// Idempotency token.
         token: String,
+        /// Resources that are left as they are.
+        skip: BTreeSet<String>,
     },
     /// Switches termination protection.
     Protect {
@@ -290,7 +294,7 @@ impl Act for StackDo {
             | Self::Execute { token, .. }
             | Self::Delete { token, .. }
             | Self::Cancel { token }
-            | Self::ContinueRollback { token } => token.clone(),
+            | Self::ContinueRollback { token, .. } => token.clone(),
             Self::Prepare { name, .. } => name.to_string(),
             Self::Discard { names } => names.iter().map(ChangeSetName::as_str).collect::<Vec<_>>().join(","),
             Self::Protect { on } => on.to_string(),

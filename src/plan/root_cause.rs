@@ -171,6 +171,7 @@ mod tests {
             change_set: None,
             inputs: Digest::of_bytes(b""),
             no_echo: BTreeMap::new(),
+            skip: std::collections::BTreeSet::new(),
             started: "2026-01-01T00:00:10Z".parse().unwrap(),
             revision: 1,
         }

@@ -338,6 +338,7 @@ pub(crate) fn memory() -> Memory {
             change_set: None,
             inputs: Digest::of("inputs"),
             no_echo: BTreeMap::new(),
+            skip: std::collections::BTreeSet::new(),
             started: at("02:55:12"),
             revision: 42,
         }),

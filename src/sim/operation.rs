@@ -293,7 +293,8 @@ impl World {
     /// A task has ended. A failed one ends the phase when something is being built; what is being torn down goes on.
     pub(super) fn after_task(&mut self, ix: usize, failed: bool) {
         let Some(operation) = self.data.stacks[ix].operation.as_mut() else { return };
-        let building = matches!(operation.phase, Phase::Create | Phase::Update);
+        // A rollback that fails stops there too, with what else is on its way: "Resource update cancelled".
+        let building = matches!(operation.phase, Phase::Create | Phase::Update | Phase::UpdateRollback);
         if failed && building {
             if !operation.keep_failed {
                 self.cancel_tasks(ix);

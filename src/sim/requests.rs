@@ -1,6 +1,6 @@
 //! The mutating requests, as the world answers them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::change_set::updatable;
@@ -68,7 +68,7 @@ impl World {
             parameters: BTreeMap::new(),
             policy: request.stack_policy.map(|policy| policy.to_string()),
             resources: BTreeMap::new(),
-            imports: std::collections::BTreeSet::new(),
+            imports: BTreeSet::new(),
             events: Vec::new(),
             change_sets: BTreeMap::new(),
             operation: None,
@@ -106,8 +106,8 @@ impl World {
             outputs: BTreeMap::new(),
             termination_protection: protected,
             role_arn: None,
-            notifications: std::collections::BTreeSet::new(),
-            rollback_alarms: std::collections::BTreeSet::new(),
+            notifications: BTreeSet::new(),
+            rollback_alarms: BTreeSet::new(),
             monitoring_minutes: None,
             change_set: None,
             parent: None,
@@ -211,7 +211,13 @@ impl World {
     }
 
     /// AWS: *`DeleteStack`*.
-    pub(super) fn delete_stack(&mut self, region: usize, id: &StackId, token: Option<String>) -> Result<(), PortError> {
+    pub(super) fn delete_stack(
+        &mut self,
+        region: usize,
+        id: &StackId,
+        retain: &BTreeSet<String>,
+        token: Option<String>,
+    ) -> Result<(), PortError> {
         const OPERATION: &str = "DeleteStack";
         let Ok(ix) = self.existing(region, id, OPERATION) else { return Ok(()) };
         let state = Arc::clone(&self.data.stacks[ix].state);
@@ -227,6 +233,9 @@ impl World {
             let message = format!("Stack [{}] cannot be deleted while in status {}", state.id, state.status);
             return Err(conflict(OPERATION, message));
         }
+        if let Some(refused) = self.may_not_retain(ix, retain) {
+            return Err(invalid(OPERATION, &refused));
+        }
         if let Some(reason) = self.exports_in_use(ix) {
             // AWS accepts the request, and the stack keeps the status it had: there is no DELETE_FAILED. Its reason and
             // an event say why (users' reports: aws/aws-cdk#604, rlister/stax#40, USSBA/aws-cft-tools#27; the words: re:Post,
@@ -236,7 +245,26 @@ impl World {
             return Ok(());
         }
         self.begin_delete(ix, token, "User Initiated");
+        if let Some(operation) = self.data.stacks[ix].operation.as_mut() {
+            operation.retain.clone_from(retain);
+        }
         Ok(())
+    }
+
+    /// AWS: *`DeleteStack`*, `RetainResources`: "For stacks in the `DELETE_FAILED` state".
+    fn may_not_retain(&self, ix: usize, retain: &BTreeSet<String>) -> Option<String> {
+        if retain.is_empty() {
+            return None;
+        }
+        let stack = &self.data.stacks[ix];
+        if stack.state.status != StackStatus::DeleteFailed {
+            let (name, status) = (&stack.state.name, stack.state.status);
+            return Some(format!(
+                "Invalid operation on stack [{name}]. Resources can be retained only in DELETE_FAILED, not in {status}"
+            ));
+        }
+        let unknown = retain.iter().find(|name| !stack.resources.contains_key(*name));
+        unknown.map(|name| format!("The specified resources to retain must be in a valid state: {name} does not exist"))
     }
 
     /// AWS: *`CancelUpdateStack`*.
@@ -261,6 +289,7 @@ impl World {
         &mut self,
         region: usize,
         id: &StackId,
+        skip: &BTreeSet<String>,
         token: Option<String>,
     ) -> Result<(), PortError> {
         const OPERATION: &str = "ContinueUpdateRollback";
@@ -270,8 +299,17 @@ impl World {
             let message = format!("Stack:{} is in {} state and can not continue rollback.", state.id, state.status);
             return Err(conflict(OPERATION, message));
         }
+        if let Some(name) = skip.iter().find(|name| !self.may_be_skipped(ix, name)) {
+            // AWS: *Continue rolling back an update*: only those that are in UPDATE_FAILED because a rollback failed, not
+            // because an update was cancelled.
+            let message = format!("The resource {name} is not in UPDATE_FAILED because of the rollback and cannot be skipped");
+            return Err(invalid(OPERATION, &message));
+        }
         self.data.stacks[ix].token = token;
         self.set_status(ix, StackStatus::UpdateRollbackInProgress, Some("User Initiated".to_owned()));
+        for name in skip {
+            self.skip(ix, name);
+        }
         self.resume_rollback(ix);
         Ok(())
     }
