@@ -138,7 +138,8 @@ impl Reader {
         let Some(change) = change.resource_change else { return Ok(None) };
         let action = match self.need(change.action, "Action")? {
             sdk::ChangeAction::Add => ChangeAction::Add,
-            sdk::ChangeAction::Modify | sdk::ChangeAction::SyncWithActual => ChangeAction::Modify,
+            sdk::ChangeAction::Modify => ChangeAction::Modify,
+            sdk::ChangeAction::SyncWithActual => ChangeAction::Sync,
             sdk::ChangeAction::Remove => ChangeAction::Remove,
             sdk::ChangeAction::Import => ChangeAction::Import,
             sdk::ChangeAction::Dynamic => ChangeAction::Dynamic,
@@ -162,9 +163,8 @@ impl Reader {
 /// Only a modification can replace. Where AWS does not say, or says what we do not know, it may.
 fn replacement(action: ChangeAction, said: Option<&sdk::Replacement>) -> Replacement {
     match (action, said) {
-        (ChangeAction::Add | ChangeAction::Remove | ChangeAction::Import, _) | (_, Some(sdk::Replacement::False)) => {
-            Replacement::Never
-        }
+        (ChangeAction::Add | ChangeAction::Remove | ChangeAction::Import | ChangeAction::Sync, _)
+        | (_, Some(sdk::Replacement::False)) => Replacement::Never,
         (_, Some(sdk::Replacement::True)) => Replacement::Always,
         _ => Replacement::Conditional,
     }

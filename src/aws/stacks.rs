@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_sdk_cloudformation::types::{ChangeSetType, TemplateStage};
+use aws_sdk_cloudformation::types::{self as sdk, ChangeSetType, TemplateStage};
 use aws_sdk_dynamodb::types::{BackupStatus, BackupTypeFilter};
 use aws_sdk_s3::presigning::PresigningConfig;
 use jiff::Timestamp;
@@ -14,7 +14,8 @@ use super::answer::Reader;
 use super::error::{port_error, unreadable};
 use super::request;
 use crate::model::{
-    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, StackEvent, StackId, StackName, StackState,
+    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, StackEvent, StackId,
+    StackName, StackState,
 };
 use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, found};
 
@@ -134,6 +135,11 @@ impl Stacks for Client {
                 answer.execution_status.as_ref(),
                 answer.status_reason.as_deref(),
             )?,
+            mode: match answer.deployment_mode {
+                Some(sdk::DeploymentMode::RevertDrift) => DeploymentMode::RevertDrift,
+                // "Only present for drift-aware change sets" (AWS: *`DescribeChangeSet`*).
+                _ => DeploymentMode::Ordinary,
+            },
             changes: changes.filter_map(|change| read.change(change).transpose()).collect::<Result<_, _>>()?,
         };
         Ok(Some((state, answer.next_token)))
@@ -224,6 +230,9 @@ impl Stacks for Client {
             .set_role_arn(options.role_arn.clone())
             .set_notification_arns(Some(options.notifications.iter().cloned().collect()))
             .rollback_configuration(request::rollback(options))
+            .set_deployment_mode(
+                (request.mode == DeploymentMode::RevertDrift).then_some(sdk::DeploymentMode::RevertDrift),
+            )
             .include_nested_stacks(false);
         let secrets = request::secrets(&options.parameters);
         let answer = call.send().await.map_err(|e| port_error(OPERATION, e, &secrets))?;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::wire::{Answer, FENCE, Wire, refusal, result, role, scope};
 use crate::model::{
-    ChangeAction, ChangeSetStatus, OnFailure, Redacted, Replacement, ResourceChange, StackId, StackOptions,
-    StackStatus, Value,
+    ChangeAction, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Replacement, ResourceChange, StackId,
+    StackOptions, StackStatus, Value,
 };
 use crate::ports::{Class, Cloud as _, CreateChangeSet, CreateStack, TemplateSource};
 
@@ -57,6 +57,7 @@ fn change_set() -> CreateChangeSet {
         name: "landfast-1".parse().unwrap(),
         template: TemplateSource::Url("https://bucket.s3.eu-central-1.amazonaws.com/key".to_owned()),
         options: StackOptions::default(),
+        mode: DeploymentMode::Ordinary,
     }
 }
 
@@ -327,6 +328,39 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
     assert_eq!((state.changes[1].action, state.changes[1].replacement), (ChangeAction::Add, Replacement::Never));
     assert_eq!(state.changes[2].replacement, Replacement::Conditional, "unsaid counts as possible");
     assert_eq!(state.changes.len(), 3);
+}
+
+/// AWS: *Using drift-aware change sets*; *`DescribeChangeSet`*, `DeploymentMode`, `SyncWithActual`.
+#[tokio::test]
+async fn a_change_set_that_reverts_drift_is_asked_for_and_told_from_another() {
+    let described = |mode: &str| {
+        let same = change(
+            "<Action>SyncWithActual</Action><LogicalResourceId>Log</LogicalResourceId>\
+             <ResourceType>AWS::Logs::LogGroup</ResourceType><ResourceDriftStatus>MODIFIED</ResourceDriftStatus>",
+        );
+        let text = format!(
+            "<ChangeSetName>landfast-1</ChangeSetName><ChangeSetId>{CHANGE_SET}</ChangeSetId><StackId>{STACK}</StackId>\
+             <Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus>{mode}\
+             <StackDriftStatus>DRIFTED</StackDriftStatus><Changes>{same}</Changes>"
+        );
+        result("DescribeChangeSet", &text)
+    };
+    let created = format!("<Id>{CHANGE_SET}</Id><StackId>{STACK}</StackId>");
+    let wire = Wire::answering([
+        result("CreateChangeSet", &created),
+        described("<DeploymentMode>REVERT_DRIFT</DeploymentMode>"),
+        described(""),
+    ]);
+    let stacks = wire.stacks().await;
+    let request = CreateChangeSet { mode: DeploymentMode::RevertDrift, ..change_set() };
+    stacks.create_change_set(FENCE, request).await.unwrap();
+    assert!(wire.sent()[0].form().contains("DeploymentMode=REVERT_DRIFT\n"), "{}", wire.sent()[0].form());
+    let name = "landfast-1".parse().unwrap();
+    for mode in [DeploymentMode::RevertDrift, DeploymentMode::Ordinary] {
+        let (state, _) = stacks.describe_change_set(&id(), &name, None).await.unwrap().unwrap();
+        assert_eq!((state.mode, state.changes[0].action), (mode, ChangeAction::Sync));
+        assert!(!state.changes[0].is_destructive(), "nothing is done to the resource");
+    }
 }
 
 #[tokio::test]

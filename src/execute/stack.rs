@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Executor, Outcome, journal};
-use crate::model::{Act, AssumeRole, Expect, Inputs, StackDo, StackId, StackMemory, StackStep, Step};
+use crate::model::{
+    Act, AssumeRole, ChangeSetName, DeploymentMode, Expect, Inputs, StackDo, StackId, StackMemory, StackStep, Step,
+};
 use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, PortError, Priority, Stacks, TemplateSource};
 use crate::sabotage::{self, Bug};
 use crate::store::{Record, RecordOutcome};
@@ -137,8 +139,8 @@ impl Call<'_> {
         let (port, fence) = (self.port, self.fence);
         match &self.step.action {
             StackDo::Create { .. } => return self.create().await.map(Some),
-            StackDo::Prepare { inputs, name } => {
-                let request = self.change_set(inputs, name.clone()).await?;
+            StackDo::Prepare { inputs, name, mode } => {
+                let request = self.change_set(inputs, name.clone(), *mode).await?;
                 match port.create_change_set(fence, request).await {
                     // It is ours, made before a crash or a lost answer: the name says from what.
                     Err(error) if error.class == Class::Conflict => {}
@@ -208,13 +210,14 @@ impl Call<'_> {
     async fn change_set(
         &self,
         inputs: &Inputs,
-        name: crate::model::ChangeSetName,
+        name: ChangeSetName,
+        mode: DeploymentMode,
     ) -> Result<CreateChangeSet, PortError> {
         let Some(stack) = self.stack() else {
             return Err(PortError::new(Class::Invalid, "CreateChangeSet", "the step names no stack"));
         };
         let template = self.template(inputs).await?;
-        Ok(CreateChangeSet { stack: stack.clone(), name, template, options: inputs.options.clone() })
+        Ok(CreateChangeSet { stack: stack.clone(), name, template, options: inputs.options.clone(), mode })
     }
 
     async fn template(&self, inputs: &Inputs) -> Result<TemplateSource, PortError> {

@@ -181,6 +181,17 @@ pub enum ChangeSetStatus {
     Spent,
 }
 
+/// What a change set does about drift (AWS: *`CreateChangeSet`*, `DeploymentMode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DeploymentMode {
+    /// Nothing: what was deployed last is compared with what is to be deployed.
+    #[default]
+    Ordinary,
+    /// It puts back what was changed past the stack: what there is, is compared with what is to be deployed (AWS: *Using
+    /// drift-aware change sets*).
+    RevertDrift,
+}
+
 /// A line of `ListChangeSets`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeSetSummary {
@@ -203,6 +214,9 @@ pub struct ChangeSetState {
     pub stack: StackId,
     /// Its status.
     pub status: ChangeSetStatus,
+    /// What it does about drift, as AWS says: an endpoint that does not know of it makes an ordinary one.
+    #[serde(default)]
+    pub mode: DeploymentMode,
     /// The changes, all pages.
     pub changes: Vec<ResourceChange>,
 }
@@ -221,6 +235,8 @@ pub enum ChangeAction {
     Import,
     /// It is decided during the update, by a macro or a nested stack.
     Dynamic,
+    /// The resource is left as it is: only what `CloudFormation` thinks of it changes (`SyncWithActual`).
+    Sync,
 }
 
 /// Whether a changed resource is replaced by a new one.

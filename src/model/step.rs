@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Address, ChangeSetId, ChangeSetName, Conclusion, Digest, Failure, Fingerprint, Key, OnFailure, OperationKind,
-    RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus, StackVersion,
+    Address, ChangeSetId, ChangeSetName, Conclusion, DeploymentMode, Digest, Failure, Fingerprint, Key, OnFailure,
+    OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus, StackVersion,
 };
 
 /// What must still be true at the moment of acting. Read again just before; if it is not, the step is not taken.
@@ -192,6 +192,8 @@ pub enum StackDo {
         inputs: Arc<Inputs>,
         /// Its name: derived from inputs and version, so that a crash finds it again.
         name: ChangeSetName,
+        /// What it does about drift.
+        mode: DeploymentMode,
     },
     /// Executes a change set.
     Execute {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{ChangeSetName, Digest, Key, StackState, StackVersion};
+use crate::model::{ChangeSetName, DeploymentMode, Digest, Key, StackState, StackVersion};
 
 pub use crate::model::OWNER_TAG;
 
@@ -22,8 +22,11 @@ pub fn owner(state: &StackState) -> Option<&str> {
 }
 
 /// The change set for these inputs on this version of a stack.
-pub(super) fn change_set(inputs: &Digest, version: &StackVersion) -> Option<ChangeSetName> {
-    let digest = Digest::of(&(inputs, version));
+pub(super) fn change_set(inputs: &Digest, version: &StackVersion, mode: DeploymentMode) -> Option<ChangeSetName> {
+    let digest = match mode {
+        DeploymentMode::Ordinary => Digest::of(&(inputs, version)),
+        DeploymentMode::RevertDrift => Digest::of(&(inputs, version, mode)),
+    };
     format!("{}{}", change_set_prefix(), digest.as_str().get(..24)?).parse().ok()
 }
 

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::{Account, Containers, Drift, Fence, Health, PortError, Records, Secrets};
 use crate::model::{
-    AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, OnFailure, Scope, StackEvent,
-    StackId, StackName, StackOptions, StackState,
+    AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, OnFailure,
+    Scope, StackEvent, StackId, StackName, StackOptions, StackState,
 };
 
 /// A back end: AWS itself, something that speaks its wire, or the simulation.
@@ -90,6 +90,9 @@ pub struct CreateChangeSet {
     pub template: TemplateSource,
     /// Everything else that a change set may change.
     pub options: StackOptions,
+    /// What it does about drift. An endpoint that does not know of it may refuse it, or ignore it: what came of it is in
+    /// [`ChangeSetState::mode`].
+    pub mode: DeploymentMode,
 }
 
 /// Stacks of one account in one region.

@@ -157,6 +157,7 @@ fn fate(change: &ResourceChange, paint: Paint) -> (&'static str, String) {
     match (change.action, change.replacement) {
         (ChangeAction::Add, _) => ("+", paint.good("adds")),
         (ChangeAction::Import, _) => (">", paint.change(format!("imports{what}"))),
+        (ChangeAction::Sync, _) => ("=", "is as the template says already".to_owned()),
         (ChangeAction::Dynamic, _) => ("±", paint.change("decided by AWS during the update")),
         (ChangeAction::Remove, _) => ("-", format!("{}{kept}", paint.danger(format!("REMOVES{what}")))),
         (ChangeAction::Modify, Replacement::Never) => ("~", paint.change(format!("changes {properties}").trim_end())),

@@ -18,8 +18,8 @@ use super::stack::Submission;
 use super::task::{Wanted, entries};
 use super::world::{Due, World};
 use crate::model::{
-    ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, Replacement, ResourceChange, Scope,
-    StackStatus,
+    ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, Replacement,
+    ResourceChange, Scope, StackStatus,
 };
 
 /// Begins the value of everything that is known only after the update.
@@ -77,7 +77,14 @@ pub(super) struct Computed {
 
 impl World {
     /// Begins to compute a change set.
-    pub(super) fn begin_change_set(&mut self, ix: usize, id: ChangeSetId, name: ChangeSetName, submission: Submission) {
+    pub(super) fn begin_change_set(
+        &mut self,
+        ix: usize,
+        id: ChangeSetId,
+        name: ChangeSetName,
+        submission: Submission,
+        mode: DeploymentMode,
+    ) {
         let serial = self.serial();
         self.own(id.clone(), ix);
         let stack = &mut self.data.stacks[ix];
@@ -86,6 +93,7 @@ impl World {
             name: name.clone(),
             stack: stack.state.id.clone(),
             status: ChangeSetStatus::Creating,
+            mode,
             changes: Vec::new(),
         };
         let created = self.data.now;
@@ -99,8 +107,8 @@ impl World {
         if change_set.serial != serial || change_set.state.status != ChangeSetStatus::Creating {
             return;
         }
-        let submission = change_set.submission.clone();
-        let computed = self.compute(ix, &submission);
+        let (submission, mode) = (change_set.submission.clone(), change_set.state.mode);
+        let computed = self.compute(ix, &submission, mode);
         let now = self.data.now;
         let Some(change_set) = self.data.stacks[ix].change_sets.get_mut(name) else { return };
         change_set.ready = Some(now);
@@ -115,16 +123,23 @@ impl World {
     }
 
     /// Works out what a submission would change.
-    pub(super) fn compute(&mut self, ix: usize, submission: &Submission) -> Result<Computed, String> {
+    pub(super) fn compute(
+        &mut self,
+        ix: usize,
+        submission: &Submission,
+        mode: DeploymentMode,
+    ) -> Result<Computed, String> {
         self.imported(ix, submission)?;
         let parsed = self.parsed(&submission.template)?;
         let stack = &self.data.stacks[ix];
+        let actual = (mode == DeploymentMode::RevertDrift).then(|| self.actual(ix));
+        let resources = actual.as_ref().unwrap_or(&stack.resources);
         let mut fates = BTreeMap::new();
         let mut changes = Vec::new();
         let mut kept = BTreeSet::new();
         for name in reader::order(&parsed) {
             let Some(decl) = parsed.resources.get(name) else { continue };
-            let forecast = Forecast { scope: self.scope_of(ix), resources: &stack.resources, fates: &fates };
+            let forecast = Forecast { scope: self.scope_of(ix), resources, fates: &fates };
             let wanted = self.with_env(ix, &parsed, submission, &forecast, |env| {
                 if !env.holds(decl.condition.as_ref())? {
                     return Ok::<_, String>(None);
@@ -135,7 +150,7 @@ impl World {
             })?;
             let Some(wanted) = wanted else { continue };
             kept.insert(name.as_str());
-            let change = match stack.resources.get(name).filter(|now| now.exists()) {
+            let change = match resources.get(name).filter(|now| now.exists()) {
                 None => Some((addition(name, &wanted.kind), Some(Fate::Replaced))),
                 Some(now) => modification(name, &wanted, now, decl),
             };
@@ -144,9 +159,9 @@ impl World {
                 changes.push(change);
             }
         }
-        let gone = stack.resources.iter().filter(|(name, now)| now.exists() && !kept.contains(name.as_str()));
+        let gone = resources.iter().filter(|(name, now)| now.exists() && !kept.contains(name.as_str()));
         changes.extend(gone.map(|(name, now)| removal(name, now)));
-        let forecast = Forecast { scope: self.scope_of(ix), resources: &stack.resources, fates: &fates };
+        let forecast = Forecast { scope: self.scope_of(ix), resources, fates: &fates };
         let outputs = self.with_env(ix, &parsed, submission, &forecast, |env| super::exports::outputs(&parsed, env))?;
         let now = self.submitted(ix);
         let role = submission.role_arn.as_ref().is_some_and(|role| stack.state.role_arn.as_ref() != Some(role));

@@ -28,6 +28,21 @@ pub struct SimConfig {
     pub history: usize,
     /// Calls kept in the audit; older ones are dropped.
     pub audit: usize,
+    /// What becomes of change sets that are to put back what was changed past their stack.
+    pub drift_aware: DriftAware,
+}
+
+/// What an endpoint makes of a change set that is to put back what was changed past its stack. AWS has known of it since
+/// November 2025; what speaks its wire need not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DriftAware {
+    /// What is asked for.
+    #[default]
+    Known,
+    /// An ordinary change set.
+    Ignored,
+    /// An error.
+    Refused,
 }
 
 /// A limit of reads in one account and region.
@@ -52,6 +67,7 @@ impl Default for SimConfig {
             buckets: None,
             history: 32,
             audit: 100_000,
+            drift_aware: DriftAware::Known,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::cloud::SimCloud;
 use super::stack::{Operation, Phase, Submission, TaskState};
 use super::validate::invalid;
 use super::world::World;
-use crate::model::{OnFailure, Scope, StackId, StackName, StackOptions, StackStatus, Value};
+use crate::model::{DeploymentMode, OnFailure, Scope, StackId, StackName, StackOptions, StackStatus, Value};
 use crate::ports::{Class, CreateStack, PortError, TemplateSource};
 
 /// The console of one account and region. What it does is not audited as a call, takes no time to be accepted, and
@@ -113,7 +113,9 @@ impl Console {
             let (parameters, tags) = (plain(&submission.parameters), submission.tags.clone());
             let options = StackOptions { parameters, tags, ..ticked() };
             submission.parameters = world.accept(region, OPERATION, &template, options)?.parameters;
-            let computed = world.compute(ix, &submission).map_err(|reason| invalid(OPERATION, reason))?;
+            let computed = world
+                .compute(ix, &submission, DeploymentMode::Ordinary)
+                .map_err(|reason| invalid(OPERATION, reason))?;
             if computed.empty {
                 return Err(invalid(OPERATION, "No updates are to be performed."));
             }

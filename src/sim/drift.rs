@@ -80,7 +80,36 @@ fn is_supported(kind: &str) -> bool {
     !kind.starts_with("Custom::") && !kind.starts_with("AWS::CloudFormation::")
 }
 
+/// Of these, a drift-aware change set compares what was deployed, and not what there is (AWS: *Using drift-aware change
+/// sets*, "Supported resource types"; those of them that manifests are likely to have).
+const NOT_REVERTED: [&str; 4] =
+    ["AWS::MSK::Cluster", "AWS::RDS::DBProxy", "AWS::IAM::OIDCProvider", "AWS::Redshift::ClusterParameterGroup"];
+
+/// Somebody has to have these once to write them, and nobody can read them (AWS: the same page, "Write-only properties").
+const WRITE_ONLY: [&str; 3] = ["MasterUserPassword", "AuthToken", "SecretString"];
+
 impl World {
+    /// The resources of a stack as a drift-aware change set compares them.
+    pub(super) fn actual(&self, ix: usize) -> BTreeMap<String, Resource> {
+        let scales = self.scales(ix);
+        let resources = self.data.stacks[ix].resources.iter();
+        resources.filter_map(|(name, resource)| Some((name.clone(), resource.actual(scales)?))).collect()
+    }
+
+    /// A resource as the operation that runs on its stack compares it; `None`: it is gone.
+    pub(super) fn as_compared(&self, ix: usize, now: Option<&Resource>) -> Option<Resource> {
+        let reverts = self.data.stacks[ix].operation.as_ref().is_some_and(|operation| operation.reverts);
+        now.and_then(|now| if reverts { now.actual(self.scales(ix)) } else { Some(now.clone()) })
+    }
+
+    /// Something scales what is in this region: what it changes is AWS's.
+    fn scales(&self, ix: usize) -> bool {
+        let region = self.data.stacks[ix].region;
+        let resources = self.data.stacks.iter().filter(|stack| stack.region == region);
+        let mut resources = resources.flat_map(|stack| stack.resources.values());
+        resources.any(|resource| resource.exists() && resource.kind == "AWS::ApplicationAutoScaling::ScalableTarget")
+    }
+
     fn detect(&mut self, region: usize, id: &StackId) -> Result<DetectionId, PortError> {
         const OPERATION: &str = "DetectStackDrift";
         let ix = self.any(region, id, OPERATION)?;
@@ -161,6 +190,49 @@ impl World {
             drift: status(name),
         });
         Ok(listed.collect())
+    }
+}
+
+impl Resource {
+    /// As it is, and not as it was deployed, as far as a drift-aware change set compares that (AWS: *Using drift-aware
+    /// change sets*): what the template names, in a type that can be read; neither what can only be written, nor what
+    /// would replace the resource, nor what AWS changes itself, nor tags that the template does not have.
+    fn actual(&self, scales: bool) -> Option<Self> {
+        let can_be_read = is_supported(&self.kind) && !NOT_REVERTED.contains(&self.kind.as_str());
+        if !can_be_read || self.tampered.unreadable.is_some() {
+            return Some(self.clone());
+        }
+        if self.tampered.gone {
+            return None;
+        }
+        let mut actual = self.clone();
+        for (path, live) in &self.tampered.properties {
+            let property = path.split('/').nth(1).unwrap_or_default();
+            let managed = scales && (path == "/DesiredCount" || path.contains("Throughput"));
+            let foreign_tag = property == "Tags" && self.properties.pointer(path).is_none();
+            let kept = self.properties.get(property).is_none()
+                || super::resource::replaces(&self.kind, property)
+                || WRITE_ONLY.contains(&property);
+            if !kept && !managed && !foreign_tag {
+                set(&mut actual.properties, path, live);
+            }
+        }
+        Some(actual)
+    }
+}
+
+/// Sets what a JSON pointer points to, or takes it away.
+fn set(properties: &mut Json, path: &str, value: &Json) {
+    let Some((parent, name)) = path.rsplit_once('/') else { return };
+    match properties.pointer_mut(parent) {
+        Some(Json::Object(map)) if value.is_null() => _ = map.remove(name),
+        Some(Json::Object(map)) => _ = map.insert(name.to_owned(), value.clone()),
+        Some(Json::Array(items)) => match name.parse::<usize>() {
+            Ok(at) if at < items.len() && value.is_null() => _ = items.remove(at),
+            Ok(at) if at < items.len() => items[at] = value.clone(),
+            _ => items.push(value.clone()),
+        },
+        _ => {}
     }
 }
 

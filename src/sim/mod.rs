@@ -44,7 +44,7 @@ mod tests;
 
 pub use audit::{Call, Monitor};
 pub use cloud::SimCloud;
-pub use config::{ReadRate, SimConfig};
+pub use config::{DriftAware, ReadRate, SimConfig};
 pub use console::{Console, ImportOutcome};
 pub use ecs::{ImageBehaviour, NewService};
 pub use fault::{Fault, FaultPlan, ResourceFailure, ResourceFault, Window};

@@ -15,7 +15,7 @@ use super::reader::{Parsed, ResourceDecl};
 use super::stack::{Before, Operation, Phase, Submission, Task, TaskState, Undo, Work};
 use super::task::{Live, Wanted};
 use super::world::{Due, TICK, World};
-use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, OnFailure, StackStatus};
+use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, OnFailure, StackStatus};
 
 /// How long a phase stays visible after its last resource.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -162,6 +162,8 @@ impl World {
         operation.change_set.clone_from(&name);
         let now = self.data.now;
         let stack = &mut self.data.stacks[ix];
+        let mode = name.as_ref().and_then(|name| stack.change_sets.get(name)).map(|set| set.state.mode);
+        operation.reverts = mode == Some(DeploymentMode::RevertDrift);
         stack.token = token;
         stack.operation = Some(operation);
         if name.is_some() {

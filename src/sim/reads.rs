@@ -221,6 +221,7 @@ impl World {
             } else {
                 ChangeSetStatus::Creating
             },
+            mode: set.state.mode,
             changes: rest.iter().take(size).cloned().collect(),
         };
         Ok(Some((state, (rest.len() > size).then(|| format!("changes:{}", from + size)))))

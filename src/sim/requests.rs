@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::change_set::updatable;
+use super::config::DriftAware;
 use super::evaluate::partition;
 use super::resource::uuid;
 use super::stack::Stack;
 use super::validate::{conflict, invalid};
 use super::world::World;
-use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, StackId, StackState, StackStatus};
+use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, StackId, StackState, StackStatus};
 use crate::ports::{Class, CreateChangeSet, CreateStack, PortError};
 
 impl World {
@@ -127,6 +128,13 @@ impl World {
             return Err(PortError::new(Class::Conflict, OPERATION, message).with_code("AlreadyExistsException"));
         }
         self.check_updatable(ix, OPERATION)?;
+        let mode = match (request.mode, self.config.drift_aware) {
+            (DeploymentMode::RevertDrift, DriftAware::Refused) => {
+                return Err(invalid(OPERATION, "DeploymentMode is not supported"));
+            }
+            (_, DriftAware::Ignored) => DeploymentMode::Ordinary,
+            (mode, _) => mode,
+        };
         let submission = self.accept(region, OPERATION, &request.template, request.options)?;
         let serial = self.serial().to_string();
         let scope = self.scope_of(ix);
@@ -137,7 +145,7 @@ impl World {
             scope.region, scope.account, request.name
         );
         let id: ChangeSetId = arn.parse().map_err(|_| invalid(OPERATION, "Invalid change set name"))?;
-        self.begin_change_set(ix, id.clone(), request.name, submission);
+        self.begin_change_set(ix, id.clone(), request.name, submission, mode);
         Ok(id)
     }
 

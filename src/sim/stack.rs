@@ -107,6 +107,9 @@ pub(super) struct Operation {
     pub(super) leftovers: BTreeMap<String, (String, Resource)>,
     /// Leave everything as it is when it fails.
     pub(super) keep_failed: bool,
+    /// What was changed past the stack is put back.
+    #[serde(default)]
+    pub(super) reverts: bool,
     /// Resources that stay in the account when the stack is deleted.
     #[serde(default)]
     pub(super) retain: BTreeSet<String>,
@@ -134,6 +137,7 @@ impl Operation {
             undo: BTreeMap::new(),
             leftovers: BTreeMap::new(),
             keep_failed: false,
+            reverts: false,
             retain: BTreeSet::new(),
             reverting: BTreeMap::new(),
             irreversible: BTreeSet::new(),

@@ -232,7 +232,8 @@ impl World {
         extra: ResourceDecl,
         existing: Option<Resource>,
     ) -> Option<(ResourceOperation, Option<String>)> {
-        let delta = existing.as_ref().filter(|now| now.exists()).map(|now| wanted.delta(now));
+        let actual = self.as_compared(ix, existing.as_ref().filter(|now| now.exists()));
+        let delta = actual.as_ref().map(|now| wanted.delta(now));
         let mut made = Resource {
             kind: wanted.kind.clone(),
             physical_id: String::new(),
@@ -247,7 +248,11 @@ impl World {
             skipped: false,
             holds: None,
         };
-        let existing = existing.filter(Resource::exists);
+        if let (None, Some(holds)) = (&actual, existing.as_ref().and_then(|gone| gone.holds.as_ref())) {
+            // What is gone holds no name.
+            self.data.names.remove(holds);
+        }
+        let existing = existing.filter(|now| now.exists() && actual.is_some());
         match (delta, existing) {
             (Some(Delta::Same), Some(mut now)) => {
                 // Policies and dependencies are the template's alone: nothing is done to the resource for them.
@@ -260,7 +265,7 @@ impl World {
             (Some(Delta::InPlace), Some(now)) => {
                 made.physical_id.clone_from(&now.physical_id);
                 made.holds.clone_from(&now.holds);
-                made.tampered = now.tampered.without(&wanted.changed(&now));
+                made.tampered = now.tampered.without(&wanted.changed(actual.as_ref().unwrap_or(&now)));
                 let mut denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
                 self.note_undo(ix, name, Undo::Was(Box::new(now)));
                 "UPDATE_IN_PROGRESS".clone_into(&mut made.status);

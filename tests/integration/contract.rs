@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use landfast::context::{Context, Virtual};
 use landfast::model::{
-    AccountId, AssumeRole, ChangeSetName, ChangeSetState, ChangeSetStatus, OnFailure, Redacted, Scope, StackEvent,
-    StackId, StackOptions, StackState, StackStatus, Value, ZoneId,
+    AccountId, AssumeRole, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Scope,
+    StackEvent, StackId, StackOptions, StackState, StackStatus, Value, ZoneId,
 };
 use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource};
 use landfast::sim::{SimCloud, SimConfig};
@@ -259,6 +259,7 @@ pub fn change(stack: &StackState, name: &str, values: &[(&str, &str)]) -> Create
         name: name.parse().unwrap(),
         template: TemplateSource::Body(TEMPLATE.into()),
         options: options(values),
+        mode: DeploymentMode::Ordinary,
     }
 }
 
@@ -374,6 +375,9 @@ contract!(
         drift::a_changed_property_is_found_with_both_of_its_values,
         drift::what_is_gone_is_said_to_be,
         drift::a_detection_that_nobody_began_is_not_there,
+        drift::an_ordinary_change_set_sees_nothing_of_what_was_changed_past_its_stack,
+        drift::a_change_set_that_reverts_drift_puts_back_what_was_changed,
+        drift::a_change_set_that_reverts_drift_makes_again_what_is_gone,
         services::a_service_says_what_it_was_created_with,
         services::a_missing_cluster_is_not_found_and_a_deleted_service_is_inactive,
         services::a_copied_task_definition_differs_in_what_was_asked_for,

@@ -34,7 +34,9 @@ pub(in crate::plan) fn outputs_may_change(entry: &Entry) -> bool {
             Changes::None => false,
             Changes::Known(changes) => {
                 entry.differences.contains(&Difference::Template)
-                    || changes.iter().any(|change| change.action != ChangeAction::Modify || change.is_destructive())
+                    || changes.iter().any(|change| {
+                        !matches!(change.action, ChangeAction::Modify | ChangeAction::Sync) || change.is_destructive()
+                    })
             }
             Changes::Predicted(_) | Changes::AfterApply => true,
         },

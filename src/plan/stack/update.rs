@@ -6,14 +6,22 @@ use std::sync::Arc;
 use super::forecast::predicted;
 use super::{Deciding, expect};
 use crate::model::{
-    Act, Action, ChangeSetStatus, Changes, Difference, Entry, Expect, Inputs, ObservedStack, ResourceChange, Seen,
-    StackDo, StackNeed, StackState, TemplateFacts, Waiting,
+    Act, Action, ChangeSetStatus, Changes, DeploymentMode, Difference, Entry, Expect, Inputs, ObservedStack,
+    ResourceChange, Seen, StackDo, StackNeed, StackState, TemplateFacts, Waiting,
 };
 use crate::plan::names::{change_set, change_set_prefix, token};
 use crate::plan::resolve::Resolved;
 use crate::plan::root_cause::failure;
 use crate::plan::{exports, guard};
 use crate::template;
+
+/// The endpoint has made an ordinary change set of one that was to revert drift.
+const NOT_REVERTING: &str = "this endpoint does not make change sets that revert drift (`DeploymentMode=REVERT_DRIFT`)";
+
+/// What was found, and what such a change set would put back, are not the same: a property that replaces its resource, one
+/// that can only be written, one that AWS manages, or a type that it does not compare.
+const NOTHING_TO_REVERT: &str = "CloudFormation's drift-aware change set has nothing to put back: it does not compare \
+    properties that replace their resource, those that can only be written or that AWS manages, and some types";
 
 impl Deciding<'_> {
     /// Its inputs differ: the way to an update, as far as it is open. Where nothing that it refers to will change, its
@@ -38,7 +46,7 @@ impl Deciding<'_> {
         {
             return;
         }
-        self.update(entry, stack, &resolved.inputs);
+        self.update(entry, stack, &resolved.inputs, DeploymentMode::Ordinary);
         let prepares = entry.step.as_ref().is_some_and(|step| step.action.is_preparation());
         if self.waits_for_dependencies(entry, resolved) && !prepares {
             entry.step = None;
@@ -78,11 +86,14 @@ impl Deciding<'_> {
     }
 
     /// The way to an update: change set made, read, judged, executed.
-    pub(super) fn update(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Arc<Inputs>) {
+    ///
+    /// One that is to revert drift is made of the inputs that are deployed, under a digest of its own. An endpoint that
+    /// makes something else of it has refused: an ordinary change set would put nothing back, and look as if it had.
+    pub(super) fn update(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Arc<Inputs>, mode: DeploymentMode) {
         let state = &stack.state;
         let version = state.version();
         guard::template_size(self.spec, inputs, entry);
-        let Some(name) = change_set(&inputs.digest, &version) else { return };
+        let Some(name) = change_set(&inputs.digest, &version, mode) else { return };
         if !entry.refused.is_empty() || guard::is_observed_only(self.planner.input.environment) {
             return;
         }
@@ -106,20 +117,20 @@ impl Deciding<'_> {
         match &sets.described {
             None | Some(Seen::Absent) => {
                 let inputs = Arc::clone(inputs);
-                entry.step = Some(self.step(expect(state), StackDo::Prepare { inputs, name }));
+                entry.step = Some(self.step(expect(state), StackDo::Prepare { inputs, name, mode }));
             }
             Some(Seen::Unknown(why)) => Self::unknown(entry, format!("its change set could not be read: {why}")),
             Some(Seen::Present(set)) => match &set.status {
+                _ if set.mode != mode => self.reject(entry, state, inputs, NOT_REVERTING),
                 ChangeSetStatus::Creating => entry.waiting.push(Waiting::ChangeSet { name: name.to_string() }),
                 ChangeSetStatus::Spent => {
                     entry.step = Some(self.step(expect(state), StackDo::Discard { names: [name].into() }));
                 }
-                ChangeSetStatus::Empty => self.settle(entry, stack, inputs),
-                ChangeSetStatus::Failed(reason) => {
-                    let failure = failure(state.name.as_str(), "AWS::CloudFormation::Stack", reason);
-                    let inputs = inputs.digest.clone();
-                    entry.step = Some(self.step(Expect::Nothing, StackDo::Reject { inputs, failure }));
+                ChangeSetStatus::Empty if mode == DeploymentMode::RevertDrift => {
+                    self.reject(entry, state, inputs, NOTHING_TO_REVERT);
                 }
+                ChangeSetStatus::Empty => self.settle(entry, stack, inputs),
+                ChangeSetStatus::Failed(reason) => self.reject(entry, state, inputs, reason),
                 ChangeSetStatus::Available => {
                     entry.changes = Changes::Known(set.changes.clone());
                     let token = token(&self.spec.key, "execute", &set.id);
@@ -141,6 +152,12 @@ impl Deciding<'_> {
                 }
             },
         }
+    }
+
+    fn reject(&self, entry: &mut Entry, state: &StackState, inputs: &Inputs, reason: &str) {
+        let failure = failure(state.name.as_str(), "AWS::CloudFormation::Stack", reason);
+        let inputs = inputs.digest.clone();
+        entry.step = Some(self.step(Expect::Nothing, StackDo::Reject { inputs, failure }));
     }
 
     /// AWS says that the inputs change nothing: the stack is as desired, whatever the texts look like.

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use crate::context::{Context, Virtual};
 use crate::model::{
-    ChangeSetId, ChangeSetState, ChangeSetStatus, OnFailure, Scope, StackEvent, StackId, StackName, StackOptions,
-    StackState, StackStatus, Value,
+    ChangeSetId, ChangeSetState, ChangeSetStatus, DeploymentMode, OnFailure, Scope, StackEvent, StackId, StackName,
+    StackOptions, StackState, StackStatus, Value,
 };
 use crate::ports::{Cloud, CreateChangeSet, CreateStack, Fence, PortError, Stacks, TemplateSource};
 use crate::sim::{Console, FaultPlan, ResourceFailure, ResourceFault, ResourceOperation, SimCloud, SimConfig};
@@ -173,6 +173,7 @@ pub(super) fn change(stack: &StackId, name: &str, template: &str) -> CreateChang
         name: name.parse().unwrap(),
         template: TemplateSource::Body(template.into()),
         options: StackOptions::default(),
+        mode: DeploymentMode::Ordinary,
     }
 }
 

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
-use landfast::model::{DetectionStatus, ResourceDrift, ResourceDriftStatus, StackId, StackState};
-use landfast::ports::{Class, CreateStack, Drift, TemplateSource};
+use landfast::model::{
+    ChangeAction, ChangeSetState, ChangeSetStatus, DeploymentMode, DetectionStatus, Replacement, ResourceDrift,
+    ResourceDriftStatus, StackId, StackState, StackStatus,
+};
+use landfast::ports::{Class, CreateChangeSet, CreateStack, Drift, TemplateSource};
 
-use super::{Backend, all, create};
+use super::{Backend, FENCE, all, change, create};
 
 const TEMPLATE: &str = r#"AWSTemplateFormatVersion: "2010-09-09"
 Resources:
@@ -89,4 +92,67 @@ pub async fn a_detection_that_nobody_began_is_not_there(backend: &Backend) {
     let (port, _) = deployed(backend).await;
     let error = port.detection(&"00000000-0000-0000-0000-000000000000".parse().unwrap()).await.unwrap_err();
     assert!(matches!(error.class, Class::NotFound | Class::Invalid), "{error}");
+}
+
+async fn prepared(backend: &Backend, stack: &StackState, name: &str, mode: DeploymentMode) -> ChangeSetState {
+    let request = CreateChangeSet {
+        template: TemplateSource::Body(TEMPLATE.into()),
+        options: landfast::model::StackOptions::default(),
+        mode,
+        ..change(stack, name, &[])
+    };
+    let stacks = backend.stacks();
+    stacks.create_change_set(FENCE, request).await.unwrap();
+    backend.computed(&*stacks, &stack.id, name).await.unwrap()
+}
+
+/// Whether the back end knows of such change sets. One that does not must not say that it has made one: what is asked
+/// for and ignored would put nothing back, and look as if it had (AWS: *`DescribeChangeSet`*, `DeploymentMode`: "Only
+/// present for drift-aware change sets").
+fn knows(backend: &Backend, change_set: &ChangeSetState) -> bool {
+    if backend.is_emulator {
+        assert_eq!(change_set.mode, DeploymentMode::Ordinary, "the emulator has learnt it: hold it to the rest");
+        return false;
+    }
+    assert_eq!((change_set.mode, &change_set.status), (DeploymentMode::RevertDrift, &ChangeSetStatus::Available));
+    true
+}
+
+pub async fn an_ordinary_change_set_sees_nothing_of_what_was_changed_past_its_stack(backend: &Backend) {
+    let (_, stack) = deployed(backend).await;
+    backend.workshop.retain(&stack.name, "Log", "contract-drift", 30).await;
+    let change_set = prepared(backend, &stack, "ordinary", DeploymentMode::Ordinary).await;
+    assert_eq!((change_set.mode, change_set.status), (DeploymentMode::Ordinary, ChangeSetStatus::Empty));
+}
+
+pub async fn a_change_set_that_reverts_drift_puts_back_what_was_changed(backend: &Backend) {
+    let (port, stack) = deployed(backend).await;
+    backend.workshop.retain(&stack.name, "Log", "contract-drift", 30).await;
+    let change_set = prepared(backend, &stack, "revert", DeploymentMode::RevertDrift).await;
+    if !knows(backend, &change_set) {
+        return;
+    }
+    let [log] = change_set.changes.as_slice() else { panic!("{:?}", change_set.changes) };
+    assert_eq!((log.resource.as_str(), log.action, log.replacement), ("Log", ChangeAction::Modify, Replacement::Never));
+    assert!(log.properties.contains("RetentionInDays"), "{log:?}");
+    backend.stacks().execute_change_set(FENCE, &change_set.id, "revert").await.unwrap();
+    let after = backend.settled(&*backend.stacks(), stack.name.as_str()).await.unwrap();
+    assert_eq!(after.status, StackStatus::UpdateComplete);
+    assert!(after.version().moved > stack.version().moved, "it is an update like any other");
+    assert_eq!(of(&detected(backend, &*port, &stack.id).await, "Log").status, ResourceDriftStatus::InSync);
+}
+
+pub async fn a_change_set_that_reverts_drift_makes_again_what_is_gone(backend: &Backend) {
+    let (port, stack) = deployed(backend).await;
+    backend.workshop.remove(&stack.name, "Log", "contract-drift").await;
+    let change_set = prepared(backend, &stack, "remake", DeploymentMode::RevertDrift).await;
+    if !knows(backend, &change_set) {
+        return;
+    }
+    let [log] = change_set.changes.as_slice() else { panic!("{:?}", change_set.changes) };
+    assert_eq!((log.resource.as_str(), log.action), ("Log", ChangeAction::Add));
+    backend.stacks().execute_change_set(FENCE, &change_set.id, "remake").await.unwrap();
+    let after = backend.settled(&*backend.stacks(), stack.name.as_str()).await.unwrap();
+    assert_eq!(after.status, StackStatus::UpdateComplete, "{:?}", after.status_reason);
+    assert_eq!(of(&detected(backend, &*port, &stack.id).await, "Log").status, ResourceDriftStatus::InSync);
 }
