@@ -17,7 +17,9 @@ use crate::model::{
     AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, StackEvent, StackId,
     StackName, StackState,
 };
-use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, found};
+use crate::ports::{
+    Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource, found,
+};
 
 /// A table has at most a few hundred backups; 100 pages of 100 are a loop that AWS never ends, not a table.
 const MAX_BACKUP_PAGES: usize = 100;
@@ -222,6 +224,7 @@ impl Stacks for Client {
             .change_set_type(ChangeSetType::Update)
             .stack_name(request.stack.as_str())
             .change_set_name(request.name.as_str())
+            .set_use_previous_template((request.template == TemplateSource::Previous).then_some(true))
             .set_template_body(body)
             .set_template_url(url)
             .set_parameters(Some(request::parameters(&options.parameters)))

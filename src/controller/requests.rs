@@ -37,7 +37,11 @@ pub fn answer(
     let record = Record::new(key.clone(), revision, request.wish.verb(), outcome);
     let record = record.with_token(&request.id).with_detail(detail);
     match key.kind {
-        Kind::Stack => store.update_with(key, record, None, |_: &mut StackMemory| {})?,
+        Kind::Stack => store.update_with(key, record, None, |memory: &mut StackMemory| {
+            if let Ok(Granted::InStep(_)) = &answer {
+                memory.skipped = None;
+            }
+        })?,
         Kind::DnsRecord => store.update_with(key, record, None, |_: &mut RecordMemory| {})?,
         Kind::Secret => store.update_with(key, record, None, |memory: &mut SecretMemory| {
             if let Ok(Granted::Rotate) = &answer {
@@ -51,7 +55,7 @@ pub fn answer(
                 memory.pin = Some(pin.clone());
             }
             Ok(Granted::Release(digest)) => _ = memory.quarantine.remove(digest),
-            Ok(Granted::Rotate) | Err(_) => {}
+            Ok(Granted::Rotate | Granted::InStep(_)) | Err(_) => {}
         })?,
     }
     Ok(answer)

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    Attempts, Conclusion, Digest, Expect, Failure, Fingerprint, Operation, OperationKind, Settled, Skipped, Spent, StackDo,
-    StackMemory, StackStep, StackVersion, Step,
+    Attempts, Conclusion, Digest, Expect, Failure, Fingerprint, Operation, OperationKind, Settled, Skipped, Spent,
+    StackDo, StackMemory, StackStep, StackVersion, Step,
 };
 use crate::ports::{Class, PortError};
 use crate::sabotage::{self, Bug};
@@ -33,10 +33,14 @@ pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<
         StackDo::Create { inputs, token, .. } => {
             Some(operation(OperationKind::Create, token, &inputs.digest, &inputs.no_echo))
         }
-        StackDo::Execute { change_set, token, inputs, no_echo } => Some(Operation {
-            change_set: Some(change_set.clone()),
-            ..operation(OperationKind::Update, token, inputs, no_echo)
-        }),
+        StackDo::Execute { change_set, token, inputs, no_echo, resyncs } => {
+            let kind = if resyncs.is_empty() { OperationKind::Update } else { OperationKind::Resync };
+            Some(Operation {
+                change_set: Some(change_set.clone()),
+                skip: resyncs.clone(),
+                ..operation(kind, token, inputs, no_echo)
+            })
+        }
         StackDo::Delete { kind, token, inputs, .. } => Some(operation(*kind, token, inputs, &none)),
         StackDo::ContinueRollback { token, skip } => Some(Operation {
             skip: skip.clone(),
@@ -83,7 +87,18 @@ fn skips(memory: &mut StackMemory, version: &StackVersion, skip: &BTreeSet<Strin
     memory.skipped = Some(Skipped { stack: version.id.clone(), resources, since: now, failed: None });
 }
 
-/// The rollback was not continued, so nothing was left out of it.
+/// Part of what was out of step is in step now, and part of it was not looked at.
+fn failed_to_compare(operation: &Operation) -> Failure {
+    Failure {
+        resource: operation.skip.iter().cloned().collect::<Vec<_>>().join(", "),
+        kind: "AWS::CloudFormation::Stack".to_owned(),
+        reason: "the change set brought only part of it into step: the rest is of types that it does not compare"
+            .to_owned(),
+        transient: false,
+    }
+}
+
+/// These are in step: the rollback was not continued without them after all, or they were brought into step since.
 fn did_not_skip(memory: &mut StackMemory, operation: &Operation) {
     let Some(mut skipped) = memory.skipped.take() else { return };
     skipped.resources.retain(|name| !operation.skip.contains(name));
@@ -97,7 +112,7 @@ pub(super) fn refused(step: &Step, stack: &StackStep, error: &PortError, memory:
         if let (StackDo::Prepare { inputs, .. }, Class::Invalid | Class::Denied | Class::Limit) =
             (&stack.action, error.class)
         {
-            attempt(memory, &inputs.digest, &failure_of(step, error), now);
+            reject(memory, &inputs.digest, &failure_of(step, error), now);
         }
         return;
     };
@@ -160,7 +175,12 @@ pub(super) fn conclude(
         }
         // What has failed before has not been tried again by that.
         (Conclusion::Succeeded, OperationKind::Resync) => {
-            memory.skipped = None;
+            // What such a change set does not compare is in step when a person says so.
+            did_not_skip(memory, &operation);
+            if let Some(left) = &mut memory.skipped {
+                left.failed =
+                    Some(Attempts::counted(None, operation.inputs.clone(), failed_to_compare(&operation), now));
+            }
             memory.continued = None;
             memory.change_sets.clear();
             if let Some(version) = version {
@@ -202,7 +222,13 @@ pub(super) fn settle(
 
 /// Written when AWS has refused to compute the change set.
 pub(super) fn reject(memory: &mut StackMemory, inputs: &Digest, failure: &Failure, now: Timestamp) {
-    attempt(memory, inputs, failure, now);
+    match &mut memory.skipped {
+        // While something is out of step, nothing else is tried.
+        Some(skipped) => {
+            skipped.failed = Some(Attempts::counted(skipped.failed.as_ref(), inputs.clone(), failure.clone(), now));
+        }
+        None => attempt(memory, inputs, failure, now),
+    }
 }
 
 /// What the step takes from the budget.

@@ -222,6 +222,7 @@ impl Call<'_> {
 
     async fn template(&self, inputs: &Inputs) -> Result<TemplateSource, PortError> {
         match &inputs.upload {
+            None if inputs.previous => Ok(TemplateSource::Previous),
             None => Ok(TemplateSource::Body(Arc::clone(&inputs.body))),
             Some((bucket, key)) => {
                 self.port.upload_template(self.fence, bucket, key, &inputs.body).await.map(TemplateSource::Url)

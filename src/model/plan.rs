@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, CheckStanding, Diagnosis, Digest, EnvName, Failure, Key, ResourceChange, Revision, StackId, StackStatus, Step,
+    Address, CheckStanding, Diagnosis, Digest, EnvName, Failure, Key, ResourceChange, Revision, StackId, StackStatus,
+    Step,
 };
 
 /// The plan for one environment: for every object the whole change it needs, and the one step that can be taken now.

@@ -42,6 +42,8 @@ pub struct Step {
 pub struct Inputs {
     /// The template's text.
     pub body: Arc<str>,
+    /// The template that is deployed is used again, and `body` is empty.
+    pub previous: bool,
     /// Where it has to be uploaded first, because it is over 51,200 bytes: bucket and object key.
     pub upload: Option<(String, String)>,
     /// Everything else that AWS is told.
@@ -79,6 +81,8 @@ pub enum Value {
     Plain(String),
     /// Must not.
     NoEcho(Redacted),
+    /// The one that is deployed.
+    Previous,
 }
 
 impl PartialEq for Value {
@@ -86,6 +90,7 @@ impl PartialEq for Value {
         match (self, other) {
             (Self::Plain(a), Self::Plain(b)) => a == b,
             (Self::NoEcho(a), Self::NoEcho(b)) => a.expose() == b.expose(),
+            (Self::Previous, Self::Previous) => true,
             _ => false,
         }
     }
@@ -205,6 +210,8 @@ pub enum StackDo {
         inputs: Digest,
         /// Fingerprints of `NoEcho` values among them.
         no_echo: BTreeMap<String, Fingerprint>,
+        /// What a rollback was continued without and this brings into step, if that is what it is for.
+        resyncs: BTreeSet<String>,
     },
     /// Deletes change sets of ours that are stale or empty.
     Discard {

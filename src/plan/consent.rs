@@ -84,7 +84,7 @@ pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry, spec: &Digest)
         // What was approved as a creation may have to be cleared and repeated; what may change, may turn out to.
         Action::Create | Action::Recreate => matches!(grant.action, Action::Create | Action::Recreate),
         Action::Update | Action::MayUpdate => matches!(grant.action, Action::Update | Action::MayUpdate),
-        Action::Delete => grant.action == Action::Delete && grant.stack == incarnation(input, entry),
+        Action::Delete | Action::Recover => grant.action == entry.action && grant.stack == incarnation(input, entry),
         other => grant.action == other,
     };
     same_kind && grant.spec == *spec && destroyed(entry).is_subset(&grant.destructive)
@@ -103,9 +103,18 @@ fn service_digest(input: &Input<'_>, key: &Key) -> Option<Digest> {
     Some(service::manifest_side(spec, &memory))
 }
 
+/// The resources that are lost, left behind or left as they are.
+fn destroyed(entry: &Entry) -> BTreeSet<String> {
+    let left = entry.differences.iter().filter_map(|difference| match difference {
+        Difference::Skip { resources } | Difference::Leave { resources } => Some(resources),
+        _ => None,
+    });
+    lost(entry).into_iter().chain(left.flatten().cloned()).collect()
+}
+
 /// The resources that AWS says go. What is only predicted of an update is no basis for consent; of a deletion, all
 /// there is goes.
-fn destroyed(entry: &Entry) -> BTreeSet<String> {
+fn lost(entry: &Entry) -> BTreeSet<String> {
     if matches!(entry.changes, Changes::Predicted(_)) && entry.action != Action::Delete {
         return BTreeSet::new();
     }

@@ -112,7 +112,8 @@ impl Patient<'_> {
         let ailment = Ailment::RollbackFailed;
         if self.entry.step.is_some() && self.approval().is_none() {
             let skips = self.entry.differences.iter().any(|one| matches!(one, crate::model::Difference::Skip { .. }));
-            let what = if skips { "continues the rollback without what was approved" } else { "continues the rollback, once" };
+            let what =
+                if skips { "continues the rollback without what was approved" } else { "continues the rollback, once" };
             return self.by_itself(ailment, what).since(since);
         }
         let reason = stack.state.status_reason.clone().map(|reason| format!("AWS says: {reason}"));
@@ -123,11 +124,8 @@ impl Patient<'_> {
         let (evidence, mut choices) = match culprits(&self.address, stack) {
             Ok(found) => {
                 let names = names(&found).into_iter().collect::<Vec<_>>();
-                let skip = aws(
-                    &self.address,
-                    "continue-update-rollback",
-                    &format!("--resources-to-skip {}", names.join(" ")),
-                );
+                let skip =
+                    aws(&self.address, "continue-update-rollback", &format!("--resources-to-skip {}", names.join(" ")));
                 let without = match self.approval() {
                     Some(command) => Choice::new(
                         format!(
@@ -150,7 +148,9 @@ impl Patient<'_> {
                 (vec!["its events have not been read".to_owned()], Vec::new())
             }
             Err(NoSet::Unknown(why)) => (vec![why], Vec::new()),
-            Err(NoSet::Nothing) => (vec!["no event names a resource that the rollback failed on".to_owned()], Vec::new()),
+            Err(NoSet::Nothing) => {
+                (vec!["no event names a resource that the rollback failed on".to_owned()], Vec::new())
+            }
         };
         choices.insert(0, again);
         let what = "how its rollback goes on".to_owned();

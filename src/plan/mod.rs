@@ -10,6 +10,7 @@
 mod attempts;
 mod consent;
 mod diff;
+mod doctor;
 mod drift;
 mod exports;
 mod guard;
@@ -34,6 +35,8 @@ mod standing;
 mod together;
 
 pub use consent::consent;
+pub(crate) use doctor::{are_recent, last_phase};
+pub use doctor::{census, watch};
 pub use drift::judge as judge_drift;
 #[cfg(test)]
 pub(crate) use guard::name_commands;

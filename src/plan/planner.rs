@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::{Goal, Input, MAX_OPERATIONS, consent, guard, order, readiness, record, removal, secret, service, stack};
+use super::{
+    Goal, Input, MAX_OPERATIONS, consent, doctor, guard, order, readiness, record, removal, secret, service, stack,
+};
 use crate::model::{Act, Digest, Entry, Key, Kind, Need, Plan, Refusal, Remembered, Waiting};
 
 /// The plan for an environment.
@@ -54,6 +56,7 @@ impl<'a> Planner<'a> {
         self.hold_stacks();
         guard::budget(&mut self);
         self.take_turns();
+        doctor::examine(&mut self);
         let Self { input, entries, needs, .. } = self;
         let mut plan = Plan {
             environment: input.environment.name.clone(),

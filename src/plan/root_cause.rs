@@ -131,7 +131,7 @@ fn is_bad(status: &str) -> bool {
 fn begins(kind: OperationKind, status: &str) -> bool {
     match kind {
         OperationKind::Create => status == "CREATE_IN_PROGRESS",
-        OperationKind::Update | OperationKind::Cancel => status == "UPDATE_IN_PROGRESS",
+        OperationKind::Update | OperationKind::Cancel | OperationKind::Resync => status == "UPDATE_IN_PROGRESS",
         OperationKind::Delete | OperationKind::Clear => status == "DELETE_IN_PROGRESS",
         OperationKind::ContinueRollback => status == "UPDATE_ROLLBACK_IN_PROGRESS",
     }
@@ -146,7 +146,7 @@ fn ends(status: &str) -> bool {
 fn succeeded(kind: OperationKind, status: &str) -> bool {
     match kind {
         OperationKind::Create => status == "CREATE_COMPLETE",
-        OperationKind::Update | OperationKind::Cancel => status == "UPDATE_COMPLETE",
+        OperationKind::Update | OperationKind::Cancel | OperationKind::Resync => status == "UPDATE_COMPLETE",
         OperationKind::Delete | OperationKind::Clear => status == "DELETE_COMPLETE",
         OperationKind::ContinueRollback => status == "UPDATE_ROLLBACK_COMPLETE",
     }

@@ -56,6 +56,8 @@ pub enum TemplateSource {
     Body(Arc<str>),
     /// An object in S3: at most 1 MB.
     Url(String),
+    /// The one that is deployed.
+    Previous,
 }
 
 /// A request to create a stack (AWS: *`CreateStack`*).

@@ -77,6 +77,7 @@ fn creation() -> Entry {
         ("AuthToken".to_owned(), Value::NoEcho(Redacted::new(CANARY.to_owned()))),
     ];
     let inputs = Inputs {
+        previous: false,
         body: "Resources: {}".into(),
         upload: None,
         options: StackOptions { parameters: parameters.into(), ..StackOptions::default() },

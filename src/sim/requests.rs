@@ -10,8 +10,10 @@ use super::resource::uuid;
 use super::stack::Stack;
 use super::validate::{conflict, invalid};
 use super::world::World;
-use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, StackId, StackState, StackStatus};
-use crate::ports::{Class, CreateChangeSet, CreateStack, PortError};
+use crate::model::{
+    ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, StackId, StackOptions, StackState, StackStatus, Value,
+};
+use crate::ports::{Class, CreateChangeSet, CreateStack, PortError, TemplateSource};
 
 impl World {
     /// AWS: *`CreateStack`*.
@@ -135,7 +137,8 @@ impl World {
             (_, DriftAware::Ignored) => DeploymentMode::Ordinary,
             (mode, _) => mode,
         };
-        let submission = self.accept(region, OPERATION, &request.template, request.options)?;
+        let (template, options) = self.again(ix, request.template, request.options);
+        let submission = self.accept(region, OPERATION, &template, options)?;
         let serial = self.serial().to_string();
         let scope = self.scope_of(ix);
         let (partition, _) = partition(scope.region.as_str());
@@ -147,6 +150,22 @@ impl World {
         let id: ChangeSetId = arn.parse().map_err(|_| invalid(OPERATION, "Invalid change set name"))?;
         self.begin_change_set(ix, id.clone(), request.name, submission, mode);
         Ok(id)
+    }
+
+    /// The deployed template and values in the place of what says to use them again.
+    fn again(&self, ix: usize, template: TemplateSource, options: StackOptions) -> (TemplateSource, StackOptions) {
+        let stack = &self.data.stacks[ix];
+        let template = match template {
+            TemplateSource::Previous => TemplateSource::Body(Arc::clone(&stack.template)),
+            given => given,
+        };
+        let known = |name: &String| stack.parameters.get(name).cloned().map(Value::Plain);
+        let parameters = options.parameters.into_iter().map(|(name, value)| match value {
+            Value::Previous => (name.clone(), known(&name).unwrap_or(Value::Previous)),
+            given => (name, given),
+        });
+        let parameters = parameters.collect();
+        (template, StackOptions { parameters, ..options })
     }
 
     /// The stack of that id, if it is not deleted.
@@ -310,7 +329,8 @@ impl World {
         if let Some(name) = skip.iter().find(|name| !self.may_be_skipped(ix, name)) {
             // AWS: *Continue rolling back an update*: only those that are in UPDATE_FAILED because a rollback failed, not
             // because an update was cancelled.
-            let message = format!("The resource {name} is not in UPDATE_FAILED because of the rollback and cannot be skipped");
+            let message =
+                format!("The resource {name} is not in UPDATE_FAILED because of the rollback and cannot be skipped");
             return Err(invalid(OPERATION, &message));
         }
         self.data.stacks[ix].token = token;

@@ -259,6 +259,7 @@ impl World {
                 now.depends_on = made.depends_on;
                 now.deletion_policy = made.deletion_policy;
                 now.update_replace_policy = made.update_replace_policy;
+                now.skipped &= !self.reverts(ix);
                 self.data.stacks[ix].resources.insert(name.to_owned(), now);
                 None
             }
@@ -267,6 +268,12 @@ impl World {
                 made.holds.clone_from(&now.holds);
                 made.tampered = now.tampered.without(&wanted.changed(actual.as_ref().unwrap_or(&now)));
                 let mut denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
+                if now.skipped && !self.reverts(ix) {
+                    // AWS: *Continue rolling back an update*: "If you don't, subsequent stack updates might fail".
+                    let reason = "The resource is not in the state that the stack takes it for";
+                    denied = denied.or_else(|| Some(handler_message(reason, "InvalidRequest")));
+                    made.skipped = true;
+                }
                 self.note_undo(ix, name, Undo::Was(Box::new(now)));
                 "UPDATE_IN_PROGRESS".clone_into(&mut made.status);
                 self.event(ix, name, &made.kind, Some(&made.physical_id), "UPDATE_IN_PROGRESS", None);
@@ -288,6 +295,11 @@ impl World {
                 Some((ResourceOperation::Create, failure))
             }
         }
+    }
+
+    /// The operation puts back what was changed past the stack.
+    fn reverts(&self, ix: usize) -> bool {
+        self.data.stacks[ix].operation.as_ref().is_some_and(|operation| operation.reverts)
     }
 
     /// A new resource in place of one: the old one is deleted when everything else worked.

@@ -103,6 +103,7 @@ fn shown(template: &TemplateSource, options: &StackOptions) -> String {
         .map(|(name, value)| match value {
             Value::Plain(text) => (name.as_str(), text.as_str()),
             Value::NoEcho(secret) => (name.as_str(), secret.expose()),
+            Value::Previous => (name.as_str(), "(previous)"),
         })
         .collect::<Vec<_>>();
     format!("{:?}", (template, parameters, &options.tags))

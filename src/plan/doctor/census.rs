@@ -72,7 +72,11 @@ fn undescribed(environment: &Environment, address: &StackAddress, state: &StackS
     let remedy = match (ailment, &ours) {
         (Ailment::Shell, _) => {
             let list = aws(address, "list-change-sets", "");
-            let mine = if named_like_ours { "it has the name of one of ours: an older tool has left it" } else { "it is not ours" };
+            let mine = if named_like_ours {
+                "it has the name of one of ours: an older tool has left it"
+            } else {
+                "it is not ours"
+            };
             Remedy::Decision {
                 what: format!("whether anybody still wants its change set ({mine})"),
                 choices: vec![Choice::new("look who made it", [list]), Choice::new("delete it", [delete])],
@@ -81,19 +85,19 @@ fn undescribed(environment: &Environment, address: &StackAddress, state: &StackS
         (_, Some(key)) if key.environment == environment.name => Remedy::Decision {
             what: "what becomes of it, now that its manifest is gone".to_owned(),
             choices: vec![
-                Choice::new("let it be deleted, as far as `policy.prune` allows: the plan says how", [
-                    format!("landfast plan {}", environment.name),
-                ]),
+                Choice::new(
+                    "let it be deleted, as far as `policy.prune` allows: the plan says how",
+                    [format!("landfast plan {}", environment.name)],
+                ),
                 Choice::new(
                     "keep it: put its manifest back, or let it be nobody's",
                     [aws(address, "describe-stacks", "--query \"Stacks[0].Tags\"")],
                 ),
             ],
         },
-        (Ailment::NeverHealthy, _) => Remedy::Command {
-            what: "removes what a failed creation has left".to_owned(),
-            commands: vec![delete],
-        },
+        (Ailment::NeverHealthy, _) => {
+            Remedy::Command { what: "removes what a failed creation has left".to_owned(), commands: vec![delete] }
+        }
         _ => Remedy::Command {
             what: "nothing is wrong with it; this takes it over where it should be described".to_owned(),
             commands: vec![aws(address, "get-template", "--query TemplateBody --output text")],
@@ -115,6 +119,7 @@ fn change_sets(address: &StackAddress, foreign: usize, all: usize) -> Diagnosis 
             .to_owned(),
         commands: vec![list, delete],
     };
-    let evidence = format!("it has {all} change sets, {foreign} of them not ours; at {CHANGE_SETS_MAX} no more can be made");
+    let evidence =
+        format!("it has {all} change sets, {foreign} of them not ours; at {CHANGE_SETS_MAX} no more can be made");
     Diagnosis::of(address, Ailment::ChangeSets, remedy).shown_by([evidence])
 }

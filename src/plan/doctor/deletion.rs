@@ -61,15 +61,15 @@ pub(super) fn unblock(blocker: &Blocker, scope: &Scope) -> Vec<String> {
              Key=deletion_protection.enabled,Value=false"
         )],
         // What still uses it is found by its network interfaces: there the owner stands.
-        "AWS::EC2::SecurityGroup" => vec![format!(
-            "aws ec2 describe-network-interfaces --region {region} --filters Name=group-id,Values={id}"
-        )],
-        "AWS::EC2::Subnet" => vec![format!(
-            "aws ec2 describe-network-interfaces --region {region} --filters Name=subnet-id,Values={id}"
-        )],
-        "AWS::EC2::VPC" => vec![format!(
-            "aws ec2 describe-network-interfaces --region {region} --filters Name=vpc-id,Values={id}"
-        )],
+        "AWS::EC2::SecurityGroup" => {
+            vec![format!("aws ec2 describe-network-interfaces --region {region} --filters Name=group-id,Values={id}")]
+        }
+        "AWS::EC2::Subnet" => {
+            vec![format!("aws ec2 describe-network-interfaces --region {region} --filters Name=subnet-id,Values={id}")]
+        }
+        "AWS::EC2::VPC" => {
+            vec![format!("aws ec2 describe-network-interfaces --region {region} --filters Name=vpc-id,Values={id}")]
+        }
         "AWS::IAM::Role" if says("must detach") || says("must delete policies") => {
             vec![format!("aws iam list-attached-role-policies --role-name {id}")]
         }
@@ -121,7 +121,11 @@ mod tests {
         for (kind, reason, command) in [
             ("AWS::S3::Bucket", "The bucket you tried to delete is not empty", "aws s3 rm s3://it --recursive"),
             ("AWS::EC2::SecurityGroup", "resource it has a dependent object", "describe-network-interfaces"),
-            ("AWS::DynamoDB::Table", "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.", "--no-deletion-protection-enabled"),
+            (
+                "AWS::DynamoDB::Table",
+                "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
+                "--no-deletion-protection-enabled",
+            ),
         ] {
             let commands = unblock(&blocker(kind, reason), &scope());
             assert!(commands.iter().any(|line| line.contains(command)), "{kind}: {commands:?}");

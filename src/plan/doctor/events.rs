@@ -46,7 +46,9 @@ pub(super) fn failed_for_themselves<'e>(
 /// "Resource update cancelled", and what a stack says of the stacks in it.
 fn is_consequence(reason: &str) -> bool {
     let reason = reason.to_lowercase();
-    reason.contains("update cancelled") || reason.contains("creation cancelled") || reason.contains("deletion cancelled")
+    reason.contains("update cancelled")
+        || reason.contains("creation cancelled")
+        || reason.contains("deletion cancelled")
 }
 
 /// When the newest event happened, and what is in progress. `newest` is that of the stack's own beginning, where nothing
@@ -121,11 +123,12 @@ pub(super) mod tests {
         );
         let phase = last_phase(&events, &stack()).unwrap();
         assert_eq!(phase.len(), 3);
-        let failed = failed_for_themselves(phase, &stack(), "UPDATE_FAILED").map(|event| event.resource.as_str());
+        let stack = stack();
+        let failed = failed_for_themselves(phase, &stack, "UPDATE_FAILED").map(|event| event.resource.as_str());
         assert_eq!(failed.collect::<Vec<_>>(), ["Topic"]);
-        assert_eq!(last_phase(&events[..2], &stack()), None, "the beginning is not there");
-        assert!(are_recent(&events, &stack(), Some(StackStatus::UpdateRollbackFailed)));
-        assert!(!are_recent(&events[1..], &stack(), Some(StackStatus::UpdateRollbackFailed)));
+        assert_eq!(last_phase(&events[..2], &stack), None, "the beginning is not there");
+        assert!(are_recent(&events, &stack, Some(StackStatus::UpdateRollbackFailed)));
+        assert!(!are_recent(&events[1..], &stack, Some(StackStatus::UpdateRollbackFailed)));
     }
 
     #[test]
@@ -142,6 +145,9 @@ pub(super) mod tests {
         );
         let working = working(last_phase(&events, &stack()).unwrap(), &stack());
         assert_eq!(working.len(), 1);
-        assert_eq!((working[0].resource.as_str(), working[0].since.to_string().as_str()), ("Queue", "2026-01-01T00:01:00Z"));
+        assert_eq!(
+            (working[0].resource.as_str(), working[0].since.to_string().as_str()),
+            ("Queue", "2026-01-01T00:01:00Z")
+        );
     }
 }

@@ -28,10 +28,8 @@ pub(super) fn diagnoses(
         let value = value.map(|output| output.value.clone()).unwrap_or_default();
         let mut steps = Vec::new();
         for consumer in consumers {
-            let ours = environment
-                .stacks
-                .values()
-                .find(|other| other.stack_name == *consumer && other.scope == spec.scope);
+            let ours =
+                environment.stacks.values().find(|other| other.stack_name == *consumer && other.scope == spec.scope);
             let edit = format!("replace `Fn::ImportValue: {export}` by the literal `{value}`");
             match ours {
                 Some(other) if !imports(other, &export) => {}

@@ -2,9 +2,7 @@
 //! executed. Both count against the account's stacks, and stand in the way of a stack of their name.
 
 use super::aws;
-use crate::model::{
-    Ailment, Choice, Diagnosis, Entry, Guard, Key, ObservedStack, Remedy, StackAddress, StackStatus,
-};
+use crate::model::{Ailment, Choice, Diagnosis, Entry, Guard, Key, ObservedStack, Remedy, StackAddress, StackStatus};
 use crate::plan::names::owner;
 
 /// Of a stack that was never healthy.

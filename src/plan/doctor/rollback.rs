@@ -119,7 +119,8 @@ mod tests {
     }
 
     fn address() -> StackAddress {
-        let scope = crate::model::Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() };
+        let scope =
+            crate::model::Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() };
         StackAddress { scope, name: "dev-a".parse().unwrap() }
     }
 
@@ -176,7 +177,8 @@ mod tests {
         assert!(matches!(skipped(&blind), Err(NoSet::Need(_))));
         blind.events.insert(stack(), Seen::Unknown(crate::model::Unknown::because("throttled")));
         assert!(matches!(skipped(&blind), Err(NoSet::Unknown(_))));
-        let nothing = events(&stack(), &[("stack", "UPDATE_ROLLBACK_IN_PROGRESS", ""), ("stack", "UPDATE_ROLLBACK_FAILED", "")]);
+        let nothing =
+            events(&stack(), &[("stack", "UPDATE_ROLLBACK_IN_PROGRESS", ""), ("stack", "UPDATE_ROLLBACK_FAILED", "")]);
         assert_eq!(skipped(&observed(&[(stack(), nothing)])), Err(NoSet::Nothing));
     }
 }

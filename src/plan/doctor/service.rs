@@ -72,7 +72,11 @@ fn remedy(address: &StackAddress, status: StackStatus, doomed: bool) -> Remedy {
                 Choice::new(
                     "let the service be steady without tasks, and repair its image or its health check meanwhile",
                     [
-                        aws(address, "describe-stack-resources", "--query \"StackResources[?ResourceType=='AWS::ECS::Service']\""),
+                        aws(
+                            address,
+                            "describe-stack-resources",
+                            "--query \"StackResources[?ResourceType=='AWS::ECS::Service']\"",
+                        ),
                         format!(
                             "aws ecs update-service --region {} --cluster CLUSTER --service SERVICE --desired-count 0",
                             address.scope.region

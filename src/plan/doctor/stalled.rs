@@ -7,9 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::aws;
-use crate::model::{
-    Ailment, Choice, Diagnosis, Key, Remedy, StackAddress, StackState, StackStatus, Watched, Working,
-};
+use crate::model::{Ailment, Choice, Diagnosis, Key, Remedy, StackAddress, StackState, StackStatus, Watched, Working};
 
 /// An operation that is younger is not looked into: nothing below waits for less.
 pub(super) const SUSPECT: SignedDuration = SignedDuration::from_mins(30);
@@ -124,7 +122,9 @@ fn remedy(address: &StackAddress, status: StackStatus, working: &[Working]) -> R
                 Choice::new("open a case with AWS Support, with the stack's id and what is said above", []),
             ],
         },
-        _ => Remedy::Decision { what: "nothing can be asked of a stack in this status".to_owned(), choices: vec![looks] },
+        _ => {
+            Remedy::Decision { what: "nothing can be asked of a stack in this status".to_owned(), choices: vec![looks] }
+        }
     }
 }
 
@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn what_takes_long_is_given_longer_and_the_slowest_decides() {
-        let after = |hours: i64| "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours);
+        let after =
+            |hours: i64| "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours);
         for (kinds, fine, over) in [
             (&["AWS::SQS::Queue"][..], 2, 3),
             (&["AWS::ECS::Service"][..], 3, 4),
@@ -167,14 +168,21 @@ mod tests {
     #[test]
     fn only_an_update_can_be_cancelled() {
         let address = StackAddress {
-            scope: crate::model::Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() },
+            scope: crate::model::Scope {
+                account: "111122223333".parse().unwrap(),
+                region: "us-east-1".parse().unwrap(),
+            },
             name: "dev-a".parse().unwrap(),
         };
         for status in StackStatus::ALL.into_iter().filter(|status| status.is_in_progress()) {
             let remedy = remedy(&address, status, &watched(&["AWS::SQS::Queue"]).working);
             let text = format!("{remedy:?}");
             assert_eq!(text.contains("cancel-update-stack"), status == StackStatus::UpdateInProgress, "{status}");
-            assert!(!text.contains("delete-stack") || matches!(status, StackStatus::CreateInProgress | StackStatus::RollbackInProgress), "{status}");
+            assert!(
+                !text.contains("delete-stack")
+                    || matches!(status, StackStatus::CreateInProgress | StackStatus::RollbackInProgress),
+                "{status}"
+            );
         }
     }
 }

@@ -202,7 +202,12 @@ fn a_rollback_that_fails_is_continued_and_by_nothing_else_ended() {
     assert_eq!(refused.class, Class::Conflict);
     rig.run(rig.stacks.continue_rollback(FENCE, &id, &std::collections::BTreeSet::new(), "go-on")).unwrap();
     assert_eq!(rig.state("one").status, StackStatus::UpdateRollbackInProgress);
-    assert_eq!(rig.run(rig.stacks.continue_rollback(FENCE, &id, &std::collections::BTreeSet::new(), "again")).unwrap_err().class, Class::Conflict);
+    assert_eq!(
+        rig.run(rig.stacks.continue_rollback(FENCE, &id, &std::collections::BTreeSet::new(), "again"))
+            .unwrap_err()
+            .class,
+        Class::Conflict
+    );
     assert_eq!(rig.status_after("one", 5), StackStatus::UpdateRollbackComplete);
     assert_eq!(rig.events(&id)[0].token.as_deref(), Some("go-on"));
 }

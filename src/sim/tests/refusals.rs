@@ -108,7 +108,10 @@ fn a_stack_that_is_being_updated_is_not_deleted() {
     let rig = Rig::new();
     let id = rig.deployed("one", TWO);
     rig.update(&id, "c1", &TWO.replace("PAY_PER_REQUEST", "A"));
-    assert_eq!(rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap_err().class, Class::Conflict);
+    assert_eq!(
+        rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap_err().class,
+        Class::Conflict
+    );
 }
 
 #[test]
