@@ -103,13 +103,15 @@ fn service_digest(input: &Input<'_>, key: &Key) -> Option<Digest> {
     Some(service::manifest_side(spec, &memory))
 }
 
-/// The resources that are lost, left behind or left as they are.
+/// What is lost, and what is left out: a resource that may be deleted may not for that be left behind.
 fn destroyed(entry: &Entry) -> BTreeSet<String> {
     let left = entry.differences.iter().filter_map(|difference| match difference {
-        Difference::Skip { resources } | Difference::Leave { resources } => Some(resources),
+        Difference::Skip { resources } => Some((resources, "skipped")),
+        Difference::Leave { resources } => Some((resources, "left")),
         _ => None,
     });
-    lost(entry).into_iter().chain(left.flatten().cloned()).collect()
+    let left = left.flat_map(|(resources, how)| resources.iter().map(move |name| format!("{name} ({how})")));
+    lost(entry).into_iter().chain(left).collect()
 }
 
 /// The resources that AWS says go. What is only predicted of an update is no basis for consent; of a deletion, all

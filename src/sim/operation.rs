@@ -182,7 +182,13 @@ impl World {
     }
 
     /// Begins to delete a stack, whatever is being created in it.
-    pub(super) fn begin_delete(&mut self, ix: usize, token: Option<String>, reason: &str) {
+    pub(super) fn begin_delete(
+        &mut self,
+        ix: usize,
+        retain: BTreeSet<String>,
+        token: Option<String>,
+        reason: &str,
+    ) {
         let number = self.serial();
         self.data.stacks[ix].token = token;
         self.cancel_tasks(ix);
@@ -191,6 +197,7 @@ impl World {
         let left = self.data.stacks[ix].operation.take().map(|operation| operation.leftovers).unwrap_or_default();
         let mut operation = Operation::new(number, Phase::Delete);
         operation.leftovers = left;
+        operation.retain = retain;
         self.data.stacks[ix].operation = Some(operation);
         self.set_status(ix, StackStatus::DeleteInProgress, Some(reason.to_owned()));
         self.begin_deleting(ix, Phase::Delete);
@@ -404,7 +411,7 @@ impl World {
             }
             OnFailure::Delete => {
                 let token = self.data.stacks[ix].token.clone();
-                self.begin_delete(ix, token, &format!("{trouble} Delete requested by user."));
+                self.begin_delete(ix, BTreeSet::new(), token, &format!("{trouble} Delete requested by user."));
             }
         }
     }

@@ -271,10 +271,7 @@ impl World {
             self.set_status(ix, state.status, Some(reason));
             return Ok(());
         }
-        self.begin_delete(ix, token, "User Initiated");
-        if let Some(operation) = self.data.stacks[ix].operation.as_mut() {
-            operation.retain.clone_from(retain);
-        }
+        self.begin_delete(ix, retain.clone(), token, "User Initiated");
         Ok(())
     }
 

@@ -355,6 +355,8 @@ fn a_deletion_that_fails_goes_on_without_exactly_what_a_person_agreed_to() {
     let broken = |name| fails(name, ResourceOperation::Delete, 9, "InvalidRequest");
     ward.fail(vec![broken("Queue"), broken("Table")]);
     ward.commit(Wanted { present: false, ..Wanted::sized(1) });
+    ward.run(10 * MINUTE);
+    assert_eq!(ward.approve(), None, "it holds a key: a person has to agree, and nothing is left out so far");
     ward.run(20 * MINUTE);
     assert_eq!(ward.status(), Some(StackStatus::DeleteFailed));
     assert_eq!(ward.applied("DeleteStack"), 1);

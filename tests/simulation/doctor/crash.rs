@@ -60,7 +60,7 @@ fn well() -> End {
 fn a_daemon_that_dies_anywhere_between_skip_and_re_sync_comes_to_the_same_end() {
     let (expected, awaits, _) = story(None, None);
     assert_eq!(expected, well());
-    let step = awaits.div_ceil(crate::seeds::number("SIM_CRASH_POINTS").unwrap_or(400)).max(1);
+    let step = awaits.div_ceil(crate::seeds::number("SIM_CRASH_POINTS").unwrap_or(160)).max(1);
     let next = AtomicU64::new(0);
     std::thread::scope(|threads| {
         for _ in 0..2 {
