@@ -182,13 +182,7 @@ impl World {
     }
 
     /// Begins to delete a stack, whatever is being created in it.
-    pub(super) fn begin_delete(
-        &mut self,
-        ix: usize,
-        retain: BTreeSet<String>,
-        token: Option<String>,
-        reason: &str,
-    ) {
+    pub(super) fn begin_delete(&mut self, ix: usize, retain: BTreeSet<String>, token: Option<String>, reason: &str) {
         let number = self.serial();
         self.data.stacks[ix].token = token;
         self.cancel_tasks(ix);

@@ -268,13 +268,13 @@ pub(super) fn in_sync(plan: &Plan, what: &str) -> Result<(), Trouble> {
     told(plan.in_sync(), || format!("{what}; {}", report::plan(plan, report::Paint::Plain)))
 }
 
-fn commit(stage: &mut Stage, change: impl FnOnce(Manifests) -> Option<Manifests>) -> Result<(), Trouble> {
+pub(super) fn commit(stage: &mut Stage, change: impl FnOnce(Manifests) -> Option<Manifests>) -> Result<(), Trouble> {
     let changed = change(stage.manifests.clone());
     stage.manifests = changed.ok_or_else(|| untold("the shipped manifests have what is edited"))?;
     Ok(())
 }
 
-fn object(process: &Process, name: &str) -> Result<Key, Trouble> {
+pub(super) fn object(process: &Process, name: &str) -> Result<Key, Trouble> {
     let mut keys = process.environment.stacks.keys();
     keys.find(|key| key.name.as_str() == name).cloned().ok_or_else(|| untold("the environment has the stack"))
 }
@@ -336,6 +336,8 @@ fn concluded(news: &News) -> Vec<Concluded> {
         let what = match (kind, conclusion) {
             (OperationKind::Create, Conclusion::Succeeded) => "created",
             (OperationKind::Update, Conclusion::Succeeded) => "updated",
+            (OperationKind::ContinueRollback, Conclusion::Succeeded) => "rolled back",
+            (OperationKind::Resync, Conclusion::Succeeded) => "in step",
             (_, Conclusion::Succeeded) => "done",
             _ => "FAILED",
         };
