@@ -9,15 +9,20 @@ mod answer;
 mod cloud;
 mod containers;
 mod drift;
+mod dynamo;
 mod ecs;
 mod error;
 mod health;
+mod items;
 mod records;
 mod request;
+mod scaling;
 mod secrets;
 mod stacks;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod vaults;
 #[cfg(test)]
 mod wire;
 

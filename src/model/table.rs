@@ -102,6 +102,8 @@ words! {
         Number = "N",
         /// Bytes.
         Binary = "B",
+        /// AWS does not say: a backup does not keep it.
+        Unsaid = "?",
     }
 }
 

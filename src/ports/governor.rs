@@ -17,11 +17,13 @@ mod lane;
 mod pass;
 mod records;
 mod secrets;
+mod tables;
+mod vaults;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Account, Cloud, Containers, Drift, Gate, Health, Records, Secrets, Stacks};
+use super::{Account, Cloud, Containers, Drift, Gate, Health, Records, Secrets, Stacks, Tables, Vaults};
 use crate::context::Context;
 use crate::model::{AssumeRole, Scope};
 use api::Api;
@@ -123,6 +125,18 @@ impl Governor {
     #[must_use]
     pub fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
         Arc::new(self.door(self.shared.cloud.drift(scope, role), scope, role, Priority::Drift))
+    }
+
+    /// The same, to its tables and their on-demand backups.
+    #[must_use]
+    pub fn tables(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Tables> {
+        Arc::new(self.door(self.shared.cloud.tables(scope, role), scope, role, priority))
+    }
+
+    /// The same, to its backup vaults.
+    #[must_use]
+    pub fn vaults(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Vaults> {
+        Arc::new(self.door(self.shared.cloud.vaults(scope, role), scope, role, priority))
     }
 
     /// The same, to what the account allows.

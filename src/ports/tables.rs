@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Fence, Page, PageToken, PortError};
 use crate::model::{
     AlarmDefinition, Billing, ContinuousBackups, Item, ItemKey, PointId, RecoveryPoint, ScalingTarget, StreamView,
-    TableArn, TableClass, TableName, TableProfile, TableState, TimeToLive,
+    TableArn, TableClass, TableKey, TableName, TableProfile, TableState, TimeToLive,
 };
 
 /// Settings of a table to change (AWS: *`UpdateTable`*). AWS takes one of these changes at a time.
@@ -58,9 +58,9 @@ pub trait Tables: Send + Sync {
     async fn policy(&self, table: &TableArn) -> Result<Option<String>, PortError>;
 
     /// What is scaled of a table and its indexes, each target with its policies (AWS: *Application Auto Scaling,
-    /// `DescribeScalableTargets`* and *`DescribeScalingPolicies`*: two requests, with all pages, because neither says
-    /// anything without the other).
-    async fn scaling(&self, table: &TableName) -> Result<Vec<ScalingTarget>, PortError>;
+    /// `DescribeScalableTargets`* and *`DescribeScalingPolicies`*: more than one request, with all pages, because neither
+    /// says anything without the other).
+    async fn scaling(&self, table: &TableState) -> Result<Vec<ScalingTarget>, PortError>;
 
     /// One page of the metric alarms of the account and region whose dimensions name a table (AWS: *`CloudWatch`,
     /// `DescribeAlarms`*).
@@ -69,13 +69,21 @@ pub trait Tables: Send + Sync {
     /// One page of all backups of the account and region, those that AWS Backup made included (AWS: *`ListBackups`*).
     async fn backups(&self, page: Option<PageToken>) -> Result<Page<RecoveryPoint>, PortError>;
 
-    /// One on-demand backup, and what it keeps of its table's settings: key, indexes, stream, time to live, billing.
-    /// `None` if there is none.
+    /// One on-demand backup, and what it keeps of its table's settings: key, indexes, stream, time to live, billing (AWS:
+    /// *`SourceTableDetails`*, *`SourceTableFeatureDetails`*). Of what types the keys are it does not say; all else is as it
+    /// is in a table that is new. `None` if there is no such backup.
     async fn backup(&self, point: &PointId) -> Result<Option<(RecoveryPoint, TableProfile)>, PortError>;
 
-    /// Up to `limit` items from one of `of` segments of a table (AWS: *`Scan`*, consistent). Fewer does not mean that there
-    /// are no more.
-    async fn sample(&self, table: &TableName, segment: u32, of: u32, limit: u32) -> Result<Vec<Item>, PortError>;
+    /// Up to `limit` items from one of `of` segments of a table with this key (AWS: *`Scan`*, consistent). Fewer does not
+    /// mean that there are no more.
+    async fn sample(
+        &self,
+        table: &TableName,
+        key: &TableKey,
+        segment: u32,
+        of: u32,
+        limit: u32,
+    ) -> Result<Vec<Item>, PortError>;
 
     /// The items with these keys, one to a hundred of them (AWS: *`BatchGetItem`*, consistent).
     async fn items(&self, table: &TableName, keys: &[ItemKey]) -> Result<ItemsRead, PortError>;
@@ -113,12 +121,14 @@ pub trait Tables: Send + Sync {
     /// Puts an alarm; one of that name is overwritten.
     async fn put_alarm(&self, fence: Fence, alarm: &AlarmDefinition) -> Result<(), PortError>;
 
-    /// Makes an on-demand backup, which is done at once. There is no idempotency token, and names need not differ: a lost
-    /// answer may leave a backup behind. Answers `NotFound` if there is no such table, `Conflict` while the table is
+    /// Makes an on-demand backup. It has what the table has now, and can be restored "within minutes" (AWS: *Backing up and
+    /// restoring DynamoDB tables with DynamoDB: How it works*); while it is being made, the table cannot be deleted. There is
+    /// no idempotency token, and names need not differ: a lost answer may leave a backup behind. Answers `NotFound` if there is no such table, `Conflict` while the table is
     /// being made or deleted or another backup of it is, `Throttled` above 50 a second.
     async fn create_backup(&self, fence: Fence, table: &TableName, name: &str) -> Result<RecoveryPoint, PortError>;
 
-    /// Deletes an on-demand backup; succeeds if it is gone already. Answers `Conflict` while it is being made or used.
+    /// Deletes an on-demand backup; succeeds if it is gone already. Answers `Conflict` while it is being made or used, and
+    /// `Invalid` for the one that a deleted table left behind.
     async fn delete_backup(&self, fence: Fence, point: &PointId) -> Result<(), PortError>;
 
     /// Begins to restore an on-demand backup to a new table. Answers `Conflict` if there is a table of that name,

@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::ports::{
     Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets, Stacks,
+    Records, Secrets, Stacks, Tables, Vaults,
 };
 
 /// An AWS in memory, of all accounts and regions. Cheap to clone; all clones are one AWS.
@@ -141,6 +141,14 @@ impl Cloud for SimCloud {
     }
 
     fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
+        Arc::new(self.door(scope, role))
+    }
+
+    fn tables(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Tables> {
+        Arc::new(self.door(scope, role))
+    }
+
+    fn vaults(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Vaults> {
         Arc::new(self.door(scope, role))
     }
 
@@ -388,8 +396,7 @@ impl Stacks for SimDoor {
     }
 
     async fn newest_backup(&self, kind: &str, physical_id: &str) -> Result<Option<Timestamp>, PortError> {
-        let key = format!("{}|{kind}|{physical_id}", self.scope);
-        self.read("ListBackups", physical_id, |world, _| Ok(world.data.backups.get(&key).copied())).await
+        self.read("ListBackups", physical_id, |world, _| Ok(world.newest_backup(&self.scope, kind, physical_id))).await
     }
 
     async fn create(&self, fence: Fence, request: CreateStack) -> Result<StackId, PortError> {

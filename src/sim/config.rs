@@ -24,6 +24,11 @@ pub struct SimConfig {
     pub reads: Option<ReadRate>,
     /// The buckets that exist beside those made by stacks. None: every bucket exists.
     pub buckets: Option<BTreeSet<String>>,
+    /// How far listings of tables and recovery points lag behind.
+    pub listing_lag: Duration,
+    /// How often items of tables are counted (AWS: *`TableDescription`*: "approximately every six hours"). Zero: counts are
+    /// always right, which they are not on AWS.
+    pub table_counts: Duration,
     /// Versions of each stack kept for stale reads; 0 saves the work.
     pub history: usize,
     /// Calls kept in the audit; older ones are dropped.
@@ -65,6 +70,8 @@ impl Default for SimConfig {
             stack_quota: 2000,
             reads: None,
             buckets: None,
+            listing_lag: Duration::from_secs(1),
+            table_counts: Duration::from_hours(6),
             history: 32,
             audit: 100_000,
             drift_aware: DriftAware::Known,

@@ -47,6 +47,31 @@ pub(super) struct Tampered {
 }
 
 impl Tampered {
+    /// A property of it, or what is in one, was changed.
+    pub(super) fn touches(&self, property: &str) -> bool {
+        self.properties.keys().any(|path| path.split('/').nth(1) == Some(property))
+    }
+
+    /// Somebody sets a property.
+    pub(super) fn set(&mut self, path: &str, value: Json) {
+        self.properties.insert(path.to_owned(), value);
+    }
+
+    /// Somebody deletes the resource.
+    pub(super) fn lose(&mut self) {
+        self.gone = true;
+    }
+
+    /// It was deleted.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// What was changed, by JSON pointer.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (&String, &Json)> {
+        self.properties.iter()
+    }
+
     /// What is left of it once these properties were written again.
     pub(super) fn without(&self, written: &[&str]) -> Self {
         let kept = |path: &String| !written.contains(&path.split('/').nth(1).unwrap_or_default());
@@ -329,6 +354,7 @@ impl Console {
             let found = world.data.stacks[ix].resources.get_mut(resource);
             let missing = || PortError::new(Class::NotFound, "tamper", format!("{stack} has no resource {resource}"));
             how(&mut found.ok_or_else(missing)?.tampered);
+            world.table_is_tampered(ix, resource);
             Ok(())
         })
     }

@@ -103,6 +103,27 @@ impl FaultPlan {
         })
     }
 
+    /// Whether nothing of an account and region answers then: what others need of it, they do not get either.
+    pub(super) fn is_lost(&self, since_start: Duration, scope: &Scope) -> bool {
+        let silent = |fault: &Fault| {
+            matches!(
+                fault,
+                Fault::ErrorBefore
+                    | Fault::ErrorAfter
+                    | Fault::TimeoutBefore
+                    | Fault::TimeoutAfter
+                    | Fault::Hang
+                    | Fault::HangAfter
+            )
+        };
+        self.windows.iter().any(|window| {
+            (window.from..window.until).contains(&since_start)
+                && window.scope.as_ref() == Some(scope)
+                && window.operations.is_empty()
+                && silent(&window.fault)
+        })
+    }
+
     /// What happens to this resource; uses the fault up.
     pub(super) fn for_resource(
         &mut self,

@@ -111,7 +111,7 @@ impl View<'_> {
     /// When the newest backup of a resource was completed.
     #[must_use]
     pub fn newest_backup(&self, scope: &Scope, kind: &str, physical_id: &str) -> Option<jiff::Timestamp> {
-        self.0.data.backups.get(&format!("{scope}|{kind}|{physical_id}")).copied()
+        self.0.newest_backup(scope, kind, physical_id)
     }
 
     /// Everything. Not cheap.
@@ -122,6 +122,14 @@ impl View<'_> {
 }
 
 impl World {
+    /// When the newest backup of a resource was completed: one that was said to be there, or one that is.
+    pub(super) fn newest_backup(&self, scope: &Scope, kind: &str, physical_id: &str) -> Option<jiff::Timestamp> {
+        let said = self.data.backups.get(&format!("{scope}|{kind}|{physical_id}")).copied();
+        let region = self.data.regions.iter().position(|region| region.scope == *scope);
+        let made = region.filter(|_| kind == super::dynamo::TABLE);
+        said.max(made.and_then(|region| self.newest_table_backup(region, physical_id)))
+    }
+
     pub(super) fn inventory(&self) -> Inventory {
         let stacks = self.data.stacks.iter().map(|stack| StackRecord {
             scope: self.data.regions[stack.region].scope.clone(),

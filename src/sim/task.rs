@@ -401,11 +401,14 @@ impl World {
         }
         let full = resource.kind == "AWS::S3::Bucket"
             && self.data.objects.get(&resource.physical_id).is_some_and(|objects| !objects.is_empty());
-        let failure = full.then(|| {
-            handler_message(
-                "The bucket you tried to delete is not empty (Service: S3, Status Code: 409)",
-                "GeneralServiceException",
-            )
+        let failure = self.keeps_table_of_stack(ix, &resource).map(|why| handler_message(&why, "InvalidRequest"));
+        let failure = failure.or_else(|| {
+            full.then(|| {
+                handler_message(
+                    "The bucket you tried to delete is not empty (Service: S3, Status Code: 409)",
+                    "GeneralServiceException",
+                )
+            })
         });
         Some((ResourceOperation::Delete, failure))
     }

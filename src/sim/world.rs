@@ -70,6 +70,12 @@ pub(super) struct Data {
     /// Secrets Manager.
     #[serde(default)]
     pub(super) secrets: Vec<super::vault::Secret>,
+    /// `DynamoDB`.
+    #[serde(default)]
+    pub(super) dynamo: super::dynamo::Dynamo,
+    /// AWS Backup.
+    #[serde(default)]
+    pub(super) vaulted: super::vaults::Vaulted,
 }
 
 /// One account in one region.
@@ -103,6 +109,8 @@ pub(super) enum Due {
     Service { region: usize, service: ServiceArn, serial: u64 },
     /// A change set is computed.
     Prepare { stack: usize, name: ChangeSetName, serial: u64 },
+    /// A job of AWS Backup is over.
+    Vault { job: usize },
 }
 
 impl World {
@@ -123,6 +131,8 @@ impl World {
             dns: Dns::default(),
             detections: Vec::new(),
             secrets: Vec::new(),
+            dynamo: super::dynamo::Dynamo::default(),
+            vaulted: super::vaults::Vaulted::default(),
         };
         let audit = Audit::new(config.audit);
         Self {
@@ -154,6 +164,12 @@ impl World {
         elapsed.saturating_sub(self.origin)
     }
 
+    /// Whether a whole region does not answer now.
+    pub(super) fn is_lost(&self, region: usize) -> bool {
+        let since = self.data.now.duration_since(self.start).unsigned_abs();
+        self.faults.is_lost(since, &self.data.regions[region].scope)
+    }
+
     /// Lets everything happen that is due.
     pub(super) fn advance(&mut self, elapsed: Duration) {
         let now = whole_millis(self.start.saturating_add(self.since_start(elapsed)).unwrap_or(Timestamp::MAX));
@@ -176,6 +192,7 @@ impl World {
             Due::Timeout { stack, operation } => self.creation_timed_out(stack, operation),
             Due::Service { region, service, serial } => self.service_is_due(region, &service, serial),
             Due::Prepare { stack, name, serial } => self.prepare_change_set(stack, &name, serial),
+            Due::Vault { job } => self.vault_job_is_due(job),
         }
     }
 

@@ -12,7 +12,7 @@ use landfast::model::{
 };
 use landfast::ports::{
     Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets, Stacks, TemplateSource,
+    Records, Secrets, Stacks, Tables, TemplateSource, Vaults,
 };
 use landfast::sim::{Console, SimCloud};
 use landfast::store::{RecordOutcome, Store};
@@ -71,6 +71,14 @@ impl Cloud for Spy {
 
     fn records(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Records> {
         self.cloud.records(scope, role)
+    }
+
+    fn tables(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Tables> {
+        self.cloud.tables(scope, role)
+    }
+
+    fn vaults(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Vaults> {
+        self.cloud.vaults(scope, role)
     }
 
     fn account(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Account> {

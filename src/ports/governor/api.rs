@@ -133,6 +133,51 @@ pub(super) const GET_LOG_EVENTS: Api = read("GetLogEvents", 5.0, 10.0);
 pub(super) const DESCRIBE_ALARMS: Api = read("DescribeAlarms", 4.0, 9.0);
 // Not published.
 pub(super) const DESCRIBE_TARGET_HEALTH: Api = read("DescribeTargetHealth", 5.0, 20.0);
+// `DynamoDB` says of some of its calls how often they may come, on each call's own page; of the others nothing, and they
+// get the care that `CloudFormation`'s get. Names that Secrets Manager or ECS have too are told apart by the service's.
+pub(super) const LIST_TABLES: Api = read("ListTables", 5.0, 20.0);
+// Its quota counts capacity (2,500 units a second; AWS: *`DynamoDB` quotas*), of which a description takes one or two.
+pub(super) const DESCRIBE_TABLE: Api = read("DescribeTable", 10.0, 50.0);
+// 10 (AWS: *`DescribeContinuousBackups`*).
+pub(super) const DESCRIBE_CONTINUOUS_BACKUPS: Api = read("DescribeContinuousBackups", 5.0, 10.0);
+pub(super) const DESCRIBE_TIME_TO_LIVE: Api = read("DescribeTimeToLive", 5.0, 20.0);
+// 10 (AWS: *`ListTagsOfResource`*).
+pub(super) const LIST_TABLE_TAGS: Api = read("ListTagsOfResource", 5.0, 10.0);
+pub(super) const GET_TABLE_POLICY: Api = read("DynamoDB.GetResourcePolicy", 5.0, 10.0);
+// Two calls each time (AWS: *Application Auto Scaling API throttling*, where no figure is given).
+pub(super) const DESCRIBE_SCALING: Api = read("DescribeScalableTargets", 2.0, 5.0);
+// 10 (AWS: *`DescribeBackup`*).
+pub(super) const DESCRIBE_BACKUP: Api = read("DescribeBackup", 5.0, 10.0);
+// What reads of items cost is capacity of the table, which is its users': a few pages each, and no more.
+pub(super) const SCAN: Api = read("Scan", 2.0, 5.0);
+pub(super) const BATCH_GET_ITEM: Api = read("BatchGetItem", 2.0, 5.0);
+pub(super) const UPDATE_CONTINUOUS_BACKUPS: Api = paced("UpdateContinuousBackups", 2.0, 10.0);
+pub(super) const UPDATE_TABLE: Api = paced("UpdateTable", 2.0, 10.0);
+pub(super) const UPDATE_TIME_TO_LIVE: Api = paced("UpdateTimeToLive", 2.0, 10.0);
+// 5 in an account (AWS: *`DynamoDB`, `TagResource`*).
+pub(super) const TAG_TABLE: Api = paced("DynamoDB.TagResource", 2.0, 5.0);
+pub(super) const PUT_TABLE_POLICY: Api = paced("DynamoDB.PutResourcePolicy", 2.0, 10.0);
+pub(super) const PUT_SCALING: Api = paced("RegisterScalableTarget", 1.0, 5.0);
+// 3 (AWS: *CloudWatch service quotas*).
+pub(super) const PUT_ALARM: Api = paced("PutMetricAlarm", 1.0, 3.0);
+// 50 (AWS: *`CreateBackup`*).
+pub(super) const CREATE_BACKUP: Api = paced("CreateBackup", 5.0, 50.0);
+// 10 (AWS: *`DeleteBackup`*).
+pub(super) const DELETE_BACKUP: Api = paced("DeleteBackup", 5.0, 10.0);
+// 10 each (AWS: *`RestoreTableFromBackup`*, *`RestoreTableToPointInTime`*); fifty may run at once.
+pub(super) const RESTORE_BACKUP: Api = paced("RestoreTableFromBackup", 2.0, 10.0);
+pub(super) const RESTORE_TO_TIME: Api = paced("RestoreTableToPointInTime", 2.0, 10.0);
+pub(super) const DELETE_TABLE: Api = paced("DeleteTable", 2.0, 10.0);
+// AWS Backup publishes how many jobs and copies may run, and not how often it may be called (AWS: *AWS Backup quotas*).
+pub(super) const LIST_POINTS: Api = read("ListRecoveryPointsByBackupVault", 2.0, 10.0);
+pub(super) const LIST_POINT_TAGS: Api = read("Backup.ListTags", 2.0, 10.0);
+pub(super) const DESCRIBE_BACKUP_JOB: Api = read("DescribeBackupJob", 5.0, 20.0);
+pub(super) const DESCRIBE_COPY_JOB: Api = read("DescribeCopyJob", 5.0, 20.0);
+pub(super) const DESCRIBE_RESTORE_JOB: Api = read("DescribeRestoreJob", 5.0, 20.0);
+pub(super) const START_BACKUP_JOB: Api = paced("StartBackupJob", 1.0, 5.0);
+pub(super) const START_COPY_JOB: Api = paced("StartCopyJob", 1.0, 5.0);
+pub(super) const START_RESTORE_JOB: Api = paced("StartRestoreJob", 1.0, 5.0);
+pub(super) const DELETE_POINT: Api = paced("DeleteRecoveryPoint", 1.0, 5.0);
 
 const fn paced(operation: &'static str, rate: f64, ceiling: f64) -> Api {
     Api { operation, rate, ceiling, deadline: CHANGE }

@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::ports::{
     Account, Class, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets,
+    Records, Secrets, Tables, Vaults,
 };
 
 enum Reply {
@@ -115,6 +115,14 @@ impl Cloud for FakeCloud {
     }
 
     fn records(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Records> {
+        unreachable!("only stacks are faked here")
+    }
+
+    fn tables(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Tables> {
+        unreachable!("only stacks are faked here")
+    }
+
+    fn vaults(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Vaults> {
         unreachable!("only stacks are faked here")
     }
 

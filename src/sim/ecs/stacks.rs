@@ -1,4 +1,4 @@
-//! What the resources of stacks are to ECS and ECR: a stack's service is updated by the stack, and the stack waits for
+//! What the resources of stacks are to ECS, ECR and `DynamoDB`: a stack's service is updated by the stack, and the stack waits for
 //! it (AWS: *`AWS::ECS::Service`*).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,7 @@ use crate::model::{
     MonitorStatus, RolloutState, RuntimePlatform, ServiceArn, TaskDefinitionArn, TaskDefinitionStatus,
 };
 use crate::ports::PortError;
+use crate::sim::dynamo::TABLE;
 use crate::sim::evaluate::shown;
 use crate::sim::resource::Resource;
 use crate::sim::world::World;
@@ -109,6 +110,7 @@ impl World {
                 Ok(Some(made.arn.to_string()))
             }
             "AWS::ECS::Service" => self.make_service(ix, region, made).map(Some),
+            TABLE => self.make_table_of_stack(ix, made).map(|()| None),
             _ => Ok(None),
         }
     }
@@ -150,6 +152,9 @@ impl World {
 
     /// Lets ECS change what a stack has changed. It asserts everything that the template says, the desired count too.
     pub(in crate::sim) fn update_of_stack(&mut self, ix: usize, resource: &Resource) -> Result<(), PortError> {
+        if resource.kind == TABLE {
+            self.update_table_of_stack(ix, resource);
+        }
         if resource.kind != "AWS::ECS::Service" {
             return Ok(());
         }
@@ -181,6 +186,7 @@ impl World {
         let region = self.data.stacks[ix].region;
         match resource.kind.as_str() {
             "AWS::ECS::Cluster" => _ = self.ecs_mut(region).clusters.remove(&resource.physical_id),
+            TABLE => self.delete_table_of_stack(ix, resource),
             "AWS::ECR::Repository" => _ = self.ecs_mut(region).repositories.remove(&resource.physical_id),
             "AWS::ECS::TaskDefinition" => {
                 if let Ok(arn) = resource.physical_id.parse() {

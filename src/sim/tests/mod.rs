@@ -9,6 +9,7 @@ mod manifests;
 mod refusals;
 mod services;
 mod services_of_stacks;
+mod tables;
 mod templates;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,211 @@
+//! What `AWS::DynamoDB::Table` of a stack is to `DynamoDB`: made, changed and deleted with it; and what somebody changes
+//! past the stack is drift (AWS: *`AWS::DynamoDB::Table`*).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::NewTable;
+use crate::model::{Billing, KeyType, TableIndex, TableKey, TableName, TableStatus};
+use crate::ports::PortError;
+use crate::sim::evaluate::shown;
+use crate::sim::resource::Resource;
+use crate::sim::world::World;
+
+/// The resource type.
+pub(in crate::sim) const TABLE: &str = "AWS::DynamoDB::Table";
+
+fn text(value: &Json, path: &str) -> Option<String> {
+    value.pointer(path).filter(|value| !value.is_null()).map(shown)
+}
+
+fn truth(value: &Json, path: &str) -> bool {
+    text(value, path).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+}
+
+fn number(value: &Json, path: &str) -> Option<u64> {
+    text(value, path)?.parse().ok()
+}
+
+fn list<'a>(value: &'a Json, name: &str) -> &'a [Json] {
+    value.get(name).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A key; where the template has none, one text.
+fn key(schema: &Json, properties: &Json) -> TableKey {
+    let kind = |name: &str| {
+        let mut all = list(properties, "AttributeDefinitions").iter();
+        let found = all.find(|definition| text(definition, "/AttributeName").as_deref() == Some(name));
+        found.and_then(|definition| text(definition, "/AttributeType")?.parse().ok()).unwrap_or(KeyType::Text)
+    };
+    let part = |sort: &str| {
+        let mut all = list(schema, "KeySchema").iter();
+        let found = all.find(|part| text(part, "/KeyType").as_deref() == Some(sort))?;
+        let name = text(found, "/AttributeName")?;
+        Some((name.clone(), kind(&name)))
+    };
+    TableKey { partition: part("HASH").unwrap_or_else(|| ("id".to_owned(), KeyType::Text)), sort: part("RANGE") }
+}
+
+fn indexes(properties: &Json) -> BTreeMap<String, TableIndex> {
+    let sorts = [("GlobalSecondaryIndexes", false), ("LocalSecondaryIndexes", true)];
+    let all = sorts.iter().flat_map(|(name, local)| list(properties, name).iter().map(move |index| (index, *local)));
+    all.filter_map(|(index, local)| {
+        let projected: BTreeSet<String> = index
+            .pointer("/Projection/NonKeyAttributes")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .map(shown)
+            .collect();
+        let made = TableIndex {
+            local,
+            key: key(index, properties),
+            projection: text(index, "/Projection/ProjectionType").unwrap_or_else(|| "ALL".to_owned()),
+            attributes: projected,
+        };
+        Some((text(index, "/IndexName")?, made))
+    })
+    .collect()
+}
+
+/// A table as the template wants it.
+fn wanted(made: &Resource, name: TableName) -> NewTable {
+    let properties = &made.properties;
+    let mut tags = made.tags.clone();
+    let own = list(properties, "Tags").iter().filter_map(|tag| Some((text(tag, "/Key")?, text(tag, "/Value")?)));
+    tags.extend(own);
+    let on_demand = text(properties, "/BillingMode").as_deref() == Some("PAY_PER_REQUEST");
+    let units = |name: &str| number(properties, &format!("/ProvisionedThroughput/{name}"));
+    let recovery = properties.get("PointInTimeRecoverySpecification").unwrap_or(&Json::Null);
+    let days = number(recovery, "/RecoveryPeriodInDays").and_then(|days| u16::try_from(days).ok()).unwrap_or(35);
+    let expiry = properties.get("TimeToLiveSpecification").unwrap_or(&Json::Null);
+    NewTable {
+        key: key(properties, properties),
+        indexes: indexes(properties),
+        billing: if on_demand {
+            Billing::OnDemand
+        } else {
+            Billing::Provisioned {
+                read: units("ReadCapacityUnits").unwrap_or(5),
+                write: units("WriteCapacityUnits").unwrap_or(5),
+            }
+        },
+        class: text(properties, "/TableClass")
+            .and_then(|class| class.parse().ok())
+            .unwrap_or(crate::model::TableClass::Standard),
+        deletion_protected: truth(properties, "/DeletionProtectionEnabled"),
+        stream: text(properties, "/StreamSpecification/StreamViewType").and_then(|view| view.parse().ok()),
+        time_to_live: truth(expiry, "/Enabled").then(|| text(expiry, "/AttributeName")).flatten(),
+        recovery_days: truth(recovery, "/PointInTimeRecoveryEnabled").then_some(days),
+        tags,
+        ..NewTable::keyed(name, "id")
+    }
+}
+
+impl World {
+    /// A stack has a table made.
+    pub(in crate::sim) fn make_table_of_stack(&mut self, ix: usize, made: &Resource) -> Result<(), PortError> {
+        let Ok(name) = made.physical_id.parse::<TableName>() else { return Ok(()) };
+        let region = self.data.stacks[ix].region;
+        let mut new = wanted(made, name);
+        let state = self.state_of(ix);
+        new.tags.extend([
+            ("aws:cloudformation:stack-name".to_owned(), state.name.to_string()),
+            ("aws:cloudformation:stack-id".to_owned(), state.id.to_string()),
+        ]);
+        self.make_new_table(region, new, Duration::from_secs(20)).map(|_| ())
+    }
+
+    /// A stack has changed its table. What was changed past the stack and is still as it was in the template is left.
+    pub(in crate::sim) fn update_table_of_stack(&mut self, ix: usize, resource: &Resource) {
+        let Ok(name) = resource.physical_id.parse::<TableName>() else { return };
+        let region = self.data.stacks[ix].region;
+        let new = wanted(resource, name.clone());
+        let now = self.data.now;
+        let Ok(table) = self.table_mut(region, &name, "UpdateTable") else { return };
+        let free = |property: &str| !resource.tampered.touches(property);
+        let settings = &mut table.settings;
+        settings.indexes = new.indexes;
+        if free("BillingMode") {
+            settings.billing = new.billing;
+        }
+        if free("TableClass") {
+            settings.class = new.class;
+        }
+        if free("DeletionProtectionEnabled") {
+            settings.deletion_protected = new.deletion_protected;
+        }
+        if free("StreamSpecification") {
+            settings.stream = new.stream;
+        }
+        if free("TimeToLiveSpecification") {
+            table.expiry = new.time_to_live;
+        }
+        if free("PointInTimeRecoverySpecification") {
+            let since = table.continuous(now).earliest.unwrap_or(now);
+            table.recovery = new.recovery_days.map(|days| (days, since));
+        }
+        table.tags.extend(new.tags);
+        self.table_moved(region, &name);
+    }
+
+    /// Why a stack cannot delete its table.
+    pub(in crate::sim) fn keeps_table_of_stack(&self, ix: usize, resource: &Resource) -> Option<String> {
+        let name = resource.physical_id.parse::<TableName>().ok().filter(|_| resource.kind == TABLE)?;
+        let table = self.table(self.data.stacks[ix].region, &name)?;
+        table.settings.deletion_protected.then(|| {
+            format!("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first: {name}")
+        })
+    }
+
+    /// A stack has deleted its table.
+    pub(in crate::sim) fn delete_table_of_stack(&mut self, ix: usize, resource: &Resource) {
+        let Ok(name) = resource.physical_id.parse::<TableName>() else { return };
+        let (region, now) = (self.data.stacks[ix].region, self.data.now);
+        let Ok(table) = self.table_mut(region, &name, "DeleteTable") else { return };
+        if table.status(now) != TableStatus::Deleting {
+            self.keep_deleted_table(region, &name);
+        }
+        if let Ok(table) = self.table_mut(region, &name, "DeleteTable") {
+            table.gone = Some(now);
+        }
+    }
+
+    /// Somebody changed a table: where a stack has it, that is drift. `None`: it was deleted.
+    pub(super) fn table_drifts(&mut self, region: usize, name: &TableName, change: Option<(&str, Json)>) {
+        let stacks = self.data.stacks.iter_mut().filter(|stack| stack.region == region);
+        let mut resources = stacks.flat_map(|stack| stack.resources.values_mut());
+        let found = resources.find(|resource| resource.kind == TABLE && resource.physical_id == name.as_str());
+        let Some(resource) = found else { return };
+        match change {
+            // What a template does not say is not compared.
+            Some((path, _)) if resource.properties.pointer(path).is_none() => {}
+            Some((path, value)) => resource.tampered.set(path, value),
+            None => resource.tampered.lose(),
+        }
+    }
+
+    /// Somebody changed or deleted the resource of a stack: so is its table.
+    pub(in crate::sim) fn table_is_tampered(&mut self, ix: usize, logical: &str) {
+        let found = self.data.stacks[ix].resources.get(logical);
+        let Some(mut resource) = found.filter(|found| found.kind == TABLE).cloned() else { return };
+        if resource.tampered.is_gone() {
+            return self.delete_table_of_stack(ix, &resource);
+        }
+        let tampered = std::mem::take(&mut resource.tampered);
+        for (path, value) in tampered.changes() {
+            set(&mut resource.properties, path, value.clone());
+        }
+        self.update_table_of_stack(ix, &resource);
+    }
+}
+
+/// Sets what a pointer leads to, as far as there is something that it leads through.
+fn set(properties: &mut Json, path: &str, value: Json) {
+    let Some((parent, last)) = path.rsplit_once('/') else { return };
+    if let Some(Json::Object(map)) = properties.pointer_mut(parent) {
+        map.insert(last.to_owned(), value);
+    }
+}
