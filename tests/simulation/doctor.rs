@@ -59,7 +59,7 @@ impl Wanted {
         let template = format!(
             "Parameters: {{ Size: {{ Type: String }} }}\nResources:\n  \
              Queue: {{ Type: AWS::SQS::Queue, Properties: {{ Note: !Ref Size }} }}\n  \
-             Table: {{ Type: AWS::CloudWatch::Alarm, Properties: {{ Note: !Ref Size }} }}\n  \
+             Alarm: {{ Type: AWS::CloudWatch::Alarm, Properties: {{ Note: !Ref Size }} }}\n  \
              Slow: {{ Type: AWS::KMS::Key, Properties: {{ Note: !Ref Size }} }}\n{}\
              Outputs: {{ Size: {{ Value: !Ref Size }} }}\n",
             self.more
@@ -353,7 +353,7 @@ fn a_deletion_that_fails_goes_on_without_exactly_what_a_person_agreed_to() {
     let mut ward = Ward::new(Wanted::sized(1));
     ward.run(5 * MINUTE);
     let broken = |name| fails(name, ResourceOperation::Delete, 9, "InvalidRequest");
-    ward.fail(vec![broken("Queue"), broken("Table")]);
+    ward.fail(vec![broken("Queue"), broken("Alarm")]);
     ward.commit(Wanted { present: false, ..Wanted::sized(1) });
     ward.run(10 * MINUTE);
     assert_eq!(ward.approve(), None, "it holds a key: a person has to agree, and nothing is left out so far");
@@ -363,7 +363,7 @@ fn a_deletion_that_fails_goes_on_without_exactly_what_a_person_agreed_to() {
     let ailments = ward.ailments();
     assert_eq!(ailments[0].ailment, Ailment::DeletionFailed);
     assert_eq!(ailments[0].evidence.len(), 2, "{ailments:?}");
-    assert_eq!(ward.approve(), Some(["Queue".to_owned(), "Table".to_owned()].into()));
+    assert_eq!(ward.approve(), Some(["Queue".to_owned(), "Alarm".to_owned()].into()));
     ward.run(10 * MINUTE);
     assert_eq!(ward.status(), None);
     assert_eq!(ward.applied("DeleteStack"), 2);

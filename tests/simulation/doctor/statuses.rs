@@ -44,9 +44,9 @@ fn drive(ward: &mut Ward, status: StackStatus) {
                 ward.commit(Wanted { spec: "  onFailure: nothing\n", ..Wanted::sized(1) });
                 ward.fail(vec![fails("Queue", Create, 1, transient)]);
             }
-            S::RollbackInProgress => ward.fail(vec![fails("Queue", Create, 1, transient), sticks("Table", Delete, 1)]),
+            S::RollbackInProgress => ward.fail(vec![fails("Queue", Create, 1, transient), sticks("Alarm", Delete, 1)]),
             S::RollbackFailed => {
-                ward.fail(vec![fails("Queue", Create, 1, transient), fails("Table", Delete, 1, transient)]);
+                ward.fail(vec![fails("Queue", Create, 1, transient), fails("Alarm", Delete, 1, transient)]);
             }
             S::ReviewInProgress => {
                 console.review(&name, "Resources: { T: { Type: AWS::SNS::Topic } }").unwrap();
