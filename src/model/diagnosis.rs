@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use std::collections::BTreeMap;
 
-use super::{ChangeSetSummary, Seen, StackAddress, StackState};
+use super::{ChangeSetSummary, Key, Seen, StackAddress, StackState};
 
 /// Something that keeps a stack, or an account, from being well.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -51,8 +51,8 @@ impl Diagnosis {
 
     /// The same, of this object.
     #[must_use]
-    pub fn about(mut self, object: impl ToString) -> Self {
-        self.object = Some(object.to_string());
+    pub fn about(mut self, key: &Key) -> Self {
+        self.object = Some(key.to_string());
         self
     }
 

@@ -144,7 +144,7 @@ impl Patient<'_> {
                 (evidence.collect::<Vec<_>>(), vec![without])
             }
             Err(NoSet::Need(need)) => {
-                self.planner.need(need);
+                self.planner.need(*need);
                 (vec!["its events have not been read".to_owned()], Vec::new())
             }
             Err(NoSet::Unknown(why)) => (vec![why], Vec::new()),
@@ -206,7 +206,7 @@ impl Patient<'_> {
             Err(missing) => {
                 let why = match missing {
                     NoSet::Need(need) => {
-                        self.planner.need(need);
+                        self.planner.need(*need);
                         "its events have not been read".to_owned()
                     }
                     NoSet::Unknown(why) => why,

@@ -197,7 +197,7 @@ impl Removing<'_> {
                 entry.differences.push(Difference::Leave { resources });
             }
             Err(NoSet::Need(need)) => {
-                self.planner.need(need);
+                self.planner.need(*need);
                 entry
                     .waiting
                     .push(Waiting::Unknown { why: "the events of its deletion have not been read".to_owned() });

@@ -209,7 +209,7 @@ mod tests {
         let command = Remedy::Command { what: "cancels the update".to_owned(), commands: vec!["aws it".to_owned()] };
         let found = vec![
             diagnosis(Ailment::RollbackFailed, decision)
-                .about("dev/stack/msk")
+                .about(&fixtures::key("msk"))
                 .since(Some(fixtures::at("03:00:00")))
                 .shown_by(["Cluster (AWS::MSK::Cluster): it is\u{1b}[2J gone".to_owned()]),
             diagnosis(Ailment::Stalled, command),

@@ -56,14 +56,14 @@ fn undescribed(environment: &Environment, address: &StackAddress, state: &StackS
     let since = Some(state.updated.unwrap_or(state.created));
     let delete = aws(address, "delete-stack", "");
     let shell = state.status == StackStatus::ReviewInProgress;
-    let owned = owner(state);
-    let ours = owned.and_then(|owner| owner.parse::<Key>().ok());
+    let tag = owner(state);
+    let ours = tag.and_then(|owner| owner.parse::<Key>().ok());
     let named_like_ours = state.name.as_str().starts_with(prefix);
-    let evidence = match owned {
-        Some(owner) => format!("it is in {}, and carries the tag of {owner}", state.status),
+    let evidence = match tag {
+        Some(tag) => format!("it is in {}, and carries the tag of {tag}", state.status),
         None => format!("it is in {}, and nobody's tag is on it", state.status),
     };
-    let ailment = match (shell, row(state.status).standing, owned) {
+    let ailment = match (shell, row(state.status).standing, tag) {
         (true, ..) => Ailment::Shell,
         (_, Standing::NeverHealthy, _) => Ailment::NeverHealthy,
         (_, _, Some(_)) => Ailment::Orphaned,
@@ -105,7 +105,7 @@ fn undescribed(environment: &Environment, address: &StackAddress, state: &StackS
     };
     let diagnosis = Diagnosis::of(address, ailment, remedy).since(since).shown_by([evidence]);
     match ours {
-        Some(key) => diagnosis.about(key),
+        Some(key) => diagnosis.about(&key),
         None => diagnosis,
     }
 }

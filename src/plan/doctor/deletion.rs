@@ -26,7 +26,7 @@ pub(in crate::plan) fn blockers(address: &StackAddress, stack: &ObservedStack) -
         Some(Seen::Unknown(why)) => return Err(NoSet::Unknown(format!("its events could not be read: {why}"))),
         None => {
             let status = Some(stack.state.status);
-            return Err(NoSet::Need(StackNeed::Events(address.clone(), id.clone(), status)));
+            return Err(NoSet::Need(Box::new(StackNeed::Events(address.clone(), id.clone(), status))));
         }
     };
     let phase = last_phase(events, id).unwrap_or(events);

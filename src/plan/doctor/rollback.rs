@@ -20,7 +20,7 @@ const DEPTH_MAX: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::plan) enum NoSet {
     /// This has to be read first.
-    Need(StackNeed),
+    Need(Box<StackNeed>),
     /// Events could not be read.
     Unknown(String),
     /// No event names a resource of its own that failed: AWS may not have skipped any.
@@ -82,7 +82,7 @@ impl Looking<'_> {
             Some(Seen::Unknown(why)) => Err(NoSet::Unknown(format!("its events could not be read: {why}"))),
             None => {
                 let status = own.then_some(self.stack.state.status);
-                Err(NoSet::Need(StackNeed::Events(self.address.clone(), id.clone(), status)))
+                Err(NoSet::Need(Box::new(StackNeed::Events(self.address.clone(), id.clone(), status))))
             }
         }
     }
@@ -166,7 +166,7 @@ mod tests {
             ],
         );
         let blind = observed(&[(stack(), outer.clone())]);
-        assert_eq!(skipped(&blind), Err(NoSet::Need(StackNeed::Events(address(), inner.clone(), None))));
+        assert_eq!(skipped(&blind), Err(NoSet::Need(Box::new(StackNeed::Events(address(), inner.clone(), None)))));
         let seen = observed(&[(stack(), outer), (inner, within)]);
         assert_eq!(skipped(&seen), Ok(["dev-a-Inner-1ABC.Table".to_owned()].into()));
     }

@@ -41,7 +41,7 @@ impl Deciding<'_> {
         let failing = match culprits(&self.spec.address(), stack) {
             Ok(culprits) => names(&culprits),
             Err(NoSet::Need(need)) => {
-                self.planner.need(need);
+                self.planner.need(*need);
                 return Self::unknown(entry, "the events of its rollback have not been read".to_owned());
             }
             Err(NoSet::Unknown(why)) => return Self::unknown(entry, why),
