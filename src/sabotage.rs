@@ -34,6 +34,10 @@ pub enum Bug {
     ForgetsQuarantine,
     /// A rollout has succeeded when its service is steady.
     SteadyIsSuccess,
+    /// Whatever differs when a stack is looked at is taken for AWS's own doing.
+    AllIsBaseline,
+    /// Drift is put back however often somebody makes it again.
+    FightsOn,
 }
 
 thread_local! {

@@ -41,6 +41,9 @@ pub fn answer(
             if let Ok(Granted::InStep(_)) = &answer {
                 memory.skipped = None;
             }
+            if let Ok(Granted::Revert(_)) = &answer {
+                memory.drift.asked = Some(now);
+            }
         })?,
         Kind::DnsRecord => store.update_with(key, record, None, |_: &mut RecordMemory| {})?,
         Kind::Secret => store.update_with(key, record, None, |memory: &mut SecretMemory| {
@@ -55,7 +58,7 @@ pub fn answer(
                 memory.pin = Some(pin.clone());
             }
             Ok(Granted::Release(digest)) => _ = memory.quarantine.remove(digest),
-            Ok(Granted::Rotate | Granted::InStep(_)) | Err(_) => {}
+            Ok(Granted::Rotate | Granted::InStep(_) | Granted::Revert(_)) | Err(_) => {}
         })?,
     }
     Ok(answer)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind, ReadinessMemory,
-    RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion, TemplateFacts,
+    RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion, TemplateFacts, Writes,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -208,6 +208,9 @@ pub struct Operation {
     pub started: Timestamp,
     /// The sequence of the revision it was made for.
     pub revision: u64,
+    /// What it writes.
+    #[serde(default)]
+    pub writes: Writes,
 }
 
 impl Operation {

@@ -36,6 +36,8 @@ pub enum Wish {
         /// The tag or the beginning of the digest of one of its images; the last one before this, where it is not said.
         to: Option<String>,
     },
+    /// Of a stack: put back what was changed past it, as it was last seen.
+    Revert,
     /// Of a service: let an image be tried again.
     Release {
         /// Its tag, or the beginning of its digest.
@@ -54,6 +56,7 @@ impl Wish {
             Self::Rollback { .. } => "pin",
             Self::Release { .. } => "release",
             Self::InStep => "in-step",
+            Self::Revert => "revert",
         }
     }
 }
@@ -66,6 +69,7 @@ impl fmt::Display for Wish {
             Self::Rollback { to: Some(to) } => write!(f, "go back to {to}"),
             Self::Release { image } => write!(f, "let {image} be tried again"),
             Self::InStep => f.write_str("take what its rollback left out for in step"),
+            Self::Revert => f.write_str("put back what was changed past it"),
         }
     }
 }
@@ -81,6 +85,8 @@ pub enum Granted {
     Release(ImageDigest),
     /// These resources are as the stack's template says.
     InStep(BTreeSet<String>),
+    /// So many differences are put back.
+    Revert(usize),
 }
 
 impl Granted {
@@ -95,6 +101,7 @@ impl Granted {
                 let names = resources.iter().cloned().collect::<Vec<_>>().join(", ");
                 format!("{by} says that {names} is as the template says")
             }
+            Self::Revert(number) => format!("{by} has {number} put back"),
         }
     }
 }
@@ -117,6 +124,9 @@ pub enum Declined {
     /// There is no such release or image.
     #[error("it has no such image{}", among(.0))]
     NoSuchImage(Vec<String>),
+    /// Nothing that could be put back is known.
+    #[error("no difference is known: look for drift first (`landfast drift`)")]
+    NoDrift,
     /// It waited for so long that it may not be meant any more.
     #[error("it was asked for at {0}, too long ago to be meant still")]
     Expired(Timestamp),

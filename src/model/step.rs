@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{
     Address, ChangeSetId, ChangeSetName, Conclusion, DeploymentMode, Digest, Failure, Fingerprint, Key, OnFailure,
     OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus, StackVersion,
+    Writes,
 };
 
 /// What must still be true at the moment of acting. Read again just before; if it is not, the step is not taken.
@@ -212,6 +213,8 @@ pub enum StackDo {
         no_echo: BTreeMap<String, Fingerprint>,
         /// What a rollback was continued without and this brings into step, if that is what it is for.
         resyncs: BTreeSet<String>,
+        /// What it writes.
+        writes: Writes,
     },
     /// Deletes change sets of ours that are stale or empty.
     Discard {

@@ -14,6 +14,7 @@ mod preflight;
 mod records;
 mod secrets;
 mod services;
+mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 

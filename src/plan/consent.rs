@@ -111,7 +111,24 @@ fn destroyed(entry: &Entry) -> BTreeSet<String> {
         _ => None,
     });
     let left = left.flat_map(|(resources, how)| resources.iter().map(move |name| format!("{name} ({how})")));
-    lost(entry).into_iter().chain(left).collect()
+    lost(entry).into_iter().chain(left).chain(beside(entry)).collect()
+}
+
+/// What a change set that brings resources into step would change beside them: it puts back all of a stack's drift, also
+/// what somebody meant.
+fn beside(entry: &Entry) -> impl Iterator<Item = String> {
+    let meant = entry.differences.iter().find_map(|difference| match difference {
+        Difference::OutOfStep { resources } => Some(resources),
+        _ => None,
+    });
+    let changes =
+        entry.changes.list().iter().filter(move |change| meant.is_some_and(|meant| !meant.contains(&change.resource)));
+    changes.map(|change| format!("{} (put back with it)", change.resource))
+}
+
+/// Whether there is anything of that kind.
+pub(super) fn goes_beyond(entry: &Entry) -> bool {
+    beside(entry).next().is_some()
 }
 
 /// The resources that AWS says go. What is only predicted of an update is no basis for consent; of a deletion, all

@@ -37,7 +37,7 @@ mod together;
 pub use consent::consent;
 pub(crate) use doctor::{are_recent, last_phase};
 pub use doctor::{census, watch};
-pub use drift::judge as judge_drift;
+pub use drift::{Due, culprit, due as drift_due, judge as judge_drift, looked as drift_looked};
 #[cfg(test)]
 pub(crate) use guard::name_commands;
 pub use input::{Goal, Input, MAX_OPERATIONS};

@@ -50,6 +50,15 @@ pub fn grant(
             let skipped = objects.stacks.get(key).and_then(|memory| memory.skipped.as_ref());
             skipped.map(|skipped| Granted::InStep(skipped.resources.clone())).ok_or(Declined::NotOutOfStep)
         }
+        (Wish::Revert, Kind::Stack) => {
+            let spec = environment.stacks.get(key).ok_or(Declined::NotDesired)?;
+            let look = objects.stacks.get(key).and_then(|memory| memory.drift.seen.as_ref());
+            let found = look.map(|look| super::drift::current(spec, look, now)).unwrap_or_default();
+            match found.iter().filter(|finding| finding.is_drift()).count() {
+                0 => Err(Declined::NoDrift),
+                some => Ok(Granted::Revert(some)),
+            }
+        }
         (_, kind) => Err(Declined::Kind(kind.noun())),
     }
 }

@@ -174,6 +174,7 @@ mod tests {
             skip: std::collections::BTreeSet::new(),
             started: "2026-01-01T00:00:10Z".parse().unwrap(),
             revision: 1,
+            writes: crate::model::Writes::Nothing,
         }
     }
 

@@ -342,6 +342,7 @@ pub(crate) fn memory() -> Memory {
             skip: std::collections::BTreeSet::new(),
             started: at("02:55:12"),
             revision: 42,
+            writes: crate::model::Writes::Nothing,
         }),
         ..StackMemory::default()
     };

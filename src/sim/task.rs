@@ -244,7 +244,7 @@ impl World {
             deletion_policy: extra.deletion_policy,
             update_replace_policy: extra.update_replace_policy,
             status: String::new(),
-            tampered: super::drift::Tampered::default(),
+            tampered: self.quirks(&wanted.kind),
             skipped: false,
             holds: None,
         };
@@ -266,7 +266,8 @@ impl World {
             (Some(Delta::InPlace), Some(now)) => {
                 made.physical_id.clone_from(&now.physical_id);
                 made.holds.clone_from(&now.holds);
-                made.tampered = now.tampered.without(&wanted.changed(actual.as_ref().unwrap_or(&now)));
+                let left = now.tampered.without(&wanted.changed(actual.as_ref().unwrap_or(&now)));
+                made.tampered = left.and(&made.tampered);
                 let mut denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
                 if now.skipped && !self.reverts(ix) {
                     // AWS: *Continue rolling back an update*: "If you don't, subsequent stack updates might fail".

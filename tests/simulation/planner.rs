@@ -129,6 +129,7 @@ fn remembered(spec: &StackSpec, same: bool, memory: Remembered) -> StackMemory {
                 skip: std::collections::BTreeSet::new(),
                 started: now(),
                 revision: 3,
+                writes: landfast::model::Writes::Nothing,
             });
         }
     }

@@ -107,11 +107,17 @@ impl Deciding<'_> {
                 failure: crate::plan::failure(state.name.as_str(), "AWS::CloudFormation::Stack", NOT_COMPARED),
             }),
             StackDo::Execute { resyncs, .. } => {
-                *resyncs = covered;
+                resyncs.clone_from(&covered);
                 None
             }
             _ => None,
         };
+        let input = self.planner.input;
+        let more = rejected.is_none() && !covered.is_empty() && consent::goes_beyond(entry);
+        if more && !consent::covers(input, &self.spec.key, entry, &self.spec_digest()) {
+            entry.step = None;
+            entry.waiting.push(guard::approval(input));
+        }
         if let Some(reject) = rejected {
             entry.changes = Changes::None;
             entry.waiting.clear();
