@@ -186,6 +186,7 @@ pub(super) fn conclude(
             }
             memory.continued = None;
             memory.change_sets.clear();
+            wrote(&mut memory.drift, operation.writes, now);
             if let Some(version) = version {
                 memory.healthy = Some(version.id.clone());
                 memory.no_echo = Some((version.clone(), operation.no_echo));
