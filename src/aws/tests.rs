@@ -3,6 +3,7 @@
 mod containers;
 mod records;
 mod stuck;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;

@@ -45,6 +45,8 @@ pub enum Wish {
     },
     /// Of a stack: what a rollback was continued without is as the stack's template says.
     InStep,
+    /// Of a backup policy: back its tables up now.
+    BackUp,
 }
 
 impl Wish {
@@ -56,6 +58,7 @@ impl Wish {
             Self::Rollback { .. } => "pin",
             Self::Release { .. } => "release",
             Self::InStep => "in-step",
+            Self::BackUp => "back-up",
             Self::Revert => "revert",
         }
     }
@@ -69,6 +72,7 @@ impl fmt::Display for Wish {
             Self::Rollback { to: Some(to) } => write!(f, "go back to {to}"),
             Self::Release { image } => write!(f, "let {image} be tried again"),
             Self::InStep => f.write_str("take what its rollback left out for in step"),
+            Self::BackUp => f.write_str("back its tables up"),
             Self::Revert => f.write_str("put back what was changed past it"),
         }
     }
@@ -85,6 +89,8 @@ pub enum Granted {
     Release(ImageDigest),
     /// These resources are as the stack's template says.
     InStep(BTreeSet<String>),
+    /// Backups are asked for.
+    BackUp,
     /// So many differences are put back.
     Revert(usize),
 }
@@ -101,6 +107,7 @@ impl Granted {
                 let names = resources.iter().cloned().collect::<Vec<_>>().join(", ");
                 format!("{by} says that {names} is as the template says")
             }
+            Self::BackUp => format!("{by} has its tables backed up"),
             Self::Revert(number) => format!("{by} has {number} put back"),
         }
     }

@@ -50,6 +50,10 @@ pub fn grant(
             let skipped = objects.stacks.get(key).and_then(|memory| memory.skipped.as_ref());
             skipped.map(|skipped| Granted::InStep(skipped.resources.clone())).ok_or(Declined::NotOutOfStep)
         }
+        (Wish::BackUp, Kind::BackupPolicy) => {
+            environment.backups.get(key).ok_or(Declined::NotDesired)?;
+            Ok(Granted::BackUp)
+        }
         (Wish::Revert, Kind::Stack) => {
             let spec = environment.stacks.get(key).ok_or(Declined::NotDesired)?;
             let look = objects.stacks.get(key).and_then(|memory| memory.drift.seen.as_ref());
