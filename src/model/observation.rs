@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     Address, BackupNeed, BackupsSeen, ChangeSetName, ChangeSetState, ChangeSetSummary, CheckNeed, ChecksSeen,
     Conclusion, Digest, Key, RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed, ServicesSeen,
-    StackAddress, StackId, StackName, StackState, TemplateFacts,
+    StackAddress, StackEvent, StackId, StackName, StackState, StackStatus, TemplateFacts,
 };
 
 /// The answer to a question put to AWS. Unknown is not absent: no step may follow from it.
@@ -132,6 +132,8 @@ pub struct ObservedStack {
     pub backups: BTreeMap<String, Seen<Timestamp>>,
     /// ECS services that it has begun to make, while it is being created. `None`: was not asked for.
     pub making: Option<Seen<BTreeSet<super::ServiceArn>>>,
+    /// Events of the last phase of its operation, newest first: its own, and those of stacks nested in it.
+    pub events: BTreeMap<StackId, Seen<Arc<[StackEvent]>>>,
 }
 
 impl ObservedStack {
@@ -146,6 +148,7 @@ impl ObservedStack {
             importers: BTreeMap::new(),
             backups: BTreeMap::new(),
             making: None,
+            events: BTreeMap::new(),
         }
     }
 }
@@ -197,6 +200,9 @@ pub enum StackNeed {
     Importers(StackAddress, String),
     /// The newest backup of a resource of a stack: type and physical id.
     Backup(StackAddress, String, String),
+    /// Events of the last phase of an operation on a stack, or on one that is nested in it. The status is what the
+    /// newest event has to say, where it was seen: those that do not are out of date.
+    Events(StackAddress, StackId, Option<StackStatus>),
 }
 
 impl From<CheckNeed> for Need {
