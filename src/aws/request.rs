@@ -38,15 +38,21 @@ pub(super) fn capabilities(names: &BTreeSet<String>) -> Vec<Capability> {
     names.iter().map(|name| Capability::from(name.as_str())).collect()
 }
 
+/// A list that is left out where there is nothing in it.
+pub(super) fn some(names: &BTreeSet<String>) -> Option<Vec<String>> {
+    (!names.is_empty()).then(|| names.iter().cloned().collect())
+}
+
 pub(super) fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
-/// Body and URL, one of them set.
+/// Body and URL, one of them set unless the deployed template is used again.
 pub(super) fn template(source: &TemplateSource) -> (Option<String>, Option<String>) {
     match source {
         TemplateSource::Body(body) => (Some(body.as_ref().to_owned()), None),
         TemplateSource::Url(url) => (None, Some(url.clone())),
+        TemplateSource::Previous => (None, None),
     }
 }
 

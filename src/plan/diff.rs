@@ -58,10 +58,9 @@ fn parameters(
                     found.push(Difference::NoEcho { name: name.clone() });
                 }
             }
-            // Whatever it is, no update of ours changes it.
-            Some(Value::Previous) => {}
             // An omitted `NoEcho` parameter has the template's default, which is in the template's digest.
             None if declared.no_echo => {}
+            Some(Value::Previous) => {}
             Some(Value::Plain(value)) => push_parameter(name, deployed, Some(value), found),
             None => push_parameter(name, deployed, declared.default.as_ref(), found),
         }

@@ -86,6 +86,7 @@ pub(super) fn resolve(
     }
     let uncertain = reading.uncertain || reading.incomplete;
     let mut inputs = Inputs {
+        previous: false,
         body: Arc::clone(&spec.template.body),
         upload: upload(environment, spec),
         options: StackOptions {

@@ -70,6 +70,7 @@ impl World {
                 "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200",
             )),
             TemplateSource::Body(body) => Ok(Arc::clone(body)),
+            TemplateSource::Previous => Err(invalid(operation, "UsePreviousTemplate is not valid for a new stack")),
             TemplateSource::Url(url) => {
                 let body = self
                     .object(url)
@@ -113,10 +114,8 @@ impl World {
             let value = match given.get(name) {
                 Some(Value::Plain(value)) => value.clone(),
                 Some(Value::NoEcho(value)) => value.expose().to_owned(),
-                // There is no stack that it could have been the value of.
                 Some(Value::Previous) => {
-                    missing.push(name.as_str());
-                    continue;
+                    return Err(invalid(operation, format!("Parameter {name} has no previous value")));
                 }
                 None => {
                     let Some(default) = &decl.default else {

@@ -12,9 +12,11 @@
 )]
 
 mod adoption;
+mod app;
 mod collection;
 mod crash;
 mod determinism;
+mod doctor;
 mod drift;
 mod fleet;
 mod images;
@@ -33,3 +35,5 @@ mod seeds;
 mod services;
 mod shrink;
 mod spy;
+mod vaults;
+mod zones;

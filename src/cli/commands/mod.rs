@@ -5,6 +5,7 @@ mod apply;
 mod ask;
 mod completions;
 mod destroy;
+mod doctor;
 mod drift;
 mod events;
 mod graph;
@@ -37,6 +38,8 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             drift::run(&global, environment.as_deref(), output, out.as_deref())
         }
         Command::Adopt(args) => adopt::run(&global, args),
+        Command::Doctor { in_step: Some(object), .. } => doctor::in_step(&global, &object),
+        Command::Doctor { environment, output, in_step: None } => doctor::run(&global, environment.as_deref(), output),
         Command::Apply { environment, yes, plan, output } => {
             apply::run(&global, environment.as_deref(), yes, plan.as_deref(), output)
         }
