@@ -34,6 +34,10 @@ pub enum Bug {
     SteadyIsSuccess,
     /// A backup whose answer was lost is taken for one that was not made.
     ForgetBackup,
+    /// A restore test proves whatever it finds.
+    ProvesAnything,
+    /// A table that a test has made is deleted by its name alone.
+    DeletesByName,
     /// The newest recovery point of a table goes as others do.
     ExpireNewest,
 }

@@ -40,8 +40,15 @@ pub fn answer(
         Kind::Stack => store.update_with(key, record, None, |_: &mut StackMemory| {})?,
         Kind::DnsRecord => store.update_with(key, record, None, |_: &mut RecordMemory| {})?,
         Kind::BackupPolicy => store.update_with(key, record, None, |memory: &mut BackupMemory| {
-            if let Ok(Granted::BackUp) = &answer {
-                memory.asked = Some(now);
+            match &answer {
+                Ok(Granted::BackUp) => memory.asked = Some(now),
+                Ok(Granted::Restore(to, restore)) => _ = memory.restores.insert(to.clone(), (**restore).clone()),
+                Ok(Granted::Verify(Some(table))) => _ = memory.verify_asked.insert(table.clone(), now),
+                Ok(Granted::Verify(None)) => {
+                    let tables: Vec<_> = memory.tables.keys().chain(memory.proofs.keys()).cloned().collect();
+                    memory.verify_asked.extend(tables.into_iter().map(|table| (table, now)));
+                }
+                Ok(Granted::Rotate | Granted::Pin(_) | Granted::Release(_)) | Err(_) => {}
             }
         })?,
         Kind::Secret => store.update_with(key, record, None, |memory: &mut SecretMemory| {
@@ -56,7 +63,7 @@ pub fn answer(
                 memory.pin = Some(pin.clone());
             }
             Ok(Granted::Release(digest)) => _ = memory.quarantine.remove(digest),
-            Ok(Granted::Rotate | Granted::BackUp) | Err(_) => {}
+            Ok(Granted::Rotate | Granted::BackUp | Granted::Restore(..) | Granted::Verify(_)) | Err(_) => {}
         })?,
     }
     Ok(answer)

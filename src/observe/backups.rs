@@ -10,8 +10,8 @@ use futures_util::stream::iter;
 use super::Observer;
 use super::pages::all;
 use crate::model::{
-    BackupNeed, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed, RecoveryPoint, Scope, Seen,
-    StackAddress, StackId, TableName, TableSeen, VaultJob, VaultName,
+    BackupNeed, Comparison, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed, RecoveryPoint, Scope, Seen,
+    StackAddress, StackId, ProfileSeen, TableName, TableProfile, TableSeen, VaultJob, VaultName,
 };
 use crate::ports::{Drift, PortError, Priority, Tables, Vaults, found};
 
@@ -32,6 +32,10 @@ enum Answer {
     Table(Scope, TableName, Box<Seen<TableSeen>>),
     Points(Scope, Seen<PointsListed>),
     Vault(Scope, VaultName, Seen<PointsListed>),
+    Profile(Scope, TableName, Box<Seen<ProfileSeen>>),
+    Compare(Box<(Scope, TableName, TableName, u32)>, Seen<Comparison>),
+    Point(Scope, PointId, Box<Seen<(RecoveryPoint, TableProfile)>>),
+    RestoreJob(Scope, JobId, Seen<VaultJob>),
     Job(Scope, JobId, Seen<VaultJob>),
     CopyJob(Scope, JobId, Seen<VaultJob>),
 }
@@ -49,6 +53,10 @@ impl Observer<'_> {
                 Answer::Table(scope, table, state) => drop(seen.described.insert((scope, table), *state)),
                 Answer::Points(scope, listed) => drop(seen.points.insert(scope, listed)),
                 Answer::Vault(scope, vault, listed) => drop(seen.vaults.insert((scope, vault), listed)),
+                Answer::Profile(scope, table, profile) => drop(seen.profiles.insert((scope, table), *profile)),
+                Answer::Compare(which, compared) => drop(seen.compared.insert(*which, compared)),
+                Answer::Point(scope, point, kept) => drop(seen.kept.insert((scope, point), *kept)),
+                Answer::RestoreJob(scope, job, state) => drop(seen.restores.insert((scope, job), state)),
                 Answer::Job(scope, job, state) => drop(seen.jobs.insert((scope, job), state)),
                 Answer::CopyJob(scope, job, state) => drop(seen.copies.insert((scope, job), state)),
             }
@@ -88,6 +96,24 @@ impl Observer<'_> {
             BackupNeed::Vault(scope, vault, known) => {
                 let listed = self.within(self.read_vault(&scope, &vault, &known)).await;
                 Answer::Vault(scope, vault, listed)
+            }
+            BackupNeed::Profile(scope, table) => {
+                let profile = self.within(self.read_profile(&scope, &table)).await;
+                Answer::Profile(scope, table, Box::new(profile))
+            }
+            BackupNeed::Compare(scope, source, restored, sample) => {
+                let compared = self.within(self.compare_tables(&scope, &source, &restored, sample)).await;
+                Answer::Compare(Box::new((scope, source, restored, sample)), compared)
+            }
+            BackupNeed::Point(scope, point) => {
+                let port = self.tables(&scope);
+                let kept = self.within(port.backup(&point)).await;
+                Answer::Point(scope, point, Box::new(kept))
+            }
+            BackupNeed::RestoreJob(scope, job) => {
+                let port = self.vaults(&scope);
+                let state = self.within(port.restore_job(&job)).await;
+                Answer::RestoreJob(scope, job, state)
             }
             BackupNeed::Job(scope, job) => {
                 let port = self.vaults(&scope);
@@ -131,7 +157,7 @@ impl Observer<'_> {
     ) -> Result<Option<PointsListed>, PortError> {
         let (port, at) = (self.vaults(scope), self.cx.now());
         let listed = all("ListRecoveryPointsByBackupVault", |page| port.points(vault, page)).await;
-        let Some(listed) = found(listed.map(Some))? else { return Ok(None) };
+        let Some(listed) = found(listed)? else { return Ok(None) };
         let prefix = format!("{}/", self.environment.name);
         let mut points = Vec::new();
         for mut point in listed {
@@ -141,7 +167,7 @@ impl Observer<'_> {
             }
             let tags = all("ListTags", |page| port.tags(&point.id, page)).await;
             // Deleted since it was listed.
-            let Some(tags) = found(tags.map(Some))? else { continue };
+            let Some(tags) = found(tags)? else { continue };
             let tags: BTreeMap<String, String> = tags.into_iter().collect();
             if tags.get(OWNER_TAG).is_some_and(|owner| owner.starts_with(&prefix)) {
                 point.tags = Some(tags);
@@ -160,7 +186,7 @@ async fn read_table(port: &dyn Tables, table: &TableName) -> Result<Option<Table
 
 async fn read_tags(port: &dyn Tables, table: &TableName) -> Result<Option<BTreeMap<String, String>>, PortError> {
     let Some(state) = port.describe(table).await? else { return Ok(None) };
-    let tags = found(all("ListTagsOfResource", |page| port.tags(&state.arn, page)).await.map(Some))?;
+    let tags = found(all("ListTagsOfResource", |page| port.tags(&state.arn, page)).await)?;
     Ok(tags.map(|tags| tags.into_iter().collect()))
 }
 
@@ -172,7 +198,7 @@ fn tables_of<'p>(
 ) -> BoxFuture<'p, Result<Option<BTreeMap<TableName, String>>, PortError>> {
     async move {
         let listed = all("ListStackResources", |page| port.resources(stack, page)).await;
-        let Some(resources) = found(listed.map(Some))? else { return Ok(None) };
+        let Some(resources) = found(listed)? else { return Ok(None) };
         let mut tables = BTreeMap::new();
         for resource in resources {
             let Some(id) = resource.physical_id else { continue };

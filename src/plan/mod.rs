@@ -34,6 +34,7 @@ mod stack;
 mod standing;
 mod together;
 
+pub use backup::compare_items;
 pub use consent::consent;
 pub use drift::judge as judge_drift;
 #[cfg(test)]
