@@ -40,6 +40,10 @@ pub enum Bug {
     DeletesByName,
     /// The newest recovery point of a table goes as others do.
     ExpireNewest,
+    /// Whatever differs when a stack is looked at is taken for AWS's own doing.
+    AllIsBaseline,
+    /// Drift is put back however often somebody makes it again.
+    FightsOn,
 }
 
 thread_local! {

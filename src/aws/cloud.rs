@@ -20,9 +20,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
-use super::{account, containers, drift, health, records, secrets, stacks, tables, vaults};
+use super::{account, containers, drift, health, records, secrets, stacks, tables, trail, vaults};
 use crate::model::{AssumeRole, Region, Scope};
-use crate::ports::{Account, Cloud, Containers, Drift, Health, Records, Secrets, Stacks, Tables, Vaults};
+use crate::ports::{Account, Cloud, Containers, Drift, Health, Records, Secrets, Stacks, Tables, Trail, Vaults};
 
 /// A connection that is not made within this time will not be made: five seconds are several lost packets.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -122,6 +122,7 @@ impl AwsCloud {
             records: Arc::new(records::Client::new(&config)),
             health: Arc::new(health::Client::new(&config)),
             drift: Arc::new(drift::Client::new(&config)),
+            trail: Arc::new(trail::Client::new(&config)),
             tables: Arc::new(tables::Client::new(&config)),
             vaults: Arc::new(vaults::Client::new(&config)),
             account: Arc::new(account::Client::new(&config)),
@@ -154,6 +155,10 @@ impl Cloud for AwsCloud {
         self.clients(scope, role).drift
     }
 
+    fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail> {
+        self.clients(scope, role).trail
+    }
+
     fn tables(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Tables> {
         self.clients(scope, role).tables
     }
@@ -176,6 +181,7 @@ struct Clients {
     records: Arc<dyn Records>,
     health: Arc<dyn Health>,
     drift: Arc<dyn Drift>,
+    trail: Arc<dyn Trail>,
     tables: Arc<dyn Tables>,
     vaults: Arc<dyn Vaults>,
     account: Arc<dyn Account>,

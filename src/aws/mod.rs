@@ -22,6 +22,7 @@ mod stacks;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod vaults;
 #[cfg(test)]
 mod wire;

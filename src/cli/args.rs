@@ -187,6 +187,9 @@ pub enum Command {
         /// Write the report to this file.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Put back what was last found of this object, whatever policy says of drift: `dev/stack/msk`.
+        #[arg(long, value_name = "OBJECT", conflicts_with_all = ["environment", "out"])]
+        revert: Option<String>,
     },
     /// Do what the plan says, and follow it to its end.
     Apply {

@@ -2,11 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use tracing::{info, warn};
+
 use super::Controller;
-use crate::model::{Compared, Desired, DriftMemory, Environment, Seen, StackMemory, Unknown};
+use crate::model::{
+    By, Compared, Desired, DriftMemory, DriftSeen, Environment, Key, Seen, StackAddress, StackId, StackMemory,
+    StackSpec, StackVersion, Unknown,
+};
 use crate::observe::Observer;
-use crate::plan::judge_drift;
+use crate::plan::{self, Due, drift_looked, judge_drift};
+use crate::ports::Priority;
 use crate::store::StoreError;
+
+/// Resources of a stack of which it is asked who changed them: the worst come first, and the trail is slow.
+const ASKED_MAX: usize = 10;
 
 impl Controller {
     /// How far the stacks of an environment have drifted, and had before. Takes minutes: CloudFormation reads every resource.
@@ -16,6 +26,7 @@ impl Controller {
         environment: &Environment,
     ) -> Result<Vec<(Compared, DriftMemory)>, StoreError> {
         let looked = self.glance(desired, environment).await?;
+        let begun = self.cx.now();
         let observer = Observer::new(&self.cx, &self.governor, desired, environment);
         let seen = environment.stacks.values().map(|spec| (spec, looked.observation.stack(&spec.address())));
         let stacks = seen.clone().filter_map(|(spec, seen)| {
@@ -23,25 +34,101 @@ impl Controller {
             Some((spec.address(), stack.state.id.clone()))
         });
         let mut found = observer.drift(stacks.collect::<BTreeMap<_, _>>()).await;
-        let now = self.cx.now();
         let mut compared = Vec::new();
         for (spec, seen) in seen {
-            let drift = match (seen, found.remove(&spec.address())) {
+            let drift = match (seen.clone(), found.remove(&spec.address())) {
                 (_, Some(drift)) => drift,
                 (Seen::Unknown(why), None) => Err(why),
                 // It is for the plan to say that it is to be created.
                 (Seen::Absent | Seen::Present(_), None) => Err(Unknown::because("it is not deployed")),
             };
-            let remembered = looked.memory.objects.stacks.get(&spec.key).cloned().unwrap_or_default();
-            let judged = judge_drift(environment, spec, &drift, &remembered.drift, now);
-            let mut history = remembered.drift.clone();
-            if drift.is_ok() {
-                history = history.with(&judged.findings, now);
-                self.store.cache(&spec.key, |memory: &mut StackMemory| memory.drift.clone_from(&history));
-            }
-            compared.push((judged, history));
+            let version = seen.present().map(|stack| stack.state.version());
+            compared.push(self.recorded(&observer, environment, spec, &drift, version.as_ref(), begun).await?);
         }
         self.store.flush()?;
         Ok(compared)
+    }
+
+    /// Looks at one stack whose turn it is.
+    pub(super) async fn patrol(
+        &self,
+        desired: &Desired,
+        environment: &Environment,
+        due: &Due,
+    ) -> Result<(), StoreError> {
+        let Some(spec) = environment.stacks.get(&due.key) else { return Ok(()) };
+        let begun = self.cx.now();
+        let observer = Observer::new(&self.cx, &self.governor, desired, environment);
+        let stacks: BTreeMap<StackAddress, StackId> = [(due.address.clone(), due.id.clone())].into();
+        let seen = observer.drift(stacks).await.remove(&due.address);
+        let mut seen = seen.unwrap_or_else(|| Err(Unknown::because("it was not looked at")));
+        if seen.is_ok() && !self.still(environment, due).await {
+            seen = Err(Unknown::because("an operation on it began while it was looked at"));
+        }
+        let (found, _) = self.recorded(&observer, environment, spec, &seen, Some(&due.version), begun).await?;
+        self.store.flush()?;
+        let drift = found.findings.iter().filter(|finding| finding.is_drift()).count();
+        match seen {
+            Ok(_) if drift == 0 => info!(object = %due.key, compared = found.compared, "no drift"),
+            Ok(_) => warn!(object = %due.key, compared = found.compared, differences = drift, "drift"),
+            Err(why) => warn!(object = %due.key, %why, "its drift could not be looked at"),
+        }
+        Ok(())
+    }
+
+    /// The stack is as it was when the look at it began: what was read of it belongs together.
+    async fn still(&self, environment: &Environment, due: &Due) -> bool {
+        let role = environment.role.as_ref().filter(|_| due.address.scope.account == environment.scope.account);
+        let port = self.governor.stacks(&due.address.scope, role, Priority::Drift);
+        let state = port.describe(&due.address.name).await;
+        matches!(state, Ok(Some(state)) if state.version() == due.version && !state.status.is_in_progress())
+    }
+
+    /// Judges what was seen of a stack, asks who it was, and remembers it.
+    async fn recorded(
+        &self,
+        observer: &Observer<'_>,
+        environment: &Environment,
+        spec: &StackSpec,
+        seen: &DriftSeen,
+        version: Option<&StackVersion>,
+        begun: Timestamp,
+    ) -> Result<(Compared, DriftMemory), StoreError> {
+        let key = self.store.fingerprint_key();
+        let before = self.drift_memory(environment, &spec.key)?;
+        let mut judged = judge_drift(environment, spec, seen, &before, &key, self.cx.now());
+        self.who(observer, spec, &before, &mut judged).await;
+        // What was remembered while it was asked is not forgotten.
+        let (memory, now) = (self.drift_memory(environment, &spec.key)?, self.cx.now());
+        let Some(version) = version else { return Ok((judged, memory)) };
+        let (after, judged) = drift_looked(&memory, seen, judged, version, (begun, now));
+        self.store.cache(&spec.key, |memory: &mut StackMemory| memory.drift.clone_from(&after));
+        Ok((judged, after))
+    }
+
+    fn drift_memory(&self, environment: &Environment, key: &Key) -> Result<DriftMemory, StoreError> {
+        let memory = self.store.memory(&environment.name)?;
+        Ok(memory.objects.stacks.get(key).map(|memory| memory.drift.clone()).unwrap_or_default())
+    }
+
+    /// Who has made the differences: one question for each resource, the worst first.
+    async fn who(&self, observer: &Observer<'_>, spec: &StackSpec, memory: &DriftMemory, judged: &mut Compared) {
+        let mut known: BTreeMap<String, By> = BTreeMap::new();
+        for finding in &mut judged.findings {
+            if !finding.is_drift() || matches!(finding.by, By::Somebody(_)) {
+                continue;
+            }
+            let (Some(kind), Some(id)) = (&finding.kind, &finding.physical_id) else { continue };
+            if let Some(by) = known.get(id) {
+                finding.by = by.clone();
+            } else if known.len() < ASKED_MAX {
+                // Since it was last seen as it should be: the look before the first that has found it.
+                let looks = memory.history.iter().map(|(at, _)| *at).filter(|at| *at < finding.since);
+                let since = looks.max().unwrap_or(Timestamp::UNIX_EPOCH);
+                let by = plan::culprit(observer.deeds(&spec.scope, kind, id, since).await, self.cx.now());
+                known.insert(id.clone(), by.clone());
+                finding.by = by;
+            }
+        }
     }
 }

@@ -6,9 +6,9 @@ use tracing::error;
 
 use super::Controller;
 use crate::model::{
-    Action, Address, BackupMemory, BackupsSeen, CheckStanding, CheckedSettings, Desired, Environment, Key, Kind, Memory, Observation, Plan,
-    ReadinessMemory, RecordMemory, RecordsSeen, SecretMemory, SecretSpec, SecretsSeen, Seen, ServiceMemory,
-    ServicesSeen, StackAddress, StackMemory, TaskDefinitionState,
+    Action, Address, BackupMemory, BackupsSeen, CheckStanding, CheckedSettings, Desired, Environment, Key, Kind,
+    Memory, Observation, Plan, ReadinessMemory, RecordMemory, RecordsSeen, SecretMemory, SecretSpec, SecretsSeen, Seen,
+    ServiceMemory, ServicesSeen, StackAddress, StackMemory, TaskDefinitionState,
 };
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};

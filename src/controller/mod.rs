@@ -11,6 +11,7 @@ mod drift;
 mod flights;
 mod look;
 mod narrator;
+mod patrol;
 mod preflight;
 mod preview;
 mod requests;

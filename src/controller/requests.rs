@@ -7,7 +7,8 @@ use tracing::{info, warn};
 
 use super::Controller;
 use crate::model::{
-    BackupMemory, Declined, EnvName, Environment, Granted, Key, Kind, RecordMemory, Request, SecretMemory, ServiceMemory, StackMemory,
+    BackupMemory, Declined, EnvName, Environment, Granted, Key, Kind, RecordMemory, Request, SecretMemory,
+    ServiceMemory, StackMemory,
 };
 use crate::plan;
 use crate::ports::Class;
@@ -37,7 +38,11 @@ pub fn answer(
     let record = Record::new(key.clone(), revision, request.wish.verb(), outcome);
     let record = record.with_token(&request.id).with_detail(detail);
     match key.kind {
-        Kind::Stack => store.update_with(key, record, None, |_: &mut StackMemory| {})?,
+        Kind::Stack => store.update_with(key, record, None, |memory: &mut StackMemory| {
+            if let Ok(Granted::Revert(_)) = &answer {
+                memory.drift.asked = Some(now);
+            }
+        })?,
         Kind::DnsRecord => store.update_with(key, record, None, |_: &mut RecordMemory| {})?,
         Kind::BackupPolicy => store.update_with(key, record, None, |memory: &mut BackupMemory| {
             match &answer {
@@ -48,7 +53,7 @@ pub fn answer(
                     let tables: Vec<_> = memory.tables.keys().chain(memory.proofs.keys()).cloned().collect();
                     memory.verify_asked.extend(tables.into_iter().map(|table| (table, now)));
                 }
-                Ok(Granted::Rotate | Granted::Pin(_) | Granted::Release(_)) | Err(_) => {}
+                Ok(Granted::Rotate | Granted::Revert(_) | Granted::Pin(_) | Granted::Release(_)) | Err(_) => {}
             }
         })?,
         Kind::Secret => store.update_with(key, record, None, |memory: &mut SecretMemory| {
@@ -63,7 +68,8 @@ pub fn answer(
                 memory.pin = Some(pin.clone());
             }
             Ok(Granted::Release(digest)) => _ = memory.quarantine.remove(digest),
-            Ok(Granted::Rotate | Granted::BackUp | Granted::Restore(..) | Granted::Verify(_)) | Err(_) => {}
+            Ok(Granted::Rotate | Granted::BackUp | Granted::Revert(_) | Granted::Restore(..) | Granted::Verify(_))
+            | Err(_) => {}
         })?,
     }
     Ok(answer)

@@ -1,16 +1,18 @@
 //! Tends one environment: the loop.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{Instrument as _, error, info, info_span};
 
 use super::flights::{Flights, Landed};
 use super::look::{Base, Looked, Rest};
+use super::patrol::Patrol;
 use super::{Controller, cadence};
 use crate::model::{
-    Act, Action, AssumeRole, BackupsSeen, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation, Operation, Plan, RecordsSeen,
-    SecretsSeen, ServicesSeen, StackAddress, Waiting,
+    Act, Action, AssumeRole, BackupsSeen, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation,
+    Operation, Plan, RecordsSeen, SecretsSeen, ServicesSeen, StackAddress, Waiting,
 };
 use crate::plan::{self, Goal, Input};
 use crate::sabotage::{self, Bug};
@@ -76,6 +78,8 @@ pub struct Tender<'a> {
     unknowns: u32,
     /// Operations that were open at the last look: what a landed conclusion concludes.
     open: BTreeMap<Key, Operation>,
+    /// Who looks for drift.
+    patrol: Patrol<'a>,
 }
 
 /// What was seen before: the base of a look that reads only what moves.
@@ -120,6 +124,7 @@ impl<'a> Tender<'a> {
             images: Duration::ZERO,
             unknowns: 0,
             open: BTreeMap::new(),
+            patrol: Patrol::default(),
         }
     }
 
@@ -159,6 +164,7 @@ impl<'a> Tender<'a> {
                     return Ok(Ended::Settled(Box::new(looked.plan)));
                 }
                 let pause = self.pause(&looked.plan);
+                let pause = self.watch(&desired, &environment, &looked).map_or(pause, |left| left.min(pause));
                 let Looked { observation, plan, memory } = looked;
                 self.keep(observation, &plan);
                 let open = (!plan.in_sync()).then(|| plan.digest.clone());
@@ -172,6 +178,7 @@ impl<'a> Tender<'a> {
                     biased;
                     () = &mut changed => {}
                     () = self.flights.landing() => {}
+                    () = self.patrol.back() => {}
                     () = note(controller, &self.name, open, busy) => {}
                     () = controller.cx.sleep(pause) => {}
                 }
@@ -181,13 +188,39 @@ impl<'a> Tender<'a> {
         .await
     }
 
+    /// Sends for drift to be looked at, if it is time; otherwise says how long there is until then. Who only wants to see
+    /// everything settled does not wait for it.
+    fn watch(&mut self, desired: &Arc<Desired>, environment: &Arc<Environment>, looked: &Looked) -> Option<Duration> {
+        if self.until == Until::Settled || self.goal == Goal::Destroy {
+            return None;
+        }
+        let controller = self.controller;
+        let busy = self.flights.busy();
+        let due = plan::drift_due(&looked.plan, &self.input(desired, environment, looked, &busy));
+        self.patrol.set_out(controller, desired, environment, due)
+    }
+
+    fn input<'i>(
+        &self,
+        desired: &'i Desired,
+        environment: &'i Environment,
+        looked: &'i Looked,
+        busy: &'i BTreeSet<Key>,
+    ) -> Input<'i> {
+        Input {
+            desired,
+            environment,
+            observation: &looked.observation,
+            memory: &looked.memory,
+            now: self.controller.cx.now(),
+            goal: self.goal,
+            busy,
+        }
+    }
+
     /// What is, and whether that is outdated already: steps have landed while it was looked at, and nothing else will
     /// say so.
-    async fn look(
-        &mut self,
-        desired: &crate::model::Desired,
-        environment: &Environment,
-    ) -> Result<(Looked, bool), StoreError> {
+    async fn look(&mut self, desired: &Desired, environment: &Environment) -> Result<(Looked, bool), StoreError> {
         let controller = self.controller;
         self.land();
         let busy = self.flights.busy();
@@ -277,26 +310,14 @@ impl<'a> Tender<'a> {
     }
 
     /// Another process has left an approval of exactly this plan: it is looked at again with consent.
-    fn is_approved(
-        &self,
-        desired: &crate::model::Desired,
-        environment: &Environment,
-        looked: &Looked,
-    ) -> Result<bool, StoreError> {
+    fn is_approved(&self, desired: &Desired, environment: &Environment, looked: &Looked) -> Result<bool, StoreError> {
         let controller = self.controller;
         let Some(inbox) = &controller.inbox else { return Ok(false) };
         let now = controller.cx.now();
         let Some(approval) = inbox.take(&self.name, &looked.plan.digest, now)? else { return Ok(false) };
         info!(environment = %self.name, plan = %looked.plan.digest, by = approval.by, "plan approved");
-        let input = Input {
-            desired,
-            environment,
-            observation: &looked.observation,
-            memory: &looked.memory,
-            now,
-            goal: self.goal,
-            busy: &self.flights.busy(),
-        };
+        let busy = self.flights.busy();
+        let input = self.input(desired, environment, looked, &busy);
         let consent = plan::consent(&looked.plan, &input, approval.by, approval.at);
         controller.store.consent(&self.name, Some(consent))?;
         Ok(true)
@@ -373,7 +394,8 @@ impl<'a> Tender<'a> {
 fn forget_backups(seen: &mut BackupsSeen, plan: &Plan, busy: &BTreeSet<Key>) {
     let (mut points_move, mut touched) = (false, BTreeSet::new());
     for (key, entry) in plan.entries.iter().filter(|(key, _)| key.kind == Kind::BackupPolicy) {
-        points_move |= busy.contains(key) || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Unknown { .. }));
+        points_move |=
+            busy.contains(key) || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Unknown { .. }));
         if let Some(Do::Backup(step)) = entry.step.as_ref().map(|step| &step.action) {
             points_move |= step.action.moves_points();
             touched.extend(step.action.tables().into_iter().cloned());

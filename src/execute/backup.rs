@@ -15,9 +15,7 @@ use crate::model::{
     AssumeRole, BackupDo, BackupMemory, BackupStep, CopyPoint, ExpirePoint, JobId, MakeBackup, MakeWay, OWNER_TAG,
     PointKeeper, ProtectTable, RecoveryPoint, Scope, SetRecovery, Step, TableId, TableName, Tried,
 };
-use crate::ports::{
-    Class, Fence, PortError, Priority, StartBackup, StartCopy, TableChange, Tables, Vaults,
-};
+use crate::ports::{Class, Fence, PortError, Priority, StartBackup, StartCopy, TableChange, Tables, Vaults};
 use crate::store::{Record, RecordOutcome, StoreError};
 
 /// What a call for one table came to.
@@ -102,7 +100,8 @@ fn whole(parts: &[Part]) -> (Outcome, RecordOutcome) {
     for part in parts {
         match &part.answer {
             Err(Trouble::Failed(error)) => {
-                let mut told = PortError::new(error.class, error.operation, format!("{}: {}", part.table, error.message));
+                let mut told =
+                    PortError::new(error.class, error.operation, format!("{}: {}", part.table, error.message));
                 told.code.clone_from(&error.code);
                 let record = RecordOutcome::Failed { class: told.class, message: told.to_string() };
                 return (Outcome::from(told), record);
@@ -191,7 +190,12 @@ impl Call<'_> {
     }
 
     /// That the table is still the one that the plan saw (invariant S5).
-    async fn same(&self, port: &dyn Tables, table: &TableName, id: &TableId) -> Result<crate::model::TableState, Trouble> {
+    async fn same(
+        &self,
+        port: &dyn Tables,
+        table: &TableName,
+        id: &TableId,
+    ) -> Result<crate::model::TableState, Trouble> {
         match port.describe(table).await.map_err(unsent)? {
             Some(state) if state.id == *id => Ok(state),
             Some(_) => Err(Trouble::Moved("it is another table of that name".to_owned())),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::{
-    Attempts, Conclusion, Digest, Expect, Failure, Fingerprint, Operation, OperationKind, Settled, Spent, StackDo,
-    StackMemory, StackStep, StackVersion, Step,
+    Attempts, Conclusion, Digest, DriftMemory, Expect, Failure, Fingerprint, Operation, OperationKind, REVERTS_KEPT,
+    Settled, Spent, StackDo, StackMemory, StackStep, StackVersion, Step, Writes, Written,
 };
 use crate::ports::{Class, PortError};
 
@@ -25,14 +25,17 @@ pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<
         no_echo: no_echo.clone(),
         started: now,
         revision,
+        writes: Writes::Nothing,
     };
     let none = BTreeMap::new();
     match &step.action {
         StackDo::Create { inputs, token, .. } => {
-            Some(operation(OperationKind::Create, token, &inputs.digest, &inputs.no_echo))
+            let writes = Writes::All;
+            Some(Operation { writes, ..operation(OperationKind::Create, token, &inputs.digest, &inputs.no_echo) })
         }
-        StackDo::Execute { change_set, token, inputs, no_echo } => Some(Operation {
+        StackDo::Execute { change_set, token, inputs, no_echo, writes } => Some(Operation {
             change_set: Some(change_set.clone()),
+            writes: writes.clone(),
             ..operation(OperationKind::Update, token, inputs, no_echo)
         }),
         StackDo::Delete { kind, token, inputs, .. } => Some(operation(*kind, token, inputs, &none)),
@@ -132,12 +135,26 @@ pub(super) fn conclude(
             memory.continued = None;
             memory.change_sets.clear();
             memory.applied = Some(memory.applied.unwrap_or(0).max(operation.revision));
+            wrote(&mut memory.drift, operation.writes, now);
             if let Some(version) = version {
                 memory.healthy = Some(version.id.clone());
                 memory.no_echo = Some((version.clone(), operation.no_echo));
             }
         }
     }
+}
+
+/// What an operation has written differs from now on only by AWS's doing, or by somebody's; and what it has put back is
+/// counted.
+fn wrote(memory: &mut DriftMemory, writes: Writes, now: Timestamp) {
+    if let Writes::Back(places) = &writes {
+        memory.reverts.push((now, places.clone()));
+        let old = memory.reverts.len().saturating_sub(REVERTS_KEPT);
+        memory.reverts.drain(..old);
+        memory.asked = None;
+    }
+    let before = memory.written.take().map(|written| written.what).unwrap_or_default();
+    memory.written = Some(Written { at: now, what: before.and(writes) });
 }
 
 /// Written when AWS has said that the inputs change nothing.

@@ -290,7 +290,10 @@ impl BackupDocumentSpec {
         let given = self.schedule.as_ref().map(|pattern| maker.closed(pattern, spec.key("schedule")));
         let Some(given) = given else {
             for field in ["timezone", "retention", "copyTo"].into_iter().filter(|field| spec.key(field).is_given()) {
-                maker.wrong(format!("no backups are made without `schedule`, so `{field}` says nothing"), spec.key(field));
+                maker.wrong(
+                    format!("no backups are made without `schedule`, so `{field}` says nothing"),
+                    spec.key(field),
+                );
             }
             return None;
         };
@@ -309,12 +312,7 @@ impl BackupDocumentSpec {
         }
     }
 
-    fn copies(
-        &self,
-        maker: &mut Maker<'_>,
-        spec: At<'_>,
-        vault: Option<&VaultSpec>,
-    ) -> BTreeMap<Region, VaultName> {
+    fn copies(&self, maker: &mut Maker<'_>, spec: At<'_>, vault: Option<&VaultSpec>) -> BTreeMap<Region, VaultName> {
         let at = spec.key("copyTo");
         let given: Vec<(&String, Option<&String>, At<'_>)> = match &self.copy_to {
             None => Vec::new(),

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::{Mode, Prune, Replace};
+use crate::model::{DriftAction, Mode, Prune, Replace};
 use crate::yaml::{Content, Node};
 
 /// The group and version that this release reads.
@@ -158,6 +158,14 @@ pub(super) struct PolicySpec {
     #[serde(default)]
     #[schemars(schema_with = "duration_schema")]
     pub(super) backup_max_age: Option<String>,
+    /// What is done about what is changed past a stack: `report` (the default), or `revert`, which puts it back. A stack
+    /// may say something else.
+    #[serde(default)]
+    pub(super) drift: DriftAction,
+    /// How often the daemon looks at every stack for drift: `6h` unless said otherwise, at least `10m`, or `off`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) drift_every: Option<String>,
     /// Age recipients (`age1…`) that sealed files may be sealed to. Every sealed file then needs the record that
     /// `landfast seal` writes beside it. Without it, nothing is checked.
     #[serde(default)]

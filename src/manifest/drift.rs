@@ -1,17 +1,21 @@
-//! `drift:` of a stack: differences that are put up with.
+//! `drift:` of a stack: what is done about it, and differences that are put up with.
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::maker::Maker;
-use crate::model::Tolerance;
+use crate::model::{DriftAction, Tolerance};
 
 /// What is done about drift.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Drift")]
 pub(super) struct DriftDocument {
+    /// What is done about the others: `report`, or `revert`, which puts them back. What the environment's policy says,
+    /// unless said here.
+    #[serde(default)]
+    pub(super) action: Option<DriftAction>,
     /// Differences that are put up with: shown, and not counted.
     #[serde(default)]
     ignore: Vec<ToleranceDocument>,

@@ -63,11 +63,16 @@ pub(super) fn policy(spec: &PolicySpec) -> Result<Policy, Vec<(Vec<&'static str>
         .map_err(|why| wrong.push((vec!["spec", "policy", "budget", "per"], why)));
     let backup_max_age = duration(spec.backup_max_age.as_deref(), Duration::from_hours(24))
         .map_err(|why| wrong.push((vec!["spec", "policy", "backupMaxAge"], why)));
+    let drift_every =
+        drift_every(spec.drift_every.as_deref()).map_err(|why| wrong.push((vec!["spec", "policy", "driftEvery"], why)));
     let stack_name = spec.stack_name.clone().unwrap_or_else(|| ANY_NAME.to_owned());
     if regex::Regex::new(&format!("^(?:{stack_name})$")).is_err() {
         wrong.push((vec!["spec", "policy", "stackName"], format!("`{stack_name}` is not a regular expression")));
     }
-    let (Ok(per), Ok(backup_max_age), true) = (per, backup_max_age, wrong.is_empty()) else { return Err(wrong) };
+    let (Ok(per), Ok(backup_max_age), Ok(drift_every), true) = (per, backup_max_age, drift_every, wrong.is_empty())
+    else {
+        return Err(wrong);
+    };
     let mut stateful_types: BTreeSet<String> = STATEFUL.iter().map(|kind| (*kind).to_owned()).collect();
     stateful_types.extend(spec.stateful_types.add.iter().cloned());
     for kind in &spec.stateful_types.remove {
@@ -87,7 +92,27 @@ pub(super) fn policy(spec: &PolicySpec) -> Result<Policy, Vec<(Vec<&'static str>
         required_tags: spec.required_tags.iter().cloned().collect(),
         stateful_types,
         backup_max_age,
+        drift: spec.drift,
+        drift_every,
     })
+}
+
+/// How often stacks are looked at for drift unless said otherwise. A detection reads every resource of a stack through its
+/// service, from rates that consumers share: four times a day finds what was forgotten, and costs little.
+const DRIFT_EVERY: Duration = Duration::from_hours(6);
+
+/// A detection takes minutes: to ask more often is to ask all the time.
+const DRIFT_EVERY_MIN: Duration = Duration::from_mins(10);
+
+fn drift_every(text: Option<&str>) -> Result<Option<Duration>, String> {
+    if text == Some("off") {
+        return Ok(None);
+    }
+    let every = duration(text, DRIFT_EVERY).map_err(|why| format!("{why}, or `off`"))?;
+    if every < DRIFT_EVERY_MIN {
+        return Err("a detection takes minutes: look every 10m or less often".to_owned());
+    }
+    Ok(Some(every))
 }
 
 fn duration(text: Option<&str>, default: Duration) -> Result<Duration, String> {

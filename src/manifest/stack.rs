@@ -167,6 +167,7 @@ impl StackDocumentSpec {
         let field = maker.at(&["spec", "stackPolicy"]);
         let stack_policy = maker.json_file(self.stack_policy.as_deref(), field, "stack policy");
         let tolerances = self.drift.as_ref().map(|drift| drift.tolerances(maker)).unwrap_or_default();
+        let drift = self.drift.as_ref().and_then(|drift| drift.action);
         Some(StackSpec {
             key: maker.key.clone(),
             scope: maker.scope(),
@@ -188,6 +189,7 @@ impl StackDocumentSpec {
             adopt,
             manifest: Place { file: maker.doc.file.clone(), line: maker.doc.span(&["metadata", "name"]).start.line },
             tolerances,
+            drift,
             depends_on: BTreeSet::new(),
         })
     }

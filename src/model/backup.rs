@@ -28,7 +28,8 @@ pub use restore::{
 pub use schedule::{Schedule, WrongSchedule};
 pub use seen::{BackupNeed, BackupsSeen, PointsListed, ProfileSeen, TableSeen};
 pub use step::{
-    BackupDo, BackupNote, BackupStep, CopyPoint, ExpirePoint, MakeBackup, MakeWay, Noted, ProtectTable, SetRecovery, Tried,
+    BackupDo, BackupNote, BackupStep, CopyPoint, ExpirePoint, MakeBackup, MakeWay, Noted, ProtectTable, SetRecovery,
+    Tried,
 };
 
 /// A backup policy as its manifest wants it.

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AssumeRole, BackupSpec, EnvName, ImageParameter, Key, Readiness, RecordSpec, Redacted, Revision, Scope, SecretSpec,
-    ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
+    AssumeRole, BackupSpec, DriftAction, EnvName, ImageParameter, Key, Readiness, RecordSpec, Redacted, Revision,
+    Scope, SecretSpec, ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
 };
 
 /// Everything one revision asks for.
@@ -116,6 +116,8 @@ pub struct StackSpec {
     pub manifest: Place,
     /// Drift that is put up with.
     pub tolerances: Vec<Tolerance>,
+    /// What is done about the rest; none: what the environment's policy says.
+    pub drift: Option<DriftAction>,
     /// Everything it waits for: references, imports of exports, `dependsOn`.
     pub depends_on: BTreeSet<Key>,
 }
@@ -158,6 +160,10 @@ pub struct Policy {
     pub stateful_types: BTreeSet<String>,
     /// How old the newest completed backup of a stateful resource may be when it is replaced or removed.
     pub backup_max_age: Duration,
+    /// What is done about drift inside stacks, where a stack does not say.
+    pub drift: DriftAction,
+    /// How often every stack is looked at for drift; none: only when somebody asks.
+    pub drift_every: Option<Duration>,
 }
 
 /// Whether Landfast acts.

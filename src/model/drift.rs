@@ -1,6 +1,6 @@
 //! Drift: how what AWS runs differs from what was deployed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aws::{InvalidName, identifier};
 use super::ecs::words;
-use super::{Key, Unknown};
+use super::{ChangeAction, Fingerprint, Key, ResourceChange, StackVersion, Unknown};
 
 identifier! {
     /// The id of one detection of drift (AWS: *`DetectStackDrift`*). How many are kept, and for how long, AWS does not say.
@@ -147,8 +147,19 @@ pub enum Severity {
     High,
 }
 
+/// What is done about drift inside a stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DriftAction {
+    /// It is reported.
+    #[default]
+    Report,
+    /// It is reported, and put back by a change set that reverts drift.
+    Revert,
+}
+
 /// What a difference is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// Somebody or something has changed it.
     Drift(Severity),
@@ -176,8 +187,9 @@ pub enum Verdict {
     },
 }
 
-/// One difference, or one thing that could not be compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One difference, or one thing that could not be compared. Values that must not be shown are hidden in it already: it
+/// lies in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The object.
     pub object: Key,
@@ -197,6 +209,41 @@ pub struct Finding {
     pub since: Timestamp,
     /// What it is.
     pub verdict: Verdict,
+    /// Tells this difference from another one at the same place, values that are hidden included.
+    #[serde(default)]
+    pub print: Option<Fingerprint>,
+    /// Who has made it.
+    #[serde(default)]
+    pub by: By,
+}
+
+/// Who has made a difference, as far as the trail of the account tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum By {
+    /// Nobody has asked.
+    #[default]
+    NotAsked,
+    /// It is not known.
+    NotKnown(String),
+    /// This call, the last one that changed the resource before the difference was found.
+    Somebody(Box<Deed>),
+}
+
+/// A call that changed something (AWS: *`LookupEvents`*; *CloudTrail record contents*).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// Tells it from others.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who: an ARN, or a user's name.
+    pub actor: String,
+    /// From which address, or which service of AWS.
+    pub from: Option<String>,
+    /// Which call: `UpdateTable`.
+    pub call: String,
+    /// It only read. Such calls change nothing, and are looked over.
+    pub reads: bool,
 }
 
 impl Finding {
@@ -224,7 +271,7 @@ pub struct Compared {
     pub findings: Vec<Finding>,
 }
 
-/// What is remembered of an object's drift.
+/// What is remembered of a stack's drift.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DriftMemory {
@@ -232,22 +279,138 @@ pub struct DriftMemory {
     pub since: BTreeMap<String, Timestamp>,
     /// How many differences there were at the last detections, oldest first, at most [`DRIFT_HISTORY`].
     pub history: Vec<(Timestamp, u32)>,
+    /// What was seen last.
+    pub seen: Option<DriftLook>,
+    /// Detections that have said nothing since then.
+    pub failed: Option<FailedLook>,
+    /// What our own operations have written since the stack was last looked at.
+    pub written: Option<Written>,
+    /// Differences that AWS has made itself, when what differs was deployed: by place, and as they were then.
+    pub baseline: BTreeMap<String, Fingerprint>,
+    /// Times at which drift was put back, oldest first, at most [`REVERTS_KEPT`], and what was.
+    pub reverts: Vec<(Timestamp, BTreeSet<String>)>,
+    /// A person has asked for what was seen then to be put back, whatever policy says.
+    pub asked: Option<Timestamp>,
+}
+
+/// A detection that said something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftLook {
+    /// When it was over.
+    pub at: Timestamp,
+    /// The stack as it was: an operation makes another one of it.
+    pub version: StackVersion,
+    /// Resources that were compared.
+    pub compared: usize,
+    /// What was found, worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// Detections in a row that said nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedLook {
+    /// When the last of them was over.
+    pub at: Timestamp,
+    /// How many.
+    pub count: u32,
+    /// Why.
+    pub why: String,
+}
+
+/// What an operation of ours has written, and when it was seen to have ended well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: Writes,
+}
+
+/// What an operation writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Writes {
+    /// Nothing that is known of.
+    #[default]
+    Nothing,
+    /// Everything: it is a creation.
+    All,
+    /// These resources, and of each these properties; none: all of it.
+    Parts(BTreeMap<String, BTreeSet<String>>),
+    /// It puts back what differs at these places.
+    Back(BTreeSet<String>),
+}
+
+impl Writes {
+    /// What a change set writes.
+    #[must_use]
+    pub fn of(changes: &[ResourceChange]) -> Self {
+        let written = changes.iter().filter(|change| change.action != ChangeAction::Sync);
+        Self::Parts(
+            written
+                .map(|change| {
+                    let whole = change.action != ChangeAction::Modify || change.is_destructive();
+                    let parts = if whole { BTreeSet::new() } else { change.properties.clone() };
+                    (change.resource.clone(), parts)
+                })
+                .collect(),
+        )
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, _) | (_, Self::All) => Self::All,
+            (Self::Parts(mut parts), Self::Parts(more)) => {
+                for (resource, properties) in more {
+                    let all = properties.is_empty() || parts.get(&resource).is_some_and(BTreeSet::is_empty);
+                    let known = parts.entry(resource).or_default();
+                    known.extend(properties);
+                    if all {
+                        known.clear();
+                    }
+                }
+                Self::Parts(parts)
+            }
+            (parts @ Self::Parts(_), _) | (_, parts @ Self::Parts(_)) => parts,
+            (_, last) => last,
+        }
+    }
+
+    /// It writes what differs there: only then can AWS have made the difference in doing so.
+    #[must_use]
+    pub fn covers(&self, finding: &Finding) -> bool {
+        let (Some(resource), Some(path)) = (&finding.resource, &finding.property) else { return false };
+        match self {
+            Self::Nothing | Self::Back(_) => false,
+            Self::All => true,
+            Self::Parts(parts) => parts.get(resource).is_some_and(|properties| {
+                let property = path.split('/').nth(1).unwrap_or_default();
+                properties.is_empty() || properties.contains(property)
+            }),
+        }
+    }
 }
 
 /// Detections that are remembered.
 pub const DRIFT_HISTORY: usize = 30;
 
-impl DriftMemory {
-    /// With one detection more.
-    #[must_use]
-    pub fn with(&self, findings: &[Finding], at: Timestamp) -> Self {
-        let drift = findings.iter().filter(|finding| finding.is_drift());
-        let count = u32::try_from(drift.clone().count()).unwrap_or(u32::MAX);
-        let mut history = self.history.clone();
-        history.push((at, count));
-        history.drain(..history.len().saturating_sub(DRIFT_HISTORY));
-        Self { since: drift.map(|finding| (finding.place(), finding.since)).collect(), history }
-    }
+/// Reverts that are remembered.
+pub const REVERTS_KEPT: usize = 20;
+
+/// How a stack stands towards what was deployed, as the last detection saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriftStanding {
+    /// When it was looked at; none: never since its last operation.
+    pub at: Option<Timestamp>,
+    /// Differences.
+    pub differences: usize,
+    /// The worst of them.
+    pub worst: Option<Severity>,
+    /// Resources that could not be compared.
+    pub unknown: usize,
+    /// Why nothing newer is known.
+    pub failed: Option<String>,
 }
 
 /// What was found out about a stack, or why nothing was.

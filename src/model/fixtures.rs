@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     Budget, DeletionPolicy, Digest, Environment, Key, Mode, OnFailure, Place, Policy, Prune, Replace, Scope,
-    StackAddress, StackSpec, Template, TemplateFacts,
+    StackAddress, StackSpec, StackVersion, Template, TemplateFacts,
 };
 
 pub(crate) fn key(name: &str) -> Key {
@@ -23,6 +23,12 @@ pub(crate) fn address(name: &str) -> StackAddress {
 
 pub(crate) fn depends(on: &[&str]) -> BTreeSet<Key> {
     on.iter().map(|name| key(name)).collect()
+}
+
+/// A stack as of some change.
+pub(crate) fn version(name: &str) -> StackVersion {
+    let id = format!("arn:aws:cloudformation:us-east-1:111122223333:stack/dev-performance-mgmt-{name}/1");
+    StackVersion { id: id.parse().unwrap(), moved: "2026-03-01T00:00:00Z".parse().unwrap() }
 }
 
 /// An environment of stacks that depend on each other.
@@ -42,6 +48,8 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
             required_tags: BTreeSet::new(),
             stateful_types: BTreeSet::new(),
             backup_max_age: Duration::from_hours(24),
+            drift: crate::model::DriftAction::Report,
+            drift_every: None,
         },
         template_bucket: None,
         stacks: stacks.iter().map(|(name, on)| (key(name), Arc::new(spec(name, on)))).collect(),
@@ -89,6 +97,7 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         adopt: false,
         manifest: Place { file: "performance-mgmt/stacks.yaml".into(), line: 7 },
         tolerances: Vec::new(),
+        drift: None,
         depends_on: depends(on),
     }
 }

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind, ReadinessMemory,
-    RecordMemory, SecretMemory, ServiceMemory, StackId, StackVersion, TemplateFacts,
+    BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind,
+    ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackVersion, TemplateFacts, Writes,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -163,6 +163,9 @@ pub struct Operation {
     pub started: Timestamp,
     /// The sequence of the revision it was made for.
     pub revision: u64,
+    /// What it writes.
+    #[serde(default)]
+    pub writes: Writes,
 }
 
 /// How an operation of ours ended.

@@ -48,9 +48,9 @@ pub use dns::{
     RecordOperation, RecordPlace, RecordSet, RecordStep, RecordVerb, RecordsOf, RecordsSeen, SetRouting, ZoneId,
 };
 pub use drift::{
-    Compared, DRIFT_HISTORY, Detection, DetectionId, DetectionStatus, DriftMemory, DriftSeen, Finding,
-    PropertyDifference, PropertyDrift, ResourceDrift, ResourceDriftStatus, ResourceState, Severity, StackDrift,
-    Tolerance, Verdict,
+    By, Compared, DRIFT_HISTORY, Deed, Detection, DetectionId, DetectionStatus, DriftAction, DriftLook, DriftMemory,
+    DriftSeen, DriftStanding, FailedLook, Finding, PropertyDifference, PropertyDrift, REVERTS_KEPT, ResourceDrift,
+    ResourceDriftStatus, ResourceState, Severity, StackDrift, Tolerance, Verdict, Writes, Written,
 };
 pub use ecs::{
     AlarmsState, CircuitBreakerState, ClusterArn, ContainerImage, DeploymentConfiguration, DeploymentController,

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Address, BackupNeed, BackupsSeen, ChangeSetName, ChangeSetState, ChangeSetSummary, CheckNeed, ChecksSeen, Conclusion, Digest, Key,
-    RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed, ServicesSeen, StackAddress, StackId,
-    StackName, StackState, TemplateFacts,
+    Address, BackupNeed, BackupsSeen, ChangeSetName, ChangeSetState, ChangeSetSummary, CheckNeed, ChecksSeen,
+    Conclusion, Digest, Key, RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed, ServicesSeen,
+    StackAddress, StackId, StackName, StackState, TemplateFacts,
 };
 
 /// The answer to a question put to AWS. Unknown is not absent: no step may follow from it.

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, CheckStanding, Digest, EnvName, Failure, Key, ResourceChange, Revision, StackId, StackStatus, Step,
+    Address, CheckStanding, Digest, DriftStanding, EnvName, Failure, Key, ResourceChange, Revision, StackId,
+    StackStatus, Step,
 };
 
 /// The plan for one environment: for every object the whole change it needs, and the one step that can be taken now.
@@ -42,6 +43,7 @@ impl Entry {
             checks: Vec::new(),
             step: None,
             ready: false,
+            drift: None,
         }
     }
 }
@@ -79,6 +81,8 @@ pub struct Entry {
     pub step: Option<Step>,
     /// The object is as desired, or good enough for what depends on it.
     pub ready: bool,
+    /// How what runs inside a stack compares with what was deployed, as far as that is known.
+    pub drift: Option<DriftStanding>,
 }
 
 /// The whole change an object needs.
@@ -99,6 +103,8 @@ pub enum Action {
     Recreate,
     /// It is stuck, and one planned operation may free it.
     Recover,
+    /// What is in it was changed past its stack, and is put back.
+    Revert,
     /// Its manifest is gone.
     Delete,
     /// Its manifest is gone, and it stays.
@@ -180,6 +186,17 @@ pub enum Difference {
     Setting {
         /// Which.
         name: String,
+    },
+    /// Something in it was changed past its stack.
+    Drift {
+        /// The resource's logical id.
+        resource: String,
+        /// The property; `null`: the resource is gone.
+        property: Option<String>,
+        /// What there is.
+        live: Option<String>,
+        /// What was deployed.
+        deployed: Option<String>,
     },
     /// It is deleted, and can be restored.
     Deleted,
@@ -419,6 +436,10 @@ pub enum Guard {
     ImageGone,
     /// Somebody else deploys the same service.
     Superseded,
+    /// What was put back is changed again and again.
+    Fight,
+    /// What was changed past a stack cannot be put back, or not alone.
+    Revert,
 }
 
 /// A step that was refused.
@@ -469,6 +490,7 @@ impl fmt::Display for Action {
             Self::Adopt => "adopt",
             Self::Recreate => "recreate",
             Self::Recover => "recover",
+            Self::Revert => "revert",
             Self::Delete => "delete",
             Self::Retain => "retain",
             Self::Unknown => "unknown",

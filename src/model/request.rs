@@ -49,6 +49,8 @@ pub enum Wish {
         /// The tag or the beginning of the digest of one of its images; the last one before this, where it is not said.
         to: Option<String>,
     },
+    /// Of a stack: put back what was changed past it, as it was last seen.
+    Revert,
     /// Of a service: let an image be tried again.
     Release {
         /// Its tag, or the beginning of its digest.
@@ -69,6 +71,7 @@ impl Wish {
             Self::Rollback { .. } => "pin",
             Self::Release { .. } => "release",
             Self::BackUp => "back-up",
+            Self::Revert => "revert",
         }
     }
 }
@@ -85,6 +88,7 @@ impl fmt::Display for Wish {
             Self::Rollback { to: Some(to) } => write!(f, "go back to {to}"),
             Self::Release { image } => write!(f, "let {image} be tried again"),
             Self::BackUp => f.write_str("back its tables up"),
+            Self::Revert => f.write_str("put back what was changed past it"),
         }
     }
 }
@@ -104,6 +108,8 @@ pub enum Granted {
     Release(ImageDigest),
     /// Backups are asked for.
     BackUp,
+    /// So many differences are put back.
+    Revert(usize),
 }
 
 impl Granted {
@@ -118,6 +124,7 @@ impl Granted {
             Self::Pin(pin) => format!("{by} goes back to {}", pin.names()),
             Self::Release(digest) => format!("{by} releases {digest}"),
             Self::BackUp => format!("{by} has its tables backed up"),
+            Self::Revert(number) => format!("{by} has {number} put back"),
         }
     }
 }
@@ -140,6 +147,9 @@ pub enum Declined {
     /// There is no such release or image.
     #[error("it has no such image{}", among(.0))]
     NoSuchImage(Vec<String>),
+    /// Nothing that could be put back is known.
+    #[error("no difference is known: look for drift first (`landfast drift`)")]
+    NoDrift,
     /// It waited for so long that it may not be meant any more.
     #[error("it was asked for at {0}, too long ago to be meant still")]
     Expired(Timestamp),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Address, BackupStep, ChangeSetId, ChangeSetName, Conclusion, DeploymentMode, Digest, Failure, Fingerprint, Key, OnFailure,
-    OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus, StackVersion,
+    Address, BackupStep, ChangeSetId, ChangeSetName, Conclusion, DeploymentMode, Digest, Failure, Fingerprint, Key,
+    OnFailure, OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus,
+    StackVersion, Writes,
 };
 
 /// What must still be true at the moment of acting. Read again just before; if it is not, the step is not taken.
@@ -208,6 +209,8 @@ pub enum StackDo {
         inputs: Digest,
         /// Fingerprints of `NoEcho` values among them.
         no_echo: BTreeMap<String, Fingerprint>,
+        /// What it writes.
+        writes: Writes,
     },
     /// Deletes change sets of ours that are stale or empty.
     Discard {

@@ -12,9 +12,9 @@ use super::Observer;
 use super::listing::{Listed, add};
 use super::pages::{PAGES_MAX, all, endless};
 use crate::model::{
-    BackupNeed, ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need, Observation,
-    Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackId, StackName, StackNeed,
-    TemplateFacts, Unknown,
+    BackupNeed, ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need,
+    Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackId, StackName,
+    StackNeed, TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, Stacks, found};

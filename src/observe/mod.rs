@@ -15,6 +15,7 @@ mod preflight;
 mod records;
 mod secrets;
 mod services;
+mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -25,8 +25,8 @@ use super::planner::{Planner, refuse};
 use super::{attempts, consent, guard};
 use crate::model::{
     Act, Action, Attempts, BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, Changes, Difference,
-    Do, Entry, Guard, Mode, Noted, Refusal, ResourceChange, Seen, Step, TableMemory, TableName, TableSeen,
-    TableStatus, Tried, Unknown, Waiting,
+    Do, Entry, Guard, Mode, Noted, Refusal, ResourceChange, Seen, Step, TableMemory, TableName, TableSeen, TableStatus,
+    Tried, Unknown, Waiting,
 };
 
 pub use compare::compare_items;
@@ -175,7 +175,9 @@ impl Deciding<'_> {
     }
 
     fn has_points(&self) -> bool {
-        self.spec.makes_points() || self.memory.tables.values().any(|table| table.pending.is_some()) || self.asked().is_some()
+        self.spec.makes_points()
+            || self.memory.tables.values().any(|table| table.pending.is_some())
+            || self.asked().is_some()
     }
 
     /// A table, if it is there and can be seen.
@@ -234,7 +236,8 @@ impl Deciding<'_> {
     /// What is remembered of tables that are not covered any more and have nothing left that is worth it.
     fn leave(&self, selected: &Selected, wanted: &mut Wanted) {
         let nothing = |memory: &TableMemory| memory.pending.is_none() && memory.points.is_empty();
-        let left = self.memory.tables.iter().filter(|(table, memory)| !selected.contains_key(*table) && nothing(memory));
+        let left =
+            self.memory.tables.iter().filter(|(table, memory)| !selected.contains_key(*table) && nothing(memory));
         wanted.notes.extend(left.map(|(table, _)| BackupNote { table: table.clone(), what: Noted::Left }));
     }
 
@@ -266,7 +269,8 @@ impl Deciding<'_> {
         for (action, destroys) in candidates {
             let Some(action) = action else { continue };
             let step = BackupStep { action };
-            let person = destroys || self.planner.input.environment.policy.mode == Mode::Approve && !step.is_preparation();
+            let person =
+                destroys || self.planner.input.environment.policy.mode == Mode::Approve && !step.is_preparation();
             if person && !approved {
                 asks = true;
             } else if entry.step.is_none() {

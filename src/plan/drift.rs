@@ -5,9 +5,18 @@
 //! values are compared again, by their meaning ([`same`]); what something else is there to change is its business
 //! (invariant S21); and what was not compared is said to be unknown.
 
+mod baseline;
+mod culprit;
+mod due;
 mod same;
+mod standing;
 #[cfg(test)]
 mod tests;
+
+pub use self::baseline::looked;
+pub use self::culprit::culprit;
+pub use self::due::{Due, due};
+pub(super) use self::standing::{current, standing};
 
 use std::collections::BTreeSet;
 
@@ -16,8 +25,8 @@ use jiff::tz::TimeZone;
 use regex::Regex;
 
 use crate::model::{
-    Compared, DriftMemory, DriftSeen, Environment, Finding, Parameter, PropertyDrift, ResourceDrift,
-    ResourceDriftStatus, Severity, StackSpec, Tolerance, Verdict,
+    By, Compared, DriftMemory, DriftSeen, Environment, Finding, Fingerprint, FingerprintKey, Parameter, PropertyDrift,
+    ResourceDrift, ResourceDriftStatus, Severity, StackSpec, Tolerance, Verdict,
 };
 
 /// Stands for a value that must not be shown.
@@ -52,9 +61,10 @@ pub fn judge(
     spec: &StackSpec,
     seen: &DriftSeen,
     memory: &DriftMemory,
+    key: &FingerprintKey,
     now: Timestamp,
 ) -> Compared {
-    let judge = Judge { environment, spec, memory, now };
+    let judge = Judge { environment, spec, memory, key, now };
     let mut findings = Vec::new();
     let mut compared = 0;
     match seen {
@@ -92,6 +102,7 @@ struct Judge<'a> {
     environment: &'a Environment,
     spec: &'a StackSpec,
     memory: &'a DriftMemory,
+    key: &'a FingerprintKey,
     now: Timestamp,
 }
 
@@ -107,6 +118,8 @@ impl Judge<'_> {
             live: None,
             since: self.now,
             verdict: Verdict::Unknown { why },
+            print: None,
+            by: By::NotAsked,
         }
     }
 
@@ -123,8 +136,8 @@ impl Judge<'_> {
                 findings.push(whole(Verdict::Unknown { why }));
             }
             ResourceDriftStatus::Deleted => {
-                let verdict = self.tolerated(resource, None).unwrap_or(Verdict::Drift(Severity::High));
-                findings.push(whole(verdict));
+                let drift = || Verdict::Drift(severity(&resource.kind, None));
+                findings.push(whole(self.tolerated(&resource.resource, None).unwrap_or_else(drift)));
             }
             ResourceDriftStatus::Modified => {
                 let reordered = same::reordered(&resource.differences);
@@ -144,16 +157,27 @@ impl Judge<'_> {
         if let Some(to) = self.delegated(resource, &difference.path) {
             return Verdict::Delegated { to };
         }
-        let severity = || Verdict::Drift(severity(&resource.kind, &difference.path));
-        self.tolerated(resource, Some(&difference.path)).unwrap_or_else(severity)
+        if let Some(tolerated) = self.tolerated(&resource.resource, Some(&difference.path)) {
+            return tolerated;
+        }
+        let severity = severity(&resource.kind, Some(&difference.path));
+        let place = format!("{}{}", resource.resource, difference.path);
+        // What guards something is never taken for AWS's own doing.
+        if severity < Severity::High && self.memory.baseline.get(&place) == Some(&self.print(resource, difference)) {
+            return Verdict::Noise { why: "AWS has made it so when it was deployed".to_owned() };
+        }
+        Verdict::Drift(severity)
     }
 
-    /// The first of the manifest's rules that still counts.
-    fn tolerated(&self, resource: &ResourceDrift, path: Option<&str>) -> Option<Verdict> {
-        let today = self.now.to_zoned(TimeZone::UTC).date();
-        let rules = self.spec.tolerances.iter().filter(|rule| rule.until.is_none_or(|until| today <= until));
-        let mut rules = rules.filter(|rule| covers(rule, &resource.resource, path));
-        rules.next().map(|rule| Verdict::Tolerated { reason: rule.reason.clone(), until: rule.until })
+    fn tolerated(&self, resource: &str, path: Option<&str>) -> Option<Verdict> {
+        tolerated(self.spec, resource, path, self.now)
+    }
+
+    /// Another resource, another value on either side: another print.
+    fn print(&self, resource: &ResourceDrift, difference: &PropertyDrift) -> Fingerprint {
+        let PropertyDrift { path, expected, live, .. } = difference;
+        let id = resource.physical_id.as_deref().unwrap_or_default();
+        self.key.fingerprint(&[id, path, expected, live].join("\u{0}"))
     }
 
     /// What something else is there to change.
@@ -189,11 +213,18 @@ impl Judge<'_> {
             live: difference.map(|difference| self.shown(resource, &difference.path, &difference.live)),
             since: self.now,
             verdict,
+            print: difference.map(|difference| self.print(resource, difference)),
+            by: By::NotAsked,
         };
         if finding.is_drift()
             && let Some(since) = self.memory.since.get(&finding.place())
         {
             finding.since = *since;
+            let known = self.memory.seen.iter().flat_map(|look| &look.findings);
+            let mut known = known.filter(|known| known.place() == finding.place() && known.print == finding.print);
+            if let Some(By::Somebody(deed)) = known.next().map(|known| &known.by) {
+                finding.by = By::Somebody(deed.clone());
+            }
         }
         finding
     }
@@ -209,6 +240,14 @@ impl Judge<'_> {
         let hidden = !matches!(value, "" | "null") && (named || structured || self.spec.parameters.values().any(hides));
         if hidden { HIDDEN.to_owned() } else { value.to_owned() }
     }
+}
+
+/// The first of the manifest's rules that covers a place and still counts.
+fn tolerated(spec: &StackSpec, resource: &str, path: Option<&str>, now: Timestamp) -> Option<Verdict> {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let rules = spec.tolerances.iter().filter(|rule| rule.until.is_none_or(|until| today <= until));
+    let mut rules = rules.filter(|rule| covers(rule, resource, path));
+    rules.next().map(|rule| Verdict::Tolerated { reason: rule.reason.clone(), until: rule.until })
 }
 
 fn covers(rule: &Tolerance, resource: &str, path: Option<&str>) -> bool {
@@ -229,7 +268,9 @@ fn has(text: &str, parts: &[&str]) -> bool {
     parts.iter().any(|part| text.contains(part))
 }
 
-fn severity(kind: &str, path: &str) -> Severity {
+/// What is gone is as bad as can be.
+fn severity(kind: &str, path: Option<&str>) -> Severity {
+    let Some(path) = path else { return Severity::High };
     let parts: BTreeSet<String> = path.split('/').map(str::to_ascii_lowercase).collect();
     if WORDS.iter().any(|word| parts.contains(*word)) {
         Severity::Low

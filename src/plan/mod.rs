@@ -36,7 +36,7 @@ mod together;
 
 pub use backup::compare_items;
 pub use consent::consent;
-pub use drift::judge as judge_drift;
+pub use drift::{Due, culprit, due as drift_due, judge as judge_drift, looked as drift_looked};
 #[cfg(test)]
 pub(crate) use guard::name_commands;
 pub use input::{Goal, Input, MAX_OPERATIONS};

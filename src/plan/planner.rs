@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::{Goal, Input, MAX_OPERATIONS, backup, consent, guard, order, readiness, record, removal, secret, service, stack};
+use super::{
+    Goal, Input, MAX_OPERATIONS, backup, consent, guard, order, readiness, record, removal, secret, service, stack,
+};
 use crate::model::{Act, Digest, Entry, Key, Kind, Need, Plan, Refusal, Remembered, Waiting};
 
 /// The plan for an environment.

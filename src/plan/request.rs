@@ -64,6 +64,15 @@ pub fn grant(
             environment.backups.get(key).ok_or(Declined::NotDesired)?;
             Ok(Granted::BackUp)
         }
+        (Wish::Revert, Kind::Stack) => {
+            let spec = environment.stacks.get(key).ok_or(Declined::NotDesired)?;
+            let look = objects.stacks.get(key).and_then(|memory| memory.drift.seen.as_ref());
+            let found = look.map(|look| super::drift::current(spec, look, now)).unwrap_or_default();
+            match found.iter().filter(|finding| finding.is_drift()).count() {
+                0 => Err(Declined::NoDrift),
+                some => Ok(Granted::Revert(some)),
+            }
+        }
         (_, kind) => Err(Declined::Kind(kind.noun())),
     }
 }

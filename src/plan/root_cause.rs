@@ -173,6 +173,7 @@ mod tests {
             no_echo: BTreeMap::new(),
             started: "2026-01-01T00:00:10Z".parse().unwrap(),
             revision: 1,
+            writes: crate::model::Writes::Nothing,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod forecast;
+mod revert;
 mod update;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::pending::Pending;
 use super::planner::{Planner, refuse};
 use super::resolve::spec_digest;
 use super::standing::{Standing, row};
-use super::{attempts, guard};
+use super::{attempts, drift, guard};
 use crate::model::{
     Act, Action, Address, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, ObservedStack, Operation,
     OperationKind, Refusal, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackState, StackStatus, StackStep, Step,
@@ -260,6 +261,7 @@ impl Deciding<'_> {
             entry.action = Action::Adopt;
             return;
         }
+        entry.drift = drift::standing(self.spec, &self.memory.drift, &state.version(), self.planner.input.now);
         let deployed = match self.deployed(stack) {
             Ok(deployed) => deployed,
             Err(why) => return Self::unknown(entry, why),
@@ -287,7 +289,7 @@ impl Deciding<'_> {
                 entry.action = Action::Update;
                 entry.differences.push(difference);
                 entry.step = Some(self.step(expect(state), action));
-            } else {
+            } else if !self.revert(entry, stack, &resolved) {
                 self.collect_change_sets(entry, state);
             }
             return;

@@ -18,12 +18,13 @@ mod pass;
 mod records;
 mod secrets;
 mod tables;
+mod trail;
 mod vaults;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Account, Cloud, Containers, Drift, Gate, Health, Records, Secrets, Stacks, Tables, Vaults};
+use super::{Account, Cloud, Containers, Drift, Gate, Health, Records, Secrets, Stacks, Tables, Trail, Vaults};
 use crate::context::Context;
 use crate::model::{AssumeRole, Scope};
 use api::Api;
@@ -125,6 +126,12 @@ impl Governor {
     #[must_use]
     pub fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
         Arc::new(self.door(self.shared.cloud.drift(scope, role), scope, role, Priority::Drift))
+    }
+
+    /// The same, to who has changed what: as late as drift.
+    #[must_use]
+    pub fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail> {
+        Arc::new(self.door(self.shared.cloud.trail(scope, role), scope, role, Priority::Drift))
     }
 
     /// The same, to its tables and their on-demand backups.

@@ -17,6 +17,7 @@ mod seal;
 mod secrets;
 mod stacks;
 mod tables;
+mod trail;
 mod vaults;
 
 pub use account::Account;
@@ -32,4 +33,5 @@ pub use seal::{Identities, SealError, Unseal, seal};
 pub use secrets::{CreateSecret, PutSecretValue, SecretVersion, Secrets, UpdateSecret};
 pub use stacks::{Cloud, CreateChangeSet, CreateStack, Page, PageToken, Stacks, TemplateSource};
 pub use tables::{ItemsRead, TableChange, Tables};
+pub use trail::Trail;
 pub use vaults::{StartBackup, StartCopy, StartRestore, Vaults};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Account, Containers, Drift, Fence, Health, PortError, Records, Secrets, Tables, Vaults};
+use super::{Account, Containers, Drift, Fence, Health, PortError, Records, Secrets, Tables, Trail, Vaults};
 use crate::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, OnFailure,
     Scope, StackEvent, StackId, StackName, StackOptions, StackState,
@@ -32,6 +32,8 @@ pub trait Cloud: Send + Sync {
     /// The same, to what `CloudFormation` finds out about drift.
     fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift>;
 
+    /// The same, to who has changed what.
+    fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail>;
     /// The same, to its tables and their on-demand backups.
     fn tables(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Tables>;
 

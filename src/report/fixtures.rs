@@ -340,6 +340,7 @@ pub(crate) fn memory() -> Memory {
             no_echo: BTreeMap::new(),
             started: at("02:55:12"),
             revision: 42,
+            writes: crate::model::Writes::Nothing,
         }),
         ..StackMemory::default()
     };

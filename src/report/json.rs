@@ -118,6 +118,9 @@ pub struct Summary {
     pub recreate: usize,
     /// To be freed.
     pub recover: usize,
+    /// What is in them was changed past their stacks, and is put back.
+    #[serde(default)]
+    pub revert: usize,
     /// To be deleted.
     pub delete: usize,
     /// Kept without a manifest.
@@ -300,6 +303,7 @@ impl Summary {
             Action::Adopt => &mut self.adopt,
             Action::Recreate => &mut self.recreate,
             Action::Recover => &mut self.recover,
+            Action::Revert => &mut self.revert,
             Action::Delete => &mut self.delete,
             Action::Retain => &mut self.retain,
             Action::Unknown => &mut self.unknown,

@@ -104,7 +104,7 @@ fn by_action(action: Action, refused: bool, paint: Paint, line: &str) -> String 
     match action {
         _ if refused => paint.danger(line),
         Action::Create | Action::Adopt => paint.good(line),
-        Action::Update | Action::MayUpdate | Action::Recover | Action::Unknown => paint.change(line),
+        Action::Update | Action::MayUpdate | Action::Recover | Action::Revert | Action::Unknown => paint.change(line),
         Action::Recreate | Action::Delete => paint.danger(line),
         Action::None | Action::Retain => line.to_owned(),
     }

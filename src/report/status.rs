@@ -158,7 +158,9 @@ impl Status {
         let pending =
             memory.objects.stacks.get(key).and_then(|memory| memory.pending.as_ref()).map(|pending| pending.started);
         let seen = entry.waiting.iter().find_map(|waiting| match waiting {
-            Waiting::Operation { since, .. } | Waiting::Rollout { since, .. } | Waiting::Job { since, .. } => Some(*since),
+            Waiting::Operation { since, .. } | Waiting::Rollout { since, .. } | Waiting::Job { since, .. } => {
+                Some(*since)
+            }
             _ => None,
         });
         Self {

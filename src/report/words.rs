@@ -62,6 +62,7 @@ pub(super) fn symbol(action: Action) -> &'static str {
         Action::None => "=",
         Action::Create => "+",
         Action::Update | Action::Recover => "~",
+        Action::Revert => "<",
         Action::MayUpdate => "±",
         Action::Adopt => ">",
         Action::Recreate => "-/+",
@@ -81,6 +82,7 @@ pub(super) fn intent(action: Action) -> &'static str {
         Action::Adopt => "will be taken over",
         Action::Recreate => "will be deleted and created again: its creation failed, and it was never healthy",
         Action::Recover => "is stuck, and one operation will try to free it",
+        Action::Revert => "was changed past its stack, and will be put back",
         Action::Delete => "will be DELETED",
         Action::Retain => "stays, although its manifest is gone",
         Action::Unknown => "could not be seen, so nothing is decided",
@@ -120,6 +122,11 @@ pub(super) fn difference(difference: &Difference) -> String {
         }
         Difference::Table { name, why } => format!("{}: {}", clean(name), clean(why)),
         Difference::Setting { name } => format!("the {} differs", clean(name)),
+        Difference::Drift { resource, property: None, .. } => format!("{} is gone", clean(resource)),
+        Difference::Drift { resource, property: Some(property), live, deployed } => {
+            let moved = moved(live.as_deref(), deployed.as_deref(), "(none)");
+            format!("{} {}: {moved}", clean(resource), clean(property))
+        }
         Difference::Deleted => "it is deleted, and can be restored".to_owned(),
         Difference::Fields { names, why } => {
             let names: Vec<String> = names.iter().filter(|name| !name.is_empty()).map(|name| clean(name)).collect();
@@ -260,6 +267,8 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Platform => "platform",
         Guard::ImageGone => "image gone",
         Guard::Superseded => "superseded",
+        Guard::Fight => "fought",
+        Guard::Revert => "cannot be put back",
     }
 }
 
@@ -292,6 +301,8 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Platform => "OtherPlatform",
         Guard::ImageGone => "ImageGone",
         Guard::Superseded => "Superseded",
+        Guard::Fight => "Fought",
+        Guard::Revert => "CannotBePutBack",
     }
 }
 

@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::ports::{
     Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets, Stacks, Tables, Vaults,
+    Records, Secrets, Stacks, Tables, Trail, Vaults,
 };
 
 /// An AWS in memory, of all accounts and regions. Cheap to clone; all clones are one AWS.
@@ -140,6 +140,10 @@ impl Cloud for SimCloud {
     }
 
     fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
+        Arc::new(self.door(scope, role))
+    }
+
+    fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail> {
         Arc::new(self.door(scope, role))
     }
 

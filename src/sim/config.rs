@@ -1,6 +1,6 @@
 //! How the simulated AWS is set up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::AccountId;
@@ -33,6 +33,9 @@ pub struct SimConfig {
     pub history: usize,
     /// Calls kept in the audit; older ones are dropped.
     pub audit: usize,
+    /// What services make of what is written, by type: property, as JSON pointer, and what it reads like afterwards. That
+    /// is nobody's change.
+    pub quirks: BTreeMap<String, Vec<(String, serde_json::Value)>>,
     /// What becomes of change sets that are to put back what was changed past their stack.
     pub drift_aware: DriftAware,
 }
@@ -74,6 +77,7 @@ impl Default for SimConfig {
             table_counts: Duration::from_hours(6),
             history: 32,
             audit: 100_000,
+            quirks: BTreeMap::new(),
             drift_aware: DriftAware::Known,
         }
     }

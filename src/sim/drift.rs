@@ -78,6 +78,14 @@ impl Tampered {
         let properties = self.properties.iter().filter(|(path, _)| kept(path));
         Self { properties: properties.map(|(path, value)| (path.clone(), value.clone())).collect(), ..self.clone() }
     }
+
+    /// With what the service makes of it.
+    pub(super) fn and(mut self, quirks: &Self) -> Self {
+        for (path, value) in &quirks.properties {
+            self.properties.entry(path.clone()).or_insert_with(|| value.clone());
+        }
+        self
+    }
 }
 
 /// Detections of a stack.
@@ -115,6 +123,12 @@ impl World {
     pub(super) fn as_compared(&self, ix: usize, now: Option<&Resource>) -> Option<Resource> {
         let reverts = self.data.stacks[ix].operation.as_ref().is_some_and(|operation| operation.reverts);
         now.and_then(|now| if reverts { now.actual(self.scales(ix)) } else { Some(now.clone()) })
+    }
+
+    /// What its service makes of a resource when it is written.
+    pub(super) fn quirks(&self, kind: &str) -> Tampered {
+        let quirks = self.config.quirks.get(kind).into_iter().flatten().cloned();
+        Tampered { properties: quirks.collect(), ..Tampered::default() }
     }
 
     /// Something scales what is in this region: what it changes is AWS's.
@@ -329,12 +343,33 @@ impl Console {
         self.tamper(stack, resource, |tampered| tampered.unreadable = why.map(str::to_owned))
     }
 
+    /// What a property reads like; none: it is not there, nor may the resource be.
+    #[must_use]
+    pub fn live(&self, stack: &StackName, resource: &str, path: &str) -> Option<Json> {
+        self.at(|world, region| {
+            let ix = world.live(region, stack, "live").ok()?;
+            let found = world.data.stacks[ix].resources.get(resource).filter(|found| found.exists())?;
+            if found.tampered.gone {
+                return None;
+            }
+            let deployed = found.properties.pointer(path);
+            found.tampered.properties.get(path).or(deployed).filter(|value| !value.is_null()).cloned()
+        })
+    }
+
     fn tamper(&self, stack: &StackName, resource: &str, how: impl FnOnce(&mut Tampered)) -> Result<(), PortError> {
         self.with(|world, region, _| {
             let ix = world.live(region, stack, "tamper")?;
             let found = world.data.stacks[ix].resources.get_mut(resource);
             let missing = || PortError::new(Class::NotFound, "tamper", format!("{stack} has no resource {resource}"));
-            how(&mut found.ok_or_else(missing)?.tampered);
+            let found = found.ok_or_else(missing)?;
+            let unread = found.tampered.unreadable.clone();
+            how(&mut found.tampered);
+            let (id, kind) = (found.physical_id.clone(), found.kind.rsplit("::").next().unwrap_or_default().to_owned());
+            let verb = if found.tampered.gone { "Delete" } else { "Update" };
+            if unread == found.tampered.unreadable {
+                world.tell(region, &id, format!("{verb}{kind}"));
+            }
             world.table_is_tampered(ix, resource);
             Ok(())
         })

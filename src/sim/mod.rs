@@ -35,6 +35,7 @@ mod resource;
 mod secrets;
 mod stack;
 mod task;
+mod trail;
 mod validate;
 mod vault;
 mod vaults;

@@ -235,7 +235,7 @@ impl World {
             deletion_policy: extra.deletion_policy,
             update_replace_policy: extra.update_replace_policy,
             status: String::new(),
-            tampered: super::drift::Tampered::default(),
+            tampered: self.quirks(&wanted.kind),
             holds: None,
         };
         if let (None, Some(holds)) = (&actual, existing.as_ref().and_then(|gone| gone.holds.as_ref())) {
@@ -255,7 +255,8 @@ impl World {
             (Some(Delta::InPlace), Some(now)) => {
                 made.physical_id.clone_from(&now.physical_id);
                 made.holds.clone_from(&now.holds);
-                made.tampered = now.tampered.without(&wanted.changed(actual.as_ref().unwrap_or(&now)));
+                let left = now.tampered.without(&wanted.changed(actual.as_ref().unwrap_or(&now)));
+                made.tampered = left.and(&made.tampered);
                 let mut denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
                 self.note_undo(ix, name, Undo::Was(Box::new(now)));
                 "UPDATE_IN_PROGRESS".clone_into(&mut made.status);

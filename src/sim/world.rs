@@ -67,6 +67,9 @@ pub(super) struct Data {
     /// Detections of drift: the last of each stack.
     #[serde(default)]
     pub(super) detections: Vec<super::drift::Detected>,
+    /// The trail: what the console did to resources, oldest first.
+    #[serde(default)]
+    pub(super) told: Vec<super::trail::Told>,
     /// Secrets Manager.
     #[serde(default)]
     pub(super) secrets: Vec<super::vault::Secret>,
@@ -130,6 +133,7 @@ impl World {
             sites: BTreeMap::new(),
             dns: Dns::default(),
             detections: Vec::new(),
+            told: Vec::new(),
             secrets: Vec::new(),
             dynamo: super::dynamo::Dynamo::default(),
             vaulted: super::vaults::Vaulted::default(),

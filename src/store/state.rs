@@ -11,8 +11,8 @@ use super::key::{Keys, keep, kept};
 use super::rows::{Order, Rows, Table, Write, decode};
 use crate::context::Context;
 use crate::model::{
-    BackupMemory, Consent, EnvName, FingerprintKey, Key, Kind, Objects, RecordMemory, Remembered, Revision, SecretMemory,
-    ServiceMemory, Spent, StackMemory,
+    BackupMemory, Consent, EnvName, FingerprintKey, Key, Kind, Objects, RecordMemory, Remembered, Revision,
+    SecretMemory, ServiceMemory, Spent, StackMemory,
 };
 
 /// The name of the layout. A change that an older version would misread raises the number.

@@ -20,11 +20,7 @@ pub struct TableSettings {
 /// What the template says of the table with this logical id; `parameter` gives the values of its parameters. `None` if
 /// it has no such table.
 #[must_use]
-pub fn table_settings(
-    body: &str,
-    resource: &str,
-    parameter: &dyn Fn(&str) -> Option<String>,
-) -> Option<TableSettings> {
+pub fn table_settings(body: &str, resource: &str, parameter: &dyn Fn(&str) -> Option<String>) -> Option<TableSettings> {
     let stream = yaml::parse(body);
     let document = stream.documents.first()?;
     let table = document.root.get("Resources")?.get(resource)?;

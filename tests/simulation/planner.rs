@@ -128,6 +128,7 @@ fn remembered(spec: &StackSpec, same: bool, memory: Remembered) -> StackMemory {
                 no_echo: BTreeMap::new(),
                 started: now(),
                 revision: 3,
+                writes: landfast::model::Writes::Nothing,
             });
         }
     }

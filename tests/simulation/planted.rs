@@ -27,6 +27,19 @@ const BUGS: [(Bug, u64, &[&str]); 9] = [
 const OF_SERVICES: [(Bug, &str); 3] =
     [(Bug::GoesBack, "S14 images"), (Bug::ForgetsQuarantine, "S14 images"), (Bug::SteadyIsSuccess, "S14 proof")];
 
+/// Bugs in what becomes of drift, and the rule that must find them.
+const OF_DRIFT: [(Bug, &str); 2] = [(Bug::AllIsBaseline, "L3 drift"), (Bug::FightsOn, "S21 fight")];
+
+#[test]
+fn every_planted_bug_of_drift_is_found() {
+    for (bug, rule) in OF_DRIFT {
+        assert_eq!(crate::drift::play_planted(bug, false), Vec::<String>::new(), "without {bug:?}");
+        let found = crate::drift::play_planted(bug, true);
+        assert!(found.iter().any(|wrong| wrong.starts_with(rule)), "{bug:?} was not found: {found:?}");
+        println!("{bug:?}: found: {}", found[0]);
+    }
+}
+
 #[test]
 fn every_planted_bug_of_services_is_found() {
     for (bug, rule) in OF_SERVICES {

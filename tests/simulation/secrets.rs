@@ -96,6 +96,8 @@ fn environment(secrets: Vec<SecretSpec>, prune: Prune) -> Environment {
             required_tags: BTreeSet::new(),
             stateful_types: BTreeSet::new(),
             backup_max_age: Duration::from_hours(1),
+            drift: landfast::model::DriftAction::Report,
+            drift_every: None,
         },
         template_bucket: None,
         stacks: BTreeMap::new(),

@@ -12,7 +12,7 @@ use landfast::model::{
 };
 use landfast::ports::{
     Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets, Stacks, Tables, TemplateSource, Vaults,
+    Records, Secrets, Stacks, Tables, TemplateSource, Trail, Vaults,
 };
 use landfast::sim::{Console, SimCloud};
 use landfast::store::{RecordOutcome, Store};
@@ -87,6 +87,10 @@ impl Cloud for Spy {
 
     fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
         self.cloud.drift(scope, role)
+    }
+
+    fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail> {
+        self.cloud.trail(scope, role)
     }
 
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use super::ask::{Asked, ask};
 use crate::cli::args::{DriftOutput, Global};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
 use crate::cli::view::View;
+use crate::model::{Granted, Wish};
 use crate::report::{DriftFormat, DriftReport, Paint};
 
 pub(super) fn run(
@@ -37,6 +39,18 @@ pub(super) fn run(
         }
     }
     Ok(if report.has_drift() { Exit::Differs } else { Exit::Done })
+}
+
+/// Puts back what was last found of an object.
+pub(super) fn revert(global: &Global, object: &str) -> Result<Exit, Trouble> {
+    if let Asked::Granted(granted) = ask(global, object, Wish::Revert)? {
+        let environment = object.split('/').next().unwrap_or_default();
+        let Granted::Revert(number) = granted else { return Ok(Exit::Done) };
+        terminal::note(&format!(
+            "{number} to put back: `landfast plan {environment}` shows it, and `landfast apply {environment}` does it"
+        ));
+    }
+    Ok(Exit::Done)
 }
 
 fn format(output: DriftOutput) -> DriftFormat {

@@ -101,7 +101,9 @@ mod tests {
             assert_eq!((&read, read.key(), read.slot.as_second()), (&name, key.clone(), slot.as_second()));
             assert!((3..=255).contains(&name.to_string().len()));
         }
-        for other in ["nightly", "landfast.dev.tables", "landfast.dev.tables.yesterday", "landfast.a.b.20260101T030000Z.c.d"] {
+        for other in
+            ["nightly", "landfast.dev.tables", "landfast.dev.tables.yesterday", "landfast.a.b.20260101T030000Z.c.d"]
+        {
             assert!(other.parse::<PointName>().is_err(), "{other}");
         }
     }

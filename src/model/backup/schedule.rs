@@ -44,8 +44,7 @@ impl Schedule {
     /// The pattern or the zone cannot be read; the pattern never comes, or more often than every fifteen minutes.
     pub fn new(pattern: &str, zone: &str) -> Result<Self, WrongSchedule> {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron =
-            parser.parse(pattern).map_err(|why| WrongSchedule::Pattern(pattern.to_owned(), why.to_string()))?;
+        let cron = parser.parse(pattern).map_err(|why| WrongSchedule::Pattern(pattern.to_owned(), why.to_string()))?;
         let found = TimeZoneDatabase::bundled().get(zone).map_err(|_| WrongSchedule::Zone(zone.to_owned()))?;
         let schedule = Self { pattern: pattern.to_owned(), name: zone.to_owned(), cron, zone: found };
         schedule.is_sensible().map_err(|why| WrongSchedule::Times(pattern.to_owned(), why))?;

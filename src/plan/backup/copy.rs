@@ -9,7 +9,8 @@ use super::make::{failed, shown};
 use super::points::Point;
 use super::{Covered, Deciding, Wanted, unknown};
 use crate::model::{
-    BackupNeed, BackupNote, CopyPoint, Entry, JobState, Noted, PendingCopy, PointKeeper, Region, Seen, Tried, Unknown, Waiting,
+    BackupNeed, BackupNote, CopyPoint, Entry, JobState, Noted, PendingCopy, PointKeeper, Region, Seen, Tried, Unknown,
+    Waiting,
 };
 use crate::plan::names::token;
 
@@ -50,7 +51,11 @@ impl Deciding<'_> {
                 point: newest.id.clone(),
                 from: vault.name.clone(),
                 region: (*region).clone(),
-                to: format!("arn:{}:backup:{region}:{}:backup-vault:{name}", self.partition(table), self.spec.scope.account),
+                to: format!(
+                    "arn:{}:backup:{region}:{}:backup-vault:{name}",
+                    self.partition(table),
+                    self.spec.scope.account
+                ),
                 role,
                 token: copying.map_or_else(fresh, |copying| copying.token.clone()),
             });

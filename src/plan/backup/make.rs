@@ -12,8 +12,8 @@ use super::points::{self, Point};
 use super::retention::{Kept, over};
 use super::{Covered, Deciding, Wanted, refused, unknown};
 use crate::model::{
-    BackupNeed, BackupNote, ChangeAction, Entry, ExpirePoint, Failure, Guard, JobId, MakeBackup, MakeWay,
-    Noted, OWNER_TAG, PROFILE_TAG, PendingBackup, PointId, PointName, PointsListed, RecoveryPoint, Replacement,
+    BackupNeed, BackupNote, ChangeAction, Entry, ExpirePoint, Failure, Guard, JobId, MakeBackup, MakeWay, Noted,
+    OWNER_TAG, PROFILE_TAG, PendingBackup, PointId, PointName, PointsListed, RecoveryPoint, Replacement,
     ResourceChange, Retention, SLOT_TAG, Seen, Tried, Unknown, VaultJob, Waiting,
 };
 use crate::plan::names::token;
@@ -111,7 +111,8 @@ impl Deciding<'_> {
             })
             .collect();
         self.tidy(table, listings, &mine, wanted);
-        let pending = table.memory.pending.as_ref().is_some_and(|pending| self.follow(entry, table, pending, listings, wanted));
+        let pending =
+            table.memory.pending.as_ref().is_some_and(|pending| self.follow(entry, table, pending, listings, wanted));
         if !pending {
             self.due(entry, table, &mine, wanted);
         }
@@ -127,8 +128,11 @@ impl Deciding<'_> {
         let everywhere = |point: &Point| {
             copies.values().all(|there| there.iter().any(|copy| copy.slot == point.slot && copy.is_available()))
         };
-        let counts: Vec<bool> =
-            mine.iter().zip(&plausible).map(|(point, good)| point.is_available() && *good && everywhere(point)).collect();
+        let counts: Vec<bool> = mine
+            .iter()
+            .zip(&plausible)
+            .map(|(point, good)| point.is_available() && *good && everywhere(point))
+            .collect();
         self.copies(entry, table, &mine, &copies, wanted);
         if let Some(retention) = &self.spec.retention {
             self.retain(entry, table, retention, &mine, &counts, wanted);
@@ -227,7 +231,12 @@ impl Deciding<'_> {
                 entry.waiting.push(Waiting::Job { what, status: state.state.to_string(), since: state.created });
                 None
             }
-            Some(Seen::Present(VaultJob { state: crate::model::JobState::Completed, point: Some(point), created, .. })) => {
+            Some(Seen::Present(VaultJob {
+                state: crate::model::JobState::Completed,
+                point: Some(point),
+                created,
+                ..
+            })) => {
                 let created = created.unwrap_or(pending.started);
                 Some(Noted::Made { point: point.clone(), slot: pending.slot, created, profile: pending.profile.clone() })
             }
@@ -251,7 +260,13 @@ impl Deciding<'_> {
     }
 
     /// The backup for a slot; `token` is that of the request, where it was sent before.
-    fn backup(&self, entry: &mut Entry, table: &Covered<'_>, slot: Timestamp, sent: Option<&str>) -> Option<MakeBackup> {
+    fn backup(
+        &self,
+        entry: &mut Entry,
+        table: &Covered<'_>,
+        slot: Timestamp,
+        sent: Option<&str>,
+    ) -> Option<MakeBackup> {
         let tried = Tried::backup(slot);
         if self.is_held(entry, table, &tried) {
             return None;
@@ -275,12 +290,7 @@ impl Deciding<'_> {
                     (SLOT_TAG.to_owned(), PointName::slot_text(slot)),
                 ]);
                 tags.extend(profile.clone().map(|profile: String| (PROFILE_TAG.to_owned(), profile)));
-                MakeWay::Vault {
-                    vault: vault.name.clone(),
-                    role,
-                    token: sent.map_or_else(fresh, str::to_owned),
-                    tags,
-                }
+                MakeWay::Vault { vault: vault.name.clone(), role, token: sent.map_or_else(fresh, str::to_owned), tags }
             }
         };
         let state = &table.seen.state;
@@ -330,8 +340,11 @@ impl Deciding<'_> {
         let zone = self.spec.schedule.as_ref().map_or(&utc, |schedule| schedule.zone());
         let going = over(&kept, retention, zone, self.now());
         // What is only remembered may have been changed since.
-        let going: Vec<&Point> =
-            going.iter().filter_map(|index| points.get(*index)).filter(|point| point.listed && point.stands()).collect();
+        let going: Vec<&Point> = going
+            .iter()
+            .filter_map(|index| points.get(*index))
+            .filter(|point| point.listed && point.stands())
+            .collect();
         if going.is_empty() {
             return;
         }

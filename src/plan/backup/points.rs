@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    BackupSpec, OWNER_TAG, PROFILE_TAG, PointId, PointKeeper, PointName, PointsListed, PointStatus, RecoveryPoint,
+    BackupSpec, OWNER_TAG, PROFILE_TAG, PointId, PointKeeper, PointName, PointStatus, PointsListed, RecoveryPoint,
     Region, SLOT_TAG, TableMemory, TableName,
 };
 

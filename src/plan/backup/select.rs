@@ -35,7 +35,10 @@ pub(super) fn select(planner: &Planner<'_>, spec: &BackupSpec) -> Result<Selecte
         }
         TableSelection::Prefix(prefix) => {
             let all = tables(planner, &spec.scope)?;
-            all.iter().filter(|name| name.as_str().starts_with(prefix.as_str())).map(|name| (name.clone(), None)).collect()
+            all.iter()
+                .filter(|name| name.as_str().starts_with(prefix.as_str()))
+                .map(|name| (name.clone(), None))
+                .collect()
         }
         TableSelection::Tagged(tags) => tagged(planner, &spec.scope, tags)?,
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::fixtures;
-use crate::model::{PropertyDifference, Redacted, StackDrift, TemplateResource, Unknown};
+use crate::model::{PropertyDifference, Redacted, StackDrift, TemplateResource, Unknown, Writes, Written};
 
 const NOW: &str = "2026-03-02T12:00:00Z";
 
@@ -27,6 +27,10 @@ fn changed(kind: &str, differences: Vec<PropertyDrift>) -> ResourceDrift {
     }
 }
 
+fn print_key() -> FingerprintKey {
+    FingerprintKey::new([7; 32])
+}
+
 fn environment() -> Environment {
     fixtures::environment(&[("app", &[])])
 }
@@ -34,7 +38,7 @@ fn environment() -> Environment {
 fn judged(environment: &Environment, resources: Vec<ResourceDrift>) -> Vec<Finding> {
     let spec = environment.stacks.values().next().unwrap();
     let seen = Ok(StackDrift { resources, incomplete: Vec::new() });
-    judge(environment, spec, &seen, &DriftMemory::default(), now()).findings
+    judge(environment, spec, &seen, &DriftMemory::default(), &print_key(), now()).findings
 }
 
 /// Why, of which type, what is reported, and whether it is drift.
@@ -223,7 +227,7 @@ fn what_was_not_compared_is_said_to_be_unknown() {
     ];
     let spec = environment.stacks.values().next().unwrap();
     let seen = Ok(StackDrift { resources, incomplete: vec!["Inner: denied".to_owned()] });
-    let compared = judge(&environment, spec, &seen, &DriftMemory::default(), now());
+    let compared = judge(&environment, spec, &seen, &DriftMemory::default(), &print_key(), now());
     assert_eq!(compared.compared, 2);
     let told: Vec<String> =
         compared.findings.iter().map(|found| format!("{} {:?}", found.place(), found.verdict)).collect();
@@ -233,7 +237,8 @@ fn what_was_not_compared_is_said_to_be_unknown() {
     Never Unknown { why: "CloudFormation does not check resources of type AWS::MSK::Cluster" }
     Throttled Unknown { why: "Rate exceeded" }
     "#);
-    let unseen = judge(&environment, spec, &Err(Unknown::because("no answer")), &DriftMemory::default(), now());
+    let unseen =
+        judge(&environment, spec, &Err(Unknown::because("no answer")), &DriftMemory::default(), &print_key(), now());
     assert_eq!((unseen.compared, unseen.findings.len()), (0, 1));
     assert!(!unseen.findings[0].is_drift());
 }
@@ -276,7 +281,7 @@ fn a_rule_counts_for_its_resource_and_property_until_its_last_day() {
         let difference = property(path, PropertyDifference::NotEqual, "1", "2");
         let seen =
             Ok(StackDrift { resources: vec![changed("AWS::SQS::Queue", vec![difference])], ..StackDrift::default() });
-        judge(&environment, &spec, &seen, &DriftMemory::default(), now()).findings[0].is_drift()
+        judge(&environment, &spec, &seen, &DriftMemory::default(), &print_key(), now()).findings[0].is_drift()
     };
     assert!(!tried(rule("It", Some("/Delay"), None), "/Delay"));
     assert!(!tried(rule("It", Some("/Tags"), Some("2026-03-02")), "/Tags/0/Value"));
@@ -294,12 +299,15 @@ fn a_difference_keeps_the_time_at_which_it_was_first_seen() {
         let difference = property("/Delay", PropertyDifference::NotEqual, "1", live);
         Ok(StackDrift { resources: vec![changed("AWS::SQS::Queue", vec![difference])], ..StackDrift::default() })
     };
-    let first = judge(&environment, spec, &seen("2"), &DriftMemory::default(), now());
-    let memory = DriftMemory::default().with(&first.findings, now());
+    let first = judge(&environment, spec, &seen("2"), &DriftMemory::default(), &print_key(), now());
+    let remembered =
+        |memory: &DriftMemory, found, at| looked(memory, &seen("2"), found, &fixtures::version("app"), (at, at)).0;
+    let memory = remembered(&DriftMemory::default(), first, now());
     let later = now() + jiff::SignedDuration::from_hours(5);
-    let second = judge(&environment, spec, &seen("3"), &memory, later);
+    let second = judge(&environment, spec, &seen("3"), &memory, &print_key(), later);
     assert_eq!(second.findings[0].since, now());
-    let healed = memory.with(&judge(&environment, spec, &seen("1"), &memory, later).findings, later);
+    let healed = judge(&environment, spec, &seen("1"), &memory, &print_key(), later);
+    let healed = remembered(&memory, healed, later);
     assert_eq!((healed.since, healed.history), (BTreeMap::new(), vec![(now(), 1), (later, 0)]));
 }
 
@@ -324,4 +332,72 @@ fn no_secret_is_in_a_finding() {
     assert_eq!(found.len(), 3);
     let text = format!("{found:?}");
     assert!(!text.contains("hunter2") && !text.contains("swordfish"), "{text}");
+}
+
+fn written(at: Timestamp, what: Writes) -> DriftMemory {
+    DriftMemory { written: Some(Written { at, what }), ..DriftMemory::default() }
+}
+
+/// A look at two differences, half an hour after what `memory` remembers; what of it is drift.
+fn seen_after(memory: &DriftMemory, begun: Timestamp) -> (DriftMemory, Vec<String>) {
+    let environment = environment();
+    let spec = environment.stacks.values().next().unwrap();
+    let differences = vec![
+        property("/Delay", PropertyDifference::NotEqual, "1", "2"),
+        property("/Policy", PropertyDifference::NotEqual, "1", "2"),
+    ];
+    let seen = Ok(StackDrift { resources: vec![changed("AWS::SQS::Queue", differences)], ..StackDrift::default() });
+    let judged = judge(&environment, spec, &seen, memory, &print_key(), begun);
+    let (after, judged) = looked(memory, &seen, judged, &fixtures::version("app"), (begun, begun));
+    let drift = judged.findings.iter().filter(|finding| finding.is_drift());
+    (after, drift.map(Finding::place).collect())
+}
+
+#[test]
+fn what_differs_right_after_a_deployment_is_aws_doing_where_it_has_written_and_guards_nothing() {
+    let parts = |of: &[(&str, &[&str])]| {
+        Writes::Parts(
+            of.iter()
+                .map(|(name, parts)| ((*name).to_owned(), parts.iter().map(|part| (*part).to_owned()).collect()))
+                .collect(),
+        )
+    };
+    let fresh = now() + jiff::SignedDuration::from_mins(2);
+    for what in [Writes::All, parts(&[("It", &[])]), parts(&[("It", &["Delay"])])] {
+        let (after, drift) = seen_after(&written(now(), what), fresh);
+        assert_eq!(drift, ["It/Policy"], "what guards something is never taken for noise");
+        assert_eq!(after.baseline.keys().collect::<Vec<_>>(), ["It/Delay"]);
+        let (again, drift) = seen_after(&after, fresh + jiff::SignedDuration::from_hours(6));
+        assert_eq!((again.baseline, drift), (after.baseline, vec!["It/Policy".to_owned()]), "it stays so");
+    }
+    let late = now() + jiff::SignedDuration::from_hours(1);
+    let nothing = [
+        (written(now(), Writes::All), late, "anybody may have done it by then"),
+        (written(now(), parts(&[("It", &["Tags"])])), fresh, "the deployment has not written it"),
+        (written(now(), Writes::Back(["It/Delay".to_owned()].into())), fresh, "putting it back has not helped"),
+        (DriftMemory::default(), fresh, "nothing was deployed"),
+        (
+            DriftMemory { since: [("It/Delay".to_owned(), now())].into(), ..written(now(), Writes::All) },
+            fresh,
+            "it differed before",
+        ),
+    ];
+    for (memory, begun, why) in nothing {
+        assert_eq!(seen_after(&memory, begun).1, ["It/Policy", "It/Delay"], "{why}");
+    }
+}
+
+#[test]
+fn a_look_that_says_nothing_forgets_nothing() {
+    let fresh = now() + jiff::SignedDuration::from_mins(2);
+    let (before, _) = seen_after(&written(now(), Writes::All), fresh);
+    let environment = environment();
+    let spec = environment.stacks.values().next().unwrap();
+    let seen = Err(Unknown::because("throttled"));
+    let judged = judge(&environment, spec, &seen, &before, &print_key(), fresh);
+    let (after, _) = looked(&before, &seen, judged, &fixtures::version("app"), (fresh, fresh));
+    assert_eq!(after.failed.as_ref().map(|failed| failed.count), Some(1));
+    assert_eq!(DriftMemory { failed: None, ..after.clone() }, before);
+    let standing = standing(spec, &after, &fixtures::version("app"), fresh).unwrap();
+    assert_eq!((standing.differences, standing.failed.as_deref()), (1, Some("throttled")));
 }

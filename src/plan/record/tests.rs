@@ -64,6 +64,8 @@ fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
         required_tags: BTreeSet::new(),
         stateful_types: BTreeSet::new(),
         backup_max_age: std::time::Duration::from_hours(1),
+        drift: crate::model::DriftAction::Report,
+        drift_every: None,
     };
     // Another record, so that the environment describes something.
     let mut other = spec(false);
@@ -82,6 +84,7 @@ fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
         services: BTreeMap::new(),
         secrets: BTreeMap::new(),
         records,
+        backups: BTreeMap::new(),
         ready: BTreeMap::new(),
     }
 }

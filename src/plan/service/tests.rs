@@ -287,6 +287,8 @@ impl World {
             required_tags: BTreeSet::new(),
             stateful_types: BTreeSet::new(),
             backup_max_age: Duration::from_hours(24),
+            drift: crate::model::DriftAction::Report,
+            drift_every: None,
         };
         let environment = Environment {
             name: "dev".parse().unwrap(),
@@ -366,6 +368,7 @@ impl World {
             no_echo: BTreeMap::new(),
             started: at(0),
             revision: 1,
+            writes: crate::model::Writes::Nothing,
         });
     }
 

@@ -7,7 +7,7 @@ use super::forecast::predicted;
 use super::{Deciding, expect};
 use crate::model::{
     Act, Action, ChangeSetStatus, Changes, DeploymentMode, Difference, Entry, Expect, Inputs, ObservedStack,
-    ResourceChange, Seen, StackDo, StackNeed, StackState, TemplateFacts, Waiting,
+    ResourceChange, Seen, StackDo, StackNeed, StackState, TemplateFacts, Waiting, Writes,
 };
 use crate::plan::names::{change_set, change_set_prefix, token};
 use crate::plan::resolve::Resolved;
@@ -141,6 +141,7 @@ impl Deciding<'_> {
                             token,
                             inputs: inputs.digest.clone(),
                             no_echo: inputs.no_echo.clone(),
+                            writes: Writes::of(&set.changes),
                         },
                     );
                     let environment = self.planner.input.environment;

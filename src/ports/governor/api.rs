@@ -58,6 +58,9 @@ pub(super) const DETECTION_STATUS: Api = read("DescribeStackDriftDetectionStatus
 pub(super) const LIST_STACK_RESOURCES: Api = read("ListStackResources", 5.0, 20.0);
 pub(super) const RESOURCE_DRIFTS: Api = read("DescribeStackResourceDrifts", 2.0, 10.0);
 
+// "The rate of lookup requests is limited to two per second, per account, per Region" (AWS: *`LookupEvents`*).
+pub(super) const LOOKUP_EVENTS: Api = read("LookupEvents", 2.0, 2.0);
+
 // "A maximum of five times per second" (AWS: *`DynamoDB` `ListBackups`*).
 pub(super) const LIST_BACKUPS: Api = read("ListBackups", 5.0, 5.0);
 

@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::ports::{
     Account, Class, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets, Tables, Vaults,
+    Records, Secrets, Tables, Trail, Vaults,
 };
 
 enum Reply {
@@ -130,6 +130,10 @@ impl Cloud for FakeCloud {
     }
 
     fn drift(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Drift> {
+        unreachable!("only stacks are faked here")
+    }
+
+    fn trail(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Trail> {
         unreachable!("only stacks are faked here")
     }
 

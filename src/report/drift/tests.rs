@@ -1,6 +1,7 @@
 //! Every form of a report with everything in it.
 
 use super::*;
+use crate::model::By;
 use crate::model::fixtures;
 use crate::report::fixtures::{check_contract, golden};
 
@@ -15,6 +16,8 @@ fn finding(resource: &str, property: Option<&str>, verdict: Verdict, sides: Opti
         live: sides.map(|(_, live)| live.to_owned()),
         since: "2026-11-20T08:30:00Z".parse().unwrap(),
         verdict,
+        print: None,
+        by: By::NotAsked,
     }
 }
 
@@ -60,7 +63,7 @@ fn report() -> DriftReport {
         (0..6_u32).map(|day| (at - jiff::SignedDuration::from_hours(24 * i64::from(6 - day)), day % 4)).collect();
     let drifted = (
         Compared { object: fixtures::key("dynamodb"), compared: 9, findings },
-        DriftMemory { since: BTreeMap::new(), history },
+        DriftMemory { history, ..DriftMemory::default() },
     );
     let clean = (Compared { object: fixtures::key("alb"), compared: 3, findings: Vec::new() }, DriftMemory::default());
     DriftReport::of([(&environment, [drifted, clean].as_slice())], at)

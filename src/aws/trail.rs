@@ -1,0 +1,79 @@
+//! `ports::Trail` over the SDK: one method, one request.
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::answer::Reader;
+use super::error::{port_error, unreadable};
+use crate::model::Deed;
+use crate::ports::{Page, PageToken, PortError, Trail};
+
+const OPERATION: &str = "LookupEvents";
+
+/// As many as one answer can hold (AWS: *`LookupEvents`*, `MaxResults`).
+const PAGE: i32 = 50;
+
+/// One account in one region.
+pub(super) struct Client {
+    trail: aws_sdk_cloudtrail::Client,
+}
+
+impl Client {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { trail: aws_sdk_cloudtrail::Client::new(config) }
+    }
+}
+
+#[async_trait]
+impl Trail for Client {
+    async fn deeds(&self, resource: &str, since: Timestamp, page: Option<PageToken>) -> Result<Page<Deed>, PortError> {
+        let attribute = LookupAttribute::builder()
+            .attribute_key(LookupAttributeKey::ResourceName)
+            .attribute_value(resource)
+            .build()
+            .map_err(|error| unreadable(OPERATION, &error.to_string()))?;
+        let call = self.trail.lookup_events().lookup_attributes(attribute).max_results(PAGE);
+        let call = call.start_time(DateTime::from_secs(since.as_second())).set_next_token(page);
+        let answer = call.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let events = answer.events.unwrap_or_default().into_iter();
+        let items = events.map(deed).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: answer.next_token })
+    }
+}
+
+/// The parts of an event's record that say who it was (AWS: *CloudTrail record contents*).
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Record {
+    #[serde(rename = "sourceIPAddress")]
+    source: Option<String>,
+    user_identity: Identity,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Identity {
+    arn: Option<String>,
+    invoked_by: Option<String>,
+}
+
+fn deed(event: Event) -> Result<Deed, PortError> {
+    let read = Reader(OPERATION);
+    // A record that cannot be read costs who it was, and not that there was a call.
+    let record: Record =
+        event.cloud_trail_event.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let actor = record.user_identity.arn.or(event.username).or(record.user_identity.invoked_by.clone());
+    Ok(Deed {
+        id: read.need(event.event_id, "EventId")?,
+        at: read.time(read.need(event.event_time.as_ref(), "EventTime")?)?,
+        actor: actor.unwrap_or_else(|| "somebody whom the event does not name".to_owned()),
+        // A service that calls in somebody's name (AWS: *CloudTrail userIdentity element*, `invokedBy`).
+        from: record.user_identity.invoked_by.or(record.source),
+        call: read.need(event.event_name, "EventName")?,
+        reads: event.read_only.as_deref() == Some("true"),
+    })
+}

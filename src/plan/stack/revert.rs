@@ -1,0 +1,189 @@
+//! What was changed past a stack, put back: by a change set that reverts drift, judged as any other.
+//!
+//! Only of a stack that is as desired otherwise: an update is decided on what it is to become, and what of its drift is
+//! left is found after it. `CloudFormation` puts back all of a stack's drift or none (AWS: *Using drift-aware change
+//! sets*): where that would undo what the manifest puts up with, or what something else is there to change, nothing is
+//! done.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Deciding;
+use crate::model::{
+    Act, Action, ChangeAction, Changes, Difference, Digest, DriftAction, Entry, Finding, Guard, Inputs, Mode,
+    ObservedStack, Refusal, ResourceChange, Verdict,
+};
+use crate::plan::planner::refuse;
+use crate::plan::resolve::Resolved;
+use crate::plan::{attempts, consent, drift, guard};
+use crate::sabotage::{self, Bug};
+
+/// So often drift of one stack is put back in an hour; and so often at one place in a day. What is changed once more then
+/// is changed by somebody who means it.
+const REVERTS_MAX: usize = 3;
+
+impl Deciding<'_> {
+    /// Puts drift back, if that is what is to be done about it. False: nothing is.
+    pub(super) fn revert(&self, entry: &mut Entry, stack: &ObservedStack, resolved: &Resolved) -> bool {
+        let (memory, input) = (&self.memory.drift, self.planner.input);
+        let version = stack.state.version();
+        let Some(look) = memory.seen.as_ref().filter(|look| look.version == version) else { return false };
+        let asked = memory.asked.is_some_and(|asked| asked >= look.at);
+        let action = self.spec.drift.unwrap_or(input.environment.policy.drift);
+        if input.environment.policy.mode == Mode::Observe || (action == DriftAction::Report && !asked) {
+            return false;
+        }
+        let findings = drift::current(self.spec, look, input.now);
+        let drifted: Vec<&Finding> = findings.iter().filter(|finding| finding.is_drift()).collect();
+        if drifted.is_empty() {
+            return false;
+        }
+        entry.action = Action::Revert;
+        entry.differences = drifted.iter().map(|finding| difference(finding)).collect();
+        // A nested stack's resources are its own: its parent's change set does not name them.
+        let own: Vec<&Finding> = drifted.iter().filter(|finding| !is_nested(finding)).copied().collect();
+        let places: BTreeSet<String> = own.iter().map(|finding| finding.place()).collect();
+        let refused = if own.is_empty() {
+            Some(not_here("what differs is in a nested stack"))
+        } else if asked {
+            None
+        } else {
+            self.is_fought(&places, &own)
+        };
+        let inputs = reverting(&resolved.inputs, &own);
+        let refused = refused.or_else(|| self.in_vain(&inputs.digest));
+        if let Some(refusal) = refused {
+            refuse(entry, refusal);
+            self.tidy_up(entry, stack);
+            return true;
+        }
+        let failed = attempts::of(self.memory.attempts.as_ref(), &inputs.digest);
+        if attempts::hold(input, failed, u32::MAX, entry) {
+            return true;
+        }
+        self.update(entry, stack, &Arc::new(inputs), crate::model::DeploymentMode::RevertDrift);
+        self.judge_revert(entry, &findings, places);
+        true
+    }
+
+    /// Somebody changes it again and again.
+    fn is_fought(&self, places: &BTreeSet<String>, own: &[&Finding]) -> Option<Refusal> {
+        if sabotage::is(Bug::FightsOn) {
+            return None;
+        }
+        let since = |hours| self.planner.input.now.saturating_sub(SignedDuration::from_hours(hours));
+        let within = |hours| {
+            let since = since(hours).unwrap_or(Timestamp::MIN);
+            self.memory.drift.reverts.iter().filter(move |(at, _)| *at > since)
+        };
+        let hourly = within(1).count();
+        let again = |place: &&String| within(24).filter(|(_, back)| back.contains(*place)).count() >= REVERTS_MAX;
+        let fought = places.iter().find(again);
+        if hourly < REVERTS_MAX && fought.is_none() {
+            return None;
+        }
+        let times = if hourly < REVERTS_MAX { "three times in a day" } else { "three times within an hour" };
+        let who = own.iter().find_map(|finding| match &finding.by {
+            crate::model::By::Somebody(deed) => Some(format!(" ({})", deed.actor)),
+            _ => None,
+        });
+        Some(Refusal {
+            guard: Guard::Fight,
+            reason: format!(
+                "it was put back {times}, and changed again: somebody{} is fighting it",
+                who.unwrap_or_default()
+            ),
+            release: format!(
+                "find out who changes it (`landfast drift {}`); to put it back once more: `landfast drift --revert {}`",
+                self.spec.key.environment, self.spec.key
+            ),
+        })
+    }
+
+    /// It was tried before, and AWS has nothing to put back, or does not know how.
+    fn in_vain(&self, inputs: &Digest) -> Option<Refusal> {
+        let failed = attempts::of(self.memory.attempts.as_ref(), inputs)?;
+        (!failed.failure.transient).then(|| not_here(&failed.failure.reason))
+    }
+
+    /// A change set of ours that nobody will execute.
+    fn tidy_up(&self, entry: &mut Entry, stack: &ObservedStack) {
+        if entry.step.is_none() {
+            self.collect_change_sets(entry, &stack.state);
+        }
+    }
+
+    /// What a change set would do beside putting back: that needs a person.
+    fn judge_revert(&self, entry: &mut Entry, findings: &[Finding], places: BTreeSet<String>) {
+        if !matches!(entry.changes, Changes::Known(_)) || sabotage::is(Bug::Unguarded) {
+            return;
+        }
+        if let Some(crate::model::Do::Stack(step)) = entry.step.as_mut().map(|step| &mut step.action)
+            && let crate::model::StackDo::Execute { writes, .. } = &mut step.action
+        {
+            *writes = crate::model::Writes::Back(places);
+        }
+        let environment = self.planner.input.environment;
+        let kept = |change: &&ResourceChange| {
+            findings.iter().any(|finding| {
+                let meant = matches!(finding.verdict, Verdict::Tolerated { .. } | Verdict::Delegated { .. });
+                meant && finding.resource.as_deref() == Some(&change.resource) && touches(change, finding)
+            })
+        };
+        let changes = entry.changes.list();
+        let undone: Vec<&str> = changes.iter().filter(kept).map(|change| change.resource.as_str()).collect();
+        if !undone.is_empty() {
+            let reason = format!(
+                "CloudFormation would put back all of the stack, and with it what is put up with: {}",
+                undone.join(", ")
+            );
+            let release = "put the rest back by hand, or take the rule out of the manifest's `drift.ignore`".to_owned();
+            return refuse(entry, Refusal { guard: Guard::Revert, reason, release });
+        }
+        // An empty one in the place of what is gone looks whole, and is in the way of a restore.
+        let empty = |change: &ResourceChange| {
+            change.action == ChangeAction::Add && environment.policy.stateful_types.contains(&change.kind)
+        };
+        let serious = changes.iter().any(|change| change.is_destructive() || empty(change));
+        let begins = entry.step.as_ref().is_some_and(|step| step.action.begins_operation());
+        if serious && begins && !consent::covers(self.planner.input, &self.spec.key, entry, &self.spec_digest()) {
+            entry.step = None;
+            entry.waiting.push(guard::approval(self.planner.input));
+        }
+    }
+}
+
+/// The same inputs, to put back just this: what is found next is another thing to be done, and tried anew.
+fn reverting(inputs: &Inputs, own: &[&Finding]) -> Inputs {
+    let prints: Vec<_> = own.iter().map(|finding| (finding.place(), &finding.print)).collect();
+    Inputs { digest: Digest::of(&("revert", &inputs.digest, prints)), ..inputs.clone() }
+}
+
+fn not_here(why: &str) -> Refusal {
+    Refusal {
+        guard: Guard::Revert,
+        reason: format!("it cannot be put back from here: {why}"),
+        release: "put it back by hand, write it into the template, or put up with it (`drift.ignore`)".to_owned(),
+    }
+}
+
+fn is_nested(finding: &Finding) -> bool {
+    finding.resource.as_ref().is_some_and(|resource| resource.contains('/'))
+}
+
+/// Whether a change is about the property that differs, as far as AWS names properties.
+fn touches(change: &ResourceChange, finding: &Finding) -> bool {
+    let property = finding.property.as_deref().and_then(|path| path.split('/').nth(1));
+    change.properties.is_empty() || property.is_none_or(|property| change.properties.contains(property))
+}
+
+fn difference(finding: &Finding) -> Difference {
+    Difference::Drift {
+        resource: finding.resource.clone().unwrap_or_default(),
+        property: finding.property.clone(),
+        live: finding.live.clone(),
+        deployed: finding.expected.clone(),
+    }
+}
