@@ -25,6 +25,7 @@ mod why;
 mod words;
 
 #[cfg(test)]
+mod restores;
 mod secrecy;
 
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
