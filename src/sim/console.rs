@@ -37,6 +37,12 @@ impl Console {
         Self { cloud, scope }
     }
 
+    /// The console of another account or region.
+    #[must_use]
+    pub fn elsewhere(&self, scope: &Scope) -> Self {
+        Self { cloud: self.cloud.clone(), scope: scope.clone() }
+    }
+
     /// Does something in the region of this console.
     pub(super) fn at<T>(&self, what: impl FnOnce(&mut World, usize) -> T) -> T {
         let mut world = self.cloud.lock();

@@ -389,6 +389,55 @@ fn what_is_changed_past_a_stack_is_drift_and_is_the_table() {
 }
 
 #[test]
+fn what_a_stack_scales_and_watches_of_its_table_is_told_with_it() {
+    let rig = Rig::new();
+    let more = "
+  Target:
+    Type: AWS::ApplicationAutoScaling::ScalableTarget
+    Properties:
+      ResourceId: !Sub table/${People}
+      ScalableDimension: dynamodb:table:WriteCapacityUnits
+      ServiceNamespace: dynamodb
+      MinCapacity: 5
+      MaxCapacity: 50
+  Policy:
+    Type: AWS::ApplicationAutoScaling::ScalingPolicy
+    Properties:
+      PolicyName: writes
+      PolicyType: TargetTrackingScaling
+      ScalingTargetId: !Ref Target
+      TargetTrackingScalingPolicyConfiguration:
+        TargetValue: 70
+        PredefinedMetricSpecification: { PredefinedMetricType: DynamoDBWriteCapacityUtilization }
+  Throttled:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      AlarmName: people-throttled
+      Namespace: AWS/DynamoDB
+      MetricName: WriteThrottleEvents
+      Dimensions: [{ Name: TableName, Value: !Ref People }]
+      Statistic: Sum
+      Period: 60
+      EvaluationPeriods: 1
+      Threshold: 10
+      ComparisonOperator: GreaterThanThreshold
+";
+    rig.deployed("people", &format!("{}{more}", STACK.replace("PROTECTED", "false").trim_end()));
+    let state = describe(&rig, "dev-People").unwrap();
+    let scaled = rig.run(tables(&rig).scaling(&state)).unwrap();
+    assert_eq!((scaled.len(), scaled[0].min, scaled[0].max, scaled[0].writes), (1, 5, 50, true));
+    assert_eq!(scaled[0].policies[0].target_milli, 70_000);
+    let alarms = rig.run(tables(&rig).alarms(None)).unwrap().items;
+    assert_eq!(alarms.len(), 1);
+    assert_eq!(
+        (alarms[0].name.as_str(), alarms[0].dimensions["TableName"].as_str()),
+        ("people-throttled", "dev-People")
+    );
+    let other = TableState { name: name("dev-Peop"), ..state };
+    assert!(rig.run(tables(&rig).scaling(&other)).unwrap().is_empty(), "a name that only begins like it");
+}
+
+#[test]
 fn a_backup_is_the_newest_of_its_table_for_a_guard() {
     let rig = with_table(|_| {});
     let newest = || rig.run(rig.stacks.newest_backup("AWS::DynamoDB::Table", PEOPLE)).unwrap();
