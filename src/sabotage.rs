@@ -36,8 +36,6 @@ pub enum Bug {
     ForgetBackup,
     /// A restore test proves whatever it finds.
     ProvesAnything,
-    /// A table that a test has made is deleted by its name alone.
-    DeletesByName,
     /// The newest recovery point of a table goes as others do.
     ExpireNewest,
     /// Whatever differs when a stack is looked at is taken for AWS's own doing.

@@ -44,17 +44,15 @@ pub fn answer(
             }
         })?,
         Kind::DnsRecord => store.update_with(key, record, None, |_: &mut RecordMemory| {})?,
-        Kind::BackupPolicy => store.update_with(key, record, None, |memory: &mut BackupMemory| {
-            match &answer {
-                Ok(Granted::BackUp) => memory.asked = Some(now),
-                Ok(Granted::Restore(to, restore)) => _ = memory.restores.insert(to.clone(), (**restore).clone()),
-                Ok(Granted::Verify(Some(table))) => _ = memory.verify_asked.insert(table.clone(), now),
-                Ok(Granted::Verify(None)) => {
-                    let tables: Vec<_> = memory.tables.keys().chain(memory.proofs.keys()).cloned().collect();
-                    memory.verify_asked.extend(tables.into_iter().map(|table| (table, now)));
-                }
-                Ok(Granted::Rotate | Granted::Revert(_) | Granted::Pin(_) | Granted::Release(_)) | Err(_) => {}
+        Kind::BackupPolicy => store.update_with(key, record, None, |memory: &mut BackupMemory| match &answer {
+            Ok(Granted::BackUp) => memory.asked = Some(now),
+            Ok(Granted::Restore(to, restore)) => _ = memory.restores.insert(to.clone(), (**restore).clone()),
+            Ok(Granted::Verify(Some(table))) => _ = memory.verify_asked.insert(table.clone(), now),
+            Ok(Granted::Verify(None)) => {
+                let tables: Vec<_> = memory.tables.keys().chain(memory.proofs.keys()).cloned().collect();
+                memory.verify_asked.extend(tables.into_iter().map(|table| (table, now)));
             }
+            Ok(Granted::Rotate | Granted::Revert(_) | Granted::Pin(_) | Granted::Release(_)) | Err(_) => {}
         })?,
         Kind::Secret => store.update_with(key, record, None, |memory: &mut SecretMemory| {
             if let Ok(Granted::Rotate) = &answer {

@@ -12,8 +12,8 @@ use super::kinds::Made;
 use super::maker::{At, Maker, Resource};
 use super::readiness::CheckDocument;
 use crate::model::{
-    BackupSpec, Digest, Key, Kind, Objectives, Region, Retention, Schedule, TableName, TableSelection, VaultName,
-    TestedPoint, VaultSpec, VerifySpec, WrongSchedule,
+    BackupSpec, Digest, Key, Kind, Objectives, Region, Retention, Schedule, TableName, TableSelection, TestedPoint,
+    VaultName, VaultSpec, VerifySpec, WrongSchedule,
 };
 
 const DAY: Duration = Duration::from_hours(24);

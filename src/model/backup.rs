@@ -22,8 +22,8 @@ mod step;
 pub use memory::{BackupMemory, PendingBackup, PendingCopy, PointMemory, TableMemory};
 pub use name::{PROFILE_TAG, PointName, SLOT_TAG};
 pub use restore::{
-    BeginRestore, Comparison, Proof, RESTORED_TAG, Restore, RestoreDo, RestoreFrom, RestoreNote, RestoreStep, RestoreWhy, Setting,
-    TEST_PREFIX,
+    BeginRestore, Comparison, Proof, RESTORED_TAG, Restore, RestoreDo, RestoreFrom, RestoreNote, RestoreStep,
+    RestoreWhy, Setting, TEST_PREFIX,
 };
 pub use schedule::{Schedule, WrongSchedule};
 pub use seen::{BackupNeed, BackupsSeen, PointsListed, ProfileSeen, TableSeen};

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{RestoreFrom, TableName, ImageDigest, Key, Pin};
+use super::{ImageDigest, Key, Pin, RestoreFrom, TableName};
 
 /// Something that a person asks for. Asked twice it is two requests; the same one is granted once, however often it is
 /// read.

@@ -10,8 +10,8 @@ use futures_util::stream::iter;
 use super::Observer;
 use super::pages::all;
 use crate::model::{
-    BackupNeed, Comparison, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed, RecoveryPoint, Scope, Seen,
-    StackAddress, StackId, ProfileSeen, TableName, TableProfile, TableSeen, VaultJob, VaultName,
+    BackupNeed, Comparison, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed, ProfileSeen,
+    RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableProfile, TableSeen, VaultJob, VaultName,
 };
 use crate::ports::{Drift, PortError, Priority, Tables, Vaults, found};
 

@@ -5,7 +5,6 @@
 //! nothing moved. Nothing is decided here: which details matter is the planner's business.
 
 mod backups;
-mod restores;
 mod checks;
 mod details;
 mod drift;
@@ -13,6 +12,7 @@ mod listing;
 mod pages;
 mod preflight;
 mod records;
+mod restores;
 mod secrets;
 mod services;
 mod trail;

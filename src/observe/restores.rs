@@ -22,7 +22,11 @@ const SEGMENT_MAX: u32 = 10_000;
 
 impl Observer<'_> {
     /// All settings of a table.
-    pub(super) async fn read_profile(&self, scope: &Scope, table: &TableName) -> Result<Option<ProfileSeen>, PortError> {
+    pub(super) async fn read_profile(
+        &self,
+        scope: &Scope,
+        table: &TableName,
+    ) -> Result<Option<ProfileSeen>, PortError> {
         let port = self.tables(scope);
         let Some(state) = port.describe(table).await? else { return Ok(None) };
         let Some(recovery) = port.continuous_backups(table).await? else { return Ok(None) };
@@ -94,7 +98,11 @@ async fn sample_of(port: &dyn Tables, table: &TableName, most: u32) -> Result<Ve
     Ok(items)
 }
 
-async fn by_key(port: &dyn Tables, table: &TableName, keys: Vec<ItemKey>) -> Result<BTreeMap<ItemKey, Digest>, PortError> {
+async fn by_key(
+    port: &dyn Tables,
+    table: &TableName,
+    keys: Vec<ItemKey>,
+) -> Result<BTreeMap<ItemKey, Digest>, PortError> {
     let mut found = BTreeMap::new();
     // A key that is asked for twice in a request is refused.
     let keys: Vec<ItemKey> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Decision, Declined, Environment, Granted, ImageDigest, Kind, Objects, Pin, Request, Restore, RestoreWhy, SecretSource, ServiceMemory,
-    TableName, Wish, digests,
+    Decision, Declined, Environment, Granted, ImageDigest, Kind, Objects, Pin, Request, Restore, RestoreWhy,
+    SecretSource, ServiceMemory, TableName, Wish, digests,
 };
 
 /// A request that nobody took for so long is not carried out any more: whoever made it has helped himself since.

@@ -24,8 +24,8 @@ mod timeline;
 mod why;
 mod words;
 
-#[cfg(test)]
 mod restores;
+#[cfg(test)]
 mod secrecy;
 
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};

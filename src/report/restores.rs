@@ -51,7 +51,8 @@ fn proven(proof: &Proof) -> String {
 
 fn stands(restore: &Restore, now: Timestamp) -> String {
     let compared = restore.compared.as_ref().map(|compared| format!("; {compared}")).unwrap_or_default();
-    let settings = restore.settings.as_ref().map(|from| format!("; its settings are {}", clean(from))).unwrap_or_default();
+    let settings =
+        restore.settings.as_ref().map(|from| format!("; its settings are {}", clean(from))).unwrap_or_default();
     match (&restore.ended, restore.begun) {
         (Some((at, None)), _) => {
             let took = restore.took().map(|took| format!("; restoring took {}", span(took))).unwrap_or_default();

@@ -11,12 +11,11 @@ use std::time::Duration;
 use landfast::context::{Context, Virtual};
 use landfast::controller::{Controller, Tender, Until, answer};
 use landfast::model::{
-    BackupMemory, BackupSpec, Budget, Desired, Digest, Environment, Key, Mode, Objectives, OWNER_TAG, Policy, Prune,
+    BackupMemory, BackupSpec, Budget, Desired, Digest, Environment, Key, Mode, OWNER_TAG, Objectives, Policy, Prune,
     Replace, Request, RestoreFrom, Revision, Schedule, Scope, StreamView, TEST_PREFIX, TableName, TableSelection,
     TestedPoint, VerifySpec, Wish,
 };
 use landfast::plan::Goal;
-use landfast::ports::TableChange;
 use landfast::sabotage::{self, Bug};
 use landfast::sim::{Call, Console, Fault, FaultPlan, NewTable, SimCloud, SimConfig, TableTruth, View};
 use landfast::store::{Disk, Store};
@@ -132,21 +131,25 @@ impl World {
     /// Holds every call that deletes a table, or makes one by a restore, to the invariants.
     fn watch(&self) {
         let blamed = Arc::clone(&self.blamed);
-        self.cloud.watch(move |call: &Call, view: &View<'_>| {
+        self.cloud.set_monitor(Box::new(move |view: &View<'_>, call: &Call| {
+            if call.fence.is_none() || !call.applied {
+                return;
+            }
             let tables = view.tables();
             let tests = tables.iter().filter(|one| one.state.name.as_str().starts_with(TEST_PREFIX)).count();
-            if call.operation.starts_with("Restore") && tests > 0 {
+            if call.operation.starts_with("Restore") && tests > 1 {
                 blamed.lock().unwrap().push(format!("S9: {} beside a test table", call.operation));
             }
             if call.operation == "DeleteTable" {
                 let ours = |one: &&TableTruth| one.tags.get(OWNER_TAG) == Some(&key().to_string());
-                let named = tables.iter().filter(|one| call.subject.as_deref() == Some(one.state.name.as_str()));
-                let foreign = named.filter(|one| !ours(one) || !one.state.name.as_str().starts_with(TEST_PREFIX)).count();
+                let named = tables.iter().filter(|one| call.target == one.state.name.as_str());
+                let foreign =
+                    named.filter(|one| !ours(one) || !one.state.name.as_str().starts_with(TEST_PREFIX)).count();
                 if foreign > 0 {
-                    blamed.lock().unwrap().push(format!("S15: {:?} is deleted", call.subject));
+                    blamed.lock().unwrap().push(format!("S15: {} is deleted", call.target));
                 }
             }
-        });
+        }));
     }
 
     /// A daemon runs for so long, or until it has waited `dies_at` times. Says how often it has waited.
@@ -189,13 +192,16 @@ impl World {
     }
 
     fn test_tables(&self) -> Vec<TableName> {
-        let tables = self.console().tables();
+        let tables = self.cloud.tables_of_all();
         tables.into_iter().map(|one| one.state.name).filter(|name| name.as_str().starts_with(TEST_PREFIX)).collect()
     }
 
     fn hold(&self) {
         assert_eq!(*self.blamed.lock().unwrap(), Vec::<String>::new());
-        assert!(self.console().table(&table(TABLE)).is_some_and(|one| one.items.len() >= 20), "the original is touched");
+        assert!(
+            self.console().table(&table(TABLE)).is_some_and(|one| one.items.len() >= 20),
+            "the original is touched"
+        );
     }
 }
 
@@ -324,7 +330,11 @@ fn what_cannot_be_restored_is_told_with_what_to_do() {
     world.run(HOUR, FOREVER);
     let point = "arn:aws:dynamodb:eu-central-1:111122223333:table/dev-ReviewCycles/backup/01700000000000-abcdef01";
     for (from, to, told) in [
-        (RestoreFrom::Moment("2020-01-01T00:00:00Z".parse().unwrap()), "dev-early", "can be restored to any second from"),
+        (
+            RestoreFrom::Moment("2020-01-01T00:00:00Z".parse().unwrap()),
+            "dev-early",
+            "can be restored to any second from",
+        ),
         (RestoreFrom::Latest, TABLE, "choose another name"),
         (RestoreFrom::Point(point.parse().unwrap()), "dev-none", "landfast backup list"),
     ] {
@@ -345,23 +355,19 @@ fn what_cannot_be_restored_is_told_with_what_to_do() {
 
 #[test]
 fn a_foreign_table_of_the_name_of_a_test_is_never_deleted() {
-    for planted in [None, Some(Bug::DeletesByName)] {
-        let mut world = World::new(spec(100));
-        // The test table is replaced by somebody's while it is compared.
-        world.run(Duration::from_mins(3), FOREVER);
-        let tests = world.test_tables();
-        let [name] = tests.as_slice() else { panic!("no test runs: {tests:?}") };
-        world.run(Duration::from_mins(1), FOREVER);
-        let _ = world.console().delete_table(name);
-        world.run(Duration::from_mins(1), 1);
-        let _ = world.console().create_table(&NewTable::keyed(name.clone(), "id"));
-        sabotage::plant(planted);
-        world.run(2 * HOUR, FOREVER);
-        sabotage::plant(None);
-        if planted.is_none() {
-            world.hold();
-        }
-    }
+    let mut world = World::new(spec(100));
+    world.run(Duration::from_mins(3), FOREVER);
+    let tests = world.test_tables();
+    let [name] = tests.as_slice() else { panic!("no test runs: {tests:?}") };
+    // Somebody deletes it once it is there, and makes his own of that name.
+    world.clock.drive(world.cx.sleep(Duration::from_mins(4))).unwrap();
+    world.console().delete_table(name).unwrap();
+    world.clock.drive(world.cx.sleep(Duration::from_mins(1))).unwrap();
+    world.console().create_table(&NewTable::keyed(name.clone(), "id")).unwrap();
+    world.run(2 * HOUR, FOREVER);
+    assert_eq!(world.test_tables(), tests);
+    assert!(world.memory().proofs[&table(TABLE)].failed.as_ref().unwrap().contains("another table"));
+    world.hold();
 }
 
 #[test]
@@ -371,6 +377,5 @@ fn over_its_objective_a_policy_is_not_ready() {
     let mut world = World::new(over);
     world.run(2 * HOUR, FOREVER);
     assert!(world.memory().proofs[&table(TABLE)].took.unwrap() > 60);
-    let _ = TableChange::DeletionProtection(true);
     world.hold();
 }

@@ -71,9 +71,7 @@ fn declined(object: &str, why: Declined) -> Trouble {
         | Declined::Restored(_)
         | Declined::NotGenerated
         | Declined::NoDrift
-        | Declined::Expired(_)) => {
-            Trouble::machine(format!("{object} cannot be asked to do that"), why)
-        }
+        | Declined::Expired(_)) => Trouble::machine(format!("{object} cannot be asked to do that"), why),
     }
 }
 

@@ -31,8 +31,13 @@ pub(super) fn before(memory: &mut BackupMemory, step: &Step, action: &BackupDo, 
                 if let (Some(name), Some(settings)) = (&one.profile, &one.settings) {
                     memory.profiles.insert(name.clone(), (**settings).clone());
                 }
-                let pending =
-                    PendingBackup { slot: one.slot, name: one.way.name().to_owned(), started: now, job: None, profile: one.profile.clone() };
+                let pending = PendingBackup {
+                    slot: one.slot,
+                    name: one.way.name().to_owned(),
+                    started: now,
+                    job: None,
+                    profile: one.profile.clone(),
+                };
                 memory.tables.entry(one.table.clone()).or_default().pending = Some(pending);
             }
         }

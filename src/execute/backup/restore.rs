@@ -13,7 +13,6 @@ use crate::model::{
     RestoreFrom, RestoreNote, RestoreStep, Setting, TEST_PREFIX, TableId, TableName, TableState,
 };
 use crate::ports::{Class, PortError, StartRestore, TableChange, Tables};
-use crate::sabotage::{self, Bug};
 
 impl Call<'_> {
     pub(super) async fn restore(&self, step: &RestoreStep) -> Result<Answer, Trouble> {
@@ -88,10 +87,6 @@ impl Call<'_> {
     async fn remove(&self, port: &dyn Tables, to: &TableName, id: &TableId, owner: &Key) -> Result<Answer, Trouble> {
         let moved = |why: &str| Trouble::Moved(why.to_owned());
         let Some(state) = port.describe(to).await.map_err(unsent)? else { return Ok(Answer::Done) };
-        if sabotage::is(Bug::DeletesByName) {
-            port.delete(self.fence, to).await?;
-            return Ok(Answer::Done);
-        }
         if state.id != *id || !to.as_str().starts_with(TEST_PREFIX) {
             return Err(moved("it is another table of that name"));
         }

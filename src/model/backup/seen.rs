@@ -6,9 +6,8 @@ use jiff::Timestamp;
 
 use super::Comparison;
 use crate::model::{
-    ContinuousBackups, JobId, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableState, TableStatus,
-    VaultJob, VaultName,
-    TableId, TableProfile,
+    ContinuousBackups, JobId, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableId, TableName,
+    TableProfile, TableState, TableStatus, VaultJob, VaultName,
 };
 
 /// A table, and how far back it can be restored.

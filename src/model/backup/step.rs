@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{RestoreDo, RestoreNote, RestoreStep};
-use crate::model::{Act, Digest, Failure, PointId, PointKeeper, Region, TableArn, TableId, TableName, TableProfile, VaultName};
+use crate::model::{
+    Act, Digest, Failure, PointId, PointKeeper, Region, TableArn, TableId, TableName, TableProfile, VaultName,
+};
 
 /// A step of a backup policy.
 #[derive(Clone, Debug)]

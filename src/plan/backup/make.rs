@@ -238,7 +238,12 @@ impl Deciding<'_> {
                 ..
             })) => {
                 let created = created.unwrap_or(pending.started);
-                Some(Noted::Made { point: point.clone(), slot: pending.slot, created, profile: pending.profile.clone() })
+                Some(Noted::Made {
+                    point: point.clone(),
+                    slot: pending.slot,
+                    created,
+                    profile: pending.profile.clone(),
+                })
             }
             Some(Seen::Present(job)) => {
                 Some(Noted::Failed(Tried::backup(pending.slot), failed(table, "AWS::Backup::BackupJob", job)))

@@ -74,7 +74,9 @@ pub(super) fn lacks(wanted: &TableProfile, has: &TableProfile) -> Vec<Setting> {
     settings.extend(wanted.scaling.iter().filter(missing).cloned().map(Setting::Scaling));
     let missing = |alarm: &&AlarmDefinition| !has.alarms.contains(alarm);
     settings.extend(wanted.alarms.iter().filter(missing).cloned().map(Box::new).map(Setting::Alarm));
-    if let Some(policy) = wanted.policy.as_ref().filter(|policy| has.policy.as_deref().is_none_or(|has| !same(has, policy))) {
+    if let Some(policy) =
+        wanted.policy.as_ref().filter(|policy| has.policy.as_deref().is_none_or(|has| !same(has, policy)))
+    {
         settings.push(Setting::Policy(policy.clone()));
     }
     if wanted.class != has.class {
@@ -256,7 +258,8 @@ mod tests {
         };
         let told = retarget(&profile, &of, &to);
         assert_eq!(told.alarms, [alarm("dev-Reviews-restored")]);
-        let expected = policy.replace("dev-Reviews\"", "dev-Reviews-restored\"").replace("dev-Reviews/", "dev-Reviews-restored/");
+        let expected =
+            policy.replace("dev-Reviews\"", "dev-Reviews-restored\"").replace("dev-Reviews/", "dev-Reviews-restored/");
         assert_eq!(told.policy.as_deref(), Some(expected.as_str()));
         assert_eq!(told.tags.keys().map(String::as_str).collect::<Vec<_>>(), ["Team", RESTORED_TAG]);
     }

@@ -89,7 +89,13 @@ impl Deciding<'_> {
     }
 
     /// No new table is seen, and none is known.
-    fn not_begun(&self, entry: &mut Entry, to: &TableName, restore: &Restore, wanted: &mut Wanted) -> Option<RestoreNote> {
+    fn not_begun(
+        &self,
+        entry: &mut Entry,
+        to: &TableName,
+        restore: &Restore,
+        wanted: &mut Wanted,
+    ) -> Option<RestoreNote> {
         if let Some(begun) = restore.begun {
             if restore.is_test() && self.now().duration_since(begun) > DEADLINE {
                 return Some(RestoreNote::Ended(Some("no table was made within a day".to_owned())));
@@ -117,7 +123,9 @@ impl Deciding<'_> {
         let (mut keeper, mut role) = (None, None);
         let source = match (&restore.from, source) {
             (RestoreFrom::Latest | RestoreFrom::Moment(_), None) => {
-                return Err(format!("there is no table {table}: of a deleted table there are only recovery points (`--point`)"));
+                return Err(format!(
+                    "there is no table {table}: of a deleted table there are only recovery points (`--point`)"
+                ));
             }
             (from @ (RestoreFrom::Latest | RestoreFrom::Moment(_)), Some(source)) => {
                 begun.as_of = moment(table, from, source)?;
@@ -191,7 +199,13 @@ impl Deciding<'_> {
         Ok(Some((point.keeper.clone(), point.table_arn.clone(), point.created)))
     }
 
-    fn job_of(&self, entry: &mut Entry, to: &TableName, restore: &Restore, job: &crate::model::JobId) -> Option<RestoreNote> {
+    fn job_of(
+        &self,
+        entry: &mut Entry,
+        to: &TableName,
+        restore: &Restore,
+        job: &crate::model::JobId,
+    ) -> Option<RestoreNote> {
         let place = (self.spec.scope.clone(), job.clone());
         match self.planner.input.observation.backups.restores.get(&place) {
             None => {
@@ -346,9 +360,10 @@ impl Deciding<'_> {
         }
         let place = (self.spec.scope.clone(), id.clone());
         match self.planner.input.observation.backups.kept.get(&place) {
-            Some(Seen::Present((_, profile))) => {
-                Some(Some((profile.clone(), "the few that AWS keeps with a backup: scaling, alarms and tags are not among them".to_owned())))
-            }
+            Some(Seen::Present((_, profile))) => Some(Some((
+                profile.clone(),
+                "the few that AWS keeps with a backup: scaling, alarms and tags are not among them".to_owned(),
+            ))),
             Some(Seen::Absent) => Some(None),
             Some(Seen::Unknown(Unknown(why))) => {
                 unknown(entry, format!("the recovery point could not be read: {why}"));
@@ -407,6 +422,9 @@ impl Deciding<'_> {
             self.waits(entry, to, restore, state.status.as_str());
             return None;
         }
+        if profile::acts_on_items(&setting) && restore.compared.is_none() {
+            return None;
+        }
         let action = RestoreDo::Set { id: state.id.clone(), setting };
         wanted.restore.push(RestoreStep { to: to.clone(), action });
         None
@@ -431,7 +449,9 @@ fn moment(table: &TableName, from: &RestoreFrom, source: &TableSeen) -> Result<O
     if early || late {
         let shown = |at: Option<jiff::Timestamp>| at.map_or_else(|| "?".to_owned(), |at| at.to_string());
         let (earliest, latest) = (shown(recovery.earliest), shown(recovery.latest));
-        return Err(format!("{at} cannot be restored: {table} can be restored to any second from {earliest} to {latest}"));
+        return Err(format!(
+            "{at} cannot be restored: {table} can be restored to any second from {earliest} to {latest}"
+        ));
     }
     Ok(Some(*at))
 }

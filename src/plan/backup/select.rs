@@ -45,9 +45,8 @@ pub(super) fn select(planner: &Planner<'_>, spec: &BackupSpec) -> Result<Selecte
     // What is being restored is left alone until it is finished, and what a test has made is nobody's to keep.
     let memory: std::sync::Arc<BackupMemory> = planner.remembered(&spec.key);
     let moving = |table: &TableName| memory.restores.get(table).is_some_and(Restore::is_open);
-    selected.retain(|table, _| {
-        !spec.except.contains(table) && !table.as_str().starts_with(TEST_PREFIX) && !moving(table)
-    });
+    selected
+        .retain(|table, _| !spec.except.contains(table) && !table.as_str().starts_with(TEST_PREFIX) && !moving(table));
     Ok(selected)
 }
 

@@ -44,11 +44,7 @@ impl Deciding<'_> {
         ] {
             let (Some(measured), Some(objective)) = (measured, objective) else { continue };
             if measured > objective.as_secs() {
-                let reason = format!(
-                    "{table}: {what} {}, and may be {}",
-                    span(measured),
-                    span(objective.as_secs())
-                );
+                let reason = format!("{table}: {what} {}, and may be {}", span(measured), span(objective.as_secs()));
                 refused(entry, Guard::Objective, reason, again);
                 return false;
             }
@@ -56,7 +52,14 @@ impl Deciding<'_> {
         true
     }
 
-    fn test(&self, entry: &mut Entry, table: &Covered<'_>, proof: Option<&Proof>, points: &[Point], wanted: &mut Wanted) {
+    fn test(
+        &self,
+        entry: &mut Entry,
+        table: &Covered<'_>,
+        proof: Option<&Proof>,
+        points: &[Point],
+        wanted: &mut Wanted,
+    ) {
         let now = self.now();
         let open = |restore: &Restore| restore.is_test() && restore.is_open();
         if self.memory.restores.values().any(|restore| open(restore) && restore.table == *table.name) {
