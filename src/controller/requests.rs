@@ -39,6 +39,9 @@ pub fn answer(
     let record = record.with_token(&request.id).with_detail(detail);
     match key.kind {
         Kind::Stack => store.update_with(key, record, None, |memory: &mut StackMemory| {
+            if let Ok(Granted::InStep(_)) = &answer {
+                memory.skipped = None;
+            }
             if let Ok(Granted::Revert(_)) = &answer {
                 memory.drift.asked = Some(now);
             }
@@ -52,7 +55,8 @@ pub fn answer(
                 let tables: Vec<_> = memory.tables.keys().chain(memory.proofs.keys()).cloned().collect();
                 memory.verify_asked.extend(tables.into_iter().map(|table| (table, now)));
             }
-            Ok(Granted::Rotate | Granted::Revert(_) | Granted::Pin(_) | Granted::Release(_)) | Err(_) => {}
+            Ok(Granted::Rotate | Granted::Revert(_) | Granted::InStep(_) | Granted::Pin(_) | Granted::Release(_))
+            | Err(_) => {}
         })?,
         Kind::Secret => store.update_with(key, record, None, |memory: &mut SecretMemory| {
             if let Ok(Granted::Rotate) = &answer {
@@ -66,7 +70,14 @@ pub fn answer(
                 memory.pin = Some(pin.clone());
             }
             Ok(Granted::Release(digest)) => _ = memory.quarantine.remove(digest),
-            Ok(Granted::Rotate | Granted::BackUp | Granted::Revert(_) | Granted::Restore(..) | Granted::Verify(_))
+            Ok(
+                Granted::Rotate
+                | Granted::BackUp
+                | Granted::InStep(_)
+                | Granted::Revert(_)
+                | Granted::Restore(..)
+                | Granted::Verify(_),
+            )
             | Err(_) => {}
         })?,
     }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Paint, restores, service, words};
+use super::{Paint, doctor, restores, service, words};
 use crate::model::{Act, Action, ChangeAction, Changes, Entry, Key, Memory, Plan, Replacement, StackMemory, Waiting};
 
 /// There is no such object in the plan.
@@ -49,6 +49,9 @@ pub fn why<'a>(
         text.push_str(&restores::told(remembered, now));
     }
     text.push_str(&obstacles(plan, key, entry, paint));
+    for diagnosis in &entry.ailments {
+        let _ = write!(text, "\nThe doctor says:\n{}", doctor::told(diagnosis, paint));
+    }
     if let Some(remembered) = remembered {
         text.push_str(&failures(remembered, now, paint));
     }

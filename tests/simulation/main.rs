@@ -14,6 +14,7 @@
 mod collection;
 mod crash;
 mod determinism;
+mod doctor;
 mod drift;
 mod fleet;
 mod images;

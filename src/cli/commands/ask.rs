@@ -70,6 +70,7 @@ fn declined(object: &str, why: Declined) -> Trouble {
         why @ (Declined::Kind(_)
         | Declined::Restored(_)
         | Declined::NotGenerated
+        | Declined::NotOutOfStep
         | Declined::NoDrift
         | Declined::Expired(_)) => Trouble::machine(format!("{object} cannot be asked to do that"), why),
     }

@@ -356,7 +356,7 @@ fn a_stack_makes_changes_and_deletes_its_table() {
     let refused = rig.state("people").status;
     assert_eq!(refused, crate::model::StackStatus::DeleteFailed, "the table is protected");
     rig.console.update_table(&name("dev-People"), &TableChange::DeletionProtection(false)).unwrap();
-    rig.run(rig.stacks.delete(FENCE, &id, "again")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "again")).unwrap();
     rig.pass(Duration::from_mins(10));
     assert!(rig.console.table(&name("dev-People")).is_none());
     let left = rig.console.table_backups();
