@@ -151,7 +151,8 @@ impl Deciding<'_> {
             let points = self.points_here(&table, listings.as_ref());
             ready &= self.proof(entry, &table, &points, &mut wanted);
         }
-        entry.status = Some(if count == 1 { "1 TABLE".to_owned() } else { format!("{count} TABLES") });
+        let tables = if count == 1 { "1 TABLE".to_owned() } else { format!("{count} TABLES") };
+        entry.status = Some(tables + &self.measured());
         self.restores(entry, &mut wanted);
         self.leave(selected, &mut wanted);
         if !wanted.lost.is_empty() {

@@ -31,6 +31,15 @@ impl Deciding<'_> {
         good
     }
 
+    /// The worst figures that restore tests have measured, for `status`.
+    pub(super) fn measured(&self) -> String {
+        let proofs = || self.memory.proofs.values();
+        let figure = |name: &str, worst: Option<u64>| worst.map(|worst| format!(", {name} {}", span(worst)));
+        let rto = figure("RTO", proofs().filter_map(|proof| proof.took).max());
+        let rpo = figure("RPO", proofs().filter_map(|proof| proof.loss).max());
+        rto.into_iter().chain(rpo).collect()
+    }
+
     fn is_within(&self, entry: &mut Entry, table: &TableName, proof: &Proof) -> bool {
         let again = format!("see to it, then `landfast backup verify {} --table {table}`", self.spec.key);
         if let Some(why) = &proof.failed {
