@@ -11,6 +11,7 @@
     clippy::unchecked_time_subtraction
 )]
 
+mod app;
 mod collection;
 mod crash;
 mod determinism;
@@ -33,3 +34,5 @@ mod seeds;
 mod services;
 mod shrink;
 mod spy;
+mod vaults;
+mod zones;
