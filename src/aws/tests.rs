@@ -2,6 +2,7 @@
 
 mod containers;
 mod records;
+mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;

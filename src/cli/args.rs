@@ -213,6 +213,15 @@ pub enum Command {
         /// How often to look although nothing happened, give or take a tenth.
         #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
         resync: Duration,
+        /// Leave reports of drift in this directory: pages and documents, the newest as `drift-latest`.
+        #[arg(long, value_name = "DIR")]
+        drift_reports: Option<PathBuf>,
+        /// How often.
+        #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration, requires = "drift_reports")]
+        drift_report_every: Duration,
+        /// How many are kept.
+        #[arg(long, value_name = "NUMBER", default_value_t = 30, requires = "drift_reports")]
+        drift_reports_kept: usize,
         /// With --cloud sim: how much faster than AWS the simulation is.
         #[arg(long, value_name = "FACTOR", default_value_t = 60.0, value_parser = factor)]
         sim_speed: f64,

@@ -33,8 +33,11 @@ mod stack;
 mod standing;
 mod together;
 
-pub use consent::consent;
-pub use drift::{Due, culprit, due as drift_due, judge as judge_drift, looked as drift_looked};
+pub use consent::{consent, manifest as manifest_digest};
+pub use drift::{
+    Due, adopted as drift_adopted, beside as drift_beside, culprit, due as drift_due, judge as judge_drift,
+    looked as drift_looked, remembered as drift_remembered,
+};
 #[cfg(test)]
 pub(crate) use guard::name_commands;
 pub use input::{Goal, Input, MAX_OPERATIONS};

@@ -5,11 +5,13 @@
 
 mod canonical;
 mod export;
+mod locate;
 mod opaque;
 mod predict;
 mod read;
 
 pub use export::resolve_name;
+pub use locate::{Written, written};
 pub use opaque::{json_digest, opaque_facts};
 pub use predict::{all_removed, predict};
 pub use read::{MAX_BYTES, TemplateError, parse};

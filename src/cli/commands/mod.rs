@@ -11,6 +11,7 @@ mod images;
 mod outputs;
 mod plan;
 mod preflight;
+mod reports;
 mod run;
 mod schema;
 mod seal;
@@ -38,7 +39,11 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Apply { environment, yes, plan, output } => {
             apply::run(&global, environment.as_deref(), yes, plan.as_deref(), output)
         }
-        Command::Run { once, resync, sim_speed } => run::run(&global, once, resync, sim_speed),
+        Command::Run { once, resync, drift_reports, drift_report_every, drift_reports_kept, sim_speed } => {
+            let reports =
+                drift_reports.map(|dir| reports::Reports { dir, every: drift_report_every, keep: drift_reports_kept });
+            run::run(&global, once, resync, sim_speed, reports)
+        }
         Command::Status { environment, watch, output } => status::run(&global, environment.as_deref(), watch, output),
         Command::Why { object } => why::run(&global, &object),
         Command::Outputs { environment, output } => outputs::run(&global, environment.as_deref(), output),

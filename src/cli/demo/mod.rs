@@ -10,6 +10,7 @@ mod manifests;
 mod screen;
 mod stage;
 mod summary;
+mod tamper;
 
 use std::io::IsTerminal as _;
 
@@ -22,13 +23,14 @@ use stage::Stage;
 /// An act: a title, and what happens.
 type Act = fn(&mut Stage, &Screen) -> Result<(), Trouble>;
 
-const ACTS: [(&str, Act); 9] = [
+const ACTS: [(&str, Act); 10] = [
     ("An empty account becomes an environment", acts::deploy),
     ("A small edit moves what it must, and nothing else", acts::edit),
     ("An edit that would lose a table is refused", acts::refuse),
     ("A failure says where it comes from", acts::fail),
     ("The daemon is killed in the middle of it", acts::kill),
     ("Somebody changes things by hand", acts::drift),
+    ("Somebody changes what no stack tells of", tamper::table),
     ("A new image, and one that is no good", delivery::images),
     ("A secret changes by itself", delivery::rotation),
     ("Nothing to do costs next to nothing", acts::rest),
