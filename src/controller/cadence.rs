@@ -22,6 +22,9 @@ const TURN: Duration = OPERATION;
 /// A rollout takes minutes, and a task half a minute to start.
 const ROLLOUT: Duration = Duration::from_secs(5);
 
+/// A backup of AWS Backup takes minutes, and a copy longer.
+const JOB: Duration = Duration::from_secs(20);
+
 /// Nothing says that an image was pushed; somebody who has just pushed the first one waits for it.
 const IMAGE: Duration = Duration::from_secs(30);
 
@@ -45,6 +48,7 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
         Waiting::Operation { .. } => Some(OPERATION),
         Waiting::Turn => Some(TURN),
         Waiting::Rollout { .. } => Some(ROLLOUT),
+        Waiting::Job { .. } => Some(JOB),
         Waiting::Image { .. } => Some(IMAGE),
         Waiting::Unknown { .. } => Some(UNKNOWN),
         Waiting::Backoff { until, .. } | Waiting::Pause { until, .. } => Some(until.duration_since(now).unsigned_abs()),
@@ -66,6 +70,7 @@ pub(super) fn is_moving(plan: &Plan, now: Timestamp, patience: Duration) -> bool
                 | Waiting::Turn
                 | Waiting::Unknown { .. }
                 | Waiting::Propagation { .. }
+                | Waiting::Job { .. }
                 | Waiting::Rollout { .. } => true,
                 Waiting::Readiness { overdue, .. } => !overdue,
                 Waiting::Backoff { until, .. } | Waiting::Pause { until, .. } => {

@@ -6,9 +6,9 @@ use tracing::error;
 
 use super::Controller;
 use crate::model::{
-    Action, Address, CheckStanding, CheckedSettings, Desired, Environment, Key, Kind, Memory, Observation, Plan,
-    ReadinessMemory, RecordMemory, RecordsSeen, SecretMemory, SecretSpec, SecretsSeen, Seen, ServiceMemory,
-    ServicesSeen, StackAddress, StackMemory, TaskDefinitionState,
+    Action, Address, BackupMemory, BackupsSeen, CheckStanding, CheckedSettings, Desired, Environment, Key, Kind,
+    Memory, Observation, Plan, ReadinessMemory, RecordMemory, RecordsSeen, SecretMemory, SecretSpec, SecretsSeen, Seen,
+    ServiceMemory, ServicesSeen, StackAddress, StackMemory, TaskDefinitionState,
 };
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
@@ -36,6 +36,7 @@ pub(super) struct Rest {
     pub(super) services: ServicesSeen,
     pub(super) records: RecordsSeen,
     pub(super) secrets: SecretsSeen,
+    pub(super) backups: BackupsSeen,
 }
 
 /// What was seen, and what follows.
@@ -63,8 +64,8 @@ impl Controller {
         let mut observation = match base {
             Base::Nothing => observer.look().await,
             Base::Rest(rest) => {
-                let Rest { services, records, secrets } = *rest;
-                Observation { services, secrets, records, ..observer.look().await }
+                let Rest { services, records, secrets, backups } = *rest;
+                Observation { services, secrets, records, backups, ..observer.look().await }
             }
             Base::Listing(earlier, follow) => observer.follow(*earlier, follow).await,
         };
@@ -143,6 +144,7 @@ impl Controller {
                 Kind::Service => self.store.cache(key, |memory: &mut ServiceMemory| memory.ready = after),
                 Kind::Secret => self.store.cache(key, |memory: &mut SecretMemory| memory.ready = after),
                 Kind::DnsRecord => self.store.cache(key, |memory: &mut RecordMemory| memory.ready = after),
+                Kind::BackupPolicy => self.store.cache(key, |memory: &mut BackupMemory| memory.ready = after),
             }
         }
     }

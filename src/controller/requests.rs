@@ -7,7 +7,8 @@ use tracing::{info, warn};
 
 use super::Controller;
 use crate::model::{
-    Declined, EnvName, Environment, Granted, Key, Kind, RecordMemory, Request, SecretMemory, ServiceMemory, StackMemory,
+    BackupMemory, Declined, EnvName, Environment, Granted, Key, Kind, RecordMemory, Request, SecretMemory,
+    ServiceMemory, StackMemory,
 };
 use crate::plan;
 use crate::ports::Class;
@@ -43,6 +44,11 @@ pub fn answer(
             }
         })?,
         Kind::DnsRecord => store.update_with(key, record, None, |_: &mut RecordMemory| {})?,
+        Kind::BackupPolicy => store.update_with(key, record, None, |memory: &mut BackupMemory| {
+            if let Ok(Granted::BackUp) = &answer {
+                memory.asked = Some(now);
+            }
+        })?,
         Kind::Secret => store.update_with(key, record, None, |memory: &mut SecretMemory| {
             if let Ok(Granted::Rotate) = &answer {
                 memory.rotation_asked = Some(now);
@@ -55,7 +61,7 @@ pub fn answer(
                 memory.pin = Some(pin.clone());
             }
             Ok(Granted::Release(digest)) => _ = memory.quarantine.remove(digest),
-            Ok(Granted::Rotate | Granted::Revert(_)) | Err(_) => {}
+            Ok(Granted::Rotate | Granted::BackUp | Granted::Revert(_)) | Err(_) => {}
         })?,
     }
     Ok(answer)

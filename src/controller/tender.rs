@@ -11,8 +11,8 @@ use super::look::{Base, Looked, Rest};
 use super::patrol::Patrol;
 use super::{Controller, cadence};
 use crate::model::{
-    Act, Action, AssumeRole, Desired, Digest, Entry, EnvName, Environment, Key, Kind, Observation, Operation, Plan,
-    RecordsSeen, SecretsSeen, ServicesSeen, StackAddress, Waiting,
+    Act, Action, AssumeRole, BackupsSeen, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation,
+    Operation, Plan, RecordsSeen, SecretsSeen, ServicesSeen, StackAddress, Waiting,
 };
 use crate::plan::{self, Goal, Input};
 use crate::sabotage::{self, Bug};
@@ -252,14 +252,15 @@ impl<'a> Tender<'a> {
             earlier.observation.services = ServicesSeen::default();
             earlier.observation.records = RecordsSeen::default();
             earlier.observation.secrets = SecretsSeen::default();
+            earlier.observation.backups = BackupsSeen::default();
         }
         if earlier.is_enough(now, resync, revision) {
             self.listed = earlier.listed;
             return Base::Listing(Box::new(earlier.observation), earlier.moving);
         }
         self.listed = now;
-        let Observation { services, records, secrets, .. } = earlier.observation;
-        Base::Rest(Box::new(Rest { services, records, secrets }))
+        let Observation { services, records, secrets, backups, .. } = earlier.observation;
+        Base::Rest(Box::new(Rest { services, records, secrets, backups }))
     }
 
     /// Keeps what was seen for the next look.
@@ -303,6 +304,7 @@ impl<'a> Tender<'a> {
             observation.records = RecordsSeen::default();
         }
         observation.secrets.forget_named();
+        forget_backups(&mut observation.backups, plan, &busy);
         let services_move = !restless.is_empty();
         self.earlier = Some(Earlier { observation, listed: self.listed, revision, moving, services_move });
     }
@@ -386,4 +388,18 @@ impl<'a> Tender<'a> {
         };
         let _ = controller.cx.timeout(LAST_ANSWERS, wait).await;
     }
+}
+
+/// Of backups, what may have moved by the next look.
+fn forget_backups(seen: &mut BackupsSeen, plan: &Plan, busy: &BTreeSet<Key>) {
+    let (mut points_move, mut touched) = (false, BTreeSet::new());
+    for (key, entry) in plan.entries.iter().filter(|(key, _)| key.kind == Kind::BackupPolicy) {
+        points_move |=
+            busy.contains(key) || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Unknown { .. }));
+        if let Some(Do::Backup(step)) = entry.step.as_ref().map(|step| &step.action) {
+            points_move |= step.action.moves_points();
+            touched.extend(step.action.tables().into_iter().cloned());
+        }
+    }
+    seen.forget(points_move, &touched);
 }

@@ -40,6 +40,7 @@ impl Executor {
             Do::Stack(stack) => self.take_on_stack(step, stack, role).await,
             Do::Service(service) => self.take_on_service(step, service, role).await,
             Do::Secret(secret) => self.take_on_secret(step, secret, role).await,
+            Do::Backup(backup) => self.take_on_backup(step, backup, role).await,
             Do::Record(record) => match Sending::of(step) {
                 None => self.take_on_record(step, record),
                 Some(one) => self.send_records(&[one], role).await.pop().unwrap_or(Outcome::Done),

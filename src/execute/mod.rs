@@ -3,6 +3,7 @@
 //! Nothing is chosen here. Long operations are started and never awaited: the next look sees how far they are. What is
 //! written to the journal before a call is enough to find out after a crash whether the call took effect.
 
+mod backup;
 mod executor;
 mod journal;
 mod outcome;

@@ -127,6 +127,7 @@ impl<'s> Reader<'_, 's> {
             services: BTreeMap::new(),
             secrets: BTreeMap::new(),
             records: BTreeMap::new(),
+            backups: BTreeMap::new(),
             ready: BTreeMap::new(),
         };
         let recipients = self.recipients(&doc, &spec);

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::backup::BackupDocument;
 use super::document::{EnvironmentDocument, Mismatch, decode};
 use super::maker::Resource;
 use super::record::RecordDocument;
@@ -16,7 +17,7 @@ use super::schema::schema_of;
 use super::secret::SecretDocument;
 use super::service::ServiceDocument;
 use super::stack::StackDocument;
-use crate::model::{Environment, Key, Kind, RecordSpec, SecretSpec, ServiceSpec, StackSpec};
+use crate::model::{BackupSpec, Environment, Key, Kind, RecordSpec, SecretSpec, ServiceSpec, StackSpec};
 use crate::yaml::Node;
 
 /// What of a document may be secret, and is kept out of snippets.
@@ -54,9 +55,10 @@ static STACK: LazyLock<Value> = LazyLock::new(schema_of::<StackDocument>);
 static SERVICE: LazyLock<Value> = LazyLock::new(schema_of::<ServiceDocument>);
 static SECRET: LazyLock<Value> = LazyLock::new(schema_of::<SecretDocument>);
 static RECORD: LazyLock<Value> = LazyLock::new(schema_of::<RecordDocument>);
+static BACKUP: LazyLock<Value> = LazyLock::new(schema_of::<BackupDocument>);
 
 /// Every kind.
-pub(super) static ROWS: [Row; 5] = [
+pub(super) static ROWS: [Row; 6] = [
     Row {
         word: "Environment",
         schema_file: "environment.json",
@@ -97,6 +99,14 @@ pub(super) static ROWS: [Row; 5] = [
         resource: Some((Kind::DnsRecord, boxed::<RecordDocument>)),
         identity: &["spec", "name"],
     },
+    Row {
+        word: "BackupPolicy",
+        schema_file: "backuppolicy.json",
+        schema: &BACKUP,
+        secrecy: Secrecy::Public,
+        resource: Some((Kind::BackupPolicy, boxed::<BackupDocument>)),
+        identity: &["spec", "tables"],
+    },
 ];
 
 fn boxed<T: Resource + DeserializeOwned + 'static>(root: &Node) -> Result<Box<dyn Resource>, Mismatch> {
@@ -114,6 +124,7 @@ pub(super) enum Made {
     Service(ServiceSpec),
     Secret(SecretSpec),
     Record(RecordSpec),
+    Backup(BackupSpec),
 }
 
 impl Made {
@@ -124,6 +135,7 @@ impl Made {
             Self::Service(spec) => format!("{}/{}/{}", spec.scope, spec.cluster, spec.service),
             Self::Secret(spec) => format!("{}/{}", spec.scope, spec.name),
             Self::Record(spec) => super::record::identity(spec),
+            Self::Backup(spec) => super::backup::identity(spec),
         }
     }
 
@@ -149,6 +161,7 @@ impl Made {
             Self::Service(spec) => drop(environment.services.insert(key, Arc::new(ServiceSpec { depends_on, ..spec }))),
             Self::Secret(spec) => drop(environment.secrets.insert(key, Arc::new(SecretSpec { depends_on, ..spec }))),
             Self::Record(spec) => drop(environment.records.insert(key, Arc::new(RecordSpec { depends_on, ..spec }))),
+            Self::Backup(spec) => drop(environment.backups.insert(key, Arc::new(BackupSpec { depends_on, ..spec }))),
         }
     }
 }

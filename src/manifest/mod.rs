@@ -4,6 +4,7 @@
 //! go, with file, line and column. An environment with an error is left out as a whole; the others are not touched by
 //! it, unless they take outputs from it.
 
+mod backup;
 mod check;
 mod diagnostic;
 mod document;

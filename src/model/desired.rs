@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AssumeRole, DriftAction, EnvName, ImageParameter, Key, Readiness, RecordSpec, Redacted, Revision, Scope,
-    SecretSpec, ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
+    AssumeRole, BackupSpec, DriftAction, EnvName, ImageParameter, Key, Readiness, RecordSpec, Redacted, Revision,
+    Scope, SecretSpec, ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
 };
 
 /// Everything one revision asks for.
@@ -46,6 +46,8 @@ pub struct Environment {
     pub secrets: BTreeMap<Key, Arc<SecretSpec>>,
     /// Its DNS records.
     pub records: BTreeMap<Key, Arc<RecordSpec>>,
+    /// Its backup policies.
+    pub backups: BTreeMap<Key, Arc<BackupSpec>>,
     /// What must hold beside their own status before objects are ready.
     pub ready: BTreeMap<Key, Vec<Readiness>>,
 }
@@ -57,7 +59,8 @@ impl Environment {
         let services = self.services.iter().map(|(key, spec)| (key, &spec.depends_on));
         let secrets = self.secrets.iter().map(|(key, spec)| (key, &spec.depends_on));
         let records = self.records.iter().map(|(key, spec)| (key, &spec.depends_on));
-        stacks.chain(services).chain(secrets).chain(records)
+        let backups = self.backups.iter().map(|(key, spec)| (key, &spec.depends_on));
+        stacks.chain(services).chain(secrets).chain(records).chain(backups)
     }
 }
 

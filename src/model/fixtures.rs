@@ -56,6 +56,7 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
         services: BTreeMap::new(),
         secrets: BTreeMap::new(),
         records: BTreeMap::new(),
+        backups: BTreeMap::new(),
         ready: BTreeMap::new(),
     }
 }

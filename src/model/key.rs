@@ -37,11 +37,13 @@ pub enum Kind {
     Secret,
     /// A record set in Route 53.
     DnsRecord,
+    /// How `DynamoDB` tables are backed up.
+    BackupPolicy,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Stack, Self::Service, Self::Secret, Self::DnsRecord];
+    pub const ALL: [Self; 5] = [Self::Stack, Self::Service, Self::Secret, Self::DnsRecord, Self::BackupPolicy];
 
     /// The word used in addresses: `stack`.
     #[must_use]
@@ -51,6 +53,7 @@ impl Kind {
             Self::Service => "service",
             Self::Secret => "secret",
             Self::DnsRecord => "dnsrecord",
+            Self::BackupPolicy => "backuppolicy",
         }
     }
 
@@ -59,6 +62,7 @@ impl Kind {
     pub fn noun(self) -> &'static str {
         match self {
             Self::DnsRecord => "DNS record",
+            Self::BackupPolicy => "backup policy",
             other => other.as_str(),
         }
     }

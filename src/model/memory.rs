@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind, ReadinessMemory,
-    RecordMemory, SecretMemory, ServiceMemory, StackId, StackVersion, TemplateFacts, Writes,
+    BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind,
+    ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackVersion, TemplateFacts, Writes,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -36,6 +36,8 @@ pub struct Objects {
     pub secrets: BTreeMap<Key, Arc<SecretMemory>>,
     /// Of DNS records.
     pub records: BTreeMap<Key, Arc<RecordMemory>>,
+    /// Of backup policies.
+    pub backups: BTreeMap<Key, Arc<BackupMemory>>,
 }
 
 impl Objects {
@@ -58,6 +60,7 @@ impl Objects {
             Kind::Service => self.services.get(key).map(|memory| &memory.ready),
             Kind::Secret => self.secrets.get(key).map(|memory| &memory.ready),
             Kind::DnsRecord => self.records.get(key).map(|memory| &memory.ready),
+            Kind::BackupPolicy => self.backups.get(key).map(|memory| &memory.ready),
         }
     }
 }
@@ -85,7 +88,13 @@ macro_rules! remembered {
     };
 }
 
-remembered! { StackMemory in stacks, ServiceMemory in services, SecretMemory in secrets, RecordMemory in records }
+remembered! {
+    StackMemory in stacks,
+    ServiceMemory in services,
+    SecretMemory in secrets,
+    RecordMemory in records,
+    BackupMemory in backups,
+}
 
 /// What is remembered of one stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! I/O, reads a clock or decides anything; a type may only make an illegal state unsayable.
 
 mod aws;
+mod backup;
 mod desired;
 mod digest;
 mod dns;
@@ -37,6 +38,12 @@ mod template;
 mod text;
 
 pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
+pub use backup::{
+    BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, CopyPoint, ExpirePoint,
+    MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup, PendingCopy, PointMemory, PointName,
+    PointsListed, ProtectTable, Retention, SLOT_TAG, Schedule, SetRecovery, TableMemory, TableSeen, TableSelection,
+    Tried, VaultSpec, VerifySpec, WrongSchedule,
+};
 pub use desired::{
     Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace, StackSpec,
 };

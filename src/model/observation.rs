@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Address, ChangeSetName, ChangeSetState, ChangeSetSummary, CheckNeed, ChecksSeen, Conclusion, Digest, Key,
-    RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed, ServicesSeen, StackAddress, StackId,
-    StackName, StackState, TemplateFacts,
+    Address, BackupNeed, BackupsSeen, ChangeSetName, ChangeSetState, ChangeSetSummary, CheckNeed, ChecksSeen,
+    Conclusion, Digest, Key, RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed, ServicesSeen,
+    StackAddress, StackId, StackName, StackState, TemplateFacts,
 };
 
 /// The answer to a question put to AWS. Unknown is not absent: no step may follow from it.
@@ -73,6 +73,8 @@ pub struct Observation {
     pub secrets: SecretsSeen,
     /// DNS records.
     pub records: RecordsSeen,
+    /// Tables and recovery points.
+    pub backups: BackupsSeen,
     /// Readiness checks.
     pub checks: ChecksSeen,
 }
@@ -90,6 +92,7 @@ impl Observation {
             services: ServicesSeen::default(),
             secrets: SecretsSeen::default(),
             records: RecordsSeen::default(),
+            backups: BackupsSeen::default(),
             checks: ChecksSeen::default(),
         }
     }
@@ -165,6 +168,8 @@ pub enum Need {
     Secret(SecretNeed),
     /// Something about a DNS record.
     Record(RecordNeed),
+    /// Something about tables and recovery points.
+    Backup(BackupNeed),
     /// The answer of a readiness check.
     Check(CheckNeed),
 }

@@ -175,6 +175,13 @@ pub enum Difference {
         /// The desired one.
         to: Option<String>,
     },
+    /// Something about a table that a backup policy covers.
+    Table {
+        /// The table.
+        name: String,
+        /// What about it.
+        why: String,
+    },
     /// A setting of a secret differs.
     Setting {
         /// Which.
@@ -353,6 +360,16 @@ pub enum Waiting {
         /// Why there is none.
         why: String,
     },
+    /// A job of AWS is under way: a backup, a copy.
+    Job {
+        /// What it does.
+        what: String,
+        /// How far it is.
+        status: String,
+        /// Since when.
+        #[schemars(with = "Option<String>")]
+        since: Option<Timestamp>,
+    },
     /// A rollout is under way.
     Rollout {
         /// How far it is.
@@ -403,6 +420,10 @@ pub enum Guard {
     Empty,
     /// Two would write the same value.
     TwoWriters,
+    /// There is no table that a backup policy could cover.
+    NoTable,
+    /// A recovery point is not what it should be.
+    Implausible,
     /// A tag means another image than it did, and the manifest does not say to follow it.
     MovedTag,
     /// An image was not built for the platform that the tasks run on.

@@ -42,6 +42,8 @@ pub enum Wish {
         /// Its tag, or the beginning of its digest.
         image: String,
     },
+    /// Of a backup policy: back its tables up now.
+    BackUp,
 }
 
 impl Wish {
@@ -52,6 +54,7 @@ impl Wish {
             Self::Rotate => "rotate",
             Self::Rollback { .. } => "pin",
             Self::Release { .. } => "release",
+            Self::BackUp => "back-up",
             Self::Revert => "revert",
         }
     }
@@ -64,6 +67,7 @@ impl fmt::Display for Wish {
             Self::Rollback { to: None } => f.write_str("go back to the release before"),
             Self::Rollback { to: Some(to) } => write!(f, "go back to {to}"),
             Self::Release { image } => write!(f, "let {image} be tried again"),
+            Self::BackUp => f.write_str("back its tables up"),
             Self::Revert => f.write_str("put back what was changed past it"),
         }
     }
@@ -78,6 +82,8 @@ pub enum Granted {
     Pin(Pin),
     /// The image may be tried again.
     Release(ImageDigest),
+    /// Backups are asked for.
+    BackUp,
     /// So many differences are put back.
     Revert(usize),
 }
@@ -90,6 +96,7 @@ impl Granted {
             Self::Rotate => format!("{by} has its generated fields made anew"),
             Self::Pin(pin) => format!("{by} goes back to {}", pin.names()),
             Self::Release(digest) => format!("{by} releases {digest}"),
+            Self::BackUp => format!("{by} has its tables backed up"),
             Self::Revert(number) => format!("{by} has {number} put back"),
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Address, ChangeSetId, ChangeSetName, Conclusion, DeploymentMode, Digest, Failure, Fingerprint, Key, OnFailure,
-    OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus, StackVersion,
-    Writes,
+    Address, BackupStep, ChangeSetId, ChangeSetName, Conclusion, DeploymentMode, Digest, Failure, Fingerprint, Key,
+    OnFailure, OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus,
+    StackVersion, Writes,
 };
 
 /// What must still be true at the moment of acting. Read again just before; if it is not, the step is not taken.
@@ -105,6 +105,8 @@ pub enum Do {
     Secret(SecretStep),
     /// To a DNS record.
     Record(RecordStep),
+    /// For a backup policy.
+    Backup(BackupStep),
 }
 
 /// What is asked of every step, whatever it is done to.
@@ -132,6 +134,7 @@ impl Do {
             Self::Service(step) => step,
             Self::Secret(step) => step,
             Self::Record(step) => step,
+            Self::Backup(step) => step,
         }
     }
 }

@@ -12,9 +12,9 @@ use super::Observer;
 use super::listing::{Listed, add};
 use super::pages::{PAGES_MAX, all, endless};
 use crate::model::{
-    ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need, Observation,
-    Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackId, StackName, StackNeed,
-    TemplateFacts, Unknown,
+    BackupNeed, ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need,
+    Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackId, StackName,
+    StackNeed, TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, Stacks, found};
@@ -44,7 +44,7 @@ impl Observer<'_> {
     /// Reads what the planner needs to know, and adds it to the observation. Values of secrets become fingerprints by
     /// `key` and go no further.
     pub async fn answer(&self, observation: &mut Observation, needs: BTreeSet<Need>, key: &FingerprintKey) {
-        let Sorted { stacks, services, secrets, records, checks } = sorted(needs);
+        let Sorted { stacks, services, secrets, records, backups, checks } = sorted(needs);
         let mut answers = iter(stacks).map(|need| self.ask(need)).buffered(AT_ONCE);
         while let Some((address, answer)) = answers.next().await {
             enter(observation, address.as_ref(), answer);
@@ -52,6 +52,7 @@ impl Observer<'_> {
         self.answer_services(observation, services).await;
         self.answer_secrets(observation, secrets, key).await;
         self.answer_records(observation, records).await;
+        self.answer_backups(observation, backups).await;
         self.answer_checks(observation, checks).await;
     }
 
@@ -135,6 +136,7 @@ struct Sorted {
     services: BTreeSet<ServiceNeed>,
     secrets: BTreeSet<SecretNeed>,
     records: BTreeSet<RecordNeed>,
+    backups: BTreeSet<BackupNeed>,
     checks: BTreeSet<CheckNeed>,
 }
 
@@ -153,6 +155,9 @@ fn sorted(needs: BTreeSet<Need>) -> Sorted {
             }
             Need::Record(need) => {
                 sorted.records.insert(need);
+            }
+            Need::Backup(need) => {
+                sorted.backups.insert(need);
             }
             Need::Check(need) => {
                 sorted.checks.insert(need);

@@ -4,6 +4,7 @@
 //! many of them changed; [`Observer::answer`] reads the details that `plan::needs` asks for, which is nothing when
 //! nothing moved. Nothing is decided here: which details matter is the planner's business.
 
+mod backups;
 mod checks;
 mod details;
 mod drift;

@@ -69,6 +69,7 @@ pub fn manifest(input: &Input<'_>, key: &Key) -> Digest {
         Kind::Service => service_digest(input, key),
         Kind::Secret => environment.secrets.get(key).map(|spec| spec.digest.clone()),
         Kind::DnsRecord => environment.records.get(key).map(|spec| spec.digest.clone()),
+        Kind::BackupPolicy => environment.backups.get(key).map(|spec| spec.digest.clone()),
     };
     digest.unwrap_or_else(absent)
 }

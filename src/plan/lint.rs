@@ -34,6 +34,7 @@ pub fn lint(plan: &Plan, input: &Input<'_>) -> Vec<Fault> {
             Do::Service(service) => rules.extend(of_a_service(key, service, input)),
             Do::Secret(secret) => rules.extend(of_a_secret(key, secret, input)),
             Do::Record(record) => rules.extend(of_a_record(key, record, input)),
+            Do::Backup(backup) => rules.extend(super::backup::faults(key, entry, backup, input)),
         }
         faults.extend(rules.into_iter().map(|rule| Fault { key: key.clone(), rule }));
     }

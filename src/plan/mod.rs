@@ -8,6 +8,7 @@
 //! A step leaves nothing to choose: whoever executes it re-reads its precondition and acts, or does not.
 
 mod attempts;
+mod backup;
 mod consent;
 mod diff;
 mod drift;

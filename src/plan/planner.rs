@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::{Goal, Input, MAX_OPERATIONS, consent, guard, order, readiness, record, removal, secret, service, stack};
+use super::{
+    Goal, Input, MAX_OPERATIONS, backup, consent, guard, order, readiness, record, removal, secret, service, stack,
+};
 use crate::model::{Act, Digest, Entry, Key, Kind, Need, Plan, Refusal, Remembered, Waiting};
 
 /// The plan for an environment.
@@ -75,6 +77,7 @@ impl<'a> Planner<'a> {
             Kind::Service => environment.services.get(key).map(|spec| service::decide(self, spec)),
             Kind::Secret => environment.secrets.get(key).map(|spec| secret::decide(self, spec)),
             Kind::DnsRecord => environment.records.get(key).map(|spec| record::decide(self, spec)),
+            Kind::BackupPolicy => environment.backups.get(key).map(|spec| backup::decide(self, spec)),
         }
     }
 

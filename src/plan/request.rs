@@ -45,6 +45,10 @@ pub fn grant(
             environment.services.get(key).ok_or(Declined::NotDesired)?;
             quarantined(&remembered(request, objects), image).map(Granted::Release)
         }
+        (Wish::BackUp, Kind::BackupPolicy) => {
+            environment.backups.get(key).ok_or(Declined::NotDesired)?;
+            Ok(Granted::BackUp)
+        }
         (Wish::Revert, Kind::Stack) => {
             let spec = environment.stacks.get(key).ok_or(Declined::NotDesired)?;
             let look = objects.stacks.get(key).and_then(|memory| memory.drift.seen.as_ref());

@@ -185,7 +185,9 @@ impl Status {
         let pending =
             memory.objects.stacks.get(key).and_then(|memory| memory.pending.as_ref()).map(|pending| pending.started);
         let seen = entry.waiting.iter().find_map(|waiting| match waiting {
-            Waiting::Operation { since, .. } | Waiting::Rollout { since, .. } => Some(*since),
+            Waiting::Operation { since, .. } | Waiting::Rollout { since, .. } | Waiting::Job { since, .. } => {
+                Some(*since)
+            }
             _ => None,
         });
         Self {
@@ -341,6 +343,7 @@ fn waiting_reason(waiting: &Waiting) -> &'static str {
         Waiting::Someone { .. } => "WaitingForSomeone",
         Waiting::Image { .. } => "NoImage",
         Waiting::Rollout { .. } => "RolloutInProgress",
+        Waiting::Job { .. } => "JobInProgress",
     }
 }
 

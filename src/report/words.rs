@@ -120,6 +120,7 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::Value { name, from, to } => {
             format!("{}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
         }
+        Difference::Table { name, why } => format!("{}: {}", clean(name), clean(why)),
         Difference::Setting { name } => format!("the {} differs", clean(name)),
         Difference::Drift { resource, property: None, .. } => format!("{} is gone", clean(resource)),
         Difference::Drift { resource, property: Some(property), live, deployed } => {
@@ -198,6 +199,10 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
         Waiting::Pause { until, why } => format!("{}: {}", time(*until), clean(why)),
         Waiting::Someone { what } => format!("somebody else: {}", clean(what)),
         Waiting::Image { container, why } => format!("an image for {}: {}", clean(container), clean(why)),
+        Waiting::Job { what, status, since } => {
+            let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
+            format!("{} ({}{since})", clean(what), clean(status))
+        }
         Waiting::Rollout { status, since } => {
             let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
             format!("its rollout ({}{since})", clean(status))
@@ -254,6 +259,8 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Zone => "hosted zone",
         Guard::Empty => "empty record set",
         Guard::TwoWriters => "two writers",
+        Guard::NoTable => "no table",
+        Guard::Implausible => "implausible backup",
         Guard::MovedTag => "moved tag",
         Guard::Platform => "platform",
         Guard::ImageGone => "image gone",
@@ -284,6 +291,8 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Zone => "WrongZone",
         Guard::Empty => "EmptyRecordSet",
         Guard::TwoWriters => "TwoWriters",
+        Guard::NoTable => "NoTable",
+        Guard::Implausible => "ImplausibleBackup",
         Guard::MovedTag => "TagMoved",
         Guard::Platform => "OtherPlatform",
         Guard::ImageGone => "ImageGone",

@@ -11,8 +11,8 @@ use super::key::{Keys, keep, kept};
 use super::rows::{Order, Rows, Table, Write, decode};
 use crate::context::Context;
 use crate::model::{
-    Consent, EnvName, FingerprintKey, Key, Kind, Objects, RecordMemory, Remembered, Revision, SecretMemory,
-    ServiceMemory, Spent, StackMemory,
+    BackupMemory, Consent, EnvName, FingerprintKey, Key, Kind, Objects, RecordMemory, Remembered, Revision,
+    SecretMemory, ServiceMemory, Spent, StackMemory,
 };
 
 /// The name of the layout. A change that an older version would misread raises the number.
@@ -94,6 +94,7 @@ impl State {
                 Kind::Service => self.remember::<ServiceMemory>(&key, decode(Table::Objects, text, value)?),
                 Kind::Secret => self.remember::<SecretMemory>(&key, decode(Table::Objects, text, value)?),
                 Kind::DnsRecord => self.remember::<RecordMemory>(&key, decode(Table::Objects, text, value)?),
+                Kind::BackupPolicy => self.remember::<BackupMemory>(&key, decode(Table::Objects, text, value)?),
             }
             Ok(true)
         })?;
@@ -143,6 +144,7 @@ impl State {
                 Kind::Service => self.rewrite::<ServiceMemory>(key),
                 Kind::Secret => self.rewrite::<SecretMemory>(key),
                 Kind::DnsRecord => self.rewrite::<RecordMemory>(key),
+                Kind::BackupPolicy => self.rewrite::<BackupMemory>(key),
             })
             .collect()
     }

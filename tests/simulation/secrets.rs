@@ -104,6 +104,7 @@ fn environment(secrets: Vec<SecretSpec>, prune: Prune) -> Environment {
         services: BTreeMap::new(),
         secrets: secrets.into_iter().map(|spec| (spec.key.clone(), Arc::new(spec))).collect(),
         records: BTreeMap::new(),
+        backups: BTreeMap::new(),
         ready: BTreeMap::new(),
     }
 }

@@ -84,6 +84,7 @@ fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
         services: BTreeMap::new(),
         secrets: BTreeMap::new(),
         records,
+        backups: BTreeMap::new(),
         ready: BTreeMap::new(),
     }
 }

@@ -302,6 +302,7 @@ impl World {
             services: BTreeMap::from([(self.spec.key.clone(), Arc::new(self.spec.clone()))]),
             secrets: BTreeMap::new(),
             records: BTreeMap::new(),
+            backups: BTreeMap::new(),
             ready: BTreeMap::new(),
         };
         let revision = Revision { sequence: 1, content: Digest::of("files"), commit: None };

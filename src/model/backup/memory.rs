@@ -1,0 +1,86 @@
+//! What is remembered of a backup policy: what was begun, and what no listing says of a recovery point.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Attempts, JobId, Key, PointId, ReadinessMemory, Region, TableName};
+
+/// What is remembered of a backup policy. Losing it costs calls, and the proof that points can be restored: whose a point
+/// is and for when it was made, is in its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackupMemory {
+    /// By table.
+    pub tables: BTreeMap<TableName, TableMemory>,
+    /// A person has asked for a backup, then.
+    pub asked: Option<Timestamp>,
+    /// When points were expired within the last hour.
+    pub expired: Vec<Timestamp>,
+    /// Since when its checks hold or fail.
+    pub ready: ReadinessMemory,
+    /// What it depends on.
+    pub depends_on: BTreeSet<Key>,
+    /// The sequence of the newest revision that was applied (invariant S8).
+    pub revision: Option<u64>,
+}
+
+/// What is remembered of one table of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TableMemory {
+    /// A backup that was begun, and not seen to be there.
+    pub pending: Option<PendingBackup>,
+    /// What a listing does not say of recovery points, or not yet.
+    pub points: BTreeMap<PointId, PointMemory>,
+    /// Failures, by what was tried ([`Tried`](super::Tried)).
+    pub attempts: BTreeMap<String, Attempts>,
+}
+
+/// A backup that was begun: written down before the call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingBackup {
+    /// For when.
+    pub slot: Timestamp,
+    /// Its name, or the token of its job.
+    pub name: String,
+    /// When it was begun.
+    pub started: Timestamp,
+    /// The job, where AWS Backup makes it and its answer was not lost.
+    pub job: Option<JobId>,
+}
+
+/// A copy that was begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingCopy {
+    /// The token of its job.
+    pub token: String,
+    /// When it was begun.
+    pub started: Timestamp,
+    /// The job, where its answer was not lost.
+    pub job: Option<JobId>,
+}
+
+/// What a listing does not say of a recovery point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PointMemory {
+    /// For when it was made.
+    pub slot: Timestamp,
+    /// When AWS began to make it.
+    pub created: Timestamp,
+    /// When this was written down: a listing of before says nothing of it.
+    pub noted: Timestamp,
+    /// Which settings of its table are kept with it.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// When a restore test has proven it.
+    #[serde(default)]
+    pub verified: Option<Timestamp>,
+    /// When we had it deleted: a listing may show it for a while.
+    #[serde(default)]
+    pub deleted: Option<Timestamp>,
+    /// Copies of it that are being made, by region.
+    #[serde(default)]
+    pub copying: BTreeMap<Region, PendingCopy>,
+}

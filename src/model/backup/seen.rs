@@ -1,0 +1,98 @@
+//! What AWS says of tables and recovery points.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::model::{
+    ContinuousBackups, JobId, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableState,
+    VaultJob, VaultName,
+};
+
+/// A table, and how far back it can be restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSeen {
+    /// The table.
+    pub state: TableState,
+    /// Its point-in-time recovery.
+    pub recovery: ContinuousBackups,
+}
+
+/// Recovery points, as of a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PointsListed {
+    /// When they were listed.
+    pub at: Timestamp,
+    /// Those that are of this environment.
+    pub points: Vec<RecoveryPoint>,
+}
+
+/// What was seen of tables and recovery points.
+#[derive(Clone, Debug, Default)]
+pub struct BackupsSeen {
+    /// Names of all tables.
+    pub tables: BTreeMap<Scope, Seen<BTreeSet<TableName>>>,
+    /// Tables of a stack and of the stacks within it, by their names; each with its logical id.
+    pub of_stacks: BTreeMap<(StackAddress, StackId), Seen<BTreeMap<TableName, String>>>,
+    /// Tags.
+    pub tags: BTreeMap<(Scope, TableName), Seen<BTreeMap<String, String>>>,
+    /// Tables that were asked for by name.
+    pub described: BTreeMap<(Scope, TableName), Seen<TableSeen>>,
+    /// On-demand backups of this environment's policies, by their names.
+    pub points: BTreeMap<Scope, Seen<PointsListed>>,
+    /// Recovery points in vaults that are of this environment's policies, with their tags.
+    pub vaults: BTreeMap<(Scope, VaultName), Seen<PointsListed>>,
+    /// Backup jobs.
+    pub jobs: BTreeMap<(Scope, JobId), Seen<VaultJob>>,
+    /// Copy jobs.
+    pub copies: BTreeMap<(Scope, JobId), Seen<VaultJob>>,
+}
+
+impl BackupsSeen {
+    /// Forgets what may have moved: jobs, what could not be read, and, where points were made or go, their listings.
+    pub fn forget(&mut self, points_move: bool, touched: &BTreeSet<TableName>) {
+        fn known<K: Ord, T>(map: &mut BTreeMap<K, Seen<T>>) {
+            map.retain(|_, seen| !matches!(seen, Seen::Unknown(_)));
+        }
+        self.jobs.clear();
+        self.copies.clear();
+        known(&mut self.tables);
+        known(&mut self.of_stacks);
+        known(&mut self.tags);
+        known(&mut self.points);
+        known(&mut self.vaults);
+        // One that is not there may be by the next look.
+        self.described.retain(|(_, table), seen| seen.present().is_some() && !touched.contains(table));
+        if points_move {
+            self.points.clear();
+            self.vaults.clear();
+        }
+    }
+}
+
+/// What must be known to decide on a backup policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BackupNeed {
+    /// Which tables an account and region has.
+    Tables(Scope),
+    /// Which tables a stack has.
+    OfStack(StackAddress, StackId),
+    /// The tags of a table.
+    Tags(Scope, TableName),
+    /// One table and its point-in-time recovery.
+    Table(Scope, TableName),
+    /// Which on-demand backups of ours there are.
+    Points(Scope),
+    /// Which recovery points of ours there are in a vault. The tags of these are known.
+    Vault(Scope, VaultName, BTreeSet<PointId>),
+    /// How far a backup job is.
+    Job(Scope, JobId),
+    /// How far a copy job is.
+    CopyJob(Scope, JobId),
+}
+
+impl From<BackupNeed> for Need {
+    fn from(need: BackupNeed) -> Self {
+        Self::Backup(need)
+    }
+}

@@ -1,0 +1,297 @@
+//! What is done for a backup policy: each step to a batch of tables, every one with its own precondition and its own
+//! outcome, so that one that fails holds up no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::{Act, Digest, Failure, PointId, PointKeeper, Region, TableArn, TableId, TableName, VaultName};
+
+/// A step of a backup policy.
+#[derive(Clone, Debug)]
+pub struct BackupStep {
+    /// What to do.
+    pub action: BackupDo,
+}
+
+/// What is done.
+#[derive(Clone, Debug)]
+pub enum BackupDo {
+    /// Switches point-in-time recovery on, or changes its window.
+    Recover(Vec<SetRecovery>),
+    /// Switches deletion protection on.
+    Protect(Vec<ProtectTable>),
+    /// Makes backups.
+    Make(Vec<MakeBackup>),
+    /// Copies recovery points to other regions.
+    Copy(Vec<CopyPoint>),
+    /// Deletes recovery points whose retention is over.
+    Expire(Vec<ExpirePoint>),
+    /// Writes down what was found out.
+    Note(Vec<BackupNote>),
+}
+
+/// Point-in-time recovery of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetRecovery {
+    /// The table.
+    pub table: TableName,
+    /// Which incarnation.
+    pub id: TableId,
+    /// The window that it had when it was seen, in days; none: it was off.
+    pub from: Option<u16>,
+    /// The window that it gets.
+    pub to: u16,
+}
+
+/// Deletion protection of a table, which it had not when it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtectTable {
+    /// The table.
+    pub table: TableName,
+    /// Which incarnation.
+    pub id: TableId,
+}
+
+/// A backup of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MakeBackup {
+    /// The table.
+    pub table: TableName,
+    /// Its ARN.
+    pub arn: TableArn,
+    /// Which incarnation.
+    pub id: TableId,
+    /// For when.
+    pub slot: Timestamp,
+    /// Which settings are kept with it.
+    pub profile: Option<String>,
+    /// How.
+    pub way: MakeWay,
+}
+
+/// How a backup is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MakeWay {
+    /// By `DynamoDB`, under this name.
+    OnDemand {
+        /// The name: it stands in for an idempotency token.
+        name: String,
+    },
+    /// By AWS Backup.
+    Vault {
+        /// Where it is kept.
+        vault: VaultName,
+        /// The role that AWS Backup takes.
+        role: String,
+        /// Idempotency token.
+        token: String,
+        /// Its tags.
+        tags: BTreeMap<String, String>,
+    },
+}
+
+impl MakeWay {
+    /// What it is found by again: its name, or the token of its job.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::OnDemand { name } => name,
+            Self::Vault { token, .. } => token,
+        }
+    }
+}
+
+/// A copy of a recovery point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyPoint {
+    /// The table.
+    pub table: TableName,
+    /// Which point.
+    pub point: PointId,
+    /// The vault that has it.
+    pub from: VaultName,
+    /// The region that gets it.
+    pub region: Region,
+    /// The ARN of the vault there.
+    pub to: String,
+    /// The role that AWS Backup takes.
+    pub role: String,
+    /// Idempotency token.
+    pub token: String,
+}
+
+/// A recovery point that goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpirePoint {
+    /// The table.
+    pub table: TableName,
+    /// Which point.
+    pub point: PointId,
+    /// Where it is kept.
+    pub keeper: PointKeeper,
+    /// In which region.
+    pub region: Region,
+    /// For when it was made.
+    pub slot: Timestamp,
+    /// The name that it must have still, where it has one.
+    pub name: Option<String>,
+}
+
+/// Something that is tried for a table: what its failures are counted under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// Among other things that are tried for the table.
+    pub label: String,
+    /// Names exactly what: another one begins anew.
+    pub inputs: Digest,
+}
+
+impl Tried {
+    fn new(label: String, what: &impl Serialize) -> Self {
+        Self { inputs: Digest::of(&(&label, what)), label }
+    }
+
+    /// Point-in-time recovery is set.
+    #[must_use]
+    pub fn recovery(from: Option<u16>, to: u16) -> Self {
+        Self::new("recover".to_owned(), &(from, to))
+    }
+
+    /// Deletion protection is switched on.
+    #[must_use]
+    pub fn protection() -> Self {
+        Self::new("protect".to_owned(), &true)
+    }
+
+    /// A backup is made.
+    #[must_use]
+    pub fn backup(slot: Timestamp) -> Self {
+        Self::new("back-up".to_owned(), &slot.as_second())
+    }
+
+    /// A point is copied.
+    #[must_use]
+    pub fn copy(point: &PointId, region: &Region) -> Self {
+        Self::new(format!("copy {region}"), point)
+    }
+
+    /// A point is deleted.
+    #[must_use]
+    pub fn expiry(point: &PointId) -> Self {
+        Self::new(format!("expire {point}"), &true)
+    }
+}
+
+/// Something that was found out about a table's backups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupNote {
+    /// The table.
+    pub table: TableName,
+    /// What.
+    pub what: Noted,
+}
+
+/// What was found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// The backup that was begun is there.
+    Made {
+        /// Which point it is.
+        point: PointId,
+        /// For when.
+        slot: Timestamp,
+        /// When AWS began to make it.
+        created: Timestamp,
+        /// Which settings are kept with it.
+        profile: Option<String>,
+    },
+    /// The backup that was begun is not there, and will not be: another one may be made.
+    Lost,
+    /// It has failed.
+    Failed(Tried, Failure),
+    /// A recovery point in a vault is ours: its tags need not be read again.
+    Known {
+        /// Which.
+        point: PointId,
+        /// For when.
+        slot: Timestamp,
+        /// When AWS began to make it.
+        created: Timestamp,
+        /// Which settings are kept with it.
+        profile: Option<String>,
+    },
+    /// A copy job has ended: its copy is listed, or it has failed.
+    Copied {
+        /// Of which point.
+        point: PointId,
+        /// Where.
+        region: Region,
+        /// How it failed, if it did: what was tried, and why.
+        failed: Option<(Tried, Failure)>,
+    },
+    /// Recovery points that do not exist any more.
+    Gone(BTreeSet<PointId>),
+    /// The table is not covered any more, and has nothing that is worth remembering.
+    Left,
+}
+
+impl BackupDo {
+    /// The tables that it is done to.
+    #[must_use]
+    pub fn tables(&self) -> BTreeSet<&TableName> {
+        match self {
+            Self::Recover(list) => list.iter().map(|one| &one.table).collect(),
+            Self::Protect(list) => list.iter().map(|one| &one.table).collect(),
+            Self::Make(list) => list.iter().map(|one| &one.table).collect(),
+            Self::Copy(list) => list.iter().map(|one| &one.table).collect(),
+            Self::Expire(list) => list.iter().map(|one| &one.table).collect(),
+            Self::Note(list) => list.iter().map(|one| &one.table).collect(),
+        }
+    }
+
+    /// It makes recovery points, or deletes them: a listing of before is out of date.
+    #[must_use]
+    pub fn moves_points(&self) -> bool {
+        matches!(self, Self::Make(_) | Self::Copy(_) | Self::Expire(_))
+    }
+}
+
+impl Act for BackupStep {
+    fn verb(&self) -> &'static str {
+        match &self.action {
+            BackupDo::Recover(_) => "recover",
+            BackupDo::Protect(_) => "protect",
+            BackupDo::Make(_) => "back-up",
+            BackupDo::Copy(_) => "copy",
+            BackupDo::Expire(_) => "expire",
+            BackupDo::Note(_) => "note",
+        }
+    }
+
+    fn identity(&self) -> String {
+        let each: Vec<String> = match &self.action {
+            BackupDo::Recover(list) => list.iter().map(|one| format!("{}={}", one.table, one.to)).collect(),
+            BackupDo::Protect(list) => list.iter().map(|one| one.table.to_string()).collect(),
+            BackupDo::Make(list) => list.iter().map(|one| format!("{} {}", one.table, one.way.name())).collect(),
+            BackupDo::Copy(list) => list.iter().map(|one| one.token.clone()).collect(),
+            BackupDo::Expire(list) => list.iter().map(|one| one.point.to_string()).collect(),
+            BackupDo::Note(list) => list.iter().map(|one| format!("{one:?}")).collect(),
+        };
+        format!("{} {}", self.verb(), each.join(","))
+    }
+
+    fn mutates(&self) -> bool {
+        !matches!(self.action, BackupDo::Note(_))
+    }
+
+    fn begins_operation(&self) -> bool {
+        false
+    }
+
+    /// Making a backup takes nothing away and changes nothing that runs: where changes need approval, backups go on.
+    fn is_preparation(&self) -> bool {
+        matches!(self.action, BackupDo::Make(_) | BackupDo::Copy(_) | BackupDo::Note(_))
+    }
+}

@@ -1,0 +1,70 @@
+//! What must hold of every step of a backup policy.
+
+use jiff::SignedDuration;
+
+use super::points;
+use super::{BATCH, names};
+use crate::model::{
+    Act, BackupDo, BackupSpec, BackupStep, Entry, ExpirePoint, Key, Mode, RecoveryPoint, Seen, SetRecovery,
+};
+use crate::plan::Input;
+use crate::plan::consent;
+
+/// The rules that a step breaks.
+pub(in crate::plan) fn faults(key: &Key, entry: &Entry, step: &BackupStep, input: &Input<'_>) -> Vec<&'static str> {
+    let spec = input.environment.backups.get(key);
+    let size = match &step.action {
+        BackupDo::Recover(list) => list.len(),
+        BackupDo::Protect(list) => list.len(),
+        BackupDo::Make(list) => list.len(),
+        BackupDo::Copy(list) => list.len(),
+        BackupDo::Expire(list) => list.len(),
+        BackupDo::Note(list) => list.len(),
+    };
+    let approved = spec.is_some_and(|spec| consent::covers(input, key, entry, &spec.digest));
+    let shortens = |one: &SetRecovery| one.from.is_some_and(|from| from > one.to);
+    let rules = [
+        (spec.is_none() && step.mutates(), "tables are backed up that nobody asks for (S2)"),
+        (size == 0 || size > BATCH, "a batch is empty or too large (S3)"),
+        (
+            matches!(&step.action, BackupDo::Recover(list) if list.iter().any(shortens)) && !approved,
+            "history is destroyed that no person gave up (S4)",
+        ),
+        (
+            matches!(&step.action, BackupDo::Make(list) if names(&step.action.tables()).is_empty() || step.action.tables().len() != list.len()),
+            "a table is backed up twice (S9)",
+        ),
+        (
+            input.environment.policy.mode == Mode::Approve && matches!(step.action, BackupDo::Expire(_)) && !approved,
+            "recovery points go that no person gave up (S11)",
+        ),
+        (
+            matches!(&step.action, BackupDo::Expire(list) if list.iter().any(|one| !may_go(one, spec, input))),
+            "a recovery point goes that is not ours, too young, or the newest (S15)",
+        ),
+    ];
+    rules.into_iter().filter(|(broken, _)| *broken).map(|(_, rule)| rule).collect()
+}
+
+/// Judged by what was listed alone: it is this policy's, old enough, and there is one of its table that is newer.
+fn may_go(going: &ExpirePoint, spec: Option<&std::sync::Arc<BackupSpec>>, input: &Input<'_>) -> bool {
+    let Some((spec, retention)) = spec.and_then(|spec| Some((spec, spec.retention?))) else { return false };
+    let seen = &input.observation.backups;
+    let scope = crate::model::Scope { region: going.region.clone(), ..spec.scope.clone() };
+    let listed = seen.points.iter().filter(|(place, _)| **place == scope).map(|(_, listed)| listed);
+    let kept = seen.vaults.iter().filter(|((place, _), _)| *place == scope).map(|(_, listed)| listed);
+    let all: Vec<&RecoveryPoint> =
+        listed.chain(kept).filter_map(Seen::present).flat_map(|listed| &listed.points).collect();
+    let memory = input.memory.objects.backups.get(&spec.key);
+    let known = memory.and_then(|memory| memory.tables.get(&going.table));
+    let ours = |point: &RecoveryPoint| match points::said(point) {
+        Some((owner, ..)) => owner == spec.key.to_string(),
+        None => known.is_some_and(|known| known.points.contains_key(&point.id)),
+    };
+    let Some(point) = all.iter().find(|point| point.id == going.point) else { return false };
+    let min_age = SignedDuration::try_from(retention.min_age).unwrap_or(SignedDuration::MAX);
+    let newer = all.iter().any(|other| {
+        other.table == point.table && other.created > point.created && other.is_available() && ours(other)
+    });
+    ours(point) && point.table == going.table && newer && input.now.duration_since(point.created) >= min_age
+}

@@ -1,0 +1,388 @@
+//! Which backups are due, what came of those that were begun, and which points may go.
+//!
+//! A table needs one point for the newest slot of the schedule; so what was missed is made up for once, however much it
+//! was, and a table that is new is backed up at once. Whether a slot has its point is told by the point's own name, or by
+//! AWS having made one since: no clock of ours can make two of one, nor keep the next from being made.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::points::{self, Point};
+use super::retention::{Kept, over};
+use super::{Covered, Deciding, Wanted, refused, unknown};
+use crate::model::{
+    BackupNeed, BackupNote, ChangeAction, Entry, ExpirePoint, Failure, Guard, JobId, MakeBackup, MakeWay, Noted,
+    OWNER_TAG, PROFILE_TAG, PendingBackup, PointId, PointName, PointsListed, RecoveryPoint, Replacement,
+    ResourceChange, Retention, SLOT_TAG, Seen, Tried, Unknown, VaultJob, Waiting,
+};
+use crate::plan::names::token;
+use crate::sabotage::{self, Bug};
+
+/// After so long a listing shows every backup that was made (AWS: *`ListBackups`* is eventually consistent, and gives no
+/// figure: seconds, as for tables).
+const SHOWN: SignedDuration = SignedDuration::from_mins(2);
+
+/// What a person asked for is meant for a day.
+const ASKED: SignedDuration = SignedDuration::from_hours(24);
+
+/// Points of one table that go without a person, in one look. A slot makes one, and one goes for it.
+const UNASKED: usize = 3;
+
+/// Points of a policy that go within an hour.
+const HOURLY: usize = 50;
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Listings of recovery points, where those of the tables' own region and of each region with copies are told apart.
+pub(super) struct Listings<'a> {
+    pub(super) home: Vec<&'a PointsListed>,
+    pub(super) copies: BTreeMap<&'a crate::model::Region, &'a PointsListed>,
+}
+
+impl Deciding<'_> {
+    /// When a person has asked for backups, as long as that is meant still.
+    pub(super) fn asked(&self) -> Option<Timestamp> {
+        let asked = self.memory.asked.filter(|asked| self.now().duration_since(*asked).abs() < ASKED)?;
+        Timestamp::from_second(asked.as_second()).ok()
+    }
+
+    /// All listings that recovery points of this policy are in. `None` as long as one is missing.
+    pub(super) fn listings(&self, entry: &mut Entry) -> Option<Listings<'_>> {
+        if !self.has_points() {
+            return None;
+        }
+        let (scope, seen) = (&self.spec.scope, &self.planner.input.observation.backups);
+        let on_demand = BackupNeed::Points(scope.clone());
+        let mut home = vec![self.listed(entry, seen.points.get(scope), on_demand)];
+        if let Some(vault) = &self.spec.vault {
+            let found = seen.vaults.get(&(scope.clone(), vault.name.clone()));
+            let known = self.known();
+            home.push(self.listed(entry, found, BackupNeed::Vault(scope.clone(), vault.name.clone(), known)));
+        }
+        let mut copies = BTreeMap::new();
+        for (region, vault) in &self.spec.copy_to {
+            let scope = crate::model::Scope { region: region.clone(), ..scope.clone() };
+            let found = seen.vaults.get(&(scope.clone(), vault.clone()));
+            let listed = self.listed(entry, found, BackupNeed::Vault(scope, vault.clone(), self.known()));
+            copies.insert(region, listed?);
+        }
+        Some(Listings { home: home.into_iter().collect::<Option<Vec<_>>>()?, copies })
+    }
+
+    fn known(&self) -> std::collections::BTreeSet<PointId> {
+        self.memory.tables.values().flat_map(|table| table.points.keys().cloned()).collect()
+    }
+
+    fn listed<'s>(
+        &self,
+        entry: &mut Entry,
+        seen: Option<&'s Seen<PointsListed>>,
+        need: BackupNeed,
+    ) -> Option<&'s PointsListed> {
+        match seen {
+            Some(Seen::Present(listed)) => return Some(listed),
+            Some(Seen::Absent) => unknown(entry, "there is no such backup vault".to_owned()),
+            Some(Seen::Unknown(Unknown(why))) => unknown(entry, format!("recovery points could not be listed: {why}")),
+            None => {
+                self.planner.need(need);
+                unknown(entry, "recovery points have not been listed".to_owned());
+            }
+        }
+        None
+    }
+
+    /// Adds what a table's recovery points need. False while it has none that counts.
+    pub(super) fn points(
+        &self,
+        entry: &mut Entry,
+        table: &Covered<'_>,
+        listings: &Listings<'_>,
+        wanted: &mut Wanted,
+    ) -> bool {
+        let home = &self.spec.scope.region;
+        let here = |id: &PointId| points::region_of(id).as_ref() == Some(home);
+        let mine = points::of_table(self.spec, table.name, &table.memory, &listings.home, &here);
+        let copies: BTreeMap<&crate::model::Region, Vec<Point>> = listings
+            .copies
+            .iter()
+            .map(|(region, listed)| {
+                let there = |id: &PointId| points::region_of(id).as_ref() == Some(*region);
+                (*region, points::of_table(self.spec, table.name, &table.memory, &[listed], &there))
+            })
+            .collect();
+        self.tidy(table, listings, &mine, wanted);
+        let pending =
+            table.memory.pending.as_ref().is_some_and(|pending| self.follow(entry, table, pending, listings, wanted));
+        if !pending {
+            self.due(entry, table, &mine, wanted);
+        }
+        let plausible = points::plausible(&mine);
+        if let (Some(newest), Some(false)) = (mine.last(), plausible.last()) {
+            let reason = format!(
+                "the newest backup of {} has {} bytes, less than half of the one before: it does not count",
+                table.name,
+                newest.bytes.unwrap_or(0)
+            );
+            refused(entry, Guard::Implausible, reason, "look at the table; the next backup is compared with this one");
+        }
+        let everywhere = |point: &Point| {
+            copies.values().all(|there| there.iter().any(|copy| copy.slot == point.slot && copy.is_available()))
+        };
+        let counts: Vec<bool> = mine
+            .iter()
+            .zip(&plausible)
+            .map(|(point, good)| point.is_available() && *good && everywhere(point))
+            .collect();
+        self.copies(entry, table, &mine, &copies, wanted);
+        if let Some(retention) = &self.spec.retention {
+            self.retain(entry, table, retention, &mine, &counts, wanted);
+            for there in copies.values() {
+                let counts: Vec<bool> = there.iter().map(Point::is_available).collect();
+                self.retain(entry, table, retention, there, &counts, wanted);
+            }
+        }
+        counts.iter().any(|counts| *counts) || !self.spec.makes_points()
+    }
+
+    /// What is remembered and need not be: points that are gone; and what need not be read again.
+    fn tidy(&self, table: &Covered<'_>, listings: &Listings<'_>, mine: &[Point], wanted: &mut Wanted) {
+        let listed = |id: &PointId| listings.all().any(|listing| listing.points.iter().any(|point| point.id == *id));
+        let oldest = listings.all().map(|listing| listing.at).min();
+        let gone = table.memory.points.iter().filter(|(id, known)| {
+            let since = known.deleted.unwrap_or(known.noted);
+            !listed(id) && oldest.is_some_and(|at| at.duration_since(since) >= points::LAG)
+        });
+        let gone: std::collections::BTreeSet<PointId> = gone.map(|(id, _)| id.clone()).collect();
+        if !gone.is_empty() {
+            wanted.notes.push(BackupNote { table: table.name.clone(), what: Noted::Gone(gone) });
+        }
+        let unknown = mine.iter().filter(|point| {
+            point.listed && !points::is_on_demand(&point.id) && !table.memory.points.contains_key(&point.id)
+        });
+        wanted.notes.extend(unknown.map(|point| BackupNote {
+            table: table.name.clone(),
+            what: Noted::Known {
+                point: point.id.clone(),
+                slot: point.slot,
+                created: point.created,
+                profile: point.profile.clone(),
+            },
+        }));
+    }
+
+    /// A backup was begun: what came of it. False once another one may be made.
+    fn follow(
+        &self,
+        entry: &mut Entry,
+        table: &Covered<'_>,
+        pending: &PendingBackup,
+        listings: &Listings<'_>,
+        wanted: &mut Wanted,
+    ) -> bool {
+        self.differs(entry, table.name, format!("the backup for {} was begun", shown(pending.slot)));
+        let note = |what| BackupNote { table: table.name.clone(), what };
+        if let Ok(name) = pending.name.parse::<PointName>() {
+            let named = |point: &&RecoveryPoint| {
+                point.table == *table.name && point.name.as_deref() == Some(pending.name.as_str())
+            };
+            let mut all = listings.all().flat_map(|listing| &listing.points);
+            if let Some(point) = all.find(named) {
+                let (id, created) = (point.id.clone(), point.created);
+                let made = Noted::Made { point: id, slot: name.slot, created, profile: name.profile };
+                wanted.notes.push(note(made));
+            } else if listings.all().all(|listing| listing.at.duration_since(pending.started) >= SHOWN)
+                || sabotage::is(Bug::ForgetBackup)
+            {
+                wanted.notes.push(note(Noted::Lost));
+            } else {
+                let why = format!("it is not known yet whether the backup {} of {} was made", pending.name, table.name);
+                entry.waiting.push(Waiting::Unknown { why });
+            }
+            return true;
+        }
+        let Some(job) = &pending.job else {
+            // Its answer was lost: sent again with its token, it is the same request.
+            if let Some(make) = self.backup(entry, table, pending.slot, Some(&pending.name)) {
+                wanted.make.push(make);
+            }
+            return true;
+        };
+        if let Some(what) = self.job(entry, table, pending, job) {
+            wanted.notes.push(note(what));
+        }
+        true
+    }
+
+    fn job(&self, entry: &mut Entry, table: &Covered<'_>, pending: &PendingBackup, job: &JobId) -> Option<Noted> {
+        let place = (self.spec.scope.clone(), job.clone());
+        match self.planner.input.observation.backups.jobs.get(&place) {
+            None => {
+                self.planner.need(BackupNeed::Job(place.0, place.1));
+                unknown(entry, format!("the job that backs {} up has not been read", table.name));
+                None
+            }
+            Some(Seen::Unknown(Unknown(why))) => {
+                unknown(entry, format!("the job that backs {} up could not be read: {why}", table.name));
+                None
+            }
+            Some(Seen::Absent) => Some(Noted::Lost),
+            Some(Seen::Present(state)) if state.state.is_open() => {
+                let what = format!("the backup of {}", table.name);
+                entry.waiting.push(Waiting::Job { what, status: state.state.to_string(), since: state.created });
+                None
+            }
+            Some(Seen::Present(VaultJob {
+                state: crate::model::JobState::Completed,
+                point: Some(point),
+                created,
+                ..
+            })) => {
+                let created = created.unwrap_or(pending.started);
+                Some(Noted::Made { point: point.clone(), slot: pending.slot, created, profile: None })
+            }
+            Some(Seen::Present(job)) => {
+                Some(Noted::Failed(Tried::backup(pending.slot), failed(table, "AWS::Backup::BackupJob", job)))
+            }
+        }
+    }
+
+    /// Whether a backup is due, and what makes it.
+    fn due(&self, entry: &mut Entry, table: &Covered<'_>, points: &[Point], wanted: &mut Wanted) {
+        let scheduled = self.spec.schedule.as_ref().and_then(|schedule| schedule.last(self.now()));
+        let lacks = |slot: &Timestamp| {
+            !points.iter().any(|point| point.stands() && (point.slot == *slot || point.created >= *slot))
+        };
+        let Some(slot) = [scheduled, self.asked()].into_iter().flatten().filter(lacks).max() else { return };
+        self.differs(entry, table.name, format!("a backup is due since {}", shown(slot)));
+        if let Some(make) = self.backup(entry, table, slot, None) {
+            wanted.make.push(make);
+        }
+    }
+
+    /// The backup for a slot; `token` is that of the request, where it was sent before.
+    fn backup(
+        &self,
+        entry: &mut Entry,
+        table: &Covered<'_>,
+        slot: Timestamp,
+        sent: Option<&str>,
+    ) -> Option<MakeBackup> {
+        let tried = Tried::backup(slot);
+        if self.is_held(entry, table, &tried) {
+            return None;
+        }
+        let profile = None;
+        let name = PointName::new(&self.spec.key, slot, profile.clone());
+        let way = match &self.spec.vault {
+            None => MakeWay::OnDemand { name: name.to_string() },
+            Some(vault) => {
+                let role = self.role(entry, &vault.role)?;
+                let attempt = table.tries(&tried);
+                let fresh = || token(&self.spec.key, "back-up", &(table.name, slot, attempt));
+                let mut tags = BTreeMap::from([
+                    (OWNER_TAG.to_owned(), self.spec.key.to_string()),
+                    (SLOT_TAG.to_owned(), PointName::slot_text(slot)),
+                ]);
+                tags.extend(profile.clone().map(|profile: String| (PROFILE_TAG.to_owned(), profile)));
+                MakeWay::Vault { vault: vault.name.clone(), role, token: sent.map_or_else(fresh, str::to_owned), tags }
+            }
+        };
+        let state = &table.seen.state;
+        let (table, arn, id) = (table.name.clone(), state.arn.clone(), state.id.clone());
+        Some(MakeBackup { table, arn, id, slot, profile, way })
+    }
+
+    /// The role that AWS Backup takes, once it is known.
+    pub(super) fn role(&self, entry: &mut Entry, role: &crate::model::Text) -> Option<String> {
+        self.planner
+            .text(role)
+            .map_err(|stack| entry.waiting.push(Waiting::Dependency { objects: [stack.to_string()].into() }))
+            .ok()
+    }
+
+    /// Which points go (invariant S15).
+    fn retain(
+        &self,
+        entry: &mut Entry,
+        table: &Covered<'_>,
+        retention: &Retention,
+        points: &[Point],
+        counts: &[bool],
+        wanted: &mut Wanted,
+    ) {
+        let kept: Vec<Kept> = points
+            .iter()
+            .zip(counts)
+            .map(|(point, counts)| Kept { made: point.created, counts: *counts, verified: point.verified })
+            .collect();
+        let utc = jiff::tz::TimeZone::UTC;
+        let zone = self.spec.schedule.as_ref().map_or(&utc, |schedule| schedule.zone());
+        let going = over(&kept, retention, zone, self.now());
+        // What is only remembered may have been changed since.
+        let going: Vec<&Point> = going
+            .iter()
+            .filter_map(|index| points.get(*index))
+            .filter(|point| point.listed && point.stands())
+            .collect();
+        if going.is_empty() {
+            return;
+        }
+        let count = going.len();
+        let many = if count == 1 { "1 recovery point is".to_owned() } else { format!("{count} recovery points are") };
+        self.differs(entry, table.name, format!("{many} over the retention"));
+        let expire = |point: &&Point| ExpirePoint {
+            table: table.name.clone(),
+            point: point.id.clone(),
+            keeper: point.keeper.clone(),
+            region: points::region_of(&point.id).unwrap_or_else(|| self.spec.scope.region.clone()),
+            slot: point.slot,
+            name: point.name.clone(),
+        };
+        let held = |point: &ExpirePoint, entry: &mut Entry| self.is_held(entry, table, &Tried::expiry(&point.point));
+        let going: Vec<ExpirePoint> = going.iter().map(expire).filter(|point| !held(point, entry)).collect();
+        if count <= UNASKED {
+            wanted.expire.extend(going);
+            return;
+        }
+        wanted.lost.extend(going.iter().map(|point| ResourceChange {
+            resource: format!("{}: the backup for {}", table.name, shown(point.slot)),
+            kind: "AWS::DynamoDB::Backup".to_owned(),
+            physical_id: Some(point.point.to_string()),
+            action: ChangeAction::Remove,
+            replacement: Replacement::Never,
+            properties: std::collections::BTreeSet::new(),
+            retained: false,
+        }));
+        wanted.purge.extend(going);
+    }
+
+    /// Of points that go, those that may go now: so many in a look, and so many in an hour.
+    pub(super) fn expiring(&self, mut going: Vec<ExpirePoint>) -> Option<Vec<ExpirePoint>> {
+        let lately = self.memory.expired.iter().filter(|at| self.now().duration_since(**at).abs() < HOUR).count();
+        going.truncate(HOURLY.saturating_sub(lately).min(super::BATCH));
+        (!going.is_empty()).then_some(going)
+    }
+}
+
+impl<'a> Listings<'a> {
+    /// All of them.
+    fn all(&self) -> impl Iterator<Item = &'a PointsListed> {
+        self.home.iter().copied().chain(self.copies.values().copied())
+    }
+}
+
+/// How a job failed.
+pub(super) fn failed(table: &Covered<'_>, kind: &str, job: &VaultJob) -> Failure {
+    let message = job.message.clone().unwrap_or_else(|| "AWS does not say why".to_owned());
+    Failure {
+        resource: table.name.to_string(),
+        kind: kind.to_owned(),
+        reason: format!("{}: {message}", job.state),
+        transient: true,
+    }
+}
+
+/// A slot for people.
+pub(super) fn shown(slot: Timestamp) -> String {
+    slot.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
