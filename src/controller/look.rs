@@ -161,6 +161,7 @@ impl Controller {
                 Kind::Service => self.store.cache(key, |memory: &mut ServiceMemory| memory.synced = Some(digest)),
                 Kind::Secret => self.store.cache(key, |memory: &mut SecretMemory| memory.synced = Some(digest)),
                 Kind::DnsRecord => self.store.cache(key, |memory: &mut RecordMemory| memory.synced = Some(digest)),
+                Kind::BackupPolicy => self.store.cache(key, |memory: &mut BackupMemory| memory.synced = Some(digest)),
             }
         }
     }

@@ -49,6 +49,7 @@ impl Objects {
             Kind::Service => self.services.get(key).and_then(|memory| memory.synced.as_ref()),
             Kind::Secret => self.secrets.get(key).and_then(|memory| memory.synced.as_ref()),
             Kind::DnsRecord => self.records.get(key).and_then(|memory| memory.synced.as_ref()),
+            Kind::BackupPolicy => self.backups.get(key).and_then(|memory| memory.synced.as_ref()),
         }
     }
 

@@ -3,7 +3,7 @@
 //! There is no second comparison: the plan says what differs. It is drift where nobody has asked for it, which is where
 //! the manifest is the one under which the object was as desired, and nothing that it waits for is about to change.
 
-use crate::model::{Action, By, Compared, Difference, Entry, Finding, Key, Plan, Severity, Verdict};
+use crate::model::{Action, By, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict};
 use crate::plan::{Input, manifest_digest};
 
 /// What was changed of objects themselves.
@@ -11,10 +11,36 @@ use crate::plan::{Input, manifest_digest};
 pub fn beside(plan: &Plan, input: &Input<'_>) -> Vec<Compared> {
     let drifted = plan.entries.iter().filter(|(key, entry)| is_drift(plan, input, key, entry));
     let compared = drifted.map(|(key, entry)| {
-        let findings = entry.differences.iter().map(|difference| finding(key, entry, difference, input)).collect();
+        let made = entry.differences.iter().filter(|difference| is_made(input, key, difference));
+        let findings = made.map(|difference| finding(key, entry, difference, input)).collect();
         Compared { object: key.clone(), compared: 0, findings }
     });
-    compared.collect()
+    compared.filter(|compared| !compared.findings.is_empty()).collect()
+}
+
+/// Somebody has made it, and not the time, a push to a registry, or a rotation.
+fn is_made(input: &Input<'_>, key: &Key, difference: &Difference) -> bool {
+    match difference {
+        Difference::Parameter { name, .. } => {
+            let stack = input.environment.stacks.get(key);
+            !stack.is_some_and(|spec| spec.images.contains_key(name))
+        }
+        // What is to run was decided before, and something else runs.
+        Difference::Image { container, to, .. } => {
+            let memory = input.memory.objects.services.get(key);
+            let decided = memory.and_then(|memory| memory.decisions.get(container));
+            decided.is_some_and(|decision| decision.name() == *to)
+        }
+        Difference::Rotation
+        | Difference::Restart { .. }
+        | Difference::MovedTag { .. }
+        | Difference::OtherPlatform { .. }
+        | Difference::ImageGone { .. }
+        | Difference::Status { .. }
+        | Difference::Drift { .. } => false,
+        // A backup that is due is the calendar's doing.
+        _ => key.kind != Kind::BackupPolicy,
+    }
 }
 
 fn is_drift(plan: &Plan, input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
