@@ -7,6 +7,7 @@
 mod board;
 mod cadence;
 mod daemon;
+mod doctor;
 mod drift;
 mod flights;
 mod look;
@@ -20,6 +21,7 @@ mod tender;
 pub use board::Board;
 pub use cadence::RESYNC;
 pub use daemon::tend_all;
+pub use doctor::Examined;
 pub use look::Looked;
 pub use narrator::{Listener, Narrator};
 pub use preview::{Preview, preview};

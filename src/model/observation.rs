@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     Address, BackupNeed, BackupsSeen, ChangeSetName, ChangeSetState, ChangeSetSummary, CheckNeed, ChecksSeen,
     Conclusion, Digest, Key, RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed, ServicesSeen,
-    StackAddress, StackId, StackName, StackState, TemplateFacts,
+    StackAddress, StackEvent, StackId, StackName, StackState, StackStatus, TemplateFacts,
 };
 
 /// The answer to a question put to AWS. Unknown is not absent: no step may follow from it.
@@ -130,6 +130,10 @@ pub struct ObservedStack {
     pub importers: BTreeMap<String, Seen<BTreeSet<StackName>>>,
     /// Completion time of the newest backup of a resource, by physical id.
     pub backups: BTreeMap<String, Seen<Timestamp>>,
+    /// ECS services that it has begun to make, while it is being created. `None`: was not asked for.
+    pub making: Option<Seen<BTreeSet<super::ServiceArn>>>,
+    /// Events of the last phase of its operation, newest first: its own, and those of stacks nested in it.
+    pub events: BTreeMap<StackId, Seen<Arc<[StackEvent]>>>,
 }
 
 impl ObservedStack {
@@ -143,6 +147,8 @@ impl ObservedStack {
             change_sets: None,
             importers: BTreeMap::new(),
             backups: BTreeMap::new(),
+            making: None,
+            events: BTreeMap::new(),
         }
     }
 }
@@ -188,10 +194,15 @@ pub enum StackNeed {
     /// How our operation on a stack ended. The time is that of the stack's last change, where it still exists: events
     /// that do not reach up to it are out of date.
     Conclusion(Key, StackAddress, StackId, Option<Timestamp>, Box<super::Operation>),
+    /// Which ECS services a stack that is being created has begun to make: its outputs are not there yet.
+    Making(StackAddress, StackId),
     /// Who imports an export of a stack.
     Importers(StackAddress, String),
     /// The newest backup of a resource of a stack: type and physical id.
     Backup(StackAddress, String, String),
+    /// Events of the last phase of an operation on a stack, or on one that is nested in it. The status is what the
+    /// newest event has to say, where it was seen: those that do not are out of date.
+    Events(StackAddress, StackId, Option<StackStatus>),
 }
 
 impl From<CheckNeed> for Need {

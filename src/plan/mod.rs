@@ -11,6 +11,7 @@ mod attempts;
 mod backup;
 mod consent;
 mod diff;
+mod doctor;
 mod drift;
 mod exports;
 mod guard;
@@ -35,6 +36,8 @@ mod standing;
 mod together;
 
 pub use consent::{consent, manifest as manifest_digest};
+pub(crate) use doctor::{are_recent, last_phase};
+pub use doctor::{census, watch};
 pub use drift::{
     Due, adopted as drift_adopted, beside as drift_beside, culprit, due as drift_due, judge as judge_drift,
     looked as drift_looked, remembered as drift_remembered,

@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json::{API_VERSION, revision};
-use super::{Paint, order, words};
-use crate::model::{Act, Action, DriftStanding, Entry, Key, Memory, Plan, Severity, Waiting};
+use super::{Paint, doctor, order, words};
+use crate::model::{Act, Action, Ailment, DriftStanding, Entry, Key, Memory, Plan, Severity, Waiting};
 
 /// What `status -o json` writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +52,9 @@ pub struct Status {
     /// How what runs inside a stack compares with what was deployed, as far as that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
+    /// What ails it, worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ailments: Vec<Ailment>,
     /// Since when the running operation runs.
     #[schemars(with = "Option<String>")]
     pub operation_since: Option<Timestamp>,
@@ -174,6 +177,9 @@ impl StatusList {
             let command = paint.command(format!("landfast why {}", stalled.object));
             let _ = writeln!(text, "What would release it: {command}");
         }
+        if self.items.iter().any(|item| !item.ailments.is_empty()) {
+            let _ = writeln!(text, "What ails them, and what would cure it: {}", paint.command("landfast doctor"));
+        }
         text
     }
 }
@@ -200,6 +206,7 @@ impl Status {
             observed_revision: revision(&plan.revision),
             conditions: conditions(entry),
             drift: entry.drift.as_ref().map(DriftStatus::from),
+            ailments: entry.ailments.iter().map(|one| one.ailment).collect(),
             operation_since: seen.and_then(|since| since.or(pending)),
         }
     }
@@ -237,6 +244,10 @@ impl Status {
             format!("STALLED, {}", message(ConditionType::Stalled))
         } else {
             message(ConditionType::Ready)
+        };
+        let message = match self.ailments.first() {
+            Some(ailment) => format!("{}: {message}", doctor::ailment(*ailment)),
+            None => message,
         };
         vec![
             self.object.clone(),

@@ -11,9 +11,11 @@
     clippy::unchecked_time_subtraction
 )]
 
+mod app;
 mod collection;
 mod crash;
 mod determinism;
+mod doctor;
 mod drift;
 mod fleet;
 mod images;
@@ -32,3 +34,5 @@ mod seeds;
 mod services;
 mod shrink;
 mod spy;
+mod vaults;
+mod zones;

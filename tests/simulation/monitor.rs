@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use landfast::model::{Desired, Key, Mode, Prune, Replace, Scope, StackEvent, StackId, StackState};
+use landfast::model::{DeploymentMode, Desired, Key, Mode, Prune, Replace, Scope, StackEvent, StackId, StackState};
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Call, SimCloud, View};
 
@@ -14,6 +14,8 @@ pub(crate) struct Truth {
     inner: Mutex<Inner>,
     /// What is known of images.
     pub(crate) images: crate::images::Images,
+    /// What is known of secrets.
+    pub(crate) vaults: crate::vaults::Vaults,
 }
 
 #[derive(Default)]
@@ -120,7 +122,13 @@ impl Truth {
         self.inner.lock().unwrap().mutations
     }
 
+    /// What a revision said.
+    pub(crate) fn desired(&self, revision: u64) -> Option<Arc<Desired>> {
+        self.inner.lock().unwrap().revisions.get(&revision).cloned()
+    }
+
     pub(crate) fn published(&self, desired: &Arc<Desired>) {
+        self.vaults.published(desired);
         let mut inner = self.inner.lock().unwrap();
         let before = inner.revisions.last_key_value().map(|(_, before)| Arc::clone(before));
         inner.revisions.insert(desired.revision.sequence, Arc::clone(desired));
@@ -142,6 +150,8 @@ impl Truth {
         inner.epoch = 0;
         inner.begun.clear();
         inner.deletions.clear();
+        drop(inner);
+        self.images.forgotten();
     }
 
     /// The clock was set: what was spent within the last hour is a matter of opinion.
@@ -171,6 +181,10 @@ impl Truth {
         let mut blames = Vec::new();
         Checking { inner: &mut inner, view, call, blames: &mut blames }.check();
         drop(inner);
+        for name in self.vaults.names() {
+            let truth = view.secret(&crate::rig::scope(), &name);
+            blames.extend(truth.iter().flat_map(|truth| self.vaults.look(&name, truth)));
+        }
         for blame in blames {
             self.blame(format!("{blame} [call {} {} {} at {}]", call.index, call.operation, call.target, call.at));
         }
@@ -331,6 +345,12 @@ impl Checking<'_> {
             return self.blames.push(format!("S2 consent: {key} is updated, and no manifest asks for it"));
         }
         let Some(set) = self.call.target.parse().ok().and_then(|id| self.view.change_set(&id)) else { return };
+        let skipped = self.view.skipped(&stack.id);
+        if !skipped.is_empty() && set.mode != DeploymentMode::RevertDrift {
+            let names = skipped.join(", ");
+            self.blames
+                .push(format!("S7 out of step: {key} is updated, and {names} was skipped and not brought into step"));
+        }
         let policy = &environment.policy;
         for change in set.changes.iter().filter(|change| change.is_destructive() && !change.retained) {
             if !policy.stateful_types.contains(&change.kind) {
