@@ -36,6 +36,8 @@ pub enum Bug {
     SteadyIsSuccess,
     /// A backup whose answer was lost is taken for one that was not made.
     ForgetBackup,
+    /// A restore test proves whatever it finds.
+    ProvesAnything,
     /// The newest recovery point of a table goes as others do.
     ExpireNewest,
     /// Whatever differs when a stack is looked at is taken for AWS's own doing.

@@ -35,6 +35,7 @@ mod stack;
 mod standing;
 mod together;
 
+pub use backup::compare_items;
 pub use consent::{consent, manifest as manifest_digest};
 pub(crate) use doctor::{are_recent, last_phase};
 pub use doctor::{census, watch};

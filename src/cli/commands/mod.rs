@@ -13,6 +13,7 @@ mod outputs;
 mod plan;
 mod preflight;
 mod reports;
+mod restore;
 mod run;
 mod schema;
 mod seal;
@@ -21,7 +22,7 @@ mod status;
 mod validate;
 mod why;
 
-use super::args::{Cli, Command, Quarantine, SecretCommand};
+use super::args::{BackupCommand, Cli, Command, Quarantine, SecretCommand};
 use super::exit::{Exit, Trouble};
 
 /// Runs the command that was asked for.
@@ -57,6 +58,10 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             SecretCommand::Status { environment } => secret::status(&global, environment.as_deref()),
             SecretCommand::Rotate { object } => secret::rotate(&global, &object),
         },
+        Command::Backup { command } => match command {
+            BackupCommand::Verify { object, table } => restore::verify(&global, &object, table),
+        },
+        Command::Restore { object, table, from, to } => restore::restore(&global, &object, table, &from, to),
         Command::Demo { fast } => crate::cli::demo::run(&global, fast),
         Command::Images { environment, output } => images::run(&global, environment.as_deref(), output),
         Command::Rollback { object, to } => images::rollback(&global, &object, to.as_deref()),
