@@ -34,8 +34,6 @@ pub enum Bug {
     SteadyIsSuccess,
     /// A backup whose answer was lost is taken for one that was not made.
     ForgetBackup,
-    /// The newest recovery point of a table goes as others do.
-    ExpireNewest,
     /// Whatever differs when a stack is looked at is taken for AWS's own doing.
     AllIsBaseline,
     /// Drift is put back however often somebody makes it again.

@@ -274,6 +274,12 @@ pub enum Command {
         #[command(subcommand)]
         command: SecretCommand,
     },
+    /// Back tables up, and see what there is.
+    Backup {
+        /// What.
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
     /// Show everything on a simulated AWS: deploy, edit, failure, recovery. Needs nothing and touches nothing.
     Demo {
         /// Do not pause between the lines, as if nobody watched.
@@ -321,6 +327,32 @@ pub enum SecretCommand {
     Rotate {
         /// Its address: dev/secret/app-secrets.
         object: String,
+    },
+}
+
+/// What is asked of backups.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Print the recovery points that backup policies have made, those of policies that are gone included.
+    List {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Have the tables of a policy backed up: by the daemon, or by the next `apply`.
+    Now {
+        /// Its address: dev/backuppolicy/tables.
+        object: String,
+    },
+    /// Print which policy covers each table. Ends with 2 if there is a table that none covers.
+    Coverage {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
     },
 }
 

@@ -20,7 +20,7 @@ mod step;
 pub use memory::{BackupMemory, PendingBackup, PendingCopy, PointMemory, TableMemory};
 pub use name::{PROFILE_TAG, PointName, SLOT_TAG};
 pub use schedule::{Schedule, WrongSchedule};
-pub use seen::{BackupNeed, BackupsSeen, PointsListed, TableSeen};
+pub use seen::{BackupNeed, BackupsSeen, Coverage, CoveredTable, PointsListed, TableSeen};
 pub use step::{
     BackupDo, BackupNote, BackupStep, CopyPoint, ExpirePoint, MakeBackup, MakeWay, Noted, ProtectTable, SetRecovery,
     Tried,

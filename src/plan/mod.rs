@@ -34,6 +34,7 @@ mod stack;
 mod standing;
 mod together;
 
+pub use backup::coverage;
 pub use consent::consent;
 pub use drift::{Due, culprit, due as drift_due, judge as judge_drift, looked as drift_looked};
 #[cfg(test)]

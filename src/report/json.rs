@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
-use super::{DriftReport, EventList, ImageList, OutputList, PreflightList, StatusList, Timeline, order, words};
+use super::{
+    BackupList, CoverageList, DriftReport, EventList, ImageList, OutputList, PreflightList, StatusList, Timeline,
+    order, words,
+};
 use crate::model::{
     Act, Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
 };
@@ -43,6 +46,8 @@ pub fn schemas() -> BTreeMap<&'static str, Schema> {
     BTreeMap::from([
         ("DriftReport", schema_for!(DriftReport)),
         ("EventList", schema_for!(EventList)),
+        ("BackupList", schema_for!(BackupList)),
+        ("CoverageList", schema_for!(CoverageList)),
         ("ImageList", schema_for!(ImageList)),
         ("OutputList", schema_for!(OutputList)),
         ("Plan", schema_for!(PlanDocument)),

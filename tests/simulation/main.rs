@@ -11,6 +11,7 @@
     clippy::unchecked_time_subtraction
 )]
 
+mod backups;
 mod collection;
 mod crash;
 mod determinism;

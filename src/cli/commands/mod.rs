@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod backup;
 mod completions;
 mod destroy;
 mod drift;
@@ -19,7 +20,7 @@ mod status;
 mod validate;
 mod why;
 
-use super::args::{Cli, Command, Quarantine, SecretCommand};
+use super::args::{BackupCommand, Cli, Command, Quarantine, SecretCommand};
 use super::exit::{Exit, Trouble};
 
 /// Runs the command that was asked for.
@@ -48,6 +49,13 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Secret { command } => match command {
             SecretCommand::Status { environment } => secret::status(&global, environment.as_deref()),
             SecretCommand::Rotate { object } => secret::rotate(&global, &object),
+        },
+        Command::Backup { command } => match command {
+            BackupCommand::List { environment, output } => backup::list(&global, environment.as_deref(), output),
+            BackupCommand::Now { object } => backup::now(&global, &object),
+            BackupCommand::Coverage { environment, output } => {
+                backup::coverage(&global, environment.as_deref(), output)
+            }
         },
         Command::Demo { fast } => crate::cli::demo::run(&global, fast),
         Command::Images { environment, output } => images::run(&global, environment.as_deref(), output),
