@@ -26,6 +26,8 @@ pub enum Bug {
     RetryTerminal,
     /// A change set is executed whatever it replaces.
     Unguarded,
+    /// What a rollback was continued without is not written down.
+    ForgetsSkipped,
     /// The best image that the registry lists is deployed, even below the one that was decided.
     GoesBack,
     /// That an image has failed is not written down.

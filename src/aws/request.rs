@@ -14,11 +14,13 @@ use crate::ports::TemplateSource;
 
 pub(super) fn parameters(values: &BTreeMap<String, Value>) -> Vec<Parameter> {
     let one = |(key, value): (&String, &Value)| {
-        let text = match value {
-            Value::Plain(text) => text.as_str(),
-            Value::NoEcho(secret) => secret.expose(),
-        };
-        Parameter::builder().parameter_key(key).parameter_value(text).build()
+        let parameter = Parameter::builder().parameter_key(key);
+        match value {
+            Value::Plain(text) => parameter.parameter_value(text),
+            Value::NoEcho(secret) => parameter.parameter_value(secret.expose()),
+            Value::Previous => parameter.use_previous_value(true),
+        }
+        .build()
     };
     values.iter().map(one).collect()
 }
@@ -26,7 +28,7 @@ pub(super) fn parameters(values: &BTreeMap<String, Value>) -> Vec<Parameter> {
 /// The values that no error may repeat.
 pub(super) fn secrets(values: &BTreeMap<String, Value>) -> Vec<&Redacted> {
     let secret = |value| match value {
-        &Value::Plain(_) => None,
+        &(Value::Plain(_) | Value::Previous) => None,
         Value::NoEcho(secret) => Some(secret),
     };
     values.values().filter_map(secret).collect()
@@ -36,15 +38,21 @@ pub(super) fn capabilities(names: &BTreeSet<String>) -> Vec<Capability> {
     names.iter().map(|name| Capability::from(name.as_str())).collect()
 }
 
+/// A list that is left out where there is nothing in it.
+pub(super) fn some(names: &BTreeSet<String>) -> Option<Vec<String>> {
+    (!names.is_empty()).then(|| names.iter().cloned().collect())
+}
+
 pub(super) fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
-/// Body and URL, one of them set.
+/// Body and URL, one of them set unless the deployed template is used again.
 pub(super) fn template(source: &TemplateSource) -> (Option<String>, Option<String>) {
     match source {
         TemplateSource::Body(body) => (Some(body.as_ref().to_owned()), None),
         TemplateSource::Url(url) => (None, Some(url.clone())),
+        TemplateSource::Previous => (None, None),
     }
 }
 

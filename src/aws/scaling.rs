@@ -76,7 +76,7 @@ fn target(read: Reader, found: &scaling::ScalableTarget) -> Result<ScalingTarget
         writes: words.ends_with("WriteCapacityUnits"),
         min: units(found.min_capacity, "MinCapacity")?,
         max: units(found.max_capacity, "MaxCapacity")?,
-        role: Some(found.role_arn.clone()).filter(|role| !role.contains(OWN_ROLE)),
+        role: Some(found.role_arn.clone()).filter(|role| !role.is_empty() && !role.contains(OWN_ROLE)),
         policies: Vec::new(),
     })
 }

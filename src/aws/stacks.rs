@@ -1,5 +1,6 @@
 //! `ports::Stacks` over the SDK: one method, one request.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +17,9 @@ use crate::model::{
     AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, StackEvent, StackId,
     StackName, StackState,
 };
-use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, found};
+use crate::ports::{
+    Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource, found,
+};
 
 /// A table has at most a few hundred backups; 100 pages of 100 are a loop that AWS never ends, not a table.
 const MAX_BACKUP_PAGES: usize = 100;
@@ -221,6 +224,7 @@ impl Stacks for Client {
             .change_set_type(ChangeSetType::Update)
             .stack_name(request.stack.as_str())
             .change_set_name(request.name.as_str())
+            .set_use_previous_template((request.template == TemplateSource::Previous).then_some(true))
             .set_template_body(body)
             .set_template_url(url)
             .set_parameters(Some(request::parameters(&options.parameters)))
@@ -250,8 +254,15 @@ impl Stacks for Client {
         Ok(())
     }
 
-    async fn delete(&self, _fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
+    async fn delete(
+        &self,
+        _fence: Fence,
+        stack: &StackId,
+        retain: &BTreeSet<String>,
+        token: &str,
+    ) -> Result<(), PortError> {
         let call = self.stacks.delete_stack().stack_name(stack.as_str()).client_request_token(token);
+        let call = call.set_retain_resources(request::some(retain));
         found(call.send().await.map_err(|e| port_error("DeleteStack", e, &[])))?;
         Ok(())
     }
@@ -262,8 +273,15 @@ impl Stacks for Client {
         Ok(())
     }
 
-    async fn continue_rollback(&self, _fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
+    async fn continue_rollback(
+        &self,
+        _fence: Fence,
+        stack: &StackId,
+        skip: &BTreeSet<String>,
+        token: &str,
+    ) -> Result<(), PortError> {
         let call = self.stacks.continue_update_rollback().stack_name(stack.as_str()).client_request_token(token);
+        let call = call.set_resources_to_skip(request::some(skip));
         call.send().await.map_err(|e| port_error("ContinueUpdateRollback", e, &[]))?;
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 mod containers;
 mod records;
+mod stuck;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
@@ -122,9 +124,9 @@ async fn the_calls_that_change_a_stack_carry_its_id_and_their_token() {
     let wire = Wire::answering(operations.map(|operation| result(operation, "")));
     let stacks = wire.stacks().await;
     stacks.execute_change_set(FENCE, &CHANGE_SET.parse().unwrap(), "token").await.unwrap();
-    stacks.delete(FENCE, &id(), "token").await.unwrap();
+    stacks.delete(FENCE, &id(), &std::collections::BTreeSet::new(), "token").await.unwrap();
     stacks.cancel_update(FENCE, &id(), "token").await.unwrap();
-    stacks.continue_rollback(FENCE, &id(), "token").await.unwrap();
+    stacks.continue_rollback(FENCE, &id(), &std::collections::BTreeSet::new(), "token").await.unwrap();
     for (sent, operation) in wire.sent().iter().zip(operations) {
         let object = if operation == "ExecuteChangeSet" {
             format!("ChangeSetName={CHANGE_SET}")
@@ -144,7 +146,7 @@ async fn what_is_gone_already_is_deleted() {
         refusal(404, "ChangeSetNotFound", "ChangeSet [landfast-1] does not exist"),
     ]);
     let stacks = wire.stacks().await;
-    stacks.delete(FENCE, &id(), "token").await.unwrap();
+    stacks.delete(FENCE, &id(), &std::collections::BTreeSet::new(), "token").await.unwrap();
     stacks.delete_change_set(FENCE, &id(), &"landfast-1".parse().unwrap()).await.unwrap();
 }
 

@@ -205,6 +205,18 @@ pub enum Command {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
+    /// Say what ails the stacks, what shows it, and what would cure it. Exit code 3: a person has to decide.
+    Doctor {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+        /// Say of a stack (dev/stack/network) that what a rollback was continued without is as its template says: it is
+        /// updated again from then on.
+        #[arg(long, value_name = "OBJECT", conflicts_with_all = ["environment", "output"])]
+        in_step: Option<String>,
+    },
     /// The daemon: watch the manifests and keep every environment as they say.
     Run {
         /// Reconcile once, until everything is settled, and end.

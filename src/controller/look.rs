@@ -187,14 +187,20 @@ impl Controller {
         let by_address = environment.stacks.values().map(|spec| (spec.address(), &spec.key));
         let by_address: BTreeMap<_, _> = by_address.collect();
         for (address, stack) in &mut observation.stacks {
-            if stack.template.is_none() && stack.stack_policy.is_none() {
+            if stack.template.is_none() && stack.stack_policy.is_none() && stack.events.is_empty() {
                 continue;
             }
             let owned = || plan::owner(&stack.state).and_then(|owner| owner.parse::<Key>().ok());
             let Some(key) = by_address.get(address).map(|key| (*key).clone()).or_else(owned) else { continue };
             let version = stack.state.version();
             let read = stack.template.take_if(|template| template.present().is_some());
+            let events = stack.events.get(&stack.state.id).and_then(Seen::present).cloned();
+            let watched = events.filter(|_| stack.state.status.is_in_progress());
+            let watched = watched.and_then(|events| plan::watch(stack, &events, self.cx.now()));
             self.store.cache(&key, |memory: &mut StackMemory| {
+                if watched.is_some() {
+                    memory.watched = watched;
+                }
                 if let Some(Seen::Present(facts)) = read {
                     memory.template = Some((version.clone(), facts));
                 }

@@ -10,8 +10,8 @@ use super::flights::Landed;
 use crate::context::Context;
 use crate::execute::Outcome;
 use crate::model::{
-    Act, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, RolloutOutcome, ServiceDo,
-    StackDo, StackStatus, Waiting,
+    Act, Ailment, Conclusion, Do, Entry, EnvName, Key, Memory, Operation, OperationKind, Plan, RolloutOutcome,
+    ServiceDo, StackDo, StackStatus, Waiting,
 };
 use crate::report::{Progress, Span};
 
@@ -40,6 +40,7 @@ struct ToldOfObject {
     status: Option<StackStatus>,
     waiting: Vec<Waiting>,
     refused: Vec<crate::model::Refusal>,
+    ailments: Vec<Ailment>,
 }
 
 impl Narrator {
@@ -107,6 +108,12 @@ impl Narrator {
         if entry.ready && !before.ready {
             news.push(Progress::Ready { key });
         }
+        let ailments: Vec<Ailment> = entry.ailments.iter().map(|one| one.ailment).collect();
+        for diagnosis in entry.ailments.iter().filter(|one| !before.ailments.contains(&one.ailment)) {
+            let evidence = diagnosis.evidence.join("; ");
+            warn!(object = diagnosis.object, ailment = ?diagnosis.ailment, evidence, "`landfast doctor` says what would cure it");
+        }
+        before.ailments = ailments;
         before.ready = entry.ready;
         before.status = status;
         before.waiting.clone_from(&entry.waiting);
@@ -194,7 +201,8 @@ fn is_news(waiting: &Waiting) -> bool {
 fn begun(action: &StackDo) -> Option<OperationKind> {
     match action {
         StackDo::Create { .. } => Some(OperationKind::Create),
-        StackDo::Execute { .. } => Some(OperationKind::Update),
+        StackDo::Execute { resyncs, .. } if resyncs.is_empty() => Some(OperationKind::Update),
+        StackDo::Execute { .. } => Some(OperationKind::Resync),
         StackDo::Delete { kind, .. } => Some(*kind),
         StackDo::ContinueRollback { .. } => Some(OperationKind::ContinueRollback),
         StackDo::Cancel { .. } => Some(OperationKind::Cancel),
@@ -210,5 +218,6 @@ fn verb(kind: OperationKind) -> &'static str {
         OperationKind::Delete => "delete",
         OperationKind::Cancel => "cancel",
         OperationKind::ContinueRollback => "continue rollback",
+        OperationKind::Resync => "bring into step",
     }
 }

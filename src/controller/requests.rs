@@ -39,6 +39,9 @@ pub fn answer(
     let record = record.with_token(&request.id).with_detail(detail);
     match key.kind {
         Kind::Stack => store.update_with(key, record, None, |memory: &mut StackMemory| {
+            if let Ok(Granted::InStep(_)) = &answer {
+                memory.skipped = None;
+            }
             if let Ok(Granted::Revert(_)) = &answer {
                 memory.drift.asked = Some(now);
             }
@@ -61,7 +64,7 @@ pub fn answer(
                 memory.pin = Some(pin.clone());
             }
             Ok(Granted::Release(digest)) => _ = memory.quarantine.remove(digest),
-            Ok(Granted::Rotate | Granted::BackUp | Granted::Revert(_)) | Err(_) => {}
+            Ok(Granted::Rotate | Granted::BackUp | Granted::InStep(_) | Granted::Revert(_)) | Err(_) => {}
         })?,
     }
     Ok(answer)

@@ -1,14 +1,15 @@
 //! What each step changes in memory: before the call, and after it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::model::{
     Attempts, Conclusion, Digest, DriftMemory, Expect, Failure, Fingerprint, Operation, OperationKind, REVERTS_KEPT,
-    Settled, Spent, StackDo, StackMemory, StackStep, StackVersion, Step, Writes, Written,
+    Settled, Skipped, Spent, StackDo, StackMemory, StackStep, StackVersion, Step, Writes, Written,
 };
 use crate::ports::{Class, PortError};
+use crate::sabotage::{self, Bug};
 
 /// The operation that a step is about to begin, if it begins one.
 pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<Operation> {
@@ -23,6 +24,7 @@ pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<
         change_set: None,
         inputs: inputs.clone(),
         no_echo: no_echo.clone(),
+        skip: BTreeSet::new(),
         started: now,
         revision,
         writes: Writes::Nothing,
@@ -33,15 +35,20 @@ pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<
             let writes = Writes::All;
             Some(Operation { writes, ..operation(OperationKind::Create, token, &inputs.digest, &inputs.no_echo) })
         }
-        StackDo::Execute { change_set, token, inputs, no_echo, writes } => Some(Operation {
-            change_set: Some(change_set.clone()),
-            writes: writes.clone(),
-            ..operation(OperationKind::Update, token, inputs, no_echo)
-        }),
-        StackDo::Delete { kind, token, inputs, .. } => Some(operation(*kind, token, inputs, &none)),
-        StackDo::ContinueRollback { token } => {
-            Some(operation(OperationKind::ContinueRollback, token, &Digest::of_bytes(b""), &none))
+        StackDo::Execute { change_set, token, inputs, no_echo, writes, resyncs } => {
+            let kind = if resyncs.is_empty() { OperationKind::Update } else { OperationKind::Resync };
+            Some(Operation {
+                change_set: Some(change_set.clone()),
+                skip: resyncs.clone(),
+                writes: writes.clone(),
+                ..operation(kind, token, inputs, no_echo)
+            })
         }
+        StackDo::Delete { kind, token, inputs, .. } => Some(operation(*kind, token, inputs, &none)),
+        StackDo::ContinueRollback { token, skip } => Some(Operation {
+            skip: skip.clone(),
+            ..operation(OperationKind::ContinueRollback, token, &Operation::skipping(skip), &none)
+        }),
         _ => None,
     }
 }
@@ -62,13 +69,43 @@ pub(super) fn before(step: &Step, stack: &StackStep, memory: &mut StackMemory, n
                 pending.kind = OperationKind::Cancel;
             }
         }
-        StackDo::ContinueRollback { .. } => {
+        StackDo::ContinueRollback { skip, .. } => {
             if let Expect::Stack(version, _) = &stack.expect {
                 memory.continued = Some(version.clone());
+                skips(memory, version, skip, now);
             }
         }
         _ => {}
     }
+}
+
+/// Before it is asked for: were it forgotten, something else could update the stack.
+fn skips(memory: &mut StackMemory, version: &StackVersion, skip: &BTreeSet<String>, now: Timestamp) {
+    if skip.is_empty() || sabotage::is(Bug::ForgetsSkipped) {
+        return;
+    }
+    let before = memory.skipped.take().filter(|before| before.stack == version.id);
+    let mut resources = before.map(|before| before.resources).unwrap_or_default();
+    resources.extend(skip.iter().cloned());
+    memory.skipped = Some(Skipped { stack: version.id.clone(), resources, since: now, failed: None });
+}
+
+/// Part of what was out of step is in step now, and part of it was not looked at.
+fn failed_to_compare(operation: &Operation) -> Failure {
+    Failure {
+        resource: operation.skip.iter().cloned().collect::<Vec<_>>().join(", "),
+        kind: "AWS::CloudFormation::Stack".to_owned(),
+        reason: "the change set brought only part of it into step: the rest is of types that it does not compare"
+            .to_owned(),
+        transient: false,
+    }
+}
+
+/// These are in step: the rollback was not continued without them after all, or they were brought into step since.
+fn did_not_skip(memory: &mut StackMemory, operation: &Operation) {
+    let Some(mut skipped) = memory.skipped.take() else { return };
+    skipped.resources.retain(|name| !operation.skip.contains(name));
+    memory.skipped = Some(skipped).filter(|skipped| !skipped.resources.is_empty());
 }
 
 /// Written after AWS has refused the call. What is ambiguous stays pending: the next look finds out.
@@ -78,17 +115,21 @@ pub(super) fn refused(step: &Step, stack: &StackStep, error: &PortError, memory:
         if let (StackDo::Prepare { inputs, .. }, Class::Invalid | Class::Denied | Class::Limit) =
             (&stack.action, error.class)
         {
-            attempt(memory, &inputs.digest, &failure_of(step, error), now);
+            reject(memory, &inputs.digest, &failure_of(step, error), now);
         }
         return;
     };
     if !ambiguous {
         memory.pending = None;
     }
-    if operation.kind == OperationKind::ContinueRollback
-        && matches!(error.class, Class::Throttled | Class::Stopped | Class::NotFound)
-    {
-        memory.continued = None;
+    if operation.kind == OperationKind::ContinueRollback {
+        let later = matches!(error.class, Class::Throttled | Class::Stopped | Class::NotFound);
+        if later && operation.skip.is_empty() {
+            memory.continued = None;
+        }
+        if !ambiguous {
+            did_not_skip(memory, &operation);
+        }
     }
     let used_token = error.code.as_deref().is_some_and(|code| code.starts_with("TokenAlreadyExists"));
     if used_token || matches!(error.class, Class::Invalid | Class::Denied | Class::Limit) {
@@ -121,8 +162,35 @@ pub(super) fn conclude(
     match (conclusion, operation.kind) {
         (Conclusion::Running, _) => memory.pending = Some(operation),
         // It was not continued, so it may be.
-        (Conclusion::NotSeen, OperationKind::ContinueRollback) => memory.continued = None,
+        (Conclusion::NotSeen, OperationKind::ContinueRollback) => {
+            if operation.skip.is_empty() {
+                memory.continued = None;
+            }
+            did_not_skip(memory, &operation);
+        }
         (Conclusion::NotSeen, _) | (Conclusion::Failed(_) | Conclusion::Succeeded, OperationKind::ContinueRollback) => {
+        }
+        (Conclusion::Failed(failure), OperationKind::Resync) => {
+            if let Some(skipped) = &mut memory.skipped {
+                let failed = Attempts::counted(skipped.failed.as_ref(), operation.inputs, failure.clone(), now);
+                skipped.failed = Some(failed);
+            }
+        }
+        // What has failed before has not been tried again by that.
+        (Conclusion::Succeeded, OperationKind::Resync) => {
+            // What such a change set does not compare is in step when a person says so.
+            did_not_skip(memory, &operation);
+            if let Some(left) = &mut memory.skipped {
+                left.failed =
+                    Some(Attempts::counted(None, operation.inputs.clone(), failed_to_compare(&operation), now));
+            }
+            memory.continued = None;
+            memory.change_sets.clear();
+            wrote(&mut memory.drift, operation.writes, now);
+            if let Some(version) = version {
+                memory.healthy = Some(version.id.clone());
+                memory.no_echo = Some((version.clone(), operation.no_echo));
+            }
         }
         (Conclusion::Failed(failure), _) => attempt(memory, &operation.inputs, failure, now),
         (Conclusion::Succeeded, OperationKind::Delete) => *memory = StackMemory::default(),
@@ -172,7 +240,13 @@ pub(super) fn settle(
 
 /// Written when AWS has refused to compute the change set.
 pub(super) fn reject(memory: &mut StackMemory, inputs: &Digest, failure: &Failure, now: Timestamp) {
-    attempt(memory, inputs, failure, now);
+    match &mut memory.skipped {
+        // While something is out of step, nothing else is tried.
+        Some(skipped) => {
+            skipped.failed = Some(Attempts::counted(skipped.failed.as_ref(), inputs.clone(), failure.clone(), now));
+        }
+        None => attempt(memory, inputs, failure, now),
+    }
 }
 
 /// What the step takes from the budget.

@@ -158,14 +158,14 @@ impl Call<'_> {
                     }
                 }
             }
-            StackDo::Delete { stack, token, .. } => port.delete(fence, stack, token).await?,
+            StackDo::Delete { stack, token, retain, .. } => port.delete(fence, stack, retain, token).await?,
             StackDo::Cancel { token } => {
                 let Some(stack) = self.stack() else { return Ok(None) };
                 port.cancel_update(fence, stack, token).await?;
             }
-            StackDo::ContinueRollback { token } => {
+            StackDo::ContinueRollback { token, skip } => {
                 let Some(stack) = self.stack() else { return Ok(None) };
-                port.continue_rollback(fence, stack, token).await?;
+                port.continue_rollback(fence, stack, skip, token).await?;
             }
             StackDo::Protect { on } => {
                 let Some(stack) = self.stack() else { return Ok(None) };
@@ -222,6 +222,7 @@ impl Call<'_> {
 
     async fn template(&self, inputs: &Inputs) -> Result<TemplateSource, PortError> {
         match &inputs.upload {
+            None if inputs.previous => Ok(TemplateSource::Previous),
             None => Ok(TemplateSource::Body(Arc::clone(&inputs.body))),
             Some((bucket, key)) => {
                 self.port.upload_template(self.fence, bucket, key, &inputs.body).await.map(TemplateSource::Url)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     Budget, DeletionPolicy, Digest, Environment, Key, Mode, OnFailure, Place, Policy, Prune, Replace, Scope,
-    StackAddress, StackSpec, StackVersion, Template, TemplateFacts,
+    StackAddress, StackSpec, StackState, StackStatus, StackVersion, Template, TemplateFacts,
 };
 
 pub(crate) fn key(name: &str) -> Key {
@@ -99,5 +99,28 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         tolerances: Vec::new(),
         drift: None,
         depends_on: depends(on),
+    }
+}
+
+/// A stack as it is listed.
+pub(crate) fn stack_state(name: &str, status: StackStatus) -> StackState {
+    let id = format!("arn:aws:cloudformation:us-east-1:111122223333:stack/{name}/1");
+    StackState {
+        id: id.parse().unwrap(),
+        name: name.parse().unwrap(),
+        status,
+        status_reason: None,
+        created: "2026-01-01T00:00:00Z".parse().unwrap(),
+        updated: None,
+        parameters: BTreeMap::new(),
+        tags: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        termination_protection: false,
+        role_arn: None,
+        notifications: BTreeSet::new(),
+        rollback_alarms: BTreeSet::new(),
+        monitoring_minutes: None,
+        change_set: None,
+        parent: None,
     }
 }

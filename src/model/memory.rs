@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind,
-    ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackVersion, TemplateFacts, Writes,
+    ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion, TemplateFacts,
+    Writes,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -107,14 +108,63 @@ pub struct StackMemory {
     pub healthy: Option<StackId>,
     /// The version at which we continued a rollback: once is enough.
     pub continued: Option<StackVersion>,
+    /// What a rollback was continued without: nothing else updates the stack before that is in step with it again.
+    pub skipped: Option<Skipped>,
     /// What it depended on when it was last deployed: deletions go in the reverse order.
     pub depends_on: BTreeSet<Key>,
     /// The sequence of the newest revision that was applied (invariant S8).
     pub applied: Option<u64>,
     /// Since when its checks hold or fail.
     pub ready: ReadinessMemory,
+    /// When what runs on it was last seen to move.
+    pub watched: Option<Watched>,
     /// Since when it differs, and how much it did before.
     pub drift: DriftMemory,
+}
+
+/// How far an operation was when its events were last read. They are not read at every look: an operation is suspected
+/// only after hours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// On this incarnation.
+    pub stack: StackId,
+    /// In this phase.
+    pub status: StackStatus,
+    /// When they were read.
+    pub at: Timestamp,
+    /// When the newest of them happened.
+    pub newest: Timestamp,
+    /// What is in progress.
+    pub working: Vec<Working>,
+}
+
+/// A resource that is being worked on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Working {
+    /// Its logical id.
+    pub resource: String,
+    /// Its type.
+    pub kind: String,
+    /// What is done to it, in AWS's words: `UPDATE_IN_PROGRESS`.
+    pub status: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Resources that a rollback was continued without. `CloudFormation` takes them for what they were, and they are not (AWS:
+/// *Continue rolling back an update*: "If you don't, subsequent stack updates might fail, and the stack will become
+/// unrecoverable").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Of this incarnation.
+    pub stack: StackId,
+    /// Their logical ids; in nested stacks `Stack.Resource`.
+    pub resources: BTreeSet<String>,
+    /// Since when.
+    pub since: Timestamp,
+    /// How bringing them into step has failed.
+    #[serde(default)]
+    pub failed: Option<Attempts>,
 }
 
 /// A desired state that AWS found equal to the deployed one.
@@ -142,6 +192,8 @@ pub enum OperationKind {
     Cancel,
     /// `ContinueUpdateRollback`.
     ContinueRollback,
+    /// `ExecuteChangeSet`, of one that changes nothing but what a rollback was continued without.
+    Resync,
 }
 
 /// An operation of ours: written down before the call, so that a crash cannot lose it.
@@ -159,6 +211,9 @@ pub struct Operation {
     pub inputs: Digest,
     /// Fingerprints of the `NoEcho` values among them.
     pub no_echo: BTreeMap<String, Fingerprint>,
+    /// Resources that a rollback is continued without.
+    #[serde(default)]
+    pub skip: BTreeSet<String>,
     /// When it was begun.
     pub started: Timestamp,
     /// The sequence of the revision it was made for.
@@ -166,6 +221,14 @@ pub struct Operation {
     /// What it writes.
     #[serde(default)]
     pub writes: Writes,
+}
+
+impl Operation {
+    /// What attempts to continue a rollback without these are counted under.
+    #[must_use]
+    pub fn skipping(skip: &BTreeSet<String>) -> Digest {
+        if skip.is_empty() { Digest::of_bytes(b"") } else { Digest::of(skip) }
+    }
 }
 
 /// How an operation of ours ended.

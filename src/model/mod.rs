@@ -6,6 +6,7 @@
 mod aws;
 mod backup;
 mod desired;
+mod diagnosis;
 mod digest;
 mod dns;
 mod drift;
@@ -47,6 +48,7 @@ pub use backup::{
 pub use desired::{
     Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace, StackSpec,
 };
+pub use diagnosis::{Ailment, Census, Choice, Diagnosis, Remedy};
 pub use digest::{Digest, Fingerprint, FingerprintKey};
 pub use dns::{
     ChangeId, DnsName, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
@@ -67,7 +69,8 @@ pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
 pub use image::{ImageId, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
 pub use memory::{
-    Attempts, Conclusion, Failure, Memory, Objects, Operation, OperationKind, Remembered, Settled, Spent, StackMemory,
+    Attempts, Conclusion, Failure, Memory, Objects, Operation, OperationKind, Remembered, Settled, Skipped, Spent,
+    StackMemory, Watched, Working,
 };
 pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use plan::{Action, Changes, Consent, Difference, Entry, Grant, Guard, Plan, Refusal, Waiting};

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     Address, BackupNeed, BackupsSeen, ChangeSetName, ChangeSetState, ChangeSetSummary, CheckNeed, ChecksSeen,
     Conclusion, Digest, Key, RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed, ServicesSeen,
-    StackAddress, StackId, StackName, StackState, TemplateFacts,
+    StackAddress, StackEvent, StackId, StackName, StackState, StackStatus, TemplateFacts,
 };
 
 /// The answer to a question put to AWS. Unknown is not absent: no step may follow from it.
@@ -130,6 +130,8 @@ pub struct ObservedStack {
     pub importers: BTreeMap<String, Seen<BTreeSet<StackName>>>,
     /// Completion time of the newest backup of a resource, by physical id.
     pub backups: BTreeMap<String, Seen<Timestamp>>,
+    /// Events of the last phase of its operation, newest first: its own, and those of stacks nested in it.
+    pub events: BTreeMap<StackId, Seen<Arc<[StackEvent]>>>,
 }
 
 impl ObservedStack {
@@ -143,6 +145,7 @@ impl ObservedStack {
             change_sets: None,
             importers: BTreeMap::new(),
             backups: BTreeMap::new(),
+            events: BTreeMap::new(),
         }
     }
 }
@@ -192,6 +195,9 @@ pub enum StackNeed {
     Importers(StackAddress, String),
     /// The newest backup of a resource of a stack: type and physical id.
     Backup(StackAddress, String, String),
+    /// Events of the last phase of an operation on a stack, or on one that is nested in it. The status is what the
+    /// newest event has to say, where it was seen: those that do not are out of date.
+    Events(StackAddress, StackId, Option<StackStatus>),
 }
 
 impl From<CheckNeed> for Need {

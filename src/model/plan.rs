@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, CheckStanding, Digest, DriftStanding, EnvName, Failure, Key, ResourceChange, Revision, StackId,
+    Address, CheckStanding, Diagnosis, Digest, DriftStanding, EnvName, Failure, Key, ResourceChange, Revision, StackId,
     StackStatus, Step,
 };
 
@@ -41,6 +41,7 @@ impl Entry {
             refused: Vec::new(),
             depends_on: BTreeSet::new(),
             checks: Vec::new(),
+            ailments: Vec::new(),
             step: None,
             ready: false,
             drift: None,
@@ -75,6 +76,8 @@ pub struct Entry {
     pub refused: Vec<Refusal>,
     /// What depends on it being ready.
     pub depends_on: BTreeSet<Key>,
+    /// What ails it, worst first.
+    pub ailments: Vec<Diagnosis>,
     /// How its checks stand; empty as long as it is not as desired itself.
     pub checks: Vec<CheckStanding>,
     /// The step that can be taken now.
@@ -166,6 +169,21 @@ pub enum Difference {
     },
     /// Its manifest is gone.
     NotDesired,
+    /// Its rollback cannot go on but without these resources, which are then not what the stack takes them for.
+    Skip {
+        /// Their logical ids.
+        resources: BTreeSet<String>,
+    },
+    /// A rollback was continued without these resources.
+    OutOfStep {
+        /// Their logical ids.
+        resources: BTreeSet<String>,
+    },
+    /// It cannot be deleted but without these resources, which stay in the account.
+    Leave {
+        /// Their logical ids.
+        resources: BTreeSet<String>,
+    },
     /// Something else about it has another value; `to: null` where it is known only after apply.
     Value {
         /// What.
@@ -410,6 +428,8 @@ pub enum Guard {
     Stalled,
     /// The stack is in a state that only a person may leave.
     Stuck,
+    /// A rollback was continued without resources, which have to be brought into step first.
+    OutOfStep,
     /// A newer revision has been applied.
     Revision,
     /// The template is too large to send, and there is no bucket to upload it to.

@@ -1,5 +1,6 @@
 //! What a person asks of one object, beside what its manifest says: once, and by name.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -42,6 +43,8 @@ pub enum Wish {
         /// Its tag, or the beginning of its digest.
         image: String,
     },
+    /// Of a stack: what a rollback was continued without is as the stack's template says.
+    InStep,
     /// Of a backup policy: back its tables up now.
     BackUp,
 }
@@ -54,6 +57,7 @@ impl Wish {
             Self::Rotate => "rotate",
             Self::Rollback { .. } => "pin",
             Self::Release { .. } => "release",
+            Self::InStep => "in-step",
             Self::BackUp => "back-up",
             Self::Revert => "revert",
         }
@@ -67,6 +71,7 @@ impl fmt::Display for Wish {
             Self::Rollback { to: None } => f.write_str("go back to the release before"),
             Self::Rollback { to: Some(to) } => write!(f, "go back to {to}"),
             Self::Release { image } => write!(f, "let {image} be tried again"),
+            Self::InStep => f.write_str("take what its rollback left out for in step"),
             Self::BackUp => f.write_str("back its tables up"),
             Self::Revert => f.write_str("put back what was changed past it"),
         }
@@ -82,6 +87,8 @@ pub enum Granted {
     Pin(Pin),
     /// The image may be tried again.
     Release(ImageDigest),
+    /// These resources are as the stack's template says.
+    InStep(BTreeSet<String>),
     /// Backups are asked for.
     BackUp,
     /// So many differences are put back.
@@ -96,6 +103,10 @@ impl Granted {
             Self::Rotate => format!("{by} has its generated fields made anew"),
             Self::Pin(pin) => format!("{by} goes back to {}", pin.names()),
             Self::Release(digest) => format!("{by} releases {digest}"),
+            Self::InStep(resources) => {
+                let names = resources.iter().cloned().collect::<Vec<_>>().join(", ");
+                format!("{by} says that {names} is as the template says")
+            }
             Self::BackUp => format!("{by} has its tables backed up"),
             Self::Revert(number) => format!("{by} has {number} put back"),
         }
@@ -114,6 +125,9 @@ pub enum Declined {
     /// The secret's value comes from elsewhere.
     #[error("its value is not generated")]
     NotGenerated,
+    /// Nothing was left out of a rollback of the stack.
+    #[error("nothing of it is out of step")]
+    NotOutOfStep,
     /// There is no such release or image.
     #[error("it has no such image{}", among(.0))]
     NoSuchImage(Vec<String>),

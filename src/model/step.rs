@@ -43,6 +43,8 @@ pub struct Step {
 pub struct Inputs {
     /// The template's text.
     pub body: Arc<str>,
+    /// The template that is deployed is used again, and `body` is empty.
+    pub previous: bool,
     /// Where it has to be uploaded first, because it is over 51,200 bytes: bucket and object key.
     pub upload: Option<(String, String)>,
     /// Everything else that AWS is told.
@@ -80,6 +82,8 @@ pub enum Value {
     Plain(String),
     /// Must not.
     NoEcho(Redacted),
+    /// The one that is deployed.
+    Previous,
 }
 
 impl PartialEq for Value {
@@ -87,6 +91,7 @@ impl PartialEq for Value {
         match (self, other) {
             (Self::Plain(a), Self::Plain(b)) => a == b,
             (Self::NoEcho(a), Self::NoEcho(b)) => a.expose() == b.expose(),
+            (Self::Previous, Self::Previous) => true,
             _ => false,
         }
     }
@@ -209,6 +214,8 @@ pub enum StackDo {
         inputs: Digest,
         /// Fingerprints of `NoEcho` values among them.
         no_echo: BTreeMap<String, Fingerprint>,
+        /// What a rollback was continued without and this brings into step, if that is what it is for.
+        resyncs: BTreeSet<String>,
         /// What it writes.
         writes: Writes,
     },
@@ -227,6 +234,8 @@ pub enum StackDo {
         token: String,
         /// Digest that attempts are counted under.
         inputs: Digest,
+        /// Resources that stay in the account: those that an earlier deletion failed on.
+        retain: BTreeSet<String>,
     },
     /// Cancels a running update that is overdue.
     Cancel {
@@ -237,6 +246,8 @@ pub enum StackDo {
     ContinueRollback {
         /// Idempotency token.
         token: String,
+        /// Resources that are left as they are.
+        skip: BTreeSet<String>,
     },
     /// Switches termination protection.
     Protect {
@@ -298,7 +309,7 @@ impl Act for StackDo {
             | Self::Execute { token, .. }
             | Self::Delete { token, .. }
             | Self::Cancel { token }
-            | Self::ContinueRollback { token } => token.clone(),
+            | Self::ContinueRollback { token, .. } => token.clone(),
             Self::Prepare { name, .. } => name.to_string(),
             Self::Discard { names } => names.iter().map(ChangeSetName::as_str).collect::<Vec<_>>().join(","),
             Self::Protect { on } => on.to_string(),

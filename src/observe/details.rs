@@ -13,8 +13,8 @@ use super::listing::{Listed, add};
 use super::pages::{PAGES_MAX, all, endless};
 use crate::model::{
     BackupNeed, ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need,
-    Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackId, StackName,
-    StackNeed, TemplateFacts, Unknown,
+    Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackEvent, StackId,
+    StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, Stacks, found};
@@ -38,6 +38,7 @@ enum Answer {
     Conclusion(Key, Seen<Conclusion>),
     Importers(String, Seen<BTreeSet<StackName>>),
     Backup(String, Seen<Timestamp>),
+    Events(StackId, Seen<Arc<[StackEvent]>>),
 }
 
 impl Observer<'_> {
@@ -94,6 +95,11 @@ impl Observer<'_> {
                 let port = self.port(&address);
                 let backup = self.within(port.newest_backup(&kind, &physical)).await;
                 (Some(address), Answer::Backup(physical, backup))
+            }
+            StackNeed::Events(address, id, status) => {
+                let port = self.port(&address);
+                let events = self.within(read_phase(&*port, &id, status)).await;
+                (Some(address), Answer::Events(id, events))
             }
         }
     }
@@ -185,6 +191,9 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
                 Answer::Backup(physical, backup) => {
                     stack.backups.insert(physical, backup);
                 }
+                Answer::Events(id, events) => {
+                    stack.events.insert(id, events);
+                }
                 Answer::Listing(..) | Answer::Conclusion(..) => {}
             }
         }
@@ -232,6 +241,31 @@ async fn read_conclusion(
         if next.is_none() {
             let message = "the events of its last operation are not all there yet";
             return Err(PortError::new(Class::Transient, "DescribeStackEvents", message));
+        }
+    }
+    Err(endless("DescribeStackEvents"))
+}
+
+/// Events of the last phase of an operation. Those that do not say what the stack says are out of date.
+async fn read_phase(
+    port: &dyn Stacks,
+    id: &StackId,
+    status: Option<StackStatus>,
+) -> Result<Option<Arc<[StackEvent]>>, PortError> {
+    let mut events = Vec::new();
+    let mut next: Option<PageToken> = None;
+    for _ in 0..EVENT_PAGES_MAX {
+        let Some(page) = found(port.events(id, next).await)? else { return Ok(None) };
+        events.extend(page.items);
+        next = page.next;
+        let complete = plan::last_phase(&events, id).map(<[StackEvent]>::len);
+        if complete.is_some() || next.is_none() {
+            if !plan::are_recent(&events, id, status) {
+                let message = "its events do not reach up to its status yet";
+                return Err(PortError::new(Class::Transient, "DescribeStackEvents", message));
+            }
+            events.truncate(complete.unwrap_or(usize::MAX));
+            return Ok(Some(events.into()));
         }
     }
     Err(endless("DescribeStackEvents"))

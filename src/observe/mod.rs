@@ -5,6 +5,7 @@
 //! nothing moved. Nothing is decided here: which details matter is the planner's business.
 
 mod backups;
+mod census;
 mod checks;
 mod details;
 mod drift;

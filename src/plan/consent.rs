@@ -85,7 +85,7 @@ pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry, spec: &Digest)
         // What was approved as a creation may have to be cleared and repeated; what may change, may turn out to.
         Action::Create | Action::Recreate => matches!(grant.action, Action::Create | Action::Recreate),
         Action::Update | Action::MayUpdate => matches!(grant.action, Action::Update | Action::MayUpdate),
-        Action::Delete => grant.action == Action::Delete && grant.stack == incarnation(input, entry),
+        Action::Delete | Action::Recover => grant.action == entry.action && grant.stack == incarnation(input, entry),
         other => grant.action == other,
     };
     same_kind && grant.spec == *spec && destroyed(entry).is_subset(&grant.destructive)
@@ -104,9 +104,37 @@ fn service_digest(input: &Input<'_>, key: &Key) -> Option<Digest> {
     Some(service::manifest_side(spec, &memory))
 }
 
+/// What is lost, and what is left out: a resource that may be deleted may not for that be left behind.
+fn destroyed(entry: &Entry) -> BTreeSet<String> {
+    let left = entry.differences.iter().filter_map(|difference| match difference {
+        Difference::Skip { resources } => Some((resources, "skipped")),
+        Difference::Leave { resources } => Some((resources, "left")),
+        _ => None,
+    });
+    let left = left.flat_map(|(resources, how)| resources.iter().map(move |name| format!("{name} ({how})")));
+    lost(entry).into_iter().chain(left).chain(beside(entry)).collect()
+}
+
+/// What a change set that brings resources into step would change beside them: it puts back all of a stack's drift, also
+/// what somebody meant.
+fn beside(entry: &Entry) -> impl Iterator<Item = String> {
+    let meant = entry.differences.iter().find_map(|difference| match difference {
+        Difference::OutOfStep { resources } => Some(resources),
+        _ => None,
+    });
+    let changes =
+        entry.changes.list().iter().filter(move |change| meant.is_some_and(|meant| !meant.contains(&change.resource)));
+    changes.map(|change| format!("{} (put back with it)", change.resource))
+}
+
+/// Whether there is anything of that kind.
+pub(super) fn goes_beyond(entry: &Entry) -> bool {
+    beside(entry).next().is_some()
+}
+
 /// The resources that AWS says go. What is only predicted of an update is no basis for consent; of a deletion, all
 /// there is goes.
-fn destroyed(entry: &Entry) -> BTreeSet<String> {
+fn lost(entry: &Entry) -> BTreeSet<String> {
     if matches!(entry.changes, Changes::Predicted(_)) && entry.action != Action::Delete {
         return BTreeSet::new();
     }

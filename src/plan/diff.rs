@@ -60,6 +60,7 @@ fn parameters(
             }
             // An omitted `NoEcho` parameter has the template's default, which is in the template's digest.
             None if declared.no_echo => {}
+            Some(Value::Previous) => {}
             Some(Value::Plain(value)) => push_parameter(name, deployed, Some(value), found),
             None => push_parameter(name, deployed, declared.default.as_ref(), found),
         }

@@ -69,7 +69,7 @@ pub(super) fn in_use(
 }
 
 /// Names of deployed exports that the desired template does not have, or has with another value.
-fn touched(spec: &StackSpec, stack: &ObservedStack, deployed: &TemplateFacts) -> Vec<String> {
+pub(super) fn touched(spec: &StackSpec, stack: &ObservedStack, deployed: &TemplateFacts) -> Vec<String> {
     let mut names = Vec::new();
     for (id, output) in &stack.state.outputs {
         let Some(export) = &output.export else { continue };
@@ -86,7 +86,8 @@ fn touched(spec: &StackSpec, stack: &ObservedStack, deployed: &TemplateFacts) ->
     names
 }
 
-fn imports(spec: &StackSpec, export: &str) -> bool {
+/// Whether its template still imports it.
+pub(super) fn imports(spec: &StackSpec, export: &str) -> bool {
     // A name that cannot be worked out before deployment counts as still imported.
     spec.template.imports.iter().any(|name| resolve(spec, name).is_none_or(|name| name == export))
 }

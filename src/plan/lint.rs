@@ -5,7 +5,7 @@
 use super::names::{OWNER_TAG, owner};
 use super::service::collect::proven;
 use super::standing::{Standing, row};
-use super::{Goal, Input};
+use super::{Goal, Input, consent};
 use crate::model::{
     Act, Action, Do, Entry, Expect, Guard, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo,
     RecordPlace, RecordStep, SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo, StackStep,
@@ -30,7 +30,7 @@ pub fn lint(plan: &Plan, input: &Input<'_>) -> Vec<Fault> {
         let Some(step) = &entry.step else { continue };
         let mut rules = of_any(key, entry, step, input);
         match &step.action {
-            Do::Stack(stack) => rules.extend(of_a_stack(key, stack, input)),
+            Do::Stack(stack) => rules.extend(of_a_stack(key, entry, stack, input)),
             Do::Service(service) => rules.extend(of_a_service(key, service, input)),
             Do::Secret(secret) => rules.extend(of_a_secret(key, secret, input)),
             Do::Record(record) => rules.extend(of_a_record(key, record, input)),
@@ -162,7 +162,7 @@ fn of_a_service(key: &Key, step: &ServiceStep, input: &Input<'_>) -> Vec<&'stati
 }
 
 /// What must hold of a step on a stack.
-fn of_a_stack(key: &Key, step: &StackStep, input: &Input<'_>) -> Vec<&'static str> {
+fn of_a_stack(key: &Key, entry: &Entry, step: &StackStep, input: &Input<'_>) -> Vec<&'static str> {
     let stack = match input.observation.stack(&step.address) {
         Seen::Present(stack) if row(stack.state.status).standing != Standing::Gone => Some(stack),
         Seen::Present(_) | Seen::Absent | Seen::Unknown(_) => None,
@@ -180,12 +180,13 @@ fn of_a_stack(key: &Key, step: &StackStep, input: &Input<'_>) -> Vec<&'static st
         (mutates && foreign, "a stack that is not ours is changed (S1)"),
     ]);
     let asked_for = input.environment.stacks.contains_key(key);
+    let agreed = consent::grants(input, key, entry);
     match &step.action {
         StackDo::Create { .. } => rules.extend(broken([
             (state.is_some() || step.expect != Expect::Absent, "a stack is created over another (S9)"),
             (!asked_for, "a stack is created that nobody asks for (S2)"),
         ])),
-        StackDo::Delete { kind, stack, .. } => {
+        StackDo::Delete { kind, stack, retain, .. } => {
             let desired = asked_for && input.goal == Goal::Converge;
             let never = standing == Some(Standing::NeverHealthy);
             rules.extend(broken([
@@ -193,7 +194,17 @@ fn of_a_stack(key: &Key, step: &StackStep, input: &Input<'_>) -> Vec<&'static st
                 (state.is_some_and(|state| state.termination_protection), "a protected stack is deleted (S2)"),
                 (*kind == OperationKind::Delete && desired, "a desired stack is deleted (S2)"),
                 (*kind == OperationKind::Clear && !never, "a stack that was healthy is deleted to fix it (S2)"),
+                (!retain.is_empty() && !agreed, "resources are left behind without consent (S2)"),
             ]));
+        }
+        StackDo::ContinueRollback { skip, .. } => rules.extend(broken([
+            (standing != Some(Standing::RollbackStuck), "a rollback is continued that has not failed (S7)"),
+            (!skip.is_empty() && !agreed, "resources are left out of a rollback without consent (S2)"),
+        ])),
+        StackDo::Execute { resyncs, .. } => {
+            let skipped = input.memory.objects.stacks.get(key).and_then(|memory| memory.skipped.as_ref());
+            let open = skipped.is_some_and(|skipped| Some(&skipped.stack) == state.map(|state| &state.id));
+            rules.extend(broken([(open && resyncs.is_empty(), "a stack is updated that is out of step (S7)")]));
         }
         _ => {}
     }

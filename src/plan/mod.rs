@@ -11,6 +11,7 @@ mod attempts;
 mod backup;
 mod consent;
 mod diff;
+mod doctor;
 mod drift;
 mod exports;
 mod guard;
@@ -36,6 +37,8 @@ mod together;
 
 pub use backup::coverage;
 pub use consent::consent;
+pub(crate) use doctor::{are_recent, last_phase};
+pub use doctor::{census, watch};
 pub use drift::{Due, culprit, due as drift_due, judge as judge_drift, looked as drift_looked};
 #[cfg(test)]
 pub(crate) use guard::name_commands;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::{
-    Goal, Input, MAX_OPERATIONS, backup, consent, guard, order, readiness, record, removal, secret, service, stack,
+    Goal, Input, MAX_OPERATIONS, backup, consent, doctor, guard, order, readiness, record, removal, secret, service,
+    stack,
 };
 use crate::model::{Act, Digest, Entry, Key, Kind, Need, Plan, Refusal, Remembered, Waiting};
 
@@ -56,6 +57,7 @@ impl<'a> Planner<'a> {
         self.hold_stacks();
         guard::budget(&mut self);
         self.take_turns();
+        doctor::examine(&mut self);
         let Self { input, entries, needs, .. } = self;
         let mut plan = Plan {
             environment: input.environment.name.clone(),

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::doctor::{NoSet, blockers};
 use super::names::{RETAIN_TAG, owner, token};
 use super::pending::Pending;
 use super::planner::{Planner, refuse};
@@ -14,9 +15,9 @@ use super::stack::expect;
 use super::standing::{Standing, row};
 use super::{Goal, attempts, consent, guard, record};
 use crate::model::{
-    Action, Address, Changes, Conclusion, Difference, Do, Entry, Expect, Guard, Key, Mode, ObservedStack,
+    Action, Address, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Key, Mode, ObservedStack,
     OperationKind, Prune, Refusal, ResourceChange, Seen, StackAddress, StackDo, StackMemory, StackNeed, StackState,
-    StackStep, Step, Waiting,
+    StackStatus, StackStep, Step, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -177,11 +178,37 @@ impl Removing<'_> {
         if !waits_for.is_empty() {
             entry.waiting.push(Waiting::Dependency { objects: waits_for });
         }
+        self.leaves(&mut entry);
         self.permission(&mut entry);
         if entry.refused.is_empty() && entry.waiting.is_empty() {
             self.delete(&mut entry);
         }
         entry
+    }
+
+    /// Its deletion has failed: deleted again without what it failed on, if a person agrees to exactly that.
+    fn leaves(&self, entry: &mut Entry) {
+        if self.stack.state.status != StackStatus::DeleteFailed {
+            return;
+        }
+        match blockers(self.address, self.stack) {
+            Ok(found) => {
+                let resources: BTreeSet<String> = found.into_iter().map(|blocker| blocker.resource).collect();
+                entry.differences.push(Difference::Leave { resources });
+            }
+            Err(NoSet::Need(need)) => {
+                self.planner.need(*need);
+                entry
+                    .waiting
+                    .push(Waiting::Unknown { why: "the events of its deletion have not been read".to_owned() });
+            }
+            Err(NoSet::Unknown(why)) => entry.waiting.push(Waiting::Unknown { why }),
+            Err(NoSet::Nothing) => {
+                let row = row(self.stack.state.status);
+                let reason = format!("it is {}, and no event names what it failed on", row.status);
+                refuse(entry, Refusal { guard: Guard::Stuck, reason, release: row.asks.to_owned() });
+            }
+        }
     }
 
     /// An operation is open or has just ended: that comes first.
@@ -204,6 +231,7 @@ impl Removing<'_> {
         let input = self.planner.input;
         let environment = input.environment;
         self.describe_loss(entry);
+        let kept = left(entry);
         let approved = consent::covers(input, self.key, entry, &consent::absent());
         if input.goal == Goal::Converge && environment.stacks.is_empty() && !sabotage::is(Bug::PruneOnEmpty) {
             refuse(
@@ -233,7 +261,9 @@ impl Removing<'_> {
                     );
                 }
                 Prune::Confirm => entry.waiting.push(guard::approval(input)),
-                Prune::Always if environment.policy.mode == Mode::Approve || input.goal == Goal::Destroy => {
+                Prune::Always
+                    if environment.policy.mode == Mode::Approve || input.goal == Goal::Destroy || !kept.is_empty() =>
+                {
                     entry.waiting.push(guard::approval(input));
                 }
                 Prune::Always => {}
@@ -251,7 +281,8 @@ impl Removing<'_> {
             );
         }
         let row = row(self.stack.state.status);
-        if row.standing == Standing::Human || row.standing == Standing::RollbackStuck {
+        let deletable = row.status == StackStatus::DeleteFailed;
+        if !deletable && (row.standing == Standing::Human || row.standing == Standing::RollbackStuck) {
             let reason = format!("it is {}: {}", row.status, row.meaning);
             refuse(entry, Refusal { guard: Guard::Stuck, reason, release: row.asks.to_owned() });
         }
@@ -293,11 +324,18 @@ impl Removing<'_> {
                 return;
             }
         };
-        entry.changes = Changes::Predicted(crate::template::all_removed(facts));
+        let mut lost = crate::template::all_removed(facts);
+        let kept = left(entry);
+        for change in lost.iter_mut().filter(|change| kept.contains(&change.resource)) {
+            change.retained = true;
+        }
+        entry.changes = Changes::Predicted(lost);
     }
 
     fn delete(&self, entry: &mut Entry) {
-        if let Some(attempts) = attempts::of(self.memory().attempts.as_ref(), &consent::absent()) {
+        let retain = left(entry);
+        let inputs = if retain.is_empty() { consent::absent() } else { Digest::of(&("retain", &retain)) };
+        if let Some(attempts) = attempts::of(self.memory().attempts.as_ref(), &inputs) {
             let reason = format!("its deletion failed: {}: {}", attempts.failure.resource, attempts.failure.reason);
             let release = row(self.stack.state.status).asks.to_owned();
             return refuse(entry, Refusal { guard: Guard::Stalled, reason, release });
@@ -306,13 +344,27 @@ impl Removing<'_> {
         let action = StackDo::Delete {
             kind: OperationKind::Delete,
             stack: state.id.clone(),
-            token: token(self.key, "delete", &state.version()),
-            inputs: consent::absent(),
+            token: if retain.is_empty() {
+                token(self.key, "delete", &state.version())
+            } else {
+                token(self.key, "delete", &(state.version(), &retain))
+            },
+            inputs,
+            retain,
         };
         let mut step = step(self.planner, self.key, self.address, expect(state), action);
         step.cost = (1, 0, 1);
         entry.step = Some(step);
     }
+}
+
+/// What would stay in the account because the stack cannot be deleted with it.
+fn left(entry: &Entry) -> BTreeSet<String> {
+    let left = entry.differences.iter().find_map(|difference| match difference {
+        Difference::Leave { resources } => Some(resources.clone()),
+        _ => None,
+    });
+    left.unwrap_or_default()
 }
 
 fn refusal(guard: Guard, reason: &str, release: &str) -> Refusal {

@@ -45,6 +45,11 @@ pub fn grant(
             environment.services.get(key).ok_or(Declined::NotDesired)?;
             quarantined(&remembered(request, objects), image).map(Granted::Release)
         }
+        // Also of a stack that no manifest describes any more: nothing else would ever let go of it.
+        (Wish::InStep, Kind::Stack) => {
+            let skipped = objects.stacks.get(key).and_then(|memory| memory.skipped.as_ref());
+            skipped.map(|skipped| Granted::InStep(skipped.resources.clone())).ok_or(Declined::NotOutOfStep)
+        }
         (Wish::BackUp, Kind::BackupPolicy) => {
             environment.backups.get(key).ok_or(Declined::NotDesired)?;
             Ok(Granted::BackUp)

@@ -85,6 +85,7 @@ pub(super) fn resolve(
     }
     let uncertain = reading.uncertain || reading.incomplete;
     let mut inputs = Inputs {
+        previous: false,
         body: Arc::clone(&spec.template.body),
         upload: upload(environment, spec),
         options: StackOptions {
@@ -159,7 +160,7 @@ fn digest(inputs: &Inputs, template: &Digest) -> Digest {
         .iter()
         .filter_map(|(name, value)| match value {
             Value::Plain(text) => Some((name, text.as_str())),
-            Value::NoEcho(_) => None,
+            Value::NoEcho(_) | Value::Previous => None,
         })
         .collect();
     Digest::of(&Shape {

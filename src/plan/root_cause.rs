@@ -131,7 +131,7 @@ fn is_bad(status: &str) -> bool {
 fn begins(kind: OperationKind, status: &str) -> bool {
     match kind {
         OperationKind::Create => status == "CREATE_IN_PROGRESS",
-        OperationKind::Update | OperationKind::Cancel => status == "UPDATE_IN_PROGRESS",
+        OperationKind::Update | OperationKind::Cancel | OperationKind::Resync => status == "UPDATE_IN_PROGRESS",
         OperationKind::Delete | OperationKind::Clear => status == "DELETE_IN_PROGRESS",
         OperationKind::ContinueRollback => status == "UPDATE_ROLLBACK_IN_PROGRESS",
     }
@@ -146,7 +146,7 @@ fn ends(status: &str) -> bool {
 fn succeeded(kind: OperationKind, status: &str) -> bool {
     match kind {
         OperationKind::Create => status == "CREATE_COMPLETE",
-        OperationKind::Update | OperationKind::Cancel => status == "UPDATE_COMPLETE",
+        OperationKind::Update | OperationKind::Cancel | OperationKind::Resync => status == "UPDATE_COMPLETE",
         OperationKind::Delete | OperationKind::Clear => status == "DELETE_COMPLETE",
         OperationKind::ContinueRollback => status == "UPDATE_ROLLBACK_COMPLETE",
     }
@@ -171,6 +171,7 @@ mod tests {
             change_set: None,
             inputs: Digest::of_bytes(b""),
             no_echo: BTreeMap::new(),
+            skip: std::collections::BTreeSet::new(),
             started: "2026-01-01T00:00:10Z".parse().unwrap(),
             revision: 1,
             writes: crate::model::Writes::Nothing,

@@ -3,8 +3,10 @@
 mod dependencies;
 mod forecast;
 mod revert;
+mod stuck;
 mod update;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -202,7 +204,7 @@ impl Deciding<'_> {
             Standing::RollbackStuck => {
                 entry.action = Action::Recover;
                 entry.differences.push(Difference::Status { status: state.status });
-                self.continue_rollback(entry, state);
+                self.continue_rollback(entry, stack);
             }
             Standing::Human => {
                 entry.action = Action::Recover;
@@ -231,7 +233,7 @@ impl Deciding<'_> {
         } else {
             let token = token(&self.spec.key, "clear", &(&state.id, attempt));
             let (kind, stack, inputs) = (OperationKind::Clear, state.id.clone(), resolved.inputs.digest.clone());
-            self.step(expect(state), StackDo::Delete { kind, stack, token, inputs })
+            self.step(expect(state), StackDo::Delete { kind, stack, token, inputs, retain: BTreeSet::new() })
         });
     }
 
@@ -243,23 +245,14 @@ impl Deciding<'_> {
         attempts::hold(self.planner.input, failed, most, entry)
     }
 
-    fn continue_rollback(&self, entry: &mut Entry, state: &StackState) {
-        if !self.is_ours(entry, state) {
-            return;
-        }
-        if self.memory.continued.as_ref().is_some_and(|version| version.id == state.id) {
-            let row = row(state.status);
-            return refuse(entry, stuck(state, "continuing its rollback did not help", row.asks));
-        }
-        let token = token(&self.spec.key, "continue", &state.version());
-        entry.step = Some(self.step(expect(state), StackDo::ContinueRollback { token }));
-    }
-
     fn steady(&self, entry: &mut Entry, stack: &ObservedStack) {
         let state = &stack.state;
         if !self.is_ours(entry, state) {
             entry.action = Action::Adopt;
             return;
+        }
+        if let Some(skipped) = self.skipped(state) {
+            return self.bring_into_step(entry, stack, skipped);
         }
         entry.drift = drift::standing(self.spec, &self.memory.drift, &state.version(), self.planner.input.now);
         let deployed = match self.deployed(stack) {
@@ -385,6 +378,6 @@ fn action_of(kind: OperationKind) -> Action {
         OperationKind::Update | OperationKind::Cancel => Action::Update,
         OperationKind::Clear => Action::Recreate,
         OperationKind::Delete => Action::Delete,
-        OperationKind::ContinueRollback => Action::Recover,
+        OperationKind::ContinueRollback | OperationKind::Resync => Action::Recover,
     }
 }

@@ -80,8 +80,8 @@ pub const ROWS: [Row; 23] = [
         S::DeleteFailed,
         Human,
         "its deletion failed",
-        "nothing",
-        "remove what blocks the deletion, as its events say, then delete the stack",
+        "where nothing asks for it: deletes it without what it failed on, once a person approves that",
+        "`landfast doctor` says what blocks the deletion, what removes that, and what can be kept",
     ),
     row_of(S::DeleteComplete, Gone, "it was deleted", "creates it, if a manifest asks for it", ""),
     row_of(S::UpdateInProgress, Busy, "it is being updated", "waits; cancels an update of its own that is overdue", ""),
@@ -105,9 +105,8 @@ pub const ROWS: [Row; 23] = [
         S::UpdateRollbackFailed,
         RollbackStuck,
         "its update failed, and so did the rollback",
-        "continues the rollback, once",
-        "fix what the failed resource needs, or continue the rollback without it \
-         (`aws cloudformation continue-update-rollback --resources-to-skip …`)",
+        "continues the rollback, once; then without what it fails on, once a person approves that",
+        "`landfast doctor` says what it fails on: fix that and continue the rollback, or continue it without",
     ),
     row_of(
         S::UpdateRollbackCompleteCleanupInProgress,

@@ -1,5 +1,6 @@
 //! `CloudFormation`, and what a stack needs beside it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub enum TemplateSource {
     Body(Arc<str>),
     /// An object in S3: at most 1 MB.
     Url(String),
+    /// The one that is deployed.
+    Previous,
 }
 
 /// A request to create a stack (AWS: *`CreateStack`*).
@@ -156,14 +159,28 @@ pub trait Stacks: Send + Sync {
     /// Deletes a change set; succeeds if it is gone already.
     async fn delete_change_set(&self, fence: Fence, stack: &StackId, name: &ChangeSetName) -> Result<(), PortError>;
 
-    /// Begins to delete a stack; succeeds if it is gone already.
-    async fn delete(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError>;
+    /// Begins to delete a stack; succeeds if it is gone already. Resources to `retain` stay in the account; they may be
+    /// named only where a deletion has failed (AWS: *`DeleteStack`*, `RetainResources`).
+    async fn delete(
+        &self,
+        fence: Fence,
+        stack: &StackId,
+        retain: &BTreeSet<String>,
+        token: &str,
+    ) -> Result<(), PortError>;
 
     /// Cancels a running update.
     async fn cancel_update(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError>;
 
-    /// Continues a failed rollback, skipping nothing.
-    async fn continue_rollback(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError>;
+    /// Continues a failed rollback without the resources to `skip`: those that the rollback itself failed on, in nested
+    /// stacks as `Stack.Resource` (AWS: *`ContinueUpdateRollback`*, `ResourcesToSkip`).
+    async fn continue_rollback(
+        &self,
+        fence: Fence,
+        stack: &StackId,
+        skip: &BTreeSet<String>,
+        token: &str,
+    ) -> Result<(), PortError>;
 
     /// Switches termination protection.
     async fn set_termination_protection(&self, fence: Fence, stack: &StackId, on: bool) -> Result<(), PortError>;

@@ -77,6 +77,7 @@ fn creation() -> Entry {
         ("AuthToken".to_owned(), Value::NoEcho(Redacted::new(CANARY.to_owned()))),
     ];
     let inputs = Inputs {
+        previous: false,
         body: "Resources: {}".into(),
         upload: None,
         options: StackOptions { parameters: parameters.into(), ..StackOptions::default() },
@@ -338,6 +339,7 @@ pub(crate) fn memory() -> Memory {
             change_set: None,
             inputs: Digest::of("inputs"),
             no_echo: BTreeMap::new(),
+            skip: std::collections::BTreeSet::new(),
             started: at("02:55:12"),
             revision: 42,
             writes: crate::model::Writes::Nothing,

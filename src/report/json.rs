@@ -11,8 +11,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupList, CoverageList, DriftReport, EventList, ImageList, OutputList, PreflightList, StatusList, Timeline,
-    order, words,
+    BackupList, CoverageList, DoctorReport, DriftReport, EventList, ImageList, OutputList, PreflightList, StatusList,
+    Timeline, order, words,
 };
 use crate::model::{
     Act, Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
@@ -44,6 +44,7 @@ pub fn plans_json(plans: &[Plan]) -> Result<String, serde_json::Error> {
 #[must_use]
 pub fn schemas() -> BTreeMap<&'static str, Schema> {
     BTreeMap::from([
+        ("DoctorReport", schema_for!(DoctorReport)),
         ("DriftReport", schema_for!(DriftReport)),
         ("EventList", schema_for!(EventList)),
         ("BackupList", schema_for!(BackupList)),

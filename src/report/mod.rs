@@ -6,6 +6,7 @@
 //! of resources) passes [`words::clean`] on its way into a text, so that it can neither move the cursor nor start a line.
 
 mod backups;
+mod doctor;
 mod drift;
 mod events;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod words;
 mod secrecy;
 
 pub use backups::{BackupList, BackupPoint, CoverageList, TableCoverage};
+pub use doctor::{DoctorReport, Examination, Health};
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
 pub use events::{Deed, Event, EventList, StackEvents};
 pub use graph::{Format, graph};

@@ -11,7 +11,7 @@ fn s12_a_secret_in_a_plan_shows_in_no_report() {
         Do::Stack(StackStep { action: StackDo::Create { inputs, .. }, .. }) => {
             inputs.options.parameters.values().any(|value| match value {
                 Value::NoEcho(secret) => secret.expose() == CANARY,
-                Value::Plain(_) => false,
+                Value::Plain(_) | Value::Previous => false,
             })
         }
         _ => false,

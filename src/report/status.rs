@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json::{API_VERSION, revision};
-use super::{Paint, order, words};
-use crate::model::{Act, Action, Entry, Key, Memory, Plan, Waiting};
+use super::{Paint, doctor, order, words};
+use crate::model::{Act, Action, Ailment, Entry, Key, Memory, Plan, Waiting};
 
 /// What `status -o json` writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +49,9 @@ pub struct Status {
     pub observed_revision: String,
     /// `Ready`, `Reconciling` and `Stalled`, in this order.
     pub conditions: Vec<Condition>,
+    /// What ails it, worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ailments: Vec<Ailment>,
     /// Since when the running operation runs.
     #[schemars(with = "Option<String>")]
     pub operation_since: Option<Timestamp>,
@@ -147,6 +150,9 @@ impl StatusList {
             let command = paint.command(format!("landfast why {}", stalled.object));
             let _ = writeln!(text, "What would release it: {command}");
         }
+        if self.items.iter().any(|item| !item.ailments.is_empty()) {
+            let _ = writeln!(text, "What ails them, and what would cure it: {}", paint.command("landfast doctor"));
+        }
         text
     }
 }
@@ -172,6 +178,7 @@ impl Status {
             action: entry.action,
             observed_revision: revision(&plan.revision),
             conditions: conditions(entry),
+            ailments: entry.ailments.iter().map(|one| one.ailment).collect(),
             operation_since: seen.and_then(|since| since.or(pending)),
         }
     }
@@ -209,6 +216,10 @@ impl Status {
             format!("STALLED, {}", message(ConditionType::Stalled))
         } else {
             message(ConditionType::Ready)
+        };
+        let message = match self.ailments.first() {
+            Some(ailment) => format!("{}: {message}", doctor::ailment(*ailment)),
+            None => message,
         };
         vec![
             self.object.clone(),

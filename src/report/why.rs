@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Paint, service, words};
+use super::{Paint, doctor, service, words};
 use crate::model::{Act, Action, ChangeAction, Changes, Entry, Key, Memory, Plan, Replacement, StackMemory, Waiting};
 
 /// There is no such object in the plan.
@@ -46,6 +46,9 @@ pub fn why<'a>(
         text.push_str(&service::told(remembered, now, paint));
     }
     text.push_str(&obstacles(plan, key, entry, paint));
+    for diagnosis in &entry.ailments {
+        let _ = write!(text, "\nThe doctor says:\n{}", doctor::told(diagnosis, paint));
+    }
     if let Some(remembered) = remembered {
         text.push_str(&failures(remembered, now, paint));
     }

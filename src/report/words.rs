@@ -117,6 +117,19 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::Owner => "the stack does not carry our owner tag".to_owned(),
         Difference::Status { status } => format!("the stack is in {status}, which has to be left first"),
         Difference::NotDesired => "nothing asks for it any more".to_owned(),
+        Difference::Skip { resources } => format!(
+            "its rollback cannot go on but without {}: LEFT AS IT IS, out of step with the stack until it is brought into step",
+            listed(resources)
+        ),
+        Difference::OutOfStep { resources } => {
+            format!(
+                "its rollback was continued without {}, which comes into step before anything else",
+                listed(resources)
+            )
+        }
+        Difference::Leave { resources } => {
+            format!("it cannot be deleted but without {}, which STAYS in the account", listed(resources))
+        }
         Difference::Value { name, from, to } => {
             format!("{}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
         }
@@ -153,6 +166,10 @@ pub(super) fn difference(difference: &Difference) -> String {
             format!("image of {}: {} is gone from its registry", clean(container), clean(image))
         }
     }
+}
+
+fn listed(names: &std::collections::BTreeSet<String>) -> String {
+    names.iter().map(|name| clean(name)).collect::<Vec<_>>().join(", ")
 }
 
 fn moved(from: Option<&str>, to: Option<&str>, no_target: &str) -> String {
@@ -254,6 +271,7 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::ChangeSet => "change set",
         Guard::Stalled => "failed before",
         Guard::Stuck => "stuck",
+        Guard::OutOfStep => "out of step",
         Guard::Revision => "older revision",
         Guard::TemplateSize => "template size",
         Guard::Zone => "hosted zone",
@@ -286,6 +304,7 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::ChangeSet => "ChangeSetRefused",
         Guard::Stalled => "InputsFailed",
         Guard::Stuck => "Stuck",
+        Guard::OutOfStep => "OutOfStep",
         Guard::Revision => "OlderRevision",
         Guard::TemplateSize => "TemplateTooLarge",
         Guard::Zone => "WrongZone",
@@ -311,6 +330,7 @@ pub(super) fn operation(kind: OperationKind) -> &'static str {
         OperationKind::Delete => "deletion",
         OperationKind::Cancel => "cancelling of the update",
         OperationKind::ContinueRollback => "continued rollback",
+        OperationKind::Resync => "update that brings into step what a rollback left out",
     }
 }
 

@@ -1,5 +1,6 @@
 //! The ports, answered by the simulated AWS: latency, faults and the audit are here, and nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -424,8 +425,14 @@ impl Stacks for SimDoor {
         self.write("DeleteChangeSet", stack.as_str(), fence, Some(name.as_str()), delete).await
     }
 
-    async fn delete(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
-        let delete = |world: &mut World| world.delete_stack(self.region, stack, Some(token.to_owned()));
+    async fn delete(
+        &self,
+        fence: Fence,
+        stack: &StackId,
+        retain: &BTreeSet<String>,
+        token: &str,
+    ) -> Result<(), PortError> {
+        let delete = |world: &mut World| world.delete_stack(self.region, stack, retain, Some(token.to_owned()));
         self.write("DeleteStack", stack.as_str(), fence, Some(token), delete).await
     }
 
@@ -434,8 +441,14 @@ impl Stacks for SimDoor {
         self.write("CancelUpdateStack", stack.as_str(), fence, Some(token), cancel).await
     }
 
-    async fn continue_rollback(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
-        let go_on = |world: &mut World| world.continue_rollback(self.region, stack, Some(token.to_owned()));
+    async fn continue_rollback(
+        &self,
+        fence: Fence,
+        stack: &StackId,
+        skip: &BTreeSet<String>,
+        token: &str,
+    ) -> Result<(), PortError> {
+        let go_on = |world: &mut World| world.continue_rollback(self.region, stack, skip, Some(token.to_owned()));
         self.write("ContinueUpdateRollback", stack.as_str(), fence, Some(token), go_on).await
     }
 

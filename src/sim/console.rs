@@ -1,6 +1,6 @@
 //! Somebody else at work in the same account: a person at the console, a pipeline, a script. And the levers of a test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,12 @@ pub enum ImportOutcome {
 impl Console {
     pub(super) fn new(cloud: SimCloud, scope: Scope) -> Self {
         Self { cloud, scope }
+    }
+
+    /// The console of another account or region.
+    #[must_use]
+    pub fn elsewhere(&self, scope: &Scope) -> Self {
+        Self { cloud: self.cloud.clone(), scope: scope.clone() }
     }
 
     /// Does something in the region of this console.
@@ -129,7 +135,7 @@ impl Console {
         self.with(|world, region, token| {
             let Some(ix) = world.named(region, name) else { return Ok(()) };
             let id = world.state_of(ix).id.clone();
-            world.delete_stack(region, &id, Some(token))
+            world.delete_stack(region, &id, &BTreeSet::new(), Some(token))
         })
     }
 
@@ -147,7 +153,19 @@ impl Console {
         self.with(|world, region, token| {
             let ix = world.live(region, name, "ContinueUpdateRollback")?;
             let id = world.state_of(ix).id.clone();
-            world.continue_rollback(region, &id, Some(token))
+            world.continue_rollback(region, &id, &BTreeSet::new(), Some(token))
+        })
+    }
+
+    /// Takes it upon itself to repair what a rollback was continued without: the resource is as its stack takes it for.
+    pub fn repair(&self, name: &StackName, resource: &str) -> Result<(), PortError> {
+        self.with(|world, region, _| {
+            let ix = world.live(region, name, "repair")?;
+            if let Some(resource) = world.data.stacks[ix].resources.get_mut(resource) {
+                resource.skipped = false;
+                resource.tampered = super::drift::Tampered::default();
+            }
+            Ok(())
         })
     }
 

@@ -79,6 +79,16 @@ impl Tampered {
         Self { properties: properties.map(|(path, value)| (path.clone(), value.clone())).collect(), ..self.clone() }
     }
 
+    /// The same, where the resource has these properties and its stack says those.
+    pub(super) fn with(&self, said: &Json, live: &Json) -> Self {
+        let (said, live) = (super::task::entries(said), super::task::entries(live));
+        let differing = said.keys().chain(live.keys()).filter(|name| said.get(*name) != live.get(*name));
+        let differing = differing.map(|name| (format!("/{name}"), live.get(name).cloned().unwrap_or(Json::Null)));
+        let mut properties = self.properties.clone();
+        properties.extend(differing);
+        Self { properties, ..self.clone() }
+    }
+
     /// With what the service makes of it.
     pub(super) fn and(mut self, quirks: &Self) -> Self {
         for (path, value) in &quirks.properties {
@@ -188,6 +198,15 @@ impl World {
         }
         let reason = format!("Failed to detect drift on resource(s) [{}]", unread.join(", "));
         Ok(Detection { status: DetectionStatus::Failed, reason: Some(reason) })
+    }
+
+    /// What an earlier detection made of a resource says nothing any more.
+    pub(super) fn not_checked(&mut self, stack: &StackId, resource: &str) {
+        for detected in self.data.detections.iter_mut().filter(|detected| detected.stack == *stack) {
+            if let Some(found) = &mut detected.found {
+                found.retain(|drift| drift.resource != resource);
+            }
+        }
     }
 
     fn found_of(&self, stack: &StackId) -> Vec<ResourceDrift> {

@@ -80,6 +80,13 @@ impl View<'_> {
         self.0.anywhere(id).map(|stack| stack.state.as_ref())
     }
 
+    /// Resources that a rollback was continued without, and that nobody has brought into step with their stack since.
+    #[must_use]
+    pub fn skipped(&self, id: &StackId) -> Vec<String> {
+        let resources = self.0.anywhere(id).into_iter().flat_map(|stack| &stack.resources);
+        resources.filter(|(_, resource)| resource.skipped).map(|(name, _)| name.clone()).collect()
+    }
+
     /// The stack of that name which is not deleted.
     #[must_use]
     pub fn stack_named(&self, scope: &Scope, name: &StackName) -> Option<&StackState> {

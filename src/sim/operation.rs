@@ -182,7 +182,7 @@ impl World {
     }
 
     /// Begins to delete a stack, whatever is being created in it.
-    pub(super) fn begin_delete(&mut self, ix: usize, token: Option<String>, reason: &str) {
+    pub(super) fn begin_delete(&mut self, ix: usize, retain: BTreeSet<String>, token: Option<String>, reason: &str) {
         let number = self.serial();
         self.data.stacks[ix].token = token;
         self.cancel_tasks(ix);
@@ -191,6 +191,7 @@ impl World {
         let left = self.data.stacks[ix].operation.take().map(|operation| operation.leftovers).unwrap_or_default();
         let mut operation = Operation::new(number, Phase::Delete);
         operation.leftovers = left;
+        operation.retain = retain;
         self.data.stacks[ix].operation = Some(operation);
         self.set_status(ix, StackStatus::DeleteInProgress, Some(reason.to_owned()));
         self.begin_deleting(ix, Phase::Delete);
@@ -295,7 +296,8 @@ impl World {
     /// A task has ended. A failed one ends the phase when something is being built; what is being torn down goes on.
     pub(super) fn after_task(&mut self, ix: usize, failed: bool) {
         let Some(operation) = self.data.stacks[ix].operation.as_mut() else { return };
-        let building = matches!(operation.phase, Phase::Create | Phase::Update);
+        // A rollback that fails stops there too, with what else is on its way: "Resource update cancelled".
+        let building = matches!(operation.phase, Phase::Create | Phase::Update | Phase::UpdateRollback);
         if failed && building {
             if !operation.keep_failed {
                 self.cancel_tasks(ix);
@@ -403,7 +405,7 @@ impl World {
             }
             OnFailure::Delete => {
                 let token = self.data.stacks[ix].token.clone();
-                self.begin_delete(ix, token, &format!("{trouble} Delete requested by user."));
+                self.begin_delete(ix, BTreeSet::new(), token, &format!("{trouble} Delete requested by user."));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The mutating requests, as the world answers them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::change_set::updatable;
@@ -10,8 +10,10 @@ use super::resource::uuid;
 use super::stack::Stack;
 use super::validate::{conflict, invalid};
 use super::world::World;
-use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, StackId, StackState, StackStatus};
-use crate::ports::{Class, CreateChangeSet, CreateStack, PortError};
+use crate::model::{
+    ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, StackId, StackOptions, StackState, StackStatus, Value,
+};
+use crate::ports::{Class, CreateChangeSet, CreateStack, PortError, TemplateSource};
 
 impl World {
     /// AWS: *`CreateStack`*.
@@ -69,7 +71,7 @@ impl World {
             parameters: BTreeMap::new(),
             policy: request.stack_policy.map(|policy| policy.to_string()),
             resources: BTreeMap::new(),
-            imports: std::collections::BTreeSet::new(),
+            imports: BTreeSet::new(),
             events: Vec::new(),
             change_sets: BTreeMap::new(),
             operation: None,
@@ -107,8 +109,8 @@ impl World {
             outputs: BTreeMap::new(),
             termination_protection: protected,
             role_arn: None,
-            notifications: std::collections::BTreeSet::new(),
-            rollback_alarms: std::collections::BTreeSet::new(),
+            notifications: BTreeSet::new(),
+            rollback_alarms: BTreeSet::new(),
             monitoring_minutes: None,
             change_set: None,
             parent: None,
@@ -135,7 +137,8 @@ impl World {
             (_, DriftAware::Ignored) => DeploymentMode::Ordinary,
             (mode, _) => mode,
         };
-        let submission = self.accept(region, OPERATION, &request.template, request.options)?;
+        let (template, options) = self.again(ix, request.template, request.options);
+        let submission = self.accept(region, OPERATION, &template, options)?;
         let serial = self.serial().to_string();
         let scope = self.scope_of(ix);
         let (partition, _) = partition(scope.region.as_str());
@@ -147,6 +150,22 @@ impl World {
         let id: ChangeSetId = arn.parse().map_err(|_| invalid(OPERATION, "Invalid change set name"))?;
         self.begin_change_set(ix, id.clone(), request.name, submission, mode);
         Ok(id)
+    }
+
+    /// The deployed template and values in the place of what says to use them again.
+    fn again(&self, ix: usize, template: TemplateSource, options: StackOptions) -> (TemplateSource, StackOptions) {
+        let stack = &self.data.stacks[ix];
+        let template = match template {
+            TemplateSource::Previous => TemplateSource::Body(Arc::clone(&stack.template)),
+            given => given,
+        };
+        let known = |name: &String| stack.parameters.get(name).cloned().map(Value::Plain);
+        let parameters = options.parameters.into_iter().map(|(name, value)| match value {
+            Value::Previous => (name.clone(), known(&name).unwrap_or(Value::Previous)),
+            given => (name, given),
+        });
+        let parameters = parameters.collect();
+        (template, StackOptions { parameters, ..options })
     }
 
     /// The stack of that id, if it is not deleted.
@@ -219,7 +238,13 @@ impl World {
     }
 
     /// AWS: *`DeleteStack`*.
-    pub(super) fn delete_stack(&mut self, region: usize, id: &StackId, token: Option<String>) -> Result<(), PortError> {
+    pub(super) fn delete_stack(
+        &mut self,
+        region: usize,
+        id: &StackId,
+        retain: &BTreeSet<String>,
+        token: Option<String>,
+    ) -> Result<(), PortError> {
         const OPERATION: &str = "DeleteStack";
         let Ok(ix) = self.existing(region, id, OPERATION) else { return Ok(()) };
         let state = Arc::clone(&self.data.stacks[ix].state);
@@ -235,6 +260,9 @@ impl World {
             let message = format!("Stack [{}] cannot be deleted while in status {}", state.id, state.status);
             return Err(conflict(OPERATION, message));
         }
+        if let Some(refused) = self.may_not_retain(ix, retain) {
+            return Err(invalid(OPERATION, &refused));
+        }
         if let Some(reason) = self.exports_in_use(ix) {
             // AWS accepts the request, and the stack keeps the status it had: there is no DELETE_FAILED. Its reason and
             // an event say why (users' reports: aws/aws-cdk#604, rlister/stax#40, USSBA/aws-cft-tools#27; the words: re:Post,
@@ -243,8 +271,24 @@ impl World {
             self.set_status(ix, state.status, Some(reason));
             return Ok(());
         }
-        self.begin_delete(ix, token, "User Initiated");
+        self.begin_delete(ix, retain.clone(), token, "User Initiated");
         Ok(())
+    }
+
+    /// AWS: *`DeleteStack`*, `RetainResources`: "For stacks in the `DELETE_FAILED` state".
+    fn may_not_retain(&self, ix: usize, retain: &BTreeSet<String>) -> Option<String> {
+        if retain.is_empty() {
+            return None;
+        }
+        let stack = &self.data.stacks[ix];
+        if stack.state.status != StackStatus::DeleteFailed {
+            let (name, status) = (&stack.state.name, stack.state.status);
+            return Some(format!(
+                "Invalid operation on stack [{name}]. Resources can be retained only in DELETE_FAILED, not in {status}"
+            ));
+        }
+        let unknown = retain.iter().find(|name| !stack.resources.contains_key(*name));
+        unknown.map(|name| format!("The specified resources to retain must be in a valid state: {name} does not exist"))
     }
 
     /// AWS: *`CancelUpdateStack`*.
@@ -269,6 +313,7 @@ impl World {
         &mut self,
         region: usize,
         id: &StackId,
+        skip: &BTreeSet<String>,
         token: Option<String>,
     ) -> Result<(), PortError> {
         const OPERATION: &str = "ContinueUpdateRollback";
@@ -278,8 +323,18 @@ impl World {
             let message = format!("Stack:{} is in {} state and can not continue rollback.", state.id, state.status);
             return Err(conflict(OPERATION, message));
         }
+        if let Some(name) = skip.iter().find(|name| !self.may_be_skipped(ix, name)) {
+            // AWS: *Continue rolling back an update*: only those that are in UPDATE_FAILED because a rollback failed, not
+            // because an update was cancelled.
+            let message =
+                format!("The resource {name} is not in UPDATE_FAILED because of the rollback and cannot be skipped");
+            return Err(invalid(OPERATION, &message));
+        }
         self.data.stacks[ix].token = token;
         self.set_status(ix, StackStatus::UpdateRollbackInProgress, Some("User Initiated".to_owned()));
+        for name in skip {
+            self.skip(ix, name);
+        }
         self.resume_rollback(ix);
         Ok(())
     }

@@ -28,6 +28,9 @@ pub(super) struct Resource {
     /// What was done to it past its stack.
     #[serde(default)]
     pub(super) tampered: super::drift::Tampered,
+    /// A rollback was continued without it: it is not what its stack takes it for.
+    #[serde(default)]
+    pub(super) skipped: bool,
     /// The physical name it holds in [`super::world::World`], if it was given one.
     pub(super) holds: Option<String>,
 }

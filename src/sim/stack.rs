@@ -110,6 +110,15 @@ pub(super) struct Operation {
     /// What was changed past the stack is put back.
     #[serde(default)]
     pub(super) reverts: bool,
+    /// Resources that stay in the account when the stack is deleted.
+    #[serde(default)]
+    pub(super) retain: BTreeSet<String>,
+    /// What is being made what it was, as it is until that has worked: and the replacement in whose place it comes.
+    #[serde(default)]
+    pub(super) reverting: BTreeMap<String, Resource>,
+    /// What the rollback itself failed on: all that may be skipped.
+    #[serde(default)]
+    pub(super) irreversible: BTreeSet<String>,
     pub(super) change_set: Option<ChangeSetName>,
     /// The phase is over as soon as its [`super::world::Due::Settle`] comes.
     pub(super) settling: bool,
@@ -129,6 +138,9 @@ impl Operation {
             leftovers: BTreeMap::new(),
             keep_failed: false,
             reverts: false,
+            retain: BTreeSet::new(),
+            reverting: BTreeMap::new(),
+            irreversible: BTreeSet::new(),
             change_set: None,
             settling: false,
             doomed: None,

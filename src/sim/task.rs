@@ -166,6 +166,14 @@ impl World {
         let status = format!("{verb}_{outcome}");
         self.event(ix, &logical, &resource.kind, Some(&resource.physical_id), &status, failure.clone());
         self.set_task(ix, name, state);
+        if failure.is_some() {
+            self.stays_as_it_is(ix, name, true);
+        } else if self.task(ix, name).is_some_and(|task| task.work == Work::Revert)
+            && let Some(operation) = self.data.stacks[ix].operation.as_mut()
+        {
+            // What is as it was is not worked on again when the rollback is continued.
+            operation.undo.remove(name);
+        }
         if let Some(resource) = self.resource_mut(ix, name) {
             resource.status = status;
         }
@@ -191,6 +199,7 @@ impl World {
             let status = format!("{}_FAILED", doing.verb());
             let reason = Some(format!("Resource {what} cancelled"));
             self.event(ix, logical(&name), &resource.kind, Some(&resource.physical_id), &status, reason);
+            self.stays_as_it_is(ix, &name, false);
             if let Some(resource) = self.resource_mut(ix, &name) {
                 resource.status = status;
             }
@@ -236,6 +245,7 @@ impl World {
             update_replace_policy: extra.update_replace_policy,
             status: String::new(),
             tampered: self.quirks(&wanted.kind),
+            skipped: false,
             holds: None,
         };
         if let (None, Some(holds)) = (&actual, existing.as_ref().and_then(|gone| gone.holds.as_ref())) {
@@ -249,6 +259,7 @@ impl World {
                 now.depends_on = made.depends_on;
                 now.deletion_policy = made.deletion_policy;
                 now.update_replace_policy = made.update_replace_policy;
+                now.skipped &= !self.reverts(ix);
                 self.data.stacks[ix].resources.insert(name.to_owned(), now);
                 None
             }
@@ -258,6 +269,12 @@ impl World {
                 let left = now.tampered.without(&wanted.changed(actual.as_ref().unwrap_or(&now)));
                 made.tampered = left.and(&made.tampered);
                 let mut denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
+                if now.skipped && !self.reverts(ix) {
+                    // AWS: *Continue rolling back an update*: "If you don't, subsequent stack updates might fail".
+                    let reason = "The resource is not in the state that the stack takes it for";
+                    denied = denied.or_else(|| Some(handler_message(reason, "InvalidRequest")));
+                    made.skipped = true;
+                }
                 self.note_undo(ix, name, Undo::Was(Box::new(now)));
                 "UPDATE_IN_PROGRESS".clone_into(&mut made.status);
                 self.event(ix, name, &made.kind, Some(&made.physical_id), "UPDATE_IN_PROGRESS", None);
@@ -279,6 +296,11 @@ impl World {
                 Some((ResourceOperation::Create, failure))
             }
         }
+    }
+
+    /// The operation puts back what was changed past the stack.
+    fn reverts(&self, ix: usize) -> bool {
+        self.data.stacks[ix].operation.as_ref().is_some_and(|operation| operation.reverts)
     }
 
     /// A new resource in place of one: the old one is deleted when everything else worked.
@@ -368,7 +390,8 @@ impl World {
         }
         let policy =
             if discarded && name.contains('#') { &resource.update_replace_policy } else { &resource.deletion_policy };
-        if matches!(policy.as_deref(), Some("Retain")) {
+        let kept = self.data.stacks[ix].operation.as_ref().is_some_and(|operation| operation.retain.contains(&logical));
+        if kept || matches!(policy.as_deref(), Some("Retain")) {
             self.event(ix, &logical, &resource.kind, Some(&resource.physical_id), "DELETE_SKIPPED", None);
             self.drop_resource(ix, name);
             return None;
@@ -399,6 +422,9 @@ impl World {
             return None;
         }
         self.event(ix, name, &was.kind, Some(&was.physical_id), "UPDATE_IN_PROGRESS", None);
+        if let Some(operation) = self.data.stacks[ix].operation.as_mut() {
+            operation.reverting.insert(name.to_owned(), current.clone());
+        }
         self.data.stacks[ix].resources.insert(name.to_owned(), (*was).clone());
         let refused = self.update_of_stack(ix, &was).err();
         let refused = refused.map(|error| handler_message(&error.message, "InvalidRequest"));
@@ -408,6 +434,52 @@ impl World {
             self.leave_over(ix, &format!("{name}#new"), name, current);
         }
         Some((ResourceOperation::Update, refused))
+    }
+
+    /// What could not be made what it was stays what it is. `itself`: for a reason of its own, and not because another
+    /// failed.
+    fn stays_as_it_is(&mut self, ix: usize, name: &str, itself: bool) {
+        let stack = &mut self.data.stacks[ix];
+        let Some(operation) = stack.operation.as_mut() else { return };
+        if work_of(operation.tasks.get(name)) != Some(Work::Revert) {
+            return;
+        }
+        if itself {
+            operation.irreversible.insert(name.to_owned());
+        }
+        if let Some(live) = operation.reverting.remove(name) {
+            operation.leftovers.remove(&format!("{name}#new"));
+            stack.resources.insert(name.to_owned(), live);
+        }
+    }
+
+    /// Whether a rollback can be continued without a resource: `Resource`, or `Stack.Resource` of a nested one, which this
+    /// AWS has none of.
+    pub(super) fn may_be_skipped(&self, ix: usize, name: &str) -> bool {
+        let operation = self.data.stacks[ix].operation.as_ref();
+        operation.is_some_and(|operation| {
+            operation.irreversible.contains(name) && matches!(operation.undo.get(name), Some(Undo::Was(_)))
+        })
+    }
+
+    /// A resource is left as it is, and its stack takes it for what it was (AWS: *Continue rolling back an update*: "sets
+    /// the status of the specified resources to `UPDATE_COMPLETE`"; after that "the state of the skipped resources will be
+    /// inconsistent with the state of the resources in the stack template").
+    pub(super) fn skip(&mut self, ix: usize, name: &str) {
+        let Some(operation) = self.data.stacks[ix].operation.as_mut() else { return };
+        operation.irreversible.remove(name);
+        let Some(Undo::Was(was)) = operation.undo.remove(name) else { return };
+        let Some(live) = self.data.stacks[ix].resources.get(name).cloned() else { return };
+        let mut skipped = *was;
+        skipped.tampered = skipped.tampered.with(&skipped.properties, &live.properties);
+        skipped.physical_id.clone_from(&live.physical_id);
+        skipped.holds.clone_from(&live.holds);
+        skipped.skipped = true;
+        "UPDATE_COMPLETE".clone_into(&mut skipped.status);
+        self.event(ix, name, &live.kind, Some(&live.physical_id), "UPDATE_COMPLETE", None);
+        self.data.stacks[ix].resources.insert(name.to_owned(), skipped);
+        let id = self.data.stacks[ix].state.id.clone();
+        self.not_checked(&id, name);
     }
 
     /// Remembers a resource for deletion at the end of the operation.
@@ -499,6 +571,7 @@ fn stub(kind: String) -> Resource {
         update_replace_policy: None,
         status: "CREATE_IN_PROGRESS".to_owned(),
         tampered: super::drift::Tampered::default(),
+        skipped: false,
         holds: None,
     }
 }

@@ -60,6 +60,7 @@ impl World {
                 "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200",
             )),
             TemplateSource::Body(body) => Ok(Arc::clone(body)),
+            TemplateSource::Previous => Err(invalid(operation, "UsePreviousTemplate is not valid for a new stack")),
             TemplateSource::Url(url) => {
                 let body = self
                     .object(url)
@@ -103,6 +104,9 @@ impl World {
             let value = match given.get(name) {
                 Some(Value::Plain(value)) => value.clone(),
                 Some(Value::NoEcho(value)) => value.expose().to_owned(),
+                Some(Value::Previous) => {
+                    return Err(invalid(operation, format!("Parameter {name} has no previous value")));
+                }
                 None => {
                     let Some(default) = &decl.default else {
                         missing.push(name.as_str());

@@ -47,12 +47,14 @@ def main():
     import replacement
     import resources
     import services
+    import tables
     from ministack.services.cloudformation import stacks
 
     resources.register()
     replacement.register()
     api.register()
     services.register()
+    tables.register()
     slow_down(stacks, float(os.environ.get("LANDFAST_EMULATOR_DELAY", "0")))
 
     end_with_standard_input()

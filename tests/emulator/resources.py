@@ -255,7 +255,8 @@ def correct_tables():
         recovery = properties.get("PointInTimeRecoverySpecification") or {}
         call(dynamodb._update_continuous_backups({"TableName": name, "PointInTimeRecoverySpecification": recovery}))
         expiry = properties.get("TimeToLiveSpecification")
-        if expiry:
+        known = (dynamodb._ttl_settings.get(name) or {}).get("TimeToLiveStatus") == "ENABLED"
+        if expiry and expiry.get("Enabled") != known:
             call(dynamodb._update_ttl({"TableName": name, "TimeToLiveSpecification": expiry}))
 
     def create(logical_id, properties, stack):

@@ -32,6 +32,23 @@ def zone_ids():
     HostedZoneIdentifier.generate = generate
 
 
+def table_ids():
+    """*TableDescription*, TableId: every table has one; moto's have none."""
+    from uuid import uuid4
+
+    from moto.dynamodb.models.table import Table
+
+    plain = Table.describe
+
+    def describe(self, base_key="TableDescription"):
+        told = plain(self, base_key)
+        self.landfast_id = getattr(self, "landfast_id", None) or str(uuid4())
+        told[base_key]["TableId"] = self.landfast_id
+        return told
+
+    Table.describe = describe
+
+
 def main():
     version = importlib.metadata.version("moto")
     if version != PINNED:
@@ -39,6 +56,7 @@ def main():
 
     end_with_standard_input()
     zone_ids()
+    table_ids()
     from moto.server import main as serve
 
     serve(["--host", "127.0.0.1", "--port", sys.argv[1]])

@@ -11,6 +11,8 @@ mod records;
 mod secrets;
 mod services;
 mod stacks;
+mod tables;
+mod vaults;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -395,6 +397,14 @@ contract!(
         services::a_list_has_every_image_once_however_many_pages_it_takes,
         services::an_index_names_its_platforms_and_a_single_image_does_not,
         services::the_newest_lines_of_a_log_come_oldest_first,
+        tables::a_backup_outlives_its_table_and_is_restored_to_another,
+        tables::settings_are_changed_one_by_one,
+        tables::the_window_of_recovery_is_what_was_asked_for,
+        tables::a_restore_to_a_moment_has_what_was_there_then,
+        tables::a_deleted_table_with_recovery_leaves_a_backup,
+        tables::an_alarm_on_a_table_comes_back_as_it_was_put,
+        vaults::a_recovery_point_is_made_once_copied_and_restored_elsewhere,
+        vaults::what_a_vault_does_not_have_is_said_so,
     ],
     [change_sets::a_busy_stack_takes_no_other_change, change_sets::a_cancelled_update_is_rolled_back,],
     [
@@ -418,5 +428,9 @@ contract!(
         records::a_zone_that_is_missing_is_told_apart_from_one_without_the_record,
         records::what_dns_does_not_allow_is_refused,
         records::of_one_name_all_record_sets_are_chosen_by_one_rule,
+        tables::a_table_says_what_it_was_made_with,
+        tables::a_missing_table_is_none_and_not_an_error,
+        tables::items_are_sampled_by_segment_and_read_by_key,
+        tables::what_is_scaled_comes_back_as_it_was_put,
     ]
 );

@@ -135,7 +135,7 @@ impl Account {
     }
 
     /// What assuming a role gives.
-    async fn assumed(&self, role: &AssumeRole) -> SharedCredentialsProvider {
+    pub async fn assumed(&self, role: &AssumeRole) -> SharedCredentialsProvider {
         let config = aws_sdk_sts::Config::builder()
             .behavior_version(aws_sdk_sts::config::BehaviorVersion::latest())
             .endpoint_url(&self.url)

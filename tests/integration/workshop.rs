@@ -1,10 +1,12 @@
-//! What a build and a person do with ECS and ECR, and no port does: clusters, repositories, images, services.
+//! What a build and a person do, and no port does: clusters, repositories, images, services, tables and vaults.
 
 use aws_sdk_ecs::types::{
     ContainerDefinition, DeploymentCircuitBreaker, DeploymentConfiguration, LogConfiguration, LogDriver,
 };
-use landfast::model::{ImageDigest, Platform, ServiceRef, StackName, TaskDefinitionArn};
-use landfast::sim::{Console, ImageBehaviour, NewService};
+use landfast::model::{
+    AssumeRole, ImageDigest, Platform, Scope, ServiceRef, StackName, TableName, TaskDefinitionArn, VaultName,
+};
+use landfast::sim::{Console, ImageBehaviour, NewService, NewTable};
 
 use crate::emulator::Account;
 
@@ -91,6 +93,74 @@ impl Workshop {
                 Self::logs(account).delete_log_group().log_group_name(group).send().await.unwrap();
             }
             Self::Simulated(console) => console.delete_resource(stack, resource).unwrap(),
+        }
+    }
+
+    async fn dynamodb(account: &Account, role: Option<&AssumeRole>) -> aws_sdk_dynamodb::Client {
+        let credentials = match role {
+            Some(role) => account.assumed(role).await,
+            None => account.credentials(),
+        };
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .endpoint_url(&account.url)
+            .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
+            .credentials_provider(credentials);
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    /// Makes a table that is paid by request, with one text as its key.
+    pub async fn make_table(&self, table: &TableName, by: &str, role: Option<&AssumeRole>) {
+        use aws_sdk_dynamodb::types::{
+            AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+        };
+        match self {
+            Self::Emulated(account) => {
+                let part = KeySchemaElement::builder().attribute_name(by).key_type(KeyType::Hash).build().unwrap();
+                let text = AttributeDefinition::builder().attribute_name(by).attribute_type(ScalarAttributeType::S);
+                let call = Self::dynamodb(account, role).await.create_table().table_name(table.as_str());
+                let call = call.key_schema(part).attribute_definitions(text.build().unwrap());
+                call.billing_mode(BillingMode::PayPerRequest).send().await.unwrap();
+            }
+            Self::Simulated(console) => drop(console.begin_table(&NewTable::keyed(table.clone(), by)).unwrap()),
+        }
+    }
+
+    /// Writes an item, given in AWS's JSON: texts, numbers and sets of texts.
+    pub async fn put_item(&self, table: &TableName, item: &serde_json::Value, role: Option<&AssumeRole>) {
+        use aws_sdk_dynamodb::types::AttributeValue as Value;
+        let value = |given: &serde_json::Value| {
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            match (given.get("S"), given.get("N"), given.get("SS")) {
+                (Some(value), ..) => Value::S(text(value)),
+                (_, Some(value), _) => Value::N(text(value)),
+                (.., Some(values)) => Value::Ss(values.as_array().unwrap().iter().map(text).collect()),
+                _ => panic!("{given} is of another type"),
+            }
+        };
+        match self {
+            Self::Emulated(account) => {
+                let item = item.as_object().unwrap().iter().map(|(name, given)| (name.clone(), value(given)));
+                let call = Self::dynamodb(account, role).await.put_item().table_name(table.as_str());
+                call.set_item(Some(item.collect())).send().await.unwrap();
+            }
+            Self::Simulated(console) => console.put_item(table, item).unwrap(),
+        }
+    }
+
+    /// Makes a backup vault, in any region.
+    pub async fn make_vault(&self, scope: &Scope, vault: &VaultName) {
+        match self {
+            Self::Emulated(account) => {
+                let config = aws_sdk_backup::Config::builder()
+                    .behavior_version(aws_sdk_backup::config::BehaviorVersion::latest())
+                    .endpoint_url(&account.url)
+                    .region(aws_sdk_backup::config::Region::new(scope.region.to_string()))
+                    .credentials_provider(account.credentials());
+                let client = aws_sdk_backup::Client::from_conf(config.build());
+                client.create_backup_vault().backup_vault_name(vault.as_str()).send().await.unwrap();
+            }
+            Self::Simulated(console) => console.elsewhere(scope).create_vault(vault),
         }
     }
 

@@ -15,6 +15,7 @@ mod backups;
 mod collection;
 mod crash;
 mod determinism;
+mod doctor;
 mod drift;
 mod fleet;
 mod images;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use landfast::model::{Desired, Key, Mode, Prune, Replace, Scope, StackEvent, StackId, StackState};
+use landfast::model::{DeploymentMode, Desired, Key, Mode, Prune, Replace, Scope, StackEvent, StackId, StackState};
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Call, SimCloud, View};
 
@@ -331,6 +331,12 @@ impl Checking<'_> {
             return self.blames.push(format!("S2 consent: {key} is updated, and no manifest asks for it"));
         }
         let Some(set) = self.call.target.parse().ok().and_then(|id| self.view.change_set(&id)) else { return };
+        let skipped = self.view.skipped(&stack.id);
+        if !skipped.is_empty() && set.mode != DeploymentMode::RevertDrift {
+            let names = skipped.join(", ");
+            self.blames
+                .push(format!("S7 out of step: {key} is updated, and {names} was skipped and not brought into step"));
+        }
         let policy = &environment.policy;
         for change in set.changes.iter().filter(|change| change.is_destructive() && !change.retained) {
             if !policy.stateful_types.contains(&change.kind) {

@@ -126,6 +126,7 @@ fn remembered(spec: &StackSpec, same: bool, memory: Remembered) -> StackMemory {
                 change_set: None,
                 inputs,
                 no_echo: BTreeMap::new(),
+                skip: std::collections::BTreeSet::new(),
                 started: now(),
                 revision: 3,
                 writes: landfast::model::Writes::Nothing,

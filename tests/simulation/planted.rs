@@ -51,6 +51,15 @@ fn every_planted_bug_of_services_is_found() {
     }
 }
 
+#[test]
+fn a_skip_that_is_forgotten_is_found() {
+    assert_eq!(crate::doctor::play_planted(), Vec::<String>::new());
+    plant(Some(Bug::ForgetsSkipped));
+    let found = crate::doctor::play_planted();
+    plant(None);
+    assert!(found.iter().any(|wrong| wrong.starts_with("S7 out of step")), "{found:?}");
+}
+
 /// A seed's scenario with more of what a bug needs to show itself: the budget of a test run is seconds.
 fn focused(bug: Bug, seed: u64) -> Scenario {
     let mut scenario = Scenario::from_seed(seed);

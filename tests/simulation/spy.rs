@@ -1,6 +1,6 @@
 //! Stands between the daemon and the cloud: sees which reads belong to which mutation, and what is in flight.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -115,6 +115,7 @@ fn shown(template: &TemplateSource, options: &StackOptions) -> String {
         .map(|(name, value)| match value {
             Value::Plain(text) => (name.as_str(), text.as_str()),
             Value::NoEcho(secret) => (name.as_str(), secret.expose()),
+            Value::Previous => (name.as_str(), "(previous)"),
         })
         .collect::<Vec<_>>();
     format!("{:?}", (template, parameters, &options.tags))
@@ -270,22 +271,28 @@ impl Stacks for Door {
         let _flight = self.depart("DeleteChangeSet", stack.as_str());
         self.inner.delete_change_set(fence, stack, name).await
     }
-    async fn delete(&self, fence: Fence, stack: &StackId, token: &str) -> Answer<()> {
+    async fn delete(&self, fence: Fence, stack: &StackId, retain: &BTreeSet<String>, token: &str) -> Answer<()> {
         let _flight = self.depart("DeleteStack", stack.as_str());
         self.checked("DeleteStack", stack.as_str(), false);
         self.journaled("DeleteStack", token);
         self.life.truth.same_token(token, stack.as_str());
-        self.inner.delete(fence, stack, token).await
+        self.inner.delete(fence, stack, retain, token).await
     }
     async fn cancel_update(&self, fence: Fence, stack: &StackId, token: &str) -> Answer<()> {
         let _flight = self.depart("CancelUpdateStack", stack.as_str());
         self.checked("CancelUpdateStack", stack.as_str(), false);
         self.inner.cancel_update(fence, stack, token).await
     }
-    async fn continue_rollback(&self, fence: Fence, stack: &StackId, token: &str) -> Answer<()> {
+    async fn continue_rollback(
+        &self,
+        fence: Fence,
+        stack: &StackId,
+        skip: &BTreeSet<String>,
+        token: &str,
+    ) -> Answer<()> {
         let _flight = self.depart("ContinueUpdateRollback", stack.as_str());
         self.checked("ContinueUpdateRollback", stack.as_str(), false);
-        self.inner.continue_rollback(fence, stack, token).await
+        self.inner.continue_rollback(fence, stack, skip, token).await
     }
     async fn set_termination_protection(&self, fence: Fence, stack: &StackId, on: bool) -> Answer<()> {
         let _flight = self.depart("UpdateTerminationProtection", stack.as_str());

@@ -67,9 +67,11 @@ fn declined(object: &str, why: Declined) -> Trouble {
     match why {
         Declined::NotDesired => Trouble::NoSuchObject(object.to_owned()),
         Declined::NoSuchImage(known) => Trouble::NoSuchRelease { object: object.to_owned(), known },
-        why @ (Declined::Kind(_) | Declined::NotGenerated | Declined::NoDrift | Declined::Expired(_)) => {
-            Trouble::machine(format!("{object} cannot be asked to do that"), why)
-        }
+        why @ (Declined::Kind(_)
+        | Declined::NotGenerated
+        | Declined::NotOutOfStep
+        | Declined::NoDrift
+        | Declined::Expired(_)) => Trouble::machine(format!("{object} cannot be asked to do that"), why),
     }
 }
 

@@ -5,6 +5,7 @@ mod ask;
 mod backup;
 mod completions;
 mod destroy;
+mod doctor;
 mod drift;
 mod events;
 mod graph;
@@ -36,6 +37,8 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Drift { environment, output, out, revert: None } => {
             drift::run(&global, environment.as_deref(), output, out.as_deref())
         }
+        Command::Doctor { in_step: Some(object), .. } => doctor::in_step(&global, &object),
+        Command::Doctor { environment, output, in_step: None } => doctor::run(&global, environment.as_deref(), output),
         Command::Apply { environment, yes, plan, output } => {
             apply::run(&global, environment.as_deref(), yes, plan.as_deref(), output)
         }

@@ -6,6 +6,7 @@
 
 mod acts;
 mod delivery;
+mod doctor;
 mod manifests;
 mod screen;
 mod stage;
@@ -22,11 +23,12 @@ use stage::Stage;
 /// An act: a title, and what happens.
 type Act = fn(&mut Stage, &Screen) -> Result<(), Trouble>;
 
-const ACTS: [(&str, Act); 9] = [
+const ACTS: [(&str, Act); 10] = [
     ("An empty account becomes an environment", acts::deploy),
     ("A small edit moves what it must, and nothing else", acts::edit),
     ("An edit that would lose a table is refused", acts::refuse),
     ("A failure says where it comes from", acts::fail),
+    ("A rollback that fails, and the way back", doctor::rollback),
     ("The daemon is killed in the middle of it", acts::kill),
     ("Somebody changes things by hand", acts::drift),
     ("A new image, and one that is no good", delivery::images),

@@ -366,6 +366,7 @@ impl World {
             change_set: None,
             inputs: Digest::of("inputs"),
             no_echo: BTreeMap::new(),
+            skip: std::collections::BTreeSet::new(),
             started: at(0),
             revision: 1,
             writes: crate::model::Writes::Nothing,

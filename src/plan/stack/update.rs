@@ -141,6 +141,7 @@ impl Deciding<'_> {
                             token,
                             inputs: inputs.digest.clone(),
                             no_echo: inputs.no_echo.clone(),
+                            resyncs: BTreeSet::new(),
                             writes: Writes::of(&set.changes),
                         },
                     );

@@ -1,5 +1,6 @@
 //! The governed door to one account and region: every call of the port, through the governor.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -203,16 +204,28 @@ impl Stacks for Door<dyn Stacks> {
         self.change(&api::DELETE_CHANGE_SET, fence, call).await
     }
 
-    async fn delete(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
-        self.change(&api::DELETE_STACK, fence, || self.inner.delete(fence, stack, token)).await
+    async fn delete(
+        &self,
+        fence: Fence,
+        stack: &StackId,
+        retain: &BTreeSet<String>,
+        token: &str,
+    ) -> Result<(), PortError> {
+        self.change(&api::DELETE_STACK, fence, || self.inner.delete(fence, stack, retain, token)).await
     }
 
     async fn cancel_update(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
         self.change(&api::CANCEL_UPDATE, fence, || self.inner.cancel_update(fence, stack, token)).await
     }
 
-    async fn continue_rollback(&self, fence: Fence, stack: &StackId, token: &str) -> Result<(), PortError> {
-        let call = || self.inner.continue_rollback(fence, stack, token);
+    async fn continue_rollback(
+        &self,
+        fence: Fence,
+        stack: &StackId,
+        skip: &BTreeSet<String>,
+        token: &str,
+    ) -> Result<(), PortError> {
+        let call = || self.inner.continue_rollback(fence, stack, skip, token);
         self.change(&api::CONTINUE_ROLLBACK, fence, call).await
     }
 

@@ -1,5 +1,6 @@
 //! What the governor promises, in virtual time.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::task::{Context as TaskContext, Waker};
 use std::time::Duration;
@@ -91,8 +92,8 @@ impl Stacks for Fake {
     async fn create_change_set(&self, _: Fence, _: CreateChangeSet) -> Result<ChangeSetId, PortError> { unreachable!() }
     async fn execute_change_set(&self, _: Fence, _: &ChangeSetId, _: &str) -> Result<(), PortError> { unreachable!() }
     async fn delete_change_set(&self, _: Fence, _: &StackId, _: &ChangeSetName) -> Result<(), PortError> { unreachable!() }
-    async fn delete(&self, _: Fence, _: &StackId, _: &str) -> Result<(), PortError> { unreachable!() }
-    async fn continue_rollback(&self, _: Fence, _: &StackId, _: &str) -> Result<(), PortError> { unreachable!() }
+    async fn delete(&self, _: Fence, _: &StackId, _: &BTreeSet<String>, _: &str) -> Result<(), PortError> { unreachable!() }
+    async fn continue_rollback(&self, _: Fence, _: &StackId, _: &BTreeSet<String>, _: &str) -> Result<(), PortError> { unreachable!() }
     async fn set_termination_protection(&self, _: Fence, _: &StackId, _: bool) -> Result<(), PortError> { unreachable!() }
     async fn set_stack_policy(&self, _: Fence, _: &StackId, _: &str) -> Result<(), PortError> { unreachable!() }
     async fn upload_template(&self, _: Fence, _: &str, _: &str, _: &str) -> Result<String, PortError> { unreachable!() }

@@ -65,6 +65,12 @@ pub(super) struct Settings {
     pub(super) replicas: BTreeSet<Region>,
 }
 
+/// What a table is doing, and until when.
+type Busy = Option<(TableStatus, Timestamp)>;
+
+/// What was said of a table since then.
+type Said = (Timestamp, Settings, Busy);
+
 /// One incarnation of a table.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Table {
@@ -76,7 +82,7 @@ pub(super) struct Table {
     /// When it is gone: it is being deleted until then.
     gone: Option<Timestamp>,
     /// What it is doing, and until when.
-    busy: Option<(TableStatus, Timestamp)>,
+    busy: Busy,
     pub(super) settings: Settings,
     origin: Option<RestoreOrigin>,
     /// Days that point-in-time recovery goes back, and since when it is on.
@@ -93,7 +99,7 @@ pub(super) struct Table {
     class_changes: Vec<Timestamp>,
     /// What was said of it before, for stale reads.
     #[serde(skip)]
-    history: VecDeque<(Timestamp, Settings, Option<(TableStatus, Timestamp)>)>,
+    history: VecDeque<Said>,
 }
 
 impl Table {

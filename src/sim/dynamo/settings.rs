@@ -219,7 +219,13 @@ impl World {
     }
 
     pub(super) fn table_scaling(&self, region: usize, name: &TableName) -> Vec<ScalingTarget> {
-        self.table(region, name).map(|table| table.scaling.clone()).unwrap_or_default()
+        let mut all = self.table(region, name).map(|table| table.scaling.clone()).unwrap_or_default();
+        for target in self.scaling_of_stacks(region, name) {
+            if all.iter().all(|known| (&known.index, known.writes) != (&target.index, target.writes)) {
+                all.push(target);
+            }
+        }
+        all
     }
 
     /// AWS: *`RegisterScalableTarget`* and *`PutScalingPolicy`*.
@@ -259,7 +265,8 @@ impl World {
         token: Option<&PageToken>,
     ) -> Result<Page<AlarmDefinition>, PortError> {
         let all = self.data.dynamo.alarms.iter().filter(|(at, _)| *at == region);
-        let all: Vec<AlarmDefinition> = all.map(|(_, alarm)| alarm.clone()).collect();
+        let mut all: Vec<AlarmDefinition> = all.map(|(_, alarm)| alarm.clone()).collect();
+        all.extend(self.alarms_of_stacks(region));
         let mut page = page("DescribeAlarms", &all, 100, lens, token)?;
         page.items.retain(|alarm| alarm.dimensions.contains_key("TableName"));
         Ok(page)

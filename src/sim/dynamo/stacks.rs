@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::NewTable;
-use crate::model::{Billing, KeyType, TableIndex, TableKey, TableName, TableStatus};
+use crate::model::{
+    AlarmDefinition, Billing, KeyType, ScalingPolicy, ScalingTarget, TableIndex, TableKey, TableName, TableStatus,
+};
 use crate::ports::PortError;
 use crate::sim::evaluate::shown;
 use crate::sim::resource::Resource;
@@ -104,7 +106,95 @@ fn wanted(made: &Resource, name: TableName) -> NewTable {
     }
 }
 
+/// The names and values of a list of dimensions.
+fn dimensions(properties: &Json) -> BTreeMap<String, String> {
+    let all = list(properties, "Dimensions").iter();
+    all.filter_map(|dimension| Some((text(dimension, "/Name")?, text(dimension, "/Value")?))).collect()
+}
+
+/// An alarm as the template wants it (AWS: *`AWS::CloudWatch::Alarm`*); `None` if it is on an expression.
+fn alarm(resource: &Resource) -> Option<AlarmDefinition> {
+    let properties = &resource.properties;
+    let whole = |name: &str| number(properties, name).and_then(|number| u32::try_from(number).ok());
+    let actions = |name: &str| list(properties, name).iter().map(shown).collect();
+    Some(AlarmDefinition {
+        name: resource.physical_id.clone(),
+        description: text(properties, "/AlarmDescription"),
+        namespace: text(properties, "/Namespace")?,
+        metric: text(properties, "/MetricName")?,
+        dimensions: dimensions(properties),
+        statistic: text(properties, "/Statistic").or_else(|| text(properties, "/ExtendedStatistic"))?,
+        period: whole("/Period")?,
+        evaluation_periods: whole("/EvaluationPeriods")?,
+        datapoints: whole("/DatapointsToAlarm"),
+        threshold: text(properties, "/Threshold")?,
+        comparison: text(properties, "/ComparisonOperator")?,
+        missing: text(properties, "/TreatMissingData"),
+        alarm_actions: actions("AlarmActions"),
+        ok_actions: actions("OKActions"),
+        no_data_actions: actions("InsufficientDataActions"),
+    })
+}
+
+/// What a template wants scaled, as it names it: the resource, and the dimension.
+fn scaled(properties: &Json) -> Option<(String, String)> {
+    Some((text(properties, "/ResourceId")?, text(properties, "/ScalableDimension")?))
+}
+
+/// A policy as the template wants it (AWS: *`AWS::ApplicationAutoScaling::ScalingPolicy`*).
+fn policy(properties: &Json) -> Option<ScalingPolicy> {
+    let tracking = properties.get("TargetTrackingScalingPolicyConfiguration")?;
+    let seconds = |name: &str| number(tracking, name).and_then(|number| u32::try_from(number).ok());
+    Some(ScalingPolicy {
+        name: text(properties, "/PolicyName")?,
+        metric: text(tracking, "/PredefinedMetricSpecification/PredefinedMetricType")?,
+        target_milli: number(tracking, "/TargetValue")? * 1000,
+        scale_in_cooldown: seconds("/ScaleInCooldown"),
+        scale_out_cooldown: seconds("/ScaleOutCooldown"),
+        only_out: truth(tracking, "/DisableScaleIn"),
+    })
+}
+
 impl World {
+    fn of_stacks(&self, region: usize, kind: &'static str) -> impl Iterator<Item = &Resource> {
+        let stacks = self.data.stacks.iter().filter(move |stack| stack.region == region);
+        let resources = stacks.flat_map(|stack| stack.resources.values());
+        resources.filter(move |resource| resource.kind == kind && resource.exists())
+    }
+
+    /// The alarms that stacks have made.
+    pub(super) fn alarms_of_stacks(&self, region: usize) -> impl Iterator<Item = AlarmDefinition> {
+        self.of_stacks(region, "AWS::CloudWatch::Alarm").filter_map(alarm)
+    }
+
+    /// What stacks have scaled of a table.
+    pub(super) fn scaling_of_stacks(&self, region: usize, table: &TableName) -> Vec<ScalingTarget> {
+        let own = format!("table/{table}");
+        let targets = self.of_stacks(region, "AWS::ApplicationAutoScaling::ScalableTarget");
+        let targets = targets.filter_map(|target| {
+            let properties = &target.properties;
+            let (of, dimension) = scaled(properties)?;
+            let index = of.strip_prefix(&own)?.strip_prefix("/index/").map(str::to_owned);
+            if index.is_none() && of != own {
+                return None;
+            }
+            let policies = self.of_stacks(region, "AWS::ApplicationAutoScaling::ScalingPolicy");
+            let policies = policies.filter(|policy| {
+                let names_it = text(&policy.properties, "/ScalingTargetId").as_ref() == Some(&target.physical_id);
+                names_it || scaled(&policy.properties).as_ref() == Some(&(of.clone(), dimension.clone()))
+            });
+            Some(ScalingTarget {
+                index,
+                writes: dimension.ends_with("WriteCapacityUnits"),
+                min: number(properties, "/MinCapacity")?,
+                max: number(properties, "/MaxCapacity")?,
+                role: text(properties, "/RoleARN"),
+                policies: policies.filter_map(|found| policy(&found.properties)).collect(),
+            })
+        });
+        targets.collect()
+    }
+
     /// A stack has a table made.
     pub(in crate::sim) fn make_table_of_stack(&mut self, ix: usize, made: &Resource) -> Result<(), PortError> {
         let Ok(name) = made.physical_id.parse::<TableName>() else { return Ok(()) };

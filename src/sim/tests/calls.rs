@@ -61,7 +61,7 @@ fn a_call_that_hangs_never_returns_whether_it_took_effect_or_not() {
 fn a_stale_read_sees_the_past_and_the_next_read_may_not() {
     let rig = Rig::new();
     let id = rig.deployed("one", TWO);
-    rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap();
     rig.pass(Duration::from_mins(5));
     next(&rig, Fault::Stale(Duration::from_mins(6)));
     let past = rig.run(rig.stacks.list(None)).unwrap().items;
@@ -187,7 +187,7 @@ fn a_monitor_sees_the_stack_as_it_is_just_before_a_mutation() {
         let stack = call.target.parse().ok().and_then(|id| view.stack(&id).map(|state| state.status));
         log.lock().unwrap().push((call.operation, stack));
     }));
-    rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap();
     rig.run(rig.stacks.list(None)).unwrap();
     assert_eq!(*seen.lock().unwrap(), [("DeleteStack", Some(StackStatus::CreateComplete))]);
 }

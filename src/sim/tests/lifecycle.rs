@@ -48,7 +48,7 @@ fn a_failed_creation_is_rolled_back_and_can_only_be_deleted() {
     assert!(record.stack("one").unwrap().resources.is_empty());
     let refused = rig.run(rig.stacks.create_change_set(FENCE, change(&id, "c1", TWO))).unwrap_err();
     assert_eq!(refused.class, Class::Conflict);
-    rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap();
     rig.pass(Duration::from_mins(1));
     assert!(rig.run(rig.stacks.describe(&stack_name("one"))).unwrap().is_none());
     assert_eq!(rig.events(&id)[0].status, "DELETE_COMPLETE");
@@ -87,7 +87,7 @@ fn a_rollback_that_fails_leaves_rollback_failed_and_deleting_again_finishes() {
     rig.cloud.set_faults(faults);
     let id = rig.create(request("one", TWO)).unwrap();
     assert_eq!(rig.status_after("one", 5), StackStatus::RollbackFailed);
-    rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap();
     rig.pass(Duration::from_mins(1));
     assert_eq!(rig.passed_through(&id).last().unwrap(), "DELETE_COMPLETE");
     assert_eq!(rig.cloud.inventory().stacks[0].counts["Data"], Counts { creates: 1, updates: 0, deletes: 1 });
@@ -200,9 +200,14 @@ fn a_rollback_that_fails_is_continued_and_by_nothing_else_ended() {
     assert_eq!(rig.status_after("one", 5), StackStatus::UpdateRollbackFailed);
     let refused = rig.run(rig.stacks.create_change_set(FENCE, change(&id, "c2", TWO))).unwrap_err();
     assert_eq!(refused.class, Class::Conflict);
-    rig.run(rig.stacks.continue_rollback(FENCE, &id, "go-on")).unwrap();
+    rig.run(rig.stacks.continue_rollback(FENCE, &id, &std::collections::BTreeSet::new(), "go-on")).unwrap();
     assert_eq!(rig.state("one").status, StackStatus::UpdateRollbackInProgress);
-    assert_eq!(rig.run(rig.stacks.continue_rollback(FENCE, &id, "again")).unwrap_err().class, Class::Conflict);
+    assert_eq!(
+        rig.run(rig.stacks.continue_rollback(FENCE, &id, &std::collections::BTreeSet::new(), "again"))
+            .unwrap_err()
+            .class,
+        Class::Conflict
+    );
     assert_eq!(rig.status_after("one", 5), StackStatus::UpdateRollbackComplete);
     assert_eq!(rig.events(&id)[0].token.as_deref(), Some("go-on"));
 }
@@ -246,11 +251,11 @@ fn a_full_bucket_fails_the_deletion_and_an_empty_one_does_not() {
     let id = rig.deployed("one", TWO);
     let bucket = rig.state("one").outputs["Bucket"].value.clone();
     rig.console.put_object(&bucket, "a", "b");
-    rig.run(rig.stacks.delete(FENCE, &id, "d1")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d1")).unwrap();
     assert_eq!(rig.state("one").status, StackStatus::DeleteInProgress);
     assert_eq!(rig.status_after("one", 5), StackStatus::DeleteFailed);
     rig.console.empty_bucket(&bucket);
-    rig.run(rig.stacks.delete(FENCE, &id, "d2")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d2")).unwrap();
     rig.pass(Duration::from_mins(1));
     assert_eq!(rig.events(&id)[0].status, "DELETE_COMPLETE");
 }
@@ -259,18 +264,18 @@ fn a_full_bucket_fails_the_deletion_and_an_empty_one_does_not() {
 fn a_deleted_stack_is_gone_by_name_and_its_id_is_never_used_again() {
     let rig = Rig::new();
     let id = rig.deployed("one", TWO);
-    rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
-    rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap();
     rig.pass(Duration::from_mins(2));
     assert!(rig.run(rig.stacks.list(None)).unwrap().items.is_empty());
-    rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap();
     let same_token = rig.create(request("one", TWO)).unwrap_err();
     assert_eq!(same_token.code.as_deref(), Some("TokenAlreadyExistsException"), "a token is for one stack");
     let again = rig.create(CreateStack { token: "again".to_owned(), ..request("one", TWO) }).unwrap();
     rig.pass(Duration::from_mins(2));
     assert_ne!(id, again);
     assert_eq!(rig.events(&id)[0].status, "DELETE_COMPLETE");
-    rig.run(rig.stacks.delete(FENCE, &id, "late")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "late")).unwrap();
     assert_eq!(rig.state("one").status, StackStatus::CreateComplete, "an old id does not reach the new stack");
 }
 
@@ -279,7 +284,7 @@ fn a_stack_that_is_being_created_can_be_deleted_and_leaves_nothing() {
     let rig = Rig::new();
     let id = rig.create(request("one", TWO)).unwrap();
     rig.pass(Duration::from_secs(25));
-    rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap();
     rig.pass(Duration::from_mins(5));
     assert_eq!(rig.passed_through(&id).last().unwrap(), "DELETE_COMPLETE");
     assert!(rig.cloud.inventory().stacks[0].resources.is_empty());
@@ -306,7 +311,7 @@ fn imports_and_reviews_have_their_own_statuses() {
     assert_eq!(rig.state("shell").status, StackStatus::ReviewInProgress);
     assert_eq!(rig.cloud.inventory().leftovers(), ["shell shell"]);
     assert_eq!(rig.create(request("shell", TWO)).unwrap_err().class, Class::Conflict);
-    rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap();
     rig.pass(Duration::from_mins(1));
     assert!(rig.cloud.inventory().leftovers().is_empty());
 }
@@ -317,7 +322,7 @@ fn what_is_retained_stays_and_keeps_its_name() {
     let kept =
         "Resources: { T: { Type: AWS::DynamoDB::Table, DeletionPolicy: Retain, Properties: { TableName: people } } }";
     let id = rig.deployed("one", kept);
-    rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap();
     rig.pass(Duration::from_mins(1));
     assert_eq!(rig.events(&id).iter().filter(|event| event.status == "DELETE_SKIPPED").count(), 1);
     rig.create(request("two", kept)).unwrap();

@@ -42,7 +42,7 @@ fn completes(rig: &Rig, file: &std::path::Path) -> bool {
     if rig.status_after(&name, 60) == StackStatus::CreateComplete {
         return true;
     }
-    rig.run(rig.stacks.delete(FENCE, &id, "again")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "again")).unwrap();
     rig.pass(std::time::Duration::from_mins(30));
     false
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod change_sets;
+mod doctor;
 mod health;
 mod lifecycle;
 mod manifests;

@@ -98,7 +98,7 @@ fn a_protected_stack_is_not_deleted_and_switching_protection_does_not_move_it() 
     rig.run(rig.stacks.set_termination_protection(FENCE, &id, true)).unwrap();
     rig.run(rig.stacks.set_stack_policy(FENCE, &id, r#"{"Statement":[]}"#)).unwrap();
     assert_eq!(rig.state("one").version(), version);
-    let refused = rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap_err();
+    let refused = rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap_err();
     assert_eq!(refused.class, Class::Conflict);
     assert!(refused.message.contains("TerminationProtection is enabled"));
 }
@@ -108,7 +108,10 @@ fn a_stack_that_is_being_updated_is_not_deleted() {
     let rig = Rig::new();
     let id = rig.deployed("one", TWO);
     rig.update(&id, "c1", &TWO.replace("PAY_PER_REQUEST", "A"));
-    assert_eq!(rig.run(rig.stacks.delete(FENCE, &id, "d")).unwrap_err().class, Class::Conflict);
+    assert_eq!(
+        rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "d")).unwrap_err().class,
+        Class::Conflict
+    );
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn an_exporter_in_use_keeps_its_status_when_it_is_to_be_deleted() {
     let rig = Rig::new();
     let net = rig.deployed("net", EXPORTER);
     let user = rig.deployed("user", IMPORTER);
-    rig.run(rig.stacks.delete(FENCE, &net, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &net, &std::collections::BTreeSet::new(), "d")).unwrap();
     let state = rig.state("net");
     assert_eq!(state.status, StackStatus::CreateComplete);
     assert_eq!(
@@ -166,9 +169,9 @@ fn an_exporter_in_use_keeps_its_status_when_it_is_to_be_deleted() {
         "Delete canceled. Cannot delete export us-east-1-vpc as it is in use by user."
     );
     assert_eq!(rig.events(&net)[0].token.as_deref(), Some("d"));
-    rig.run(rig.stacks.delete(FENCE, &user, "d2")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &user, &std::collections::BTreeSet::new(), "d2")).unwrap();
     rig.pass(Duration::from_mins(1));
-    rig.run(rig.stacks.delete(FENCE, &net, "d3")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &net, &std::collections::BTreeSet::new(), "d3")).unwrap();
     rig.pass(Duration::from_mins(1));
     assert!(rig.run(rig.stacks.describe(&stack_name("net"))).unwrap().is_none());
 }
@@ -210,7 +213,7 @@ fn two_resources_cannot_have_one_name() {
     let failed = events.iter().find(|event| event.status == "CREATE_FAILED").unwrap();
     assert!(failed.reason.as_ref().unwrap().contains("AlreadyExists"));
     assert!(rig.cloud.inventory().stack("one").unwrap().resources.contains_key("T"));
-    rig.run(rig.stacks.delete(FENCE, &two, "d")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &two, &std::collections::BTreeSet::new(), "d")).unwrap();
     rig.pass(Duration::from_mins(1));
     // A resource with a name of its own cannot be replaced under that name.
     rig.update(&id, "c1", &table.replace("KeySchema: a", "KeySchema: b"));

@@ -356,7 +356,7 @@ fn a_stack_makes_changes_and_deletes_its_table() {
     let refused = rig.state("people").status;
     assert_eq!(refused, crate::model::StackStatus::DeleteFailed, "the table is protected");
     rig.console.update_table(&name("dev-People"), &TableChange::DeletionProtection(false)).unwrap();
-    rig.run(rig.stacks.delete(FENCE, &id, "again")).unwrap();
+    rig.run(rig.stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "again")).unwrap();
     rig.pass(Duration::from_mins(10));
     assert!(rig.console.table(&name("dev-People")).is_none());
     let left = rig.console.table_backups();
@@ -386,6 +386,55 @@ fn what_is_changed_past_a_stack_is_drift_and_is_the_table() {
     assert_eq!(paths, ["/DeletionProtectionEnabled", "/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled"]);
     rig.console.delete_table(&people).unwrap();
     assert!(rig.console.table(&people).is_none());
+}
+
+#[test]
+fn what_a_stack_scales_and_watches_of_its_table_is_told_with_it() {
+    let rig = Rig::new();
+    let more = "
+  Target:
+    Type: AWS::ApplicationAutoScaling::ScalableTarget
+    Properties:
+      ResourceId: !Sub table/${People}
+      ScalableDimension: dynamodb:table:WriteCapacityUnits
+      ServiceNamespace: dynamodb
+      MinCapacity: 5
+      MaxCapacity: 50
+  Policy:
+    Type: AWS::ApplicationAutoScaling::ScalingPolicy
+    Properties:
+      PolicyName: writes
+      PolicyType: TargetTrackingScaling
+      ScalingTargetId: !Ref Target
+      TargetTrackingScalingPolicyConfiguration:
+        TargetValue: 70
+        PredefinedMetricSpecification: { PredefinedMetricType: DynamoDBWriteCapacityUtilization }
+  Throttled:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      AlarmName: people-throttled
+      Namespace: AWS/DynamoDB
+      MetricName: WriteThrottleEvents
+      Dimensions: [{ Name: TableName, Value: !Ref People }]
+      Statistic: Sum
+      Period: 60
+      EvaluationPeriods: 1
+      Threshold: 10
+      ComparisonOperator: GreaterThanThreshold
+";
+    rig.deployed("people", &format!("{}{more}", STACK.replace("PROTECTED", "false").trim_end()));
+    let state = describe(&rig, "dev-People").unwrap();
+    let scaled = rig.run(tables(&rig).scaling(&state)).unwrap();
+    assert_eq!((scaled.len(), scaled[0].min, scaled[0].max, scaled[0].writes), (1, 5, 50, true));
+    assert_eq!(scaled[0].policies[0].target_milli, 70_000);
+    let alarms = rig.run(tables(&rig).alarms(None)).unwrap().items;
+    assert_eq!(alarms.len(), 1);
+    assert_eq!(
+        (alarms[0].name.as_str(), alarms[0].dimensions["TableName"].as_str()),
+        ("people-throttled", "dev-People")
+    );
+    let other = TableState { name: name("dev-Peop"), ..state };
+    assert!(rig.run(tables(&rig).scaling(&other)).unwrap().is_empty(), "a name that only begins like it");
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Vaults for SimDoor {
 
     async fn start_copy(&self, fence: Fence, request: StartCopy) -> Result<JobId, PortError> {
         let (point, token) = (request.point.clone(), request.token.clone());
-        let start = |world: &mut World| world.start_copy(self.region, request);
+        let start = |world: &mut World| world.start_copy(self.region, &request);
         self.write("StartCopyJob", point.as_str(), fence, Some(&token), start).await
     }
 

@@ -241,7 +241,7 @@ impl World {
     }
 
     /// AWS: *`StartCopyJob`*.
-    fn start_copy(&mut self, region: usize, request: StartCopy) -> Result<JobId, PortError> {
+    fn start_copy(&mut self, region: usize, request: &StartCopy) -> Result<JobId, PortError> {
         const OPERATION: &str = "StartCopyJob";
         if let Some(known) = self.known_job(region, Work::Copy, &request.token) {
             return Ok(known);

@@ -142,8 +142,8 @@ pub async fn a_busy_stack_takes_no_other_change(backend: &Backend) {
     let request = change(&state, "two", &[("QueueName", "busy"), ("Delay", "7")]);
     for error in [
         stacks.create_change_set(FENCE, request).await.unwrap_err(),
-        stacks.delete(FENCE, &state.id, "delete").await.unwrap_err(),
-        stacks.continue_rollback(FENCE, &state.id, "continue").await.unwrap_err(),
+        stacks.delete(FENCE, &state.id, &std::collections::BTreeSet::new(), "delete").await.unwrap_err(),
+        stacks.continue_rollback(FENCE, &state.id, &std::collections::BTreeSet::new(), "continue").await.unwrap_err(),
     ] {
         assert_eq!(error.class, Class::Conflict, "{error}");
     }

@@ -56,7 +56,7 @@ pub async fn a_stack_that_is_missing_is_none_and_not_an_error(backend: &Backend)
     assert_eq!(stacks.template(&id).await.unwrap_err().class, Class::NotFound);
     assert_eq!(stacks.events(&id, None).await.unwrap_err().class, Class::NotFound);
     assert_eq!(stacks.describe_change_set(&id, &"missing".parse().unwrap(), None).await.unwrap(), None);
-    stacks.delete(FENCE, &id, "token").await.unwrap();
+    stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "token").await.unwrap();
     stacks.delete_change_set(FENCE, &id, &"missing".parse().unwrap()).await.unwrap();
 }
 
@@ -112,7 +112,7 @@ pub async fn a_stack_that_was_rolled_back_keeps_its_name_until_it_is_deleted(bac
     let mut second = create("again");
     second.token = "second".into();
     assert_eq!(stacks.create(FENCE, second.clone()).await.unwrap_err().class, Class::Conflict);
-    stacks.delete(FENCE, &id, "delete").await.unwrap();
+    stacks.delete(FENCE, &id, &std::collections::BTreeSet::new(), "delete").await.unwrap();
     assert_eq!(backend.settled(&*stacks, "again").await, None);
     backend.created(&*stacks, second).await;
 }
@@ -120,9 +120,9 @@ pub async fn a_stack_that_was_rolled_back_keeps_its_name_until_it_is_deleted(bac
 pub async fn a_deleted_stack_is_gone_and_its_events_are_not(backend: &Backend) {
     let stacks = backend.stacks();
     let state = backend.created(&*stacks, create("short")).await;
-    stacks.delete(FENCE, &state.id, "delete").await.unwrap();
+    stacks.delete(FENCE, &state.id, &std::collections::BTreeSet::new(), "delete").await.unwrap();
     assert_eq!(backend.settled(&*stacks, "short").await, None);
-    stacks.delete(FENCE, &state.id, "delete").await.unwrap();
+    stacks.delete(FENCE, &state.id, &std::collections::BTreeSet::new(), "delete").await.unwrap();
     assert!(all(|page| stacks.list(page)).await.iter().all(|stack| stack.id != state.id));
     let events = events(&*stacks, &state.id).await;
     let last = &events[0];
@@ -133,7 +133,7 @@ pub async fn a_deleted_stack_is_gone_and_its_events_are_not(backend: &Backend) {
 pub async fn a_name_used_again_is_another_stack(backend: &Backend) {
     let stacks = backend.stacks();
     let first = backend.created(&*stacks, create("phoenix")).await;
-    stacks.delete(FENCE, &first.id, "delete").await.unwrap();
+    stacks.delete(FENCE, &first.id, &std::collections::BTreeSet::new(), "delete").await.unwrap();
     backend.settled(&*stacks, "phoenix").await;
     let mut request = create("phoenix");
     request.token = "second".into();
@@ -142,7 +142,7 @@ pub async fn a_name_used_again_is_another_stack(backend: &Backend) {
     let old = events(&*stacks, &first.id).await;
     assert_eq!(old[0].status, "DELETE_COMPLETE");
     // Deleting the old one does nothing to the new one.
-    stacks.delete(FENCE, &first.id, "delete-again").await.unwrap();
+    stacks.delete(FENCE, &first.id, &std::collections::BTreeSet::new(), "delete-again").await.unwrap();
     let state = backend.settled(&*stacks, "phoenix").await.unwrap();
     assert_eq!((state.id, state.status), (second.id, StackStatus::CreateComplete));
 }
@@ -152,12 +152,12 @@ pub async fn termination_protection_refuses_to_delete(backend: &Backend) {
     let mut request = create("protected");
     request.termination_protection = true;
     let state = backend.created(&*stacks, request).await;
-    let error = stacks.delete(FENCE, &state.id, "delete").await.unwrap_err();
+    let error = stacks.delete(FENCE, &state.id, &std::collections::BTreeSet::new(), "delete").await.unwrap_err();
     // It says something of the stack's state, which anybody may change: look again.
     assert_eq!(error.class, Class::Conflict, "{error}");
     assert_eq!(backend.settled(&*stacks, "protected").await.unwrap().status, StackStatus::CreateComplete);
     stacks.set_termination_protection(FENCE, &state.id, false).await.unwrap();
-    stacks.delete(FENCE, &state.id, "delete").await.unwrap();
+    stacks.delete(FENCE, &state.id, &std::collections::BTreeSet::new(), "delete").await.unwrap();
     assert_eq!(backend.settled(&*stacks, "protected").await, None);
 }
 
@@ -185,14 +185,14 @@ pub async fn an_export_knows_its_importers_and_cannot_be_deleted_under_them(back
     assert_eq!(importers, std::slice::from_ref(&importer.name));
     // User Guide, *Get exported outputs from a deployed CloudFormation stack*: refused while it is imported. Whether
     // the call or the operation fails is not documented; either way the stack stays.
-    if let Err(error) = stacks.delete(FENCE, &exporter.id, "delete").await {
+    if let Err(error) = stacks.delete(FENCE, &exporter.id, &std::collections::BTreeSet::new(), "delete").await {
         assert_eq!(error.class, Class::Conflict, "{error}");
     }
     assert_eq!(backend.settled(&*stacks, "exporter").await.unwrap().id, exporter.id);
-    stacks.delete(FENCE, &importer.id, "delete").await.unwrap();
+    stacks.delete(FENCE, &importer.id, &std::collections::BTreeSet::new(), "delete").await.unwrap();
     backend.settled(&*stacks, "importer").await;
     assert!(stacks.importers("exported-queue", None).await.unwrap().items.is_empty());
-    stacks.delete(FENCE, &exporter.id, "delete-2").await.unwrap();
+    stacks.delete(FENCE, &exporter.id, &std::collections::BTreeSet::new(), "delete-2").await.unwrap();
     assert_eq!(backend.settled(&*stacks, "exporter").await, None);
 }
 
@@ -227,7 +227,7 @@ pub async fn events_carry_the_token_of_their_request(backend: &Backend) {
     let stacks = backend.stacks();
     let state = backend.created(&*stacks, create("traced")).await;
     let state = backend.changed(&*stacks, change(&state, "traced-1", &[("QueueName", "traced"), ("Delay", "5")])).await;
-    stacks.delete(FENCE, &state.id, "delete-traced").await.unwrap();
+    stacks.delete(FENCE, &state.id, &std::collections::BTreeSet::new(), "delete-traced").await.unwrap();
     backend.settled(&*stacks, "traced").await;
     for event in events(&*stacks, &state.id).await {
         let expected = match event.status.split('_').next() {

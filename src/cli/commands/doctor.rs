@@ -1,0 +1,36 @@
+//! `landfast doctor`: what ails the stacks, and what would cure them.
+
+use super::ask::{Asked, ask};
+use crate::cli::args::{Global, Output};
+use crate::cli::exit::{Exit, Trouble};
+use crate::cli::terminal;
+use crate::cli::view::{View, show};
+use crate::model::Wish;
+use crate::report::{DoctorReport, Examination, Health};
+
+pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
+    let view = View::open(global, environment)?;
+    let items = view.drive(async {
+        let mut items = Vec::new();
+        for environment in &view.environments {
+            let found = view.controller.examine(&view.loaded.desired, environment).await?;
+            items.push(Examination::of(&environment.name, found.stacks, found.diagnoses, found.unknown));
+        }
+        Ok(items)
+    })?;
+    let report = DoctorReport::of(items);
+    show(output, &report, |report| report.text(view.paint()))?;
+    Ok(match report.health() {
+        Health::Well => Exit::Done,
+        Health::Ailing => Exit::Differs,
+        Health::Undecided => Exit::Waiting,
+    })
+}
+
+/// A person says that what a rollback left out is as the stack's template says.
+pub(super) fn in_step(global: &Global, object: &str) -> Result<Exit, Trouble> {
+    if let Asked::Granted(_) = ask(global, object, Wish::InStep)? {
+        terminal::note(&format!("{object} is taken for in step: it is updated again from now on"));
+    }
+    Ok(Exit::Done)
+}

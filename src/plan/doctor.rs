@@ -1,0 +1,278 @@
+//! The doctor: what ails each stack, what shows it, and what would cure it.
+//!
+//! A diagnosis is data. It decides nothing by itself: what policy lets Landfast do is in the entry's step, and is done
+//! whether anybody looks or not. The remedy says which of three it is: done by itself, one command, or a person's
+//! decision, and then between what.
+
+mod census;
+mod deletion;
+mod events;
+mod exports;
+mod leftovers;
+mod rollback;
+mod service;
+mod stalled;
+
+pub use census::census;
+pub(super) use deletion::blockers;
+pub(crate) use events::{are_recent, last_phase, working};
+pub(super) use rollback::{NoSet, culprits, names};
+
+use std::sync::Arc;
+
+use self::stalled::{REREAD, SUSPECT};
+use super::planner::Planner;
+use super::standing::{Standing, row};
+use crate::model::{
+    Ailment, Choice, Diagnosis, Entry, Guard, Key, Kind, ObservedStack, Remedy, Seen, StackAddress, StackMemory,
+    StackNeed, StackStatus, Waiting, Watched,
+};
+
+/// Adds to every entry of a stack what ails it.
+pub(super) fn examine(planner: &mut Planner<'_>) {
+    let found: Vec<(Key, Vec<Diagnosis>)> = planner
+        .entries
+        .iter()
+        .filter(|(key, _)| key.kind == Kind::Stack)
+        .filter_map(|(key, entry)| {
+            let address = entry.address.as_stack()?;
+            let memory = planner.remembered::<StackMemory>(key);
+            let patient = Patient { planner, key, entry, address, memory };
+            let mut ailments = patient.ailments();
+            ailments.sort();
+            (!ailments.is_empty()).then(|| (key.clone(), ailments))
+        })
+        .collect();
+    for (key, ailments) in found {
+        if let Some(entry) = planner.entries.get_mut(&key) {
+            entry.ailments = ailments;
+        }
+    }
+}
+
+/// A command of the AWS CLI on one stack.
+fn aws(address: &StackAddress, verb: &str, rest: &str) -> String {
+    let line = format!("aws cloudformation {verb} --region {} --stack-name {}", address.scope.region, address.name);
+    if rest.is_empty() { line } else { format!("{line} {rest}") }
+}
+
+/// One stack, as its entry in the plan sees it.
+struct Patient<'a> {
+    planner: &'a Planner<'a>,
+    key: &'a Key,
+    entry: &'a Entry,
+    address: StackAddress,
+    memory: Arc<StackMemory>,
+}
+
+impl Patient<'_> {
+    fn ailments(&self) -> Vec<Diagnosis> {
+        let Seen::Present(stack) = self.planner.input.observation.stack(&self.address) else { return Vec::new() };
+        let status = stack.state.status;
+        let mut found = Vec::new();
+        match status {
+            StackStatus::UpdateRollbackFailed => found.push(self.rollback_failed(stack)),
+            StackStatus::UpdateFailed => found.push(self.update_failed()),
+            StackStatus::ImportRollbackFailed => found.push(self.import_failed()),
+            StackStatus::DeleteFailed => found.push(self.deletion_failed(stack)),
+            status if status.is_in_progress() => {
+                found.extend(self.stalled(stack));
+                found.extend(service::diagnosis(self.planner, self.key, &self.address, status));
+            }
+            status if row(status).standing == Standing::NeverHealthy => {
+                found.push(leftovers::diagnosis(self.key, &self.address, stack, self.entry));
+            }
+            _ => {}
+        }
+        found.extend(self.out_of_step(stack));
+        if self.entry.refused.iter().any(|refusal| refusal.guard == Guard::ExportInUse) {
+            found.extend(exports::diagnoses(self.planner, self.key, &self.address, stack));
+        }
+        found
+    }
+
+    fn of(&self, ailment: Ailment, remedy: Remedy) -> Diagnosis {
+        Diagnosis::of(&self.address, ailment, remedy).about(self.key)
+    }
+
+    fn by_itself(&self, ailment: Ailment, what: &str) -> Diagnosis {
+        self.of(ailment, Remedy::Automatic { what: what.to_owned() })
+    }
+
+    /// Whatever a person has to approve is approved with the plan.
+    fn approval(&self) -> Option<String> {
+        self.entry.waiting.iter().find_map(|waiting| match waiting {
+            Waiting::Approval { command } => Some(command.clone()),
+            _ => None,
+        })
+    }
+
+    fn rollback_failed(&self, stack: &ObservedStack) -> Diagnosis {
+        let since = stack.state.updated;
+        let ailment = Ailment::RollbackFailed;
+        if self.entry.step.is_some() && self.approval().is_none() {
+            let skips = self.entry.differences.iter().any(|one| matches!(one, crate::model::Difference::Skip { .. }));
+            let what =
+                if skips { "continues the rollback without what was approved" } else { "continues the rollback, once" };
+            return self.by_itself(ailment, what).since(since);
+        }
+        let reason = stack.state.status_reason.clone().map(|reason| format!("AWS says: {reason}"));
+        let again = Choice::new(
+            "repair what it failed on, and continue the rollback with everything",
+            [aws(&self.address, "continue-update-rollback", "")],
+        );
+        let (evidence, mut choices) = match culprits(&self.address, stack) {
+            Ok(found) => {
+                let names = names(&found).into_iter().collect::<Vec<_>>();
+                let skip =
+                    aws(&self.address, "continue-update-rollback", &format!("--resources-to-skip {}", names.join(" ")));
+                let without = match self.approval() {
+                    Some(command) => Choice::new(
+                        format!(
+                            "continue it without {}: left as they are, and brought into step with the stack before anything \
+                             else updates it",
+                            names.join(", ")
+                        ),
+                        [command],
+                    ),
+                    None => Choice::new(
+                        format!("continue it without {} by hand, and bring them into step by hand", names.join(", ")),
+                        [skip],
+                    ),
+                };
+                let evidence = found.iter().map(|one| format!("{} ({}): {}", one.name, one.kind, one.reason));
+                (evidence.collect::<Vec<_>>(), vec![without])
+            }
+            Err(NoSet::Need(need)) => {
+                self.planner.need(*need);
+                (vec!["its events have not been read".to_owned()], Vec::new())
+            }
+            Err(NoSet::Unknown(why)) => (vec![why], Vec::new()),
+            Err(NoSet::Nothing) => {
+                (vec!["no event names a resource that the rollback failed on".to_owned()], Vec::new())
+            }
+        };
+        choices.insert(0, again);
+        let what = "how its rollback goes on".to_owned();
+        self.of(ailment, Remedy::Decision { what, choices }).since(since).shown_by(reason).shown_by(evidence)
+    }
+
+    fn out_of_step(&self, stack: &ObservedStack) -> Option<Diagnosis> {
+        let skipped = self.memory.skipped.as_ref().filter(|skipped| skipped.stack == stack.state.id)?;
+        let names = skipped.resources.iter().cloned().collect::<Vec<_>>().join(", ");
+        let refused = self.entry.refused.iter().find(|refusal| refusal.guard == Guard::OutOfStep);
+        let remedy = match refused {
+            None => Remedy::Automatic {
+                what: "brings them into step with the stack, by a change set that looks at what there is, before anything \
+                       else updates it"
+                    .to_owned(),
+            },
+            Some(_) => Remedy::Decision {
+                what: "whether they are as the stack's template says".to_owned(),
+                choices: vec![Choice::new(
+                    "make them so by hand, then say so: the stack is updated again from then on",
+                    [
+                        aws(&self.address, "get-template", "--query TemplateBody"),
+                        format!("landfast doctor --in-step {}", self.key),
+                    ],
+                )],
+            },
+        };
+        let why = refused.map(|refusal| refusal.reason.clone());
+        let evidence = format!("its rollback was continued without {names}");
+        Some(self.of(Ailment::OutOfStep, remedy).since(Some(skipped.since)).shown_by([evidence]).shown_by(why))
+    }
+
+    fn update_failed(&self) -> Diagnosis {
+        let choices = vec![
+            Choice::new("go back to what it was before", [aws(&self.address, "rollback-stack", "")]),
+            Choice::new("repair what failed, and try the update again by hand", []),
+        ];
+        let what = "whether to go back: rollback was switched off".to_owned();
+        self.of(Ailment::UpdateFailed, Remedy::Decision { what, choices })
+    }
+
+    fn import_failed(&self) -> Diagnosis {
+        let looks = aws(&self.address, "describe-stack-events", "--max-items 50");
+        let choices = vec![Choice::new("repair what its events name; Landfast goes on when it is at rest", [looks])];
+        let what = "how to repair it: no call leaves this status".to_owned();
+        self.of(Ailment::ImportFailed, Remedy::Decision { what, choices })
+    }
+
+    fn deletion_failed(&self, stack: &ObservedStack) -> Diagnosis {
+        let again = aws(&self.address, "delete-stack", "");
+        let found = match blockers(&self.address, stack) {
+            Ok(found) => found,
+            Err(missing) => {
+                let why = match missing {
+                    NoSet::Need(need) => {
+                        self.planner.need(*need);
+                        "its events have not been read".to_owned()
+                    }
+                    NoSet::Unknown(why) => why,
+                    NoSet::Nothing => "no event names a resource that it failed on".to_owned(),
+                };
+                let choices = vec![Choice::new("delete it again", [again])];
+                let what = "how its deletion goes on".to_owned();
+                return self.of(Ailment::DeletionFailed, Remedy::Decision { what, choices }).shown_by([why]);
+            }
+        };
+        let names = found.iter().map(|one| one.resource.clone()).collect::<Vec<_>>();
+        let mut unblock: Vec<String> =
+            found.iter().flat_map(|blocker| deletion::unblock(blocker, &self.address.scope)).collect();
+        unblock.push(again);
+        let keep = match self.approval() {
+            Some(command) => command,
+            None => aws(&self.address, "delete-stack", &format!("--retain-resources {}", names.join(" "))),
+        };
+        let choices = vec![
+            Choice::new("remove what blocks it, and delete it again", unblock),
+            Choice::new(format!("delete the stack, and keep {} in the account", names.join(", ")), [keep]),
+        ];
+        let evidence = found.iter().map(|one| format!("{} ({}): {}", one.resource, one.kind, one.reason));
+        let what = "what becomes of what could not be deleted".to_owned();
+        self.of(Ailment::DeletionFailed, Remedy::Decision { what, choices }).shown_by(evidence)
+    }
+
+    fn stalled(&self, stack: &ObservedStack) -> Option<Diagnosis> {
+        let now = self.planner.input.now;
+        let state = &stack.state;
+        let pending = self.memory.pending.as_ref().map(|operation| operation.started);
+        let began = pending.or(state.updated).unwrap_or(state.created);
+        if now.duration_since(began) < SUSPECT {
+            return None;
+        }
+        let watched = self.watched(stack)?;
+        stalled::is_stalled(&watched, now).then(|| stalled::diagnosis(self.key, &self.address, state, &watched, now))
+    }
+
+    /// When something last happened in it: read a moment ago, or remembered.
+    fn watched(&self, stack: &ObservedStack) -> Option<Watched> {
+        let now = self.planner.input.now;
+        let state = &stack.state;
+        let fresh = self.memory.watched.as_ref().filter(|watched| {
+            watched.stack == state.id && watched.status == state.status && now.duration_since(watched.at) < REREAD
+        });
+        if let Some(watched) = fresh {
+            return Some(watched.clone());
+        }
+        match stack.events.get(&state.id) {
+            Some(Seen::Present(events)) => watch(stack, events, now),
+            Some(Seen::Absent | Seen::Unknown(_)) => None,
+            None => {
+                let (address, id) = (self.address.clone(), state.id.clone());
+                self.planner.need(StackNeed::Events(address, id, Some(state.status)));
+                None
+            }
+        }
+    }
+}
+
+/// How far an operation is, by its events.
+#[must_use]
+pub fn watch(stack: &ObservedStack, events: &[crate::model::StackEvent], now: jiff::Timestamp) -> Option<Watched> {
+    let id = &stack.state.id;
+    let phase = last_phase(events, id)?;
+    let newest = phase.first()?.at;
+    Some(Watched { stack: id.clone(), status: stack.state.status, at: now, newest, working: working(phase, id) })
+}

@@ -1,0 +1,184 @@
+//! `UPDATE_ROLLBACK_FAILED`: the fewest resources without which the rollback can go on.
+//!
+//! Only what is in `UPDATE_FAILED` because the rollback itself failed on it may be skipped, and not what was cancelled
+//! because another failed; of a nested stack not the stack, but what failed in it, as `Stack.Resource` (AWS: *Continue
+//! rolling back an update*). Everything that is skipped is out of step with its stack afterwards, so that one resource
+//! more is one too many: what fails next is asked for next.
+
+use std::collections::BTreeSet;
+
+use super::events::{failed_for_themselves, last_phase};
+use crate::model::{ObservedStack, Seen, StackAddress, StackEvent, StackId, StackNeed};
+
+/// The type of a stack within a stack.
+const NESTED: &str = "AWS::CloudFormation::Stack";
+
+/// Stacks within stacks are followed so far down.
+const DEPTH_MAX: usize = 5;
+
+/// Why a set could not be worked out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::plan) enum NoSet {
+    /// This has to be read first.
+    Need(Box<StackNeed>),
+    /// Events could not be read.
+    Unknown(String),
+    /// No event names a resource of its own that failed: AWS may not have skipped any.
+    Nothing,
+}
+
+/// A resource on which the rollback failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::plan) struct Culprit {
+    /// As it is named to be skipped.
+    pub(in crate::plan) name: String,
+    /// Its type.
+    pub(in crate::plan) kind: String,
+    /// Why, as AWS says.
+    pub(in crate::plan) reason: String,
+}
+
+/// The resources to skip, and why.
+pub(in crate::plan) fn culprits(address: &StackAddress, stack: &ObservedStack) -> Result<Vec<Culprit>, NoSet> {
+    let looking = Looking { address, stack };
+    let found = looking.within(&stack.state.id, None, DEPTH_MAX)?;
+    if found.is_empty() { Err(NoSet::Nothing) } else { Ok(found) }
+}
+
+/// Their names.
+pub(in crate::plan) fn names(culprits: &[Culprit]) -> BTreeSet<String> {
+    culprits.iter().map(|culprit| culprit.name.clone()).collect()
+}
+
+struct Looking<'a> {
+    address: &'a StackAddress,
+    stack: &'a ObservedStack,
+}
+
+impl Looking<'_> {
+    /// Of a stack, or of one nested in it, which is then called `name`.
+    fn within(&self, id: &StackId, name: Option<&str>, depth: usize) -> Result<Vec<Culprit>, NoSet> {
+        let events = self.events(id, name.is_none())?;
+        let phase = last_phase(events, id).unwrap_or(events);
+        let mut found = Vec::new();
+        for event in failed_for_themselves(phase, id, "UPDATE_FAILED") {
+            let inner: Option<StackId> = event.physical_id.as_deref().and_then(|id| id.parse().ok());
+            match inner.filter(|_| event.kind == NESTED) {
+                // Its own stack can only be named where it is being deleted: what failed in it is.
+                Some(inner) if depth > 0 => {
+                    let inner_name = name_of(&inner).to_owned();
+                    found.extend(self.within(&inner, Some(&inner_name), depth - 1)?);
+                }
+                _ => found.push(culprit(event, name)),
+            }
+        }
+        Ok(found)
+    }
+
+    fn events(&self, id: &StackId, own: bool) -> Result<&[StackEvent], NoSet> {
+        match self.stack.events.get(id) {
+            Some(Seen::Present(events)) => Ok(events),
+            Some(Seen::Absent) => Ok(&[]),
+            Some(Seen::Unknown(why)) => Err(NoSet::Unknown(format!("its events could not be read: {why}"))),
+            None => {
+                let status = own.then_some(self.stack.state.status);
+                Err(NoSet::Need(Box::new(StackNeed::Events(self.address.clone(), id.clone(), status))))
+            }
+        }
+    }
+}
+
+fn culprit(event: &StackEvent, nested: Option<&str>) -> Culprit {
+    let name = match nested {
+        Some(stack) => format!("{stack}.{}", event.resource),
+        None => event.resource.clone(),
+    };
+    let reason = event.reason.clone().unwrap_or_else(|| "AWS gives no reason".to_owned());
+    Culprit { name, kind: event.kind.clone(), reason }
+}
+
+/// The name in `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID`.
+fn name_of(id: &StackId) -> &str {
+    id.as_str().split('/').nth(1).unwrap_or(id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::events::tests::{NESTED as INNER, events, stack};
+    use super::*;
+    use crate::model::fixtures;
+
+    fn observed(lists: &[(StackId, Vec<StackEvent>)]) -> ObservedStack {
+        let mut state = fixtures::stack_state("dev-a", crate::model::StackStatus::UpdateRollbackFailed);
+        state.id = stack();
+        let mut observed = ObservedStack::listed(state);
+        for (id, list) in lists {
+            observed.events.insert(id.clone(), Seen::Present(list.clone().into()));
+        }
+        observed
+    }
+
+    fn address() -> StackAddress {
+        let scope =
+            crate::model::Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() };
+        StackAddress { scope, name: "dev-a".parse().unwrap() }
+    }
+
+    fn skipped(observed: &ObservedStack) -> Result<BTreeSet<String>, NoSet> {
+        culprits(&address(), observed).map(|found| names(&found))
+    }
+
+    #[test]
+    fn only_what_failed_for_its_own_reason_is_skipped_and_not_what_it_cancelled() {
+        let list = events(
+            &stack(),
+            &[
+                ("stack", "UPDATE_IN_PROGRESS", ""),
+                ("Role", "UPDATE_FAILED", "no such policy"),
+                ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", ""),
+                ("Queue", "UPDATE_IN_PROGRESS", ""),
+                ("Topic", "UPDATE_IN_PROGRESS", ""),
+                ("Queue", "UPDATE_FAILED", "the queue is gone"),
+                ("Topic", "UPDATE_FAILED", "Resource update cancelled"),
+                ("stack", "UPDATE_ROLLBACK_FAILED", "The following resource(s) failed to update: [Queue, Topic]."),
+            ],
+        );
+        assert_eq!(skipped(&observed(&[(stack(), list)])), Ok(["Queue".to_owned()].into()));
+    }
+
+    #[test]
+    fn of_a_nested_stack_what_failed_in_it_is_skipped_and_not_the_stack() {
+        let inner: StackId = INNER.parse().unwrap();
+        let outer = events(
+            &stack(),
+            &[
+                ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", ""),
+                ("Inner", "UPDATE_FAILED", "Embedded stack was not successfully updated"),
+                ("stack", "UPDATE_ROLLBACK_FAILED", ""),
+            ],
+        );
+        let within = events(
+            &inner,
+            &[
+                ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", ""),
+                ("Table", "UPDATE_FAILED", "throttled"),
+                ("stack", "UPDATE_ROLLBACK_FAILED", ""),
+            ],
+        );
+        let blind = observed(&[(stack(), outer.clone())]);
+        assert_eq!(skipped(&blind), Err(NoSet::Need(Box::new(StackNeed::Events(address(), inner.clone(), None)))));
+        let seen = observed(&[(stack(), outer), (inner, within)]);
+        assert_eq!(skipped(&seen), Ok(["dev-a-Inner-1ABC.Table".to_owned()].into()));
+    }
+
+    #[test]
+    fn what_was_not_read_skips_nothing() {
+        let mut blind = observed(&[]);
+        assert!(matches!(skipped(&blind), Err(NoSet::Need(_))));
+        blind.events.insert(stack(), Seen::Unknown(crate::model::Unknown::because("throttled")));
+        assert!(matches!(skipped(&blind), Err(NoSet::Unknown(_))));
+        let nothing =
+            events(&stack(), &[("stack", "UPDATE_ROLLBACK_IN_PROGRESS", ""), ("stack", "UPDATE_ROLLBACK_FAILED", "")]);
+        assert_eq!(skipped(&observed(&[(stack(), nothing)])), Err(NoSet::Nothing));
+    }
+}

@@ -1,0 +1,93 @@
+//! ECS services that their stack waits for and that do not become steady. `CloudFormation` waits three hours; how its tasks
+//! stop says after minutes that it waits in vain.
+
+use std::collections::BTreeMap;
+
+use super::aws;
+use crate::model::{Ailment, Choice, Diagnosis, Key, Remedy, Seen, ServiceSpec, StackAddress, StackStatus};
+use crate::plan::planner::Planner;
+
+/// Tasks that must have stopped before a service is said to be stuck: one may be anything.
+const STOPPED_MIN: usize = 2;
+
+/// Of a stack that works on a service.
+pub(super) fn diagnosis(
+    planner: &Planner<'_>,
+    key: &Key,
+    address: &StackAddress,
+    status: StackStatus,
+) -> Option<Diagnosis> {
+    let input = planner.input;
+    let services = input.environment.services.values().filter(|spec| spec.stack() == Some(key));
+    services.into_iter().find_map(|spec| {
+        let evidence = evidence(planner, spec)?;
+        let doomed = planner.is_doomed(key);
+        let remedy = remedy(address, status, doomed);
+        Some(Diagnosis::of(address, Ailment::ServiceNotSteady, remedy).about(key).shown_by(evidence))
+    })
+}
+
+/// What shows that the service cannot become steady: how its tasks have stopped.
+fn evidence(planner: &Planner<'_>, spec: &ServiceSpec) -> Option<Vec<String>> {
+    let input = planner.input;
+    let memory = input.memory.objects.services.get(&spec.key);
+    let doom = memory.and_then(|memory| memory.rollout.as_ref()).and_then(|rollout| rollout.doomed.as_ref());
+    if let Some(doom) = doom {
+        let log = doom.evidence.log.iter().map(|line| format!("its log says: {line}"));
+        return Some([format!("{}: {}", spec.key, doom.evidence.why())].into_iter().chain(log).collect());
+    }
+    let seen = input.observation.services.tasks.iter().filter(|((scope, _), _)| *scope == spec.scope);
+    let cluster = planner.text_as_shown(&spec.cluster)?;
+    let service = planner.text_as_shown(&spec.service)?;
+    let named = |name: &str| name.contains(&service) && (name.contains(&cluster) || cluster.ends_with(name));
+    let tasks = seen.filter(|((_, at), _)| named(&at.to_string())).find_map(|(_, seen)| match seen {
+        Seen::Present(tasks) => Some(tasks),
+        Seen::Absent | Seen::Unknown(_) => None,
+    })?;
+    if tasks.stopped.len() < STOPPED_MIN {
+        return None;
+    }
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for task in &tasks.stopped {
+        *reasons.entry(task.stopped_reason.as_deref().unwrap_or("no reason given")).or_default() += 1;
+    }
+    let (running, stopped) = (tasks.running.len(), tasks.stopped.len());
+    let all = [format!("{}: {running} tasks run, {stopped} have stopped within the hour", spec.key)];
+    Some(all.into_iter().chain(reasons.into_iter().map(|(reason, count)| format!("{count} × {reason}"))).collect())
+}
+
+fn remedy(address: &StackAddress, status: StackStatus, doomed: bool) -> Remedy {
+    match status {
+        StackStatus::UpdateInProgress if doomed => {
+            Remedy::Automatic { what: "cancels the update, which is then rolled back".to_owned() }
+        }
+        StackStatus::UpdateInProgress => Remedy::Command {
+            what: "cancels the update, which is then rolled back".to_owned(),
+            commands: vec![aws(address, "cancel-update-stack", "")],
+        },
+        // A creation cannot be cancelled. With no tasks to wait for, the service is steady at once.
+        _ => Remedy::Decision {
+            what: "how the wait for the service ends".to_owned(),
+            choices: vec![
+                Choice::new(
+                    "let the service be steady without tasks, and repair its image or its health check meanwhile",
+                    [
+                        aws(
+                            address,
+                            "describe-stack-resources",
+                            "--query \"StackResources[?ResourceType=='AWS::ECS::Service']\"",
+                        ),
+                        format!(
+                            "aws ecs update-service --region {} --cluster CLUSTER --service SERVICE --desired-count 0",
+                            address.scope.region
+                        ),
+                    ],
+                ),
+                Choice::new(
+                    "give the stack a `timeout` in its manifest: the next creation then fails by itself after it",
+                    [],
+                ),
+            ],
+        },
+    }
+}

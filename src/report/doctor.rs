@@ -1,0 +1,239 @@
+//! What ails an environment: for people and for programs.
+
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::json::API_VERSION;
+use super::{Paint, words};
+use crate::model::{Ailment, Choice, Diagnosis, EnvName, Remedy};
+
+/// What `doctor -o json` writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DoctorReport {
+    /// `landfast/v1`.
+    #[schemars(extend("const" = "landfast/v1"))]
+    pub api_version: String,
+    /// `DoctorReport`.
+    #[schemars(extend("const" = "DoctorReport"))]
+    pub kind: String,
+    /// One for each environment.
+    pub items: Vec<Examination>,
+}
+
+/// What was found in one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Examination {
+    /// The environment.
+    pub environment: String,
+    /// Stacks that were looked at in its accounts and regions, ours or not.
+    pub stacks: usize,
+    /// What ails it, worst first.
+    pub diagnoses: Vec<Diagnosis>,
+    /// What could not be looked at, and why.
+    pub unknown: Vec<String>,
+}
+
+impl Examination {
+    /// Of this environment.
+    #[must_use]
+    pub fn of(environment: &EnvName, stacks: usize, diagnoses: Vec<Diagnosis>, unknown: Vec<String>) -> Self {
+        Self { environment: environment.to_string(), stacks, diagnoses, unknown }
+    }
+}
+
+/// How it stands, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// Nothing ails, as far as it was looked at.
+    Well,
+    /// Something ails.
+    Ailing,
+    /// Something ails, and a person has to decide.
+    Undecided,
+}
+
+impl DoctorReport {
+    /// Of these environments.
+    #[must_use]
+    pub fn of(items: Vec<Examination>) -> Self {
+        Self { api_version: API_VERSION.to_owned(), kind: "DoctorReport".to_owned(), items }
+    }
+
+    fn diagnoses(&self) -> impl Iterator<Item = &Diagnosis> {
+        self.items.iter().flat_map(|item| &item.diagnoses)
+    }
+
+    /// The worst of all. That a stack is nobody's is said, and ails nothing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let one = |diagnosis: &Diagnosis| match (&diagnosis.remedy, diagnosis.ailment) {
+            (_, Ailment::Unmanaged) => Health::Well,
+            (Remedy::Decision { .. }, _) => Health::Undecided,
+            _ => Health::Ailing,
+        };
+        self.diagnoses().map(one).max().unwrap_or(Health::Well)
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn text(&self, paint: Paint) -> String {
+        let mut text = String::new();
+        for item in &self.items {
+            for diagnosis in item.diagnoses.iter().filter(|one| one.ailment != Ailment::Unmanaged) {
+                text.push_str(&told(diagnosis, paint));
+                text.push('\n');
+            }
+            unmanaged(&mut text, item, paint);
+            for why in &item.unknown {
+                let _ = writeln!(text, "{} {}\n", paint.change("unknown:"), words::clean(why));
+            }
+        }
+        text.push_str(&self.sentence(paint));
+        text
+    }
+
+    fn sentence(&self, paint: Paint) -> String {
+        let stacks = self.items.iter().map(|item| item.stacks).sum::<usize>();
+        let ailing = self.diagnoses().filter(|one| one.ailment != Ailment::Unmanaged).count();
+        let decisions = self.diagnoses().filter(|one| one.remedy.is_decision()).count();
+        let unknown = self.items.iter().map(|item| item.unknown.len()).sum::<usize>();
+        let looked = words::count(stacks, "stack");
+        let mut sentence = if ailing == 0 {
+            paint.good(format!("Nothing ails: {looked} looked at"))
+        } else {
+            let how = words::count(ailing, "ailment");
+            paint.danger(format!("{how} in {looked}, {decisions} for a person to decide"))
+        };
+        if unknown > 0 {
+            let _ = write!(sentence, "; {} could not be", words::count(unknown, "part"));
+        }
+        sentence.push_str(".\n");
+        sentence
+    }
+}
+
+/// Stacks that are nobody's are a list: each of them is somebody's business, and none is an ailment.
+fn unmanaged(text: &mut String, item: &Examination, paint: Paint) {
+    let found: Vec<&Diagnosis> = item.diagnoses.iter().filter(|one| one.ailment == Ailment::Unmanaged).collect();
+    if found.is_empty() {
+        return;
+    }
+    let how = words::count(found.len(), "stack");
+    let _ = writeln!(text, "{}", paint.title(format!("{how} that no manifest describes")));
+    for one in found {
+        let _ = writeln!(text, "  {} in {}/{}", words::clean(&one.stack), one.account, one.region);
+    }
+    text.push('\n');
+}
+
+/// One diagnosis: what it is, what shows it, what would cure it.
+pub(super) fn told(diagnosis: &Diagnosis, paint: Paint) -> String {
+    let mut text = String::new();
+    let named = diagnosis.object.clone().unwrap_or_else(|| diagnosis.stack.clone());
+    let since = diagnosis.since.map(|since| format!(", since {}", words::time(since))).unwrap_or_default();
+    let ails = paint.danger(ailment(diagnosis.ailment));
+    let _ = writeln!(text, "{}  {ails}{since}", paint.title(words::clean(&named)));
+    for evidence in &diagnosis.evidence {
+        text.push_str(&words::wrapped(&words::clean(evidence), "    ", 100));
+    }
+    match &diagnosis.remedy {
+        Remedy::Automatic { what } => {
+            let line = format!("by itself: {}", words::clean(what));
+            text.push_str(&words::wrapped(&line, "  → ", 100));
+        }
+        Remedy::Command { what, commands } => {
+            choice(&mut text, &Choice { what: what.clone(), commands: commands.clone() }, "one command", paint);
+        }
+        Remedy::Decision { what, choices } => {
+            text.push_str(&words::wrapped(&format!("to decide: {}", words::clean(what)), "  → ", 100));
+            for one in choices {
+                choice(&mut text, one, "-", paint);
+            }
+        }
+    }
+    text
+}
+
+fn choice(text: &mut String, choice: &Choice, mark: &str, paint: Paint) {
+    let (mark, what) = (if mark == "-" { "-".to_owned() } else { format!("→ {mark}:") }, words::clean(&choice.what));
+    let indent = if mark == "-" { "    " } else { "  " };
+    text.push_str(&words::wrapped(&format!("{mark} {what}"), indent, 100));
+    for command in &choice.commands {
+        let _ = writeln!(text, "        {}", paint.command(words::clean(command)));
+    }
+}
+
+/// What it is, in half a sentence.
+pub(super) fn ailment(ailment: Ailment) -> &'static str {
+    match ailment {
+        Ailment::RollbackFailed => "the rollback of its update has failed",
+        Ailment::OutOfStep => "resources are out of step with their stack",
+        Ailment::UpdateFailed => "its update has failed, and was not rolled back",
+        Ailment::ImportFailed => "an import into it has failed",
+        Ailment::DeletionFailed => "its deletion has failed",
+        Ailment::Stalled => "its operation has stopped moving",
+        Ailment::ServiceNotSteady => "it waits for a service that does not become steady",
+        Ailment::ExportInUse => "an export that others import would change",
+        Ailment::NeverHealthy => "its creation has failed",
+        Ailment::Shell => "it is the shell of a change set that was never executed",
+        Ailment::ChangeSets => "change sets have piled up on it",
+        Ailment::Orphaned => "it is ours, and no manifest describes it",
+        Ailment::Unmanaged => "no manifest describes it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Census, StackAddress};
+    use crate::report::fixtures;
+
+    fn diagnosis(ailment: Ailment, remedy: Remedy) -> Diagnosis {
+        let address = StackAddress { scope: fixtures::scope(), name: "dev-performance-mgmt-msk".parse().unwrap() };
+        Diagnosis::of(&address, ailment, remedy)
+    }
+
+    fn report() -> DoctorReport {
+        let _ = Census::default();
+        let decision = Remedy::Decision {
+            what: "how its rollback goes on".to_owned(),
+            choices: vec![
+                Choice::new("repair what it failed on", ["aws cloudformation continue-update-rollback".to_owned()]),
+                Choice::new("open a case with AWS Support", []),
+            ],
+        };
+        let command = Remedy::Command { what: "cancels the update".to_owned(), commands: vec!["aws it".to_owned()] };
+        let found = vec![
+            diagnosis(Ailment::RollbackFailed, decision)
+                .about(&fixtures::key("msk"))
+                .since(Some(fixtures::at("03:00:00")))
+                .shown_by(["Cluster (AWS::MSK::Cluster): it is\u{1b}[2J gone".to_owned()]),
+            diagnosis(Ailment::Stalled, command),
+            diagnosis(Ailment::Shell, Remedy::Automatic { what: "clears it".to_owned() }),
+            diagnosis(Ailment::Unmanaged, Remedy::Command { what: "nothing".to_owned(), commands: Vec::new() }),
+        ];
+        let unknown = vec!["the change sets of dev-a could not be listed: throttled".to_owned()];
+        DoctorReport::of(vec![Examination::of(&"dev".parse().unwrap(), 14, found, unknown)])
+    }
+
+    #[test]
+    fn a_round_is_text_for_people_and_a_document() {
+        let report = report();
+        assert_eq!(report.health(), Health::Undecided);
+        fixtures::check_contract("DoctorReport", &report);
+        fixtures::golden("doctor.txt", &report.text(Paint::Plain));
+    }
+
+    #[test]
+    fn stacks_that_are_nobodys_ail_nothing() {
+        let nobodys = diagnosis(Ailment::Unmanaged, Remedy::Command { what: String::new(), commands: Vec::new() });
+        let items = vec![Examination::of(&"dev".parse().unwrap(), 3, vec![nobodys], Vec::new())];
+        let report = DoctorReport::of(items);
+        assert_eq!(report.health(), Health::Well);
+        assert!(report.text(Paint::Plain).ends_with("Nothing ails: 3 stacks looked at.\n"));
+    }
+}
