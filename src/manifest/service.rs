@@ -14,8 +14,8 @@ use super::kinds::Made;
 use super::maker::{At, Maker, Resource, word};
 use super::readiness::{CheckDocument, HealthDocument, compiled};
 use crate::model::{
-    AccountId, Delivery, Digest, ImageDigest, ImageSpec, Key, Kind, MovedTag, NewestBy, RolloutFailure, RolloutSpec,
-    Select, ServiceSpec, StackSpec,
+    AccountId, Delivery, Digest, ImageDigest, ImageSpec, Key, Kind, MovedTag, NewestBy, Region, RolloutFailure,
+    RolloutSpec, Select, ServiceSpec, StackSpec,
 };
 
 /// How long a rollout may take, unless said otherwise.
@@ -131,6 +131,10 @@ struct ImageDocument {
     /// What follows when the chosen tag comes to mean another image: `report` (the default) or `deploy`.
     #[serde(default)]
     moved: Option<Or<MovedTag>>,
+    /// Regions beside the service's own whose registry must have the image that runs: those that are to take over. It is
+    /// told where one has not.
+    #[serde(default)]
+    also_in: Vec<String>,
 }
 
 /// An expression, or an expression and an order.
@@ -258,6 +262,8 @@ impl ImageDocument {
         let allow = expressions(maker, &self.allow, at.key("allow"));
         let deny = expressions(maker, &self.deny, at.key("deny"));
         let moved = maker.choice(self.moved.as_ref(), MovedTag::default(), at.key("moved"), "moved", &word);
+        let regions = self.also_in.iter().zip(at.key("alsoIn").items());
+        let also_in = regions.filter_map(|(text, at)| maker.parsed::<Region>(text, at)).collect();
         Some(ImageSpec {
             registry: registry.flatten(),
             repository: repository?,
@@ -266,6 +272,7 @@ impl ImageDocument {
             allow,
             deny,
             moved,
+            also_in,
         })
     }
 

@@ -130,6 +130,8 @@ pub struct ObservedStack {
     pub importers: BTreeMap<String, Seen<BTreeSet<StackName>>>,
     /// Completion time of the newest backup of a resource, by physical id.
     pub backups: BTreeMap<String, Seen<Timestamp>>,
+    /// ECS services that it has begun to make, while it is being created. `None`: was not asked for.
+    pub making: Option<Seen<BTreeSet<super::ServiceArn>>>,
     /// Events of the last phase of its operation, newest first: its own, and those of stacks nested in it.
     pub events: BTreeMap<StackId, Seen<Arc<[StackEvent]>>>,
 }
@@ -145,6 +147,7 @@ impl ObservedStack {
             change_sets: None,
             importers: BTreeMap::new(),
             backups: BTreeMap::new(),
+            making: None,
             events: BTreeMap::new(),
         }
     }
@@ -191,6 +194,8 @@ pub enum StackNeed {
     /// How our operation on a stack ended. The time is that of the stack's last change, where it still exists: events
     /// that do not reach up to it are out of date.
     Conclusion(Key, StackAddress, StackId, Option<Timestamp>, Box<super::Operation>),
+    /// Which ECS services a stack that is being created has begun to make: its outputs are not there yet.
+    Making(StackAddress, StackId),
     /// Who imports an export of a stack.
     Importers(StackAddress, String),
     /// The newest backup of a resource of a stack: type and physical id.

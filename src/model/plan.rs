@@ -450,6 +450,8 @@ pub enum Guard {
     Platform,
     /// The image that runs is gone from its registry: no further task can be started.
     ImageGone,
+    /// The image that runs is not in the registry of a region that should have it too.
+    ImageElsewhere,
     /// Somebody else deploys the same service.
     Superseded,
     /// What was put back is changed again and again.

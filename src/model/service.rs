@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::aws::identifier;
-use super::{AccountId, Digest, Key, Repository, Scope, Text};
+use super::{AccountId, Digest, Key, Region, Repository, Scope, Text};
 
 identifier! {
     /// The digest of an image's manifest: `sha256:` and 64 hexadecimal digits. It names one image for ever.
@@ -87,6 +87,10 @@ pub struct ImageSpec {
     pub deny: Vec<String>,
     /// What follows when the chosen tag comes to mean another image.
     pub moved: MovedTag,
+    /// Regions beside the service's own whose registry must have the image too: those that take over when its own is lost.
+    /// Which image is chosen does not depend on them.
+    #[serde(skip)]
+    pub also_in: BTreeSet<Region>,
 }
 
 impl ImageSpec {

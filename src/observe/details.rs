@@ -13,8 +13,8 @@ use super::listing::{Listed, add};
 use super::pages::{PAGES_MAX, all, endless};
 use crate::model::{
     BackupNeed, ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need,
-    Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceNeed, StackAddress, StackEvent, StackId,
-    StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
+    Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceArn, ServiceNeed, StackAddress, StackEvent,
+    StackId, StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, Stacks, found};
@@ -36,6 +36,7 @@ enum Answer {
     StackPolicy(Seen<Digest>),
     ChangeSets(ChangeSets),
     Conclusion(Key, Seen<Conclusion>),
+    Making(Seen<BTreeSet<ServiceArn>>),
     Importers(String, Seen<BTreeSet<StackName>>),
     Backup(String, Seen<Timestamp>),
     Events(StackId, Seen<Arc<[StackEvent]>>),
@@ -85,6 +86,11 @@ impl Observer<'_> {
                 let port = self.port(&address);
                 let conclusion = self.within(read_conclusion(&*port, &id, moved, &operation)).await;
                 (Some(address), Answer::Conclusion(key, conclusion))
+            }
+            StackNeed::Making(address, id) => {
+                let port = self.port(&address);
+                let making = self.within(read_making(&*port, &id)).await;
+                (Some(address), Answer::Making(making))
             }
             StackNeed::Importers(address, export) => {
                 let port = self.port(&address);
@@ -185,6 +191,7 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
                 Answer::Template(facts) => stack.template = Some(facts),
                 Answer::StackPolicy(digest) => stack.stack_policy = Some(digest),
                 Answer::ChangeSets(sets) => stack.change_sets = Some(sets),
+                Answer::Making(services) => stack.making = Some(services),
                 Answer::Importers(export, importers) => {
                     stack.importers.insert(export, importers);
                 }
@@ -241,6 +248,23 @@ async fn read_conclusion(
         if next.is_none() {
             let message = "the events of its last operation are not all there yet";
             return Err(PortError::new(Class::Transient, "DescribeStackEvents", message));
+        }
+    }
+    Err(endless("DescribeStackEvents"))
+}
+
+/// The services that a creation has begun to make: their events have an ARN as soon as ECS has given one (AWS:
+/// *Stack events*, "Resource creation Initiated").
+async fn read_making(port: &dyn Stacks, id: &StackId) -> Result<Option<BTreeSet<ServiceArn>>, PortError> {
+    let mut services = BTreeSet::new();
+    let mut next: Option<PageToken> = None;
+    for _ in 0..EVENT_PAGES_MAX {
+        let Some(page) = found(port.events(id, next).await)? else { return Ok(None) };
+        let made = page.items.iter().filter(|event| event.kind == "AWS::ECS::Service");
+        services.extend(made.filter_map(|event| event.physical_id.as_ref()?.parse::<ServiceArn>().ok()));
+        next = page.next;
+        if next.is_none() {
+            return Ok(Some(services));
         }
     }
     Err(endless("DescribeStackEvents"))

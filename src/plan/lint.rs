@@ -8,8 +8,8 @@ use super::standing::{Standing, row};
 use super::{Goal, Input, consent};
 use crate::model::{
     Act, Action, Do, Entry, Expect, Guard, Key, Mode, OperationKind, Plan, RecordBatch, RecordChange, RecordDo,
-    RecordPlace, RecordStep, SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo, StackStep,
-    Step,
+    RecordPlace, RecordStep, Refusal, SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo,
+    StackStep, Step,
 };
 
 /// Something in a plan that must never be.
@@ -50,7 +50,8 @@ fn broken(rules: impl IntoIterator<Item = (bool, &'static str)>) -> Vec<&'static
 fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'static str> {
     let (mutates, operates) = (step.action.mutates(), step.action.begins_operation());
     let restarts = matches!(&step.action, Do::Service(ServiceStep { action: ServiceDo::Restart { .. }, .. }));
-    let refused = entry.refused.iter().any(|refusal| !(restarts && refusal.guard == Guard::MovedTag));
+    let told = |refusal: &Refusal| matches!(refusal.guard, Guard::MovedTag | Guard::ImageElsewhere);
+    let refused = entry.refused.iter().any(|refusal| !(restarts && told(refusal)));
     broken([
         (step.key != *key || step.address != entry.address, "a step belongs to another object (S6)"),
         (mutates && entry.action == Action::Unknown, "a step follows from what could not be seen (S10)"),

@@ -7,6 +7,7 @@
 pub(super) mod collect;
 mod decision;
 mod deliver;
+mod elsewhere;
 mod follow;
 mod hopeless;
 mod outcome;
@@ -15,6 +16,7 @@ mod restart;
 mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -23,8 +25,11 @@ use super::planner::{Planner, refuse};
 use crate::model::{
     Action, Address, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout, Seen,
     ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep,
-    StackSpec, Step, TaskDefinitionArn, TaskDefinitionState, Text, Waiting, digests,
+    StackNeed, StackSpec, StackStatus, Step, TaskDefinitionArn, TaskDefinitionState, Text, Waiting, digests,
 };
+
+/// What a new stack needs beside its services: a cluster of brokers takes half an hour and more.
+const BESIDE_A_ROLLOUT: Duration = Duration::from_mins(60);
 
 /// Decides on one desired service. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {
@@ -53,7 +58,9 @@ fn resolve(planner: &Planner<'_>, spec: &ServiceSpec, memory: &ServiceMemory) ->
         let known = planner.text(text).ok();
         if follows { known.or_else(|| planner.text_as_shown(text)) } else { known }
     };
-    Some(ServiceRef { cluster: text(&spec.cluster)?, service: text(&spec.service)? })
+    let named = text(&spec.cluster).zip(text(&spec.service));
+    let named = named.map(|(cluster, service)| ServiceRef { cluster, service });
+    named.or_else(|| planner.is_making(spec.stack().filter(|_| follows)?))
 }
 
 impl Planner<'_> {
@@ -74,6 +81,39 @@ impl Planner<'_> {
             let rollout = memory.and_then(|memory| memory.rollout.as_ref());
             rollout.is_some_and(|rollout| rollout.opened > since)
         })
+    }
+
+    /// The service that a stack is creating, which has no outputs yet, where it creates a single one.
+    fn is_making(&self, stack: &Key) -> Option<ServiceRef> {
+        let address = self.input.environment.stacks.get(stack)?.address();
+        let Seen::Present(seen) = self.input.observation.stack(&address) else { return None };
+        if seen.state.status != StackStatus::CreateInProgress {
+            return None;
+        }
+        let Some(making) = &seen.making else {
+            self.need(StackNeed::Making(address, seen.state.id.clone()));
+            return None;
+        };
+        let mut services = making.present()?.iter();
+        let (service, None) = (services.next()?, services.next()) else { return None };
+        let (_, path) = service.as_str().split_once(":service/")?;
+        let (cluster, name) = path.split_once('/')?;
+        Some(ServiceRef { cluster: cluster.to_owned(), service: name.to_owned() })
+    }
+
+    /// A stack is being created for the first time: CloudFormation cannot cancel that, and nothing of it has ever run.
+    pub(super) fn is_being_created(&self, stack: &Key) -> bool {
+        let address = self.input.environment.stacks.get(stack).map(|spec| spec.address());
+        let seen = address.map(|address| self.input.observation.stack(&address));
+        matches!(seen, Some(Seen::Present(seen)) if seen.state.status == StackStatus::CreateInProgress)
+    }
+
+    /// How long the creation of a stack may take that brings images, where its manifest does not say: as long as their
+    /// rollouts, and what else is in it. CloudFormation alone would wait three hours for a service.
+    pub(super) fn patience(&self, stack: &StackSpec) -> Option<Duration> {
+        let services = stack.images.values().filter_map(|image| self.input.environment.services.get(&image.service));
+        let rollouts = services.filter(|spec| spec.rolls_back()).map(|spec| spec.rollout.timeout);
+        rollouts.max().map(|longest| longest + BESIDE_A_ROLLOUT)
     }
 
     /// A rollout that a stack brings cannot succeed: its update is to be cancelled.
@@ -177,6 +217,7 @@ impl Deciding<'_> {
         if entry.waiting.is_empty() {
             entry.action = Action::None;
         }
+        self.elsewhere(entry);
         let proven = self.memory.releases.first();
         if let Some(release) = proven
             && release.digests() == intended
@@ -187,7 +228,7 @@ impl Deciding<'_> {
             return;
         }
         // A tag that moved is reported, and nothing that a restart would bring.
-        if entry.refused.iter().all(|refusal| refusal.guard == Guard::MovedTag) {
+        if entry.refused.iter().all(|refusal| matches!(refusal.guard, Guard::MovedTag | Guard::ImageElsewhere)) {
             self.restart(entry, service, state);
         }
         self.collect(entry, service, state);

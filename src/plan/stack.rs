@@ -169,7 +169,7 @@ impl Deciding<'_> {
                 termination_protection: self.spec.termination_protection,
                 stack_policy: self.spec.stack_policy.clone(),
                 on_failure: self.spec.on_failure,
-                timeout: self.spec.timeout,
+                timeout: self.spec.timeout.or_else(|| self.planner.patience(self.spec)),
             },
         ));
         guard::template_size(self.spec, &resolved.inputs, entry);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use landfast::sim::{Fault, ResourceFailure, ResourceFault, ResourceOperation};
 
+use crate::app::App;
 use crate::fleet::{Fleet, Policy, Prune, Unit};
 use crate::run::{LOST, play, play_dying};
 use crate::scenario::{Act, Edit, Event, Scenario};
@@ -13,7 +14,7 @@ use crate::seeds::{number, report};
 fn scenario(units: &[Unit], events: Vec<(u64, Event)>, resources: Vec<ResourceFault>) -> Scenario {
     let units: BTreeMap<u8, Unit> = (0..).zip(units.iter().cloned()).collect();
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 50, replace: true };
-    let fleet = Fleet { units, policy, web: None };
+    let fleet = Fleet { units, policy, web: None, app: App::default() };
     Scenario {
         seed: 7,
         fleet,

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use landfast::model::{FileContent, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use crate::app::{App, Named, Vault};
+
 /// Stacks from this number on are in the second environment.
 pub(crate) const SECOND: u8 = 6;
 
@@ -22,6 +24,8 @@ pub(crate) struct Fleet {
     pub(crate) policy: Policy,
     #[serde(default)]
     pub(crate) web: Option<Web>,
+    #[serde(default)]
+    pub(crate) app: App,
 }
 
 /// The service `web` of the cluster `shop`, whose image follows a repository.
@@ -166,8 +170,7 @@ impl Web {
              images: {{ web: {{ repository: {REPOSITORY}, {} }} }}\n  adopt: true\n{deliver}",
             self.select
         );
-        let stack =
-            "apiVersion: landfast/v1\nkind: Stack\nmetadata: { name: web }\nspec: { template: web.tpl, timeout: 4h }\n";
+        let stack = "apiVersion: landfast/v1\nkind: Stack\nmetadata: { name: web }\nspec: { template: web.tpl }\n";
         let template = format!(
             "Parameters: {{ Image: {{ Type: String }} }}\nResources:\n  \
              Cluster: {{ Type: AWS::ECS::Cluster, Properties: {{ ClusterName: shop }} }}\n  Definition:\n    \
@@ -229,10 +232,11 @@ impl Fleet {
         for (file, text) in self.web.iter().flat_map(Web::files) {
             files.insert(file.to_owned(), text);
         }
+        files.extend(self.app.files(self.web.is_some()));
         match glitch {
             None => {}
             Some(Glitch::Empty) => files.clear(),
-            Some(Glitch::NoStacks) => files.retain(|path, _| !path.contains("/s")),
+            Some(Glitch::NoStacks) => files.retain(|path, _| !path.contains('/') || path.ends_with(".txt")),
             Some(Glitch::Conflict) => {
                 if let Some(text) = files.iter_mut().find(|(path, _)| {
                     path.contains("/s") && std::path::Path::new(path).extension().is_some_and(|x| x == "yaml")
@@ -272,7 +276,10 @@ fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
     }
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
     let web = Some(Web { stack: true, breaker: true, select: "semver: '1'".to_owned() });
-    let snapshot = Fleet { units, policy, web }.snapshot(None);
+    let vault = Vault { fields: 2, every: Some(1), restarts: true, edition: 1, delete: true };
+    let named = Named { target: 1, upstream: Some(0), label: 0 };
+    let app = App { secrets: BTreeMap::from([(0, vault)]), records: BTreeMap::from([(0, named)]) };
+    let snapshot = Fleet { units, policy, web, app }.snapshot(None);
     let revision = landfast::model::Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
     let loaded = landfast::manifest::load(&snapshot, revision);
     assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
@@ -284,7 +291,7 @@ fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
 #[test]
 fn a_checkout_without_stacks_still_describes_its_environments() {
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
-    let fleet = Fleet { units: BTreeMap::from([(0, Unit::plain())]), policy, web: None };
+    let fleet = Fleet { units: BTreeMap::from([(0, Unit::plain())]), policy, web: None, app: App::default() };
     let snapshot = fleet.snapshot(Some(Glitch::NoStacks));
     let revision = landfast::model::Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
     let loaded = landfast::manifest::load(&snapshot, revision);

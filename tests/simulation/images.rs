@@ -38,8 +38,8 @@ struct Inner {
     bad: BTreeMap<ImageDigest, Timestamp>,
     /// A commit or a person has said that older ones may run.
     may_go_back: bool,
-    /// What the autoscaler says.
-    desired: Option<u32>,
+    /// What the autoscaler says, of the service that was created then.
+    desired: Option<(Option<Timestamp>, u32)>,
     /// Images that change sets bring.
     proposed: BTreeMap<String, String>,
 }
@@ -79,8 +79,15 @@ impl Images {
     }
 
     /// The autoscaler has set the count.
-    pub(crate) fn scaled(&self, desired: u32) {
-        self.inner.lock().unwrap().desired = Some(desired);
+    pub(crate) fn scaled(&self, service: &ServiceState, desired: u32) {
+        self.inner.lock().unwrap().desired = Some((service.created, desired));
+    }
+
+    /// Nobody knows any more what was decided and what has failed: whatever is the newest may be tried.
+    pub(crate) fn forgotten(&self) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.bad.clear();
+        inner.may_go_back = true;
     }
 
     /// A change set was made with these parameters.
@@ -129,8 +136,10 @@ impl Images {
     pub(crate) fn wrong(&self, console: &Console) -> Vec<String> {
         let mut wrong = Vec::new();
         let desired = self.inner.lock().unwrap().desired;
-        let found = console.service(&web()).map(|service| service.desired);
-        if desired.is_some() && found.is_some() && desired != found {
+        let found = console.service(&web()).map(|service| (service.created, service.desired));
+        // One that a stack has made anew has a count anew.
+        let same = desired.zip(found).is_some_and(|(desired, found)| desired.0 == found.0);
+        if same && desired != found {
             wrong.push(format!("S21 delegated: the desired count is {found:?}, and the autoscaler said {desired:?}"));
         }
         wrong

@@ -14,6 +14,7 @@ use landfast::ports::Class;
 use landfast::sim::{Fault, FaultPlan, ResourceFailure, ResourceFault, ResourceOperation, SimCloud, SimConfig, Window};
 use landfast::store::{Disk, Store};
 
+use crate::app::App;
 use crate::fleet::{Fleet, Policy, Prune, Unit};
 use crate::rig::Rig;
 
@@ -21,7 +22,12 @@ use crate::rig::Rig;
 fn fleet() -> Fleet {
     let dependant = Unit { upstream: Some(1), ..Unit::plain() };
     let units = BTreeMap::from([(0, Unit::plain()), (1, Unit::plain()), (2, dependant)]);
-    Fleet { units, policy: Policy { prune: Prune::Always, observe: false, deletions: 9, replace: false }, web: None }
+    Fleet {
+        units,
+        policy: Policy { prune: Prune::Always, observe: false, deletions: 9, replace: false },
+        web: None,
+        app: App::default(),
+    }
 }
 
 fn is_created(rig: &Rig, stack: &str) -> bool {

@@ -11,6 +11,7 @@
     clippy::unchecked_time_subtraction
 )]
 
+mod app;
 mod backups;
 mod collection;
 mod crash;
@@ -34,3 +35,5 @@ mod seeds;
 mod services;
 mod shrink;
 mod spy;
+mod vaults;
+mod zones;

@@ -14,6 +14,8 @@ pub(crate) struct Truth {
     inner: Mutex<Inner>,
     /// What is known of images.
     pub(crate) images: crate::images::Images,
+    /// What is known of secrets.
+    pub(crate) vaults: crate::vaults::Vaults,
 }
 
 #[derive(Default)]
@@ -120,7 +122,13 @@ impl Truth {
         self.inner.lock().unwrap().mutations
     }
 
+    /// What a revision said.
+    pub(crate) fn desired(&self, revision: u64) -> Option<Arc<Desired>> {
+        self.inner.lock().unwrap().revisions.get(&revision).cloned()
+    }
+
     pub(crate) fn published(&self, desired: &Arc<Desired>) {
+        self.vaults.published(desired);
         let mut inner = self.inner.lock().unwrap();
         let before = inner.revisions.last_key_value().map(|(_, before)| Arc::clone(before));
         inner.revisions.insert(desired.revision.sequence, Arc::clone(desired));
@@ -142,6 +150,8 @@ impl Truth {
         inner.epoch = 0;
         inner.begun.clear();
         inner.deletions.clear();
+        drop(inner);
+        self.images.forgotten();
     }
 
     /// The clock was set: what was spent within the last hour is a matter of opinion.
@@ -171,6 +181,10 @@ impl Truth {
         let mut blames = Vec::new();
         Checking { inner: &mut inner, view, call, blames: &mut blames }.check();
         drop(inner);
+        for name in self.vaults.names() {
+            let truth = view.secret(&crate::rig::scope(), &name);
+            blames.extend(truth.iter().flat_map(|truth| self.vaults.look(&name, truth)));
+        }
         for blame in blames {
             self.blame(format!("{blame} [call {} {} {} at {}]", call.index, call.operation, call.target, call.at));
         }

@@ -12,6 +12,7 @@ use landfast::model::{
 };
 use landfast::plan::{self, Goal, Input, OWNER_TAG, ROWS, Standing, row};
 
+use crate::app::App;
 use crate::fleet::{CANARY, Fleet, Policy, Prune, Unit};
 
 const SIZE: &str = "1";
@@ -26,7 +27,8 @@ fn fingerprints() -> FingerprintKey {
 
 fn desired(policy: Policy) -> Desired {
     let dependant = Unit { upstream: Some(0), ..Unit::plain() };
-    let fleet = Fleet { units: BTreeMap::from([(0, Unit::plain()), (1, dependant)]), policy, web: None };
+    let fleet =
+        Fleet { units: BTreeMap::from([(0, Unit::plain()), (1, dependant)]), policy, web: None, app: App::default() };
     let snapshot = fleet.snapshot(None);
     let revision = Revision { sequence: 3, content: snapshot.content.clone(), commit: None };
     let loaded = manifest::load(&snapshot, revision);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use landfast::sabotage::{Bug, plant};
 use landfast::sim::{Fault, ResourceFailure, ResourceFault, ResourceOperation};
 
+use crate::app::App;
 use crate::fleet::{Fleet, Glitch, Policy, Prune, Unit};
 use crate::run::play;
 use crate::scenario::{Edit, Event, Scenario};
@@ -62,7 +63,7 @@ fn a_skip_that_is_forgotten_is_found() {
 
 /// A seed's scenario with more of what a bug needs to show itself: the budget of a test run is seconds.
 fn focused(bug: Bug, seed: u64) -> Scenario {
-    let mut scenario = Scenario::from_seed(seed);
+    let mut scenario = Scenario::of_stacks(seed);
     scenario.restart = false;
     let half = scenario.until / 2;
     match bug {
@@ -91,7 +92,7 @@ fn failing_once(code: &str, heals: bool) -> Scenario {
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
     Scenario {
         seed: 1,
-        fleet: Fleet { units: BTreeMap::from([(0, unit)]), policy, web: None },
+        fleet: Fleet { units: BTreeMap::from([(0, unit)]), policy, web: None, app: App::default() },
         // No value in it is shown by AWS: only its own record tells whether it was applied.
         events: vec![(300, Event::Edit { edit: Edit::Secret(0, 2), told: true })],
         calls: Vec::new(),

@@ -13,6 +13,7 @@ use landfast::report::{ConditionStatus, ConditionType, StatusList};
 use landfast::sim::{SimCloud, SimConfig, Site};
 use landfast::store::{Disk, Store};
 
+use crate::app::App;
 use crate::fleet::{Fleet, Policy, Prune, Unit};
 use crate::rig::{RESYNC, scope};
 
@@ -43,8 +44,13 @@ impl World {
     fn desired(&self) -> Desired {
         let dependant = Unit { upstream: Some(0), ..Unit::plain() };
         let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: false };
-        let snapshot =
-            Fleet { units: BTreeMap::from([(0, Unit::plain()), (1, dependant)]), policy, web: None }.snapshot(None);
+        let snapshot = Fleet {
+            units: BTreeMap::from([(0, Unit::plain()), (1, dependant)]),
+            policy,
+            web: None,
+            app: App::default(),
+        }
+        .snapshot(None);
         let revision = Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
         let mut desired = manifest::load(&snapshot, revision).desired;
         let mut environment = desired.environments[&"dev".parse().unwrap()].as_ref().clone();

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use landfast::model::{Act as _, Action, Digest, StackName, StackStatus};
+use landfast::model::{Act as _, Action, Digest, Guard, ImageDigest, Refusal, StackName, StackStatus};
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Call, Fault, Inventory};
 
+use crate::app::AppEdit;
 use crate::fleet::{CANARY, Fleet, Prune, environment, stack_name};
 use crate::rig::{RESYNC, Rig};
-use crate::scenario::{Act, Event, Scenario};
+use crate::scenario::{Act, Edit, Event, Scenario};
+
+/// The stack of the service.
+const WEB_STACK: &str = "dev-shop-web";
 
 /// How long an environment may take to converge when nothing goes wrong any more: a chain of stacks, each of which may
 /// have to be cleared and created again, after a pause of at most an hour for what failed before.
@@ -70,7 +74,8 @@ pub(crate) fn play(scenario: &Scenario) -> Result<Worth, Box<Failure>> {
 
 /// The same, with a daemon that dies when it waits for the how-manieth time, and is started again at once.
 pub(crate) fn play_dying(scenario: &Scenario, dies_at: Option<u64>) -> Result<Worth, Box<Failure>> {
-    let mut run = Run { rig: Rig::new(scenario.seed, scenario.fleet.clone()), scenario, polls: 0 };
+    let rig = Rig::new(scenario.seed, scenario.fleet.clone());
+    let mut run = Run { rig, scenario, polls: 0, pushed: 0, newest: None };
     run.rig.dies_at = dies_at;
     let played = run.play();
     let mut blames = run.rig.truth.blames();
@@ -80,15 +85,20 @@ pub(crate) fn play_dying(scenario: &Scenario, dies_at: Option<u64>) -> Result<Wo
     if blames.is_empty() { Ok(run.worth()) } else { Err(Box::new(run.failure(blames))) }
 }
 
-struct Run<'a> {
-    rig: Rig,
-    scenario: &'a Scenario,
+pub(crate) struct Run<'a> {
+    pub(crate) rig: Rig,
+    pub(crate) scenario: &'a Scenario,
     /// How often the daemon had waited when the healing began.
     polls: u64,
+    /// How many versions of the image there were.
+    pub(crate) pushed: u32,
+    /// The newest of them.
+    pub(crate) newest: Option<ImageDigest>,
 }
 
 impl Run<'_> {
     fn play(&mut self) -> Result<(), String> {
+        self.furnish();
         self.rig.cloud.set_faults(self.scenario.fault_plan());
         self.rig.start();
         self.safety()?;
@@ -138,10 +148,14 @@ impl Run<'_> {
     fn happen(&mut self, event: Event) -> Option<u64> {
         match event {
             Event::Edit { edit, told } => {
+                if matches!(edit, Edit::App(AppEdit::Select(_)) | Edit::Back(_)) {
+                    self.rig.truth.images.may_go_back();
+                }
                 self.rig.commit(|repo| repo.fleet = edit.apply(&repo.fleet, &repo.history), told);
             }
             Event::Checkout { glitch, told } => self.rig.commit(|repo| repo.glitch = glitch, told),
             Event::Console { stack, act } => self.act(stack, &act),
+            Event::App(act) => self.app_act(&act),
             Event::Crash { down } => {
                 self.rig.crash();
                 return Some(down);
@@ -212,9 +226,11 @@ impl Run<'_> {
                 for unit in repo.fleet.units.values_mut() {
                     unit.size = 42;
                 }
+                Self::edited_app(&mut repo.fleet);
             },
             true,
         );
+        self.last_edit_of_app();
         // A person does what only a person may, as often as it takes.
         for _ in 0..6 {
             self.rig.pass(Duration::from_mins(20))?;
@@ -226,13 +242,15 @@ impl Run<'_> {
         for number in fleet.units.keys() {
             self.act(*number, &Act::Size(9));
         }
+        self.drift_of_app();
         Ok(())
     }
 
     /// What the reports ask a person to do.
     fn person(&mut self) {
         let fleet = self.rig.repo.lock().unwrap().fleet.clone();
-        let wanted: Vec<String> = fleet.units.keys().map(|number| stack_name(*number)).collect();
+        let wanted = wanted(&fleet);
+        self.person_of_app();
         let console = self.rig.console();
         for record in self.rig.cloud.inventory().stacks.iter().filter(|record| !record.is_deleted()) {
             let state = &record.state;
@@ -311,6 +329,13 @@ impl Run<'_> {
                 wrong.push(format!("{name} has another termination protection"));
             }
         }
+        if fleet.web.as_ref().is_some_and(|web| web.stack) {
+            let standing = inventory.stack(WEB_STACK).map(|record| record.state.status);
+            if !standing.is_some_and(|status| row(status).standing == Standing::Steady) {
+                wrong.push(format!("{WEB_STACK} is {standing:?}"));
+            }
+        }
+        wrong.extend(self.app_wrong(&fleet));
         wrong.extend(Self::unwanted(&fleet, &inventory));
         wrong
     }
@@ -319,7 +344,7 @@ impl Run<'_> {
         let live = inventory.stacks.iter().filter(|record| !record.is_deleted());
         let ours = live.filter(|record| record.state.tags.contains_key(OWNER_TAG));
         let gone = ours.filter(|record| {
-            !fleet.units.keys().any(|number| stack_name(*number) == record.state.name.as_str())
+            !wanted(fleet).iter().any(|name| name == record.state.name.as_str())
                 && !record.state.tags.contains_key(RETAIN_TAG)
                 && fleet.policy.prune == Prune::Always
         });
@@ -337,7 +362,8 @@ impl Run<'_> {
             return Err(format!("L2 silence: {made} mutating calls in two resyncs after convergence"));
         }
         let calls = self.rig.cloud.calls() - calls;
-        if calls > 60 {
+        let app = 12 * self.scenario.fleet.app.size() + if self.scenario.fleet.web.is_some() { 30 } else { 0 };
+        if calls > 60 + u64::try_from(app).unwrap() {
             return Err(format!("L5 calls: {calls} calls in two quiet resyncs"));
         }
         let wrong = self.wrong();
@@ -349,6 +375,10 @@ impl Run<'_> {
         if !leftovers.is_empty() {
             return Err(format!("S20 no residue: {}", leftovers.join(", ")));
         }
+        let kept = self.app_kept();
+        if !kept.is_empty() {
+            return Err(kept.join("; "));
+        }
         let plan = self.plan();
         if !plan.is_empty() {
             return Err(format!("O1 ready: all is as desired, and the daemon says: {}", plan.join("; ")));
@@ -357,7 +387,7 @@ impl Run<'_> {
     }
 
     /// What the planner says of everything that is not in sync.
-    fn plan(&self) -> Vec<String> {
+    pub(crate) fn plan(&self) -> Vec<String> {
         let Some(controller) = self.rig.controller() else { return vec!["the daemon is not running".to_owned()] };
         let desired = controller.board.desired();
         let mut lines = Vec::new();
@@ -376,7 +406,10 @@ impl Run<'_> {
                 if text.contains(CANARY) {
                     lines.push(format!("S12 secrets: the plan of {key} shows one"));
                 }
-                let left = matches!(entry.action, Action::Retain | Action::Delete);
+                // The old place of a record that was renamed stays like whatever else may not be pruned.
+                let pruned = |refusal: &Refusal| refusal.guard == Guard::Prune;
+                let former = entry.ready && !entry.refused.is_empty() && entry.refused.iter().all(pruned);
+                let left = matches!(entry.action, Action::Retain | Action::Delete) || former;
                 if entry.action == Action::None && entry.ready && entry.step.is_none() || left {
                     continue;
                 }
@@ -447,6 +480,12 @@ impl Run<'_> {
         worth.end = Some(inventory);
         worth
     }
+}
+
+/// The names of all stacks that the manifests want.
+fn wanted(fleet: &Fleet) -> Vec<String> {
+    let web = fleet.web.iter().filter(|web| web.stack).map(|_| WEB_STACK.to_owned());
+    fleet.units.keys().map(|number| stack_name(*number)).chain(web).collect()
 }
 
 fn line(call: &Call) -> String {

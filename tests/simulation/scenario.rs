@@ -8,6 +8,7 @@ use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::app::{App, AppAct, AppEdit};
 use crate::fleet::{Fleet, Glitch, Policy, Prune, SECOND, Unit, environment};
 
 /// Everything that happens in a run, before it is left to heal.
@@ -45,6 +46,8 @@ pub(crate) enum Event {
     LoseStore,
     /// The daemon's clock is set.
     Clock { by: i64 },
+    /// Somebody else changes a secret, a record, or what is in the registry.
+    App(AppAct),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +62,8 @@ pub(crate) enum Edit {
     Protect(u8, bool),
     /// Everything as it was this many commits ago.
     Back(usize),
+    /// Of a secret, a record or the service.
+    App(AppEdit),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +94,13 @@ impl Swarm {
 
 impl Scenario {
     pub(crate) fn from_seed(seed: u64) -> Self {
+        let mut scenario = Self::of_stacks(seed);
+        scenario.add_app();
+        scenario
+    }
+
+    /// Stacks alone.
+    pub(crate) fn of_stacks(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut swarm = Swarm(ChaCha8Rng::seed_from_u64(seed ^ 0x5eed));
         let until = rng.random_range(1_800..14_400);
@@ -275,7 +287,13 @@ impl Scenario {
 
     /// The same without anything that goes wrong.
     pub(crate) fn size(&self) -> usize {
-        self.events.len() + self.calls.len() + self.windows.len() + self.resources.len() + self.fleet.units.len()
+        self.events.len()
+            + self.calls.len()
+            + self.windows.len()
+            + self.resources.len()
+            + self.fleet.units.len()
+            + self.fleet.app.size()
+            + usize::from(self.fleet.web.is_some())
     }
 }
 
@@ -308,7 +326,7 @@ fn fleet(rng: &mut impl Rng, swarm: &mut Swarm) -> Fleet {
     let prune = [Prune::Always, Prune::Always, Prune::Always, Prune::Confirm, Prune::Never][rng.random_range(0..5)];
     let policy =
         Policy { prune, observe: false, deletions: if rng.random_bool(0.7) { 50 } else { 1 }, replace: rng.random() };
-    Fleet { units, policy, web: None }
+    Fleet { units, policy, web: None, app: App::default() }
 }
 
 impl Edit {
@@ -337,10 +355,11 @@ impl Edit {
             Self::Remove(number) => {
                 let used =
                     fleet.units.values().any(|unit| unit.upstream == Some(*number) || unit.imports == Some(*number));
-                if !used {
+                if !used && !fleet.app.uses(*number) {
                     next.units.remove(number);
                 }
             }
+            Self::App(edit) => edit.apply(&mut next),
             Self::Back(commits) => {
                 if let Some(earlier) = history.len().checked_sub(commits + 1).and_then(|at| history.get(at)) {
                     next = earlier.clone();

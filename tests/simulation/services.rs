@@ -2,6 +2,7 @@
 //! What may never happen is watched by [`crate::images`] (S14, S21) and [`crate::monitor`].
 
 mod crash;
+mod creations;
 mod incidents;
 mod reads;
 mod ways;
@@ -15,6 +16,7 @@ use landfast::model::{
 use landfast::sabotage::{Bug, plant};
 use landfast::sim::{ImageBehaviour, NewService};
 
+use crate::app::App;
 use crate::fleet::{Fleet, Policy, Prune, REPOSITORY, Web};
 use crate::images::{brings, web};
 use crate::rig::{RESYNC, Rig};
@@ -45,7 +47,7 @@ impl World {
     fn new(how: How) -> Self {
         let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
         let web_of = Web { stack: how.stack, breaker: how.breaker, select: "semver: '1'".to_owned() };
-        let rig = Rig::new(11, Fleet { units: BTreeMap::new(), policy, web: Some(web_of) });
+        let rig = Rig::new(11, Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default() });
         rig.console().create_repository(REPOSITORY);
         let mut world = Self { rig, first: format!("sha256:{:064}", 0).parse().unwrap(), versions: BTreeMap::new() };
         world.first = world.push("1.0.0", ImageBehaviour::Runs);
@@ -81,7 +83,8 @@ impl World {
 
     fn scale(&self, desired: u32) {
         self.rig.console().scale_service(&web(), desired);
-        self.rig.truth.images.scaled(desired);
+        let service = self.rig.console().service(&web()).unwrap();
+        self.rig.truth.images.scaled(&service, desired);
     }
 
     /// Lets time pass. A daemon that dies on the way is started again at once.

@@ -66,11 +66,13 @@ impl Cloud for Spy {
     }
 
     fn secrets(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Secrets> {
-        self.cloud.secrets(scope, role)
+        let (inner, console) = (self.cloud.secrets(scope, role), self.cloud.console(scope));
+        Arc::new(crate::vaults::Door { inner, life: Arc::clone(&self.life), console })
     }
 
     fn records(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Records> {
-        self.cloud.records(scope, role)
+        let (inner, console) = (self.cloud.records(scope, role), self.cloud.console(scope));
+        Arc::new(crate::zones::Door { inner, life: Arc::clone(&self.life), console })
     }
 
     fn tables(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Tables> {

@@ -1,6 +1,6 @@
 //! `landfast apply`: does what the plan says, and follows it to its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::plan::{clean, look_ahead, severity, show};
@@ -10,7 +10,7 @@ use crate::cli::session::{self, Pace, Session};
 use crate::cli::{progress, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
 use crate::manifest::Loaded;
-use crate::model::{Action, Consent, Environment, Plan};
+use crate::model::{Action, Consent, Environment, Evidence, Key, Plan, RolloutOutcome};
 use crate::plan::{Goal, Input, consent};
 use crate::report::{Timeline, to_json};
 use crate::store::{Approval, Inbox, Note, StoreError, names};
@@ -179,12 +179,19 @@ impl Run<'_> {
                 }
             }
             Output::Json => {
-                let text = to_json(&Applied::of(&plan, &timeline));
+                let text = to_json(&Applied::of(&plan, &timeline, self.failures(&failed)?));
                 terminal::print(&text.map_err(|error| Trouble::machine("the report could not be written", error))?)?;
             }
         }
         // What was taken back is in sync with what is decided now, and not what was to be brought about.
         Ok(if failed.is_empty() { Exit::of_settled(&plan) } else { Exit::Failed })
+    }
+
+    /// How each of these rollouts has failed.
+    fn failures(&self, failed: &BTreeSet<Key>) -> Result<Vec<FailedRollout>, Trouble> {
+        let memory = self.controller.store().memory(&self.environment.name)?;
+        let last = |key: &Key| memory.objects.services.get(key).and_then(|memory| memory.last.clone());
+        Ok(failed.iter().map(|key| FailedRollout::of(key, last(key))).collect())
     }
 
     fn timeline(&self) -> Timeline {
@@ -220,12 +227,46 @@ pub(super) struct Applied<'a> {
     plan: crate::report::PlanDocument,
     /// What was done when.
     timeline: &'a Timeline,
+    /// Rollouts that have failed on the way, also where what was decided since is in place: then the exit code is 1.
+    failed_rollouts: Vec<FailedRollout>,
 }
 
 impl<'a> Applied<'a> {
-    fn of(plan: &Plan, timeline: &'a Timeline) -> Self {
+    fn of(plan: &Plan, timeline: &'a Timeline, failed_rollouts: Vec<FailedRollout>) -> Self {
         let plan = crate::report::PlanDocument::of(plan);
-        Self { api_version: crate::report::API_VERSION, kind: "Applied", plan, timeline }
+        Self { api_version: crate::report::API_VERSION, kind: "Applied", plan, timeline, failed_rollouts }
+    }
+}
+
+/// A rollout that has failed.
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct FailedRollout {
+    /// The service.
+    object: String,
+    /// How it ended, where that is still known.
+    outcome: Option<RolloutOutcome>,
+    /// What people call the images that it should have brought, by container.
+    images: BTreeMap<String, String>,
+    /// Why, in a sentence.
+    why: Option<String>,
+    /// What shows it.
+    evidence: Option<Evidence>,
+}
+
+impl FailedRollout {
+    fn of(key: &Key, ended: Option<crate::model::Ended>) -> Self {
+        let object = key.to_string();
+        match ended.filter(|ended| matches!(ended.outcome, RolloutOutcome::RolledBack | RolloutOutcome::Failed)) {
+            None => Self { object, outcome: None, images: BTreeMap::new(), why: None, evidence: None },
+            Some(ended) => Self {
+                object,
+                outcome: Some(ended.outcome),
+                images: ended.images,
+                why: Some(ended.evidence.why()),
+                evidence: Some(ended.evidence),
+            },
+        }
     }
 }
 

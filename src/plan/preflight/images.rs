@@ -134,6 +134,7 @@ mod tests {
             allow: Vec::new(),
             deny: Vec::new(),
             moved: MovedTag::Report,
+            also_in: std::collections::BTreeSet::new(),
         };
         ServiceSpec {
             key: "dev/service/api".parse().unwrap(),

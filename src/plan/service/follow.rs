@@ -173,7 +173,9 @@ impl Deciding<'_> {
         {
             return self.conclude_restart(entry, &restart.versions, RolloutOutcome::Failed, evidence);
         }
-        if !self.spec.rolls_back() {
+        // The creation of a stack cannot be cancelled. It ends at its timeout, and is not begun again with this image.
+        let created = self.spec.stack().is_some_and(|stack| self.planner.is_being_created(stack));
+        if !self.spec.rolls_back() || created {
             let ended = self.ended(RolloutOutcome::Failed, evidence);
             let quarantine = self.quarantine(&ended.evidence);
             let ended = Box::new(ended);

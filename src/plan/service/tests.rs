@@ -48,6 +48,7 @@ fn image_spec() -> ImageSpec {
         allow: Vec::new(),
         deny: Vec::new(),
         moved: MovedTag::Report,
+        also_in: std::collections::BTreeSet::new(),
     }
 }
 
@@ -82,6 +83,8 @@ struct World {
     spec: ServiceSpec,
     memory: ServiceMemory,
     images: Seen<Arc<[ImageState]>>,
+    /// What the registry of `us-west-2` has, once that was read.
+    standby: Option<Seen<Arc<[ImageState]>>>,
     /// What versions were built for, where they are indexes.
     platforms: BTreeMap<u8, Seen<Option<Vec<Platform>>>>,
     runs_on: RuntimePlatform,
@@ -122,6 +125,7 @@ impl World {
             spec,
             memory,
             images: Seen::Absent,
+            standby: None,
             platforms: BTreeMap::new(),
             runs_on: RuntimePlatform::default(),
             ours: BTreeSet::new(),
@@ -235,6 +239,10 @@ impl World {
         let reference = ServiceRef { cluster: "dev".to_owned(), service: "api".to_owned() };
         let here = (scope(), reference);
         seen.images.insert((scope(), image_spec().repository()), self.images.clone());
+        if let Some(standby) = &self.standby {
+            let there = Scope { region: "us-west-2".parse().unwrap(), ..scope() };
+            seen.images.insert((there, image_spec().repository()), standby.clone());
+        }
         for (version, platforms) in &self.platforms {
             let at = (scope(), image_spec().repository(), digest(*version));
             seen.platforms.insert(at, platforms.clone());

@@ -482,3 +482,45 @@ fn pages_are_read_to_the_end_and_keys_are_asked_for_again() {
     all.extend(rest.items);
     assert_eq!(all, scanned);
 }
+
+#[test]
+fn a_stale_read_sees_a_table_as_it_was_and_none_before_it_was_made() {
+    let rig = with_table(|_| {});
+    rig.run(tables(&rig).update(FENCE, &name(PEOPLE), &TableChange::DeletionProtection(true))).unwrap();
+    rig.pass(Duration::from_secs(20));
+    let seen = |ago: u64| {
+        let next = rig.cloud.calls();
+        let calls = BTreeMap::from([(next, Fault::Stale(Duration::from_secs(ago)))]);
+        rig.cloud.set_faults(FaultPlan { calls, ..FaultPlan::default() });
+        describe(&rig, PEOPLE)
+    };
+    assert!(seen(1).unwrap().deletion_protected);
+    let then = seen(23).unwrap();
+    assert_eq!((then.deletion_protected, then.status), (false, TableStatus::Active));
+    assert_eq!(seen(600), None);
+}
+
+#[test]
+fn tables_points_and_jobs_survive_a_snapshot() {
+    let rig = with_table(|table| table.recovery_days = Some(7));
+    let vault: VaultName = "landfast".parse().unwrap();
+    rig.console.create_vault(&vault);
+    back_up(&rig, "one");
+    let request = StartBackup {
+        table: describe(&rig, PEOPLE).unwrap().arn,
+        vault: vault.clone(),
+        role: "arn:aws:iam::111122223333:role/backup".parse().unwrap(),
+        token: "t1".to_owned(),
+        tags: BTreeMap::new(),
+    };
+    let vaults = rig.cloud.vaults(&rig.scope, None);
+    let job = rig.run(vaults.start_backup(FENCE, request)).unwrap();
+    let (before, snapshot) = (rig.cloud.tables_of_all(), rig.cloud.snapshot().unwrap());
+    rig.console.delete_item(&name(PEOPLE), &json!({ "id": { "S": "a" } })).unwrap();
+    rig.cloud.restore(snapshot).unwrap();
+    assert_eq!(rig.cloud.tables_of_all().len(), before.len());
+    assert_eq!(values(&rig.console, PEOPLE), [value("a", "1")]);
+    rig.pass(Duration::from_mins(5));
+    assert_eq!(rig.run(vaults.backup_job(&job)).unwrap().unwrap().state, JobState::Completed);
+    assert_eq!(rig.cloud.backups_of_all().len(), 2);
+}

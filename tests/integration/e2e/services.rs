@@ -7,7 +7,7 @@ use landfast::model::{ImageDigest, ServiceRef, ServiceState, TaskStatus};
 use landfast::ports::{Cloud as _, Containers, TasksWanted};
 use serde_json::Value as Json;
 
-use super::place::{Place, Ran};
+use super::place::{Place, Ran, until};
 use crate::contract::all;
 use crate::workshop::{Fares, MakeService, Workshop};
 
@@ -48,6 +48,15 @@ apiVersion: landfast/v1
 kind: Stack
 metadata: { name: web }
 spec: { template: web.tpl }
+"#;
+
+const SECRET: &str = r#"
+apiVersion: landfast/v1
+kind: Secret
+metadata: { name: made }
+spec:
+  generate: { password: { length: 24 } }
+  rotate: { every: 30d }
 "#;
 
 /// It says nothing of a desired count: that is the autoscaler's.
@@ -263,4 +272,41 @@ async fn an_image_gets_into_a_service_through_the_parameter_of_its_stack() {
     shop.survives_a_bad_image(&newer, 3).await;
     let first: ImageDigest = first["digest"].as_str().unwrap().parse().unwrap();
     shop.a_person_has_the_say(&first, 3).await;
+}
+
+#[tokio::test]
+async fn a_daemon_does_what_another_process_asks_of_it() {
+    let files = [("dev.yaml", ENVIRONMENT), ("shop/web.yaml", DIRECT), ("shop/made.yaml", SECRET)];
+    let Some(shop) = Shop::new(&files).await else { return };
+    shop.workshop.cluster("shop").await;
+    let image = format!("{}.dkr.ecr.us-east-1.amazonaws.com/shop/web:1.0.0", shop.place.account.id);
+    let definition = shop.workshop.define("web", &[("web", &image)]).await;
+    let service = shop.service.clone();
+    shop.workshop.service(&MakeService { service, definition, desired: 1, breaker: false, tags: Vec::new() }).await;
+    shop.apply().exits(0);
+    let first = shop.runs().await;
+    shop.push("1.1.0", Fares::Well).await;
+    shop.apply().exits(0);
+    assert_ne!(shop.runs().await, first);
+
+    let mut daemon = shop.place.start(&["run", "-v"]);
+    until("everything is ready", || daemon.log().contains("2 of 2 objects ready"));
+    let left = "it is left for the one that has the journal";
+    let asked = shop.place.run(&["rollback", OBJECT]).exits(0);
+    assert!(asked.err.contains(left), "{}", asked.text());
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+    while shop.runs().await != first {
+        assert!(tokio::time::Instant::now() < deadline, "{}", daemon.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let events = shop.place.run(&["events", OBJECT]).exits(0);
+    assert!(events.out.contains("rollback") || events.out.contains("go back"), "{}", events.out);
+
+    // It was written a moment ago, and is not written again within ten minutes: that it was asked for is known.
+    let asked = shop.place.run(&["secret", "rotate", "dev/secret/made"]).exits(0);
+    assert!(asked.err.contains(left), "{}", asked.text());
+    until("it has taken both", || daemon.log().matches("request granted").count() == 2);
+    let status = shop.place.run(&["secret", "status", "dev"]).exits(0);
+    assert!(status.out.contains("rotation asked for"), "{}", status.text());
+    assert_eq!(daemon.terminate().0, Some(0));
 }

@@ -30,6 +30,7 @@ fn service_spec() -> ServiceSpec {
         allow: Vec::new(),
         deny: Vec::new(),
         moved: MovedTag::Report,
+        also_in: std::collections::BTreeSet::new(),
     };
     ServiceSpec {
         key: api(),

@@ -34,6 +34,7 @@ fn spec(select: Select) -> ImageSpec {
         allow: Vec::new(),
         deny: Vec::new(),
         moved: MovedTag::Report,
+        also_in: std::collections::BTreeSet::new(),
     }
 }
 

@@ -101,6 +101,29 @@ fn an_image_that_is_gone_from_the_registry_is_reported_while_it_runs() {
     assert_eq!(entry.refused.iter().map(|refusal| refusal.guard).collect::<Vec<_>>(), [Guard::ImageGone]);
 }
 
+/// ECR replicates only what is pushed after replication was set up (aws/containers-roadmap#1289): a region that takes over
+/// finds out too late.
+#[test]
+fn an_image_that_the_standby_region_lacks_is_told_and_unknown_is_unknown() {
+    let mut world = World::new();
+    world.spec.images.get_mut("app").unwrap().also_in.insert("us-west-2".parse().unwrap());
+    let unread = world.entry();
+    assert!(unread.ready && unread.refused.is_empty());
+    assert!(matches!(unread.waiting.as_slice(), [Waiting::Unknown { .. }]), "{unread:?}");
+    world.standby = Some(Seen::Unknown(Unknown::because("throttled")));
+    let unknown = world.entry();
+    assert!(unknown.refused.is_empty() && format!("{:?}", unknown.waiting).contains("throttled"), "{unknown:?}");
+    for there in [Seen::Absent, Seen::Present(Vec::new().into())] {
+        world.standby = Some(there);
+        let entry = world.entry();
+        assert!(entry.ready && entry.step.is_none() && entry.waiting.is_empty());
+        assert_eq!(entry.refused.iter().map(|refusal| refusal.guard).collect::<Vec<_>>(), [Guard::ImageElsewhere]);
+    }
+    world.standby = Some(world.images.clone());
+    let there = world.entry();
+    assert!(there.refused.is_empty() && there.waiting.is_empty(), "{there:?}");
+}
+
 /// Two controllers on one image: each takes the other's work for drift.
 #[test]
 fn what_somebody_else_has_deployed_is_reported_and_not_fought() {

@@ -1,0 +1,54 @@
+//! A stack that is created with an image that cannot run: CloudFormation cannot cancel that, and waits three hours.
+
+use landfast::model::StackStatus;
+
+use super::*;
+
+/// A daemon that is about to create the stack of the service, with an image that fares like this.
+fn created_with(behaviour: ImageBehaviour) -> (World, ImageDigest) {
+    let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
+    let web_of = Web { stack: true, breaker: false, select: "semver: '1'".to_owned() };
+    let rig = Rig::new(12, Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default() });
+    rig.console().create_repository(REPOSITORY);
+    let mut world = World { rig, first: format!("sha256:{:064}", 0).parse().unwrap(), versions: BTreeMap::new() };
+    let bad = world.push("1.0.0", behaviour);
+    world.rig.start();
+    (world, bad)
+}
+
+fn status(world: &World) -> Option<StackStatus> {
+    world.rig.cloud.inventory().stack("dev-shop-web").map(|record| record.state.status)
+}
+
+fn creations(world: &World) -> usize {
+    world.rig.cloud.audit().iter().filter(|call| call.operation == "CreateStack" && call.applied).count()
+}
+
+#[test]
+fn a_creation_that_waits_for_a_bad_image_is_told_of_in_minutes_and_ends_at_its_timeout() {
+    for behaviour in [ImageBehaviour::CannotBePulled, ImageBehaviour::Crashes, ImageBehaviour::NeverHealthy] {
+        let (mut world, bad) = created_with(behaviour);
+        world.until(20 * MINUTE, |world| world.memory().quarantine.contains_key(&bad));
+        let last = world.last().unwrap();
+        assert_eq!(last.outcome, RolloutOutcome::Failed, "{last:#?}");
+        assert!(last.evidence.cause.is_some() && !last.evidence.stopped.is_empty(), "{last:#?}");
+        assert_eq!(status(&world), Some(StackStatus::CreateInProgress), "nobody ends it but CloudFormation");
+        world.run(80 * MINUTE);
+        assert_eq!(status(&world), Some(StackStatus::RollbackComplete), "{behaviour:?}");
+        world.run(180 * MINUTE);
+        assert_eq!(creations(&world), 1, "{behaviour:?}: what has failed is not created again");
+        let good = world.push("1.1.0", ImageBehaviour::Runs);
+        world.until(30 * MINUTE, |world| world.runs() == Some(good.clone()));
+        world.is_quiet();
+    }
+}
+
+#[test]
+fn a_newer_image_that_is_pushed_meanwhile_is_the_one_of_the_next_creation() {
+    let (mut world, bad) = created_with(ImageBehaviour::CannotBePulled);
+    world.until(20 * MINUTE, |world| world.memory().quarantine.contains_key(&bad));
+    let good = world.push("1.1.0", ImageBehaviour::Runs);
+    world.until(120 * MINUTE, |world| world.runs() == Some(good.clone()));
+    assert_eq!(creations(&world), 2);
+    world.is_quiet();
+}
