@@ -126,6 +126,8 @@ impl World {
         let revision: Revision = store.revise(&digest, None).unwrap();
         let environments = BTreeMap::from([(environment.name.clone(), Arc::new(environment))]);
         let controller = Controller::new(cx.clone(), Arc::new(self.cloud.clone()), store, Arc::new(|_, _| {}));
+        // Over days nothing is lost by looking less often, and much time is gained.
+        let controller = if duration > DAY { controller.resyncing_every(HOUR / 2) } else { controller };
         controller.board.publish(Desired { revision, environments }, &BTreeSet::new());
         let polls = AtomicU64::new(0);
         let mut tender =
