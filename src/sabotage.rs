@@ -36,6 +36,8 @@ pub enum Bug {
     SteadyIsSuccess,
     /// A backup whose answer was lost is taken for one that was not made.
     ForgetBackup,
+    /// A restore test proves whatever it finds.
+    ProvesAnything,
     /// Whatever differs when a stack is looked at is taken for AWS's own doing.
     AllIsBaseline,
     /// Drift is put back however often somebody makes it again.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::{PointId, TableName};
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -286,11 +288,24 @@ pub enum Command {
         #[command(subcommand)]
         command: SecretCommand,
     },
-    /// Back tables up, and see what there is.
+    /// Backups of tables: what there is, and whether it can be restored.
     Backup {
         /// What.
         #[command(subcommand)]
         command: BackupCommand,
+    },
+    /// Restore a table into a new one: the original is never touched, and the new table gets its settings back.
+    Restore {
+        /// The policy that covers the table: dev/backuppolicy/tables.
+        object: String,
+        /// The table.
+        #[arg(long)]
+        table: TableName,
+        #[command(flatten)]
+        from: RestoreFromArgs,
+        /// The name of the new table [default: the table's, with the time].
+        #[arg(long = "as", value_name = "NAME")]
+        to: Option<TableName>,
     },
     /// Show everything on a simulated AWS: deploy, edit, failure, recovery. Needs nothing and touches nothing.
     Demo {
@@ -327,22 +342,7 @@ pub enum Command {
     },
 }
 
-/// What is asked of secrets.
-#[derive(Debug, Subcommand)]
-pub enum SecretCommand {
-    /// Show versions, names of fields and rotation, as they are remembered.
-    Status {
-        /// Only this environment.
-        environment: Option<String>,
-    },
-    /// Have the generated fields of a secret made anew: by the daemon, or by the next `apply`.
-    Rotate {
-        /// Its address: dev/secret/app-secrets.
-        object: String,
-    },
-}
-
-/// What is asked of backups.
+/// What is asked of backup policies.
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
     /// Print the recovery points that backup policies have made, those of policies that are gone included.
@@ -365,6 +365,44 @@ pub enum BackupCommand {
         /// Form of the report.
         #[arg(short, long, default_value = "text")]
         output: Output,
+    },
+    /// Try now whether tables can be restored: into a table of its own, which is compared, measured and removed.
+    Verify {
+        /// The policy: dev/backuppolicy/tables.
+        object: String,
+        /// The table [default: all that it covers].
+        #[arg(long)]
+        table: Option<TableName>,
+    },
+}
+
+/// What a table is restored from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct RestoreFromArgs {
+    /// As it was at this time, to the second: 2026-01-01T00:00:00Z. Needs point-in-time recovery.
+    #[arg(long, value_name = "TIME")]
+    pub to_time: Option<jiff::Timestamp>,
+    /// As it was when this recovery point was made.
+    #[arg(long, value_name = "ID")]
+    pub point: Option<PointId>,
+    /// As late as point-in-time recovery can: about five minutes ago.
+    #[arg(long)]
+    pub latest: bool,
+}
+
+/// What is asked of secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Show versions, names of fields and rotation, as they are remembered.
+    Status {
+        /// Only this environment.
+        environment: Option<String>,
+    },
+    /// Have the generated fields of a secret made anew: by the daemon, or by the next `apply`.
+    Rotate {
+        /// Its address: dev/secret/app-secrets.
+        object: String,
     },
 }
 

@@ -47,10 +47,16 @@ pub fn answer(
             }
         })?,
         Kind::DnsRecord => store.update_with(key, record, None, |_: &mut RecordMemory| {})?,
-        Kind::BackupPolicy => store.update_with(key, record, None, |memory: &mut BackupMemory| {
-            if let Ok(Granted::BackUp) = &answer {
-                memory.asked = Some(now);
+        Kind::BackupPolicy => store.update_with(key, record, None, |memory: &mut BackupMemory| match &answer {
+            Ok(Granted::BackUp) => memory.asked = Some(now),
+            Ok(Granted::Restore(to, restore)) => _ = memory.restores.insert(to.clone(), (**restore).clone()),
+            Ok(Granted::Verify(Some(table))) => _ = memory.verify_asked.insert(table.clone(), now),
+            Ok(Granted::Verify(None)) => {
+                let tables: Vec<_> = memory.tables.keys().chain(memory.proofs.keys()).cloned().collect();
+                memory.verify_asked.extend(tables.into_iter().map(|table| (table, now)));
             }
+            Ok(Granted::Rotate | Granted::Revert(_) | Granted::InStep(_) | Granted::Pin(_) | Granted::Release(_))
+            | Err(_) => {}
         })?,
         Kind::Secret => store.update_with(key, record, None, |memory: &mut SecretMemory| {
             if let Ok(Granted::Rotate) = &answer {
@@ -64,7 +70,15 @@ pub fn answer(
                 memory.pin = Some(pin.clone());
             }
             Ok(Granted::Release(digest)) => _ = memory.quarantine.remove(digest),
-            Ok(Granted::Rotate | Granted::BackUp | Granted::InStep(_) | Granted::Revert(_)) | Err(_) => {}
+            Ok(
+                Granted::Rotate
+                | Granted::BackUp
+                | Granted::InStep(_)
+                | Granted::Revert(_)
+                | Granted::Restore(..)
+                | Granted::Verify(_),
+            )
+            | Err(_) => {}
         })?,
     }
     Ok(answer)

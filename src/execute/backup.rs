@@ -4,6 +4,7 @@
 //! lost answer the planner looks for a backup of that name before it makes another one (invariant S9).
 
 mod journal;
+mod restore;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,8 @@ enum Answer {
     Done,
     /// A backup was made.
     Made(Box<RecoveryPoint>),
+    /// A table is being restored: the new one.
+    Restoring(TableId),
     /// A job was begun.
     Begun(JobId),
 }
@@ -147,6 +150,14 @@ impl Call<'_> {
                     table: one.table.clone(),
                     tried: Tried::backup(one.slot),
                     answer: self.make(one).await,
+                }))
+                .await
+            }
+            BackupDo::Restore(list) => {
+                join_all(list.iter().map(async |one| Part {
+                    table: one.to.clone(),
+                    tried: Tried::restore(&one.to),
+                    answer: self.restore(one).await,
                 }))
                 .await
             }

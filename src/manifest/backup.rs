@@ -12,8 +12,8 @@ use super::kinds::Made;
 use super::maker::{At, Maker, Resource};
 use super::readiness::CheckDocument;
 use crate::model::{
-    BackupSpec, Digest, Key, Kind, Objectives, Region, Retention, Schedule, TableName, TableSelection, VaultName,
-    VaultSpec, VerifySpec, WrongSchedule,
+    BackupSpec, Digest, Key, Kind, Objectives, Region, Retention, Schedule, TableName, TableSelection, TestedPoint,
+    VaultName, VaultSpec, VerifySpec, WrongSchedule,
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -195,8 +195,15 @@ struct VerifyDocument {
     every: String,
     /// How many items are compared; 1,000 unless said otherwise.
     #[serde(default)]
-    #[schemars(schema_with = "number_schema::<1, 100000>")]
+    #[schemars(schema_with = "number_schema::<1, 10000>")]
     sample: Option<Or<i64>>,
+    /// Which backup is restored; the newest unless said otherwise.
+    #[serde(default)]
+    point: Option<TestedPoint>,
+    /// How many percent of the items may differ from those of the table, which goes on meanwhile; 10 unless said otherwise.
+    #[serde(default)]
+    #[schemars(schema_with = "number_schema::<0, 100>")]
+    tolerance: Option<Or<i64>>,
 }
 
 /// What restoring may take and lose. A policy whose measured figures are over is not ready.
@@ -436,8 +443,10 @@ impl VerifyDocument {
     fn verify(&self, maker: &mut Maker<'_>, at: At<'_>) -> Option<VerifySpec> {
         let limits = Duration::from_hours(1)..=Duration::from_hours(24 * 365);
         let every = maker.duration(Some(&self.every), at.key("every"), "every", limits);
-        let sample = maker.number(self.sample.as_ref(), 1000u32, 1..=100_000, at.key("sample"), "sample");
-        Some(VerifySpec { every: every?, sample })
+        let sample = maker.number(self.sample.as_ref(), 1000u32, 1..=10_000, at.key("sample"), "sample");
+        let tolerance = maker.number(self.tolerance.as_ref(), 10_u32, 0..=100, at.key("tolerance"), "tolerance");
+        let point = self.point.unwrap_or_default();
+        Some(VerifySpec { every: every?, sample, point, tolerance_milli: tolerance * 10 })
     }
 }
 

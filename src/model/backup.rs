@@ -7,20 +7,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Address, Digest, Key, Region, Scope, TableName, Text, VaultName};
 
 mod memory;
 mod name;
+mod restore;
 mod schedule;
 mod seen;
 mod step;
 
 pub use memory::{BackupMemory, PendingBackup, PendingCopy, PointMemory, TableMemory};
 pub use name::{PROFILE_TAG, PointName, SLOT_TAG};
+pub use restore::{
+    BeginRestore, Comparison, Proof, RESTORED_TAG, Restore, RestoreDo, RestoreFrom, RestoreNote, RestoreStep,
+    RestoreWhy, Setting, TEST_PREFIX,
+};
 pub use schedule::{Schedule, WrongSchedule};
-pub use seen::{BackupNeed, BackupsSeen, Coverage, CoveredTable, PointsListed, TableSeen};
+pub use seen::{BackupNeed, BackupsSeen, Coverage, CoveredTable, PointsListed, ProfileSeen, TableSeen};
 pub use step::{
     BackupDo, BackupNote, BackupStep, CopyPoint, ExpirePoint, MakeBackup, MakeWay, Noted, ProtectTable, SetRecovery,
     Tried,
@@ -138,6 +144,21 @@ pub struct VerifySpec {
     pub every: Duration,
     /// How many items are compared.
     pub sample: u32,
+    /// Which recovery point is restored.
+    pub point: TestedPoint,
+    /// How many of a thousand items may differ: the table has gone on since.
+    pub tolerance_milli: u32,
+}
+
+/// Which recovery point a restore test restores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TestedPoint {
+    /// The newest.
+    #[default]
+    Newest,
+    /// Any one.
+    Random,
 }
 
 /// What restoring may take and lose. A measured figure over its objective is no readiness.

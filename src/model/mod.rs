@@ -40,10 +40,11 @@ mod text;
 
 pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
 pub use backup::{
-    BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, CopyPoint, Coverage,
-    CoveredTable, ExpirePoint, MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup, PendingCopy,
-    PointMemory, PointName, PointsListed, ProtectTable, Retention, SLOT_TAG, Schedule, SetRecovery, TableMemory,
-    TableSeen, TableSelection, Tried, VaultSpec, VerifySpec, WrongSchedule,
+    BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, BeginRestore, Comparison,
+    CopyPoint, Coverage, CoveredTable, ExpirePoint, MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup,
+    PendingCopy, PointMemory, PointName, PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Restore,
+    RestoreDo, RestoreFrom, RestoreNote, RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery, Setting,
+    TEST_PREFIX, TableMemory, TableSeen, TableSelection, TestedPoint, Tried, VaultSpec, VerifySpec, WrongSchedule,
 };
 pub use desired::{
     Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace, StackSpec,

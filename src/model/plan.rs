@@ -442,6 +442,10 @@ pub enum Guard {
     TwoWriters,
     /// There is no table that a backup policy could cover.
     NoTable,
+    /// A restore test has failed.
+    Unproven,
+    /// A measured figure is over its objective.
+    Objective,
     /// A recovery point is not what it should be.
     Implausible,
     /// A tag means another image than it did, and the manifest does not say to follow it.

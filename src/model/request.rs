@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ImageDigest, Key, Pin};
+use super::{ImageDigest, Key, Pin, RestoreFrom, TableName};
 
 /// Something that a person asks for. Asked twice it is two requests; the same one is granted once, however often it is
 /// read.
@@ -31,6 +31,20 @@ pub struct Request {
 pub enum Wish {
     /// Of a secret: make its generated fields anew.
     Rotate,
+    /// Of a backup policy: restore a table into a new one.
+    Restore {
+        /// The table.
+        table: TableName,
+        /// What is restored.
+        from: RestoreFrom,
+        /// The new table; a name is made where none is given.
+        to: Option<TableName>,
+    },
+    /// Of a backup policy: try now whether a table can be restored.
+    Verify {
+        /// The table; all that it covers, where none is given.
+        table: Option<TableName>,
+    },
     /// Of a service: go back to a proven release.
     Rollback {
         /// The tag or the beginning of the digest of one of its images; the last one before this, where it is not said.
@@ -55,6 +69,8 @@ impl Wish {
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Rotate => "rotate",
+            Self::Restore { .. } => "ask-restore",
+            Self::Verify { .. } => "ask-verify",
             Self::Rollback { .. } => "pin",
             Self::Release { .. } => "release",
             Self::InStep => "in-step",
@@ -68,6 +84,10 @@ impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rotate => f.write_str("make its generated fields anew"),
+            Self::Restore { table, from, to: None } => write!(f, "restore {table} as of {from}"),
+            Self::Restore { table, from, to: Some(to) } => write!(f, "restore {table} as of {from} to {to}"),
+            Self::Verify { table: None } => f.write_str("try whether its tables can be restored"),
+            Self::Verify { table: Some(table) } => write!(f, "try whether {table} can be restored"),
             Self::Rollback { to: None } => f.write_str("go back to the release before"),
             Self::Rollback { to: Some(to) } => write!(f, "go back to {to}"),
             Self::Release { image } => write!(f, "let {image} be tried again"),
@@ -83,6 +103,10 @@ impl fmt::Display for Wish {
 pub enum Granted {
     /// A rotation is asked for.
     Rotate,
+    /// The table is restored to this one.
+    Restore(TableName, Box<super::Restore>),
+    /// Tables are tested: this one, or all.
+    Verify(Option<TableName>),
     /// The service keeps these images until its manifest changes.
     Pin(Pin),
     /// The image may be tried again.
@@ -101,6 +125,9 @@ impl Granted {
     pub fn detail(&self, by: &str) -> String {
         match self {
             Self::Rotate => format!("{by} has its generated fields made anew"),
+            Self::Restore(to, restore) => format!("{by} has {} restored as of {} to {to}", restore.table, restore.from),
+            Self::Verify(None) => format!("{by} has it tried whether its tables can be restored"),
+            Self::Verify(Some(table)) => format!("{by} has it tried whether {table} can be restored"),
             Self::Pin(pin) => format!("{by} goes back to {}", pin.names()),
             Self::Release(digest) => format!("{by} releases {digest}"),
             Self::InStep(resources) => {
@@ -125,6 +152,9 @@ pub enum Declined {
     /// The secret's value comes from elsewhere.
     #[error("its value is not generated")]
     NotGenerated,
+    /// A table is restored to that name already.
+    #[error("a table was restored to {0} already: choose another name with `--as`")]
+    Restored(TableName),
     /// Nothing was left out of a rollback of the stack.
     #[error("nothing of it is out of step")]
     NotOutOfStep,

@@ -10,8 +10,8 @@ use futures_util::stream::iter;
 use super::Observer;
 use super::pages::all;
 use crate::model::{
-    BackupNeed, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed, RecoveryPoint, Scope, Seen,
-    StackAddress, StackId, TableName, TableSeen, VaultJob, VaultName,
+    BackupNeed, Comparison, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed, ProfileSeen,
+    RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableProfile, TableSeen, VaultJob, VaultName,
 };
 use crate::ports::{Drift, PortError, Priority, Tables, Vaults, found};
 
@@ -32,6 +32,10 @@ enum Answer {
     Table(Scope, TableName, Box<Seen<TableSeen>>),
     Points(Scope, Seen<PointsListed>),
     Vault(Scope, VaultName, Seen<PointsListed>),
+    Profile(Scope, TableName, Box<Seen<ProfileSeen>>),
+    Compare(Box<(Scope, TableName, TableName, u32)>, Seen<Comparison>),
+    Point(Scope, PointId, Box<Seen<(RecoveryPoint, TableProfile)>>),
+    RestoreJob(Scope, JobId, Seen<VaultJob>),
     Job(Scope, JobId, Seen<VaultJob>),
     CopyJob(Scope, JobId, Seen<VaultJob>),
 }
@@ -49,6 +53,10 @@ impl Observer<'_> {
                 Answer::Table(scope, table, state) => drop(seen.described.insert((scope, table), *state)),
                 Answer::Points(scope, listed) => drop(seen.points.insert(scope, listed)),
                 Answer::Vault(scope, vault, listed) => drop(seen.vaults.insert((scope, vault), listed)),
+                Answer::Profile(scope, table, profile) => drop(seen.profiles.insert((scope, table), *profile)),
+                Answer::Compare(which, compared) => drop(seen.compared.insert(*which, compared)),
+                Answer::Point(scope, point, kept) => drop(seen.kept.insert((scope, point), *kept)),
+                Answer::RestoreJob(scope, job, state) => drop(seen.restores.insert((scope, job), state)),
                 Answer::Job(scope, job, state) => drop(seen.jobs.insert((scope, job), state)),
                 Answer::CopyJob(scope, job, state) => drop(seen.copies.insert((scope, job), state)),
             }
@@ -88,6 +96,24 @@ impl Observer<'_> {
             BackupNeed::Vault(scope, vault, known) => {
                 let listed = self.within(self.read_vault(&scope, &vault, &known)).await;
                 Answer::Vault(scope, vault, listed)
+            }
+            BackupNeed::Profile(scope, table) => {
+                let profile = self.within(self.read_profile(&scope, &table)).await;
+                Answer::Profile(scope, table, Box::new(profile))
+            }
+            BackupNeed::Compare(scope, source, restored, sample) => {
+                let compared = self.within(self.compare_tables(&scope, &source, &restored, sample)).await;
+                Answer::Compare(Box::new((scope, source, restored, sample)), compared)
+            }
+            BackupNeed::Point(scope, point) => {
+                let port = self.tables(&scope);
+                let kept = self.within(port.backup(&point)).await;
+                Answer::Point(scope, point, Box::new(kept))
+            }
+            BackupNeed::RestoreJob(scope, job) => {
+                let port = self.vaults(&scope);
+                let state = self.within(port.restore_job(&job)).await;
+                Answer::RestoreJob(scope, job, state)
             }
             BackupNeed::Job(scope, job) => {
                 let port = self.vaults(&scope);

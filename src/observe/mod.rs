@@ -13,6 +13,7 @@ mod listing;
 mod pages;
 mod preflight;
 mod records;
+mod restores;
 mod secrets;
 mod services;
 mod trail;

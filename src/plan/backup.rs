@@ -4,14 +4,19 @@
 //! Whose a recovery point is and for when it was made is read from itself, so that nothing is made twice because we forgot
 //! it. What fails for one table holds up no other: each has its own precondition, its own outcome and its own memory.
 
+mod compare;
 mod copy;
 mod coverage;
 mod lint;
 mod make;
 mod points;
+mod profile;
 mod protect;
+
+mod restore;
 mod retention;
 mod select;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +30,7 @@ use crate::model::{
     Tried, Unknown, Waiting,
 };
 
+pub use compare::compare_items;
 pub use coverage::coverage;
 pub(super) use lint::faults;
 use select::{Blocked, Selected, select};
@@ -107,6 +113,7 @@ struct Wanted {
     /// Windows that become shorter: what they lose is approved by a person.
     shorten: Vec<crate::model::SetRecovery>,
     protect: Vec<crate::model::ProtectTable>,
+    restore: Vec<crate::model::RestoreStep>,
     copy: Vec<crate::model::CopyPoint>,
     expire: Vec<crate::model::ExpirePoint>,
     /// Points of tables of which so many would go at once that a person approves it.
@@ -143,8 +150,12 @@ impl Deciding<'_> {
             if let Some(listings) = &listings {
                 ready &= self.points(entry, &table, listings, &mut wanted);
             }
+            let points = self.points_here(&table, listings.as_ref());
+            ready &= self.proof(entry, &table, &points, &mut wanted);
         }
-        entry.status = Some(if count == 1 { "1 TABLE".to_owned() } else { format!("{count} TABLES") });
+        let tables = if count == 1 { "1 TABLE".to_owned() } else { format!("{count} TABLES") };
+        entry.status = Some(tables + &self.measured());
+        self.restores(entry, &mut wanted);
         self.leave(selected, &mut wanted);
         if !wanted.lost.is_empty() {
             entry.changes = Changes::Known(std::mem::take(&mut wanted.lost));
@@ -235,7 +246,7 @@ impl Deciding<'_> {
 
     /// The one step that can be taken now: the most urgent one that nothing forbids.
     fn choose(&self, entry: &mut Entry, wanted: Wanted) {
-        let Wanted { notes, make, recover, shorten, protect, copy, expire, purge, lost: _ } = wanted;
+        let Wanted { notes, make, restore, recover, shorten, protect, copy, expire, purge, lost: _ } = wanted;
         let quiet = self.planner.unready(&self.spec.key, &self.spec.depends_on).is_empty();
         let settles = !recover.is_empty() || !protect.is_empty() || !shorten.is_empty();
         if settles && !quiet {
@@ -250,6 +261,7 @@ impl Deciding<'_> {
             (settings(batch(recover).map(BackupDo::Recover)), false),
             (settings(batch(protect).map(BackupDo::Protect)), false),
             (batch(make).map(BackupDo::Make), false),
+            (batch(restore).map(BackupDo::Restore), false),
             (batch(copy).map(BackupDo::Copy), false),
             (self.expiring(expire).map(BackupDo::Expire), false),
             (settings(batch(shorten).map(BackupDo::Recover)), true),

@@ -35,7 +35,7 @@ mod stack;
 mod standing;
 mod together;
 
-pub use backup::coverage;
+pub use backup::{compare_items, coverage};
 pub use consent::consent;
 pub(crate) use doctor::{are_recent, last_phase};
 pub use doctor::{census, watch};

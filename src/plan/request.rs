@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Decision, Declined, Environment, Granted, ImageDigest, Kind, Objects, Pin, Request, SecretSource, ServiceMemory,
-    Wish, digests,
+    Decision, Declined, Environment, Granted, ImageDigest, Kind, Objects, Pin, Request, Restore, RestoreWhy,
+    SecretSource, ServiceMemory, TableName, Wish, digests,
 };
 
 /// A request that nobody took for so long is not carried out any more: whoever made it has helped himself since.
@@ -34,6 +34,21 @@ pub fn grant(
                 SecretSource::Generated(_) => Ok(Granted::Rotate),
                 SecretSource::Sealed(_) | SecretSource::External => Err(Declined::NotGenerated),
             }
+        }
+        (Wish::Restore { table, from, to }, Kind::BackupPolicy) => {
+            environment.backups.get(key).ok_or(Declined::NotDesired)?;
+            let to = to.clone().unwrap_or_else(|| restored_name(table, request.at));
+            let known = objects.backups.get(key);
+            if known.is_some_and(|known| known.restores.contains_key(&to)) {
+                return Err(Declined::Restored(to));
+            }
+            let why = RestoreWhy::Asked { by: request.by.clone() };
+            let restore = Restore::new(table.clone(), why, from.clone(), now);
+            Ok(Granted::Restore(to, Box::new(restore)))
+        }
+        (Wish::Verify { table }, Kind::BackupPolicy) => {
+            environment.backups.get(key).ok_or(Declined::NotDesired)?;
+            Ok(Granted::Verify(table.clone()))
         }
         (Wish::Rollback { to }, Kind::Service) => {
             let spec = environment.services.get(key).ok_or(Declined::NotDesired)?;
@@ -65,6 +80,16 @@ pub fn grant(
         }
         (_, kind) => Err(Declined::Kind(kind.noun())),
     }
+}
+
+/// The longest name of a table.
+const TABLE_NAME_MAX: usize = 255;
+
+/// What a restored table is called where nobody says it.
+fn restored_name(table: &TableName, at: Timestamp) -> TableName {
+    let tail = format!("-restored-{}", at.strftime("%Y%m%dT%H%M%SZ"));
+    let head = table.as_str().get(..table.as_str().len().min(TABLE_NAME_MAX - tail.len())).unwrap_or_default();
+    format!("{head}{tail}").parse().unwrap_or_else(|_| table.clone())
 }
 
 fn remembered(request: &Request, objects: &Objects) -> Arc<ServiceMemory> {

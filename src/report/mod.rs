@@ -26,6 +26,7 @@ mod timeline;
 mod why;
 mod words;
 
+mod restores;
 #[cfg(test)]
 mod secrecy;
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Paint, doctor, service, words};
+use super::{Paint, doctor, restores, service, words};
 use crate::model::{Act, Action, ChangeAction, Changes, Entry, Key, Memory, Plan, Replacement, StackMemory, Waiting};
 
 /// There is no such object in the plan.
@@ -44,6 +44,9 @@ pub fn why<'a>(
     }
     if let Some(remembered) = memory.objects.services.get(key) {
         text.push_str(&service::told(remembered, now, paint));
+    }
+    if let Some(remembered) = memory.objects.backups.get(key) {
+        text.push_str(&restores::told(remembered, now));
     }
     text.push_str(&obstacles(plan, key, entry, paint));
     for diagnosis in &entry.ailments {

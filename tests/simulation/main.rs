@@ -27,6 +27,7 @@ mod planner;
 mod planted;
 mod readiness;
 mod records;
+mod restores;
 mod rig;
 mod run;
 mod scenario;

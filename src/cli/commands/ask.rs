@@ -68,6 +68,7 @@ fn declined(object: &str, why: Declined) -> Trouble {
         Declined::NotDesired => Trouble::NoSuchObject(object.to_owned()),
         Declined::NoSuchImage(known) => Trouble::NoSuchRelease { object: object.to_owned(), known },
         why @ (Declined::Kind(_)
+        | Declined::Restored(_)
         | Declined::NotGenerated
         | Declined::NotOutOfStep
         | Declined::NoDrift

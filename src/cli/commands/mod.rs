@@ -13,6 +13,7 @@ mod images;
 mod outputs;
 mod plan;
 mod preflight;
+mod restore;
 mod run;
 mod schema;
 mod seal;
@@ -59,7 +60,9 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             BackupCommand::Coverage { environment, output } => {
                 backup::coverage(&global, environment.as_deref(), output)
             }
+            BackupCommand::Verify { object, table } => restore::verify(&global, &object, table),
         },
+        Command::Restore { object, table, from, to } => restore::restore(&global, &object, table, &from, to),
         Command::Demo { fast } => crate::cli::demo::run(&global, fast),
         Command::Images { environment, output } => images::run(&global, environment.as_deref(), output),
         Command::Rollback { object, to } => images::rollback(&global, &object, to.as_deref()),

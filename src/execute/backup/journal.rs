@@ -15,6 +15,9 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// For people: which tables.
 pub(super) fn detail(action: &Do) -> String {
     let Do::Backup(step) = action else { return String::new() };
+    if let BackupDo::Restore(list) = &step.action {
+        return list.iter().map(super::restore::told).collect::<Vec<_>>().join(", ");
+    }
     let tables: Vec<&str> = step.action.tables().into_iter().map(crate::model::TableName::as_str).collect();
     tables.join(", ")
 }
@@ -25,11 +28,20 @@ pub(super) fn before(memory: &mut BackupMemory, step: &Step, action: &BackupDo, 
     match action {
         BackupDo::Make(list) => {
             for one in list {
-                let pending =
-                    PendingBackup { slot: one.slot, name: one.way.name().to_owned(), started: now, job: None };
+                if let (Some(name), Some(settings)) = (&one.profile, &one.settings) {
+                    memory.profiles.insert(name.clone(), (**settings).clone());
+                }
+                let pending = PendingBackup {
+                    slot: one.slot,
+                    name: one.way.name().to_owned(),
+                    started: now,
+                    job: None,
+                    profile: one.profile.clone(),
+                };
                 memory.tables.entry(one.table.clone()).or_default().pending = Some(pending);
             }
         }
+        BackupDo::Restore(list) => super::restore::before(memory, list, now),
         BackupDo::Copy(list) => {
             for one in list {
                 let Some(point) = point_of(memory, one) else { continue };
@@ -51,6 +63,12 @@ fn point_of<'m>(memory: &'m mut BackupMemory, one: &crate::model::CopyPoint) -> 
 
 /// Written after the calls: of each table what came of its own.
 pub(super) fn after(memory: &mut BackupMemory, action: &BackupDo, parts: &[Part], now: Timestamp) {
+    if let BackupDo::Restore(list) = action {
+        for (step, part) in list.iter().zip(parts) {
+            super::restore::after(memory, step, &part.answer, now);
+        }
+        return;
+    }
     for part in parts {
         let table = memory.tables.entry(part.table.clone()).or_default();
         match &part.answer {
@@ -101,7 +119,7 @@ fn done(table: &mut TableMemory, action: &BackupDo, part: &Part, answer: &Answer
     }
 }
 
-fn known(slot: Timestamp, created: Timestamp, profile: Option<String>, now: Timestamp) -> PointMemory {
+pub(super) fn known(slot: Timestamp, created: Timestamp, profile: Option<String>, now: Timestamp) -> PointMemory {
     let copying = std::collections::BTreeMap::new();
     PointMemory { slot, created, noted: now, profile, verified: None, deleted: None, copying }
 }
@@ -144,8 +162,12 @@ fn count(table: &mut TableMemory, tried: &Tried, failure: Failure, now: Timestam
 
 /// Written by steps that change only what is remembered.
 pub(super) fn note(memory: &mut BackupMemory, note: &BackupNote, now: Timestamp) {
+    if let Noted::Restore(what) = &note.what {
+        return super::restore::note(memory, &note.table, what, now);
+    }
     let table = memory.tables.entry(note.table.clone()).or_default();
     match &note.what {
+        Noted::Restore(_) => {}
         Noted::Made { point, slot, created, profile } => {
             table.pending = None;
             table.attempts.remove(&Tried::backup(*slot).label);
@@ -173,6 +195,7 @@ pub(super) fn note(memory: &mut BackupMemory, note: &BackupNote, now: Timestamp)
         }
         Noted::Left => *table = TableMemory::default(),
     }
+    forget_profiles(memory);
     memory.tables.retain(|_, table| *table != TableMemory::default());
 }
 
@@ -186,4 +209,16 @@ fn learn(
 ) {
     let profile = profile.cloned();
     table.points.entry(point.clone()).or_insert_with(|| known(slot, created, profile, now));
+}
+
+/// Settings are kept for as long as a point is, or is being made, that names them.
+fn forget_profiles(memory: &mut BackupMemory) {
+    let BackupMemory { tables, profiles, .. } = memory;
+    let named = |name: &String| {
+        tables.values().any(|table| {
+            let pending = table.pending.as_ref().and_then(|pending| pending.profile.as_ref());
+            pending == Some(name) || table.points.values().any(|point| point.profile.as_ref() == Some(name))
+        })
+    };
+    profiles.retain(|name, _| named(name));
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Attempts, JobId, Key, PointId, ReadinessMemory, Region, TableName};
+use super::{Proof, Restore};
+use crate::model::{Attempts, JobId, Key, PointId, ReadinessMemory, Region, TableName, TableProfile};
 
 /// What is remembered of a backup policy. Losing it costs calls, and the proof that points can be restored: whose a point
 /// is and for when it was made, is in its name.
@@ -18,6 +19,14 @@ pub struct BackupMemory {
     pub asked: Option<Timestamp>,
     /// When points were expired within the last hour.
     pub expired: Vec<Timestamp>,
+    /// Tables that are restored, or were lately, by the new table.
+    pub restores: BTreeMap<TableName, Restore>,
+    /// What the last restore test has shown, by table.
+    pub proofs: BTreeMap<TableName, Proof>,
+    /// A person has asked for a restore test of a table, then.
+    pub verify_asked: BTreeMap<TableName, Timestamp>,
+    /// Settings that are kept with recovery points, by the beginning of their digest.
+    pub profiles: BTreeMap<String, TableProfile>,
     /// Since when its checks hold or fail.
     pub ready: ReadinessMemory,
     /// What it depends on.
@@ -49,6 +58,9 @@ pub struct PendingBackup {
     pub started: Timestamp,
     /// The job, where AWS Backup makes it and its answer was not lost.
     pub job: Option<JobId>,
+    /// Which settings are kept with it.
+    #[serde(default)]
+    pub profile: Option<String>,
 }
 
 /// A copy that was begun.

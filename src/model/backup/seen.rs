@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::Comparison;
 use crate::model::{
-    ContinuousBackups, JobId, Key, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName,
-    TableState, VaultJob, VaultName,
+    ContinuousBackups, JobId, Key, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableId,
+    TableName, TableProfile, TableState, TableStatus, VaultJob, VaultName,
 };
 
 /// A table, and how far back it can be restored.
@@ -27,6 +28,17 @@ pub struct PointsListed {
     pub points: Vec<RecoveryPoint>,
 }
 
+/// All settings of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileSeen {
+    /// Which incarnation.
+    pub id: TableId,
+    /// Something of it is being changed.
+    pub busy: bool,
+    /// The settings.
+    pub profile: TableProfile,
+}
+
 /// What was seen of tables and recovery points.
 #[derive(Clone, Debug, Default)]
 pub struct BackupsSeen {
@@ -42,6 +54,14 @@ pub struct BackupsSeen {
     pub points: BTreeMap<Scope, Seen<PointsListed>>,
     /// Recovery points in vaults that are of this environment's policies, with their tags.
     pub vaults: BTreeMap<(Scope, VaultName), Seen<PointsListed>>,
+    /// All settings of tables.
+    pub profiles: BTreeMap<(Scope, TableName), Seen<ProfileSeen>>,
+    /// How items of a table compare with those of one that was restored from it.
+    pub compared: BTreeMap<(Scope, TableName, TableName, u32), Seen<Comparison>>,
+    /// On-demand backups that were asked for by name, and the settings that AWS keeps with them.
+    pub kept: BTreeMap<(Scope, PointId), Seen<(RecoveryPoint, TableProfile)>>,
+    /// Restore jobs.
+    pub restores: BTreeMap<(Scope, JobId), Seen<VaultJob>>,
     /// Backup jobs.
     pub jobs: BTreeMap<(Scope, JobId), Seen<VaultJob>>,
     /// Copy jobs.
@@ -56,13 +76,20 @@ impl BackupsSeen {
         }
         self.jobs.clear();
         self.copies.clear();
+        self.restores.clear();
+        self.profiles.clear();
+        self.compared.clear();
+        self.kept.clear();
         known(&mut self.tables);
         known(&mut self.of_stacks);
         known(&mut self.tags);
         known(&mut self.points);
         known(&mut self.vaults);
-        // One that is not there may be by the next look.
-        self.described.retain(|(_, table), seen| seen.present().is_some() && !touched.contains(table));
+        // One that is not there may be by the next look; one that moves has.
+        self.described.retain(|(_, table), seen| {
+            let rests = seen.present().is_some_and(|seen| seen.state.status == TableStatus::Active);
+            rests && !touched.contains(table)
+        });
         if points_move {
             self.points.clear();
             self.vaults.clear();
@@ -105,6 +132,14 @@ pub enum BackupNeed {
     Vault(Scope, VaultName, BTreeSet<PointId>),
     /// How far a backup job is.
     Job(Scope, JobId),
+    /// All settings of a table.
+    Profile(Scope, TableName),
+    /// How so many items of a table compare with those of one that was restored from it.
+    Compare(Scope, TableName, TableName, u32),
+    /// One on-demand backup, and the settings that AWS keeps with it.
+    Point(Scope, PointId),
+    /// How far a restore job is.
+    RestoreJob(Scope, JobId),
     /// How far a copy job is.
     CopyJob(Scope, JobId),
 }

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::{Act, Digest, Failure, PointId, PointKeeper, Region, TableArn, TableId, TableName, VaultName};
+use super::{RestoreDo, RestoreNote, RestoreStep};
+use crate::model::{
+    Act, Digest, Failure, PointId, PointKeeper, Region, TableArn, TableId, TableName, TableProfile, VaultName,
+};
 
 /// A step of a backup policy.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub enum BackupDo {
     Protect(Vec<ProtectTable>),
     /// Makes backups.
     Make(Vec<MakeBackup>),
+    /// Restores tables into new ones.
+    Restore(Vec<RestoreStep>),
     /// Copies recovery points to other regions.
     Copy(Vec<CopyPoint>),
     /// Deletes recovery points whose retention is over.
@@ -67,6 +72,8 @@ pub struct MakeBackup {
     pub slot: Timestamp,
     /// Which settings are kept with it.
     pub profile: Option<String>,
+    /// Those settings, where they are not kept yet.
+    pub settings: Option<Box<TableProfile>>,
     /// How.
     pub way: MakeWay,
 }
@@ -171,6 +178,12 @@ impl Tried {
         Self::new("back-up".to_owned(), &slot.as_second())
     }
 
+    /// A table is restored.
+    #[must_use]
+    pub fn restore(to: &TableName) -> Self {
+        Self::new("restore".to_owned(), to)
+    }
+
     /// A point is copied.
     #[must_use]
     pub fn copy(point: &PointId, region: &Region) -> Self {
@@ -233,6 +246,8 @@ pub enum Noted {
     },
     /// Recovery points that do not exist any more.
     Gone(BTreeSet<PointId>),
+    /// Something about the restore that makes this table.
+    Restore(RestoreNote),
     /// The table is not covered any more, and has nothing that is worth remembering.
     Left,
 }
@@ -245,6 +260,7 @@ impl BackupDo {
             Self::Recover(list) => list.iter().map(|one| &one.table).collect(),
             Self::Protect(list) => list.iter().map(|one| &one.table).collect(),
             Self::Make(list) => list.iter().map(|one| &one.table).collect(),
+            Self::Restore(list) => list.iter().map(|one| &one.to).collect(),
             Self::Copy(list) => list.iter().map(|one| &one.table).collect(),
             Self::Expire(list) => list.iter().map(|one| &one.table).collect(),
             Self::Note(list) => list.iter().map(|one| &one.table).collect(),
@@ -254,7 +270,7 @@ impl BackupDo {
     /// It takes nothing away and changes nothing that runs: where changes need approval, backups go on.
     #[must_use]
     pub fn only_adds(&self) -> bool {
-        matches!(self, Self::Make(_) | Self::Copy(_) | Self::Note(_))
+        matches!(self, Self::Make(_) | Self::Restore(_) | Self::Copy(_) | Self::Note(_))
     }
 
     /// It makes recovery points, or deletes them: a listing of before is out of date.
@@ -270,6 +286,12 @@ impl Act for BackupStep {
             BackupDo::Recover(_) => "recover",
             BackupDo::Protect(_) => "protect",
             BackupDo::Make(_) => "back-up",
+            BackupDo::Restore(list) => match list.first().map(|one| &one.action) {
+                Some(RestoreDo::Begin(_)) | None => "restore",
+                Some(RestoreDo::Mark { .. }) => "mark-restored",
+                Some(RestoreDo::Set { .. }) => "set-restored",
+                Some(RestoreDo::Remove { .. }) => "remove-restored",
+            },
             BackupDo::Copy(_) => "copy",
             BackupDo::Expire(_) => "expire",
             BackupDo::Note(_) => "note",
@@ -281,6 +303,7 @@ impl Act for BackupStep {
             BackupDo::Recover(list) => list.iter().map(|one| format!("{}={}", one.table, one.to)).collect(),
             BackupDo::Protect(list) => list.iter().map(|one| one.table.to_string()).collect(),
             BackupDo::Make(list) => list.iter().map(|one| format!("{} {}", one.table, one.way.name())).collect(),
+            BackupDo::Restore(list) => list.iter().map(|one| format!("{} {:?}", one.to, one.action)).collect(),
             BackupDo::Copy(list) => list.iter().map(|one| one.token.clone()).collect(),
             BackupDo::Expire(list) => list.iter().map(|one| one.point.to_string()).collect(),
             BackupDo::Note(list) => list.iter().map(|one| format!("{one:?}")).collect(),

@@ -17,6 +17,7 @@ pub(in crate::plan) fn faults(key: &Key, entry: &Entry, step: &BackupStep, input
         BackupDo::Recover(list) => list.len(),
         BackupDo::Protect(list) => list.len(),
         BackupDo::Make(list) => list.len(),
+        BackupDo::Restore(list) => list.len(),
         BackupDo::Copy(list) => list.len(),
         BackupDo::Expire(list) => list.len(),
         BackupDo::Note(list) => list.len(),

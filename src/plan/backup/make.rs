@@ -238,7 +238,12 @@ impl Deciding<'_> {
                 ..
             })) => {
                 let created = created.unwrap_or(pending.started);
-                Some(Noted::Made { point: point.clone(), slot: pending.slot, created, profile: None })
+                Some(Noted::Made {
+                    point: point.clone(),
+                    slot: pending.slot,
+                    created,
+                    profile: pending.profile.clone(),
+                })
             }
             Some(Seen::Present(job)) => {
                 Some(Noted::Failed(Tried::backup(pending.slot), failed(table, "AWS::Backup::BackupJob", job)))
@@ -271,7 +276,13 @@ impl Deciding<'_> {
         if self.is_held(entry, table, &tried) {
             return None;
         }
-        let profile = None;
+        let kept = table.memory.pending.as_ref().filter(|_| sent.is_some()).map(|pending| pending.profile.clone());
+        // A backup without its settings is better than none.
+        let settings = match kept {
+            Some(_) => None,
+            None => self.settings_kept(entry, table)?,
+        };
+        let profile = kept.unwrap_or_else(|| settings.as_ref().map(|settings| settings.name()));
         let name = PointName::new(&self.spec.key, slot, profile.clone());
         let way = match &self.spec.vault {
             None => MakeWay::OnDemand { name: name.to_string() },
@@ -289,7 +300,22 @@ impl Deciding<'_> {
         };
         let state = &table.seen.state;
         let (table, arn, id) = (table.name.clone(), state.arn.clone(), state.id.clone());
-        Some(MakeBackup { table, arn, id, slot, profile, way })
+        Some(MakeBackup { table, arn, id, slot, profile, settings, way })
+    }
+
+    /// The settings that are kept with a backup. `None` as long as they have not been asked for.
+    #[expect(clippy::option_option, reason = "not asked, and not to be had")]
+    fn settings_kept(&self, entry: &mut Entry, table: &Covered<'_>) -> Option<Option<Box<crate::model::TableProfile>>> {
+        let place = (self.spec.scope.clone(), table.name.clone());
+        match self.planner.input.observation.backups.profiles.get(&place) {
+            Some(Seen::Present(seen)) if seen.id == table.seen.state.id => Some(Some(Box::new(seen.profile.clone()))),
+            Some(_) => Some(None),
+            None => {
+                self.planner.need(BackupNeed::Profile(place.0, place.1));
+                unknown(entry, format!("the settings of {} have not been read", table.name));
+                None
+            }
+        }
     }
 
     /// The role that AWS Backup takes, once it is known.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    BackupNeed, BackupSpec, Key, Scope, Seen, StackAddress, StackId, TableName, TableSelection, Unknown,
+    BackupMemory, BackupNeed, BackupSpec, Key, Scope, Seen, StackAddress, StackId, TEST_PREFIX, TableName,
+    TableSelection, Unknown,
 };
 use crate::plan::planner::Planner;
 use crate::plan::standing::{Standing, row};
@@ -41,7 +42,13 @@ pub(super) fn select(planner: &Planner<'_>, spec: &BackupSpec) -> Result<Selecte
         }
         TableSelection::Tagged(tags) => tagged(planner, &spec.scope, tags)?,
     };
-    selected.retain(|table, _| !spec.except.contains(table));
+    // What is being restored is left alone until it is finished, and what a test has made is nobody's to keep.
+    let memory: std::sync::Arc<BackupMemory> = planner.remembered(&spec.key);
+    let moving = |table: &TableName| {
+        memory.restores.get(table).is_some_and(|restore| restore.is_open() && restore.begun.is_some())
+    };
+    selected
+        .retain(|table, _| !spec.except.contains(table) && !table.as_str().starts_with(TEST_PREFIX) && !moving(table));
     Ok(selected)
 }
 

@@ -22,7 +22,8 @@ pub(super) fn diagnosis(
     services.into_iter().find_map(|spec| {
         let evidence = evidence(planner, spec)?;
         let doomed = planner.is_doomed(key);
-        let remedy = remedy(address, status, doomed);
+        let named = planner.text_as_shown(&spec.cluster).zip(planner.text_as_shown(&spec.service));
+        let remedy = remedy(address, status, doomed, named.as_ref());
         Some(Diagnosis::of(address, Ailment::ServiceNotSteady, remedy).about(key).shown_by(evidence))
     })
 }
@@ -56,7 +57,7 @@ fn evidence(planner: &Planner<'_>, spec: &ServiceSpec) -> Option<Vec<String>> {
     Some(all.into_iter().chain(reasons.into_iter().map(|(reason, count)| format!("{count} × {reason}"))).collect())
 }
 
-fn remedy(address: &StackAddress, status: StackStatus, doomed: bool) -> Remedy {
+fn remedy(address: &StackAddress, status: StackStatus, doomed: bool, named: Option<&(String, String)>) -> Remedy {
     match status {
         StackStatus::UpdateInProgress if doomed => {
             Remedy::Automatic { what: "cancels the update, which is then rolled back".to_owned() }
@@ -78,8 +79,10 @@ fn remedy(address: &StackAddress, status: StackStatus, doomed: bool) -> Remedy {
                             "--query \"StackResources[?ResourceType=='AWS::ECS::Service']\"",
                         ),
                         format!(
-                            "aws ecs update-service --region {} --cluster CLUSTER --service SERVICE --desired-count 0",
-                            address.scope.region
+                            "aws ecs update-service --region {} --cluster {} --service {} --desired-count 0",
+                            address.scope.region,
+                            named.map_or("CLUSTER", |(cluster, _)| cluster.as_str()),
+                            named.map_or("SERVICE", |(_, service)| service.as_str()),
                         ),
                     ],
                 ),

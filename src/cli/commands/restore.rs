@@ -1,0 +1,43 @@
+//! `landfast restore` and `landfast backup verify`: what people ask of a backup policy, beside what its manifest says.
+
+use super::ask::{Asked, ask};
+use crate::cli::args::{Global, RestoreFromArgs};
+use crate::cli::exit::{Exit, Trouble};
+use crate::cli::terminal;
+use crate::model::{Granted, RestoreFrom, TableName, Wish};
+
+/// Has a table restored into a new one.
+pub(super) fn restore(
+    global: &Global,
+    object: &str,
+    table: TableName,
+    from: &RestoreFromArgs,
+    to: Option<TableName>,
+) -> Result<Exit, Trouble> {
+    let from = match (&from.to_time, &from.point) {
+        (Some(at), _) => RestoreFrom::Moment(*at),
+        (None, Some(point)) => RestoreFrom::Point(point.clone()),
+        (None, None) => RestoreFrom::Latest,
+    };
+    if let Asked::Granted(Granted::Restore(to, restore)) = ask(global, object, Wish::Restore { table, from, to })? {
+        terminal::print(&format!("{} is to be restored as of {} to {to}.\n", restore.table, restore.from))?;
+        follow(object, "it");
+    }
+    Ok(Exit::Done)
+}
+
+/// Has it tried now whether tables can be restored.
+pub(super) fn verify(global: &Global, object: &str, table: Option<TableName>) -> Result<Exit, Trouble> {
+    if let Asked::Granted(_) = ask(global, object, Wish::Verify { table })? {
+        follow(object, "the test");
+    }
+    Ok(Exit::Done)
+}
+
+fn follow(object: &str, what: &str) {
+    let environment = object.split('/').next().unwrap_or_default();
+    terminal::note(&format!(
+        "noted; a daemon, or `landfast apply {environment}`, does {what} and follows it to its end; what came of it is in \
+         `landfast why {object}`"
+    ));
+}

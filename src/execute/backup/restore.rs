@@ -1,0 +1,222 @@
+//! Steps of restores, and what they change in memory.
+//!
+//! A restore is written down before it is sent, under the name of its new table. A table is deleted only if it is the very
+//! one that a test of ours has made, and says so itself (invariants S2, S15).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Answer, Call, Trouble, unsent};
+use crate::model::{
+    Attempts, BackupMemory, BeginRestore, Digest, Failure, Key, OWNER_TAG, PointKeeper, Proof, Restore, RestoreDo,
+    RestoreFrom, RestoreNote, RestoreStep, Setting, TEST_PREFIX, TableId, TableName, TableState,
+};
+use crate::ports::{Class, PortError, StartRestore, TableChange, Tables};
+
+impl Call<'_> {
+    pub(super) async fn restore(&self, step: &RestoreStep) -> Result<Answer, Trouble> {
+        let port = self.tables();
+        match &step.action {
+            RestoreDo::Begin(begin) => self.begin(&*port, &step.to, begin).await,
+            RestoreDo::Mark { id, owner } => {
+                let state = self.same(&*port, &step.to, id).await?;
+                let tags = BTreeMap::from([(OWNER_TAG.to_owned(), owner.to_string())]);
+                port.tag(self.fence, &state.arn, &tags).await?;
+                Ok(Answer::Done)
+            }
+            RestoreDo::Set { id, setting } => {
+                let state = self.same(&*port, &step.to, id).await?;
+                self.set(&*port, &state, setting).await
+            }
+            RestoreDo::Remove { id, owner } => self.remove(&*port, &step.to, id, owner).await,
+        }
+    }
+
+    async fn begin(&self, port: &dyn Tables, to: &TableName, begin: &BeginRestore) -> Result<Answer, Trouble> {
+        if port.describe(to).await.map_err(unsent)?.is_some() {
+            return Err(Trouble::Moved("there is a table of that name".to_owned()));
+        }
+        let state = match (&begin.restore.from, &begin.keeper) {
+            (RestoreFrom::Point(point), Some(PointKeeper::Vault(_))) => {
+                let role = begin.role.as_deref().unwrap_or_default();
+                let role = role.parse().map_err(super::not_a_role)?;
+                let request = StartRestore { point: point.clone(), to: to.clone(), role, token: begin.token.clone() };
+                return Ok(Answer::Begun(self.vaults(self.scope).start_restore(self.fence, request).await?));
+            }
+            (RestoreFrom::Point(point), _) => port.restore_backup(self.fence, point, to).await?,
+            (RestoreFrom::Moment(at), _) => port.restore_to(self.fence, &begin.source, to, Some(*at)).await?,
+            (RestoreFrom::Latest, _) => port.restore_to(self.fence, &begin.source, to, None).await?,
+        };
+        Ok(Answer::Restoring(state.id))
+    }
+
+    /// One setting; nothing is sent where the table has it already.
+    async fn set(&self, port: &dyn Tables, state: &TableState, setting: &Setting) -> Result<Answer, Trouble> {
+        let (fence, table) = (self.fence, &state.name);
+        match setting {
+            Setting::Tags(tags) => port.tag(fence, &state.arn, tags).await?,
+            Setting::DeletionProtection if state.deletion_protected => {}
+            Setting::DeletionProtection => {
+                port.update(fence, table, &TableChange::DeletionProtection(true)).await?;
+            }
+            Setting::Recovery(days) => {
+                let found = port.continuous_backups(table).await.map_err(unsent)?;
+                if !found.is_some_and(|found| found.on && found.window_days == *days) {
+                    port.set_continuous_backups(fence, table, Some(*days)).await?;
+                }
+            }
+            Setting::Billing(billing) if state.billing == *billing => {}
+            Setting::Billing(billing) => port.update(fence, table, &TableChange::Billing(*billing)).await?,
+            Setting::Scaling(target) => port.put_scaling(fence, table, target).await?,
+            Setting::Alarm(alarm) => port.put_alarm(fence, alarm).await?,
+            Setting::Policy(body) => port.put_policy(fence, &state.arn, body).await?,
+            Setting::Class(class) if state.class == *class => {}
+            Setting::Class(class) => port.update(fence, table, &TableChange::Class(*class)).await?,
+            Setting::Stream(_) if state.stream.is_some() => {}
+            Setting::Stream(view) => port.update(fence, table, &TableChange::Stream(Some(*view))).await?,
+            Setting::TimeToLive(attribute) => {
+                if port.time_to_live(table).await.map_err(unsent)?.attribute.is_none() {
+                    port.set_time_to_live(fence, table, attribute, true).await?;
+                }
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    async fn remove(&self, port: &dyn Tables, to: &TableName, id: &TableId, owner: &Key) -> Result<Answer, Trouble> {
+        let moved = |why: &str| Trouble::Moved(why.to_owned());
+        let Some(state) = port.describe(to).await.map_err(unsent)? else { return Ok(Answer::Done) };
+        if state.id != *id || !to.as_str().starts_with(TEST_PREFIX) {
+            return Err(moved("it is another table of that name"));
+        }
+        let tags = crate::ports::found(tags_of(port, &state).await).map_err(unsent)?;
+        if tags.is_none_or(|tags| tags.get(OWNER_TAG) != Some(&owner.to_string())) {
+            return Err(moved("it does not carry our tag"));
+        }
+        port.delete(self.fence, to).await?;
+        Ok(Answer::Done)
+    }
+}
+
+async fn tags_of(port: &dyn Tables, state: &TableState) -> Result<BTreeMap<String, String>, PortError> {
+    let (mut tags, mut next) = (BTreeMap::new(), None);
+    // A table has fifty tags at most.
+    for _ in 0..10 {
+        let page = port.tags(&state.arn, next).await?;
+        tags.extend(page.items);
+        next = page.next;
+        if next.is_none() {
+            return Ok(tags);
+        }
+    }
+    Err(PortError::new(Class::Transient, "ListTagsOfResource", "its pages have no end"))
+}
+
+/// Written before the calls.
+pub(super) fn before(memory: &mut BackupMemory, list: &[RestoreStep], now: Timestamp) {
+    for step in list {
+        let RestoreDo::Begin(begin) = &step.action else { continue };
+        let begun = memory.restores.get(&step.to).and_then(|known| known.begun).unwrap_or(now);
+        let restore = Restore { begun: Some(begun), ..begin.restore.clone() };
+        memory.restores.insert(step.to.clone(), restore);
+    }
+}
+
+/// Written after the calls.
+pub(super) fn after(memory: &mut BackupMemory, step: &RestoreStep, answer: &Result<Answer, Trouble>, now: Timestamp) {
+    let Some(restore) = memory.restores.get_mut(&step.to) else { return };
+    match answer {
+        Ok(answer) => {
+            restore.attempts = None;
+            match (&step.action, answer) {
+                (_, Answer::Restoring(id)) => restore.made = Some(id.clone()),
+                (_, Answer::Begun(job)) => restore.job = Some(job.clone()),
+                (RestoreDo::Mark { .. }, _) => restore.tagged = true,
+                _ => {}
+            }
+        }
+        Err(Trouble::Failed(error)) => failed(memory, step, error, now),
+        // It is looked for at the next look.
+        Err(Trouble::Moved(_)) => {}
+    }
+}
+
+fn failed(memory: &mut BackupMemory, step: &RestoreStep, error: &PortError, now: Timestamp) {
+    let hopeless = matches!(error.class, Class::Invalid | Class::NotFound);
+    if hopeless && matches!(step.action, RestoreDo::Begin(_)) {
+        return end(memory, &step.to, Some(error.to_string()), now);
+    }
+    let Some(restore) = memory.restores.get_mut(&step.to) else { return };
+    if matches!(error.class, Class::Throttled | Class::Transient) {
+        return;
+    }
+    let failure = Failure {
+        resource: step.to.to_string(),
+        kind: "AWS::DynamoDB::Table".to_owned(),
+        reason: error.to_string(),
+        transient: error.class != Class::Invalid,
+    };
+    let inputs = Digest::of(&(&step.to, restore.made.is_some(), restore.compared.is_some()));
+    restore.attempts = Some(Attempts::counted(restore.attempts.as_ref(), inputs, failure, now));
+}
+
+/// Written by steps that change only what is remembered.
+pub(super) fn note(memory: &mut BackupMemory, to: &TableName, note: &RestoreNote, now: Timestamp) {
+    if let RestoreNote::Ended(failed) = note {
+        return end(memory, to, failed.clone(), now);
+    }
+    if let RestoreNote::Forgotten = note {
+        memory.restores.remove(to);
+        return;
+    }
+    let Some(restore) = memory.restores.get_mut(to) else { return };
+    restore.attempts = None;
+    match note {
+        RestoreNote::Found(id) => restore.made = Some(id.clone()),
+        RestoreNote::Active => restore.active = Some(now),
+        RestoreNote::Compared(compared) => restore.compared = Some(compared.clone()),
+        RestoreNote::Doomed(why) => restore.doomed = Some(why.clone()),
+        RestoreNote::Settings(origin) => restore.settings = Some(origin.clone()),
+        RestoreNote::Ended(_) | RestoreNote::Forgotten => {}
+    }
+}
+
+/// A restore has ended. Of a test it is kept what it has shown, and that its point is proven.
+fn end(memory: &mut BackupMemory, to: &TableName, failed: Option<String>, now: Timestamp) {
+    let Some(restore) = memory.restores.get_mut(to) else { return };
+    restore.ended = Some((now, failed.clone()));
+    if !restore.is_test() {
+        return;
+    }
+    let Some(restore) = memory.restores.remove(to) else { return };
+    let point = match &restore.from {
+        RestoreFrom::Point(point) => Some(point.clone()),
+        RestoreFrom::Latest | RestoreFrom::Moment(_) => None,
+    };
+    let proven = failed.is_none();
+    let age = restore.begun.zip(restore.as_of);
+    let age = age.and_then(|(begun, as_of)| u64::try_from(begun.duration_since(as_of).as_secs()).ok());
+    let (took, loss) = (restore.took(), restore.loss);
+    if memory.verify_asked.get(&restore.table).is_some_and(|asked| *asked <= restore.asked) {
+        memory.verify_asked.remove(&restore.table);
+    }
+    let proof = Proof { at: now, point: point.clone(), took, age, loss, compared: restore.compared, failed };
+    memory.proofs.insert(restore.table.clone(), proof);
+    let (Some(point), true) = (point, proven) else { return };
+    let created = restore.as_of.unwrap_or(now);
+    let table = memory.tables.entry(restore.table).or_default();
+    let known = table.points.entry(point).or_insert_with(|| super::journal::known(created, created, None, now));
+    known.verified = Some(now);
+}
+
+/// In a few words, for the journal.
+pub(super) fn told(step: &RestoreStep) -> String {
+    let to = &step.to;
+    match &step.action {
+        RestoreDo::Begin(begin) => format!("{} as of {} to {to}", begin.restore.table, begin.restore.from),
+        RestoreDo::Mark { .. } => format!("marks {to}"),
+        RestoreDo::Set { setting, .. } => format!("{}: {to}", setting.name()),
+        RestoreDo::Remove { .. } => format!("removes {to}"),
+    }
+}

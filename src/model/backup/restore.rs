@@ -1,0 +1,322 @@
+//! Restores: of a table into a new one, to prove that it can be done or because somebody asks for it.
+//!
+//! Both go the same way. The name of the new table is chosen before anything is sent, and `DynamoDB` makes no second table
+//! of a name: so the name is the idempotency token. A table that a test has made is deleted again, and only if it is the
+//! very one; a table that somebody has asked for is nobody's to delete.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    AlarmDefinition, Attempts, Billing, Digest, JobId, Key, PointId, PointKeeper, ScalingTarget, StreamView, TableArn,
+    TableClass, TableId, TableName, TableProfile,
+};
+
+/// Tables that restore tests make are called so, and are covered by no policy.
+pub const TEST_PREFIX: &str = "landfast-test-";
+
+/// What a restored table is a restore of: a tag that says so for people, and makes nothing ours.
+pub const RESTORED_TAG: &str = "landfast:restored-from";
+
+/// What is restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RestoreFrom {
+    /// The latest moment that point-in-time recovery has.
+    Latest,
+    /// A moment that point-in-time recovery has.
+    Moment(Timestamp),
+    /// A recovery point.
+    Point(PointId),
+}
+
+/// Why a table is restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RestoreWhy {
+    /// To prove that it can be; the new table goes again.
+    Test {
+        /// A person has asked for it, and follows it.
+        asked: bool,
+    },
+    /// Somebody wants the new table.
+    Asked {
+        /// Who.
+        by: String,
+    },
+}
+
+/// A restore that was asked for or begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// The table that it is a restore of.
+    pub table: TableName,
+    /// Why.
+    pub why: RestoreWhy,
+    /// What is restored.
+    pub from: RestoreFrom,
+    /// When it was asked for, or found to be due.
+    pub asked: Timestamp,
+    /// When it was first sent: written down before the call.
+    pub begun: Option<Timestamp>,
+    /// What the new table's items are as of.
+    pub as_of: Option<Timestamp>,
+    /// How much would have been lost then, had the table been lost: in seconds.
+    pub loss: Option<u64>,
+    /// The restore job, where AWS Backup does it.
+    #[serde(default)]
+    pub job: Option<JobId>,
+    /// The new table, once it is known.
+    pub made: Option<TableId>,
+    /// When it was first seen to be active.
+    pub active: Option<Timestamp>,
+    /// It carries the tag that says whose it is.
+    #[serde(default)]
+    pub tagged: bool,
+    /// Why a test proves nothing, although its table has still to go.
+    #[serde(default)]
+    pub doomed: Option<String>,
+    /// How it compares, once that is known.
+    pub compared: Option<Comparison>,
+    /// Where the settings came from that it was given.
+    #[serde(default)]
+    pub settings: Option<String>,
+    /// When it ended, and how it failed if it did.
+    pub ended: Option<(Timestamp, Option<String>)>,
+    /// What has failed, and may be tried again.
+    #[serde(default)]
+    pub attempts: Option<Attempts>,
+}
+
+impl Restore {
+    /// A restore that nothing was done for yet.
+    #[must_use]
+    pub fn new(table: TableName, why: RestoreWhy, from: RestoreFrom, asked: Timestamp) -> Self {
+        Self {
+            table,
+            why,
+            from,
+            asked,
+            begun: None,
+            as_of: None,
+            loss: None,
+            job: None,
+            made: None,
+            active: None,
+            tagged: false,
+            doomed: None,
+            compared: None,
+            settings: None,
+            ended: None,
+            attempts: None,
+        }
+    }
+
+    /// It is a test.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        matches!(self.why, RestoreWhy::Test { .. })
+    }
+
+    /// Something is left to do for it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// How long it took until the new table could be used, in seconds.
+    #[must_use]
+    pub fn took(&self) -> Option<u64> {
+        u64::try_from(self.active?.duration_since(self.begun?).as_secs()).ok()
+    }
+}
+
+/// How a restored table compares with the one that it is a restore of. Counts alone: items are somebody's data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comparison {
+    /// Items of either that were looked for in the other.
+    pub compared: u64,
+    /// Those that are the same in both.
+    pub equal: u64,
+    /// Those that are not.
+    pub changed: u64,
+    /// Those that only one of them has.
+    pub missing: u64,
+    /// Keys or indexes that differ, in words.
+    pub shape: Vec<String>,
+}
+
+impl Comparison {
+    /// How many of a thousand differ.
+    #[must_use]
+    pub fn differing_milli(&self) -> u64 {
+        (self.changed + self.missing).saturating_mul(1_000).checked_div(self.compared).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { compared, equal, changed, missing, shape } = self;
+        write!(f, "{compared} items compared: {equal} equal, {changed} changed, {missing} in one of the two only")?;
+        shape.iter().try_for_each(|one| write!(f, "; {one}"))
+    }
+}
+
+/// What the last restore test of a table has shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proof {
+    /// When it ended.
+    pub at: Timestamp,
+    /// The recovery point; none: point-in-time recovery.
+    pub point: Option<PointId>,
+    /// How long the restore took, in seconds: the measured recovery time.
+    pub took: Option<u64>,
+    /// How old what was restored was when the test began, in seconds.
+    pub age: Option<u64>,
+    /// How much would have been lost then, had the table been lost, in seconds: the measured recovery point.
+    pub loss: Option<u64>,
+    /// How it compared.
+    pub compared: Option<Comparison>,
+    /// Why it proves nothing, if it does not.
+    pub failed: Option<String>,
+}
+
+/// A step of one restore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreStep {
+    /// The new table.
+    pub to: TableName,
+    /// What is done.
+    pub action: RestoreDo,
+}
+
+/// What is done for a restore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestoreDo {
+    /// Begins it; the same again makes no second table.
+    Begin(Box<BeginRestore>),
+    /// Marks the table that a test has made as the policy's, so that it may be deleted.
+    Mark {
+        /// Which incarnation.
+        id: TableId,
+        /// The tag.
+        owner: Key,
+    },
+    /// Gives the new table one of the settings that it had.
+    Set {
+        /// Which incarnation.
+        id: TableId,
+        /// Which.
+        setting: Setting,
+    },
+    /// Deletes the table that a test has made.
+    Remove {
+        /// Which incarnation.
+        id: TableId,
+        /// The tag that it must carry.
+        owner: Key,
+    },
+}
+
+/// How a restore is begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BeginRestore {
+    /// What is remembered of it: written down before the call.
+    pub restore: Restore,
+    /// The table that it is a restore of.
+    pub source: TableArn,
+    /// Where its recovery point is kept, if it is one.
+    pub keeper: Option<PointKeeper>,
+    /// The role that AWS Backup takes.
+    pub role: Option<String>,
+    /// Idempotency token of AWS Backup.
+    pub token: String,
+}
+
+/// A setting that a restore does not bring. In this order they are given back: what protects first, and what acts on
+/// items last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// These tags.
+    Tags(BTreeMap<String, String>),
+    /// Deletion protection.
+    DeletionProtection,
+    /// Point-in-time recovery, that goes back so many days.
+    Recovery(u16),
+    /// How it is paid for.
+    Billing(Billing),
+    /// A dimension that is scaled.
+    Scaling(ScalingTarget),
+    /// An alarm.
+    Alarm(Box<AlarmDefinition>),
+    /// Its resource policy.
+    Policy(Arc<str>),
+    /// Its class.
+    Class(TableClass),
+    /// Its stream. Whoever reads it would get what happened before.
+    Stream(StreamView),
+    /// The expiry of its items, by this attribute.
+    TimeToLive(String),
+}
+
+impl Setting {
+    /// In a word or two.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Tags(_) => "tags",
+            Self::DeletionProtection => "deletion protection",
+            Self::Recovery(_) => "point-in-time recovery",
+            Self::Billing(_) => "capacity",
+            Self::Scaling(_) => "scaling",
+            Self::Alarm(_) => "an alarm",
+            Self::Policy(_) => "resource policy",
+            Self::Class(_) => "table class",
+            Self::Stream(_) => "stream",
+            Self::TimeToLive(_) => "time to live",
+        }
+    }
+}
+
+/// Something that was found out about a restore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestoreNote {
+    /// The table that it makes was found.
+    Found(TableId),
+    /// The table can be used.
+    Active,
+    /// It was compared.
+    Compared(Comparison),
+    /// It proves nothing, for this reason; its table has to go still.
+    Doomed(String),
+    /// Its settings come from there.
+    Settings(String),
+    /// It has ended: as it should, or so.
+    Ended(Option<String>),
+    /// A restore that ended long ago need not be remembered.
+    Forgotten,
+}
+
+impl TableProfile {
+    /// What it is kept under: the beginning of its digest.
+    #[must_use]
+    pub fn name(&self) -> String {
+        Digest::of(self).as_str().get(..12).unwrap_or_default().to_owned()
+    }
+}
+
+impl fmt::Display for RestoreFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => f.write_str("the latest moment"),
+            Self::Moment(at) => write!(f, "{at}"),
+            Self::Point(point) => write!(f, "{point}"),
+        }
+    }
+}

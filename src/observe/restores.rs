@@ -1,0 +1,124 @@
+//! What is read for restores: all settings of a table, and how the items of two tables compare.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Observer;
+use super::pages::all;
+use crate::model::{Comparison, Digest, Item, ItemKey, ProfileSeen, Scope, TableName, TableProfile, TableStatus};
+use crate::plan::compare_items;
+use crate::ports::{Class, PortError, Tables, found};
+
+/// Segments that a sample is taken from: a table is scanned from its hashes' beginning, and its items lie anywhere.
+const SEGMENTS: u32 = 16;
+
+/// Keys of one request (AWS: *`BatchGetItem`*).
+const BATCH: usize = 100;
+
+/// Requests for keys that were not answered.
+const TRIES: usize = 8;
+
+/// Pages of a segment that are read, at most: a filter is none of ours, but pages are a megabyte.
+const SEGMENT_MAX: u32 = 10_000;
+
+impl Observer<'_> {
+    /// All settings of a table.
+    pub(super) async fn read_profile(
+        &self,
+        scope: &Scope,
+        table: &TableName,
+    ) -> Result<Option<ProfileSeen>, PortError> {
+        let port = self.tables(scope);
+        let Some(state) = port.describe(table).await? else { return Ok(None) };
+        let Some(recovery) = port.continuous_backups(table).await? else { return Ok(None) };
+        let Some(expiry) = found(port.time_to_live(table).await)? else { return Ok(None) };
+        let tags = all("ListTagsOfResource", |page| port.tags(&state.arn, page)).await;
+        let Some(tags) = found(tags)? else { return Ok(None) };
+        let policy = port.policy(&state.arn).await?;
+        let scaling = port.scaling(&state).await?;
+        let mut alarms = all("DescribeAlarms", |page| port.alarms(page)).await?;
+        alarms.retain(|alarm| alarm.dimensions.get("TableName").is_some_and(|name| name == table.as_str()));
+        let busy = state.status != TableStatus::Active || !state.indexes_busy.is_empty() || expiry.switching;
+        let profile = TableProfile {
+            key: state.key,
+            indexes: state.indexes,
+            billing: state.billing,
+            class: state.class,
+            deletion_protected: state.deletion_protected,
+            recovery_days: recovery.on.then_some(recovery.window_days),
+            stream: state.stream,
+            time_to_live: expiry.attribute,
+            tags: tags.into_iter().filter(|(key, _)| !key.starts_with("aws:")).collect(),
+            policy: policy.map(Into::into),
+            scaling,
+            alarms,
+        };
+        Ok(Some(ProfileSeen { id: state.id, busy, profile }))
+    }
+
+    /// How items of two tables compare: a sample of each is looked for in the other. `None` if one of them is gone.
+    pub(super) async fn compare_tables(
+        &self,
+        scope: &Scope,
+        source: &TableName,
+        restored: &TableName,
+        sample: u32,
+    ) -> Result<Option<Comparison>, PortError> {
+        let port = self.tables(scope);
+        let half = sample.div_ceil(2).max(1);
+        let mut whole = Comparison::default();
+        for (one, other) in [(restored, source), (source, restored)] {
+            let Some(items) = found(sample_of(&*port, one, half).await)? else { return Ok(None) };
+            let keys: Vec<ItemKey> = items.iter().map(|item| item.key.clone()).collect();
+            let Some(others) = found(by_key(&*port, other, keys).await)? else { return Ok(None) };
+            let part = compare_items(&items, &others);
+            whole.compared += part.compared;
+            whole.equal += part.equal;
+            whole.changed += part.changed;
+            whole.missing += part.missing;
+        }
+        Ok(Some(whole))
+    }
+}
+
+/// So many items from all over a table.
+async fn sample_of(port: &dyn Tables, table: &TableName, most: u32) -> Result<Vec<Item>, PortError> {
+    let Some(state) = port.describe(table).await? else {
+        return Err(PortError::new(Class::NotFound, "DescribeTable", "there is no such table"));
+    };
+    let key = state.key;
+    let each = most.div_ceil(SEGMENTS).clamp(1, SEGMENT_MAX);
+    let (mut items, most) = (Vec::new(), usize::try_from(most).unwrap_or(usize::MAX));
+    for segment in 0..SEGMENTS {
+        if items.len() >= most {
+            break;
+        }
+        items.extend(port.sample(table, &key, segment, SEGMENTS, each).await?);
+    }
+    items.truncate(most);
+    Ok(items)
+}
+
+async fn by_key(
+    port: &dyn Tables,
+    table: &TableName,
+    keys: Vec<ItemKey>,
+) -> Result<BTreeMap<ItemKey, Digest>, PortError> {
+    let mut found = BTreeMap::new();
+    // A key that is asked for twice in a request is refused.
+    let keys: Vec<ItemKey> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    for batch in keys.chunks(BATCH) {
+        let mut left = batch.to_vec();
+        for _ in 0..TRIES {
+            if left.is_empty() {
+                break;
+            }
+            let read = port.items(table, &left).await?;
+            found.extend(read.items.into_iter().map(|item| (item.key, item.content)));
+            left = read.unprocessed;
+        }
+        if !left.is_empty() {
+            return Err(PortError::new(Class::Throttled, "BatchGetItem", "keys are left unprocessed again and again"));
+        }
+    }
+    Ok(found)
+}

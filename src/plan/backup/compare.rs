@@ -1,0 +1,83 @@
+//! Whether a restored table is what it should be. Pure.
+//!
+//! The table that it is compared with has gone on since, so that some items differ is expected: how many may, the manifest
+//! says. Keys and indexes have to be the same.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Comparison, Digest, Item, ItemKey, TableIndex, TableKey, TableState};
+
+/// Compares items of one table with those of the same keys in the other.
+#[must_use]
+pub fn compare_items(items: &[Item], others: &BTreeMap<ItemKey, Digest>) -> Comparison {
+    let mut found = Comparison::default();
+    for item in items {
+        found.compared += 1;
+        match others.get(&item.key) {
+            None => found.missing += 1,
+            Some(content) if *content == item.content => found.equal += 1,
+            Some(_) => found.changed += 1,
+        }
+    }
+    found
+}
+
+/// In which ways a table has not the key and the indexes that it should have.
+pub(super) fn shape(key: &TableKey, indexes: &BTreeMap<String, TableIndex>, has: &TableState) -> Vec<String> {
+    let mut differences = Vec::new();
+    if has.key != *key {
+        differences.push(format!("its key is {}, and should be {key}", has.key));
+    }
+    for (name, index) in indexes {
+        match has.indexes.get(name) {
+            None => differences.push(format!("it has no index {name}")),
+            Some(found) if found != index => differences.push(format!("its index {name} is another")),
+            Some(_) => {}
+        }
+    }
+    differences
+}
+
+/// Why it proves nothing, if it does not.
+pub(super) fn verdict(compared: &Comparison, tolerance_milli: u32) -> Option<String> {
+    if let Some(first) = compared.shape.first() {
+        return Some(first.clone());
+    }
+    let differing = compared.differing_milli();
+    (differing > u64::from(tolerance_milli)).then(|| {
+        let percent = |milli: u64| format!("{}.{} %", milli / 10, milli % 10);
+        format!("{compared}; {} differ, and {} may", percent(differing), percent(u64::from(tolerance_milli)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Redacted;
+
+    fn item(id: u32, content: &str) -> Item {
+        let id = Redacted::new(format!(r#"{{"N":"{id}"}}"#));
+        Item { key: ItemKey::new(BTreeMap::from([("id".to_owned(), id)])), content: Digest::of(content) }
+    }
+
+    #[test]
+    fn items_are_told_apart_as_equal_changed_and_missing() {
+        let restored: Vec<Item> = (0..10).map(|id| item(id, "a")).collect();
+        let mut source: BTreeMap<_, _> = restored.iter().map(|one| (one.key.clone(), one.content.clone())).collect();
+        assert_eq!(compare_items(&restored, &source).equal, 10);
+        source.insert(item(3, "").key, Digest::of("b"));
+        source.remove(&item(4, "").key);
+        let compared = compare_items(&restored, &source);
+        assert_eq!((compared.compared, compared.equal, compared.changed, compared.missing), (10, 8, 1, 1));
+        assert_eq!(verdict(&compared, 200), None);
+        assert!(verdict(&compared, 199).unwrap().contains("20.0 %"));
+    }
+
+    #[test]
+    fn a_table_without_items_is_like_another_without_items_and_like_no_other() {
+        assert_eq!(verdict(&compare_items(&[], &BTreeMap::new()), 0), None);
+        // The samples of both are looked for in the other: those of the source are missing.
+        let source = [item(1, "a")];
+        assert!(verdict(&compare_items(&source, &BTreeMap::new()), 999).is_some());
+    }
+}

@@ -1,0 +1,474 @@
+//! What comes next of a restore that was asked for or begun.
+//!
+//! What is known of a restore is in memory, and what became of it is seen in AWS: so whenever the process dies, the next
+//! look goes on from there. The new table is found by its name and by where it says that it comes from; from then on it is
+//! known by its id, and no table of another id is ever touched.
+
+use jiff::SignedDuration;
+
+use super::{Deciding, Wanted, compare, points, profile, unknown};
+use crate::model::{
+    BackupNeed, BackupNote, BeginRestore, Comparison, Digest, Entry, Noted, PointId, PointKeeper, ProfileSeen, Restore,
+    RestoreDo, RestoreFrom, RestoreNote, RestoreStep, Seen, TableName, TableProfile, TableSeen, TableState,
+    TableStatus, Unknown, VaultJob, Waiting,
+};
+use crate::plan::names::token;
+use crate::plan::{attempts, guard};
+use crate::sabotage::{self, Bug};
+
+/// A restore test that takes longer proves the contrary. AWS: "can take several hours".
+const DEADLINE: SignedDuration = SignedDuration::from_hours(24);
+
+/// After so long a table that was made is seen.
+const SHOWN: SignedDuration = SignedDuration::from_mins(2);
+
+/// How far AWS's clock and ours may differ.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// What came of a restore is told for so long.
+const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What is wanted of a new table: its settings, and where they come from.
+type Settings = (TableProfile, String);
+
+impl Deciding<'_> {
+    /// Adds what the restores of this policy need.
+    pub(super) fn restores(&self, entry: &mut Entry, wanted: &mut Wanted) {
+        if guard::is_observed_only(self.planner.input.environment) {
+            return;
+        }
+        for (to, restore) in &self.memory.restores {
+            match &restore.ended {
+                Some((at, _)) => {
+                    if self.now().duration_since(*at) >= KEPT {
+                        wanted.notes.push(note(to, RestoreNote::Forgotten));
+                    }
+                }
+                None => self.restore(entry, to, restore, wanted),
+            }
+        }
+    }
+
+    fn restore(&self, entry: &mut Entry, to: &TableName, restore: &Restore, wanted: &mut Wanted) {
+        if !matches!(restore.why, crate::model::RestoreWhy::Test { asked: false }) {
+            self.differs(entry, &restore.table, format!("it is restored to {to}"));
+        }
+        let inputs = Digest::of(&(to, restore.made.is_some(), restore.compared.is_some()));
+        if attempts::hold(self.planner.input, attempts::of(restore.attempts.as_ref(), &inputs), u32::MAX, entry) {
+            return;
+        }
+        let Some(seen) = self.told(entry, to) else { return };
+        let told = match (&restore.made, seen) {
+            (None, None) => self.not_begun(entry, to, restore, wanted),
+            (None, Some(found)) => Some(unknown_table(to, restore, &found.state)),
+            (Some(_), None) => self.gone(entry, to, restore),
+            (Some(id), Some(found)) if found.state.id != *id => {
+                Some(RestoreNote::Ended(Some(format!("another table has taken the name {to} since"))))
+            }
+            (Some(_), Some(found)) => self.made(entry, to, restore, found, wanted),
+        };
+        wanted.notes.extend(told.map(|told| note(to, told)));
+    }
+
+    /// A table as it was seen; `None` if that is not known yet.
+    fn told(&self, entry: &mut Entry, table: &TableName) -> Option<Option<&TableSeen>> {
+        let place = (self.spec.scope.clone(), table.clone());
+        match self.planner.input.observation.backups.described.get(&place) {
+            Some(Seen::Present(seen)) => Some(Some(seen)),
+            Some(Seen::Absent) => Some(None),
+            Some(Seen::Unknown(Unknown(why))) => {
+                unknown(entry, format!("{table} could not be seen: {why}"));
+                None
+            }
+            None => {
+                self.planner.need(BackupNeed::Table(place.0, place.1));
+                unknown(entry, format!("{table} has not been read"));
+                None
+            }
+        }
+    }
+
+    /// No new table is seen, and none is known.
+    fn not_begun(
+        &self,
+        entry: &mut Entry,
+        to: &TableName,
+        restore: &Restore,
+        wanted: &mut Wanted,
+    ) -> Option<RestoreNote> {
+        if let Some(begun) = restore.begun {
+            if restore.is_test() && self.now().duration_since(begun) > DEADLINE {
+                return Some(RestoreNote::Ended(Some("no table was made within a day".to_owned())));
+            }
+            if let Some(job) = &restore.job {
+                return self.job_of(entry, to, restore, job);
+            }
+        }
+        match self.begin(entry, to, restore) {
+            Ok(Some(begin)) => {
+                let action = RestoreDo::Begin(Box::new(begin));
+                wanted.restore.push(RestoreStep { to: to.clone(), action });
+                None
+            }
+            Ok(None) => None,
+            Err(why) => Some(RestoreNote::Ended(Some(why))),
+        }
+    }
+
+    /// How it is begun, or why it cannot be. `None` as long as that is not known.
+    fn begin(&self, entry: &mut Entry, to: &TableName, restore: &Restore) -> Result<Option<BeginRestore>, String> {
+        let table = &restore.table;
+        let Some(source) = self.told(entry, table) else { return Ok(None) };
+        let mut begun = restore.clone();
+        let (mut keeper, mut role) = (None, None);
+        let source = match (&restore.from, source) {
+            (RestoreFrom::Latest | RestoreFrom::Moment(_), None) => {
+                return Err(format!(
+                    "there is no table {table}: of a deleted table there are only recovery points (`--point`)"
+                ));
+            }
+            (from @ (RestoreFrom::Latest | RestoreFrom::Moment(_)), Some(source)) => {
+                begun.as_of = moment(table, from, source)?;
+                source.state.arn.clone()
+            }
+            (RestoreFrom::Point(id), source) => {
+                let Some((kept, arn, created)) = self.point_of(entry, table, id)? else { return Ok(None) };
+                if let PointKeeper::Vault(_) = &kept {
+                    let Some(vault) = &self.spec.vault else {
+                        return Err(format!("{id} is in a vault, and the policy names no role that may restore it"));
+                    };
+                    let Some(found) = self.role(entry, &vault.role) else { return Ok(None) };
+                    role = Some(found);
+                }
+                keeper = Some(kept);
+                begun.as_of = Some(created);
+                source.map_or(arn, |source| source.state.arn.clone())
+            }
+        };
+        let token = token(&self.spec.key, "restore", &(to, restore.asked));
+        Ok(Some(BeginRestore { restore: begun, source, keeper, role, token }))
+    }
+
+    /// A recovery point that can be restored: where it is kept, of which table it is, and when it was made.
+    fn point_of(
+        &self,
+        entry: &mut Entry,
+        table: &TableName,
+        id: &PointId,
+    ) -> Result<Option<(PointKeeper, crate::model::TableArn, jiff::Timestamp)>, String> {
+        let none = || format!("there is no recovery point {id}: `landfast backup list` names those there are");
+        let seen = &self.planner.input.observation.backups;
+        let scope = self.spec.scope.clone();
+        let point = if points::is_on_demand(id) {
+            match seen.kept.get(&(scope.clone(), id.clone())) {
+                Some(Seen::Present((point, _))) => point,
+                Some(Seen::Absent) => return Err(none()),
+                Some(Seen::Unknown(Unknown(why))) => {
+                    unknown(entry, format!("the recovery point could not be read: {why}"));
+                    return Ok(None);
+                }
+                None => {
+                    self.planner.need(BackupNeed::Point(scope, id.clone()));
+                    unknown(entry, "the recovery point has not been read".to_owned());
+                    return Ok(None);
+                }
+            }
+        } else {
+            let Some(vault) = &self.spec.vault else { return Err(none()) };
+            match seen.vaults.get(&(scope.clone(), vault.name.clone())) {
+                Some(Seen::Present(listed)) => listed.points.iter().find(|point| point.id == *id).ok_or_else(none)?,
+                Some(Seen::Absent) => return Err(none()),
+                Some(Seen::Unknown(Unknown(why))) => {
+                    unknown(entry, format!("recovery points could not be listed: {why}"));
+                    return Ok(None);
+                }
+                None => {
+                    let known = std::collections::BTreeSet::new();
+                    self.planner.need(BackupNeed::Vault(scope, vault.name.clone(), known));
+                    unknown(entry, "recovery points have not been listed".to_owned());
+                    return Ok(None);
+                }
+            }
+        };
+        if point.table != *table {
+            return Err(format!("{id} is a recovery point of {}, and not of {table}", point.table));
+        }
+        if !point.is_available() {
+            return Err(format!("{id} is {}, and cannot be restored", point.status));
+        }
+        Ok(Some((point.keeper.clone(), point.table_arn.clone(), point.created)))
+    }
+
+    fn job_of(
+        &self,
+        entry: &mut Entry,
+        to: &TableName,
+        restore: &Restore,
+        job: &crate::model::JobId,
+    ) -> Option<RestoreNote> {
+        let place = (self.spec.scope.clone(), job.clone());
+        match self.planner.input.observation.backups.restores.get(&place) {
+            None => {
+                self.planner.need(BackupNeed::RestoreJob(place.0, place.1));
+                unknown(entry, format!("the job that restores {} has not been read", restore.table));
+            }
+            Some(Seen::Unknown(Unknown(why))) => {
+                unknown(entry, format!("the job that restores {} could not be read: {why}", restore.table));
+            }
+            Some(Seen::Present(VaultJob { state, message, .. })) if !state.is_open() => {
+                if *state != crate::model::JobState::Completed {
+                    let message = message.clone().unwrap_or_else(|| "AWS does not say why".to_owned());
+                    return Some(RestoreNote::Ended(Some(format!("{state}: {message}"))));
+                }
+                self.waits(entry, to, restore, "COMPLETED");
+            }
+            Some(Seen::Present(VaultJob { state, .. })) => self.waits(entry, to, restore, state.as_str()),
+            Some(Seen::Absent) => return Some(RestoreNote::Ended(Some("AWS does not know its job".to_owned()))),
+        }
+        None
+    }
+
+    fn waits(&self, entry: &mut Entry, to: &TableName, restore: &Restore, status: &str) {
+        let verb = if restore.is_test() { "the restore test" } else { "the restore" };
+        let what = format!("{verb} of {} to {to}", restore.table);
+        entry.waiting.push(Waiting::Job { what, status: status.to_owned(), since: restore.begun });
+    }
+
+    /// The new table was known, and is not there.
+    fn gone(&self, entry: &mut Entry, to: &TableName, restore: &Restore) -> Option<RestoreNote> {
+        let fresh = restore.begun.is_none_or(|begun| self.now().duration_since(begun) < SHOWN);
+        if restore.is_test() && (restore.compared.is_some() || restore.doomed.is_some()) {
+            return Some(RestoreNote::Ended(self.verdict(restore)));
+        }
+        if fresh {
+            self.waits(entry, to, restore, "NOT SEEN YET");
+            return None;
+        }
+        Some(RestoreNote::Ended(Some(format!("somebody has deleted {to}"))))
+    }
+
+    /// What a test has shown, if it failed.
+    fn verdict(&self, restore: &Restore) -> Option<String> {
+        if sabotage::is(Bug::ProvesAnything) {
+            return None;
+        }
+        let tolerance = self.spec.verify.map_or(100, |verify| verify.tolerance_milli);
+        restore.doomed.clone().or_else(|| compare::verdict(restore.compared.as_ref()?, tolerance))
+    }
+
+    /// The new table is there.
+    fn made(
+        &self,
+        entry: &mut Entry,
+        to: &TableName,
+        restore: &Restore,
+        found: &TableSeen,
+        wanted: &mut Wanted,
+    ) -> Option<RestoreNote> {
+        let state = &found.state;
+        match state.status {
+            TableStatus::Active | TableStatus::Updating => {}
+            TableStatus::Creating => {
+                let late = restore.begun.is_some_and(|begun| self.now().duration_since(begun) > DEADLINE);
+                if restore.is_test() && restore.doomed.is_none() && late {
+                    return Some(RestoreNote::Doomed("it could not be used after a day".to_owned()));
+                }
+                self.waits(entry, to, restore, state.status.as_str());
+                return None;
+            }
+            TableStatus::Deleting if restore.is_test() => {
+                self.waits(entry, to, restore, state.status.as_str());
+                return None;
+            }
+            other => return Some(RestoreNote::Ended(Some(format!("{to} is {other}")))),
+        }
+        if restore.active.is_none() {
+            return Some(RestoreNote::Active);
+        }
+        if restore.compared.is_none() && restore.doomed.is_none() {
+            return self.compare(entry, to, restore, state);
+        }
+        if !restore.is_test() {
+            return self.settle(entry, to, restore, state, wanted);
+        }
+        let (id, owner) = (state.id.clone(), self.spec.key.clone());
+        let action = if restore.tagged { RestoreDo::Remove { id, owner } } else { RestoreDo::Mark { id, owner } };
+        if state.status == TableStatus::Active {
+            wanted.restore.push(RestoreStep { to: to.clone(), action });
+        } else {
+            self.waits(entry, to, restore, state.status.as_str());
+        }
+        None
+    }
+
+    fn compare(&self, entry: &mut Entry, to: &TableName, restore: &Restore, state: &TableState) -> Option<RestoreNote> {
+        let source = self.told(entry, &restore.table)?;
+        let kept = self.kept(restore);
+        let mut compared = match source {
+            // What it could be compared with is gone: that is why it is restored, perhaps.
+            None => Comparison::default(),
+            Some(_) => {
+                let sample = self.spec.verify.map_or(1_000, |verify| verify.sample);
+                let place = (self.spec.scope.clone(), restore.table.clone(), to.clone(), sample);
+                match self.planner.input.observation.backups.compared.get(&place) {
+                    Some(Seen::Present(compared)) => compared.clone(),
+                    Some(Seen::Absent) => Comparison::default(),
+                    Some(Seen::Unknown(Unknown(why))) => {
+                        unknown(entry, format!("items of {to} could not be compared: {why}"));
+                        return None;
+                    }
+                    None => {
+                        self.planner.need(BackupNeed::Compare(place.0, place.1, place.2, place.3));
+                        unknown(entry, format!("items of {to} have not been compared"));
+                        return None;
+                    }
+                }
+            }
+        };
+        compared.shape = match (kept, source) {
+            (Some(kept), _) => compare::shape(&kept.key, &kept.indexes, state),
+            (None, Some(source)) => compare::shape(&source.state.key, &source.state.indexes, state),
+            (None, None) => Vec::new(),
+        };
+        Some(RestoreNote::Compared(compared))
+    }
+
+    /// The settings that are kept with the recovery point that is restored.
+    fn kept(&self, restore: &Restore) -> Option<&TableProfile> {
+        let RestoreFrom::Point(id) = &restore.from else { return None };
+        let known = self.memory.tables.get(&restore.table).and_then(|table| table.points.get(id));
+        let listed = || {
+            let seen = &self.planner.input.observation.backups;
+            let found = seen.kept.get(&(self.spec.scope.clone(), id.clone())).and_then(Seen::present);
+            found.and_then(|(point, _)| points::said(point)).and_then(|(_, _, profile)| profile)
+        };
+        let name = known.and_then(|known| known.profile.clone()).or_else(listed)?;
+        self.memory.profiles.get(&name)
+    }
+
+    /// The settings that the new table gets, and where they come from.
+    fn settings(&self, entry: &mut Entry, restore: &Restore) -> Option<Option<Settings>> {
+        if let Some(kept) = self.kept(restore) {
+            return Some(Some((kept.clone(), "those kept with the recovery point".to_owned())));
+        }
+        if let Some(live) = self.profile_of(entry, &restore.table)? {
+            return Some(Some((live.profile.clone(), format!("those that {} has now", restore.table))));
+        }
+        let RestoreFrom::Point(id) = &restore.from else { return Some(None) };
+        if !points::is_on_demand(id) {
+            return Some(None);
+        }
+        let place = (self.spec.scope.clone(), id.clone());
+        match self.planner.input.observation.backups.kept.get(&place) {
+            Some(Seen::Present((_, profile))) => Some(Some((
+                profile.clone(),
+                "the few that AWS keeps with a backup: scaling, alarms and tags are not among them".to_owned(),
+            ))),
+            Some(Seen::Absent) => Some(None),
+            Some(Seen::Unknown(Unknown(why))) => {
+                unknown(entry, format!("the recovery point could not be read: {why}"));
+                None
+            }
+            None => {
+                self.planner.need(BackupNeed::Point(place.0, place.1));
+                unknown(entry, "the recovery point has not been read".to_owned());
+                None
+            }
+        }
+    }
+
+    /// All settings of a table; `None` if they are not known yet, `Some(None)` if there is no such table.
+    pub(super) fn profile_of(&self, entry: &mut Entry, table: &TableName) -> Option<Option<&ProfileSeen>> {
+        let place = (self.spec.scope.clone(), table.clone());
+        match self.planner.input.observation.backups.profiles.get(&place) {
+            Some(Seen::Present(seen)) => Some(Some(seen)),
+            Some(Seen::Absent) => Some(None),
+            Some(Seen::Unknown(Unknown(why))) => {
+                unknown(entry, format!("the settings of {table} could not be read: {why}"));
+                None
+            }
+            None => {
+                self.planner.need(BackupNeed::Profile(place.0, place.1));
+                unknown(entry, format!("the settings of {table} have not been read"));
+                None
+            }
+        }
+    }
+
+    /// Gives the new table its settings, one after the other, until none is lacking.
+    fn settle(
+        &self,
+        entry: &mut Entry,
+        to: &TableName,
+        restore: &Restore,
+        state: &TableState,
+        wanted: &mut Wanted,
+    ) -> Option<RestoreNote> {
+        let Some((settings, origin)) = self.settings(entry, restore)? else {
+            return Some(RestoreNote::Ended(Some(format!(
+                "its items are in {to}, but no settings of {} are known: set them by hand",
+                restore.table
+            ))));
+        };
+        if restore.settings.is_none() {
+            return Some(RestoreNote::Settings(origin));
+        }
+        let Some(has) = self.profile_of(entry, to)? else {
+            return Some(RestoreNote::Ended(Some(format!("somebody has deleted {to}"))));
+        };
+        let lacking = profile::lacks(&profile::retarget(&settings, &restore.table, to), &has.profile);
+        let Some(setting) = lacking.into_iter().next() else { return Some(RestoreNote::Ended(None)) };
+        if state.status != TableStatus::Active || has.busy {
+            self.waits(entry, to, restore, state.status.as_str());
+            return None;
+        }
+        if profile::acts_on_items(&setting) && restore.compared.is_none() {
+            return None;
+        }
+        let action = RestoreDo::Set { id: state.id.clone(), setting };
+        wanted.restore.push(RestoreStep { to: to.clone(), action });
+        None
+    }
+}
+
+fn note(to: &TableName, what: RestoreNote) -> BackupNote {
+    BackupNote { table: to.clone(), what: Noted::Restore(what) }
+}
+
+/// The moment that is restored, if there is such a moment.
+fn moment(table: &TableName, from: &RestoreFrom, source: &TableSeen) -> Result<Option<jiff::Timestamp>, String> {
+    let recovery = source.recovery;
+    if !recovery.on {
+        return Err(format!(
+            "point-in-time recovery of {table} is off: restore a recovery point (`--point`; `landfast backup list` names them)"
+        ));
+    }
+    let RestoreFrom::Moment(at) = from else { return Ok(recovery.latest) };
+    let early = recovery.earliest.is_some_and(|earliest| *at < earliest);
+    let late = recovery.latest.is_some_and(|latest| *at > latest);
+    if early || late {
+        let shown = |at: Option<jiff::Timestamp>| at.map_or_else(|| "?".to_owned(), |at| at.to_string());
+        let (earliest, latest) = (shown(recovery.earliest), shown(recovery.latest));
+        return Err(format!(
+            "{at} cannot be restored: {table} can be restored to any second from {earliest} to {latest}"
+        ));
+    }
+    Ok(Some(*at))
+}
+
+/// A table of the name is there that we do not know: ours, whose answer was lost, or somebody else's.
+fn unknown_table(to: &TableName, restore: &Restore, state: &TableState) -> RestoreNote {
+    let Some(begun) = restore.begun else {
+        return RestoreNote::Ended(Some(format!("there is a table {to} already: choose another name with `--as`")));
+    };
+    let fits = state.restored.as_ref().is_some_and(|origin| {
+        let point = matches!(&restore.from, RestoreFrom::Point(id) if origin.point.as_ref() == Some(id));
+        let table = origin.table.as_ref().and_then(crate::model::TableArn::name);
+        point || table.as_ref() == Some(&restore.table)
+    });
+    let since = state.created.is_none_or(|created| created.duration_since(begun) >= -SKEW);
+    if fits && since {
+        return RestoreNote::Found(state.id.clone());
+    }
+    RestoreNote::Ended(Some(format!("somebody else has made a table {to} meanwhile")))
+}

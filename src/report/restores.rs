@@ -1,0 +1,65 @@
+//! Of a backup policy: which tables are restored, and what restore tests have measured.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::words::{between, clean, duration, time};
+use crate::model::{BackupMemory, Proof, Restore};
+
+/// What is remembered of restores and restore tests.
+pub(super) fn told(memory: &BackupMemory, now: Timestamp) -> String {
+    let mut text = String::new();
+    if !memory.proofs.is_empty() {
+        text.push_str("\nWhat restore tests have shown last:\n");
+        for (table, proof) in &memory.proofs {
+            let _ = writeln!(text, "  {table}: {}", proven(proof));
+        }
+    }
+    if !memory.restores.is_empty() {
+        text.push_str("\nRestores:\n");
+        for (to, restore) in &memory.restores {
+            let _ = writeln!(text, "  {} as of {} to {to}: {}", restore.table, restore.from, stands(restore, now));
+        }
+    }
+    text
+}
+
+fn span(seconds: u64) -> String {
+    duration(std::time::Duration::from_secs(seconds))
+}
+
+fn proven(proof: &Proof) -> String {
+    let mut text = match &proof.failed {
+        None => format!("proven at {}", time(proof.at)),
+        Some(why) => format!("NOT proven at {}: {}", time(proof.at), clean(why)),
+    };
+    if let Some(took) = proof.took {
+        let _ = write!(text, "; restoring took {} (RTO)", span(took));
+    }
+    if let Some(loss) = proof.loss {
+        let _ = write!(text, "; {} would have been lost (RPO)", span(loss));
+    }
+    if let Some(age) = proof.age {
+        let _ = write!(text, "; the point was {} old", span(age));
+    }
+    if let Some(compared) = &proof.compared {
+        let _ = write!(text, "; {compared}");
+    }
+    text
+}
+
+fn stands(restore: &Restore, now: Timestamp) -> String {
+    let compared = restore.compared.as_ref().map(|compared| format!("; {compared}")).unwrap_or_default();
+    let settings =
+        restore.settings.as_ref().map(|from| format!("; its settings are {}", clean(from))).unwrap_or_default();
+    match (&restore.ended, restore.begun) {
+        (Some((at, None)), _) => {
+            let took = restore.took().map(|took| format!("; restoring took {}", span(took))).unwrap_or_default();
+            format!("done at {}{took}{compared}{settings}", time(*at))
+        }
+        (Some((at, Some(why))), _) => format!("FAILED at {}: {}", time(*at), clean(why)),
+        (None, None) => "asked for".to_owned(),
+        (None, Some(begun)) => format!("under way for {}{compared}{settings}", duration(between(begun, now))),
+    }
+}
