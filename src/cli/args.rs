@@ -354,6 +354,27 @@ pub enum Command {
 /// What is asked of backup policies.
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
+    /// Print the recovery points that backup policies have made, those of policies that are gone included.
+    List {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Have the tables of a policy backed up: by the daemon, or by the next `apply`.
+    Now {
+        /// Its address: dev/backuppolicy/tables.
+        object: String,
+    },
+    /// Print which policy covers each table. Ends with 2 if there is a table that none covers.
+    Coverage {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
     /// Try now whether tables can be restored: into a table of its own, which is compared, measured and removed.
     Verify {
         /// The policy: dev/backuppolicy/tables.

@@ -37,6 +37,8 @@ mod together;
 
 pub use backup::compare_items;
 pub use consent::{consent, manifest as manifest_digest};
+pub use backup::{compare_items, coverage};
+pub use consent::consent;
 pub(crate) use doctor::{are_recent, last_phase};
 pub use doctor::{census, watch};
 pub use drift::{

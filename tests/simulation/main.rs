@@ -12,6 +12,7 @@
 )]
 
 mod app;
+mod backups;
 mod collection;
 mod crash;
 mod determinism;

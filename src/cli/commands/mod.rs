@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod backup;
 mod completions;
 mod destroy;
 mod doctor;
@@ -59,6 +60,11 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             SecretCommand::Rotate { object } => secret::rotate(&global, &object),
         },
         Command::Backup { command } => match command {
+            BackupCommand::List { environment, output } => backup::list(&global, environment.as_deref(), output),
+            BackupCommand::Now { object } => backup::now(&global, &object),
+            BackupCommand::Coverage { environment, output } => {
+                backup::coverage(&global, environment.as_deref(), output)
+            }
             BackupCommand::Verify { object, table } => restore::verify(&global, &object, table),
         },
         Command::Restore { object, table, from, to } => restore::restore(&global, &object, table, &from, to),
