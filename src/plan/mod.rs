@@ -35,10 +35,8 @@ mod stack;
 mod standing;
 mod together;
 
-pub use backup::compare_items;
-pub use consent::{consent, manifest as manifest_digest};
 pub use backup::{compare_items, coverage};
-pub use consent::consent;
+pub use consent::{consent, manifest as manifest_digest};
 pub(crate) use doctor::{are_recent, last_phase};
 pub use doctor::{census, watch};
 pub use drift::{
