@@ -42,8 +42,6 @@ pub enum Bug {
     ForgetBackup,
     /// A restore test proves whatever it finds.
     ProvesAnything,
-    /// The newest recovery point of a table goes as others do.
-    ExpireNewest,
     /// Whatever differs when a stack is looked at is taken for AWS's own doing.
     AllIsBaseline,
     /// Drift is put back however often somebody makes it again.

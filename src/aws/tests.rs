@@ -4,6 +4,7 @@ mod containers;
 mod records;
 mod stuck;
 mod tables;
+mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;

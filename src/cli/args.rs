@@ -230,6 +230,15 @@ pub enum Command {
         /// How often to look although nothing happened, give or take a tenth.
         #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
         resync: Duration,
+        /// Leave reports of drift in this directory: pages and documents, the newest as `drift-latest`.
+        #[arg(long, value_name = "DIR")]
+        drift_reports: Option<PathBuf>,
+        /// How often.
+        #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration, requires = "drift_reports")]
+        drift_report_every: Duration,
+        /// How many are kept.
+        #[arg(long, value_name = "NUMBER", default_value_t = 30, requires = "drift_reports")]
+        drift_reports_kept: usize,
         /// With --cloud sim: how much faster than AWS the simulation is.
         #[arg(long, value_name = "FACTOR", default_value_t = 60.0, value_parser = factor)]
         sim_speed: f64,
@@ -385,6 +394,27 @@ pub struct AdoptArgs {
 /// What is asked of backup policies.
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
+    /// Print the recovery points that backup policies have made, those of policies that are gone included.
+    List {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Have the tables of a policy backed up: by the daemon, or by the next `apply`.
+    Now {
+        /// Its address: dev/backuppolicy/tables.
+        object: String,
+    },
+    /// Print which policy covers each table. Ends with 2 if there is a table that none covers.
+    Coverage {
+        /// Only this environment.
+        environment: Option<String>,
+        /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
     /// Try now whether tables can be restored: into a table of its own, which is compared, measured and removed.
     Verify {
         /// The policy: dev/backuppolicy/tables.

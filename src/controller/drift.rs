@@ -1,6 +1,6 @@
 //! A look at what AWS runs instead of at what was deployed: every resource, compared with its template.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tracing::{info, warn};
@@ -11,9 +11,30 @@ use crate::model::{
     StackSpec, StackVersion, Unknown,
 };
 use crate::observe::Observer;
-use crate::plan::{self, Due, drift_looked, judge_drift};
+use crate::plan::{self, Due, Goal, Input, drift_looked, judge_drift};
 use crate::ports::Priority;
 use crate::store::StoreError;
+
+/// What was found inside stacks and of objects themselves, by object.
+fn joined(mut inside: Vec<(Compared, DriftMemory)>, beside: Vec<Compared>) -> Vec<(Compared, DriftMemory)> {
+    for more in beside {
+        match inside.iter_mut().find(|(compared, _)| compared.object == more.object) {
+            Some((compared, _)) => compared.findings.splice(0..0, more.findings).for_each(drop),
+            None => inside.push((more, DriftMemory::default())),
+        }
+    }
+    inside
+}
+
+fn with_patches(environment: &Environment, mut found: Vec<(Compared, DriftMemory)>) -> Vec<(Compared, DriftMemory)> {
+    for (compared, _) in &mut found {
+        let Some(spec) = environment.stacks.get(&compared.object) else { continue };
+        for finding in &mut compared.findings {
+            finding.patch = plan::drift_adopted(spec, finding);
+        }
+    }
+    found
+}
 
 /// Resources of a stack of which it is asked who changed them: the worst come first, and the trail is slow.
 const ASKED_MAX: usize = 10;
@@ -46,7 +67,27 @@ impl Controller {
             compared.push(self.recorded(&observer, environment, spec, &drift, version.as_ref(), begun).await?);
         }
         self.store.flush()?;
-        Ok(compared)
+        let busy = BTreeSet::new();
+        let input = Input {
+            desired,
+            environment,
+            observation: &looked.observation,
+            memory: &looked.memory,
+            now: self.cx.now(),
+            goal: Goal::Converge,
+            busy: &busy,
+        };
+        Ok(with_patches(environment, joined(compared, plan::drift_beside(&looked.plan, &input))))
+    }
+
+    /// What is known of an environment's drift without asking anybody.
+    pub fn remembered_drift(&self, environment: &Environment) -> Result<Vec<(Compared, DriftMemory)>, StoreError> {
+        let (memory, now) = (self.store.memory(&environment.name)?, self.cx.now());
+        let known = environment.stacks.iter().map(|(key, spec)| {
+            let drift = memory.objects.stacks.get(key).map(|memory| memory.drift.clone()).unwrap_or_default();
+            (plan::drift_remembered(spec, &drift, now), drift)
+        });
+        Ok(with_patches(environment, known.collect()))
     }
 
     /// Looks at one stack whose turn it is.

@@ -95,6 +95,7 @@ impl Controller {
         self.remember_definitions(environment, &memory, &observation, &plan);
         if goal == Goal::Converge {
             self.remember_checks(environment, &memory, &plan);
+            self.remember_synced(&input, &plan);
         }
         Ok(Looked { observation, memory, plan })
     }
@@ -144,6 +145,23 @@ impl Controller {
                 Kind::Secret => self.store.cache(key, |memory: &mut SecretMemory| memory.ready = after),
                 Kind::DnsRecord => self.store.cache(key, |memory: &mut RecordMemory| memory.ready = after),
                 Kind::BackupPolicy => self.store.cache(key, |memory: &mut BackupMemory| memory.ready = after),
+            }
+        }
+    }
+
+    /// Keeps for which manifest objects were as desired: what differs under the same one was not asked for.
+    fn remember_synced(&self, input: &Input<'_>, plan: &Plan) {
+        for (key, _) in plan.entries.iter().filter(|(_, entry)| entry.action == Action::None) {
+            let digest = plan::manifest_digest(input, key);
+            if input.memory.objects.synced(key) == Some(&digest) {
+                continue;
+            }
+            match key.kind {
+                Kind::Stack => self.store.cache(key, |memory: &mut StackMemory| memory.synced = Some(digest)),
+                Kind::Service => self.store.cache(key, |memory: &mut ServiceMemory| memory.synced = Some(digest)),
+                Kind::Secret => self.store.cache(key, |memory: &mut SecretMemory| memory.synced = Some(digest)),
+                Kind::DnsRecord => self.store.cache(key, |memory: &mut RecordMemory| memory.synced = Some(digest)),
+                Kind::BackupPolicy => self.store.cache(key, |memory: &mut BackupMemory| memory.synced = Some(digest)),
             }
         }
     }

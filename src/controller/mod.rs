@@ -4,6 +4,7 @@
 //! Events (a changed file, a landed step, a timer) carry nothing and only say *look now*, so that every decision is
 //! made from what is, and losing an event costs time at most.
 
+mod backups;
 mod board;
 mod cadence;
 mod daemon;

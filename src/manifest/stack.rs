@@ -60,7 +60,6 @@ struct StackDocumentSpec {
     #[serde(default)]
     stack_name: Option<String>,
     /// Its template, relative to this file.
-    #[expect(dead_code, reason = "read from the tree, before anything is made")]
     template: String,
     /// Values for the template's parameters; a list becomes a comma-separated text. Outputs may be referred to.
     /// `{ previous: true }` keeps what the stack has.
@@ -175,6 +174,7 @@ impl StackDocumentSpec {
             scope: maker.scope(),
             stack_name: stack_name?,
             template: template?,
+            template_file: beside(&maker.doc.file, &self.template),
             parameters: parameters?,
             images,
             capabilities,
@@ -224,6 +224,20 @@ impl StackDocumentSpec {
 }
 
 /// The parameters whose values are the images of services. What cannot be one is reported where the service says so.
+/// A path relative to a file, as a path relative to the root.
+fn beside(file: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = file.split('/').collect();
+    parts.pop();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 fn images(maker: &Maker<'_>, template: &Template) -> BTreeMap<String, ImageParameter> {
     let delivered = maker.around.deliveries.get(&maker.key.name).into_iter().flatten();
     let declared = delivered.filter(|(name, _)| template.parameters.contains_key(*name));

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod backups;
 mod checks;
 mod records;
 mod secrets;

@@ -84,6 +84,8 @@ pub struct StackSpec {
     pub stack_name: StackName,
     /// Its template.
     pub template: Arc<Template>,
+    /// The template's file, relative to the manifests' root.
+    pub template_file: String,
     /// Values for the template's parameters; those with a default may be missing.
     pub parameters: BTreeMap<String, Parameter>,
     /// Parameters whose value is the image that was chosen for a service.

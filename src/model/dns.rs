@@ -224,6 +224,8 @@ pub enum RecordNeed {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RecordMemory {
+    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
+    pub synced: Option<Digest>,
     /// Where the record set is that we made: so that it can be removed when nothing else says so any more.
     pub place: Option<RecordPlace>,
     /// Where record sets are that we made before its manifest named another one: removed once the new one is everywhere.

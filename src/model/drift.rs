@@ -215,6 +215,9 @@ pub struct Finding {
     /// Who has made it.
     #[serde(default)]
     pub by: By,
+    /// What would have to be changed in the template to accept it, as a unified diff. Made for a report, and not kept.
+    #[serde(skip)]
+    pub patch: Option<String>,
 }
 
 /// Who has made a difference, as far as the trail of the account tells.

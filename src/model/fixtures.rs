@@ -81,6 +81,7 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         scope: scope(),
         stack_name: address(name).name,
         template: Arc::new(template),
+        template_file: format!("performance-mgmt/templates/{name}.yaml"),
         parameters: BTreeMap::new(),
         images: BTreeMap::new(),
         capabilities: BTreeSet::new(),

@@ -42,6 +42,18 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// The manifest's side of an object when it was last as desired.
+    #[must_use]
+    pub fn synced(&self, key: &Key) -> Option<&Digest> {
+        match key.kind {
+            Kind::Stack => self.stacks.get(key).and_then(|memory| memory.synced.as_ref()),
+            Kind::Service => self.services.get(key).and_then(|memory| memory.synced.as_ref()),
+            Kind::Secret => self.secrets.get(key).and_then(|memory| memory.synced.as_ref()),
+            Kind::DnsRecord => self.records.get(key).and_then(|memory| memory.synced.as_ref()),
+            Kind::BackupPolicy => self.backups.get(key).and_then(|memory| memory.synced.as_ref()),
+        }
+    }
+
     /// What is remembered of an object's checks, of whatever kind it is.
     #[must_use]
     pub fn readiness(&self, key: &Key) -> Option<&ReadinessMemory> {
@@ -90,6 +102,8 @@ remembered! {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StackMemory {
+    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
+    pub synced: Option<Digest>,
     /// What was read of the deployed stack, good for as long as the version has not moved.
     pub template: Option<(StackVersion, TemplateFacts)>,
     /// Digest of its stack policy, for the version at which it was read; `None` inside: it has none.

@@ -41,9 +41,9 @@ mod text;
 pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
 pub use backup::{
     BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, BeginRestore, Comparison,
-    CopyPoint, ExpirePoint, MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup, PendingCopy,
-    PointMemory, PointName, PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Restore, RestoreDo,
-    RestoreFrom, RestoreNote, RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery, Setting,
+    CopyPoint, Coverage, CoveredTable, ExpirePoint, MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup,
+    PendingCopy, PointMemory, PointName, PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Restore,
+    RestoreDo, RestoreFrom, RestoreNote, RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery, Setting,
     TEST_PREFIX, TableMemory, TableSeen, TableSelection, TestedPoint, Tried, VaultSpec, VerifySpec, WrongSchedule,
 };
 pub use desired::{

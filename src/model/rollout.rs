@@ -15,6 +15,8 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ServiceMemory {
+    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
+    pub synced: Option<Digest>,
     /// Since when its checks hold or fail.
     pub ready: ReadinessMemory,
     /// Which image each container is to run, by container.

@@ -6,6 +6,7 @@
 
 mod compare;
 mod copy;
+mod coverage;
 mod lint;
 mod make;
 mod points;
@@ -24,12 +25,13 @@ use jiff::Timestamp;
 use super::planner::{Planner, refuse};
 use super::{attempts, consent, guard};
 use crate::model::{
-    Act, Action, Attempts, BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, Changes, Difference,
-    Do, Entry, Guard, Mode, Noted, Refusal, ResourceChange, Seen, Step, TableMemory, TableName, TableSeen, TableStatus,
+    Action, Attempts, BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, Changes, Difference, Do,
+    Entry, Guard, Mode, Noted, Refusal, ResourceChange, Seen, Step, TableMemory, TableName, TableSeen, TableStatus,
     Tried, Unknown, Waiting,
 };
 
 pub use compare::compare_items;
+pub use coverage::coverage;
 pub(super) use lint::faults;
 use select::{Blocked, Selected, select};
 
@@ -271,7 +273,7 @@ impl Deciding<'_> {
             let Some(action) = action else { continue };
             let step = BackupStep { action };
             let person =
-                destroys || self.planner.input.environment.policy.mode == Mode::Approve && !step.is_preparation();
+                destroys || self.planner.input.environment.policy.mode == Mode::Approve && !step.action.only_adds();
             if person && !approved {
                 asks = true;
             } else if entry.step.is_none() {

@@ -61,7 +61,8 @@ pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp) -> Con
 }
 
 /// The digest of what the manifest says of an object.
-fn manifest(input: &Input<'_>, key: &Key) -> Digest {
+#[must_use]
+pub fn manifest(input: &Input<'_>, key: &Key) -> Digest {
     let environment = input.environment;
     let digest = match key.kind {
         Kind::Stack => environment.stacks.get(key).map(|spec| spec_digest(spec, &input.memory.fingerprint_key)),

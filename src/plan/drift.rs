@@ -5,7 +5,9 @@
 //! values are compared again, by their meaning ([`same`]); what something else is there to change is its business
 //! (invariant S21); and what was not compared is said to be unknown.
 
+mod adopt;
 mod baseline;
+mod beside;
 mod culprit;
 mod due;
 mod same;
@@ -13,9 +15,12 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+pub use self::adopt::adopted;
 pub use self::baseline::looked;
+pub use self::beside::beside;
 pub use self::culprit::culprit;
 pub use self::due::{Due, due};
+pub use self::standing::remembered;
 pub(super) use self::standing::{current, standing};
 
 use std::collections::BTreeSet;
@@ -46,7 +51,8 @@ const GUARDING: [&str; 6] = [
 ];
 
 /// Parts of names of properties that guard what they belong to.
-const GUARDS: [&str; 7] = ["policy", "protection", "encrypt", "sse", "kms", "public", "ingress"];
+const GUARDS: [&str; 9] =
+    ["policy", "protection", "encrypt", "sse", "kms", "public", "ingress", "pointintimerecovery", "backup"];
 
 /// Names of properties that say something and do nothing.
 const WORDS: [&str; 3] = ["tags", "description", "comment"];
@@ -120,6 +126,7 @@ impl Judge<'_> {
             verdict: Verdict::Unknown { why },
             print: None,
             by: By::NotAsked,
+            patch: None,
         }
     }
 
@@ -215,6 +222,7 @@ impl Judge<'_> {
             verdict,
             print: difference.map(|difference| self.print(resource, difference)),
             by: By::NotAsked,
+            patch: None,
         };
         if finding.is_drift()
             && let Some(since) = self.memory.since.get(&finding.place())

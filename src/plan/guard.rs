@@ -108,7 +108,9 @@ fn needs_approval(action: &Do) -> bool {
         Do::Stack(StackStep { action: StackDo::Cancel { .. }, .. })
             | Do::Service(ServiceStep { action: ServiceDo::Stop { .. }, .. })
     );
-    !action.is_preparation() && !stops
+    // Where changes need approval, backups go on: they change nothing that runs.
+    let adds = matches!(action, Do::Backup(step) if step.action.only_adds());
+    !action.is_preparation() && !stops && !adds
 }
 
 /// Never an older revision over a newer one (invariant S8): `applied` is the newest that was applied to the object.

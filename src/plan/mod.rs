@@ -35,11 +35,14 @@ mod stack;
 mod standing;
 mod together;
 
-pub use backup::compare_items;
-pub use consent::consent;
+pub use backup::{compare_items, coverage};
+pub use consent::{consent, manifest as manifest_digest};
 pub(crate) use doctor::{are_recent, last_phase};
 pub use doctor::{census, watch};
-pub use drift::{Due, culprit, due as drift_due, judge as judge_drift, looked as drift_looked};
+pub use drift::{
+    Due, adopted as drift_adopted, beside as drift_beside, culprit, due as drift_due, judge as judge_drift,
+    looked as drift_looked, remembered as drift_remembered,
+};
 #[cfg(test)]
 pub(crate) use guard::name_commands;
 pub use input::{Goal, Input, MAX_OPERATIONS};

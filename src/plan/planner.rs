@@ -36,7 +36,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(input: &'a Input<'a>) -> Self {
+    pub(super) fn new(input: &'a Input<'a>) -> Self {
         Self { input, entries: BTreeMap::new(), needs: RefCell::default(), stack_names: OnceCell::new() }
     }
 

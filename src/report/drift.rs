@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::json::{API_VERSION, to_json};
 use super::{Paint, words};
-use crate::model::{Compared, DriftMemory, Environment, Finding, Severity, Verdict};
+use crate::model::{By, Compared, Deed, DriftMemory, Environment, Finding, Severity, Verdict};
 
 /// In which form a drift report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct DriftReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftSummary {
-    /// Stacks that were looked at.
+    /// Objects that were looked at: stacks, and others that have drifted.
     pub stacks: usize,
     /// Those that have drifted.
     pub drifted: usize,
@@ -152,20 +152,50 @@ pub struct DriftFinding {
     /// When it was first seen.
     #[schemars(with = "String")]
     pub since: Timestamp,
+    /// Who has made it, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Author>,
+    /// Why that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_unknown: Option<String>,
     /// What can be done about it, if it is drift.
     pub advice: Option<Advice>,
+}
+
+/// Who has made a difference: the last call that changed the resource before it was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Author {
+    /// Who: an ARN, or a name.
+    pub actor: String,
+    /// From which address, or by which service.
+    pub from: Option<String>,
+    /// Which call.
+    pub call: String,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+}
+
+impl Author {
+    /// In a sentence.
+    fn sentence(&self) -> String {
+        let from = self.from.as_deref().map(|from| format!(" from {}", words::clean(from))).unwrap_or_default();
+        format!("{}{from}, by {} at {}", words::clean(&self.actor), words::clean(&self.call), words::time(self.at))
+    }
 }
 
 /// What can be done about a difference: one of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Advice {
-    /// Make it as it was deployed: the command that prepares it. Look at the change set before you execute it.
+    /// Make it as it was deployed: the command that asks for it. The next plan shows what it would do.
     pub revert: String,
-    /// What the template would have to say to keep it; `null` where that cannot be told.
+    /// What the template would have to say to keep it, as a diff where it is written there as a value; `null` where that
+    /// cannot be told.
     pub adopt: Option<String>,
-    /// What the stack's manifest would have to say to put up with it.
-    pub tolerate: String,
+    /// What the stack's manifest would have to say to put up with it; `null` for what is not inside a stack.
+    pub tolerate: Option<String>,
 }
 
 impl DriftReport {
@@ -253,20 +283,24 @@ impl DriftSummary {
 
 impl ObjectDrift {
     fn of(environment: &Environment, compared: &Compared, memory: &DriftMemory) -> Option<Self> {
-        let spec = environment.stacks.get(&compared.object)?;
         let history = memory.history.iter();
+        let findings = compared.findings.iter().map(DriftFinding::of);
+        let named = compared.findings.iter().find_map(|finding| finding.physical_id.clone());
+        let (stack, scope, file, line) = match environment.stacks.get(&compared.object) {
+            Some(spec) => {
+                let place = &spec.manifest;
+                (spec.stack_name.to_string(), spec.scope.to_string(), place.file.to_string(), place.line)
+            }
+            None => (named?, environment.scope.to_string(), String::new(), 0),
+        };
         Some(Self {
             object: compared.object.to_string(),
-            stack: spec.stack_name.to_string(),
-            scope: spec.scope.to_string(),
-            file: spec.manifest.file.to_string(),
-            line: spec.manifest.line,
+            stack,
+            scope,
+            file,
+            line,
             compared: compared.compared,
-            findings: compared
-                .findings
-                .iter()
-                .map(|finding| DriftFinding::of(finding, spec.stack_name.as_str()))
-                .collect(),
+            findings: findings.collect(),
             history: history.map(|(at, differences)| DriftPoint { at: *at, differences: *differences }).collect(),
         })
     }
@@ -281,7 +315,15 @@ impl ObjectDrift {
 }
 
 impl DriftFinding {
-    fn of(finding: &Finding, stack: &str) -> Self {
+    fn of(finding: &Finding) -> Self {
+        let (by, by_unknown) = match &finding.by {
+            By::NotAsked => (None, None),
+            By::NotKnown(why) => (None, Some(why.clone())),
+            By::Somebody(deed) => {
+                let Deed { at, actor, from, call, .. } = &**deed;
+                (Some(Author { actor: actor.clone(), from: from.clone(), call: call.clone(), at: *at }), None)
+            }
+        };
         let (verdict, severity, why, until) = match &finding.verdict {
             Verdict::Drift(severity) => (FindingKind::Drift, Some(*severity), None, None),
             Verdict::Tolerated { reason, until } => {
@@ -303,14 +345,17 @@ impl DriftFinding {
             expected: finding.expected.clone(),
             live: finding.live.clone(),
             since: finding.since,
-            advice: finding.is_drift().then(|| Advice::of(finding, stack)),
+            by,
+            by_unknown,
+            advice: finding.is_drift().then(|| Advice::of(finding)),
         }
     }
 
     /// Resource and property, for people.
     fn place(&self) -> String {
         match (&self.resource, &self.property) {
-            (None, _) => "the stack".to_owned(),
+            (None, Some(property)) => words::clean(property),
+            (None, None) => "the stack".to_owned(),
             (Some(resource), None) => words::clean(resource),
             (Some(resource), Some(property)) => words::clean(&format!("{resource} {property}")),
         }
@@ -318,24 +363,26 @@ impl DriftFinding {
 
     /// It differs as a whole: the resource is gone.
     fn is_gone(&self) -> bool {
-        self.verdict == FindingKind::Drift && self.property.is_none()
+        self.verdict == FindingKind::Drift && self.property.is_none() && self.resource.is_some()
     }
 }
 
 impl Advice {
-    fn of(finding: &Finding, stack: &str) -> Self {
-        let revert = format!(
-            "aws cloudformation create-change-set --stack-name {stack} --change-set-name revert-drift --use-previous-template \
-             --deployment-mode REVERT_DRIFT"
-        );
-        let resource = finding.resource.clone().unwrap_or_default();
+    fn of(finding: &Finding) -> Self {
+        let Some(resource) = finding.resource.clone() else {
+            // What differs of an object itself is what the next plan is about.
+            let revert = format!("landfast apply {}", finding.object.environment);
+            return Self { revert, adopt: None, tolerate: None };
+        };
+        let revert = format!("landfast drift --revert {}", finding.object);
         let mut rule = serde_json::Map::from_iter([("resource".to_owned(), json!(resource))]);
         if let Some(property) = &finding.property {
             rule.insert("property".to_owned(), json!(property));
         }
         rule.insert("reason".to_owned(), json!("…"));
         rule.insert("until".to_owned(), json!("YYYY-MM-DD"));
-        Self { revert, adopt: adopted(finding), tolerate: yaml(&json!({ "drift": { "ignore": [rule] } })) }
+        let adopt = finding.patch.clone().or_else(|| adopted(finding));
+        Self { revert, adopt, tolerate: Some(yaml(&json!({ "drift": { "ignore": [rule] } }))) }
     }
 }
 

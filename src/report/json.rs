@@ -11,7 +11,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DoctorReport, DriftReport, EventList, ImageList, OutputList, PreflightList, StatusList, Timeline, order, words,
+    BackupList, CoverageList, DoctorReport, DriftReport, EventList, ImageList, OutputList, PreflightList, StatusList,
+    Timeline, order, words,
 };
 use crate::model::{
     Act, Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
@@ -46,6 +47,8 @@ pub fn schemas() -> BTreeMap<&'static str, Schema> {
         ("DoctorReport", schema_for!(DoctorReport)),
         ("DriftReport", schema_for!(DriftReport)),
         ("EventList", schema_for!(EventList)),
+        ("BackupList", schema_for!(BackupList)),
+        ("CoverageList", schema_for!(CoverageList)),
         ("ImageList", schema_for!(ImageList)),
         ("OutputList", schema_for!(OutputList)),
         ("Plan", schema_for!(PlanDocument)),

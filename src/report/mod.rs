@@ -5,6 +5,7 @@
 //! carries a meaning that the words do not carry too. And whatever others wrote (AWS's reasons, parameter values, names
 //! of resources) passes [`words::clean`] on its way into a text, so that it can neither move the cursor nor start a line.
 
+mod backups;
 mod doctor;
 mod drift;
 mod events;
@@ -29,6 +30,7 @@ mod restores;
 #[cfg(test)]
 mod secrecy;
 
+pub use backups::{BackupList, BackupPoint, CoverageList, TableCoverage};
 pub use doctor::{DoctorReport, Examination, Health};
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
 pub use events::{Deed, Event, EventList, StackEvents};

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::{API_VERSION, revision};
 use super::{Paint, doctor, order, words};
-use crate::model::{Act, Action, Ailment, Entry, Key, Memory, Plan, Waiting};
+use crate::model::{Act, Action, Ailment, DriftStanding, Entry, Key, Memory, Plan, Severity, Waiting};
 
 /// What `status -o json` writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,12 +49,39 @@ pub struct Status {
     pub observed_revision: String,
     /// `Ready`, `Reconciling` and `Stalled`, in this order.
     pub conditions: Vec<Condition>,
+    /// How what runs inside a stack compares with what was deployed, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftStatus>,
     /// What ails it, worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ailments: Vec<Ailment>,
     /// Since when the running operation runs.
     #[schemars(with = "Option<String>")]
     pub operation_since: Option<Timestamp>,
+}
+
+/// How what runs inside a stack compares with what was deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftStatus {
+    /// When it was looked at; `null`: never since the stack's last operation.
+    #[schemars(with = "Option<String>")]
+    pub at: Option<Timestamp>,
+    /// Differences that are drift.
+    pub differences: usize,
+    /// How bad the worst of them is.
+    pub worst: Option<Severity>,
+    /// Resources that could not be compared.
+    pub unknown: usize,
+    /// Why nothing newer is known.
+    pub failed: Option<String>,
+}
+
+impl From<&DriftStanding> for DriftStatus {
+    fn from(standing: &DriftStanding) -> Self {
+        let DriftStanding { at, differences, worst, unknown, failed } = standing.clone();
+        Self { at, differences, worst, unknown, failed }
+    }
 }
 
 /// One condition.
@@ -178,6 +205,7 @@ impl Status {
             action: entry.action,
             observed_revision: revision(&plan.revision),
             conditions: conditions(entry),
+            drift: entry.drift.as_ref().map(DriftStatus::from),
             ailments: entry.ailments.iter().map(|one| one.ailment).collect(),
             operation_since: seen.and_then(|since| since.or(pending)),
         }
@@ -256,7 +284,7 @@ fn conditions(entry: &Entry) -> Vec<Condition> {
             let waiting = under_way.map_or_else(|| words::intent(Action::Unknown).to_owned(), |w| waits(entry, w));
             (ConditionStatus::Unknown, "ReadFailed", waiting)
         }
-        _ if entry.action == Action::None && !unready => (ConditionStatus::True, "InSync", "in sync".to_owned()),
+        _ if entry.action == Action::None && !unready => (ConditionStatus::True, "InSync", in_sync(entry)),
         (Some((reason, message)), _) | (None, Some((reason, message))) => {
             (ConditionStatus::False, *reason, message.clone())
         }
@@ -272,6 +300,15 @@ fn conditions(entry: &Entry) -> Vec<Condition> {
         yes_or_no(ConditionType::Reconciling, reconciling, ("Idle", "nothing is under way")),
         yes_or_no(ConditionType::Stalled, stalled, ("NotStalled", "nobody is needed")),
     ]
+}
+
+/// As the manifest asks; what was changed past its stack is said all the same.
+fn in_sync(entry: &Entry) -> String {
+    match entry.drift.as_ref().map(|drift| (drift.differences, &drift.failed)) {
+        Some((some, _)) if some > 0 => format!("in sync; drift: {}", words::count(some, "difference")),
+        Some((0, Some(why))) => format!("in sync; whether it has drifted is not known: {why}"),
+        _ => "in sync".to_owned(),
+    }
 }
 
 fn next(entry: &Entry) -> String {

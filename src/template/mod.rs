@@ -5,12 +5,14 @@
 
 mod canonical;
 mod export;
+mod locate;
 mod opaque;
 mod predict;
 mod read;
 mod table;
 
 pub use export::resolve_name;
+pub use locate::{Written, written};
 pub use opaque::{json_digest, opaque_facts};
 pub use predict::{all_removed, predict};
 pub use read::{MAX_BYTES, TemplateError, parse};

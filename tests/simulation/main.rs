@@ -13,6 +13,7 @@
 
 mod adoption;
 mod app;
+mod backups;
 mod collection;
 mod crash;
 mod determinism;

@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod ask;
+mod backup;
 mod completions;
 mod destroy;
 mod doctor;
@@ -13,6 +14,7 @@ mod images;
 mod outputs;
 mod plan;
 mod preflight;
+mod reports;
 mod restore;
 mod run;
 mod schema;
@@ -44,7 +46,11 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Apply { environment, yes, plan, output } => {
             apply::run(&global, environment.as_deref(), yes, plan.as_deref(), output)
         }
-        Command::Run { once, resync, sim_speed } => run::run(&global, once, resync, sim_speed),
+        Command::Run { once, resync, drift_reports, drift_report_every, drift_reports_kept, sim_speed } => {
+            let reports =
+                drift_reports.map(|dir| reports::Reports { dir, every: drift_report_every, keep: drift_reports_kept });
+            run::run(&global, once, resync, sim_speed, reports)
+        }
         Command::Status { environment, watch, output } => status::run(&global, environment.as_deref(), watch, output),
         Command::Why { object } => why::run(&global, &object),
         Command::Outputs { environment, output } => outputs::run(&global, environment.as_deref(), output),
@@ -56,6 +62,11 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             SecretCommand::Rotate { object } => secret::rotate(&global, &object),
         },
         Command::Backup { command } => match command {
+            BackupCommand::List { environment, output } => backup::list(&global, environment.as_deref(), output),
+            BackupCommand::Now { object } => backup::now(&global, &object),
+            BackupCommand::Coverage { environment, output } => {
+                backup::coverage(&global, environment.as_deref(), output)
+            }
             BackupCommand::Verify { object, table } => restore::verify(&global, &object, table),
         },
         Command::Restore { object, table, from, to } => restore::restore(&global, &object, table, &from, to),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::plan::severity;
+use super::reports::{self, Reports};
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
@@ -14,7 +15,13 @@ use crate::controller::{Controller, Ended, Until, tend_all};
 use crate::source::Watch;
 use crate::store::Inbox;
 
-pub(super) fn run(global: &Global, once: bool, resync: Duration, sim_speed: f64) -> Result<Exit, Trouble> {
+pub(super) fn run(
+    global: &Global,
+    once: bool,
+    resync: Duration,
+    sim_speed: f64,
+    reports: Option<Reports>,
+) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Real(sim_speed))?;
     let store = session.store()?;
     let root = session::root(global);
@@ -30,6 +37,7 @@ pub(super) fn run(global: &Global, once: bool, resync: Duration, sim_speed: f64)
             biased;
             ended = tend_all(&controller, until) => ended,
             never = follow(&session, &controller, &root, watch.as_mut(), resync) => match never {},
+            never = reports::keep(reports.as_ref(), &session, &controller) => match never {},
         }
     })??;
     let settled = ended.values().filter_map(|ended| match ended {

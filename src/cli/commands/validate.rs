@@ -35,6 +35,8 @@ pub(super) struct Validation<'a> {
     secrets: usize,
     /// DNS records in them.
     records: usize,
+    /// Backup policies in them.
+    backups: usize,
     /// Environments that were left out because of an error.
     broken: Vec<String>,
     /// Everything that was found.
@@ -51,6 +53,7 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
     let services: usize = count(|environment| environment.services.len());
     let secrets: usize = count(|environment| environment.secrets.len());
     let records: usize = count(|environment| environment.records.len());
+    let backups: usize = count(|environment| environment.backups.len());
     match output {
         Output::Json => {
             let report = Validation {
@@ -62,6 +65,7 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
                 services,
                 secrets,
                 records,
+                backups,
                 broken: loaded.broken.iter().map(ToString::to_string).collect(),
                 diagnostics: &loaded.diagnostics,
             };
@@ -73,7 +77,9 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
             session::show_diagnostics(&loaded.diagnostics);
             let warnings = loaded.diagnostics.len() - errors;
             let mut found = format!("{}: {environments} environments, {stacks} stacks", root.display());
-            for (count, what) in [(services, "services"), (secrets, "secrets"), (records, "DNS records")] {
+            for (count, what) in
+                [(services, "services"), (secrets, "secrets"), (records, "DNS records"), (backups, "backup policies")]
+            {
                 if count > 0 {
                     let _ = write!(found, ", {count} {what}");
                 }

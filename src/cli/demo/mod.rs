@@ -11,6 +11,7 @@ mod manifests;
 mod screen;
 mod stage;
 mod summary;
+mod tamper;
 
 use std::io::IsTerminal as _;
 
@@ -23,7 +24,7 @@ use stage::Stage;
 /// An act: a title, and what happens.
 type Act = fn(&mut Stage, &Screen) -> Result<(), Trouble>;
 
-const ACTS: [(&str, Act); 10] = [
+const ACTS: [(&str, Act); 11] = [
     ("An empty account becomes an environment", acts::deploy),
     ("A small edit moves what it must, and nothing else", acts::edit),
     ("An edit that would lose a table is refused", acts::refuse),
@@ -31,6 +32,7 @@ const ACTS: [(&str, Act); 10] = [
     ("A rollback that fails, and the way back", doctor::rollback),
     ("The daemon is killed in the middle of it", acts::kill),
     ("Somebody changes things by hand", acts::drift),
+    ("Somebody changes what no stack tells of", tamper::table),
     ("A new image, and one that is no good", delivery::images),
     ("A secret changes by itself", delivery::rotation),
     ("Nothing to do costs next to nothing", acts::rest),

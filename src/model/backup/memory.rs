@@ -6,13 +6,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Proof, Restore};
-use crate::model::{Attempts, JobId, Key, PointId, ReadinessMemory, Region, TableName, TableProfile};
+use crate::model::{Attempts, Digest, JobId, Key, PointId, ReadinessMemory, Region, TableName, TableProfile};
 
 /// What is remembered of a backup policy. Losing it costs calls, and the proof that points can be restored: whose a point
 /// is and for when it was made, is in its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BackupMemory {
+    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
+    pub synced: Option<Digest>,
     /// By table.
     pub tables: BTreeMap<TableName, TableMemory>,
     /// A person has asked for a backup, then.

@@ -104,3 +104,59 @@ impl Serialize for Schedule {
         serializer.collect_str(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_schedule_follows_its_time_zone() {
+        let berlin = Schedule::new("0 3 * * *", "Europe/Berlin").unwrap();
+        assert_eq!(berlin.last(at("2026-01-02T01:59:59Z")), Some(at("2026-01-01T02:00:00Z")));
+        assert_eq!(berlin.last(at("2026-01-02T02:00:00Z")), Some(at("2026-01-02T02:00:00Z")));
+        assert_eq!(berlin.last(at("2026-07-02T02:00:00Z")), Some(at("2026-07-02T01:00:00Z")));
+        assert_eq!(berlin.after(at("2026-01-02T02:00:00Z")), Some(at("2026-01-03T02:00:00Z")));
+    }
+
+    /// A year of every hour in zones that change their clocks at night: a nightly backup has one slot a day, and no
+    /// slot moves with the moment at which it is asked for.
+    #[test]
+    fn a_nightly_slot_comes_once_a_day_whatever_the_clocks_do() {
+        for zone in ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo"] {
+            for pattern in ["0 3 * * *", "30 2 * * *", "15 0 * * *"] {
+                let schedule = Schedule::new(pattern, zone).unwrap();
+                let (mut slots, mut now) = (BTreeSet::new(), at("2026-01-02T00:00:00Z"));
+                let end = at("2027-01-02T00:00:00Z");
+                let mut before = schedule.last(now).unwrap();
+                while now < end {
+                    let slot = schedule.last(now).unwrap();
+                    assert!(slot <= now && slot >= before, "{zone} {pattern}: a slot goes back");
+                    assert!(
+                        now.duration_since(slot) < SignedDuration::from_hours(26),
+                        "{zone} {pattern}: none for {now}"
+                    );
+                    slots.insert(slot);
+                    before = slot;
+                    now += SignedDuration::from_hours(1);
+                }
+                assert!((365..=366).contains(&slots.len()), "{zone} {pattern}: {} slots", slots.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_is_refused() {
+        for (pattern, zone) in
+            [("0 3 * *", "UTC"), ("0 0 3 * * *", "UTC"), ("0 3 * * *", "Europe"), ("*/5 * * * *", "UTC")]
+        {
+            assert!(Schedule::new(pattern, zone).is_err(), "{pattern} {zone}");
+        }
+        assert!(matches!(Schedule::new("0 0 30 2 *", "UTC"), Err(WrongSchedule::Times(..))));
+    }
+}

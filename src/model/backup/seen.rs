@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::Comparison;
 use crate::model::{
-    ContinuousBackups, JobId, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableId, TableName,
-    TableProfile, TableState, TableStatus, VaultJob, VaultName,
+    ContinuousBackups, JobId, Key, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableId,
+    TableName, TableProfile, TableState, TableStatus, VaultJob, VaultName,
 };
 
 /// A table, and how far back it can be restored.
@@ -95,6 +95,24 @@ impl BackupsSeen {
             self.vaults.clear();
         }
     }
+}
+
+/// Which policies cover which tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Every table.
+    pub tables: BTreeMap<(Scope, TableName), CoveredTable>,
+    /// What could not be seen.
+    pub unknown: Vec<String>,
+}
+
+/// What covers a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CoveredTable {
+    /// The policy.
+    pub by: Option<Key>,
+    /// The policy that says that it needs no backup.
+    pub excepted: Option<Key>,
 }
 
 /// What must be known to decide on a backup policy.

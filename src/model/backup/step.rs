@@ -267,6 +267,12 @@ impl BackupDo {
         }
     }
 
+    /// It takes nothing away and changes nothing that runs: where changes need approval, backups go on.
+    #[must_use]
+    pub fn only_adds(&self) -> bool {
+        matches!(self, Self::Make(_) | Self::Restore(_) | Self::Copy(_) | Self::Note(_))
+    }
+
     /// It makes recovery points, or deletes them: a listing of before is out of date.
     #[must_use]
     pub fn moves_points(&self) -> bool {
@@ -313,8 +319,7 @@ impl Act for BackupStep {
         false
     }
 
-    /// Making a backup takes nothing away and changes nothing that runs: where changes need approval, backups go on.
     fn is_preparation(&self) -> bool {
-        matches!(self.action, BackupDo::Make(_) | BackupDo::Restore(_) | BackupDo::Copy(_) | BackupDo::Note(_))
+        matches!(self.action, BackupDo::Note(_))
     }
 }

@@ -12,6 +12,8 @@ use crate::model::{Attempts, Digest, Fingerprint, Key, ReadinessMemory, Region};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SecretMemory {
+    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
+    pub synced: Option<Digest>,
     /// The secret.
     pub arn: Option<SecretArn>,
     /// The current value, as far as it is known.

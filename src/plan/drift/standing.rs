@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{rank, severity, tolerated};
-use crate::model::{DriftLook, DriftMemory, DriftStanding, Finding, StackSpec, StackVersion, Verdict};
+use crate::model::{By, Compared, DriftLook, DriftMemory, DriftStanding, Finding, StackSpec, StackVersion, Verdict};
 
 /// What was found, by the rules of today: one may have expired since, another may be new.
 pub(in crate::plan) fn current(spec: &StackSpec, look: &DriftLook, now: Timestamp) -> Vec<Finding> {
@@ -45,4 +45,31 @@ pub(in crate::plan) fn standing(
         unknown,
         failed,
     })
+}
+
+/// What is known of a stack without asking anybody.
+#[must_use]
+pub fn remembered(spec: &StackSpec, memory: &DriftMemory, now: Timestamp) -> Compared {
+    let (object, look) = (spec.key.clone(), memory.seen.as_ref());
+    let mut findings = look.map(|look| current(spec, look, now)).unwrap_or_default();
+    let why = match (&memory.failed, look) {
+        (Some(failed), _) => Some(format!("it could not be looked at again: {}", failed.why)),
+        (None, None) => Some("it has not been looked at yet".to_owned()),
+        (None, Some(_)) => None,
+    };
+    findings.extend(why.map(|why| Finding {
+        object: object.clone(),
+        resource: None,
+        physical_id: None,
+        kind: None,
+        property: None,
+        expected: None,
+        live: None,
+        since: memory.failed.as_ref().map_or(now, |failed| failed.at),
+        verdict: Verdict::Unknown { why },
+        print: None,
+        by: By::NotAsked,
+        patch: None,
+    }));
+    Compared { object, compared: look.map_or(0, |look| look.compared), findings }
 }

@@ -59,7 +59,7 @@ fn object(item: &ObjectDrift) -> Markup {
     html! {
         section {
             h2 { (item.object) }
-            p.quiet { (item.stack) " in " (item.scope) ", manifest " code { (item.file) ":" (item.line) } " " (trend(&item.history)) }
+            p.quiet { (item.stack) " in " (item.scope) @if !item.file.is_empty() { ", manifest " code { (item.file) ":" (item.line) } } " " (trend(&item.history)) }
             @for finding in item.drift() { (difference(finding)) }
         }
     }
@@ -78,6 +78,8 @@ fn difference(finding: &DriftFinding) -> Markup {
                 @if let Some(id) = &finding.physical_id { code { (words::clean(id)) } }
                 ", since " (words::time(finding.since))
             }
+            @if let Some(by) = &finding.by { p.who { "By " (by.sentence()) } }
+            @if let Some(why) = &finding.by_unknown { p.quiet { "By whom is not known: " (words::clean(why)) } }
             @if finding.is_gone() {
                 p { "It was deployed, and is gone." }
             } @else {
@@ -89,14 +91,16 @@ fn difference(finding: &DriftFinding) -> Markup {
             @if let Some(advice) = &finding.advice {
                 details {
                     summary { "What can be done" }
-                    h4 { "Revert, with a change set that is looked at and then executed" }
+                    h4 { "Revert" }
                     pre { (advice.revert) }
                     @if let Some(adopt) = &advice.adopt {
                         h4 { "Adopt, in the template" }
                         pre { (adopt) }
                     }
-                    h4 { "Tolerate, in the manifest’s spec" }
-                    pre { (advice.tolerate) }
+                    @if let Some(tolerate) = &advice.tolerate {
+                        h4 { "Tolerate, in the manifest’s spec" }
+                        pre { (tolerate) }
+                    }
                 }
             }
         }

@@ -52,11 +52,19 @@ pub(super) fn markdown(report: &DriftReport) -> String {
 fn advice(text: &mut String, finding: &DriftFinding) {
     let Some(advice) = &finding.advice else { return };
     let _ = write!(text, "\n<details><summary>{}</summary>\n\n", inline(&finding.place()));
-    let _ = writeln!(text, "Revert, with a change set that is looked at and then executed: {}", code(&advice.revert));
+    match (&finding.by, &finding.by_unknown) {
+        (Some(by), _) => _ = writeln!(text, "By {}\n", inline(&by.sentence())),
+        (None, Some(why)) => _ = writeln!(text, "By whom is not known: {}\n", inline(why)),
+        (None, None) => {}
+    }
+    let _ = writeln!(text, "Revert: {}", code(&advice.revert));
     if let Some(adopt) = &advice.adopt {
         let _ = write!(text, "\nAdopt, in the template:\n\n{}", block(adopt));
     }
-    let _ = write!(text, "\nTolerate, in the manifest's `spec`:\n\n{}\n</details>\n", block(&advice.tolerate));
+    if let Some(tolerate) = &advice.tolerate {
+        let _ = write!(text, "\nTolerate, in the manifest's `spec`:\n\n{}", block(tolerate));
+    }
+    text.push_str("\n</details>\n");
 }
 
 fn cell(value: Option<&str>) -> String {

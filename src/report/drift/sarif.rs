@@ -51,12 +51,17 @@ fn result(item: &ObjectDrift, finding: &DriftFinding) -> Value {
         "level": level,
         "message": { "text": message(finding) },
         "locations": [{
-            "physicalLocation": { "artifactLocation": { "uri": item.file }, "region": { "startLine": item.line } },
             "logicalLocations": [{ "fullyQualifiedName": name, "kind": "resource" }],
         }],
         // The same difference is the same finding in the next report.
         "partialFingerprints": { "landfast/v1": name },
     });
+    if !item.file.is_empty()
+        && let Some(location) = result.pointer_mut("/locations/0").and_then(Value::as_object_mut)
+    {
+        let place = json!({ "artifactLocation": { "uri": item.file }, "region": { "startLine": item.line } });
+        location.insert("physicalLocation".to_owned(), place);
+    }
     if matches!(finding.verdict, FindingKind::Tolerated | FindingKind::Delegated)
         && let Some(fields) = result.as_object_mut()
     {
@@ -68,7 +73,10 @@ fn result(item: &ObjectDrift, finding: &DriftFinding) -> Value {
 
 fn message(finding: &DriftFinding) -> String {
     match (&finding.expected, &finding.live) {
-        (Some(expected), Some(live)) => format!("{}: deployed {expected}, live {live}", finding.place()),
+        (Some(expected), Some(live)) => {
+            let by = finding.by.as_ref().map(|by| format!("; by {}", by.sentence())).unwrap_or_default();
+            format!("{}: deployed {expected}, live {live}{by}", finding.place())
+        }
         _ if finding.is_gone() => format!("{} is gone", finding.place()),
         _ => format!("{}: {}", finding.place(), finding.why.as_deref().unwrap_or_default()),
     }

@@ -18,6 +18,7 @@ fn finding(resource: &str, property: Option<&str>, verdict: Verdict, sides: Opti
         verdict,
         print: None,
         by: By::NotAsked,
+        patch: None,
     }
 }
 

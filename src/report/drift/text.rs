@@ -39,7 +39,16 @@ fn object(text: &mut String, item: &ObjectDrift, paint: Paint) {
         let _ = writeln!(text, "  {painted}  {}", finding.place());
         let about = [finding.kind.as_deref(), finding.physical_id.as_deref()];
         let about = about.into_iter().flatten().map(words::clean).collect::<Vec<_>>().join(", ");
-        let _ = writeln!(text, "          {}", paint.quiet(format!("{about}, since {}", words::time(finding.since))));
+        let about = if about.is_empty() { String::new() } else { format!("{about}, ") };
+        let _ = writeln!(text, "          {}", paint.quiet(format!("{about}since {}", words::time(finding.since))));
+        match (&finding.by, &finding.by_unknown) {
+            (Some(by), _) => _ = writeln!(text, "          by        {}", by.sentence()),
+            (None, Some(why)) => {
+                let line = format!("by        not known: {}", words::clean(why));
+                text.push_str(&words::wrapped(&line, "          ", 110));
+            }
+            (None, None) => {}
+        }
         if finding.is_gone() {
             let _ = writeln!(text, "          it is gone");
             continue;

@@ -1,0 +1,47 @@
+//! `landfast backup`: which recovery points there are, which tables nobody backs up, and backups on request.
+
+use super::ask::{Asked, ask, show_pending};
+use crate::cli::args::{Global, Output};
+use crate::cli::exit::{Exit, Trouble};
+use crate::cli::terminal;
+use crate::cli::view::{View, show};
+use crate::model::Wish;
+use crate::report::{BackupList, CoverageList};
+
+pub(super) fn list(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
+    let view = View::open(global, environment)?;
+    show_pending(&view)?;
+    let mut list = BackupList::default();
+    for environment in &view.environments {
+        let look = async { Ok(view.controller.recovery_points(&view.loaded.desired, environment).await?) };
+        let (observation, memory) = view.drive(look)?;
+        list.add(environment, &observation, &memory);
+    }
+    show(output, &list, |list| list.text(view.paint()))?;
+    view.session.save()?;
+    Ok(if list.unknown.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+pub(super) fn now(global: &Global, object: &str) -> Result<Exit, Trouble> {
+    if let Asked::Granted(_) = ask(global, object, Wish::BackUp)? {
+        let environment = object.split('/').next().unwrap_or_default();
+        terminal::note(&format!("noted; `landfast apply {environment}` backs its tables up"));
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn coverage(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
+    let view = View::open(global, environment)?;
+    let mut list = CoverageList::default();
+    for environment in &view.environments {
+        let look = async { Ok(view.controller.coverage(&view.loaded.desired, environment).await?) };
+        list.add(&environment.name, view.drive(look)?);
+    }
+    show(output, &list, |list| list.text(view.paint()))?;
+    view.session.save()?;
+    Ok(match (list.uncovered(), list.unknown.is_empty()) {
+        (0, true) => Exit::Done,
+        (0, false) => Exit::Failed,
+        _ => Exit::Differs,
+    })
+}

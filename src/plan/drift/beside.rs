@@ -1,0 +1,126 @@
+//! Drift beside the resources of stacks: what was changed by hand of stacks themselves, services, secrets and records.
+//!
+//! There is no second comparison: the plan says what differs. It is drift where nobody has asked for it, which is where
+//! the manifest is the one under which the object was as desired, and nothing that it waits for is about to change.
+
+use crate::model::{Action, By, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict};
+use crate::plan::{Input, manifest_digest};
+
+/// What was changed of objects themselves.
+#[must_use]
+pub fn beside(plan: &Plan, input: &Input<'_>) -> Vec<Compared> {
+    let drifted = plan.entries.iter().filter(|(key, entry)| is_drift(plan, input, key, entry));
+    let compared = drifted.map(|(key, entry)| {
+        let made = entry.differences.iter().filter(|difference| is_made(input, key, difference));
+        let findings = made.map(|difference| finding(key, entry, difference, input)).collect();
+        Compared { object: key.clone(), compared: 0, findings }
+    });
+    compared.filter(|compared| !compared.findings.is_empty()).collect()
+}
+
+/// Somebody has made it, and not the time, a push to a registry, or a rotation.
+fn is_made(input: &Input<'_>, key: &Key, difference: &Difference) -> bool {
+    match difference {
+        Difference::Parameter { name, .. } => {
+            let stack = input.environment.stacks.get(key);
+            !stack.is_some_and(|spec| spec.images.contains_key(name))
+        }
+        // What is to run was decided before, and something else runs.
+        Difference::Image { container, to, .. } => {
+            let memory = input.memory.objects.services.get(key);
+            let decided = memory.and_then(|memory| memory.decisions.get(container));
+            decided.is_some_and(|decision| decision.name() == *to)
+        }
+        Difference::Rotation
+        | Difference::Restart { .. }
+        | Difference::MovedTag { .. }
+        | Difference::OtherPlatform { .. }
+        | Difference::ImageGone { .. }
+        | Difference::Status { .. }
+        | Difference::Drift { .. } => false,
+        // A backup that is due is the calendar's doing.
+        _ => key.kind != Kind::BackupPolicy,
+    }
+}
+
+fn is_drift(plan: &Plan, input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
+    let at_rest = |on: &Key| plan.entries.get(on).is_none_or(|on| matches!(on.action, Action::None | Action::Revert));
+    entry.action == Action::Update
+        && entry.depends_on.iter().all(at_rest)
+        && input.memory.objects.synced(key) == Some(&manifest_digest(input, key))
+}
+
+fn finding(key: &Key, entry: &Entry, difference: &Difference, input: &Input<'_>) -> Finding {
+    let (property, expected, live) = parts(difference);
+    Finding {
+        object: key.clone(),
+        resource: None,
+        physical_id: Some(entry.address.name.clone()),
+        kind: None,
+        property: Some(property),
+        expected,
+        live,
+        since: input.now,
+        verdict: Verdict::Drift(severity(difference)),
+        print: None,
+        by: By::NotAsked,
+        patch: None,
+    }
+}
+
+/// What differs, what is asked for, and what there is.
+fn parts(difference: &Difference) -> (String, Option<String>, Option<String>) {
+    let none = |what: &str| (what.to_owned(), None, None);
+    let on = |on: bool| Some(if on { "on" } else { "off" }.to_owned());
+    match difference {
+        Difference::Parameter { name, from, to } => (format!("parameter {name}"), to.clone(), from.clone()),
+        Difference::Tag { name, from, to } => (format!("tag {name}"), to.clone(), from.clone()),
+        Difference::Value { name, from, to } => (name.clone(), to.clone(), from.clone()),
+        Difference::NoEcho { name } => none(&format!("parameter {name}")),
+        Difference::Setting { name } => none(name),
+        Difference::Template => none("template"),
+        Difference::Role => none("service role"),
+        Difference::Notifications => none("notification topics"),
+        Difference::RollbackAlarms => none("rollback alarms"),
+        Difference::StackPolicy => none("stack policy"),
+        Difference::TerminationProtection { to } => ("termination protection".to_owned(), on(*to), on(!*to)),
+        Difference::Image { container, from, to } => (format!("image of {container}"), Some(to.clone()), from.clone()),
+        Difference::Fields { names, .. } => {
+            let names: Vec<&str> = names.iter().filter(|name| !name.is_empty()).map(String::as_str).collect();
+            (if names.is_empty() { "value".to_owned() } else { format!("fields {}", names.join(", ")) }, None, None)
+        }
+        Difference::Deleted => none("it is deleted, and can be restored"),
+        Difference::Absent => none("it is gone"),
+        _ => none("its state"),
+    }
+}
+
+fn severity(difference: &Difference) -> Severity {
+    match difference {
+        Difference::Tag { .. } => Severity::Low,
+        Difference::TerminationProtection { .. }
+        | Difference::StackPolicy
+        | Difference::NoEcho { .. }
+        | Difference::Role
+        | Difference::Fields { .. }
+        | Difference::Deleted
+        | Difference::Absent => Severity::High,
+        _ => Severity::Medium,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_told_with_what_is_asked_for_and_what_there_is() {
+        let tag = Difference::Tag { name: "Team".to_owned(), from: None, to: Some("people".to_owned()) };
+        assert_eq!(parts(&tag), ("tag Team".to_owned(), Some("people".to_owned()), None));
+        let protection = Difference::TerminationProtection { to: true };
+        assert_eq!(
+            (parts(&protection), severity(&protection)),
+            (("termination protection".to_owned(), Some("on".to_owned()), Some("off".to_owned())), Severity::High)
+        );
+    }
+}

@@ -1,0 +1,255 @@
+//! Which recovery points there are, and which tables nobody backs up.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::json::API_VERSION;
+use super::{Paint, words};
+use crate::model::{
+    Coverage, EnvName, Environment, Memory, OWNER_TAG, Observation, PointName, PointsListed, RecoveryPoint, SLOT_TAG,
+    Scope, Seen,
+};
+
+/// What `backup list -o json` writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupList {
+    /// `landfast/v1`.
+    #[schemars(extend("const" = "landfast/v1"))]
+    pub api_version: String,
+    /// `BackupList`.
+    #[schemars(extend("const" = "BackupList"))]
+    pub kind: String,
+    /// One for each recovery point, by table, newest first.
+    pub items: Vec<BackupPoint>,
+    /// What could not be read, and why.
+    pub unknown: Vec<String>,
+}
+
+/// A recovery point that a backup policy has made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupPoint {
+    /// The table.
+    pub table: String,
+    /// Its ARN: what `landfast restore --point` takes.
+    pub id: String,
+    /// The policy that made it.
+    pub policy: String,
+    /// No manifest describes that policy any more: the point stays, and is nobody's to expire.
+    pub orphan: bool,
+    /// The account that it is in.
+    pub account: String,
+    /// The region that it is in.
+    pub region: String,
+    /// For when it was made.
+    #[schemars(with = "Option<String>")]
+    pub slot: Option<Timestamp>,
+    /// When it was made.
+    #[schemars(with = "String")]
+    pub created: Timestamp,
+    /// Its status, in AWS's words.
+    pub status: String,
+    /// Its bytes.
+    pub bytes: Option<u64>,
+    /// When a restore test has proven it.
+    #[schemars(with = "Option<String>")]
+    pub verified: Option<Timestamp>,
+}
+
+impl Default for BackupList {
+    fn default() -> Self {
+        let (api_version, kind) = (API_VERSION.to_owned(), "BackupList".to_owned());
+        Self { api_version, kind, items: Vec::new(), unknown: Vec::new() }
+    }
+}
+
+impl BackupList {
+    /// Adds the recovery points of an environment.
+    pub fn add(&mut self, environment: &Environment, observation: &Observation, memory: &Memory) {
+        let seen = &observation.backups;
+        let on_demand = seen.points.iter();
+        let kept = seen.vaults.iter().map(|((scope, _), listed)| (scope, listed));
+        for (scope, listed) in on_demand.chain(kept) {
+            match listed {
+                Seen::Present(listed) => self.listed(environment, memory, scope, listed),
+                Seen::Absent => {}
+                Seen::Unknown(why) => self.unknown.push(format!("the recovery points of {scope}: {why}")),
+            }
+        }
+        self.items
+            .sort_by(|one, other| (&one.table, other.created, &one.id).cmp(&(&other.table, one.created, &other.id)));
+    }
+
+    fn listed(&mut self, environment: &Environment, memory: &Memory, scope: &Scope, listed: &PointsListed) {
+        for point in &listed.points {
+            let known = memory
+                .objects
+                .backups
+                .iter()
+                .find_map(|(key, memory)| Some((key, memory.tables.get(&point.table)?.points.get(&point.id)?)));
+            let Some((policy, slot)) = said(point).or_else(|| known.map(|(key, known)| (key.to_string(), known.slot)))
+            else {
+                continue;
+            };
+            let desired = policy.parse().is_ok_and(|key| environment.backups.contains_key(&key));
+            self.items.push(BackupPoint {
+                table: point.table.to_string(),
+                id: point.id.to_string(),
+                policy,
+                orphan: !desired,
+                account: scope.account.to_string(),
+                region: scope.region.to_string(),
+                slot: Some(slot),
+                created: point.created,
+                status: point.status.to_string(),
+                bytes: point.bytes,
+                verified: known.and_then(|(_, known)| known.verified),
+            });
+        }
+    }
+
+    /// A table.
+    #[must_use]
+    pub fn text(&self, paint: Paint) -> String {
+        let mut text = String::new();
+        if self.items.is_empty() {
+            text.push_str("No recovery points.\n");
+        } else {
+            let head = ["TABLE", "FOR", "STATUS", "BYTES", "VERIFIED", "REGION", "POLICY", "ID"];
+            let mut rows = vec![head.map(str::to_owned).to_vec()];
+            rows.extend(self.items.iter().map(BackupPoint::row));
+            text.push_str(&words::table(&rows, |y, x, cell| match (y, x) {
+                (0, _) => paint.title(cell),
+                (_, 6) if self.items.get(y - 1).is_some_and(|item| item.orphan) => paint.change(cell),
+                _ => cell,
+            }));
+        }
+        unread(&mut text, &self.unknown, paint);
+        text
+    }
+}
+
+impl BackupPoint {
+    fn row(&self) -> Vec<String> {
+        let none = || "-".to_owned();
+        vec![
+            words::clean(&self.table),
+            self.slot.map_or_else(none, words::time),
+            words::clean(&self.status),
+            self.bytes.map_or_else(none, |bytes| bytes.to_string()),
+            self.verified.map_or_else(none, words::time),
+            self.region.clone(),
+            if self.orphan { format!("{} (gone)", words::clean(&self.policy)) } else { words::clean(&self.policy) },
+            words::clean(&self.id),
+        ]
+    }
+}
+
+/// Whose it is and for when it was made, where it says so.
+fn said(point: &RecoveryPoint) -> Option<(String, Timestamp)> {
+    if let Some(tags) = &point.tags {
+        return Some((tags.get(OWNER_TAG)?.clone(), PointName::slot_of(tags.get(SLOT_TAG)?)?));
+    }
+    let name: PointName = point.name.as_deref()?.parse().ok()?;
+    Some((name.key().to_string(), name.slot))
+}
+
+fn unread(text: &mut String, unknown: &[String], paint: Paint) {
+    for why in unknown {
+        let _ = writeln!(text, "{}", paint.danger(format!("could not be read: {}", words::clean(why))));
+    }
+}
+
+/// What `backup coverage -o json` writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CoverageList {
+    /// `landfast/v1`.
+    #[schemars(extend("const" = "landfast/v1"))]
+    pub api_version: String,
+    /// `CoverageList`.
+    #[schemars(extend("const" = "CoverageList"))]
+    pub kind: String,
+    /// One for each table of the accounts and regions of an environment.
+    pub items: Vec<TableCoverage>,
+    /// What could not be read, and why.
+    pub unknown: Vec<String>,
+}
+
+/// Who backs a table up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TableCoverage {
+    /// The environment.
+    pub environment: String,
+    /// The table.
+    pub table: String,
+    /// Its account.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// The policy that covers it.
+    pub policy: Option<String>,
+    /// The policy that says that it needs no backup.
+    pub excepted: Option<String>,
+}
+
+impl Default for CoverageList {
+    fn default() -> Self {
+        let (api_version, kind) = (API_VERSION.to_owned(), "CoverageList".to_owned());
+        Self { api_version, kind, items: Vec::new(), unknown: Vec::new() }
+    }
+}
+
+impl CoverageList {
+    /// Adds what covers the tables of an environment.
+    pub fn add(&mut self, environment: &EnvName, coverage: Coverage) {
+        self.unknown.extend(coverage.unknown);
+        self.items.extend(coverage.tables.into_iter().map(|((scope, table), covered)| TableCoverage {
+            environment: environment.to_string(),
+            table: table.to_string(),
+            account: scope.account.to_string(),
+            region: scope.region.to_string(),
+            policy: covered.by.map(|key| key.to_string()),
+            excepted: covered.excepted.map(|key| key.to_string()),
+        }));
+    }
+
+    /// How many tables nobody covers, and nobody has excepted.
+    #[must_use]
+    pub fn uncovered(&self) -> usize {
+        self.items.iter().filter(|item| item.policy.is_none() && item.excepted.is_none()).count()
+    }
+
+    /// A table, and a line that counts.
+    #[must_use]
+    pub fn text(&self, paint: Paint) -> String {
+        let mut text = String::new();
+        if self.items.is_empty() {
+            text.push_str("No tables.\n");
+        } else {
+            let mut rows = vec![["TABLE", "REGION", "COVERED BY"].map(str::to_owned).to_vec()];
+            rows.extend(self.items.iter().map(|item| {
+                let by = match (&item.policy, &item.excepted) {
+                    (Some(policy), _) => words::clean(policy),
+                    (None, Some(policy)) => format!("(excepted by {})", words::clean(policy)),
+                    (None, None) => "nobody".to_owned(),
+                };
+                vec![words::clean(&item.table), item.region.clone(), by]
+            }));
+            text.push_str(&words::table(&rows, |y, x, cell| match (y, x) {
+                (0, _) => paint.title(cell),
+                (_, 2) if cell == "nobody" => paint.danger(cell),
+                _ => cell,
+            }));
+            let (all, bare) = (self.items.len(), self.uncovered());
+            let _ = writeln!(text, "{} of {} covered by nobody.", bare, words::count(all, "table"));
+        }
+        unread(&mut text, &self.unknown, paint);
+        text
+    }
+}

@@ -1,0 +1,382 @@
+//! Backup policies in virtual time: tables are protected, every slot has one point of each table whatever is lost or
+//! crashes (S9), and no recovery point goes that is young, proven or the newest (S4, S10, S15).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use landfast::context::{Context, Virtual};
+use landfast::controller::{Controller, Tender, Until};
+use landfast::model::{
+    BackupMemory, BackupSpec, Budget, Desired, Digest, Environment, Key, Mode, Objectives, PointName, Policy, Prune,
+    Replace, Retention, Revision, Schedule, Scope, TableName, TableSelection, Text,
+};
+use landfast::plan::Goal;
+use landfast::sabotage::{self, Bug};
+use landfast::sim::{BackupTruth, Call, Console, Fault, FaultPlan, NewTable, SimCloud, SimConfig, View, Window};
+use landfast::store::{Disk, Store};
+
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const FOREVER: u64 = u64::MAX;
+const TABLES: [&str; 3] = ["dev-Feedback", "dev-ReviewCycles", "dev-Users"];
+
+fn scope() -> Scope {
+    Scope { account: "111122223333".parse().unwrap(), region: "eu-central-1".parse().unwrap() }
+}
+
+fn key() -> Key {
+    "dev/backuppolicy/tables".parse().unwrap()
+}
+
+fn table(name: &str) -> TableName {
+    name.parse().unwrap()
+}
+
+fn retention() -> Retention {
+    Retention { last: 3, daily: 7, weekly: 2, monthly: 2, min_age: DAY, keep_verified: 2 }
+}
+
+/// Every table of the environment by its prefix: recovery for a week, a backup every night, kept as [`retention`] says.
+fn spec() -> BackupSpec {
+    BackupSpec {
+        key: key(),
+        scope: scope(),
+        tables: TableSelection::Prefix("dev-".to_owned()),
+        except: BTreeSet::new(),
+        recovery_days: Some(7),
+        deletion_protection: true,
+        schedule: Some(Schedule::new("0 3 * * *", "Europe/Berlin").unwrap()),
+        retention: Some(retention()),
+        vault: None,
+        copy_to: BTreeMap::new(),
+        verify: None,
+        objectives: Objectives::default(),
+        depends_on: BTreeSet::new(),
+        digest: Digest::of("policy"),
+    }
+}
+
+fn environment(policy: Option<BackupSpec>, mode: Mode) -> Environment {
+    let budget = Budget { stacks: 0, replacements: 0, deletions: 0, per: HOUR };
+    Environment {
+        name: "dev".parse().unwrap(),
+        system: "app".to_owned(),
+        scope: scope(),
+        role: None,
+        tags: BTreeMap::new(),
+        policy: Policy {
+            mode,
+            prune: Prune::Always,
+            replace: Replace::Allow,
+            budget,
+            stack_name: ".*".to_owned(),
+            required_tags: BTreeSet::new(),
+            stateful_types: BTreeSet::new(),
+            backup_max_age: HOUR,
+            drift: landfast::model::DriftAction::Report,
+            drift_every: None,
+        },
+        template_bucket: None,
+        stacks: BTreeMap::new(),
+        services: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        records: BTreeMap::new(),
+        backups: policy.into_iter().map(|spec| (spec.key.clone(), Arc::new(spec))).collect(),
+        ready: BTreeMap::new(),
+    }
+}
+
+/// A simulated AWS with three tables, a disk, and daemons that come and go.
+struct World {
+    clock: Virtual,
+    cx: Context,
+    cloud: SimCloud,
+    disk: Disk,
+    lives: u64,
+    mode: Mode,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
+        let cx = Context::simulated(&clock, 5);
+        let cloud = SimCloud::new(cx.clone(), SimConfig::default());
+        let world = Self { clock, cx, cloud, disk: Disk::new(), lives: 0, mode: Mode::Apply };
+        for name in TABLES {
+            world.console().create_table(&NewTable::keyed(table(name), "id")).unwrap();
+        }
+        world
+    }
+
+    fn console(&self) -> Console {
+        self.cloud.console(&scope())
+    }
+
+    /// A daemon runs for so long, or until it has waited `dies_at` times. Says how often it has waited.
+    fn run(&mut self, policy: Option<BackupSpec>, duration: Duration, dies_at: u64) -> u64 {
+        self.lives += 1;
+        let cx = Context::simulated(&self.clock, 100 + self.lives);
+        let store = Store::on(&self.disk, &cx).unwrap();
+        let environment = environment(policy, self.mode);
+        let digest = Digest::of(&environment.backups.values().map(|spec| spec.digest.clone()).collect::<Vec<_>>());
+        let revision: Revision = store.revise(&digest, None).unwrap();
+        let environments = BTreeMap::from([(environment.name.clone(), Arc::new(environment))]);
+        let controller = Controller::new(cx.clone(), Arc::new(self.cloud.clone()), store, Arc::new(|_, _| {}));
+        // Over days nothing is lost by looking less often, and much time is gained.
+        let controller = if duration > DAY { controller.resyncing_every(HOUR / 2) } else { controller };
+        controller.board.publish(Desired { revision, environments }, &BTreeSet::new());
+        let polls = AtomicU64::new(0);
+        let mut tender =
+            Box::pin(Tender::new(&controller, "dev".parse().unwrap(), Goal::Converge, Until::Stopped).run());
+        let mortal = std::future::poll_fn(|task: &mut TaskContext<'_>| {
+            if polls.fetch_add(1, Ordering::Relaxed) >= dies_at {
+                return Poll::Ready(());
+            }
+            match tender.as_mut().poll(task) {
+                Poll::Ready(ended) => panic!("the daemon ended: {ended:?}"),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        self.clock.drive(self.cx.timeout(duration, mortal)).unwrap();
+        polls.into_inner()
+    }
+
+    fn remembered(&self) -> BackupMemory {
+        let store = Store::on(&self.disk, &self.cx).unwrap();
+        let memory = store.memory(&"dev".parse().unwrap()).unwrap();
+        memory.objects.backups.get(&key()).map(|memory| BackupMemory::clone(memory)).unwrap_or_default()
+    }
+
+    fn mutations(&self) -> Vec<&'static str> {
+        let audit = self.cloud.audit();
+        audit.iter().filter(|call| call.mutating && call.applied).map(|call| call.operation).collect()
+    }
+
+    /// How many backups were ever made of each table for each slot.
+    fn slots(&self) -> BTreeMap<(String, Timestamp), usize> {
+        let mut slots = BTreeMap::new();
+        for backup in self.console().table_backups() {
+            let Some(name) = backup.point.name.as_deref().and_then(|name| name.parse::<PointName>().ok()) else {
+                continue;
+            };
+            *slots.entry((backup.point.table.to_string(), name.slot)).or_default() += 1;
+        }
+        slots
+    }
+
+    /// Points of a table that there are.
+    fn points(&self, name: &str) -> Vec<BackupTruth> {
+        let all = self.console().table_backups().into_iter();
+        all.filter(|backup| backup.point.table.as_str() == name && backup.deleted.is_none() && !backup.system).collect()
+    }
+
+    /// At every deletion of a backup: it was ours, a day old, and there was a newer one of its table (S4, S15).
+    fn watch(&self) -> Arc<Mutex<Vec<String>>> {
+        let blames = Arc::new(Mutex::new(Vec::new()));
+        let (found, cx) = (Arc::clone(&blames), self.cx.clone());
+        let before: Mutex<BTreeSet<String>> = Mutex::default();
+        self.cloud.set_monitor(Box::new(move |view: &View<'_>, call: &Call| {
+            let backups = view.backups();
+            let mut gone = before.lock().unwrap();
+            for backup in backups.iter().filter(|backup| backup.deleted.is_some()) {
+                if !gone.insert(backup.point.id.to_string()) {
+                    continue;
+                }
+                let blame =
+                    |why: &str| found.lock().unwrap().push(format!("{}: {} {why}", call.operation, backup.point.id));
+                let ours = backup.point.name.as_deref().is_some_and(|name| name.starts_with("landfast.dev.tables."));
+                if !ours {
+                    blame("was not ours (S1)");
+                }
+                if cx.now().duration_since(backup.point.created) < SignedDuration::from_hours(24) {
+                    blame("was younger than the minimum age (S15)");
+                }
+                let newer = |other: &&BackupTruth| {
+                    other.point.table == backup.point.table
+                        && other.point.created > backup.point.created
+                        && other.deleted.is_none()
+                };
+                if !backups.iter().any(|other| newer(&other)) {
+                    blame("had nothing newer (S15)");
+                }
+            }
+        }));
+        blames
+    }
+}
+
+fn blameless(blames: &Arc<Mutex<Vec<String>>>) {
+    assert_eq!(blames.lock().unwrap().as_slice(), [] as [String; 0]);
+}
+
+fn failing(operation: &str, fault: Fault, until: Duration) -> FaultPlan {
+    let operations = BTreeSet::from([operation.to_owned()]);
+    let window = Window { from: Duration::ZERO, until, scope: None, operations, fault };
+    FaultPlan { windows: vec![window], ..FaultPlan::default() }
+}
+
+#[test]
+fn tables_are_protected_and_backed_up_once_and_then_left_alone() {
+    let mut world = World::new();
+    let blames = world.watch();
+    world.run(Some(spec()), HOUR, FOREVER);
+    for name in TABLES {
+        let truth = world.console().table(&table(name)).unwrap();
+        assert!(truth.state.deletion_protected && truth.continuous.on, "{name}");
+        assert_eq!((truth.continuous.window_days, world.points(name).len()), (7, 1), "{name}");
+    }
+    let (mutations, calls) = (world.mutations().len(), world.cloud.audit().len());
+    world.run(Some(spec()), Duration::from_mins(10), FOREVER);
+    assert_eq!(world.mutations().len(), mutations, "L2: nothing is written again");
+    assert!(world.cloud.audit().len() - calls < 60, "L5: {} calls", world.cloud.audit().len() - calls);
+    blameless(&blames);
+}
+
+#[test]
+fn a_month_of_backups_keeps_what_the_retention_says() {
+    let mut world = World::new();
+    let blames = world.watch();
+    // Somebody's own backup is nobody's to expire, and one of another policy neither.
+    world.console().back_up_table(&table("dev-Users"), "before-the-migration").unwrap();
+    world.run(None, Duration::from_mins(5), FOREVER);
+    world.console().back_up_table(&table("dev-Users"), "landfast.dev.gone.20250101T030000Z").unwrap();
+    world.run(Some(spec()), DAY * 30, FOREVER);
+    assert!(world.slots().values().all(|made| *made == 1), "S9: {:?}", world.slots());
+    assert_eq!(world.slots().len(), 3 * 30 + 3 + 1, "one point for each night, and one to begin with");
+    for name in TABLES {
+        let ours = world
+            .points(name)
+            .into_iter()
+            .filter(|backup| backup.point.name.as_deref().is_some_and(|name| name.starts_with("landfast.dev.tables.")));
+        // Seven days, two Sundays of which one is among them, and two ends of months.
+        assert!((8..=11).contains(&ours.count()), "{name}");
+    }
+    assert_eq!(
+        world
+            .points("dev-Users")
+            .iter()
+            .filter(|backup| backup.point.name.as_deref() == Some("before-the-migration"))
+            .count(),
+        1
+    );
+    blameless(&blames);
+}
+
+#[test]
+fn what_was_missed_is_made_up_for_once() {
+    let mut world = World::new();
+    world.run(Some(spec()), HOUR, FOREVER);
+    world.run(None, DAY * 10, FOREVER);
+    assert_eq!(world.slots().len(), 3, "without a manifest nothing is made, and nothing goes");
+    world.run(Some(spec()), HOUR, FOREVER);
+    assert_eq!(world.slots().len(), 6);
+    assert!(world.slots().values().all(|made| *made == 1));
+}
+
+#[test]
+fn a_new_table_is_covered_and_one_that_is_gone_keeps_its_points() {
+    let mut world = World::new();
+    world.run(Some(spec()), HOUR, FOREVER);
+    world.console().create_table(&NewTable::keyed(table("dev-New"), "id")).unwrap();
+    world.console().create_table(&NewTable::keyed(table("prod-Other"), "id")).unwrap();
+    world.console().delete_table(&table("dev-Users")).unwrap();
+    world.run(Some(spec()), DAY * 5, FOREVER);
+    assert!(world.console().table(&table("dev-New")).unwrap().state.deletion_protected);
+    assert!(world.points("dev-New").len() >= 5 && world.points("prod-Other").is_empty());
+    assert_eq!(world.points("dev-Users").len(), 1);
+}
+
+/// Killed at every await of its first minutes and started again, it ends with one point of each table (S9).
+#[test]
+fn a_crash_at_any_await_makes_nothing_twice() {
+    let whole = World::new().run(Some(spec()), Duration::from_mins(4), FOREVER);
+    for dies_at in 0..whole.min(400) {
+        let mut world = World::new();
+        world.run(Some(spec()), Duration::from_mins(4), dies_at);
+        world.run(Some(spec()), Duration::from_mins(20), FOREVER);
+        let slots = world.slots();
+        assert_eq!((slots.len(), slots.values().sum::<usize>()), (3, 3), "killed at {dies_at}: {slots:?}");
+        assert!(world.remembered().tables.values().all(|table| table.pending.is_none()), "killed at {dies_at}");
+    }
+}
+
+fn loses_answers(fault: &Fault) -> World {
+    let mut world = World::new();
+    world.cloud.set_faults(failing("CreateBackup", fault.clone(), Duration::from_mins(3)));
+    world.run(Some(spec()), HOUR * 2, FOREVER);
+    world
+}
+
+#[test]
+fn a_lost_answer_makes_no_second_backup() {
+    for fault in [Fault::ErrorAfter, Fault::TimeoutAfter, Fault::HangAfter, Fault::Throttle, Fault::ErrorBefore] {
+        let world = loses_answers(&fault);
+        let slots = world.slots();
+        assert_eq!((slots.len(), slots.values().sum::<usize>()), (3, 3), "S9: {fault:?}: {slots:?}");
+    }
+}
+
+#[test]
+fn the_harness_finds_a_backup_that_is_forgotten() {
+    sabotage::plant(Some(Bug::ForgetBackup));
+    let mut world = World::new();
+    let mut faults = failing("CreateBackup", Fault::ErrorAfter, Duration::from_mins(3));
+    let stale = failing("ListBackups", Fault::Stale(Duration::from_mins(5)), HOUR);
+    faults.windows.extend(stale.windows);
+    world.cloud.set_faults(faults);
+    world.run(Some(spec()), HOUR, FOREVER);
+    sabotage::plant(None);
+    assert!(world.slots().values().any(|made| *made > 1), "the planted bug makes nothing twice");
+}
+
+#[test]
+fn nothing_is_made_or_goes_while_points_cannot_be_listed() {
+    let mut world = World::new();
+    world.run(Some(spec()), DAY * 12, FOREVER);
+    let before = (world.slots(), TABLES.map(|name| world.points(name).len()));
+    let until = world.cx.elapsed() + DAY * 2;
+    world.cloud.set_faults(failing("ListBackups", Fault::Denied, until));
+    world.run(Some(spec()), DAY, FOREVER);
+    assert_eq!((world.slots(), TABLES.map(|name| world.points(name).len())), before, "S10");
+}
+
+#[test]
+fn a_shorter_window_waits_for_a_person_and_holds_up_no_backup() {
+    let mut world = World::new();
+    for name in TABLES {
+        world.console().set_recovery(&table(name), Some(35)).unwrap();
+    }
+    world.run(Some(spec()), DAY * 2, FOREVER);
+    for name in TABLES {
+        assert_eq!(world.console().table(&table(name)).unwrap().continuous.window_days, 35, "S4: {name}");
+        assert!(world.points(name).len() >= 3);
+    }
+}
+
+#[test]
+fn where_changes_need_approval_backups_go_on_and_nothing_goes() {
+    let mut world = World::new();
+    world.mode = Mode::Approve;
+    world.run(Some(spec()), DAY * 14, FOREVER);
+    for name in TABLES {
+        assert!(!world.console().table(&table(name)).unwrap().continuous.on);
+        assert_eq!(world.points(name).len(), 15);
+    }
+    let mut world = World::new();
+    world.mode = Mode::Observe;
+    world.run(Some(spec()), DAY, FOREVER);
+    assert!(world.mutations().is_empty(), "S11");
+}
+
+#[test]
+fn a_table_that_is_not_there_holds_up_no_other() {
+    let mut world = World::new();
+    let names = ["dev-Users", "dev-Missing"].map(Text::literal).to_vec();
+    world.run(Some(BackupSpec { tables: TableSelection::Names(names), ..spec() }), HOUR, FOREVER);
+    assert_eq!(world.points("dev-Users").len(), 1);
+    assert!(world.points("dev-Feedback").is_empty());
+}
