@@ -80,11 +80,11 @@ pub(super) fn stacks<'a>(
     system: &str,
     names: impl Iterator<Item = &'a StackName>,
 ) -> BTreeMap<StackName, ObjectName> {
-    let mut namer = Namer::new([format!("{environment}-{system}-"), format!("{environment}-")]);
+    let mut given = Namer::new([format!("{environment}-{system}-"), format!("{environment}-")]);
     // Those that keep the convention come first, so that none of them has to give way to another's.
     let (own, others): (Vec<_>, Vec<_>) =
         names.partition(|name| name.as_str().starts_with(&format!("{environment}-{system}-")));
-    own.into_iter().chain(others).filter_map(|name| Some((name.clone(), namer.name(name.as_str())?))).collect()
+    own.into_iter().chain(others).filter_map(|name| Some((name.clone(), given.name(name.as_str())?))).collect()
 }
 
 #[cfg(test)]
@@ -113,12 +113,12 @@ mod tests {
     fn every_stack_has_a_name_of_its_own() {
         let names: Vec<StackName> =
             ["dev-shop-Web", "dev-shop-web", "Other1", "dev-9"].iter().map(|name| name.parse().unwrap()).collect();
-        let named = stacks(&"dev".parse().unwrap(), "shop", names.iter());
-        let named: Vec<_> = named.iter().map(|(stack, name)| format!("{stack}={name}")).collect();
-        assert_eq!(named, ["Other1=other1", "dev-9=x-9", "dev-shop-Web=web", "dev-shop-web=web-2"]);
-        let mut namer = Namer::new([]);
-        assert_eq!(namer.name(&"A".repeat(90)).unwrap().as_str().len(), 63);
-        assert_eq!(namer.name("AppSecrets").unwrap().as_str(), "app-secrets");
-        assert_eq!(namer.name("--").unwrap().as_str(), "x");
+        let given = stacks(&"dev".parse().unwrap(), "shop", names.iter());
+        let given: Vec<_> = given.iter().map(|(stack, name)| format!("{stack}={name}")).collect();
+        assert_eq!(given, ["Other1=other1", "dev-9=x-9", "dev-shop-Web=web", "dev-shop-web=web-2"]);
+        let mut fresh = Namer::new([]);
+        assert_eq!(fresh.name(&"A".repeat(90)).unwrap().as_str().len(), 63);
+        assert_eq!(fresh.name("AppSecrets").unwrap().as_str(), "app-secrets");
+        assert_eq!(fresh.name("--").unwrap().as_str(), "x");
     }
 }

@@ -94,12 +94,11 @@ impl<'s> Around<'s> {
         } else {
             text.push_str("  adopt: true\n");
         }
-        for group in &state.target_groups {
+        if let Some(group) = state.target_groups.iter().next() {
             let group = reference(references, "TargetGroupArn", group);
             // A check that does not hold would be something to wait for.
             let start = if live { "  # " } else { "  " };
             let _ = writeln!(text, "{start}ready: [{{ targets: {{ group: {group}, healthy: 1 }} }}]");
-            break;
         }
         Ok((text, live))
     }

@@ -1,6 +1,7 @@
 //! A small account, adopted: what comes out is read by people, so it is a golden file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::*;
@@ -194,7 +195,7 @@ fn what_is_written_reads_well_and_says_what_runs() {
     assert!(!written.is_partial(), "{:?}", written.left);
     let mut text = String::new();
     for (file, content) in &written.files {
-        text.push_str(&format!("==== {file}\n{content}"));
+        let _ = write!(text, "==== {file}\n{content}");
     }
     text.push_str("==== on the terminal\n");
     text.push_str(&summary(&written, &ask(), "manifests/environments/dev", ""));

@@ -56,7 +56,9 @@ impl Executor {
     pub(super) async fn take_on_backup(&self, step: &Step, backup: &BackupStep, role: Option<&AssumeRole>) -> Outcome {
         if let BackupDo::Note(notes) = &backup.action {
             let written = self.write_backup(step, RecordOutcome::Done, |memory, now| {
-                notes.iter().for_each(|note| journal::note(memory, note, now));
+                for note in notes {
+                    journal::note(memory, note, now);
+                }
             });
             return written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done);
         }
@@ -238,7 +240,7 @@ impl Call<'_> {
                 let request = StartBackup {
                     table: one.arn.clone(),
                     vault: vault.clone(),
-                    role: role.parse().map_err(not_a_role)?,
+                    role: role.parse().map_err(|why| not_a_role(&why))?,
                     token: token.clone(),
                     tags: tags.clone(),
                 };
@@ -252,7 +254,7 @@ impl Call<'_> {
             point: one.point.clone(),
             from: one.from.clone(),
             to: one.to.clone(),
-            role: one.role.parse().map_err(not_a_role)?,
+            role: one.role.parse().map_err(|why| not_a_role(&why))?,
             token: one.token.clone(),
         };
         Ok(Answer::Begun(self.vaults(self.scope).start_copy(self.fence, request).await?))
@@ -298,7 +300,7 @@ impl Call<'_> {
     }
 }
 
-fn not_a_role(why: crate::model::InvalidName) -> PortError {
+fn not_a_role(why: &crate::model::InvalidName) -> PortError {
     PortError::new(Class::Invalid, "StartBackupJob", why.to_string())
 }
 

@@ -223,7 +223,7 @@ struct ObjectivesDocument {
 
 impl Resource for BackupDocument {
     fn make(&self, maker: &mut Maker<'_>) -> Option<Made> {
-        self.spec.policy(maker).map(Made::Backup)
+        self.spec.policy(maker).map(Box::new).map(Made::Backup)
     }
 }
 
@@ -359,7 +359,7 @@ impl TablesDocument {
             return None;
         }
         if let Some(stack) = &self.stack {
-            return self.stack(maker, stack, at.key("stack")).map(TableSelection::Stack);
+            return Self::stack(maker, stack, at.key("stack")).map(TableSelection::Stack);
         }
         if let Some(names) = &self.names {
             let place = at.key("names");
@@ -397,7 +397,7 @@ impl TablesDocument {
         Some(TableSelection::Tagged(tags))
     }
 
-    fn stack(&self, maker: &mut Maker<'_>, name: &str, at: At<'_>) -> Option<Key> {
+    fn stack(maker: &mut Maker<'_>, name: &str, at: At<'_>) -> Option<Key> {
         let name = maker.closed(name, at)?;
         if let Some(key) = maker.member(Kind::Stack, &name) {
             maker.waits_for(key.clone(), at, "tables");

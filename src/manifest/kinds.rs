@@ -124,7 +124,7 @@ pub(super) enum Made {
     Service(ServiceSpec),
     Secret(SecretSpec),
     Record(RecordSpec),
-    Backup(BackupSpec),
+    Backup(Box<BackupSpec>),
 }
 
 impl Made {
@@ -161,7 +161,7 @@ impl Made {
             Self::Service(spec) => drop(environment.services.insert(key, Arc::new(ServiceSpec { depends_on, ..spec }))),
             Self::Secret(spec) => drop(environment.secrets.insert(key, Arc::new(SecretSpec { depends_on, ..spec }))),
             Self::Record(spec) => drop(environment.records.insert(key, Arc::new(RecordSpec { depends_on, ..spec }))),
-            Self::Backup(spec) => drop(environment.backups.insert(key, Arc::new(BackupSpec { depends_on, ..spec }))),
+            Self::Backup(spec) => drop(environment.backups.insert(key, Arc::new(BackupSpec { depends_on, ..*spec }))),
         }
     }
 }

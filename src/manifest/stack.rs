@@ -265,7 +265,7 @@ fn parameters(
             maker.out.masks.push((Arc::clone(&doc.file), entry.value.span));
         }
         if let Some(flag) = entry.value.get("previous") {
-            if flag.as_scalar().and_then(|scalar| scalar.as_bool()) != Some(true) {
+            if flag.as_scalar().and_then(crate::yaml::Scalar::as_bool) != Some(true) {
                 let message = format!("`previous` of the parameter `{}` can only be true", entry.key);
                 let problem = Problem::error("invalid-value", message, &doc.file, flag.span);
                 maker.out.problems.push(problem.help("give the value itself instead"));

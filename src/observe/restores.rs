@@ -70,11 +70,11 @@ impl Observer<'_> {
             let Some(items) = found(sample_of(&*port, one, half).await)? else { return Ok(None) };
             let keys: Vec<ItemKey> = items.iter().map(|item| item.key.clone()).collect();
             let Some(others) = found(by_key(&*port, other, keys).await)? else { return Ok(None) };
-            let part = compare_items(&items, &others);
-            whole.compared += part.compared;
-            whole.equal += part.equal;
-            whole.changed += part.changed;
-            whole.missing += part.missing;
+            let within = compare_items(&items, &others);
+            whole.compared += within.compared;
+            whole.equal += within.equal;
+            whole.changed += within.changed;
+            whole.missing += within.missing;
         }
         Ok(Some(whole))
     }

@@ -193,7 +193,7 @@ impl Deciding<'_> {
                     let status = seen.state.status.to_string();
                     let what = format!("the table {table} to be made");
                     entry.waiting.push(Waiting::Job { what, status, since: seen.state.created });
-                    self.pends(entry);
+                    Self::pends(entry);
                     None
                 }
                 other => {
@@ -220,14 +220,14 @@ impl Deciding<'_> {
         }
     }
 
-    fn pends(&self, entry: &mut Entry) {
+    fn pends(entry: &mut Entry) {
         if matches!(entry.action, Action::None | Action::Unknown) {
             entry.action = Action::Update;
         }
     }
 
-    fn differs(&self, entry: &mut Entry, table: &TableName, why: impl Into<String>) {
-        self.pends(entry);
+    fn differs(entry: &mut Entry, table: &TableName, why: impl Into<String>) {
+        Self::pends(entry);
         entry.differences.push(Difference::Table { name: table.to_string(), why: why.into() });
     }
 

@@ -29,7 +29,7 @@ use crate::model::{
 };
 
 /// What a new stack needs beside its services: a cluster of brokers takes half an hour and more.
-const BESIDE_A_ROLLOUT: Duration = Duration::from_mins(60);
+const BESIDE_A_ROLLOUT: Duration = Duration::from_hours(1);
 
 /// Decides on one desired service. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {

@@ -25,7 +25,7 @@ use crate::fleet::CANARY;
 use crate::rig::scope;
 
 /// Longer than anything that a stack here takes.
-const WHILE: Duration = Duration::from_mins(240);
+const WHILE: Duration = Duration::from_hours(4);
 
 struct World {
     clock: Virtual,
@@ -86,7 +86,7 @@ impl World {
         let tender = Tender::new(&controller, "dev".parse().unwrap(), Goal::Converge, Until::Settled);
         match self.clock.drive(tender.run()).unwrap().unwrap() {
             Ended::Settled(plan) => *plan,
-            other => panic!("{other:?}"),
+            Ended::Stopped => panic!("it was stopped"),
         }
     }
 

@@ -26,7 +26,7 @@ use crate::spy::Spy;
 
 const NAME: &str = "dev-shop-app";
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// A stack of a queue, a table and a key. What is changed in one is changed in all.
 #[derive(Clone, Debug)]

@@ -236,7 +236,10 @@ impl Fleet {
         match glitch {
             None => {}
             Some(Glitch::Empty) => files.clear(),
-            Some(Glitch::NoStacks) => files.retain(|path, _| !path.contains('/') || path.ends_with(".txt")),
+            Some(Glitch::NoStacks) => files.retain(|path, _| {
+                let text = std::path::Path::new(path).extension().is_some_and(|extension| extension == "txt");
+                !path.contains('/') || text
+            }),
             Some(Glitch::Conflict) => {
                 if let Some(text) = files.iter_mut().find(|(path, _)| {
                     path.contains("/s") && std::path::Path::new(path).extension().is_some_and(|x| x == "yaml")

@@ -378,7 +378,7 @@ fn a_foreign_table_of_the_name_of_a_test_is_never_deleted() {
 #[test]
 fn over_its_objective_a_policy_is_not_ready() {
     let mut over = spec(100);
-    over.objectives = Objectives { rto: Some(Duration::from_secs(60)), rpo: None };
+    over.objectives = Objectives { rto: Some(Duration::from_mins(1)), rpo: None };
     let mut world = World::new(over);
     world.run(2 * HOUR, FOREVER);
     assert!(world.memory().proofs[&table(TABLE)].took.unwrap() > 60);

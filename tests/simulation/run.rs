@@ -331,7 +331,7 @@ impl Run<'_> {
         }
         if fleet.web.as_ref().is_some_and(|web| web.stack) {
             let standing = inventory.stack(WEB_STACK).map(|record| record.state.status);
-            if !standing.is_some_and(|status| row(status).standing == Standing::Steady) {
+            if standing.is_none_or(|status| row(status).standing != Standing::Steady) {
                 wrong.push(format!("{WEB_STACK} is {standing:?}"));
             }
         }

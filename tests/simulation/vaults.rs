@@ -108,14 +108,13 @@ impl Door {
         let specs = desired.iter().flat_map(|desired| desired.environments.values());
         let spec = specs.flat_map(|environment| environment.secrets.values()).find(|spec| spec.name == name);
         match owner {
-            // What is gone cannot be harmed.
-            None => {}
             Some(None) if spec.is_some_and(|spec| spec.adopt) => {}
             Some(None) => truth.blame(format!("S1 ownership: {name} is nobody's, and {operation} changes it")),
             Some(Some(owner)) if spec.is_some_and(|spec| spec.key.to_string() != owner) => {
                 truth.blame(format!("S1 ownership: {name} belongs to {owner}, and {operation} changes it"));
             }
-            Some(Some(_)) => {}
+            // Ours; or gone, and what is gone cannot be harmed.
+            Some(Some(_)) | None => {}
         }
         let takes = ["DeleteSecret", "RemoveRegionsFromReplication"].contains(&operation);
         if takes && spec.is_some() {

@@ -20,7 +20,7 @@ pub(super) fn run(
     once: bool,
     resync: Duration,
     sim_speed: f64,
-    reports: Option<Reports>,
+    reports: Option<&Reports>,
 ) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Real(sim_speed))?;
     let store = session.store()?;
@@ -37,7 +37,7 @@ pub(super) fn run(
             biased;
             ended = tend_all(&controller, until) => ended,
             never = follow(&session, &controller, &root, watch.as_mut(), resync) => match never {},
-            never = reports::keep(reports.as_ref(), &session, &controller) => match never {},
+            never = reports::keep(reports, &session, &controller) => match never {},
         }
     })??;
     let settled = ended.values().filter_map(|ended| match ended {

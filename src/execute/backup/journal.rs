@@ -130,9 +130,10 @@ fn unbegun(table: &mut TableMemory, action: &BackupDo, part: &Part) {
         BackupDo::Make(_) => table.pending = None,
         BackupDo::Copy(list) => {
             let one = list.iter().find(|one| Tried::copy(&one.point, &one.region) == part.tried);
-            if let Some(point) = one.and_then(|one| table.points.get_mut(&one.point)) {
-                let region = list.iter().find(|one| Tried::copy(&one.point, &one.region) == part.tried);
-                region.into_iter().for_each(|one| drop(point.copying.remove(&one.region)));
+            if let Some(one) = one
+                && let Some(point) = table.points.get_mut(&one.point)
+            {
+                point.copying.remove(&one.region);
             }
         }
         _ => {}

@@ -40,7 +40,7 @@ impl Call<'_> {
         let state = match (&begin.restore.from, &begin.keeper) {
             (RestoreFrom::Point(point), Some(PointKeeper::Vault(_))) => {
                 let role = begin.role.as_deref().unwrap_or_default();
-                let role = role.parse().map_err(super::not_a_role)?;
+                let role = role.parse().map_err(|why| super::not_a_role(&why))?;
                 let request = StartRestore { point: point.clone(), to: to.clone(), role, token: begin.token.clone() };
                 return Ok(Answer::Begun(self.vaults(self.scope).start_restore(self.fence, request).await?));
             }
@@ -117,8 +117,8 @@ async fn tags_of(port: &dyn Tables, state: &TableState) -> Result<BTreeMap<Strin
 pub(super) fn before(memory: &mut BackupMemory, list: &[RestoreStep], now: Timestamp) {
     for step in list {
         let RestoreDo::Begin(begin) = &step.action else { continue };
-        let begun = memory.restores.get(&step.to).and_then(|known| known.begun).unwrap_or(now);
-        let restore = Restore { begun: Some(begun), ..begin.restore.clone() };
+        let since = memory.restores.get(&step.to).and_then(|known| known.begun).unwrap_or(now);
+        let restore = Restore { begun: Some(since), ..begin.restore.clone() };
         memory.restores.insert(step.to.clone(), restore);
     }
 }

@@ -32,7 +32,7 @@ impl Deciding<'_> {
             if there.iter().any(|copy| copy.slot == newest.slot && copy.stands()) {
                 continue;
             }
-            self.differs(entry, table.name, format!("the backup for {} is not in {region} yet", shown(newest.slot)));
+            Self::differs(entry, table.name, format!("the backup for {} is not in {region} yet", shown(newest.slot)));
             let copying = table.memory.points.get(&newest.id).and_then(|known| known.copying.get(*region));
             if copying.is_some_and(|copying| copying.job.is_some()) {
                 continue;
@@ -53,7 +53,7 @@ impl Deciding<'_> {
                 region: (*region).clone(),
                 to: format!(
                     "arn:{}:backup:{region}:{}:backup-vault:{name}",
-                    self.partition(table),
+                    Self::partition(table),
                     self.spec.scope.account
                 ),
                 role,
@@ -94,7 +94,7 @@ impl Deciding<'_> {
     }
 
     /// `aws`, `aws-cn`, …: as in the table's own ARN.
-    fn partition<'t>(&self, table: &'t Covered<'_>) -> &'t str {
+    fn partition<'t>(table: &'t Covered<'_>) -> &'t str {
         table.seen.state.arn.as_str().split(':').nth(1).unwrap_or("aws")
     }
 }

@@ -110,7 +110,7 @@ impl Deciding<'_> {
                 (*region, points::of_table(self.spec, table.name, &table.memory, &[listed], &there))
             })
             .collect();
-        self.tidy(table, listings, &mine, wanted);
+        Self::tidy(table, listings, &mine, wanted);
         let pending =
             table.memory.pending.as_ref().is_some_and(|pending| self.follow(entry, table, pending, listings, wanted));
         if !pending {
@@ -145,7 +145,7 @@ impl Deciding<'_> {
     }
 
     /// What is remembered and need not be: points that are gone; and what need not be read again.
-    fn tidy(&self, table: &Covered<'_>, listings: &Listings<'_>, mine: &[Point], wanted: &mut Wanted) {
+    fn tidy(table: &Covered<'_>, listings: &Listings<'_>, mine: &[Point], wanted: &mut Wanted) {
         let listed = |id: &PointId| listings.all().any(|listing| listing.points.iter().any(|point| point.id == *id));
         let oldest = listings.all().map(|listing| listing.at).min();
         let gone = table.memory.points.iter().filter(|(id, known)| {
@@ -179,7 +179,7 @@ impl Deciding<'_> {
         listings: &Listings<'_>,
         wanted: &mut Wanted,
     ) -> bool {
-        self.differs(entry, table.name, format!("the backup for {} was begun", shown(pending.slot)));
+        Self::differs(entry, table.name, format!("the backup for {} was begun", shown(pending.slot)));
         let note = |what| BackupNote { table: table.name.clone(), what };
         if let Ok(name) = pending.name.parse::<PointName>() {
             let named = |point: &&RecoveryPoint| {
@@ -258,7 +258,7 @@ impl Deciding<'_> {
             !points.iter().any(|point| point.stands() && (point.slot == *slot || point.created >= *slot))
         };
         let Some(slot) = [scheduled, self.asked()].into_iter().flatten().filter(lacks).max() else { return };
-        self.differs(entry, table.name, format!("a backup is due since {}", shown(slot)));
+        Self::differs(entry, table.name, format!("a backup is due since {}", shown(slot)));
         if let Some(make) = self.backup(entry, table, slot, None) {
             wanted.make.push(make);
         }
@@ -355,7 +355,7 @@ impl Deciding<'_> {
         }
         let count = going.len();
         let many = if count == 1 { "1 recovery point is".to_owned() } else { format!("{count} recovery points are") };
-        self.differs(entry, table.name, format!("{many} over the retention"));
+        Self::differs(entry, table.name, format!("{many} over the retention"));
         let expire = |point: &&Point| ExpirePoint {
             table: table.name.clone(),
             point: point.id.clone(),

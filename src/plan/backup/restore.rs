@@ -31,6 +31,9 @@ const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// What is wanted of a new table: its settings, and where they come from.
 type Settings = (TableProfile, String);
 
+/// It has not been read, or could not be; the entry says so.
+pub(super) struct NotYet;
+
 impl Deciding<'_> {
     /// Adds what the restores of this policy need.
     pub(super) fn restores(&self, entry: &mut Entry, wanted: &mut Wanted) {
@@ -51,13 +54,13 @@ impl Deciding<'_> {
 
     fn restore(&self, entry: &mut Entry, to: &TableName, restore: &Restore, wanted: &mut Wanted) {
         if !matches!(restore.why, crate::model::RestoreWhy::Test { asked: false }) {
-            self.differs(entry, &restore.table, format!("it is restored to {to}"));
+            Self::differs(entry, &restore.table, format!("it is restored to {to}"));
         }
         let inputs = Digest::of(&(to, restore.made.is_some(), restore.compared.is_some()));
         if attempts::hold(self.planner.input, attempts::of(restore.attempts.as_ref(), &inputs), u32::MAX, entry) {
             return;
         }
-        let Some(seen) = self.told(entry, to) else { return };
+        let Ok(seen) = self.told(entry, to) else { return };
         let told = match (&restore.made, seen) {
             (None, None) => self.not_begun(entry, to, restore, wanted),
             (None, Some(found)) => Some(unknown_table(to, restore, &found.state)),
@@ -70,20 +73,20 @@ impl Deciding<'_> {
         wanted.notes.extend(told.map(|told| note(to, told)));
     }
 
-    /// A table as it was seen; `None` if that is not known yet.
-    fn told(&self, entry: &mut Entry, table: &TableName) -> Option<Option<&TableSeen>> {
+    /// A table as it was seen; none: there is no such table.
+    fn told(&self, entry: &mut Entry, table: &TableName) -> Result<Option<&TableSeen>, NotYet> {
         let place = (self.spec.scope.clone(), table.clone());
         match self.planner.input.observation.backups.described.get(&place) {
-            Some(Seen::Present(seen)) => Some(Some(seen)),
-            Some(Seen::Absent) => Some(None),
+            Some(Seen::Present(seen)) => Ok(Some(seen)),
+            Some(Seen::Absent) => Ok(None),
             Some(Seen::Unknown(Unknown(why))) => {
                 unknown(entry, format!("{table} could not be seen: {why}"));
-                None
+                Err(NotYet)
             }
             None => {
                 self.planner.need(BackupNeed::Table(place.0, place.1));
                 unknown(entry, format!("{table} has not been read"));
-                None
+                Err(NotYet)
             }
         }
     }
@@ -118,7 +121,7 @@ impl Deciding<'_> {
     /// How it is begun, or why it cannot be. `None` as long as that is not known.
     fn begin(&self, entry: &mut Entry, to: &TableName, restore: &Restore) -> Result<Option<BeginRestore>, String> {
         let table = &restore.table;
-        let Some(source) = self.told(entry, table) else { return Ok(None) };
+        let Ok(source) = self.told(entry, table) else { return Ok(None) };
         let mut begun = restore.clone();
         let (mut keeper, mut role) = (None, None);
         let source = match (&restore.from, source) {
@@ -220,15 +223,15 @@ impl Deciding<'_> {
                     let message = message.clone().unwrap_or_else(|| "AWS does not say why".to_owned());
                     return Some(RestoreNote::Ended(Some(format!("{state}: {message}"))));
                 }
-                self.waits(entry, to, restore, "COMPLETED");
+                Self::waits(entry, to, restore, "COMPLETED");
             }
-            Some(Seen::Present(VaultJob { state, .. })) => self.waits(entry, to, restore, state.as_str()),
+            Some(Seen::Present(VaultJob { state, .. })) => Self::waits(entry, to, restore, state.as_str()),
             Some(Seen::Absent) => return Some(RestoreNote::Ended(Some("AWS does not know its job".to_owned()))),
         }
         None
     }
 
-    fn waits(&self, entry: &mut Entry, to: &TableName, restore: &Restore, status: &str) {
+    fn waits(entry: &mut Entry, to: &TableName, restore: &Restore, status: &str) {
         let verb = if restore.is_test() { "the restore test" } else { "the restore" };
         let what = format!("{verb} of {} to {to}", restore.table);
         entry.waiting.push(Waiting::Job { what, status: status.to_owned(), since: restore.begun });
@@ -241,7 +244,7 @@ impl Deciding<'_> {
             return Some(RestoreNote::Ended(self.verdict(restore)));
         }
         if fresh {
-            self.waits(entry, to, restore, "NOT SEEN YET");
+            Self::waits(entry, to, restore, "NOT SEEN YET");
             return None;
         }
         Some(RestoreNote::Ended(Some(format!("somebody has deleted {to}"))))
@@ -273,11 +276,11 @@ impl Deciding<'_> {
                 if restore.is_test() && restore.doomed.is_none() && late {
                     return Some(RestoreNote::Doomed("it could not be used after a day".to_owned()));
                 }
-                self.waits(entry, to, restore, state.status.as_str());
+                Self::waits(entry, to, restore, state.status.as_str());
                 return None;
             }
             TableStatus::Deleting if restore.is_test() => {
-                self.waits(entry, to, restore, state.status.as_str());
+                Self::waits(entry, to, restore, state.status.as_str());
                 return None;
             }
             other => return Some(RestoreNote::Ended(Some(format!("{to} is {other}")))),
@@ -296,35 +299,35 @@ impl Deciding<'_> {
         if state.status == TableStatus::Active {
             wanted.restore.push(RestoreStep { to: to.clone(), action });
         } else {
-            self.waits(entry, to, restore, state.status.as_str());
+            Self::waits(entry, to, restore, state.status.as_str());
         }
         None
     }
 
-    fn compare(&self, entry: &mut Entry, to: &TableName, restore: &Restore, state: &TableState) -> Option<RestoreNote> {
-        let source = self.told(entry, &restore.table)?;
-        let kept = self.kept(restore);
-        let mut compared = match source {
-            // What it could be compared with is gone: that is why it is restored, perhaps.
-            None => Comparison::default(),
-            Some(_) => {
-                let sample = self.spec.verify.map_or(1_000, |verify| verify.sample);
-                let place = (self.spec.scope.clone(), restore.table.clone(), to.clone(), sample);
-                match self.planner.input.observation.backups.compared.get(&place) {
-                    Some(Seen::Present(compared)) => compared.clone(),
-                    Some(Seen::Absent) => Comparison::default(),
-                    Some(Seen::Unknown(Unknown(why))) => {
-                        unknown(entry, format!("items of {to} could not be compared: {why}"));
-                        return None;
-                    }
-                    None => {
-                        self.planner.need(BackupNeed::Compare(place.0, place.1, place.2, place.3));
-                        unknown(entry, format!("items of {to} have not been compared"));
-                        return None;
-                    }
-                }
+    /// How a sample of the restored items compares with what the table has now.
+    fn items(&self, entry: &mut Entry, to: &TableName, restore: &Restore) -> Result<Comparison, NotYet> {
+        let sample = self.spec.verify.map_or(1_000, |verify| verify.sample);
+        let place = (self.spec.scope.clone(), restore.table.clone(), to.clone(), sample);
+        match self.planner.input.observation.backups.compared.get(&place) {
+            Some(Seen::Present(compared)) => Ok(compared.clone()),
+            Some(Seen::Absent) => Ok(Comparison::default()),
+            Some(Seen::Unknown(Unknown(why))) => {
+                unknown(entry, format!("items of {to} could not be compared: {why}"));
+                Err(NotYet)
             }
-        };
+            None => {
+                self.planner.need(BackupNeed::Compare(place.0, place.1, place.2, place.3));
+                unknown(entry, format!("items of {to} have not been compared"));
+                Err(NotYet)
+            }
+        }
+    }
+
+    fn compare(&self, entry: &mut Entry, to: &TableName, restore: &Restore, state: &TableState) -> Option<RestoreNote> {
+        let source = self.told(entry, &restore.table).ok()?;
+        let kept = self.kept(restore);
+        // What it could be compared with may be gone: that is why it is restored, perhaps.
+        let mut compared = if source.is_some() { self.items(entry, to, restore).ok()? } else { Comparison::default() };
         compared.shape = match (kept, source) {
             (Some(kept), _) => compare::shape(&kept.key, &kept.indexes, state),
             (None, Some(source)) => compare::shape(&source.state.key, &source.state.indexes, state),
@@ -347,50 +350,50 @@ impl Deciding<'_> {
     }
 
     /// The settings that the new table gets, and where they come from.
-    fn settings(&self, entry: &mut Entry, restore: &Restore) -> Option<Option<Settings>> {
+    fn settings(&self, entry: &mut Entry, restore: &Restore) -> Result<Option<Settings>, NotYet> {
         if let Some(kept) = self.kept(restore) {
-            return Some(Some((kept.clone(), "those kept with the recovery point".to_owned())));
+            return Ok(Some((kept.clone(), "those kept with the recovery point".to_owned())));
         }
         if let Some(live) = self.profile_of(entry, &restore.table)? {
-            return Some(Some((live.profile.clone(), format!("those that {} has now", restore.table))));
+            return Ok(Some((live.profile.clone(), format!("those that {} has now", restore.table))));
         }
-        let RestoreFrom::Point(id) = &restore.from else { return Some(None) };
+        let RestoreFrom::Point(id) = &restore.from else { return Ok(None) };
         if !points::is_on_demand(id) {
-            return Some(None);
+            return Ok(None);
         }
         let place = (self.spec.scope.clone(), id.clone());
         match self.planner.input.observation.backups.kept.get(&place) {
-            Some(Seen::Present((_, profile))) => Some(Some((
+            Some(Seen::Present((_, profile))) => Ok(Some((
                 profile.clone(),
                 "the few that AWS keeps with a backup: scaling, alarms and tags are not among them".to_owned(),
             ))),
-            Some(Seen::Absent) => Some(None),
+            Some(Seen::Absent) => Ok(None),
             Some(Seen::Unknown(Unknown(why))) => {
                 unknown(entry, format!("the recovery point could not be read: {why}"));
-                None
+                Err(NotYet)
             }
             None => {
                 self.planner.need(BackupNeed::Point(place.0, place.1));
                 unknown(entry, "the recovery point has not been read".to_owned());
-                None
+                Err(NotYet)
             }
         }
     }
 
-    /// All settings of a table; `None` if they are not known yet, `Some(None)` if there is no such table.
-    pub(super) fn profile_of(&self, entry: &mut Entry, table: &TableName) -> Option<Option<&ProfileSeen>> {
+    /// All settings of a table; none: there is no such table.
+    pub(super) fn profile_of(&self, entry: &mut Entry, table: &TableName) -> Result<Option<&ProfileSeen>, NotYet> {
         let place = (self.spec.scope.clone(), table.clone());
         match self.planner.input.observation.backups.profiles.get(&place) {
-            Some(Seen::Present(seen)) => Some(Some(seen)),
-            Some(Seen::Absent) => Some(None),
+            Some(Seen::Present(seen)) => Ok(Some(seen)),
+            Some(Seen::Absent) => Ok(None),
             Some(Seen::Unknown(Unknown(why))) => {
                 unknown(entry, format!("the settings of {table} could not be read: {why}"));
-                None
+                Err(NotYet)
             }
             None => {
                 self.planner.need(BackupNeed::Profile(place.0, place.1));
                 unknown(entry, format!("the settings of {table} have not been read"));
-                None
+                Err(NotYet)
             }
         }
     }
@@ -404,7 +407,7 @@ impl Deciding<'_> {
         state: &TableState,
         wanted: &mut Wanted,
     ) -> Option<RestoreNote> {
-        let Some((settings, origin)) = self.settings(entry, restore)? else {
+        let Some((settings, origin)) = self.settings(entry, restore).ok()? else {
             return Some(RestoreNote::Ended(Some(format!(
                 "its items are in {to}, but no settings of {} are known: set them by hand",
                 restore.table
@@ -413,13 +416,13 @@ impl Deciding<'_> {
         if restore.settings.is_none() {
             return Some(RestoreNote::Settings(origin));
         }
-        let Some(has) = self.profile_of(entry, to)? else {
+        let Some(has) = self.profile_of(entry, to).ok()? else {
             return Some(RestoreNote::Ended(Some(format!("somebody has deleted {to}"))));
         };
         let lacking = profile::lacks(&profile::retarget(&settings, &restore.table, to), &has.profile);
         let Some(setting) = lacking.into_iter().next() else { return Some(RestoreNote::Ended(None)) };
         if state.status != TableStatus::Active || has.busy {
-            self.waits(entry, to, restore, state.status.as_str());
+            Self::waits(entry, to, restore, state.status.as_str());
             return None;
         }
         if profile::acts_on_items(&setting) && restore.compared.is_none() {

@@ -84,7 +84,7 @@ impl Deciding<'_> {
             return;
         }
         if asked.is_some() {
-            self.differs(entry, table.name, "a restore test was asked for");
+            Self::differs(entry, table.name, "a restore test was asked for");
         }
         let Some((from, keeper, as_of)) = self.tested(table, proof, points) else {
             if asked.is_some() {

@@ -24,8 +24,8 @@ pub fn adopted(spec: &StackSpec, finding: &Finding) -> Option<String> {
     let simple = live.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/'));
     let value = if found.plain && simple { live.clone() } else { quoted() };
     let edited = format!("{}{value}{}", body.get(..found.start)?, body.get(found.end..)?);
-    let line = body.get(..found.start)?.matches('\n').count();
-    Some(diff(&spec.template_file, body, &edited, line))
+    let row = body.get(..found.start)?.matches('\n').count();
+    Some(diff(&spec.template_file, body, &edited, row))
 }
 
 /// The diff of two texts that differ in one line (counted from zero).

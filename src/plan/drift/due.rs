@@ -73,7 +73,7 @@ fn resting<'a>(
         && !pending
         && !input.busy.contains(key)
         && !entry.waiting.iter().any(moves);
-    (quiet && row(stack.state.status).standing == Standing::Steady).then(|| (key, address, &stack.state))
+    (quiet && row(stack.state.status).standing == Standing::Steady).then_some((key, address, &stack.state))
 }
 
 fn wanted(key: &Key, memory: &DriftMemory, state: &StackState, every: SignedDuration) -> Timestamp {

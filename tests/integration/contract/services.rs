@@ -144,7 +144,7 @@ pub async fn a_missing_cluster_is_not_found_and_a_deleted_service_is_inactive(ba
     assert_eq!(error.class, Class::NotFound, "{error}");
 }
 
-/// *ListClusters*, *ListServices*: ARNs; of services, those that are there.
+/// *`ListClusters`*, *`ListServices`*: ARNs; of services, those that are there.
 pub async fn clusters_and_their_services_are_listed_by_arn(backend: &Backend) {
     let web = Web::new(backend, true).await;
     backend.workshop.cluster("empty").await;
@@ -154,7 +154,11 @@ pub async fn clusters_and_their_services_are_listed_by_arn(backend: &Backend) {
     assert_eq!(names, ["dev", "empty"]);
     let state = web.state().await;
     for cluster in ["dev", state.cluster.as_str()] {
-        assert_eq!(all(|page| web.containers.list_services(cluster, page)).await, [state.arn.clone()], "{cluster}");
+        assert_eq!(
+            all(|page| web.containers.list_services(cluster, page)).await,
+            std::slice::from_ref(&state.arn),
+            "{cluster}"
+        );
     }
     assert_eq!(all(|page| web.containers.list_services("empty", page)).await, []);
     // AWS: `ClusterNotFoundException`. The emulator has an empty list instead.

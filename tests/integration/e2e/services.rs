@@ -50,14 +50,14 @@ metadata: { name: web }
 spec: { template: web.tpl }
 "#;
 
-const SECRET: &str = r#"
+const SECRET: &str = r"
 apiVersion: landfast/v1
 kind: Secret
 metadata: { name: made }
 spec:
   generate: { password: { length: 24 } }
   rotate: { every: 30d }
-"#;
+";
 
 /// It says nothing of a desired count: that is the autoscaler's.
 const TEMPLATE: &str = r"

@@ -16,7 +16,7 @@ enum End {
     Decides(Ailment),
 }
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// What is added to the template where something is to be removed again.
 const EXTRA: &str = "  Extra: { Type: AWS::SNS::Topic }\n";

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landfast::model::Finding;
 use landfast::sim::SimConfig;
 use serde_json::{Value as Json, json};
 
@@ -135,7 +136,7 @@ fn what_somebody_changed_is_found_and_nothing_else() {
         .findings
         .iter()
         .filter(|finding| matches!(finding.verdict, landfast::model::Verdict::Unknown { .. }))
-        .map(|finding| finding.place())
+        .map(Finding::place)
         .collect::<Vec<_>>();
     assert_eq!(unknown, ["Handle"], "what was not compared is said");
 }

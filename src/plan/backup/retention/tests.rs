@@ -77,7 +77,8 @@ fn nothing_goes_that_is_young_proven_or_has_nothing_newer() {
     for _ in 0..3_000 {
         let (points, policy) = (points(&mut dice), any(&mut dice));
         let now = at("2025-01-01T00:00:00Z") + SignedDuration::from_hours(i64::try_from(dice.roll(24 * 500)).unwrap());
-        let zone = zone(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"][dice.roll(4) as usize]);
+        let zones = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"];
+        let zone = zone(zones[usize::try_from(dice.roll(4)).unwrap()]);
         let going = over(&points, &policy, &zone, now);
         let newest = points.iter().filter(|point| point.counts).map(|point| point.made).max();
         let mut verified: Vec<Timestamp> = points.iter().filter(|p| p.verified).map(|point| point.made).collect();
