@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json::API_VERSION;
+use super::tables::{self, BackedTable};
 use super::{Paint, words};
 use crate::model::{
     Coverage, EnvName, Environment, Memory, OWNER_TAG, Observation, PointName, PointsListed, RecoveryPoint, SLOT_TAG,
@@ -23,6 +24,8 @@ pub struct BackupList {
     /// `BackupList`.
     #[schemars(extend("const" = "BackupList"))]
     pub kind: String,
+    /// One for each table.
+    pub tables: Vec<BackedTable>,
     /// One for each recovery point, by table, newest first.
     pub items: Vec<BackupPoint>,
     /// What could not be read, and why.
@@ -63,7 +66,7 @@ pub struct BackupPoint {
 impl Default for BackupList {
     fn default() -> Self {
         let (api_version, kind) = (API_VERSION.to_owned(), "BackupList".to_owned());
-        Self { api_version, kind, items: Vec::new(), unknown: Vec::new() }
+        Self { api_version, kind, tables: Vec::new(), items: Vec::new(), unknown: Vec::new() }
     }
 }
 
@@ -80,6 +83,10 @@ impl BackupList {
                 Seen::Unknown(why) => self.unknown.push(format!("the recovery points of {scope}: {why}")),
             }
         }
+        let own = format!("{}/", environment.name);
+        let points: Vec<BackupPoint> =
+            self.items.iter().filter(|point| point.policy.starts_with(&own)).cloned().collect();
+        self.tables.extend(tables::of(environment, memory, &points));
         self.items
             .sort_by(|one, other| (&one.table, other.created, &one.id).cmp(&(&other.table, one.created, &other.id)));
     }
@@ -112,10 +119,14 @@ impl BackupList {
         }
     }
 
-    /// A table.
+    /// A table of the tables, and one of their points.
     #[must_use]
     pub fn text(&self, paint: Paint) -> String {
         let mut text = String::new();
+        if !self.tables.is_empty() {
+            text.push_str(&tables::text(&self.tables, paint));
+            text.push('\n');
+        }
         if self.items.is_empty() {
             text.push_str("No recovery points.\n");
         } else {
@@ -251,5 +262,87 @@ impl CoverageList {
         }
         unread(&mut text, &self.unknown, paint);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{BackupMemory, BackupSpec, Digest, Objectives, Schedule, TableMemory, TableSelection};
+    use crate::report::fixtures::{at, check_contract, environment, golden, memory, scope};
+
+    const KEY: &str = "dev/backuppolicy/tables";
+
+    fn spec() -> BackupSpec {
+        BackupSpec {
+            key: KEY.parse().unwrap(),
+            scope: scope(),
+            tables: TableSelection::Prefix("dev-".to_owned()),
+            except: std::collections::BTreeSet::new(),
+            recovery_days: Some(35),
+            deletion_protection: false,
+            schedule: Some(Schedule::new("0 3 * * *", "UTC").unwrap()),
+            retention: None,
+            vault: None,
+            copy_to: std::collections::BTreeMap::new(),
+            verify: None,
+            objectives: Objectives {
+                rto: Some(std::time::Duration::from_hours(1)),
+                rpo: Some(std::time::Duration::from_hours(24)),
+            },
+            depends_on: std::collections::BTreeSet::new(),
+            digest: Digest::of("policy"),
+        }
+    }
+
+    fn point(table: &str, policy: &str, number: u32, created: Timestamp) -> RecoveryPoint {
+        let arn = format!("arn:aws:dynamodb:eu-central-1:111122223333:table/{table}");
+        let name = format!("landfast.dev.{policy}.20261122T030000Z");
+        serde_json::from_value(json!({
+            "id": format!("{arn}/backup/0170000000{number:04}-abcdef01"), "table": table, "tableArn": arn,
+            "name": name, "keeper": "table", "status": "AVAILABLE", "created": created, "bytes": 4_096,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_table_says_what_it_could_be_restored_to_and_what_that_takes() {
+        let mut environment = environment(&[]);
+        environment.backups.insert(KEY.parse().unwrap(), Arc::new(spec()));
+        let points = vec![
+            point("dev-Orders", "tables", 1, at("03:00:01")),
+            point("dev-Users", "tables", 2, at("03:00:02")),
+            point("dev-Users", "tables", 3, at("09:00:00")),
+            point("dev-Old", "gone", 4, at("03:00:00")),
+        ];
+        let proof = |failed: Option<&str>, took| {
+            json!({
+                "at": at("04:00:00"), "point": points[1].id, "took": took, "age": 3_600, "loss": 320,
+                "compared": null, "failed": failed,
+            })
+        };
+        let known = json!({"slot": at("03:00:00"), "created": at("03:00:02"), "noted": at("03:00:03"), "verified": at("04:00:00")});
+        let mut policy = BackupMemory::default();
+        let proven: TableMemory = serde_json::from_value(json!({"points": {points[1].id.to_string(): known}})).unwrap();
+        policy.tables.insert("dev-Users".parse().unwrap(), proven);
+        let proofs =
+            [("dev-Users", proof(None, 1_263)), ("dev-Orders", proof(Some("412 of 1000 items differ"), 4_000))];
+        for (table, proof) in proofs {
+            policy.proofs.insert(table.parse().unwrap(), serde_json::from_value(proof).unwrap());
+        }
+        let mut memory = memory();
+        memory.objects.backups.insert(KEY.parse().unwrap(), Arc::new(policy));
+        let mut observation = Observation::begun(at("10:00:00"));
+        let listed = PointsListed { at: at("10:00:00"), points };
+        observation.backups.points.insert(scope(), Seen::Present(listed));
+        let mut list = BackupList::default();
+        list.add(&environment, &observation, &memory);
+        check_contract("BackupList", &list);
+        golden("backups.txt", &list.text(Paint::Plain));
+        assert_eq!(BackupList::default().text(Paint::Plain), "No recovery points.\n");
     }
 }

@@ -46,6 +46,7 @@ def main():
     import api
     import replacement
     import resources
+    import scaling
     import services
     import tables
     from ministack.services.cloudformation import stacks
@@ -55,6 +56,7 @@ def main():
     api.register()
     services.register()
     tables.register()
+    scaling.register()
     slow_down(stacks, float(os.environ.get("LANDFAST_EMULATOR_DELAY", "0")))
 
     end_with_standard_input()

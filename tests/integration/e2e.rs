@@ -12,6 +12,7 @@ mod interruptions;
 mod place;
 mod recorder;
 mod records;
+mod restores;
 mod safety;
 mod secrecy;
 mod services;

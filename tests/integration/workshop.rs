@@ -1,5 +1,7 @@
 //! What a build and a person do, and no port does: clusters, repositories, images, services, tables and vaults.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ecs::types::{
     ContainerDefinition, DeploymentCircuitBreaker, DeploymentConfiguration, LogConfiguration, LogDriver,
 };
@@ -146,6 +148,17 @@ impl Workshop {
             }
             Self::Simulated(console) => console.put_item(table, item).unwrap(),
         }
+    }
+
+    /// All items of a table, each with its attributes in words, in order.
+    pub async fn items(&self, table: &TableName) -> Vec<String> {
+        let Self::Emulated(account) = self else { panic!("for the emulator alone") };
+        let call = Self::dynamodb(account, None).await.scan().table_name(table.as_str()).consistent_read(true);
+        let read: Vec<_> = call.into_paginator().items().send().try_collect().await.unwrap();
+        let ordered = |item: std::collections::HashMap<_, _>| item.into_iter().collect::<BTreeMap<String, _>>();
+        let mut items: Vec<String> = read.into_iter().map(|item| format!("{:?}", ordered(item))).collect();
+        items.sort();
+        items
     }
 
     /// Makes a backup vault, in any region.

@@ -53,6 +53,13 @@ fn every_planted_bug_of_services_is_found() {
 }
 
 #[test]
+fn a_restore_test_that_proves_anything_is_found() {
+    assert_eq!(crate::restores::play_planted(None), Vec::<String>::new());
+    let found = crate::restores::play_planted(Some(Bug::ProvesAnything));
+    assert!(found.iter().any(|wrong| wrong.starts_with("S15 proof")), "{found:?}");
+}
+
+#[test]
 fn a_skip_that_is_forgotten_is_found() {
     assert_eq!(crate::doctor::play_planted(), Vec::<String>::new());
     plant(Some(Bug::ForgetsSkipped));

@@ -24,7 +24,8 @@ impl Deciding<'_> {
     /// What the last test of a table has shown, and whether another one is due. False while it is not as asked.
     pub(super) fn proof(&self, entry: &mut Entry, table: &Covered<'_>, points: &[Point], wanted: &mut Wanted) -> bool {
         let proof = self.memory.proofs.get(table.name);
-        let good = proof.is_none_or(|proof| self.is_within(entry, table.name, proof));
+        let good =
+            self.is_timely(entry, table.name) && proof.is_none_or(|proof| self.is_within(entry, table.name, proof));
         if !guard::is_observed_only(self.planner.input.environment) {
             self.test(entry, table, proof, points, wanted);
         }
@@ -38,6 +39,21 @@ impl Deciding<'_> {
         let rto = figure("RTO", proofs().filter_map(|proof| proof.took).max());
         let rpo = figure("RPO", proofs().filter_map(|proof| proof.loss).max());
         rto.into_iter().chain(rpo).collect()
+    }
+
+    /// Whether no test has failed whose table is there still.
+    fn is_timely(&self, entry: &mut Entry, table: &TableName) -> bool {
+        let of_table = |restore: &Restore| restore.is_test() && restore.is_open() && restore.table == *table;
+        let mut tests = self.memory.restores.iter().filter(|(_, restore)| of_table(restore));
+        let Some((to, why)) = tests.find_map(|(to, restore)| Some((to, restore.doomed.as_ref()?))) else { return true };
+        let reason = format!("the restore test of {table} failed: {why}");
+        refused(
+            entry,
+            Guard::Unproven,
+            reason,
+            format!("{to} is removed as soon as AWS allows it; see why it is not done"),
+        );
+        false
     }
 
     fn is_within(&self, entry: &mut Entry, table: &TableName, proof: &Proof) -> bool {

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::{Attributes, MAKING, Made, Settings, invalid};
 use crate::model::{
     AlarmDefinition, Billing, ContinuousBackups, KeyType, RecoveryPoint, ScalingTarget, Scope, StreamView, TableArn,
-    TableClass, TableId, TableIndex, TableKey, TableName, TableState,
+    TableClass, TableId, TableIndex, TableKey, TableName, TableState, TableStatus,
 };
 use crate::ports::{PortError, TableChange};
 use crate::sim::SimCloud;
@@ -307,6 +307,16 @@ impl Console {
             world.delete_table(region, table)?;
             let now = world.data.now;
             world.table_mut(region, table, "DeleteTable")?.gone = Some(now);
+            Ok(())
+        })
+    }
+
+    /// A table that is being made is not done with until this is taken back.
+    pub fn keep_table_creating(&self, table: &TableName, kept: bool) -> Result<(), PortError> {
+        self.with(|world, region, _| {
+            let until = if kept { Timestamp::MAX } else { world.data.now };
+            world.table_mut(region, table, "CreateTable")?.busy = Some((TableStatus::Creating, until));
+            world.table_moved(region, table);
             Ok(())
         })
     }
