@@ -509,8 +509,8 @@ fn diagnostics_render_with_a_snippet_and_serialise_without_it() {
 fn the_schemas_accept_what_the_loader_accepts() {
     let schemas = schemas();
     let names: Vec<&str> = schemas.keys().copied().collect();
-    let expected =
-        ["dnsrecord", "environment", "landfast", "secret", "service", "stack"].map(|kind| format!("{kind}.json"));
+    let expected = ["backuppolicy", "dnsrecord", "environment", "landfast", "secret", "service", "stack"]
+        .map(|kind| format!("{kind}.json"));
     assert_eq!(names, expected);
     let document = |text: &str| serde_yaml::from_str::<serde_json::Value>(text).unwrap();
     let valid = |schema: &str, text: &str| jsonschema::is_valid(&schemas[schema], &document(text));
@@ -551,7 +551,7 @@ fn the_documents_that_the_readme_shows_fit_their_schemas() {
             shown += usize::from(!value.is_null());
         }
     }
-    assert_eq!(shown, 7);
+    assert_eq!(shown, 8);
 }
 
 #[test]
