@@ -400,14 +400,14 @@ fn what_cannot_be_restored_is_told_with_what_to_do() {
 #[test]
 fn a_foreign_table_of_the_name_of_a_test_is_never_deleted() {
     let mut world = World::new(spec(100));
-    let name = &world.run_until_tested();
+    let name = world.run_until_tested();
     // Somebody deletes it once it is there, and makes his own of that name.
     world.clock.drive(world.cx.sleep(Duration::from_mins(4))).unwrap();
-    world.console().delete_table(name).unwrap();
+    world.console().delete_table(&name).unwrap();
     world.clock.drive(world.cx.sleep(Duration::from_mins(1))).unwrap();
     world.console().create_table(&NewTable::keyed(name.clone(), "id")).unwrap();
     world.run(2 * HOUR, FOREVER);
-    assert_eq!(world.test_tables(), [name.clone()]);
+    assert_eq!(world.test_tables(), std::slice::from_ref(&name));
     assert!(world.memory().proofs[&table(TABLE)].failed.as_ref().unwrap().contains("another table"));
     world.hold();
 }
@@ -449,7 +449,7 @@ fn a_test_whose_table_never_becomes_active_fails_at_its_deadline_and_is_cleaned_
     assert!(!late.ready);
     assert!(late.refused.iter().any(|refused| refused.reason.contains("could not be used after a day")), "{late:?}");
     // What is being made cannot be deleted; it goes once it can.
-    assert_eq!(world.test_tables(), [name.clone()]);
+    assert_eq!(world.test_tables(), std::slice::from_ref(&name));
     world.console().keep_table_creating(&name, false).unwrap();
     world.run(HOUR, FOREVER);
     let memory = world.memory();
