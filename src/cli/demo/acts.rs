@@ -19,7 +19,7 @@ use crate::sim::{FaultPlan, ResourceFailure, ResourceFault, ResourceOperation};
 pub(super) fn deploy(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     screen.say(
         "The development environment: twelve CloudFormation stacks, the image of the service that runs on them, its \
-         secret and its name. No order is written down anywhere; it follows from who refers to whose outputs. \
+         secret, its name and the backups of its tables. No order is written down anywhere; it follows from who refers to whose outputs. \
          `landfast apply dev`:",
     )?;
     let wall = std::time::Instant::now();
@@ -259,16 +259,17 @@ pub(super) fn rest(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     let mutating = calls.iter().filter(|call| call.mutating).count();
     told(mutating == 0, || format!("no mutating call at rest, not {mutating}"))?;
     let asked: BTreeSet<&str> = calls.iter().map(|call| call.operation).collect();
-    let thrice = asked.iter().all(|asked| calls.iter().filter(|call| call.operation == *asked).count() == 3);
+    let thrice =
+        asked.iter().all(|asked| calls.iter().filter(|call| call.operation == *asked).count().is_multiple_of(3));
     told(thrice, || format!("three looks ask the same, not {calls:?}"))?;
     let left = stage.cloud.inventory().leftovers();
     told(left.is_empty(), || format!("nothing is left behind, not {left:?}"))?;
     screen.say(&format!(
         "All {} objects are in sync. The daemon at rest for eleven minutes: three looks of {} calls each ({}), however many \
-         stacks and secrets there are on a page. Nothing that changes anything, no value read, and no change set left over \
+         stacks and secrets there are on a page; of each table that is backed up two more. Nothing that changes anything, no value read, and no change set left over \
          from any of this.",
         plan.entries.len(),
-        asked.len(),
+        calls.len() / 3,
         asked.into_iter().collect::<Vec<_>>().join(", ")
     ))
 }
