@@ -1,5 +1,6 @@
 //! `BackupPolicy`: what its documents become, and what is wrong with others.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::*;
@@ -95,7 +96,7 @@ fn what_makes_no_sense_is_said_where_it_stands() {
             .map(|(place, problem)| format!("{place}\n    {}\n", problem.message))
             .collect();
         let marked = if problems.concat().contains(message) { "" } else { "NOT SAID: " };
-        told += &format!("{spec}{}{marked}{message}\n\n", problems.concat());
+        writeln!(told, "{spec}{}{marked}{message}\n", problems.concat()).unwrap();
     }
     assert!(!told.contains("NOT SAID"), "{told}");
     insta::assert_snapshot!("wrong_backups", told);
