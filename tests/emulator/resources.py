@@ -339,6 +339,15 @@ def correct_attributes():
             return physical_id, {**attributes, **extra(physical_id, properties)}
 
         HANDLERS[kind]["create"] = create
+        plain_update = HANDLERS[kind].get("update")
+        if not plain_update:
+            return
+
+        def update(physical_id, old, new, *rest, **named):
+            physical_id, attributes = plain_update(physical_id, old, new, *rest, **named)
+            return physical_id, {**attributes, **extra(physical_id, new)}
+
+        HANDLERS[kind]["update"] = update
 
     for kind, extra in correct.items():
         complete(kind, extra)
