@@ -7,6 +7,7 @@
 //! Nothing here asks AWS, writes a file or knows the manifests' reader: that what was written reads back as what runs
 //! is a property of both, and tested.
 
+mod backups;
 mod choose;
 mod environment;
 mod names;

@@ -249,6 +249,10 @@ fn is_named(value: &str, resource: &crate::model::ResourceState) -> bool {
         // AWS's hosts begin with the name of what answers.
         return value.contains(".amazonaws.com") && value.to_ascii_lowercase().contains(&id.to_ascii_lowercase());
     };
+    // A target group's full name has its type in it; a load balancer's has not.
+    if value == rest {
+        return true;
+    }
     let border = |c: char| c == '/' || c == ':';
     let Some((_, name)) = rest.split_once(border) else { return false };
     let mut at = 0;
@@ -309,6 +313,8 @@ mod tests {
         for not in ["app", "us-east-1", "111122223333", "loadbalancer", "dev-sho", "ev-shop"] {
             assert!(!is_named(not, &balancer), "{not}");
         }
+        let group = resource("arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/dev-shop/6d0ecf831eec");
+        assert!(is_named("targetgroup/dev-shop/6d0ecf831eec", &group) && !is_named("targetgroup", &group));
         assert!(is_named("dev-Orders", &resource("dev-Orders")));
         assert!(is_named("arn:aws:dynamodb:us-east-1:111122223333:table/dev-Orders", &resource("dev-Orders")));
         assert!(!is_named("arn:aws:dynamodb:us-east-1:111122223333:table/my-dev-Orders", &resource("dev-Orders")));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     EnvName, HostedZone, ImageId, ImageState, RecordSet, Repository, ResourceState, RoleArn, Scope, SecretState,
-    ServiceState, StackName, StackState, TaskDefinitionState,
+    ServiceState, StackName, StackState, TableName, TaskDefinitionState,
 };
 
 /// What is to be adopted, and as what.
@@ -60,6 +60,8 @@ pub struct FoundStack {
     pub policy: Option<String>,
     /// Its resources.
     pub resources: Vec<ResourceState>,
+    /// Its `DynamoDB` tables, and how many days their point-in-time recovery goes back. `None`: it is off.
+    pub tables: BTreeMap<TableName, Option<u16>>,
 }
 
 /// A service, what it runs, and whether that is in the registry.

@@ -80,6 +80,7 @@ fn stack(
         template: template.to_owned(),
         policy: None,
         resources: resources.iter().map(resource).collect(),
+        tables: BTreeMap::new(),
     }
 }
 
@@ -222,6 +223,37 @@ fn what_is_written_reads_well_and_says_what_runs() {
     let network = dev.stacks.values().find(|spec| spec.key.name.as_str() == "network").unwrap();
     assert_eq!(&*network.template.body, NETWORK, "byte for byte");
     assert!(network.termination_protection && network.adopt && network.timeout.is_none());
+}
+
+#[test]
+fn recovery_is_asked_for_where_it_is_on_and_as_far_back_as_it_goes() {
+    let tables = |days: &[(&str, Option<u16>)]| -> BTreeMap<_, _> {
+        days.iter().map(|(name, days)| (name.parse().unwrap(), *days)).collect()
+    };
+    let mut survey = survey();
+    survey.stacks.get_mut(&"dev-shop-api".parse().unwrap()).unwrap().tables =
+        tables(&[("dev-A", Some(35)), ("dev-B", Some(35))]);
+    survey.stacks.get_mut(&"dev-shop-network".parse().unwrap()).unwrap().tables =
+        tables(&[("dev-C", Some(7)), ("dev-D", None), ("dev-E", Some(35)), ("dev-F", Some(7))]);
+    let written = write(&survey, &ask());
+    let policies = load(&written).desired.environments[&"dev".parse().unwrap()].backups.clone();
+    let told = policies.values().map(|spec| format!("{} {} {:?}", spec.key.name, spec.tables, spec.recovery_days));
+    let told: Vec<String> = told.collect();
+    assert_eq!(told, ["api tables of stack api Some(35)", "network 2 tables Some(7)", "network-2 1 table Some(35)"]);
+    let text = &written.files["shop/backups.yaml"];
+    assert!(text.ends_with("# Without point-in-time recovery, so that nothing is asked for: dev-D.\n"), "{text}");
+    assert_eq!(written.counts["backups"], 3);
+
+    // A policy of a stack covers the stacks within it, of whose tables nothing is known.
+    let api = survey.stacks.get_mut(&"dev-shop-api".parse().unwrap()).unwrap();
+    api.resources.push(ResourceState {
+        resource: "Inner".to_owned(),
+        physical_id: None,
+        kind: "AWS::CloudFormation::Stack".to_owned(),
+        drift: ResourceDriftStatus::NotChecked,
+    });
+    let text = &write(&survey, &ask()).files["shop/backups.yaml"];
+    assert!(text.contains("names: [dev-A, dev-B]") && !text.contains("stack:"), "{text}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::scalar::comment;
 use super::services::Around;
 use super::stacks::StackText;
 use super::survey::{Ask, FoundStack, Left, Survey, Which};
-use super::{names, records, secrets, services};
+use super::{backups, names, records, secrets, services};
 use crate::model::{ObjectName, StackName, Template};
 use crate::template;
 
@@ -114,6 +114,11 @@ pub fn write(survey: &Survey, ask: &Ask) -> Written {
     if !texts.is_empty() {
         let head = "DNS records that point at what the stacks made.";
         put(format!("{include}/records.yaml"), self::documents(head, &texts));
+    }
+    let found = backups::backups(&stacks, &object_names);
+    out.counts.insert("backups", found.policies.len());
+    if let Some(text) = found.file() {
+        put(format!("{include}/backups.yaml"), text);
     }
     let parameter_file = (!parameters.file.is_empty()).then(|| format!("{environment}-parameters.json"));
     if let Some(file) = &parameter_file {

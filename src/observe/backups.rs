@@ -21,8 +21,8 @@ const AT_ONCE: usize = 8;
 /// Stacks within stacks are followed so far down.
 const DEPTH_MAX: usize = 5;
 
-const TABLE: &str = "AWS::DynamoDB::Table";
-const GLOBAL_TABLE: &str = "AWS::DynamoDB::GlobalTable";
+pub(super) const TABLE: &str = "AWS::DynamoDB::Table";
+pub(super) const GLOBAL_TABLE: &str = "AWS::DynamoDB::GlobalTable";
 const NESTED: &str = "AWS::CloudFormation::Stack";
 
 enum Answer {

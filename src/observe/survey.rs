@@ -8,12 +8,13 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 
+use super::backups::{GLOBAL_TABLE, TABLE};
 use super::details::AT_ONCE;
 use super::pages::all;
 use super::records::{read_sets, read_zones};
 use crate::adopt::{Ask, FoundService, FoundStack, FoundZone, Left, Survey, Which, choose, ecr_image};
-use crate::model::{AssumeRole, ServiceState, ServiceStatus, StackName, StackState};
-use crate::ports::{Class, Containers, Drift, Governor, PortError, Priority, Stacks};
+use crate::model::{AssumeRole, ResourceState, ServiceState, ServiceStatus, StackName, StackState, TableName};
+use crate::ports::{Class, Containers, Drift, Governor, PortError, Priority, Stacks, Tables};
 
 /// Services that one call describes (AWS: *`DescribeServices`*).
 const SERVICES: usize = 10;
@@ -59,12 +60,13 @@ impl Reader<'_> {
     async fn stacks(&self, survey: &mut Survey) -> Result<(), PortError> {
         let port = self.governor.stacks(&self.ask.scope, self.role, Priority::Status);
         let drift = self.governor.drift(&self.ask.scope, self.role);
+        let tables = self.governor.tables(&self.ask.scope, self.role, Priority::Status);
         let listed = all("DescribeStacks", |page| port.list(page)).await?;
         let choice = choose(&listed, self.ask);
         survey.left.extend(choice.left);
         let read = iter(choice.stacks).map(|state| {
-            let (port, drift) = (Arc::clone(&port), Arc::clone(&drift));
-            async move { (state.name.clone(), read_stack(&*port, &*drift, state).await) }
+            let (port, drift, tables) = (Arc::clone(&port), Arc::clone(&drift), Arc::clone(&tables));
+            async move { (state.name.clone(), read_stack(&*port, &*drift, &*tables, state).await) }
         });
         let read: Vec<(StackName, Result<FoundStack, PortError>)> = read.buffered(AT_ONCE).collect().await;
         // Parameters of one moment and a template of another are of no stack that ever was.
@@ -151,11 +153,32 @@ impl Reader<'_> {
     }
 }
 
-async fn read_stack(port: &dyn Stacks, drift: &dyn Drift, state: StackState) -> Result<FoundStack, PortError> {
+async fn read_stack(
+    port: &dyn Stacks,
+    drift: &dyn Drift,
+    tables: &dyn Tables,
+    state: StackState,
+) -> Result<FoundStack, PortError> {
     let template = port.template(&state.id).await?;
     let policy = port.stack_policy(&state.id).await?;
     let resources = all("ListStackResources", |page| drift.resources(&state.id, page)).await?;
-    Ok(FoundStack { state, template, policy, resources })
+    let tables = read_tables(tables, &resources).await?;
+    Ok(FoundStack { state, template, policy, resources, tables })
+}
+
+/// How far back the tables among these can be restored. One that is gone is left out.
+async fn read_tables(
+    port: &dyn Tables,
+    resources: &[ResourceState],
+) -> Result<BTreeMap<TableName, Option<u16>>, PortError> {
+    let mut tables = BTreeMap::new();
+    for resource in resources.iter().filter(|resource| matches!(resource.kind.as_str(), TABLE | GLOBAL_TABLE)) {
+        let name = resource.physical_id.as_deref().and_then(|id| id.parse::<TableName>().ok());
+        let Some(name) = name else { continue };
+        let Some(recovery) = port.continuous_backups(&name).await? else { continue };
+        tables.insert(name, recovery.on.then_some(recovery.window_days));
+    }
+    Ok(tables)
 }
 
 /// Names of the clusters that adopted stacks made, or deploy to.

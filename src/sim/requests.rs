@@ -11,7 +11,8 @@ use super::stack::Stack;
 use super::validate::{conflict, invalid};
 use super::world::World;
 use crate::model::{
-    ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, StackId, StackOptions, StackState, StackStatus, Value,
+    ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, Redacted, StackId, StackOptions, StackState,
+    StackStatus, Value,
 };
 use crate::ports::{Class, CreateChangeSet, CreateStack, PortError, TemplateSource};
 
@@ -163,7 +164,8 @@ impl World {
             TemplateSource::Previous => TemplateSource::Body(Arc::clone(&stack.template)),
             given => given,
         };
-        let known = |name: &String| stack.parameters.get(name).cloned().map(Value::Plain);
+        // Whether it may be shown is the template's to say, and is said where it is shown: from here on nobody sees it.
+        let known = |name: &String| stack.parameters.get(name).cloned().map(Redacted::new).map(Value::NoEcho);
         let parameters = options.parameters.into_iter().map(|(name, value)| match value {
             Value::Previous => (name.clone(), known(&name).unwrap_or(Value::Previous)),
             given => (name, given),

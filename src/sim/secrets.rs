@@ -166,6 +166,14 @@ impl Console {
         self.with(|world, region, _| world.rotate_by_function(region, name, value))
     }
 
+    /// Takes a tag away from a secret.
+    pub fn remove_secret_tag(&self, name: &str, key: &str) -> Result<(), PortError> {
+        self.with(|world, region, _| {
+            let arn = arn(world, region, name)?;
+            world.tag_secret(region, &arn, &BTreeMap::new(), &BTreeSet::from([key.to_owned()]))
+        })
+    }
+
     /// Deletes a secret with a recovery window.
     pub fn delete_secret(&self, name: &str, days: u8) -> Result<(), PortError> {
         self.with(|world, region, _| {

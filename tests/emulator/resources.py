@@ -252,7 +252,11 @@ def correct_tables():
     plain_create, plain_update, plain_delete = table["create"], table["update"], table["delete"]
 
     def settings(name, properties):
-        recovery = properties.get("PointInTimeRecoverySpecification") or {}
+        recovery = dict(properties.get("PointInTimeRecoverySpecification") or {})
+        # What comes from a parameter is a text.
+        if "RecoveryPeriodInDays" in recovery:
+            recovery["RecoveryPeriodInDays"] = int(recovery["RecoveryPeriodInDays"])
+        recovery["PointInTimeRecoveryEnabled"] = str(recovery.get("PointInTimeRecoveryEnabled", False)).lower() == "true"
         call(dynamodb._update_continuous_backups({"TableName": name, "PointInTimeRecoverySpecification": recovery}))
         expiry = properties.get("TimeToLiveSpecification")
         known = (dynamodb._ttl_settings.get(name) or {}).get("TimeToLiveStatus") == "ENABLED"

@@ -108,7 +108,7 @@ def recovery():
         if name not in dynamodb._tables:
             return refused("TableNotFoundException", f"Table not found: {name}")
         wanted = data.get("PointInTimeRecoverySpecification") or {}
-        on, days = wanted.get("PointInTimeRecoveryEnabled", False), wanted.get("RecoveryPeriodInDays", 35)
+        on, days = wanted.get("PointInTimeRecoveryEnabled", False), int(wanted.get("RecoveryPeriodInDays", 35))
         if not 1 <= days <= 35:
             return refused("ValidationException", "RecoveryPeriodInDays has to be between 1 and 35")
         before = windows.pop(name, None)

@@ -216,10 +216,15 @@ fn draw(world: &World, number: usize, before: &[Made]) -> Made {
         let topics: Vec<String> = before.iter().take(2).map(|stack| outputs(stack)["Topic"].clone()).collect();
         parameters.insert("Topics".to_owned(), topics.join(","));
     }
+    let recovery = [
+        "",
+        "PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true }, ",
+        "PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true, RecoveryPeriodInDays: 7 }, ",
+    ][world.below(3)];
     let _ = write!(
         template,
         "  Table: {{ Type: AWS::DynamoDB::Table, Properties: {{ TableName: dev-Things{number}, BillingMode: PAY_PER_REQUEST, \
-         KeySchema: [{{ AttributeName: id, KeyType: HASH }}] }} }}\nOutputs:\n  \
+         {recovery}KeySchema: [{{ AttributeName: id, KeyType: HASH }}] }} }}\nOutputs:\n  \
          Topic: {{ Value: !Ref Topic, Export: {{ Name: {name}-topic }} }}\n  Table: {{ Value: !Ref Table }}\n  \
          Size: {{ Value: !Ref Size }}\n"
     );
@@ -255,6 +260,8 @@ fn adopt_drawn(seed: u64) -> usize {
     let written = round_trip(&mut world, &all());
     let stacks = written.files.iter().find(|(path, _)| path.ends_with("stacks.yaml")).unwrap().1;
     assert!(!stacks.contains(".outputs.Size"), "equal by chance: {stacks}");
+    let recovers = |stack: &&Made| stack.template.contains("PointInTimeRecoveryEnabled: true");
+    assert_eq!(written.counts["backups"], made.iter().filter(recovers).count(), "{:#?}", written.files);
     stacks.matches(".outputs.").count()
 }
 
@@ -308,7 +315,7 @@ fn the_shipped_environment_is_adopted_as_it_was_deployed() {
     let shipped = manifest::load(&snapshot, revision);
     let console = world.console();
     console.build("dev-performance-management", "1.0.0");
-    console.zone("dev.example.com").unwrap();
+    let zone = console.zone("dev.example.com").unwrap();
     world.apply(&shipped);
     // Landfast was never there.
     world.store = Store::in_memory(&world.cx).unwrap();
@@ -318,11 +325,20 @@ fn the_shipped_environment_is_adopted_as_it_was_deployed() {
         console.remove_tag(name, OWNER_TAG).unwrap();
         world.pass();
     }
+    let sets = console.record_sets(&zone).into_iter();
+    let markers = sets.filter(|set| set.of.kind == "TXT").map(|set| RecordChange { verb: RecordVerb::Delete, set });
+    let markers: Vec<RecordChange> = markers.collect();
+    assert_eq!(markers.len(), 1);
+    console.change_records(&zone, &markers).unwrap();
+    console.remove_secret_tag("dev/performance-mgmt/app-secrets", OWNER_TAG).unwrap();
+    world.pass();
     let ask = Ask { which: Which::Named(names), ..all() };
     let written = round_trip(&mut world, &ask);
     assert_eq!(written.system, "performance-mgmt");
     assert_eq!(written.counts["stacks"], 12);
     assert_eq!(written.counts["services proposed"], 1, "{:#?}", written.left);
+    let others = ["secrets", "records", "backups"].map(|kind| written.counts[kind]);
+    assert_eq!(others, [1; 3], "{:#?}", written.left);
     let stacks = &written.files["performance-mgmt/stacks.yaml"];
     let shipped =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/performance-mgmt/stacks.yaml"));

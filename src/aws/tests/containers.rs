@@ -61,6 +61,45 @@ fn service() -> Json {
 }
 
 #[tokio::test]
+async fn clusters_and_their_services_are_listed_page_by_page() {
+    let wire = Wire::answering([
+        answer(json!({ "clusterArns": [CLUSTER], "nextToken": "more" })),
+        answer(json!({ "clusterArns": [] })),
+        answer(json!({ "serviceArns": [SERVICE], "nextToken": "more" })),
+        answer(json!({ "serviceArns": [SERVICE] })),
+    ]);
+    let door = containers(&wire).await;
+    let page = door.clusters(None).await.unwrap();
+    assert_eq!((page.items, page.next.as_deref()), (vec![CLUSTER.parse().unwrap()], Some("more")));
+    let page = door.clusters(page.next).await.unwrap();
+    assert_eq!((page.items.len(), page.next), (0, None));
+    let page = door.list_services("dev", None).await.unwrap();
+    assert_eq!((page.items, page.next.as_deref()), (vec![SERVICE.parse().unwrap()], Some("more")));
+    let page = door.list_services("dev", page.next).await.unwrap();
+    assert_eq!((page.items.len(), page.next), (1, None));
+    let sent: Vec<Json> = (0..4).map(|index| body(&wire, index)).collect();
+    let expected = [
+        json!({ "maxResults": 100 }),
+        json!({ "maxResults": 100, "nextToken": "more" }),
+        json!({ "maxResults": 100, "cluster": "dev" }),
+        json!({ "maxResults": 100, "cluster": "dev", "nextToken": "more" }),
+    ];
+    assert_eq!(sent, expected);
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_is_not_an_empty_one() {
+    let gone = refusal("ClusterNotFoundException", "Cluster not found.");
+    let denied = refusal("AccessDeniedException", "not authorized to perform: ecs:ListClusters");
+    let strange = answer(json!({ "serviceArns": ["no arn"] }));
+    let wire = Wire::answering([gone, denied, strange]);
+    let door = containers(&wire).await;
+    assert_eq!(door.list_services("dev", None).await.unwrap_err().class, Class::NotFound);
+    assert_eq!(door.clusters(None).await.unwrap_err().class, Class::Denied);
+    assert!(door.list_services("dev", None).await.is_err());
+}
+
+#[tokio::test]
 async fn a_service_is_read_and_a_missing_one_is_none() {
     let missing = json!([{ "arn": "arn:aws:ecs:eu-central-1:111122223333:service/dev/none", "reason": "MISSING" }]);
     let wire = Wire::answering([answer(json!({ "services": [service()], "failures": missing }))]);

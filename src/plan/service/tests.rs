@@ -286,7 +286,14 @@ impl World {
         self.plan().entries[&self.spec.key].clone()
     }
 
+    /// The plan, made from all that it needs.
     fn plan(&self) -> Plan {
+        let (plan, needs) = self.planned();
+        assert_eq!(needs, BTreeSet::new(), "everything that matters is in the observation");
+        plan
+    }
+
+    fn planned(&self) -> (Plan, BTreeSet<Need>) {
         let policy = Policy {
             mode: self.mode,
             prune: Prune::Confirm,
@@ -338,10 +345,9 @@ impl World {
             goal: Goal::Converge,
             busy: &busy,
         };
-        assert_eq!(needs(&input), BTreeSet::new(), "everything that matters is in the observation");
         let plan = plan(&input);
         assert_eq!(lint(&plan, &input), []);
-        plan
+        (plan, needs(&input))
     }
 
     /// The same service, owned by a stack that was deployed with version 1.

@@ -165,7 +165,7 @@ async fn what_was_typed_by_the_guide_is_adopted_and_then_there_is_nothing_to_do(
     let adopted = run(&words(adopt)).exits(0);
     let changes = place.recorder.mutations().into_iter().filter(|call| !call.action.starts_with("GET "));
     assert_eq!(changes.map(|call| call.action).collect::<Vec<_>>(), [""; 0], "adopting only looks");
-    assert!(adopted.out.contains("9 stacks, 1 secret, 1 DNS record"), "{}", adopted.out);
+    assert!(adopted.out.contains("9 stacks, 1 secret, 1 DNS record, 1 backup policy"), "{}", adopted.out);
     assert!(adopted.out.contains("1 service is proposed"), "{}", adopted.out);
     let counts = place.recorder.counts();
     assert_eq!(counts.get("GetSecretValue"), None, "no value of a secret is read");
@@ -187,11 +187,13 @@ async fn what_was_typed_by_the_guide_is_adopted_and_then_there_is_nothing_to_do(
         planned.out
     );
     let json = place.run(&["plan", "dev", "-o", "json"]).exits(2).json();
-    let (summary, all) = (&json["summary"], BTreeSet::from(["adopt", "inSync", "objects"]));
+    // Everything that is adopted waits for a person.
+    let (summary, all) = (&json["summary"], BTreeSet::from(["adopt", "inSync", "objects", "waiting"]));
     for (word, count) in summary.as_object().unwrap() {
         assert!(all.contains(word.as_str()) || *count == json!(0), "{word}: {summary}");
     }
-    assert_eq!((&summary["adopt"], &summary["inSync"]), (&json!(10), &json!(1)), "{summary}");
+    let counts = ["adopt", "waiting", "inSync"].map(|word| &summary[word]);
+    assert_eq!(counts, [&json!(10), &json!(10), &json!(2)], "{summary}");
 
     let words = words(apply).into_iter().map(|word| if word == "DIGEST" { planned.digest() } else { word });
     run(&words.collect::<Vec<_>>()).exits(0);

@@ -107,7 +107,11 @@ fn an_image_that_is_gone_from_the_registry_is_reported_while_it_runs() {
 fn an_image_that_the_standby_region_lacks_is_told_and_unknown_is_unknown() {
     let mut world = World::new();
     world.spec.images.get_mut("app").unwrap().also_in.insert("us-west-2".parse().unwrap());
-    let unread = world.entry();
+    let (plan, needs) = world.planned();
+    let unread = &plan.entries[&world.spec.key];
+    let (region, other) = ("us-west-2".parse().unwrap(), world.spec.scope.clone());
+    let wanted = |need: &Need| matches!(need, Need::Service(ServiceNeed::Images(scope, _)) if scope.region == region && *scope != other);
+    assert!(needs.len() == 1 && needs.iter().all(wanted), "{needs:?}");
     assert!(unread.ready && unread.refused.is_empty());
     assert!(matches!(unread.waiting.as_slice(), [Waiting::Unknown { .. }]), "{unread:?}");
     world.standby = Some(Seen::Unknown(Unknown::because("throttled")));
