@@ -310,7 +310,7 @@ impl<'a> Case<'a> {
 pub(super) fn running(own: &Deployed) -> Judgement {
     let state = &own.state;
     let status = match &state.stage {
-        Some(stage) => format!("{}, {stage}", state.status),
+        Some(at) => format!("{}, {at}", state.status),
         None => state.status.to_string(),
     };
     Judgement::Running { status, since: state.started.or(Some(state.created)) }
