@@ -1,5 +1,7 @@
 //! What forbids a step that would otherwise be taken, and what would release it.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::planner::{Planner, refuse};
@@ -197,7 +199,7 @@ fn backup(planner: &Planner<'_>, spec: &StackSpec, stack: &ObservedStack, change
         Some(Seen::Present(finished)) => {
             let age = planner.input.now.duration_since(*finished);
             if age > SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX) {
-                let age = humantime::format_duration(age.unsigned_abs()).to_string();
+                let age = humantime::format_duration(Duration::from_secs(age.unsigned_abs().as_secs()));
                 no_backup(change, &format!("its newest backup is {age} old"), entry);
             }
         }

@@ -252,11 +252,7 @@ def correct_tables():
     plain_create, plain_update, plain_delete = table["create"], table["update"], table["delete"]
 
     def settings(name, properties):
-        recovery = dict(properties.get("PointInTimeRecoverySpecification") or {})
-        # What comes from a parameter is a text.
-        if "RecoveryPeriodInDays" in recovery:
-            recovery["RecoveryPeriodInDays"] = int(recovery["RecoveryPeriodInDays"])
-        recovery["PointInTimeRecoveryEnabled"] = str(recovery.get("PointInTimeRecoveryEnabled", False)).lower() == "true"
+        recovery = properties.get("PointInTimeRecoverySpecification") or {}
         call(dynamodb._update_continuous_backups({"TableName": name, "PointInTimeRecoverySpecification": recovery}))
         expiry = properties.get("TimeToLiveSpecification")
         known = (dynamodb._ttl_settings.get(name) or {}).get("TimeToLiveStatus") == "ENABLED"
@@ -343,6 +339,15 @@ def correct_attributes():
             return physical_id, {**attributes, **extra(physical_id, properties)}
 
         HANDLERS[kind]["create"] = create
+        plain_update = HANDLERS[kind].get("update")
+        if not plain_update:
+            return
+
+        def update(physical_id, old, new, *rest, **named):
+            physical_id, attributes = plain_update(physical_id, old, new, *rest, **named)
+            return physical_id, {**attributes, **extra(physical_id, new)}
+
+        HANDLERS[kind]["update"] = update
 
     for kind, extra in correct.items():
         complete(kind, extra)

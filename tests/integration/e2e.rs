@@ -4,6 +4,7 @@
 //! call that the program makes ([`recorder::Recorder`]).
 
 mod adoption;
+mod backups;
 mod changes;
 mod deployment;
 mod drift;

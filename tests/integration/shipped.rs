@@ -83,9 +83,8 @@ fn shipped_manifests_are_as_their_schema_says() {
     let validator = jsonschema::validator_for(&schema("landfast.json")).unwrap();
     let manifests = root().join("manifests");
     let environments = ["dev", "staging", "prod"].map(|name| format!("environments/{name}/environment.yaml"));
-    for path in
-        environments.iter().map(String::as_str).chain(["performance-mgmt/stacks.yaml", "performance-mgmt/app.yaml"])
-    {
+    let included = ["stacks", "app", "backups"].map(|name| format!("performance-mgmt/{name}.yaml"));
+    for path in environments.iter().chain(&included) {
         let text = std::fs::read_to_string(manifests.join(path)).unwrap();
         for document in serde_yaml::Deserializer::from_str(&text) {
             let value = <Value as serde::Deserialize>::deserialize(document).unwrap();

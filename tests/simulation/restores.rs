@@ -57,7 +57,7 @@ fn spec(tolerance_milli: u32) -> BackupSpec {
     }
 }
 
-fn environment(spec: BackupSpec) -> Environment {
+fn environment(spec: BackupSpec, mode: Mode) -> Environment {
     let budget = Budget { stacks: 0, replacements: 0, deletions: 0, per: HOUR };
     Environment {
         name: "dev".parse().unwrap(),
@@ -66,7 +66,7 @@ fn environment(spec: BackupSpec) -> Environment {
         role: None,
         tags: BTreeMap::new(),
         policy: Policy {
-            mode: Mode::Apply,
+            mode,
             prune: Prune::Always,
             replace: Replace::Allow,
             budget,
@@ -95,6 +95,7 @@ struct World {
     disk: Disk,
     lives: u64,
     spec: BackupSpec,
+    mode: Mode,
     blamed: Arc<Mutex<Vec<String>>>,
 }
 
@@ -103,7 +104,8 @@ impl World {
         let clock = Virtual::starting_at("2026-01-01T04:00:00Z".parse().unwrap());
         let cx = Context::simulated(&clock, 5);
         let cloud = SimCloud::new(cx.clone(), SimConfig::default());
-        let world = Self { clock, cx, cloud, disk: Disk::new(), lives: 0, spec, blamed: Arc::default() };
+        let world =
+            Self { clock, cx, cloud, disk: Disk::new(), lives: 0, spec, mode: Mode::Apply, blamed: Arc::default() };
         let new = NewTable {
             stream: Some(StreamView::NewImage),
             time_to_live: Some("until".to_owned()),
@@ -158,7 +160,7 @@ impl World {
         let cx = Context::simulated(&self.clock, 100 + self.lives);
         let store = Store::on(&self.disk, &cx).unwrap();
         let revision: Revision = store.revise(&self.spec.digest, None).unwrap();
-        let environment = Arc::new(environment(self.spec.clone()));
+        let environment = Arc::new(environment(self.spec.clone(), self.mode));
         let environments = BTreeMap::from([(environment.name.clone(), environment)]);
         let controller = Controller::new(cx.clone(), Arc::new(self.cloud.clone()), store, Arc::new(|_, _| {}));
         controller.board.publish(Desired { revision, environments }, &BTreeSet::new());
@@ -182,7 +184,7 @@ impl World {
         let store = Store::on(&self.disk, &self.cx).unwrap();
         let now = self.cx.now();
         let request = Request { id: format!("{wish}"), key: key(), wish, by: "ann".to_owned(), at: now };
-        answer(&store, &environment(self.spec.clone()), &request, now).unwrap().unwrap();
+        answer(&store, &environment(self.spec.clone(), self.mode), &request, now).unwrap().unwrap();
     }
 
     fn memory(&self) -> BackupMemory {
@@ -382,5 +384,26 @@ fn over_its_objective_a_policy_is_not_ready() {
     let mut world = World::new(over);
     world.run(2 * HOUR, FOREVER);
     assert!(world.memory().proofs[&table(TABLE)].took.unwrap() > 60);
+    world.hold();
+}
+
+/// Where changes need approval, what a test makes for itself comes and goes, and what a person has asked for is made. No
+/// other table is changed or goes.
+#[test]
+fn where_changes_need_approval_only_what_a_test_has_made_goes_unasked() {
+    let mut world = World::new(spec(100));
+    world.mode = Mode::Approve;
+    world.run(2 * HOUR, FOREVER);
+    assert_eq!(world.memory().proofs.get(&table(TABLE)).expect("it was tested").failed, None);
+    assert_eq!(world.test_tables(), Vec::<TableName>::new());
+    let wanted = "dev-ReviewCycles-restored";
+    world.ask(wish(RestoreFrom::Latest, wanted));
+    world.run(DAY, FOREVER);
+    assert_eq!(world.console().table(&table(wanted)).expect("a person has asked for it").items.len(), 20);
+    let audit = world.cloud.audit();
+    let changed = audit.iter().filter(|call| call.mutating && call.applied);
+    let others = changed.filter(|call| !call.target.contains(TEST_PREFIX) && !call.target.contains(wanted));
+    let others: BTreeSet<(&str, &str)> = others.map(|call| (call.operation, call.target.as_str())).collect();
+    assert_eq!(others, BTreeSet::from([("CreateBackup", TABLE)]));
     world.hold();
 }

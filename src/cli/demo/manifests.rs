@@ -18,6 +18,7 @@ const SHIPPED: &[(&str, &[u8])] = shipped![
     "environments/dev/dev-parameters.json",
     "environments/dev/environment.yaml",
     "performance-mgmt/app.yaml",
+    "performance-mgmt/backups.yaml",
     "performance-mgmt/policies/stateful.json",
     "performance-mgmt/stacks.yaml",
     "performance-mgmt/templates/alb.yaml",

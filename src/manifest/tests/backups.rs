@@ -1,5 +1,6 @@
 //! `BackupPolicy`: what its documents become, and what is wrong with others.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::*;
@@ -63,7 +64,7 @@ fn a_small_policy_has_sensible_defaults() {
 
 #[test]
 fn what_makes_no_sense_is_said_where_it_stands() {
-    for (spec, message) in [
+    let wrong = [
         ("  tables: { stack: netwrk }\n  schedule: 0 3 * * *\n", "has no stack `netwrk`"),
         ("  tables: { prefix: a, names: [abc] }\n  schedule: 0 3 * * *\n", "exactly one of"),
         ("  tables: { prefix: '' }\n  schedule: 0 3 * * *\n", "every table of the account"),
@@ -84,8 +85,19 @@ fn what_makes_no_sense_is_said_where_it_stands() {
             "  tables: { prefix: dev- }\n  schedule: 0 3 * * *\n  vault: { name: ab, role: r }\n  copyTo: [us-east-1]\n",
             "own region",
         ),
-    ] {
-        let said = said(&loaded(spec));
-        assert!(said.iter().any(|problem| problem.contains(message)), "{spec}: {said:#?}");
+    ];
+    let mut told = String::new();
+    for (spec, message) in wrong {
+        let loaded = loaded(spec);
+        let place = said(&loaded);
+        let problems: Vec<String> = place
+            .iter()
+            .zip(&loaded.diagnostics)
+            .map(|(place, problem)| format!("{place}\n    {}\n", problem.message))
+            .collect();
+        let marked = if problems.concat().contains(message) { "" } else { "NOT SAID: " };
+        writeln!(told, "{spec}{}{marked}{message}\n", problems.concat()).unwrap();
     }
+    assert!(!told.contains("NOT SAID"), "{told}");
+    insta::assert_snapshot!("wrong_backups", told);
 }

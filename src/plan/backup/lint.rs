@@ -5,7 +5,8 @@ use jiff::SignedDuration;
 use super::points;
 use super::{BATCH, names};
 use crate::model::{
-    Act, BackupDo, BackupSpec, BackupStep, Entry, ExpirePoint, Key, Mode, RecoveryPoint, Seen, SetRecovery,
+    Act, BackupDo, BackupSpec, BackupStep, Entry, ExpirePoint, Key, Mode, RecoveryPoint, RestoreDo, RestoreStep, Seen,
+    SetRecovery, TEST_PREFIX,
 };
 use crate::plan::Input;
 use crate::plan::consent;
@@ -40,11 +41,23 @@ pub(in crate::plan) fn faults(key: &Key, entry: &Entry, step: &BackupStep, input
             "recovery points go that no person gave up (S11)",
         ),
         (
+            matches!(&step.action, BackupDo::Restore(list) if list.iter().any(|one| !is_of_a_test(key, one, input))),
+            "a table goes that no restore test has made (S2)",
+        ),
+        (
             matches!(&step.action, BackupDo::Expire(list) if list.iter().any(|one| !may_go(one, spec, input))),
             "a recovery point goes that is not ours, too young, or the newest (S15)",
         ),
     ];
     rules.into_iter().filter(|(broken, _)| *broken).map(|(_, rule)| rule).collect()
+}
+
+/// Only a table that a restore test has made, and is remembered by its incarnation, is marked or removed.
+fn is_of_a_test(key: &Key, step: &RestoreStep, input: &Input<'_>) -> bool {
+    let (RestoreDo::Mark { id, owner } | RestoreDo::Remove { id, owner }) = &step.action else { return true };
+    let restore = input.memory.objects.backups.get(key).and_then(|memory| memory.restores.get(&step.to));
+    let made = restore.filter(|restore| restore.is_test()).and_then(|restore| restore.made.as_ref());
+    owner == key && made == Some(id) && step.to.as_str().starts_with(TEST_PREFIX)
 }
 
 /// Judged by what was listed alone: it is this policy's, old enough, and there is one of its table that is newer.

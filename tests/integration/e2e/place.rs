@@ -90,7 +90,9 @@ impl Place {
     }
 
     fn only_stacks(&self) {
-        fs::remove_file(self.manifests().join("performance-mgmt/app.yaml")).unwrap();
+        for other in ["app.yaml", "backups.yaml"] {
+            fs::remove_file(self.manifests().join("performance-mgmt").join(other)).unwrap();
+        }
         let stacks = "performance-mgmt/stacks.yaml";
         self.edit(stacks, "    AppSecretArn: \"${secrets.app-secrets.arn}\"\n", "");
         let image = "    ImageUri: \"${stacks.ecr.outputs.RepositoryUri}:latest\"\n";
