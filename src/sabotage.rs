@@ -34,6 +34,8 @@ pub enum Bug {
     ForgetsQuarantine,
     /// A rollout has succeeded when its service is steady.
     SteadyIsSuccess,
+    /// The time for which a deployment is only watched counts as time in which it got nowhere.
+    BakeIsHopeless,
     /// Adoption takes every output of the same value for where a parameter came from.
     EqualIsReference,
     /// Adoption leaves out what AWS does not show.

@@ -13,7 +13,7 @@ use crate::model::{
     AlarmsState, CircuitBreakerState, ContainerDefinition, ContainerImage, ContainerState, DeploymentConfiguration,
     DeploymentController, DeploymentState, ImageState, LogConfiguration, Platform, RollbackState, RuntimePlatform,
     ServiceDeploymentState, ServiceDeploymentSummary, ServiceEvent, ServiceRevisionState, ServiceState,
-    TaskDefinitionState, TaskHealth, TaskState,
+    TaskDefinitionState, TaskHealth, TaskState, linear_minutes,
 };
 use crate::ports::PortError;
 
@@ -32,6 +32,11 @@ fn configuration(found: Option<sdk::DeploymentConfiguration>) -> DeploymentConfi
     let Some(found) = found else { return DeploymentConfiguration::default() };
     let breaker = found.deployment_circuit_breaker;
     let alarms = found.alarms.filter(|alarms| alarms.enable);
+    let linear = found.linear_configuration.map(|linear| {
+        let (percent, minutes) = (linear.step_percent.unwrap_or(10.0), linear.step_bake_time_in_minutes.unwrap_or(6));
+        linear_minutes(percent, count(minutes))
+    });
+    let canary = found.canary_configuration.map(|canary| count(canary.canary_bake_time_in_minutes.unwrap_or(10)));
     DeploymentConfiguration {
         strategy: found.strategy.and_then(|strategy| strategy.as_str().parse().ok()),
         circuit_breaker: breaker.as_ref().is_some_and(|breaker| breaker.enable),
@@ -41,6 +46,7 @@ fn configuration(found: Option<sdk::DeploymentConfiguration>) -> DeploymentConfi
         minimum_healthy_percent: found.minimum_healthy_percent.map(count),
         maximum_percent: found.maximum_percent.map(count),
         bake_minutes: found.bake_time_in_minutes.map(count),
+        shift_minutes: linear.or(canary),
     }
 }
 
@@ -210,6 +216,7 @@ impl Reader {
             service: self.parse(found.service_arn.as_deref(), "serviceArn")?,
             status: self.parse(found.status.as_ref().map(sdk::ServiceDeploymentStatus::as_str), "status")?,
             status_reason: found.status_reason.filter(|reason| !reason.is_empty()),
+            stage: found.lifecycle_stage.map(|stage| stage.as_str().to_owned()),
             sources: sources.collect::<Result<_, _>>()?,
             target: self.revision(target)?,
             circuit_breaker: breaker.transpose()?,

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::aws::{InvalidName, identifier};
@@ -314,6 +314,32 @@ pub struct DeploymentConfiguration {
     pub maximum_percent: Option<u32>,
     /// Minutes for which both sets of tasks are kept after the traffic has moved.
     pub bake_minutes: Option<u32>,
+    /// Minutes that a linear or canary deployment waits while the traffic moves: after each step, added up.
+    pub shift_minutes: Option<u32>,
+}
+
+impl DeploymentConfiguration {
+    /// For how long a deployment only waits, because its strategy says so. That is no sign of anything.
+    #[must_use]
+    pub fn waits(&self) -> SignedDuration {
+        if self.strategy == Some(DeploymentStrategy::Rolling) {
+            return SignedDuration::ZERO;
+        }
+        let minutes = [self.shift_minutes, self.bake_minutes].into_iter().flatten().map(i64::from).sum();
+        SignedDuration::from_mins(minutes)
+    }
+}
+
+/// Minutes that a linear deployment waits while the traffic moves: after each of its steps of so many percent (AWS:
+/// *`LinearConfiguration`*, of 3 percent or more).
+#[must_use]
+pub fn linear_minutes(percent: f64, minutes: u32) -> u32 {
+    let (mut moved, mut waited) = (0.0, 0_u32);
+    while moved < 99.95 {
+        moved += percent.max(1.0);
+        waited = waited.saturating_add(minutes);
+    }
+    waited
 }
 
 /// What a service says of itself.
@@ -357,6 +383,8 @@ pub struct ServiceDeploymentState {
     pub status: ServiceDeploymentStatus,
     /// Why, in AWS's words.
     pub status_reason: Option<String>,
+    /// How far a deployment with a second set of tasks is, in AWS's words: `SCALE_UP`, `BAKE_TIME` and others.
+    pub stage: Option<String>,
     /// The revisions that it replaces.
     pub sources: Vec<ServiceRevisionArn>,
     /// What it brings.
@@ -437,6 +465,22 @@ pub struct ContainerImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_strategy_waits_for_as_long_as_its_steps_and_its_bake_time_say() {
+        assert_eq!(linear_minutes(10.0, 6), 60);
+        assert_eq!(linear_minutes(30.0, 5), 20);
+        assert_eq!(linear_minutes(100.0, 5), 5);
+        let of = |strategy| DeploymentConfiguration {
+            strategy: Some(strategy),
+            bake_minutes: Some(30),
+            shift_minutes: Some(10),
+            ..DeploymentConfiguration::default()
+        };
+        assert_eq!(of(DeploymentStrategy::Canary).waits(), SignedDuration::from_mins(40));
+        assert_eq!(of(DeploymentStrategy::Rolling).waits(), SignedDuration::ZERO);
+        assert_eq!(DeploymentConfiguration::default().waits(), SignedDuration::ZERO);
+    }
 
     #[test]
     fn every_word_reads_back_and_nothing_else() {

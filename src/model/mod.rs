@@ -64,7 +64,7 @@ pub use ecs::{
     AlarmsState, CircuitBreakerState, ClusterArn, ContainerImage, DeploymentConfiguration, DeploymentController,
     DeploymentState, DeploymentStatus, DeploymentStrategy, MonitorStatus, RollbackState, RolloutState, ServiceArn,
     ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentStatus, ServiceDeploymentSummary, ServiceEvent,
-    ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment,
+    ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment, linear_minutes,
 };
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
 pub use image::{ImageId, ImageState, Platform, Repository};
@@ -115,5 +115,5 @@ pub use task::{
     ContainerDefinition, ContainerState, LogConfiguration, LogLine, LogStream, RuntimePlatform, TaskArn,
     TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskHealth, TaskState, TaskStatus,
 };
-pub use template::{Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
+pub use template::{Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
 pub use text::{OutputRef, Part, Text};

@@ -65,6 +65,17 @@ pub struct TemplateParameter {
     pub allowed_pattern: Option<String>,
 }
 
+/// The value of a property by which a resource is measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// It is written in the template.
+    Literal(String),
+    /// It is that of a parameter.
+    Parameter(String),
+    /// It follows from a condition, a mapping or an import.
+    Computed,
+}
+
 /// One resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateResource {
@@ -76,4 +87,6 @@ pub struct TemplateResource {
     pub deletion_policy: Option<String>,
     /// Logical ids it refers to by `Ref`, `Fn::GetAtt`, `Fn::Sub` or `DependsOn`.
     pub depends_on: BTreeSet<String>,
+    /// How much it takes of what quotas count, by property: of the few types that are not simply counted.
+    pub sizes: BTreeMap<String, Size>,
 }

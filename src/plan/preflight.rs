@@ -2,6 +2,7 @@
 //! the answers mean.
 
 mod images;
+mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,7 @@ use crate::model::{
 };
 
 pub use images::images;
+pub use sizes::Sum;
 
 /// A certificate that ends sooner is reported. ACM renews 60 days before, where it can; at 30 something is wrong.
 const CERTIFICATE_LEFT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -38,8 +40,10 @@ enum Measure {
     Each,
     /// Each is one in its availability zone, which is not known before it is made.
     EachInItsZone,
-    /// By something else than their number: brokers, processors.
-    Otherwise,
+    /// By their brokers.
+    Brokers,
+    /// By the processors of their tasks. Tasks without a service count too.
+    Processors,
 }
 
 const fn quota(
@@ -65,8 +69,8 @@ const QUOTAS: [Quota; 7] = [
         Measure::Each,
     ),
     quota("AWS::DynamoDB::Table", "dynamodb", "L-F98FE922", "Maximum number of tables", Measure::Each),
-    quota("AWS::MSK::Cluster", "kafka", "L-EDD31C36", "Number of brokers per account", Measure::Otherwise),
-    quota("AWS::ECS::Service", "fargate", "L-3032A538", "Fargate On-Demand vCPU resource count", Measure::Otherwise),
+    quota("AWS::MSK::Cluster", "kafka", "L-EDD31C36", "Number of brokers per account", Measure::Brokers),
+    quota("AWS::ECS::Service", "fargate", "L-3032A538", "Fargate On-Demand vCPU resource count", Measure::Processors),
 ];
 
 /// What Landfast itself calls, whatever the templates hold.
@@ -101,6 +105,8 @@ pub struct Questions {
     pub own_types: BTreeSet<String>,
     /// Resources that do not exist yet, by type.
     pub new: BTreeMap<String, usize>,
+    /// What those take of quotas that do not count resources, by type.
+    pub sizes: BTreeMap<String, Sum>,
     /// ARNs of certificates among the stacks' parameters.
     pub certificates: BTreeSet<String>,
     /// A stack is given a service role.
@@ -183,6 +189,9 @@ pub fn questions(environment: &Environment, plan: &Plan) -> BTreeMap<Scope, Ques
             let added = entry.changes.list().iter().filter(|change| change.action == ChangeAction::Add);
             for change in added {
                 *asked.new.entry(change.kind.clone()).or_default() += 1;
+                if let Some(size) = sizes::of(spec, &change.resource) {
+                    asked.sizes.entry(change.kind.clone()).or_default().add(&change.resource, size);
+                }
             }
         }
     }
@@ -298,7 +307,14 @@ fn room(quota: &Quota, asked: &Questions, answers: &Answers) -> Prerequisite {
     let used = match answers.used.get(quota.kind) {
         Some(Ok(used)) => *used,
         Some(Err(why)) => {
-            let found = format!("the quota is {allowed}; what is used could not be counted: {why}");
+            let sum = asked.sizes.get(quota.kind);
+            if let Some(sum) = sum.filter(|sum| sum.known > allowed) {
+                let found = format!("the plan needs {sum}, and the quota is {allowed}");
+                let remedy = format!("ask for more in Service Quotas ({}, {})", quota.name, quota.code);
+                return line("quota", what, Met::Missing, found, Some(remedy));
+            }
+            let needs = sum.map_or_else(String::new, |sum| format!("the plan needs {sum}; "));
+            let found = format!("{needs}the quota is {allowed}; what is used could not be counted: {why}");
             let remedy = "allow cloudformation:ListResources and reading of this type, or count by hand";
             return line("quota", what, Met::Unknown, found, Some(remedy.to_owned()));
         }
@@ -316,10 +332,16 @@ fn room(quota: &Quota, asked: &Questions, answers: &Answers) -> Prerequisite {
         (Measure::EachInItsZone, false) => {
             line("quota", what, Met::Unknown, format!("{found} in all zones together"), Some(more))
         }
-        (Measure::Otherwise, _) => {
-            let found = format!("the quota is {allowed}, and does not count resources, of which there are {used}");
-            let compare = "compare the quota with the sizes in the templates";
-            line("quota", what, Met::Unknown, found, Some(format!("{compare}; {more}")))
+        (Measure::Brokers | Measure::Processors, _) => {
+            let sum = asked.sizes.get(quota.kind).cloned().unwrap_or_default();
+            let (met, found) = sizes::judge(&sum, allowed, used, quota.measure == Measure::Brokers);
+            let compare = "count what is there by hand, and compare with the quota";
+            let remedy = match met {
+                Met::Ok => None,
+                Met::Missing => Some(more),
+                Met::Unknown => Some(format!("{compare}; {more}")),
+            };
+            line("quota", what, met, found, remedy)
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::canonical::{canonical, intrinsic, shown};
 use super::export::{Piece, pieces, render};
-use crate::model::{Digest, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
+use crate::model::{Digest, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
 use crate::yaml::{self, Content, Entry, Fault, FaultKind, Node, Span};
 
 /// The largest template that CloudFormation takes, from S3 (AWS: *CloudFormation quotas*, template body size).
@@ -166,11 +166,33 @@ fn resource(value: &Value, names: &BTreeSet<&str>) -> TemplateResource {
         Some(Value::Array(list)) => depends_on.extend(list.iter().filter_map(shown)),
         _ => {}
     }
+    let kind = text(value, "Type").unwrap_or_default();
     TemplateResource {
-        kind: text(value, "Type").unwrap_or_default(),
+        sizes: sizes(&kind, value.get("Properties").unwrap_or(&Value::Null)),
+        kind,
         condition: text(value, "Condition"),
         deletion_policy: text(value, "DeletionPolicy"),
         depends_on,
+    }
+}
+
+/// What the few types that quotas do not simply count are measured by. No other property is kept: there are thousands of
+/// templates.
+fn sizes(kind: &str, properties: &Value) -> BTreeMap<String, Size> {
+    let measured: &[&str] = match kind {
+        "AWS::MSK::Cluster" => &["NumberOfBrokerNodes"],
+        "AWS::ECS::Service" => &["DesiredCount", "LaunchType"],
+        "AWS::ECS::TaskDefinition" => &["Cpu"],
+        _ => &[],
+    };
+    let found = measured.iter().filter_map(|name| Some(((*name).to_owned(), size(properties.get(name)?))));
+    found.collect()
+}
+
+fn size(value: &Value) -> Size {
+    match value.get("Ref").and_then(Value::as_str) {
+        Some(name) => Size::Parameter(name.to_owned()),
+        None => shown(value).map_or(Size::Computed, Size::Literal),
     }
 }
 

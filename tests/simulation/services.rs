@@ -5,13 +5,15 @@ mod crash;
 mod creations;
 mod incidents;
 mod reads;
+mod staged;
 mod ways;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use landfast::model::{
-    Deployed, Ended, ImageDigest, RolloutCause, RolloutOutcome, ServiceDeploymentStatus, ServiceMemory, TaskStatus,
+    Deployed, DeploymentConfiguration, Ended, ImageDigest, RolloutCause, RolloutOutcome, ServiceDeploymentStatus,
+    ServiceMemory, TaskStatus,
 };
 use landfast::sabotage::{Bug, plant};
 use landfast::sim::{ImageBehaviour, NewService};
@@ -45,8 +47,18 @@ struct World {
 impl World {
     /// Version 1.0.0 runs, and was proven to.
     fn new(how: How) -> Self {
+        Self::with(how, "", |_| ())
+    }
+
+    /// The same, deployed in another way: as a template says it, and as ECS does.
+    fn with(how: How, strategy: &str, configure: impl FnOnce(&mut DeploymentConfiguration)) -> Self {
         let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
-        let web_of = Web { stack: how.stack, breaker: how.breaker, select: "semver: '1'".to_owned() };
+        let web_of = Web {
+            stack: how.stack,
+            breaker: how.breaker,
+            select: "semver: '1'".to_owned(),
+            strategy: strategy.to_owned(),
+        };
         let rig = Rig::new(11, Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default() });
         rig.console().create_repository(REPOSITORY);
         let mut world = Self { rig, first: format!("sha256:{:064}", 0).parse().unwrap(), versions: BTreeMap::new() };
@@ -67,6 +79,9 @@ impl World {
         world.scale(3);
         world.run(2 * MINUTE);
         assert_eq!(world.last().map(|last| last.outcome), Some(RolloutOutcome::Proven), "{:?}", world.memory());
+        if !how.stack {
+            world.rig.console().configure_service(&web(), configure);
+        }
         world
     }
 
@@ -185,7 +200,10 @@ impl World {
 
 /// What breaks when a bug is planted: the rules, by their first words. Nothing, without it.
 pub(crate) fn play_planted(bug: Bug, planted: bool) -> Vec<String> {
-    let mut world = World::new(DIRECT);
+    let mut world = match bug {
+        Bug::BakeIsHopeless => staged::blue_green(DIRECT, 60),
+        _ => World::new(DIRECT),
+    };
     plant(planted.then_some(bug));
     match bug {
         Bug::GoesBack => {
@@ -200,10 +218,14 @@ pub(crate) fn play_planted(bug: Bug, planted: bool) -> Vec<String> {
             });
             world.push("1.1.0", ImageBehaviour::NeverHealthy);
         }
+        Bug::BakeIsHopeless => _ = world.push("1.1.0", ImageBehaviour::Runs),
         _ => _ = world.push("1.1.0", ImageBehaviour::CannotBePulled),
     }
     world.run(120 * MINUTE);
-    let wrong = world.wrong();
+    let mut wrong = world.wrong();
+    if bug == Bug::BakeIsHopeless && world.runs().as_ref() != world.versions.get("1.1.0") {
+        wrong.push(format!("S14 watched: an image without a fault was taken back: {:?}", world.last()));
+    }
     plant(None);
     wrong
 }

@@ -257,6 +257,7 @@ fn what_autoscaling_is_there_to_change_is_left_to_it() {
         condition: None,
         deletion_policy: None,
         depends_on: BTreeSet::new(),
+        sizes: BTreeMap::new(),
     };
     std::sync::Arc::make_mut(&mut spec.template).resources.insert("Target".to_owned(), target);
     assert_eq!(judged(&environment, count())[0].verdict, Verdict::Delegated { to: "autoscaling".to_owned() });

@@ -246,8 +246,16 @@ impl<'a> Case<'a> {
     /// Whether what is under way can still succeed.
     fn doom(&self, definition: Option<&TaskDefinitionArn>, since: Timestamp, evidence: Evidence) -> Option<Judgement> {
         let cause = definition.and_then(|definition| hopeless(definition, &self.tasks.stopped));
-        let cause = cause.or_else(|| self.is_late(since).then_some(RolloutCause::Timeout))?;
+        let cause = cause.or_else(|| self.is_overdue(since).then_some(RolloutCause::Timeout))?;
         Some(Judgement::Doomed(cause, Evidence { cause: Some(cause), ..evidence }))
+    }
+
+    /// What began then is not going to end. The time that its strategy waits, for a canary or while both sets of tasks
+    /// are kept, comes on top: nothing is wrong with an image because it is watched.
+    pub(super) fn is_overdue(&self, since: Timestamp) -> bool {
+        let waits = self.service.configuration.waits();
+        let waits = if sabotage::is(Bug::BakeIsHopeless) { SignedDuration::ZERO } else { waits };
+        self.is_late(since.saturating_add(waits).unwrap_or(Timestamp::MAX))
     }
 
     pub(super) fn is_late(&self, since: Timestamp) -> bool {
@@ -301,7 +309,11 @@ impl<'a> Case<'a> {
 
 pub(super) fn running(own: &Deployed) -> Judgement {
     let state = &own.state;
-    Judgement::Running { status: state.status.to_string(), since: state.started.or(Some(state.created)) }
+    let status = match &state.stage {
+        Some(at) => format!("{}, {at}", state.status),
+        None => state.status.to_string(),
+    };
+    Judgement::Running { status, since: state.started.or(Some(state.created)) }
 }
 
 pub(super) fn waits(primary: &DeploymentState, since: Timestamp) -> Judgement {

@@ -250,7 +250,7 @@ impl<'a> Case<'a> {
                     self.is_hopeless(&primary.id, begun, evidence).unwrap_or_else(|| running(own))
                 }
                 // Back to tasks that are like these: they may fail as well.
-                S::StopRequested | S::RollbackRequested | S::RollbackInProgress if self.is_late(begun) => {
+                S::StopRequested | S::RollbackRequested | S::RollbackInProgress if self.is_overdue(begun) => {
                     self.failed(RolloutOutcome::Failed, evidence)
                 }
                 S::StopRequested | S::RollbackRequested | S::RollbackInProgress => running(own),
@@ -292,7 +292,7 @@ impl<'a> Case<'a> {
         let own = self.tasks.stopped.iter().filter(|task| task.started_by.as_deref() == Some(deployment));
         let own: Vec<TaskState> = own.cloned().collect();
         let cause = hopeless(&self.primary.arn, &own);
-        let cause = cause.or_else(|| self.is_late(since).then_some(RolloutCause::Timeout))?;
+        let cause = cause.or_else(|| self.is_overdue(since).then_some(RolloutCause::Timeout))?;
         Some(Judgement::Doomed(cause, Evidence { cause: Some(cause), ..evidence }))
     }
 }

@@ -184,6 +184,7 @@ impl World {
             service: service().arn,
             status,
             status_reason: None,
+            stage: None,
             sources: Vec::new(),
             target: Some(target.clone()),
             circuit_breaker: None,

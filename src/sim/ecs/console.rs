@@ -185,6 +185,7 @@ impl Console {
             minimum_healthy_percent: Some(100),
             maximum_percent: Some(200),
             bake_minutes: None,
+            shift_minutes: None,
         };
         self.at(|world, region| world.create_ecs_service(region, request, configuration))
     }
@@ -386,6 +387,11 @@ impl Console {
             let since = Some(world.data.now);
             let alarm = AlarmSeen { name: name.to_owned(), state, reason: Some("set by hand".to_owned()), since };
             world.ecs_mut(region).alarms.insert(name.to_owned(), alarm);
+            let services = world.ecs(region).services.values();
+            let watched = services.filter(|service| service.state.configuration.alarms.contains(name));
+            for service in watched.map(|service| service.state.arn.clone()).collect::<Vec<_>>() {
+                world.step_service(region, &service);
+            }
         });
     }
 }

@@ -10,6 +10,7 @@ mod registry;
 mod rollout;
 mod scheduler;
 mod stacks;
+mod stages;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -24,9 +25,9 @@ use super::evaluate::partition;
 use super::resource;
 use super::world::World;
 use crate::model::{
-    AlarmSeen, ClusterArn, DeploymentState, DeploymentStatus, ImageDigest, ImageState, LogLine, Platform, Scope,
-    ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRevisionArn, ServiceRevisionState, ServiceState,
-    TargetHealth, TaskDefinitionState, TaskState,
+    AlarmSeen, ClusterArn, DeploymentState, DeploymentStatus, DeploymentStrategy, ImageDigest, ImageState, LogLine,
+    Platform, Scope, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRevisionArn,
+    ServiceRevisionState, ServiceState, TargetHealth, TaskDefinitionState, TaskState,
 };
 use crate::ports::{Class, PortError};
 
@@ -103,6 +104,39 @@ pub(super) struct Rollout {
     pub(super) not_before: Option<Timestamp>,
     /// No task is started any more.
     pub(super) given_up: bool,
+    /// How far it is, where it is a second set of tasks; and when that stage ends by itself.
+    #[serde(default)]
+    pub(super) stage: Option<(Stage, Option<Timestamp>)>,
+}
+
+/// How far a deployment with a second set of tasks is (AWS: *Deployment lifecycle stages*, those without hooks and test
+/// traffic). Until the last one, the first set is kept whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Stage {
+    /// Asked for; nothing is started.
+    PreScaleUp,
+    /// Its tasks are started.
+    ScaleUp,
+    /// The traffic moves, at once or in steps.
+    Shift,
+    /// It has all traffic, and is watched.
+    Bake,
+    /// The first set is stopped.
+    CleanUp,
+    /// It is to be taken back: the traffic moves back.
+    Back,
+}
+
+impl Stage {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::PreScaleUp => "PRE_SCALE_UP",
+            Self::ScaleUp => "SCALE_UP",
+            Self::Shift | Self::Back => "PRODUCTION_TRAFFIC_SHIFT",
+            Self::Bake => "BAKE_TIME",
+            Self::CleanUp => "CLEAN_UP",
+        }
+    }
 }
 
 /// A task, and when something happens to it next.
@@ -148,6 +182,11 @@ impl Service {
         // AWS keeps a hundred; twenty is what the port promises.
         state.events.truncate(20);
         state
+    }
+
+    /// It is deployed with a second set of tasks.
+    pub(super) fn is_staged(&self) -> bool {
+        !matches!(self.state.configuration.strategy, None | Some(DeploymentStrategy::Rolling))
     }
 
     pub(super) fn primary(&self) -> Option<usize> {

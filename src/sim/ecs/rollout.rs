@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Rollout, arn, short};
+use super::stages::PENDING;
+use super::{Rollout, Stage, arn, short};
 use crate::model::{
     CircuitBreakerState, ContainerImage, DeploymentState, DeploymentStatus, MonitorStatus, RollbackState, RolloutState,
     ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentStatus, ServiceEvent,
@@ -65,10 +66,18 @@ impl World {
             last.status_reason = Some("A newer service deployment was started.".to_owned());
             last.stopped = Some(now);
             last.finished = Some(now);
+            last.stage = None;
         }
         let configuration = &found.state.configuration;
+        // Of a service without tasks so far there is nothing to keep, and no stage to go through.
+        let staged = found.is_staged() && !found.rollouts.is_empty();
         let breaker = CircuitBreakerState {
-            status: if configuration.circuit_breaker { MonitorStatus::Monitoring } else { MonitorStatus::Disabled },
+            // It is for rolling deployments alone (AWS: *`DeploymentCircuitBreaker`*).
+            status: if configuration.circuit_breaker && !found.is_staged() {
+                MonitorStatus::Monitoring
+            } else {
+                MonitorStatus::Disabled
+            },
             failures: 0,
             threshold: threshold(found.state.desired),
         };
@@ -76,15 +85,16 @@ impl World {
         found.records.push(ServiceDeploymentState {
             arn: record.clone(),
             service: service.clone(),
-            status: ServiceDeploymentStatus::InProgress,
+            status: if staged { ServiceDeploymentStatus::Pending } else { ServiceDeploymentStatus::InProgress },
             status_reason: None,
+            stage: None,
             sources,
             target: Some(revision.clone()),
             circuit_breaker: Some(breaker),
             alarms: None,
             rollback: None,
             created: now,
-            started: Some(now),
+            started: (!staged).then_some(now),
             finished: None,
             stopped: None,
         });
@@ -103,8 +113,9 @@ impl World {
         going_back: bool,
     ) {
         let number = self.serial();
-        let now = self.data.now;
+        let (now, pending) = (self.data.now, self.in_a_while(PENDING));
         let Some(found) = self.service_mut(region, service) else { return };
+        let staged = found.is_staged() && !found.rollouts.is_empty() && !going_back;
         for rollout in &mut found.rollouts {
             if rollout.deployment.status == DeploymentStatus::Primary {
                 rollout.deployment.status = DeploymentStatus::Active;
@@ -126,8 +137,9 @@ impl World {
             created: Some(now),
             updated: Some(now),
         };
-        let rollout =
-            Rollout { deployment, revision, record, going_back, ran: false, not_before: None, given_up: false };
+        let stage = staged.then_some((Stage::PreScaleUp, Some(pending)));
+        let (ran, given_up) = (false, false);
+        let rollout = Rollout { deployment, revision, record, going_back, ran, not_before: None, given_up, stage };
         found.rollouts.insert(0, rollout);
         self.step_service(region, service);
     }
@@ -153,6 +165,7 @@ impl World {
                 ServiceDeploymentStatus::Successful
             };
             record.finished = Some(now);
+            record.stage = None;
             if let Some(breaker) = &mut record.circuit_breaker
                 && breaker.status == MonitorStatus::Monitoring
             {
@@ -222,6 +235,7 @@ impl World {
         let Some(record) = found.records.iter_mut().find(|found| found.arn == *record) else { return };
         record.status = status;
         record.status_reason = Some(reason.to_owned());
+        record.stage = None;
         record.finished = Some(now);
         if status == ServiceDeploymentStatus::Stopped {
             record.stopped = Some(now);
@@ -247,6 +261,9 @@ impl World {
             self.end_record(region, service, record, ServiceDeploymentStatus::RollbackFailed, reason);
             return;
         };
+        if self.hand_back(region, service, record, &revision, reason) {
+            return;
+        }
         if let Some(found) = self.service_mut(region, service)
             && let Some(record) = found.records.iter_mut().find(|found| found.arn == *record)
         {

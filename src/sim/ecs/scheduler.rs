@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Service, Task, TaskEvent};
+use super::{Service, Stage, Task, TaskEvent};
 use crate::model::{
     ContainerState, DeploymentStatus, RolloutState, ServiceArn, ServiceStatus, TaskHealth, TaskState, TaskStatus,
 };
@@ -44,6 +44,7 @@ impl World {
     /// Brings a service up to now, and puts what is next on the agenda.
     pub(in crate::sim) fn step_service(&mut self, region: usize, arn: &ServiceArn) {
         self.tasks_move(region, arn);
+        self.stage_moves(region, arn);
         self.stop_surplus(region, arn);
         self.start_missing(region, arn);
         self.count_tasks(region, arn);
@@ -227,12 +228,13 @@ impl World {
         let desired = usize::try_from(service.state.desired).unwrap_or(usize::MAX);
         let primary = service.primary().map(|ix| service.rollouts[ix].deployment.id.clone());
         let is_primary = |task: &Task| task.state.started_by == primary;
+        let kept = !gone && service.keeps_both();
         let healthy = service.tasks.iter().filter(|task| task.is_alive() && task.steady).count();
         let mut spare = if gone { usize::MAX } else { healthy.saturating_sub(least) };
         let mut ours = service.tasks.iter().filter(|task| task.is_alive() && is_primary(task)).count();
         let why = "Scaling activity initiated by deployment";
         for task in &mut service.tasks {
-            if !task.is_alive() || (is_primary(task) && !gone && ours <= desired) {
+            if !task.is_alive() || (is_primary(task) && !gone && ours <= desired) || (kept && !is_primary(task)) {
                 continue;
             }
             if task.steady {
@@ -260,9 +262,12 @@ impl World {
         let alive = service.tasks.iter().filter(|task| task.is_alive()).count();
         let desired = usize::try_from(service.state.desired).unwrap_or(usize::MAX);
         let Some(rollout) = service.rollouts.iter().find(|rollout| !rollout.given_up) else { return };
-        if rollout.not_before.is_some_and(|until| until > now) {
+        let waits = matches!(rollout.stage, Some((Stage::PreScaleUp, _)));
+        if waits || rollout.not_before.is_some_and(|until| until > now) {
             return;
         }
+        // A second set is as large as the first.
+        let most = if rollout.stage.is_some() { usize::MAX } else { most };
         let ours = service.tasks.iter().filter(|task| task.is_alive() && task.is_of(rollout)).count();
         let missing = desired.saturating_sub(ours).min(most.saturating_sub(alive));
         let rollout = rollout.clone();
@@ -343,13 +348,16 @@ impl World {
         let breaker = record.and_then(|record| record.circuit_breaker.as_ref());
         // The record counts for the change that failed; the way back has a count of its own.
         let tripped = service.state.configuration.circuit_breaker
+            && !service.is_staged()
             && breaker.is_some_and(|breaker| {
                 let failures = if rollout.going_back { rollout.deployment.failed_tasks } else { breaker.failures };
                 failures >= breaker.threshold
             });
         let desired = usize::try_from(service.state.desired).unwrap_or(usize::MAX);
         let steady = service.tasks.iter().filter(|task| task.is_alive() && task.steady && task.is_of(rollout)).count();
-        if steady >= desired && service.rollouts.len() == 1 {
+        if rollout.stage.is_some_and(|(stage, _)| stage != Stage::CleanUp) {
+            self.judge_stage(region, arn, steady >= desired);
+        } else if steady >= desired && service.rollouts.len() == 1 {
             self.rollout_completed(region, arn);
         } else if tripped {
             self.breaker_tripped(region, arn);
@@ -374,7 +382,8 @@ impl World {
         let tasks = service.tasks.iter().filter(|task| task.is_alive()).filter_map(|task| task.next.map(|(at, _)| at));
         let paused = service.rollouts.iter().filter(|rollout| !rollout.given_up);
         let paused = paused.filter_map(|rollout| rollout.not_before).filter(|until| *until > now);
-        let Some(next) = tasks.chain(paused).min() else { return };
+        let stages = service.rollouts.iter().filter_map(|rollout| rollout.stage?.1).filter(|until| *until > now);
+        let Some(next) = tasks.chain(paused).chain(stages).min() else { return };
         service.serial = serial;
         let next = next.max(now);
         self.data.agenda.insert((next, serial), Due::Service { region, service: arn.clone(), serial });

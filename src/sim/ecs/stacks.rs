@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::{NewService, short};
 use crate::model::{
     ContainerDefinition, DeploymentConfiguration, DeploymentController, DeploymentStrategy, LogConfiguration,
-    MonitorStatus, RolloutState, RuntimePlatform, ServiceArn, TaskDefinitionArn, TaskDefinitionStatus,
+    MonitorStatus, RolloutState, RuntimePlatform, ServiceArn, TaskDefinitionArn, TaskDefinitionStatus, linear_minutes,
 };
 use crate::ports::PortError;
 use crate::sim::dynamo::TABLE;
@@ -49,6 +49,11 @@ fn list<'a>(value: &'a Json, name: &str) -> &'a [Json] {
 fn configuration(properties: &Json) -> DeploymentConfiguration {
     let given = properties.get("DeploymentConfiguration").unwrap_or(&Json::Null);
     let breaker = given.get("DeploymentCircuitBreaker").unwrap_or(&Json::Null);
+    let linear = given.get("LinearConfiguration").map(|linear| {
+        let percent = text(linear, "StepPercent").and_then(|text| text.parse().ok()).unwrap_or(10.0);
+        linear_minutes(percent, number(linear, "StepBakeTimeInMinutes").unwrap_or(6))
+    });
+    let canary = given.get("CanaryConfiguration").map(|canary| number(canary, "CanaryBakeTimeInMinutes").unwrap_or(10));
     let alarms = given.get("Alarms").filter(|alarms| truth(alarms, "Enable")).unwrap_or(&Json::Null);
     DeploymentConfiguration {
         strategy: text(given, "Strategy").map_or(Some(DeploymentStrategy::Rolling), |word| word.parse().ok()),
@@ -59,6 +64,7 @@ fn configuration(properties: &Json) -> DeploymentConfiguration {
         minimum_healthy_percent: number(given, "MinimumHealthyPercent").or(Some(100)),
         maximum_percent: number(given, "MaximumPercent").or(Some(200)),
         bake_minutes: number(given, "BakeTimeInMinutes"),
+        shift_minutes: linear.or(canary),
     }
 }
 
@@ -218,6 +224,12 @@ impl World {
         if tripped {
             let what = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'.";
             return Standing::Failed(what.to_owned());
+        }
+        // Without a circuit breaker, a second set of tasks that was taken back is an update that failed all the same.
+        let mut recent = found.records.iter().filter(|record| record.created >= found.asked);
+        let back = found.is_staged() && recent.any(|record| record.status.is_final() && record.rollback.is_some());
+        if back {
+            return Standing::Failed("Service deployment was rolled back".to_owned());
         }
         let primary = found.primary().map(|ix| &found.rollouts[ix].deployment);
         if primary.is_some_and(|primary| primary.rollout == Some(RolloutState::Completed)) {

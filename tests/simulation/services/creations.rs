@@ -7,7 +7,7 @@ use super::*;
 /// A daemon that is about to create the stack of the service, with an image that fares like this.
 fn created_with(behaviour: ImageBehaviour) -> (World, ImageDigest) {
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
-    let web_of = Web { stack: true, breaker: false, select: "semver: '1'".to_owned() };
+    let web_of = Web { stack: true, breaker: false, select: "semver: '1'".to_owned(), strategy: String::new() };
     let rig = Rig::new(12, Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default() });
     rig.console().create_repository(REPOSITORY);
     let mut world = World { rig, first: format!("sha256:{:064}", 0).parse().unwrap(), versions: BTreeMap::new() };
