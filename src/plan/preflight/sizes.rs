@@ -18,14 +18,29 @@ pub struct Sum {
     pub unknown: BTreeSet<String>,
 }
 
+/// What a resource takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Taken {
+    /// So much.
+    Measured(f64),
+    /// Its template does not say it plainly.
+    Unread,
+}
+
+impl From<Option<f64>> for Taken {
+    fn from(read: Option<f64>) -> Self {
+        read.map_or(Self::Unread, Self::Measured)
+    }
+}
+
 // A sum of numbers that a template gives is never `NaN`.
 impl Eq for Sum {}
 
 impl Sum {
-    pub(super) fn add(&mut self, resource: &str, size: Option<f64>) {
-        match size {
-            Some(size) => self.known += size,
-            None => _ = self.unknown.insert(resource.to_owned()),
+    pub(super) fn add(&mut self, resource: &str, taken: Taken) {
+        match taken {
+            Taken::Measured(size) => self.known += size,
+            Taken::Unread => _ = self.unknown.insert(resource.to_owned()),
         }
     }
 }
@@ -41,11 +56,11 @@ impl fmt::Display for Sum {
     }
 }
 
-/// The size of a resource of a stack: `None` where it has none that matters, `Some(None)` where it cannot be read.
-pub(super) fn of(spec: &StackSpec, name: &str) -> Option<Option<f64>> {
+/// What a resource of a stack takes; `None` where that does not matter.
+pub(super) fn of(spec: &StackSpec, name: &str) -> Option<Taken> {
     let resource = spec.template.resources.get(name)?;
     match resource.kind.as_str() {
-        "AWS::MSK::Cluster" => Some(number(spec, resource, "NumberOfBrokerNodes")),
+        "AWS::MSK::Cluster" => Some(number(spec, resource, "NumberOfBrokerNodes").into()),
         "AWS::ECS::Service" => processors(spec, resource),
         _ => None,
     }
@@ -53,7 +68,7 @@ pub(super) fn of(spec: &StackSpec, name: &str) -> Option<Option<f64>> {
 
 /// Of a service: its tasks times the processors of one. Where no number of tasks is given it is one (AWS:
 /// *`AWS::ECS::Service`*, `DesiredCount`).
-fn processors(spec: &StackSpec, service: &TemplateResource) -> Option<Option<f64>> {
+fn processors(spec: &StackSpec, service: &TemplateResource) -> Option<Taken> {
     if value(spec, service, "LaunchType").is_some_and(|launch| launch != "FARGATE") {
         return None;
     }
@@ -61,9 +76,9 @@ fn processors(spec: &StackSpec, service: &TemplateResource) -> Option<Option<f64
         if service.sizes.contains_key("DesiredCount") { number(spec, service, "DesiredCount") } else { Some(1.0) };
     let named = service.depends_on.iter().filter_map(|name| spec.template.resources.get(name));
     let mut definitions = named.filter(|found| found.kind == "AWS::ECS::TaskDefinition");
-    let (Some(definition), None) = (definitions.next(), definitions.next()) else { return Some(None) };
+    let (Some(definition), None) = (definitions.next(), definitions.next()) else { return Some(Taken::Unread) };
     let cpu = value(spec, definition, "Cpu").and_then(|text| vcpu(&text));
-    Some(tasks.zip(cpu).map(|(tasks, cpu)| tasks * cpu))
+    Some(tasks.zip(cpu).map(|(tasks, cpu)| tasks * cpu).into())
 }
 
 /// `1024`, or `1 vCPU`.
@@ -137,15 +152,15 @@ Resources:
     #[test]
     fn what_a_template_says_plainly_or_by_a_parameter_is_counted_and_nothing_else_is_guessed() {
         let mut spec = spec();
-        assert_eq!(of(&spec, "Small"), Some(Some(2.0)));
-        assert_eq!(of(&spec, "Given"), Some(Some(3.0)), "the default");
-        assert_eq!(of(&spec, "Either"), Some(None));
-        assert_eq!(of(&spec, "Api"), Some(Some(2.0)));
-        assert_eq!(of(&spec, "One"), Some(Some(2.0)));
+        assert_eq!(of(&spec, "Small"), Some(Taken::Measured(2.0)));
+        assert_eq!(of(&spec, "Given"), Some(Taken::Measured(3.0)), "the default");
+        assert_eq!(of(&spec, "Either"), Some(Taken::Unread));
+        assert_eq!(of(&spec, "Api"), Some(Taken::Measured(2.0)));
+        assert_eq!(of(&spec, "One"), Some(Taken::Measured(2.0)));
         assert_eq!((of(&spec, "Machine"), of(&spec, "Topic")), (None, None));
-        assert_eq!(of(&spec, "Elsewhere"), Some(None));
+        assert_eq!(of(&spec, "Elsewhere"), Some(Taken::Unread));
         spec.parameters.insert("Brokers".to_owned(), Parameter::Previous);
-        assert_eq!(of(&spec, "Given"), Some(None), "nobody here knows it");
+        assert_eq!(of(&spec, "Given"), Some(Taken::Unread), "nobody here knows it");
         assert!(spec.template.resources["Topic"].sizes.is_empty(), "no other property is kept");
     }
 
