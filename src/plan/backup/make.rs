@@ -43,7 +43,8 @@ impl Deciding<'_> {
     /// When a person has asked for backups, as long as that is meant still.
     pub(super) fn asked(&self) -> Option<Timestamp> {
         let asked = self.memory.asked.filter(|asked| self.now().duration_since(*asked).abs() < ASKED)?;
-        Timestamp::from_second(asked.as_second()).ok()
+        // A slot has no fractions: the next second, so that a backup of just before it is not taken for this one.
+        Timestamp::from_second(asked.as_second().saturating_add(1)).ok()
     }
 
     /// All listings that recovery points of this policy are in. `None` as long as one is missing.
