@@ -361,6 +361,14 @@ impl DriftFinding {
         }
     }
 
+    /// What was deployed and what there is, where one of them is known.
+    fn sides(&self) -> Option<String> {
+        let nothing = || "nothing".to_owned();
+        let (expected, live) = (self.expected.clone(), self.live.clone());
+        let known = expected.is_some() || live.is_some();
+        known.then(|| format!("deployed {}, live {}", expected.unwrap_or_else(nothing), live.unwrap_or_else(nothing)))
+    }
+
     /// It differs as a whole: the resource is gone.
     fn is_gone(&self) -> bool {
         self.verdict == FindingKind::Drift && self.property.is_none() && self.resource.is_some()

@@ -27,6 +27,7 @@ pub(super) fn html(report: &DriftReport) -> String {
                 }
                 main {
                     (figures(report))
+                    (coverage(report))
                     @for item in report.items.iter().filter(|item| item.drift().next().is_some()) { (object(item)) }
                     (others(report))
                 }
@@ -55,11 +56,35 @@ fn figures(report: &DriftReport) -> Markup {
     }
 }
 
+/// What was looked at, what of it could not be compared, and how it went before.
+fn coverage(report: &DriftReport) -> Markup {
+    html! {
+        section {
+            h2 { "Coverage" }
+            table.coverage {
+                thead { tr { th { "object" } th { "compared" } th { "not compared" } th { "differences" } th { "trend" } } }
+                tbody {
+                    @for item in &report.items {
+                        @let (unknown, drift) = (item.of_kind(FindingKind::Unknown).count(), item.drift().count());
+                        tr {
+                            td { (item.object) }
+                            td.number { (item.compared) }
+                            td.number.unknown[unknown > 0] { (unknown) }
+                            td.number.some[drift > 0] { (drift) }
+                            td { (trend(&item.history)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn object(item: &ObjectDrift) -> Markup {
     html! {
         section {
             h2 { (item.object) }
-            p.quiet { (item.stack) " in " (item.scope) @if !item.file.is_empty() { ", manifest " code { (item.file) ":" (item.line) } } " " (trend(&item.history)) }
+            p.quiet { (item.stack) " in " (item.scope) @if !item.file.is_empty() { ", manifest " code { (item.file) ":" (item.line) } } }
             @for finding in item.drift() { (difference(finding)) }
         }
     }
@@ -70,19 +95,19 @@ fn difference(finding: &DriftFinding) -> Markup {
         article class=[finding.severity.map(word)] {
             h3 {
                 span.badge { (finding.severity.map_or("", word)) }
-                " " (said(finding.resource.as_deref())) " "
+                " " @if let Some(resource) = &finding.resource { (words::clean(resource)) " " }
                 @if let Some(property) = &finding.property { code { (words::clean(property)) } }
             }
             p.quiet {
-                (said(finding.kind.as_deref())) " "
-                @if let Some(id) = &finding.physical_id { code { (words::clean(id)) } }
-                ", since " (words::time(finding.since))
+                @if let Some(kind) = &finding.kind { (words::clean(kind)) " " }
+                @if let Some(id) = &finding.physical_id { code { (words::clean(id)) } ", " }
+                "since " (words::time(finding.since))
             }
             @if let Some(by) = &finding.by { p.who { "By " (by.sentence()) } }
             @if let Some(why) = &finding.by_unknown { p.quiet { "By whom is not known: " (words::clean(why)) } }
             @if finding.is_gone() {
                 p { "It was deployed, and is gone." }
-            } @else {
+            } @else if finding.expected.is_some() || finding.live.is_some() {
                 div.sides {
                     div { h4 { "deployed" } pre { (pretty(finding.expected.as_deref())) } }
                     div { h4 { "live" } pre { (pretty(finding.live.as_deref())) } }
@@ -146,13 +171,13 @@ fn trend(history: &[DriftPoint]) -> Markup {
     if history.len() < 2 {
         return html! {};
     }
-    let width = 4 * history.len();
+    let width = 6 * history.len();
     let points = history.iter().enumerate().map(|(index, point)| {
-        format!("{},{:.1}", index * 4 + 2, 15.0 - 13.0 * f64::from(point.differences) / f64::from(most))
+        format!("{},{:.1}", index * 6 + 3, 18.0 - 16.0 * f64::from(point.differences) / f64::from(most))
     });
     let label = format!("{} detections, at most {}", history.len(), words::count(most as usize, "difference"));
     html! {
-        svg.trend role="img" aria-label=(label) width=(width) height="16" viewBox=(format!("0 0 {width} 16")) {
+        svg.trend role="img" aria-label=(label) width=(width) height="20" viewBox=(format!("0 0 {width} 20")) {
             title { (label) }
             polyline points=(points.collect::<Vec<_>>().join(" ")) {}
         }

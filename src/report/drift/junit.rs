@@ -45,9 +45,10 @@ fn case(xml: &mut Xml, item: &ObjectDrift, finding: &DriftFinding) -> io::Result
             xml.create_element("skipped").with_attribute(("message", why.as_str())).write_empty()?;
             return Ok(());
         }
-        let told = match (&finding.expected, &finding.live) {
-            (Some(expected), Some(live)) => words::clean(&format!("deployed {expected}, live {live}")),
-            _ => "it is gone".to_owned(),
+        let told = match finding.sides() {
+            Some(sides) => words::clean(&sides),
+            None if finding.is_gone() => "it is gone".to_owned(),
+            None => place.clone(),
         };
         let severity = finding.severity.map_or("drift", super::word);
         let failure = xml.create_element("failure").with_attributes([("type", severity), ("message", told.as_str())]);

@@ -94,5 +94,6 @@ fn inline(value: &str) -> String {
 fn block(value: &str) -> String {
     let longest = value.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}yaml\n{}\n{fence}\n", value.trim_end())
+    let language = if value.starts_with("--- ") { "diff" } else { "yaml" };
+    format!("{fence}{language}\n{}\n{fence}\n", value.trim_end())
 }

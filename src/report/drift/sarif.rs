@@ -43,8 +43,9 @@ fn result(item: &ObjectDrift, finding: &DriftFinding) -> Value {
         Some(Severity::Low) => "note",
         None => "none",
     };
-    let name = format!("{}/{}", item.object, finding.resource.as_deref().unwrap_or_default());
-    let name = format!("{}{}", name.trim_end_matches('/'), finding.property.as_deref().unwrap_or_default());
+    let property = finding.property.as_deref().map(|path| path.trim_start_matches('/'));
+    let parts = [Some(item.object.as_str()), finding.resource.as_deref(), property];
+    let name = parts.into_iter().flatten().collect::<Vec<_>>().join("/");
     let mut result = json!({
         "ruleId": rule,
         "kind": if finding.severity.is_some() { "fail" } else { "review" },
@@ -72,12 +73,11 @@ fn result(item: &ObjectDrift, finding: &DriftFinding) -> Value {
 }
 
 fn message(finding: &DriftFinding) -> String {
-    match (&finding.expected, &finding.live) {
-        (Some(expected), Some(live)) => {
-            let by = finding.by.as_ref().map(|by| format!("; by {}", by.sentence())).unwrap_or_default();
-            format!("{}: deployed {expected}, live {live}{by}", finding.place())
-        }
-        _ if finding.is_gone() => format!("{} is gone", finding.place()),
-        _ => format!("{}: {}", finding.place(), finding.why.as_deref().unwrap_or_default()),
+    let by = finding.by.as_ref().map(|by| format!("; by {}", by.sentence())).unwrap_or_default();
+    match (finding.sides(), &finding.why) {
+        (Some(sides), _) => format!("{}: {sides}{by}", finding.place()),
+        (None, Some(why)) => format!("{}: {why}", finding.place()),
+        (None, None) if finding.is_gone() => format!("{} is gone{by}", finding.place()),
+        (None, None) => format!("{}{by}", finding.place()),
     }
 }

@@ -1,8 +1,8 @@
 //! Every form of a report with everything in it.
 
 use super::*;
-use crate::model::By;
 use crate::model::fixtures;
+use crate::model::{By, Deed};
 use crate::report::fixtures::{check_contract, golden};
 
 fn finding(resource: &str, property: Option<&str>, verdict: Verdict, sides: Option<(&str, &str)>) -> Finding {
@@ -25,7 +25,7 @@ fn finding(resource: &str, property: Option<&str>, verdict: Verdict, sides: Opti
 fn report() -> DriftReport {
     let at: Timestamp = "2026-11-22T09:00:00Z".parse().unwrap();
     let environment = fixtures::environment(&[("dynamodb", &[]), ("alb", &[])]);
-    let findings = vec![
+    let mut findings = vec![
         finding("Cycles", Some("/DeletionProtectionEnabled"), Verdict::Drift(Severity::High), Some(("true", "false"))),
         finding("Queue", None, Verdict::Drift(Severity::High), None),
         finding(
@@ -60,6 +60,18 @@ fn report() -> DriftReport {
             None,
         ),
     ];
+    findings[0].by = By::Somebody(Box::new(Deed {
+        id: "1".to_owned(),
+        at: "2026-11-20T08:12:00Z".parse().unwrap(),
+        actor: "arn:aws:iam::111122223333:user/somebody".to_owned(),
+        from: Some("203.0.113.7".to_owned()),
+        call: "UpdateTable".to_owned(),
+        reads: false,
+    }));
+    findings[1].by = By::NotKnown("the event history names no call that changed it".to_owned());
+    findings[2].patch = Some("--- a/t.yaml\n+++ b/t.yaml\n@@ -1,1 +1,1 @@\n-Value: dev\n+Value: prod\n".to_owned());
+    let policy = r#"{"Statement":[{"Effect":"Allow","Action":"dynamodb:*","Resource":"arn:aws:dynamodb:us-east-1:111122223333:table/a-rather-long-name-without-any-space-in-it"}]}"#;
+    findings.push(finding("Role", Some("/Policies/0"), Verdict::Drift(Severity::High), Some(("{}", policy))));
     let history =
         (0..6_u32).map(|day| (at - jiff::SignedDuration::from_hours(24 * i64::from(6 - day)), day % 4)).collect();
     let drifted = (
@@ -67,7 +79,17 @@ fn report() -> DriftReport {
         DriftMemory { history, ..DriftMemory::default() },
     );
     let clean = (Compared { object: fixtures::key("alb"), compared: 3, findings: Vec::new() }, DriftMemory::default());
-    DriftReport::of([(&environment, [drifted, clean].as_slice())], at)
+    let gone = Finding {
+        object: "dev/secret/keys".parse().unwrap(),
+        resource: None,
+        physical_id: Some("dev/keys".to_owned()),
+        kind: None,
+        property: Some("it is gone".to_owned()),
+        ..finding("", None, Verdict::Drift(Severity::High), None)
+    };
+    let beside = Compared { object: gone.object.clone(), compared: 0, findings: vec![gone] };
+    let beside = (beside, DriftMemory::default());
+    DriftReport::of([(&environment, [drifted, clean, beside].as_slice())], at)
 }
 
 fn rendered(format: DriftFormat) -> String {
@@ -104,6 +126,6 @@ fn nothing_that_others_wrote_leaves_its_place() {
 fn what_was_not_compared_is_in_the_sentence() {
     assert_eq!(
         report().summary.sentence(),
-        "4 differences in 1 of 2 stacks, 12 resources compared, 1 not compared, 1 tolerated, 1 delegated, 1 without meaning."
+        "6 differences in 2 of 3 stacks, 12 resources compared, 1 not compared, 1 tolerated, 1 delegated, 1 without meaning."
     );
 }

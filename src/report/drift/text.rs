@@ -53,8 +53,10 @@ fn object(text: &mut String, item: &ObjectDrift, paint: Paint) {
             let _ = writeln!(text, "          it is gone");
             continue;
         }
-        let _ = writeln!(text, "          deployed  {}", value(finding.expected.as_deref()));
-        let _ = writeln!(text, "          live      {}", value(finding.live.as_deref()));
+        if finding.sides().is_some() {
+            let _ = writeln!(text, "          deployed  {}", value(finding.expected.as_deref()));
+            let _ = writeln!(text, "          live      {}", value(finding.live.as_deref()));
+        }
     }
     for (why, resources) in unknown {
         let resources = resources.join(", ");
