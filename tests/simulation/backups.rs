@@ -2,26 +2,22 @@
 //! crashes (S9), and no recovery point goes that is young, proven or the newest (S4, S10, S15).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use landfast::context::{Context, Virtual};
-use landfast::controller::{Controller, Tender, Until, answer, preview};
+use landfast::controller::{Controller, answer, preview};
 use landfast::model::{
-    BackupMemory, BackupSpec, Budget, Desired, Digest, Environment, Key, Mode, Objectives, PointName, Policy, Prune,
-    Replace, Request, Retention, Revision, Schedule, Scope, TableName, TableSelection, Text, VaultSpec, Wish,
+    BackupMemory, BackupSpec, Digest, Environment, Key, Mode, Objectives, PointName, Request, Retention, Schedule,
+    Scope, TableName, TableSelection, Text, VaultSpec, Wish,
 };
 use landfast::plan::Goal;
 use landfast::sabotage::{self, Bug};
-use landfast::sim::{BackupTruth, Call, Console, Fault, FaultPlan, NewTable, SimCloud, SimConfig, View, Window};
-use landfast::store::{Disk, Store};
+use landfast::sim::{BackupTruth, Call, Fault, FaultPlan, NewTable, SimConfig, View, Window};
 
-const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
-const FOREVER: u64 = u64::MAX;
+use crate::stage::{self, DAY, FOREVER, HOUR, Stage};
+
 const TABLES: [&str; 3] = ["dev-Feedback", "dev-ReviewCycles", "dev-Users"];
 
 fn scope() -> Scope {
@@ -61,99 +57,53 @@ fn spec() -> BackupSpec {
 }
 
 fn environment(policy: Option<BackupSpec>, mode: Mode) -> Environment {
-    let budget = Budget { stacks: 0, replacements: 0, deletions: 0, per: HOUR };
-    Environment {
-        name: "dev".parse().unwrap(),
-        system: "app".to_owned(),
-        scope: scope(),
-        role: None,
-        tags: BTreeMap::new(),
-        policy: Policy {
-            mode,
-            prune: Prune::Always,
-            replace: Replace::Allow,
-            budget,
-            stack_name: ".*".to_owned(),
-            required_tags: BTreeSet::new(),
-            stateful_types: BTreeSet::new(),
-            backup_max_age: HOUR,
-            drift: landfast::model::DriftAction::Report,
-            drift_every: None,
-        },
-        template_bucket: None,
-        stacks: BTreeMap::new(),
-        services: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        records: BTreeMap::new(),
-        backups: policy.into_iter().map(|spec| (spec.key.clone(), Arc::new(spec))).collect(),
-        ready: BTreeMap::new(),
+    let mut environment = stage::environment(&scope());
+    environment.policy.mode = mode;
+    environment.backups = policy.into_iter().map(|spec| (spec.key.clone(), Arc::new(spec))).collect();
+    environment
+}
+
+/// Three tables.
+struct World {
+    stage: Stage,
+    mode: Mode,
+}
+
+impl Deref for World {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
     }
 }
 
-/// A simulated AWS with three tables, a disk, and daemons that come and go.
-struct World {
-    clock: Virtual,
-    cx: Context,
-    cloud: SimCloud,
-    disk: Disk,
-    lives: u64,
-    mode: Mode,
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Stage {
+        &mut self.stage
+    }
 }
 
 impl World {
     fn new() -> Self {
-        let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let cx = Context::simulated(&clock, 5);
-        let cloud = SimCloud::new(cx.clone(), SimConfig::default());
-        let world = Self { clock, cx, cloud, disk: Disk::new(), lives: 0, mode: Mode::Apply };
+        let stage = Stage::new("eu-central-1", "2026-01-01T00:00:00Z", SimConfig::default());
         for name in TABLES {
-            world.console().create_table(&NewTable::keyed(table(name), "id")).unwrap();
+            stage.console().create_table(&NewTable::keyed(table(name), "id")).unwrap();
         }
-        world
-    }
-
-    fn console(&self) -> Console {
-        self.cloud.console(&scope())
+        Self { stage, mode: Mode::Apply }
     }
 
     /// A daemon runs for so long, or until it has waited `dies_at` times. Says how often it has waited.
     fn run(&mut self, policy: Option<BackupSpec>, duration: Duration, dies_at: u64) -> u64 {
-        self.lives += 1;
-        let cx = Context::simulated(&self.clock, 100 + self.lives);
-        let store = Store::on(&self.disk, &cx).unwrap();
-        let environment = environment(policy, self.mode);
-        let digest = Digest::of(&environment.backups.values().map(|spec| spec.digest.clone()).collect::<Vec<_>>());
-        let revision: Revision = store.revise(&digest, None).unwrap();
-        let environments = BTreeMap::from([(environment.name.clone(), Arc::new(environment))]);
-        let controller = Controller::new(cx.clone(), Arc::new(self.cloud.clone()), store, Arc::new(|_, _| {}));
+        let controller = self.begin(|_| {});
         // Over days nothing is lost by looking less often, and much time is gained.
         let controller = if duration > DAY { controller.resyncing_every(HOUR / 2) } else { controller };
-        controller.board.publish(Desired { revision, environments }, &BTreeSet::new());
-        let polls = AtomicU64::new(0);
-        let mut tender =
-            Box::pin(Tender::new(&controller, "dev".parse().unwrap(), Goal::Converge, Until::Stopped).run());
-        let mortal = std::future::poll_fn(|task: &mut TaskContext<'_>| {
-            if polls.fetch_add(1, Ordering::Relaxed) >= dies_at {
-                return Poll::Ready(());
-            }
-            match tender.as_mut().poll(task) {
-                Poll::Ready(ended) => panic!("the daemon ended: {ended:?}"),
-                Poll::Pending => Poll::Pending,
-            }
-        });
-        self.clock.drive(self.cx.timeout(duration, mortal)).unwrap();
-        polls.into_inner()
+        let desired = stage::wanted(controller.store(), environment(policy, self.mode));
+        self.tend(&controller, desired, duration, dies_at)
     }
 
     fn remembered(&self) -> BackupMemory {
-        let store = Store::on(&self.disk, &self.cx).unwrap();
-        let memory = store.memory(&"dev".parse().unwrap()).unwrap();
+        let memory = self.memory();
         memory.objects.backups.get(&key()).map(|memory| BackupMemory::clone(memory)).unwrap_or_default()
-    }
-
-    fn mutations(&self) -> Vec<&'static str> {
-        let audit = self.cloud.audit();
-        audit.iter().filter(|call| call.mutating && call.applied).map(|call| call.operation).collect()
     }
 
     /// The first backup was asked for while the faults lasted: a fault that hits nothing shows nothing.
@@ -411,14 +361,12 @@ fn a_plan_makes_no_backup() {
     world.run(Some(BackupSpec { schedule: None, retention: None, ..spec() }), HOUR, FOREVER);
     assert!(world.slots().is_empty(), "nothing is due without a schedule");
     let mutations = world.mutations().len();
-    let store = Store::on(&world.disk, &world.cx).unwrap();
+    let store = world.store();
     let environment = environment(Some(spec()), Mode::Apply);
     let (id, by, at) = ("one".to_owned(), "ann".to_owned(), world.cx.now());
     let request = Request { id, key: key(), wish: Wish::BackUp, by, at };
     answer(&store, &environment, &request, at).unwrap().unwrap();
-    let revision: Revision = store.revise(&Digest::of("another"), None).unwrap();
-    let environments = BTreeMap::from([(environment.name.clone(), Arc::new(environment.clone()))]);
-    let desired = Desired { revision, environments };
+    let desired = stage::wanted(&store, environment.clone());
     let controller = Controller::new(world.cx.clone(), Arc::new(world.cloud.clone()), store, Arc::new(|_, _| {}));
     for _ in 0..2 {
         let shown = preview(&controller, &desired, &environment, Goal::Converge);

@@ -3,26 +3,20 @@
 
 mod corpus;
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use landfast::context::{Context, Virtual};
-use landfast::controller::{Controller, Tender, Until};
 use landfast::manifest;
 use landfast::model::{
-    Action, By, DriftMemory, FileContent, Finding, Guard, Plan, Request, Revision, Scope, Snapshot, StackMemory,
+    Action, By, Desired, DriftMemory, FileContent, Finding, Guard, Plan, Request, Revision, Snapshot, StackMemory,
     StackName, Wish,
 };
-use landfast::plan::Goal;
-use landfast::sim::{Call, Console, DriftAware, Fault, FaultPlan, SimCloud, SimConfig, Window};
-use landfast::store::{Disk, Store};
+use landfast::sim::{Call, DriftAware, Fault, FaultPlan, SimConfig, Window};
+use landfast::store::Store;
 use serde_json::{Value as Json, json};
 
-const HOUR: Duration = Duration::from_hours(1);
-const FOREVER: u64 = u64::MAX;
+use crate::stage::{FOREVER, HOUR, Stage};
 
 /// Detections and lookups are no changes.
 const LOOKS: [&str; 1] = ["DetectStackDrift"];
@@ -42,23 +36,29 @@ Resources:
   Handle: { Type: AWS::CloudFormation::WaitConditionHandle }
 ";
 
-fn scope() -> Scope {
-    Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() }
-}
-
 fn stack() -> StackName {
     "dev-shop-app".parse().unwrap()
 }
 
 struct World {
-    clock: Virtual,
-    cx: Context,
-    cloud: SimCloud,
-    disk: Disk,
-    lives: u64,
+    stage: Stage,
     policy: &'static str,
     stack: String,
     template: String,
+}
+
+impl Deref for World {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Stage {
+        &mut self.stage
+    }
 }
 
 impl World {
@@ -67,15 +67,8 @@ impl World {
     }
 
     fn with(policy: &'static str, config: SimConfig) -> Self {
-        let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let cx = Context::simulated(&clock, 5);
-        let cloud = SimCloud::new(cx.clone(), config);
-        let (stack, template) = (String::new(), TEMPLATE.to_owned());
-        Self { clock, cx, cloud, disk: Disk::new(), lives: 0, policy, stack, template }
-    }
-
-    fn console(&self) -> Console {
-        self.cloud.console(&scope())
+        let stage = Stage::new("us-east-1", "2026-01-01T00:00:00Z", config);
+        Self { stage, policy, stack: String::new(), template: TEMPLATE.to_owned() }
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -94,7 +87,7 @@ impl World {
         Snapshot::new("manifests", files.collect(), None)
     }
 
-    fn desired(&self, store: &Store) -> landfast::model::Desired {
+    fn desired(&self, store: &Store) -> Desired {
         let snapshot = self.snapshot();
         let revision: Revision = store.revise(&snapshot.content, None).unwrap();
         let loaded = manifest::load(&snapshot, revision);
@@ -104,26 +97,9 @@ impl World {
 
     /// A daemon runs for so long, or until it has waited `dies_at` times. Says how often it has waited.
     fn run_mortal(&mut self, duration: Duration, dies_at: u64) -> u64 {
-        self.lives += 1;
-        let cx = Context::simulated(&self.clock, 100 + self.lives);
-        let store = Store::on(&self.disk, &cx).unwrap();
-        let desired = self.desired(&store);
-        let controller = Controller::new(cx, Arc::new(self.cloud.clone()), store, Arc::new(|_, _| {}));
-        controller.board.publish(desired, &BTreeSet::new());
-        let polls = AtomicU64::new(0);
-        let mut tender =
-            Box::pin(Tender::new(&controller, "dev".parse().unwrap(), Goal::Converge, Until::Stopped).run());
-        let mortal = std::future::poll_fn(|task: &mut TaskContext<'_>| {
-            if polls.fetch_add(1, Ordering::Relaxed) >= dies_at {
-                return Poll::Ready(());
-            }
-            match tender.as_mut().poll(task) {
-                Poll::Ready(ended) => panic!("the daemon ended: {ended:?}"),
-                Poll::Pending => Poll::Pending,
-            }
-        });
-        self.clock.drive(self.cx.timeout(duration, mortal)).unwrap();
-        polls.into_inner()
+        let controller = self.begin(|_| {});
+        let desired = self.desired(controller.store());
+        self.tend(&controller, desired, duration, dies_at)
     }
 
     fn run(&mut self, duration: Duration) {
@@ -132,22 +108,16 @@ impl World {
 
     /// What would be done now.
     fn plan(&self) -> Plan {
-        let store = Store::on(&self.disk, &self.cx).unwrap();
-        let desired = self.desired(&store);
-        let environment = Arc::clone(&desired.environments[&"dev".parse().unwrap()]);
-        let controller = Controller::new(self.cx.clone(), Arc::new(self.cloud.clone()), store, Arc::new(|_, _| {}));
-        self.clock.drive(controller.glance(&desired, &environment)).unwrap().unwrap().plan
+        self.stage.plan(|store| self.desired(store))
     }
 
-    fn memory(&self) -> DriftMemory {
-        let store = Store::on(&self.disk, &self.cx).unwrap();
-        let memory = store.memory(&"dev".parse().unwrap()).unwrap();
-        let stack = memory.objects.stacks.values().next().map(|memory| StackMemory::clone(memory));
+    fn remembered(&self) -> DriftMemory {
+        let stack = self.memory().objects.stacks.values().next().map(|memory| StackMemory::clone(memory));
         stack.unwrap_or_default().drift
     }
 
     fn drift(&self) -> Vec<Finding> {
-        let found = self.memory().seen.map(|look| look.findings).unwrap_or_default();
+        let found = self.remembered().seen.map(|look| look.findings).unwrap_or_default();
         found.into_iter().filter(Finding::is_drift).collect()
     }
 
@@ -156,9 +126,7 @@ impl World {
     }
 
     fn mutations(&self) -> Vec<&'static str> {
-        let audit = self.cloud.audit();
-        let calls = audit.iter().filter(|call| call.mutating && call.applied).map(|call| call.operation);
-        calls.filter(|operation| !LOOKS.contains(operation)).collect()
+        self.stage.mutations().into_iter().filter(|operation| !LOOKS.contains(operation)).collect()
     }
 
     fn tamper(&self, resource: &str, path: &str, value: Json) {
@@ -210,7 +178,7 @@ fn what_is_changed_at_the_console_is_put_back_within_its_turn_and_looked_at_agai
     assert_eq!(world.live("Log", "/RetentionInDays").as_deref(), Some("7"));
     assert_eq!(world.live("Queue", "/DelaySeconds").as_deref(), Some("5"));
     assert_eq!(world.mutations(), ["CreateStack", "CreateChangeSet", "ExecuteChangeSet"]);
-    let memory = world.memory();
+    let memory = world.remembered();
     assert_eq!((world.places(), memory.reverts.len()), (vec![], 1), "and it was looked at again");
     let calls = world.mutations().len();
     world.run(HOUR * 24);
@@ -245,7 +213,7 @@ fn somebody_who_changes_it_again_and_again_is_not_fought() {
     assert!(entry.refused[0].reason.contains("user/console"), "{:?}", entry.refused);
     assert!(entry.ready, "nobody waits for the end of it");
     // A person wants it back all the same, once.
-    let store = Store::on(&world.disk, &world.cx).unwrap();
+    let store = world.store();
     let desired = world.desired(&store);
     let environment = &desired.environments[&"dev".parse().unwrap()];
     let request = Request {
@@ -358,14 +326,14 @@ fn a_daemon_that_dies_anywhere_puts_back_once() {
     };
     let mut calm = prepared();
     let polls = calm.run_mortal(HOUR / 2, FOREVER);
-    assert_eq!(calm.memory().reverts.len(), 1);
+    assert_eq!(calm.remembered().reverts.len(), 1);
     for dies_at in 1..polls {
         let mut world = prepared();
         world.run_mortal(HOUR / 2, dies_at);
         world.run(HOUR);
         assert_eq!(world.live("Log", "/RetentionInDays").as_deref(), Some("7"), "died at {dies_at}");
         let done = world.mutations().iter().filter(|call| **call == "ExecuteChangeSet").count();
-        assert_eq!((done, world.memory().reverts.len()), (1, 1), "S9: died at {dies_at}");
+        assert_eq!((done, world.remembered().reverts.len()), (1, 1), "S9: died at {dies_at}");
         assert_eq!(world.cloud.inventory().leftovers(), Vec::<String>::new(), "S20: died at {dies_at}");
     }
 }

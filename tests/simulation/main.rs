@@ -37,5 +37,6 @@ mod seeds;
 mod services;
 mod shrink;
 mod spy;
+mod stage;
 mod vaults;
 mod zones;

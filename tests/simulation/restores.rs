@@ -2,28 +2,25 @@
 //! there is one new table and it goes again (S9), no other table is ever deleted (S2, S15), and a table that somebody has
 //! asked for has all its settings.
 
+mod requests;
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use landfast::context::{Context, Virtual};
-use landfast::controller::{Controller, Tender, Until, answer};
+use landfast::controller::answer;
 use landfast::model::{
-    BackupMemory, BackupSpec, Budget, Desired, Digest, Entry, Environment, Key, Mode, OWNER_TAG, Objectives, Policy,
-    Prune, Replace, Request, RestoreFrom, Revision, Schedule, Scope, StreamView, TEST_PREFIX, TableName,
-    TableSelection, TestedPoint, VerifySpec, Wish,
+    BackupMemory, BackupSpec, Digest, Entry, Environment, Key, Mode, OWNER_TAG, Objectives, Request, Schedule, Scope,
+    StreamView, TEST_PREFIX, TableName, TableSelection, TestedPoint, VerifySpec, Wish,
 };
-use landfast::plan::Goal;
 use landfast::sabotage;
-use landfast::sim::{Call, Console, Fault, FaultPlan, NewTable, SimCloud, SimConfig, TableTruth, View, Window};
-use landfast::store::{Disk, Store};
+use landfast::sim::{Call, NewTable, SimConfig, TableTruth, View};
 use serde_json::json;
 
-const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
-const FOREVER: u64 = u64::MAX;
+use crate::stage::{self, DAY, FOREVER, HOUR, Stage};
+
 const TABLE: &str = "dev-ReviewCycles";
 
 fn scope() -> Scope {
@@ -58,54 +55,38 @@ fn spec(tolerance_milli: u32) -> BackupSpec {
 }
 
 fn environment(spec: BackupSpec, mode: Mode) -> Environment {
-    let budget = Budget { stacks: 0, replacements: 0, deletions: 0, per: HOUR };
-    Environment {
-        name: "dev".parse().unwrap(),
-        system: "app".to_owned(),
-        scope: scope(),
-        role: None,
-        tags: BTreeMap::new(),
-        policy: Policy {
-            mode,
-            prune: Prune::Always,
-            replace: Replace::Allow,
-            budget,
-            stack_name: ".*".to_owned(),
-            required_tags: BTreeSet::new(),
-            stateful_types: BTreeSet::new(),
-            backup_max_age: HOUR,
-            drift: landfast::model::DriftAction::Report,
-            drift_every: None,
-        },
-        template_bucket: None,
-        stacks: BTreeMap::new(),
-        services: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        records: BTreeMap::new(),
-        backups: BTreeMap::from([(spec.key.clone(), Arc::new(spec))]),
-        ready: BTreeMap::new(),
-    }
+    let mut environment = stage::environment(&scope());
+    environment.policy.mode = mode;
+    environment.backups.insert(spec.key.clone(), Arc::new(spec));
+    environment
 }
 
-/// A simulated AWS with one table of twenty items, a disk, and daemons that come and go.
+/// One table of twenty items.
 struct World {
-    clock: Virtual,
-    cx: Context,
-    cloud: SimCloud,
-    disk: Disk,
-    lives: u64,
+    stage: Stage,
     spec: BackupSpec,
     mode: Mode,
     blamed: Arc<Mutex<Vec<String>>>,
 }
 
+impl Deref for World {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Stage {
+        &mut self.stage
+    }
+}
+
 impl World {
     fn new(spec: BackupSpec) -> Self {
-        let clock = Virtual::starting_at("2026-01-01T04:00:00Z".parse().unwrap());
-        let cx = Context::simulated(&clock, 5);
-        let cloud = SimCloud::new(cx.clone(), SimConfig::default());
-        let world =
-            Self { clock, cx, cloud, disk: Disk::new(), lives: 0, spec, mode: Mode::Apply, blamed: Arc::default() };
+        let stage = Stage::new("eu-central-1", "2026-01-01T04:00:00Z", SimConfig::default());
+        let world = Self { stage, spec, mode: Mode::Apply, blamed: Arc::default() };
         let new = NewTable {
             stream: Some(StreamView::NewImage),
             time_to_live: Some("until".to_owned()),
@@ -119,10 +100,6 @@ impl World {
         }
         world.watch();
         world
-    }
-
-    fn console(&self) -> Console {
-        self.cloud.console(&scope())
     }
 
     fn put(&self, name: &str, id: u32, text: &str) {
@@ -154,57 +131,33 @@ impl World {
         }));
     }
 
+    fn environment(&self) -> Environment {
+        environment(self.spec.clone(), self.mode)
+    }
+
     /// A daemon runs for so long, or until it has waited `dies_at` times. Says how often it has waited.
     fn run(&mut self, duration: Duration, dies_at: u64) -> u64 {
-        self.lives += 1;
-        let cx = Context::simulated(&self.clock, 100 + self.lives);
-        let store = Store::on(&self.disk, &cx).unwrap();
-        let revision: Revision = store.revise(&self.spec.digest, None).unwrap();
-        let environment = Arc::new(environment(self.spec.clone(), self.mode));
-        let environments = BTreeMap::from([(environment.name.clone(), environment)]);
-        let controller = Controller::new(cx.clone(), Arc::new(self.cloud.clone()), store, Arc::new(|_, _| {}));
+        let controller = self.begin(|_| {});
         // Over many hours nothing is lost by looking less often, and much time is gained.
         let controller = if duration > 12 * HOUR { controller.resyncing_every(HOUR / 4) } else { controller };
-        controller.board.publish(Desired { revision, environments }, &BTreeSet::new());
-        let polls = AtomicU64::new(0);
-        let mut tender =
-            Box::pin(Tender::new(&controller, "dev".parse().unwrap(), Goal::Converge, Until::Stopped).run());
-        let mortal = std::future::poll_fn(|task: &mut TaskContext<'_>| {
-            if polls.fetch_add(1, Ordering::Relaxed) >= dies_at {
-                return Poll::Ready(());
-            }
-            match tender.as_mut().poll(task) {
-                Poll::Ready(ended) => panic!("the daemon ended: {ended:?}"),
-                Poll::Pending => Poll::Pending,
-            }
-        });
-        self.clock.drive(self.cx.timeout(duration, mortal)).unwrap();
-        polls.load(Ordering::Relaxed)
+        let desired = stage::wanted(controller.store(), self.environment());
+        self.tend(&controller, desired, duration, dies_at)
     }
 
     fn ask(&self, wish: Wish) {
-        let store = Store::on(&self.disk, &self.cx).unwrap();
         let now = self.cx.now();
         let request = Request { id: format!("{wish}"), key: key(), wish, by: "ann".to_owned(), at: now };
-        answer(&store, &environment(self.spec.clone(), self.mode), &request, now).unwrap().unwrap();
+        answer(&self.store(), &self.environment(), &request, now).unwrap().unwrap();
     }
 
-    fn memory(&self) -> BackupMemory {
-        let store = Store::on(&self.disk, &self.cx).unwrap();
-        let memory = store.memory(&"dev".parse().unwrap()).unwrap();
+    fn remembered(&self) -> BackupMemory {
+        let memory = self.memory();
         memory.objects.backups.get(&key()).map(|memory| BackupMemory::clone(memory)).unwrap_or_default()
     }
 
     /// What would be done now.
     fn entry(&self) -> Entry {
-        let store = Store::on(&self.disk, &self.cx).unwrap();
-        let revision: Revision = store.revise(&self.spec.digest, None).unwrap();
-        let environment = Arc::new(environment(self.spec.clone(), self.mode));
-        let environments = BTreeMap::from([(environment.name.clone(), Arc::clone(&environment))]);
-        let controller = Controller::new(self.cx.clone(), Arc::new(self.cloud.clone()), store, Arc::new(|_, _| {}));
-        let desired = Desired { revision, environments };
-        let looked = self.clock.drive(controller.glance(&desired, &environment)).unwrap().unwrap();
-        looked.plan.entries[&key()].clone()
+        self.plan(|store| stage::wanted(store, self.environment())).entries[&key()].clone()
     }
 
     /// A daemon runs until the table of a test is there. What it is called.
@@ -223,7 +176,7 @@ impl World {
     fn wrong(&self) -> Vec<String> {
         let mut wrong = self.blamed.lock().unwrap().clone();
         let tolerance = usize::try_from(self.spec.verify.map_or(0, |verify| verify.tolerance_milli)).unwrap();
-        for (name, proof) in self.memory().proofs.iter().filter(|(_, proof)| proof.failed.is_none()) {
+        for (name, proof) in self.remembered().proofs.iter().filter(|(_, proof)| proof.failed.is_none()) {
             let backups = self.console().table_backups().into_iter();
             let Some(kept) = backups.into_iter().find(|backup| Some(&backup.point.id) == proof.point.as_ref()) else {
                 continue;
@@ -251,24 +204,6 @@ impl World {
     }
 }
 
-#[test]
-fn a_restore_test_proves_a_good_point_measures_it_and_leaves_nothing_behind() {
-    let mut world = World::new(spec(100));
-    world.run(2 * HOUR, FOREVER);
-    let memory = world.memory();
-    let proof = memory.proofs.get(&table(TABLE)).expect("it was tested");
-    assert_eq!(proof.failed, None);
-    let compared = proof.compared.as_ref().unwrap();
-    assert!(compared.compared >= 20 && compared.equal == compared.compared, "{compared:?}");
-    assert!((200..600).contains(&proof.took.unwrap()), "{proof:?}");
-    assert!(proof.loss.unwrap() < 600, "{proof:?}");
-    let point = proof.point.as_ref().unwrap();
-    assert!(memory.tables[&table(TABLE)].points[point].verified.is_some());
-    assert_eq!(memory.profiles.len(), 1);
-    assert_eq!(world.test_tables(), Vec::<TableName>::new());
-    world.hold();
-}
-
 /// What was backed up is not what the table has: nearly all of it was overwritten since.
 fn tampered() -> World {
     let mut world = World::new(BackupSpec { verify: None, ..spec(100) });
@@ -281,249 +216,10 @@ fn tampered() -> World {
     world
 }
 
-#[test]
-fn a_restore_test_fails_where_too_many_items_differ() {
-    let world = tampered();
-    let memory = world.memory();
-    let proof = &memory.proofs[&table(TABLE)];
-    assert!(proof.failed.as_ref().unwrap().contains("differ"), "{proof:?}");
-    let verified = memory.tables[&table(TABLE)].points.values().filter(|point| point.verified.is_some()).count();
-    assert_eq!((verified, world.test_tables().len()), (0, 0));
-    world.hold();
-}
-
 /// What is wrong after a backup was made of what the table has no more, with a bug or without.
 pub(crate) fn play_planted(bug: Option<sabotage::Bug>) -> Vec<String> {
     sabotage::plant(bug);
     let world = tampered();
     sabotage::plant(None);
     world.wrong()
-}
-
-#[test]
-fn whatever_answer_is_lost_there_is_one_test_table_and_it_goes_again() {
-    for operation in ["RestoreTableFromBackup", "TagResource", "DeleteTable", "DescribeTable", "Scan", "BatchGetItem"] {
-        for fault in [Fault::ErrorBefore, Fault::ErrorAfter, Fault::TimeoutAfter, Fault::HangAfter, Fault::Throttle] {
-            let mut world = World::new(spec(100));
-            let faults = FaultPlan {
-                windows: vec![Window {
-                    from: Duration::ZERO,
-                    until: Duration::from_mins(12),
-                    scope: None,
-                    operations: BTreeSet::from([operation.to_owned()]),
-                    fault: fault.clone(),
-                }],
-                ..FaultPlan::default()
-            };
-            world.cloud.set_faults(faults);
-            world.run(4 * HOUR, FOREVER);
-            let memory = world.memory();
-            let proof = memory.proofs.get(&table(TABLE)).unwrap_or_else(|| panic!("{operation} {fault:?}: {memory:?}"));
-            assert_eq!(proof.failed, None, "{operation} {fault:?}");
-            assert_eq!(world.test_tables().len(), 0, "{operation} {fault:?}");
-            world.hold();
-        }
-    }
-}
-
-#[test]
-fn killed_at_any_moment_a_test_comes_to_its_end() {
-    let whole = World::new(spec(100)).run(HOUR, FOREVER);
-    let step = (whole / 40).max(1);
-    for dies_at in (1..whole).step_by(usize::try_from(step).unwrap()) {
-        let mut world = World::new(spec(100));
-        world.run(HOUR, dies_at);
-        world.run(HOUR, dies_at / 2 + 7);
-        world.run(3 * HOUR, FOREVER);
-        let memory = world.memory();
-        assert_eq!(memory.proofs.get(&table(TABLE)).expect("it was tested").failed, None, "killed at {dies_at}");
-        assert_eq!(world.test_tables().len(), 0, "killed at {dies_at}");
-        world.hold();
-    }
-}
-
-fn wish(from: RestoreFrom, to: &str) -> Wish {
-    Wish::Restore { table: table(TABLE), from, to: Some(table(to)) }
-}
-
-#[test]
-fn a_table_that_is_asked_for_is_as_of_its_time_and_has_all_its_settings() {
-    let mut world = World::new(BackupSpec { verify: None, ..spec(100) });
-    world.run(HOUR, FOREVER);
-    let good = world.cx.now();
-    world.run(HOUR, FOREVER);
-    world.put(TABLE, 3, "bad");
-    world.ask(wish(RestoreFrom::Moment(good), "dev-ReviewCycles-restored"));
-    world.run(4 * HOUR, FOREVER);
-    let memory = world.memory();
-    let restore = &memory.restores[&table("dev-ReviewCycles-restored")];
-    assert_eq!(restore.ended.as_ref().map(|(_, failed)| failed.clone()), Some(None), "{restore:?}");
-    let made = world.console().table(&table("dev-ReviewCycles-restored")).unwrap();
-    assert_eq!(made.items.len(), 20);
-    assert!(!format!("{:?}", made.items).contains("bad"));
-    assert_eq!(made.state.stream, Some(StreamView::NewImage));
-    assert_eq!(made.time_to_live.as_deref(), Some("until"));
-    assert_eq!(made.tags.get("Team").map(String::as_str), Some("people"));
-    assert_eq!(made.tags.get(OWNER_TAG), None, "a restored table is nobody's to delete");
-    assert_eq!(made.continuous.window_days, 35);
-    assert!(restore.compared.as_ref().unwrap().changed >= 1);
-    world.hold();
-}
-
-#[test]
-fn what_cannot_be_restored_is_told_with_what_to_do() {
-    let mut world = World::new(BackupSpec { verify: None, ..spec(100) });
-    world.run(HOUR, FOREVER);
-    let point = "arn:aws:dynamodb:eu-central-1:111122223333:table/dev-ReviewCycles/backup/01700000000000-abcdef01";
-    for (from, to, told) in [
-        (
-            RestoreFrom::Moment("2020-01-01T00:00:00Z".parse().unwrap()),
-            "dev-early",
-            "can be restored to any second from",
-        ),
-        (RestoreFrom::Latest, TABLE, "choose another name"),
-        (RestoreFrom::Point(point.parse().unwrap()), "dev-none", "landfast backup list"),
-    ] {
-        world.ask(wish(from, to));
-        world.run(HOUR, FOREVER);
-        let restore = &world.memory().restores[&table(to)];
-        let (_, failed) = restore.ended.clone().expect("it has ended");
-        assert!(failed.as_ref().is_some_and(|why| why.contains(told)), "{failed:?}");
-    }
-    world.console().set_recovery(&table(TABLE), None).unwrap();
-    world.spec.recovery_days = None;
-    world.ask(wish(RestoreFrom::Latest, "dev-off"));
-    world.run(HOUR, FOREVER);
-    let restore = world.memory().restores[&table("dev-off")].clone();
-    assert!(restore.ended.unwrap().1.unwrap().contains("is off"));
-    world.hold();
-}
-
-#[test]
-fn a_foreign_table_of_the_name_of_a_test_is_never_deleted() {
-    let mut world = World::new(spec(100));
-    let name = world.run_until_tested();
-    // Somebody deletes it once it is there, and makes his own of that name.
-    world.clock.drive(world.cx.sleep(Duration::from_mins(4))).unwrap();
-    world.console().delete_table(&name).unwrap();
-    world.clock.drive(world.cx.sleep(Duration::from_mins(1))).unwrap();
-    world.console().create_table(&NewTable::keyed(name.clone(), "id")).unwrap();
-    world.run(2 * HOUR, FOREVER);
-    assert_eq!(world.test_tables(), std::slice::from_ref(&name));
-    assert!(world.memory().proofs[&table(TABLE)].failed.as_ref().unwrap().contains("another table"));
-    world.hold();
-}
-
-#[test]
-fn over_its_objective_a_policy_is_not_ready_and_says_so() {
-    let mut world = World::new(spec(100));
-    let minutes = |rto, rpo| Objectives { rto: Some(Duration::from_mins(rto)), rpo: Some(Duration::from_mins(rpo)) };
-    world.spec.objectives = minutes(60, 60);
-    world.run(2 * HOUR, FOREVER);
-    let within = world.entry();
-    assert!(within.ready && within.refused.is_empty(), "{within:?}");
-    let status = within.status.unwrap();
-    assert!(status.contains("RTO") && status.contains("RPO"), "{status}");
-    for (objectives, told) in [(minutes(1, 60), "restoring it took"), (minutes(60, 1), "had it been lost")] {
-        world.spec.objectives = objectives;
-        world.spec.digest = Digest::of(&told);
-        world.run(HOUR, FOREVER);
-        let over = world.entry();
-        let [refused] = over.refused.as_slice() else { panic!("{:?}", over.refused) };
-        assert!(!over.ready && refused.reason.contains(told), "{refused:?}");
-        assert!(refused.release.contains("landfast backup verify dev/backuppolicy/tables"), "{refused:?}");
-    }
-    world.spec.objectives = minutes(60, 60);
-    world.run(HOUR, FOREVER);
-    assert!(world.entry().ready);
-    world.hold();
-}
-
-#[test]
-fn a_test_whose_table_never_becomes_active_fails_at_its_deadline_and_is_cleaned_up() {
-    let mut world = World::new(spec(100));
-    let name = world.run_until_tested();
-    world.console().keep_table_creating(&name, true).unwrap();
-    world.run(23 * HOUR, FOREVER);
-    assert!(world.entry().refused.is_empty(), "it may take hours");
-    world.run(2 * HOUR, FOREVER);
-    let late = world.entry();
-    assert!(!late.ready);
-    assert!(late.refused.iter().any(|refused| refused.reason.contains("could not be used after a day")), "{late:?}");
-    // What is being made cannot be deleted; it goes once it can.
-    assert_eq!(world.test_tables(), std::slice::from_ref(&name));
-    world.console().keep_table_creating(&name, false).unwrap();
-    world.run(HOUR, FOREVER);
-    let memory = world.memory();
-    assert!(memory.proofs[&table(TABLE)].failed.as_ref().unwrap().contains("could not be used after a day"));
-    assert!(memory.tables[&table(TABLE)].points.values().all(|point| point.verified.is_none()));
-    assert_eq!(world.test_tables(), Vec::<TableName>::new());
-    assert!(!world.entry().ready, "it is not proven");
-    world.hold();
-}
-
-/// What a seed makes of a number: a number below it.
-fn drawn(seed: u64, nth: u64, below: u64) -> u64 {
-    let digest = Digest::of(&(seed, nth));
-    u64::from_str_radix(&digest.as_str()[..12], 16).unwrap() % below
-}
-
-#[test]
-fn whatever_reads_are_stale_and_whatever_calls_fail_a_test_is_made_once_and_goes_again() {
-    const READS: [&str; 5] =
-        ["DescribeTable", "ListTables", "ListBackups", "DescribeContinuousBackups", "ListTagsOfResource"];
-    let faults = [Fault::ErrorBefore, Fault::ErrorAfter, Fault::TimeoutAfter, Fault::HangAfter, Fault::Throttle];
-    for seed in 0..12_u64 {
-        let mut world = World::new(spec(100));
-        // Somebody else's table that has the name of nothing of ours is there all the time.
-        world.console().create_table(&NewTable::keyed(table("landfast-tester"), "id")).unwrap();
-        let windows = (0..6_u64).map(|nth| {
-            let draw = |what: u64, below| drawn(seed, nth * 10 + what, below);
-            let from = Duration::from_secs(draw(0, 1_200));
-            Window {
-                from,
-                until: from + Duration::from_secs(draw(1, 900)),
-                scope: None,
-                operations: BTreeSet::from([READS[usize::try_from(draw(2, 5)).unwrap()].to_owned()]),
-                fault: Fault::Stale(Duration::from_secs(1 + draw(3, 100))),
-            }
-        });
-        let calls = (0..12_u64).map(|nth| {
-            let which = usize::try_from(drawn(seed, 1_000 + nth, 5)).unwrap();
-            (drawn(seed, 2_000 + nth, 300), faults[which].clone())
-        });
-        world.cloud.set_faults(FaultPlan {
-            windows: windows.collect(),
-            calls: calls.collect(),
-            ..FaultPlan::default()
-        });
-        world.run(4 * HOUR, FOREVER);
-        let memory = world.memory();
-        let proof = memory.proofs.get(&table(TABLE)).unwrap_or_else(|| panic!("seed {seed}: {memory:?}"));
-        assert_eq!(proof.failed, None, "seed {seed}");
-        assert_eq!(world.test_tables().len(), 0, "seed {seed}");
-        assert!(world.console().table(&table("landfast-tester")).is_some(), "seed {seed}");
-        world.hold();
-    }
-}
-
-/// Where changes need approval, what a test makes for itself comes and goes, and what a person has asked for is made. No
-/// other table is changed or goes.
-#[test]
-fn where_changes_need_approval_only_what_a_test_has_made_goes_unasked() {
-    let mut world = World::new(spec(100));
-    world.mode = Mode::Approve;
-    world.run(2 * HOUR, FOREVER);
-    assert_eq!(world.memory().proofs.get(&table(TABLE)).expect("it was tested").failed, None);
-    assert_eq!(world.test_tables(), Vec::<TableName>::new());
-    let wanted = "dev-ReviewCycles-restored";
-    world.ask(wish(RestoreFrom::Latest, wanted));
-    world.run(DAY, FOREVER);
-    assert_eq!(world.console().table(&table(wanted)).expect("a person has asked for it").items.len(), 20);
-    let audit = world.cloud.audit();
-    let changed = audit.iter().filter(|call| call.mutating && call.applied);
-    let others = changed.filter(|call| !call.target.contains(TEST_PREFIX) && !call.target.contains(wanted));
-    let others: BTreeSet<(&str, &str)> = others.map(|call| (call.operation, call.target.as_str())).collect();
-    assert_eq!(others, BTreeSet::from([("CreateBackup", TABLE)]));
-    world.hold();
 }

@@ -7,22 +7,20 @@ mod restarts;
 mod universe;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use landfast::context::{Context, Virtual};
-use landfast::controller::{Controller, Tender, Until};
 use landfast::model::{
-    AWSCURRENT, AWSPENDING, AWSPREVIOUS, Budget, Charset, DeletionPolicy, Desired, Digest, Environment, GeneratedField,
-    Key, Mode, Policy, Prune, Redacted, Replace, Revision, RotationSpec, Scope, SealedFile, SecretMemory, SecretSource,
-    SecretSpec, ServiceSpec, Text,
+    AWSCURRENT, AWSPENDING, AWSPREVIOUS, Budget, Charset, DeletionPolicy, Digest, Environment, GeneratedField, Key,
+    Memory, Prune, Redacted, RotationSpec, Scope, SealedFile, SecretMemory, SecretSource, SecretSpec, ServiceSpec,
+    Text,
 };
-use landfast::plan::Goal;
 use landfast::ports::{Cloud as _, Identities, Probes, SealError, Unseal};
-use landfast::sim::{Call, Console, Fault, FaultPlan, SecretTruth, SimCloud, SimConfig, View};
-use landfast::store::{Disk, Inbox, Store};
+use landfast::sim::{Call, Fault, FaultPlan, SecretTruth, SimConfig, View};
+use landfast::store::{Disk, Inbox};
+
+use crate::stage::{self, FOREVER, HOUR, Stage};
 
 const NAME: &str = "dev/app-secrets";
 const CANARY: &str = "canary-7f3a";
@@ -80,47 +78,20 @@ fn rotating(names: &[&str], every: Duration) -> SecretSpec {
 }
 
 fn environment(secrets: Vec<SecretSpec>, prune: Prune) -> Environment {
-    let budget = Budget { stacks: 100, replacements: 100, deletions: 100, per: Duration::from_hours(1) };
-    Environment {
-        name: "dev".parse().unwrap(),
-        system: "app".to_owned(),
-        scope: scope(),
-        role: None,
-        tags: BTreeMap::new(),
-        policy: Policy {
-            mode: Mode::Apply,
-            prune,
-            replace: Replace::Allow,
-            budget,
-            stack_name: ".*".to_owned(),
-            required_tags: BTreeSet::new(),
-            stateful_types: BTreeSet::new(),
-            backup_max_age: Duration::from_hours(1),
-            drift: landfast::model::DriftAction::Report,
-            drift_every: None,
-        },
-        template_bucket: None,
-        stacks: BTreeMap::new(),
-        services: BTreeMap::new(),
-        secrets: secrets.into_iter().map(|spec| (spec.key.clone(), Arc::new(spec))).collect(),
-        records: BTreeMap::new(),
-        backups: BTreeMap::new(),
-        ready: BTreeMap::new(),
-    }
+    let mut environment = stage::environment(&scope());
+    environment.policy.prune = prune;
+    environment.policy.budget = Budget { stacks: 100, replacements: 100, deletions: 100, per: HOUR };
+    environment.secrets = secrets.into_iter().map(|spec| (spec.key.clone(), Arc::new(spec))).collect();
+    environment
 }
 
-fn memory(store: &Store) -> SecretMemory {
-    let memory = store.memory(&"dev".parse().unwrap()).unwrap();
+fn remembered(memory: &Memory) -> SecretMemory {
     memory.objects.secrets.get(&key()).map(|memory| SecretMemory::clone(memory)).unwrap_or_default()
 }
 
-/// A simulated AWS, a disk, and daemons that come and go.
+/// A secret, and what is around it.
 struct World {
-    clock: Virtual,
-    cx: Context,
-    cloud: SimCloud,
-    disk: Disk,
-    lives: u64,
+    stage: Stage,
     prune: Prune,
     /// Where other processes leave notes.
     inbox: Option<Inbox>,
@@ -130,81 +101,55 @@ struct World {
     services: Vec<ServiceSpec>,
 }
 
+impl Deref for World {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+impl DerefMut for World {
+    fn deref_mut(&mut self) -> &mut Stage {
+        &mut self.stage
+    }
+}
+
 impl World {
     fn new() -> Self {
-        let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let cx = Context::simulated(&clock, 5);
-        let cloud = SimCloud::new(cx.clone(), SimConfig::default());
-        let probes = Arc::new(cloud.clone());
-        Self {
-            clock,
-            cx,
-            cloud,
-            disk: Disk::new(),
-            lives: 0,
-            prune: Prune::Always,
-            inbox: None,
-            probes,
-            services: Vec::new(),
-        }
-    }
-
-    fn console(&self) -> Console {
-        self.cloud.console(&scope())
+        let stage = Stage::new("eu-central-1", "2026-01-01T00:00:00Z", SimConfig::default());
+        let probes = Arc::new(stage.cloud.clone());
+        Self { stage, prune: Prune::Always, inbox: None, probes, services: Vec::new() }
     }
 
     /// A daemon runs for so long, or until it has waited `dies_at` times. Says how often it has waited.
     fn run(&mut self, secrets: Vec<SecretSpec>, duration: Duration, dies_at: u64) -> u64 {
-        self.lives += 1;
-        // Another life makes other random numbers: what is made twice is seen to be.
-        let cx = Context::simulated(&self.clock, 100 + self.lives);
-        let store = Store::on(&self.disk, &cx).unwrap();
-        let mut environment = environment(secrets, self.prune);
-        environment.services.extend(self.services.iter().map(|spec| (spec.key.clone(), Arc::new(spec.clone()))));
-        let digest = Digest::of(&environment.secrets.values().map(|spec| spec.digest.clone()).collect::<Vec<_>>());
-        let revision: Revision = store.revise(&digest, None).unwrap();
-        let environments = BTreeMap::from([(environment.name.clone(), Arc::new(environment))]);
         let told: Arc<Mutex<Vec<String>>> = Arc::default();
         let heard = Arc::clone(&told);
-        let controller = Controller::new(
-            cx.clone(),
-            Arc::new(self.cloud.clone()),
-            store.clone(),
-            Arc::new(move |_, progress| heard.lock().unwrap().push(format!("{progress:?}"))),
-        );
+        let controller = self.begin(move |progress| heard.lock().unwrap().push(format!("{progress:?}")));
         let mut controller = controller.unsealing_with(Arc::new(Opener)).probing(Arc::clone(&self.probes));
         if let Some(inbox) = &self.inbox {
             controller = controller.with_inbox(inbox.clone());
         }
-        controller.board.publish(Desired { revision, environments }, &BTreeSet::new());
-        let polls = AtomicU64::new(0);
-        let mut tender =
-            Box::pin(Tender::new(&controller, "dev".parse().unwrap(), Goal::Converge, Until::Stopped).run());
-        let mortal = std::future::poll_fn(|task: &mut TaskContext<'_>| {
-            if polls.fetch_add(1, Ordering::Relaxed) >= dies_at {
-                return Poll::Ready(());
-            }
-            match tender.as_mut().poll(task) {
-                Poll::Ready(ended) => panic!("the daemon ended: {ended:?}"),
-                Poll::Pending => Poll::Pending,
-            }
-        });
-        self.clock.drive(self.cx.timeout(duration, mortal)).unwrap();
+        let mut environment = environment(secrets, self.prune);
+        environment.services.extend(self.services.iter().map(|spec| (spec.key.clone(), Arc::new(spec.clone()))));
+        let store = controller.store().clone();
+        let desired = stage::wanted(&store, environment);
+        let polls = self.tend(&controller, desired, duration, dies_at);
         assert!(!told.lock().unwrap().concat().contains(CANARY), "S12: a value is told");
         let journal = format!("{:?}", store.history(None, 10_000).unwrap());
-        let remembered = serde_json::to_string(&memory(&store)).unwrap();
+        let remembered = serde_json::to_string(&remembered(&store.memory(&"dev".parse().unwrap()).unwrap())).unwrap();
         for (_, (value, _)) in self.console().secret_truth(NAME).unwrap_or_default() {
             let parts: Vec<&str> = value.split('"').filter(|part| part.len() >= 10).collect();
             for part in parts {
                 assert!(!journal.contains(part) && !remembered.contains(part), "S12: a value is written down");
             }
         }
-        polls.into_inner()
+        polls
     }
 
     fn remembered(&self) -> SecretMemory {
-        let store = Store::on(&self.disk, &self.cx).unwrap();
-        memory(&store)
+        remembered(&self.memory())
     }
 
     fn truth(&self) -> SecretTruth {
@@ -214,11 +159,6 @@ impl World {
     fn value(&self, label: &str) -> Option<String> {
         let truth = self.truth();
         truth.values().find(|(_, labels)| labels.contains(label)).map(|(value, _)| value.clone())
-    }
-
-    fn mutations(&self) -> Vec<&'static str> {
-        let audit = self.cloud.audit();
-        audit.iter().filter(|call| call.mutating && call.applied).map(|call| call.operation).collect()
     }
 
     fn reads_of_values(&self) -> usize {
@@ -240,9 +180,6 @@ impl World {
         blames
     }
 }
-
-const FOREVER: u64 = u64::MAX;
-const HOUR: Duration = Duration::from_hours(1);
 
 #[test]
 fn a_generated_secret_is_made_once_and_then_left_alone() {

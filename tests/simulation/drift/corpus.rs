@@ -8,7 +8,8 @@ use landfast::model::Finding;
 use landfast::sim::SimConfig;
 use serde_json::{Value as Json, json};
 
-use super::{HOUR, REPORT, World, stack};
+use super::{REPORT, World, stack};
+use crate::stage::HOUR;
 
 /// What becomes of one property, and whether somebody has changed what it means.
 struct Case {
@@ -130,7 +131,7 @@ fn what_somebody_changed_is_found_and_nothing_else() {
     );
     assert_eq!((fresh, untrue, missed), (Vec::<String>::new(), Vec::new(), Vec::<&str>::new()));
     let unknown = world
-        .memory()
+        .remembered()
         .seen
         .unwrap()
         .findings

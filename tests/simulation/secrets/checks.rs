@@ -1,9 +1,10 @@
 //! Rotations whose consumers are asked first: at every moment the current value is one that works (S13).
 
 use async_trait::async_trait;
+use landfast::context::Context;
 use landfast::model::{ConsumerCheck, HttpProbe, HttpRequest, Tls, VersionId};
 use landfast::ports::{HttpAnswer, NoHttpAnswer};
-use landfast::sim::Site;
+use landfast::sim::{SimCloud, Site};
 
 use super::*;
 
@@ -99,7 +100,7 @@ fn a_check_that_fails_ends_the_rotation_and_it_is_tried_again_later_and_later() 
     assert_eq!((world.value(AWSCURRENT), world.value(AWSPREVIOUS)), (first.clone(), None));
     // The consumer is mended, and a person does not want to wait for a day.
     answers(&world, 200);
-    let store = Store::on(&world.disk, &world.cx).unwrap();
+    let store = world.store();
     let now = world.cx.now();
     store.update(&key(), |memory: &mut SecretMemory| memory.rotation_asked = Some(now)).unwrap();
     drop(store);

@@ -27,7 +27,7 @@ fn desired() -> Vec<SecretSpec> {
 }
 
 fn lines(world: &World) -> Vec<Record> {
-    let store = Store::on(&world.disk, &world.cx).unwrap();
+    let store = world.store();
     let mut lines = store.history(Some(&key()), 1_000).unwrap();
     lines.retain(|line| line.step == "rotate");
     lines
@@ -96,7 +96,7 @@ fn what_cannot_be_granted_is_declined_and_the_journal_says_why() {
     }
     world.run(desired(), MINUTE, FOREVER);
     assert_eq!((world.truth().len(), waiting(&inbox)), (1, 0));
-    let store = Store::on(&world.disk, &world.cx).unwrap();
+    let store = world.store();
     let lines = store.history(Some(&key()), 1_000).unwrap();
     for id in ["old", "wrong"] {
         let line = lines.iter().find(|line| line.token.as_deref() == Some(id)).unwrap();
@@ -114,7 +114,7 @@ fn what_is_asked_of_a_service_is_taken_from_the_same_box() {
     world.run(Vec::new(), HOUR, FOREVER);
     let bad: ImageDigest = format!("sha256:{:064x}", 7).parse().unwrap();
     {
-        let store = Store::on(&world.disk, &world.cx).unwrap();
+        let store = world.store();
         let quarantined =
             Quarantined { tag: Some("2.0.0".to_owned()), why: "it crashed".to_owned(), at: world.cx.now() };
         let insert = |memory: &mut ServiceMemory| _ = memory.quarantine.insert(bad, quarantined);
@@ -134,7 +134,7 @@ fn what_is_asked_of_a_service_is_taken_from_the_same_box() {
     let memory = world.service_memory();
     assert!(memory.quarantine.is_empty() && memory.pin.is_some_and(|pin| pin.by == "ada"));
     assert_eq!(waiting(&inbox), 0);
-    let store = Store::on(&world.disk, &world.cx).unwrap();
+    let store = world.store();
     let lines = store.history(Some(&super::restarts::api()), 1_000).unwrap();
     let line = |id: &str| lines.iter().find(|line| line.token.as_deref() == Some(id)).unwrap().outcome.clone();
     assert_eq!((line("release"), line("back")), (RecordOutcome::Done, RecordOutcome::Done));

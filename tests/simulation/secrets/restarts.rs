@@ -80,14 +80,14 @@ impl World {
     }
 
     pub(super) fn service_memory(&self) -> ServiceMemory {
-        let store = Store::on(&self.disk, &self.cx).unwrap();
+        let store = self.store();
         let memory = store.memory(&"dev".parse().unwrap()).unwrap();
         memory.objects.services.get(&api()).map(|memory| ServiceMemory::clone(memory)).unwrap_or_default()
     }
 
     /// As if a version had just become current.
     fn promoted(&self, version: &str, since: Timestamp) {
-        let store = Store::on(&self.disk, &self.cx).unwrap();
+        let store = self.store();
         let version: VersionId = version.parse().unwrap();
         store
             .update(&key(), |memory: &mut SecretMemory| {

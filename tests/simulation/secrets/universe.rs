@@ -3,10 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use landfast::model::{
-    Act as _, AppliedValue, CheckAnswer, CheckNeed, CheckOutcome, ConsumerCheck, Do, Entry, Fingerprint,
-    FingerprintKey, HttpProbe, HttpRequest, Make, Memory, OWNER_TAG, Objects, Observation, Plan, ReplicaState,
-    ReplicaStatus, RotationMemory, SecretDo, SecretExpect, SecretState, SecretStep, SecretsSeen, Seen, Tls, Unknown,
-    ValueFacts, VersionId,
+    Act as _, AppliedValue, CheckAnswer, CheckNeed, CheckOutcome, ConsumerCheck, Desired, Do, Entry, Fingerprint,
+    FingerprintKey, HttpProbe, HttpRequest, Make, Mode, OWNER_TAG, Objects, Observation, Plan, ReplicaState,
+    ReplicaStatus, Revision, RotationMemory, SecretDo, SecretExpect, SecretState, SecretStep, SecretsSeen, Seen, Tls,
+    Unknown, ValueFacts, VersionId,
 };
 use landfast::plan::{self, DELETION_TAG, Goal, Input};
 

@@ -1,0 +1,83 @@
+//! Tables that somebody asks for: as of a moment or a point, under a name of their own, with all their settings.
+
+use landfast::model::RestoreFrom;
+
+use super::*;
+
+fn wish(from: RestoreFrom, to: &str) -> Wish {
+    Wish::Restore { table: table(TABLE), from, to: Some(table(to)) }
+}
+
+#[test]
+fn a_table_that_is_asked_for_is_as_of_its_time_and_has_all_its_settings() {
+    let mut world = World::new(BackupSpec { verify: None, ..spec(100) });
+    world.run(HOUR, FOREVER);
+    let good = world.cx.now();
+    world.run(HOUR, FOREVER);
+    world.put(TABLE, 3, "bad");
+    world.ask(wish(RestoreFrom::Moment(good), "dev-ReviewCycles-restored"));
+    world.run(4 * HOUR, FOREVER);
+    let memory = world.remembered();
+    let restore = &memory.restores[&table("dev-ReviewCycles-restored")];
+    assert_eq!(restore.ended.as_ref().map(|(_, failed)| failed.clone()), Some(None), "{restore:?}");
+    let made = world.console().table(&table("dev-ReviewCycles-restored")).unwrap();
+    assert_eq!(made.items.len(), 20);
+    assert!(!format!("{:?}", made.items).contains("bad"));
+    assert_eq!(made.state.stream, Some(StreamView::NewImage));
+    assert_eq!(made.time_to_live.as_deref(), Some("until"));
+    assert_eq!(made.tags.get("Team").map(String::as_str), Some("people"));
+    assert_eq!(made.tags.get(OWNER_TAG), None, "a restored table is nobody's to delete");
+    assert_eq!(made.continuous.window_days, 35);
+    assert!(restore.compared.as_ref().unwrap().changed >= 1);
+    world.hold();
+}
+
+#[test]
+fn what_cannot_be_restored_is_told_with_what_to_do() {
+    let mut world = World::new(BackupSpec { verify: None, ..spec(100) });
+    world.run(HOUR, FOREVER);
+    let point = "arn:aws:dynamodb:eu-central-1:111122223333:table/dev-ReviewCycles/backup/01700000000000-abcdef01";
+    for (from, to, told) in [
+        (
+            RestoreFrom::Moment("2020-01-01T00:00:00Z".parse().unwrap()),
+            "dev-early",
+            "can be restored to any second from",
+        ),
+        (RestoreFrom::Latest, TABLE, "choose another name"),
+        (RestoreFrom::Point(point.parse().unwrap()), "dev-none", "landfast backup list"),
+    ] {
+        world.ask(wish(from, to));
+        world.run(HOUR, FOREVER);
+        let restore = &world.remembered().restores[&table(to)];
+        let (_, failed) = restore.ended.clone().expect("it has ended");
+        assert!(failed.as_ref().is_some_and(|why| why.contains(told)), "{failed:?}");
+    }
+    world.console().set_recovery(&table(TABLE), None).unwrap();
+    world.spec.recovery_days = None;
+    world.ask(wish(RestoreFrom::Latest, "dev-off"));
+    world.run(HOUR, FOREVER);
+    let restore = world.remembered().restores[&table("dev-off")].clone();
+    assert!(restore.ended.unwrap().1.unwrap().contains("is off"));
+    world.hold();
+}
+
+/// Where changes need approval, what a test makes for itself comes and goes, and what a person has asked for is made. No
+/// other table is changed or goes.
+#[test]
+fn where_changes_need_approval_only_what_a_test_has_made_goes_unasked() {
+    let mut world = World::new(spec(100));
+    world.mode = Mode::Approve;
+    world.run(2 * HOUR, FOREVER);
+    assert_eq!(world.remembered().proofs.get(&table(TABLE)).expect("it was tested").failed, None);
+    assert_eq!(world.test_tables(), Vec::<TableName>::new());
+    let wanted = "dev-ReviewCycles-restored";
+    world.ask(wish(RestoreFrom::Latest, wanted));
+    world.run(DAY, FOREVER);
+    assert_eq!(world.console().table(&table(wanted)).expect("a person has asked for it").items.len(), 20);
+    let audit = world.cloud.audit();
+    let changed = audit.iter().filter(|call| call.mutating && call.applied);
+    let others = changed.filter(|call| !call.target.contains(TEST_PREFIX) && !call.target.contains(wanted));
+    let others: BTreeSet<(&str, &str)> = others.map(|call| (call.operation, call.target.as_str())).collect();
+    assert_eq!(others, BTreeSet::from([("CreateBackup", TABLE)]));
+    world.hold();
+}
