@@ -20,9 +20,11 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
-use super::{account, containers, drift, health, records, secrets, stacks, tables, trail, vaults};
+use super::{account, containers, drift, health, objects, records, secrets, stacks, tables, trail, vaults};
 use crate::model::{AssumeRole, Region, Scope};
-use crate::ports::{Account, Cloud, Containers, Drift, Health, Records, Secrets, Stacks, Tables, Trail, Vaults};
+use crate::ports::{
+    Account, Cloud, Containers, Drift, Health, Objects, Records, Secrets, Stacks, Tables, Trail, Vaults,
+};
 
 /// A connection that is not made within this time will not be made: five seconds are several lost packets.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -123,6 +125,7 @@ impl AwsCloud {
             health: Arc::new(health::Client::new(&config)),
             drift: Arc::new(drift::Client::new(&config)),
             trail: Arc::new(trail::Client::new(&config)),
+            objects: Arc::new(objects::Client::new(&config)),
             tables: Arc::new(tables::Client::new(&config)),
             vaults: Arc::new(vaults::Client::new(&config)),
             account: Arc::new(account::Client::new(&config)),
@@ -159,6 +162,10 @@ impl Cloud for AwsCloud {
         self.clients(scope, role).trail
     }
 
+    fn objects(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Objects> {
+        self.clients(scope, role).objects
+    }
+
     fn tables(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Tables> {
         self.clients(scope, role).tables
     }
@@ -182,6 +189,7 @@ struct Clients {
     health: Arc<dyn Health>,
     drift: Arc<dyn Drift>,
     trail: Arc<dyn Trail>,
+    objects: Arc<dyn Objects>,
     tables: Arc<dyn Tables>,
     vaults: Arc<dyn Vaults>,
     account: Arc<dyn Account>,

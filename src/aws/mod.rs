@@ -14,6 +14,7 @@ mod ecs;
 mod error;
 mod health;
 mod items;
+mod objects;
 mod records;
 mod request;
 mod scaling;

@@ -34,12 +34,10 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        // What stands in for AWS at one endpoint has no host name for each bucket.
-        let objects = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some());
         Self {
             stacks: aws_sdk_cloudformation::Client::new(config),
             caller: aws_sdk_sts::Client::new(config),
-            objects: aws_sdk_s3::Client::from_conf(objects.build()),
+            objects: super::objects::client(config),
             tables: aws_sdk_dynamodb::Client::new(config),
         }
     }

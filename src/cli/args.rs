@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::controller::ReportPlace;
 use crate::model::{PointId, TableName};
 
 const STYLES: Styles = Styles::styled()
@@ -230,9 +231,11 @@ pub enum Command {
         /// How often to look although nothing happened, give or take a tenth.
         #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
         resync: Duration,
-        /// Leave reports of drift in this directory: pages and documents, the newest as `drift-latest`.
-        #[arg(long, value_name = "DIR")]
-        drift_reports: Option<PathBuf>,
+        /// Leave reports of drift there: pages and documents, the newest as `drift-latest`. A directory, or
+        /// s3://BUCKET/PREFIX (with ?region=REGION where the bucket is elsewhere), which gets one report for each
+        /// environment, sent by its role. May be given more than once.
+        #[arg(long, value_name = "DIR|S3-URL")]
+        drift_reports: Vec<ReportPlace>,
         /// How often.
         #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration, requires = "drift_reports")]
         drift_report_every: Duration,

@@ -16,6 +16,7 @@ mod narrator;
 mod patrol;
 mod preflight;
 mod preview;
+mod reports;
 mod requests;
 mod tender;
 
@@ -26,6 +27,7 @@ pub use doctor::Examined;
 pub use look::Looked;
 pub use narrator::{Listener, Narrator};
 pub use preview::{Preview, preview};
+pub use reports::{NoPlace, ReportPlace, Reports};
 pub use requests::answer;
 pub use tender::{Ended, Tender, Until};
 

@@ -14,6 +14,7 @@ mod door;
 mod drift;
 mod health;
 mod lane;
+mod objects;
 mod pass;
 mod records;
 mod secrets;
@@ -24,7 +25,9 @@ mod vaults;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Account, Cloud, Containers, Drift, Gate, Health, Records, Secrets, Stacks, Tables, Trail, Vaults};
+use super::{
+    Account, Cloud, Containers, Drift, Gate, Health, Objects, Records, Secrets, Stacks, Tables, Trail, Vaults,
+};
 use crate::context::Context;
 use crate::model::{AssumeRole, Scope};
 use api::Api;
@@ -132,6 +135,12 @@ impl Governor {
     #[must_use]
     pub fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail> {
         Arc::new(self.door(self.shared.cloud.trail(scope, role), scope, role, Priority::Drift))
+    }
+
+    /// The same, to objects in buckets: as late as drift, whose reports they are.
+    #[must_use]
+    pub fn objects(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Objects> {
+        Arc::new(self.door(self.shared.cloud.objects(scope, role), scope, role, Priority::Drift))
     }
 
     /// The same, to its tables and their on-demand backups.

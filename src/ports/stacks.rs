@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Account, Containers, Drift, Fence, Health, PortError, Records, Secrets, Tables, Trail, Vaults};
+use super::{Account, Containers, Drift, Fence, Health, Objects, PortError, Records, Secrets, Tables, Trail, Vaults};
 use crate::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, OnFailure,
     Scope, StackEvent, StackId, StackName, StackOptions, StackState,
@@ -35,6 +35,10 @@ pub trait Cloud: Send + Sync {
 
     /// The same, to who has changed what.
     fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail>;
+
+    /// The same, to objects in buckets.
+    fn objects(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Objects>;
+
     /// The same, to its tables and their on-demand backups.
     fn tables(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Tables>;
 

@@ -20,8 +20,8 @@ use crate::model::{
     StackName, StackState,
 };
 use crate::ports::{
-    Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets, Stacks, Tables, Trail, Vaults,
+    Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
+    PortError, Records, Secrets, Stacks, Tables, Trail, Vaults,
 };
 
 /// An AWS in memory, of all accounts and regions. Cheap to clone; all clones are one AWS.
@@ -145,6 +145,10 @@ impl Cloud for SimCloud {
     }
 
     fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail> {
+        Arc::new(self.door(scope, role))
+    }
+
+    fn objects(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Objects> {
         Arc::new(self.door(scope, role))
     }
 

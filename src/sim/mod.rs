@@ -25,6 +25,7 @@ mod exports;
 mod fault;
 mod health;
 mod inventory;
+mod objects;
 mod operation;
 mod policy;
 mod reader;

@@ -370,11 +370,7 @@ impl World {
 
     /// AWS: *`PutObject`*.
     pub(super) fn upload(&mut self, region: usize, bucket: &str, key: &str, body: &str) -> Result<String, PortError> {
-        let made = self.data.names.contains_key(&format!("everywhere|AWS::S3::Bucket|{bucket}"));
-        if !made && self.config.buckets.as_ref().is_some_and(|buckets| !buckets.contains(bucket)) {
-            let message = "The specified bucket does not exist";
-            return Err(PortError::new(Class::NotFound, "PutObject", message).with_code("NoSuchBucket"));
-        }
+        self.check_bucket("PutObject", bucket)?;
         self.data.objects.entry(bucket.to_owned()).or_default().insert(key.to_owned(), body.into());
         let name = self.data.regions[region].scope.region.as_str();
         Ok(format!("https://{bucket}.s3.{name}.{}/{key}", partition(name).1))

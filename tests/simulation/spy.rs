@@ -11,8 +11,8 @@ use landfast::model::{
     StackName, StackOptions, StackState, Value,
 };
 use landfast::ports::{
-    Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets, Stacks, Tables, TemplateSource, Trail, Vaults,
+    Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
+    PortError, Records, Secrets, Stacks, Tables, TemplateSource, Trail, Vaults,
 };
 use landfast::sim::{Console, SimCloud};
 use landfast::store::{RecordOutcome, Store};
@@ -93,6 +93,10 @@ impl Cloud for Spy {
 
     fn trail(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Trail> {
         self.cloud.trail(scope, role)
+    }
+
+    fn objects(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Objects> {
+        self.cloud.objects(scope, role)
     }
 
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {

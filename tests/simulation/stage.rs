@@ -2,11 +2,13 @@
 //! what must be true of it, is the scenario's; how a daemon lives, dies and is looked at is the same for all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use landfast::context::{Context, Virtual};
 use landfast::controller::{Controller, Tender, Until};
 use landfast::model::{
@@ -105,16 +107,18 @@ impl Stage {
     /// It runs for so long, or until it has waited `dies_at` times. Says how often it has waited.
     pub(crate) fn tend(&self, controller: &Controller, desired: Desired, duration: Duration, dies_at: u64) -> u64 {
         controller.board.publish(desired, &BTreeSet::new());
+        let tender = Tender::new(controller, name(), Goal::Converge, Until::Stopped).run();
+        self.lives_on(Box::pin(async { panic!("the daemon ended: {:?}", tender.await) }), duration, dies_at)
+    }
+
+    /// What has no end runs for so long, or until it has waited `dies_at` times. Says how often it has waited.
+    pub(crate) fn lives_on(&self, mut part: BoxFuture<'_, Infallible>, duration: Duration, dies_at: u64) -> u64 {
         let polls = AtomicU64::new(0);
-        let mut tender = Box::pin(Tender::new(controller, name(), Goal::Converge, Until::Stopped).run());
         let mortal = std::future::poll_fn(|task: &mut TaskContext<'_>| {
             if polls.fetch_add(1, Ordering::Relaxed) >= dies_at {
                 return Poll::Ready(());
             }
-            match tender.as_mut().poll(task) {
-                Poll::Ready(ended) => panic!("the daemon ended: {ended:?}"),
-                Poll::Pending => Poll::Pending,
-            }
+            part.as_mut().poll(task).map(|never| match never {})
         });
         self.clock.drive(self.cx.timeout(duration, mortal)).unwrap();
         polls.into_inner()

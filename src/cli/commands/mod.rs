@@ -14,7 +14,6 @@ mod images;
 mod outputs;
 mod plan;
 mod preflight;
-mod reports;
 mod restore;
 mod run;
 mod schema;
@@ -26,6 +25,7 @@ mod why;
 
 use super::args::{BackupCommand, Cli, Command, Quarantine, SecretCommand};
 use super::exit::{Exit, Trouble};
+use crate::controller::Reports;
 
 /// Runs the command that was asked for.
 pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
@@ -47,9 +47,8 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             apply::run(&global, environment.as_deref(), yes, plan.as_deref(), output)
         }
         Command::Run { once, resync, drift_reports, drift_report_every, drift_reports_kept, sim_speed } => {
-            let reports =
-                drift_reports.map(|dir| reports::Reports { dir, every: drift_report_every, keep: drift_reports_kept });
-            run::run(&global, once, resync, sim_speed, reports.as_ref())
+            let reports = Reports { places: drift_reports, every: drift_report_every, keep: drift_reports_kept };
+            run::run(&global, once, resync, sim_speed, &reports)
         }
         Command::Status { environment, watch, output } => status::run(&global, environment.as_deref(), watch, output),
         Command::Why { object } => why::run(&global, &object),

@@ -6,12 +6,11 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::plan::severity;
-use super::reports::{self, Reports};
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{progress, terminal};
-use crate::controller::{Controller, Ended, Until, tend_all};
+use crate::controller::{Controller, Ended, Reports, Until, tend_all};
 use crate::source::Watch;
 use crate::store::Inbox;
 
@@ -20,7 +19,7 @@ pub(super) fn run(
     once: bool,
     resync: Duration,
     sim_speed: f64,
-    reports: Option<&Reports>,
+    reports: &Reports,
 ) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Real(sim_speed))?;
     let store = session.store()?;
@@ -37,7 +36,7 @@ pub(super) fn run(
             biased;
             ended = tend_all(&controller, until) => ended,
             never = follow(&session, &controller, &root, watch.as_mut(), resync) => match never {},
-            never = reports::keep(reports, &session, &controller) => match never {},
+            never = reports.keep_writing(&controller) => match never {},
         }
     })??;
     let settled = ended.values().filter_map(|ended| match ended {

@@ -15,8 +15,8 @@ use crate::model::{
     AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, StackEvent, StackId, StackName, StackState,
 };
 use crate::ports::{
-    Account, Class, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Page, PageToken, PortError,
-    Records, Secrets, Tables, Trail, Vaults,
+    Account, Class, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
+    PortError, Records, Secrets, Tables, Trail, Vaults,
 };
 
 enum Reply {
@@ -135,6 +135,10 @@ impl Cloud for FakeCloud {
     }
 
     fn trail(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Trail> {
+        unreachable!("only stacks are faked here")
+    }
+
+    fn objects(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Objects> {
         unreachable!("only stacks are faked here")
     }
 

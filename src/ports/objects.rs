@@ -1,0 +1,19 @@
+//! What we leave in buckets, and take away again.
+
+use async_trait::async_trait;
+
+use super::{Fence, Page, PageToken, PortError};
+
+/// Objects in the buckets that one account may reach (AWS: *Amazon S3*). What is written can be listed at once (AWS:
+/// *Amazon S3 data consistency model*).
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// One page of the keys that begin so, in their order (AWS: *`ListObjectsV2`*).
+    async fn keys(&self, bucket: &str, prefix: &str, page: Option<PageToken>) -> Result<Page<String>, PortError>;
+
+    /// Writes an object of this media type, over what is there (AWS: *`PutObject`*).
+    async fn put(&self, fence: Fence, bucket: &str, key: &str, media: &str, body: &str) -> Result<(), PortError>;
+
+    /// Deletes an object. One that is not there is deleted (AWS: *`DeleteObject`*).
+    async fn delete(&self, fence: Fence, bucket: &str, key: &str) -> Result<(), PortError>;
+}
