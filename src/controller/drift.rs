@@ -26,11 +26,12 @@ fn joined(mut inside: Vec<(Compared, DriftMemory)>, beside: Vec<Compared>) -> Ve
     inside
 }
 
-fn with_patches(environment: &Environment, mut found: Vec<(Compared, DriftMemory)>) -> Vec<(Compared, DriftMemory)> {
+fn with_advice(environment: &Environment, mut found: Vec<(Compared, DriftMemory)>) -> Vec<(Compared, DriftMemory)> {
     for (compared, _) in &mut found {
         let Some(spec) = environment.stacks.get(&compared.object) else { continue };
         for finding in &mut compared.findings {
             finding.patch = plan::drift_adopted(spec, finding);
+            finding.by_hand = plan::drift_by_hand(spec, finding);
         }
     }
     found
@@ -77,7 +78,7 @@ impl Controller {
             goal: Goal::Converge,
             busy: &busy,
         };
-        Ok(with_patches(environment, joined(compared, plan::drift_beside(&looked.plan, &input))))
+        Ok(with_advice(environment, joined(compared, plan::drift_beside(&looked.plan, &input))))
     }
 
     /// What is known of an environment's drift without asking anybody.
@@ -87,7 +88,7 @@ impl Controller {
             let drift = memory.objects.stacks.get(key).map(|memory| memory.drift.clone()).unwrap_or_default();
             (plan::drift_remembered(spec, &drift, now), drift)
         });
-        Ok(with_patches(environment, known.collect()))
+        Ok(with_advice(environment, known.collect()))
     }
 
     /// Looks at one stack whose turn it is.

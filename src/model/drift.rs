@@ -218,6 +218,9 @@ pub struct Finding {
     /// What would have to be changed in the template to accept it, as a unified diff. Made for a report, and not kept.
     #[serde(skip)]
     pub patch: Option<String>,
+    /// Commands by which a person puts it back, where no change set of the object does. Made for a report, and not kept.
+    #[serde(skip)]
+    pub by_hand: Vec<String>,
 }
 
 /// Who has made a difference, as far as the trail of the account tells.
@@ -250,10 +253,36 @@ pub struct Deed {
 }
 
 impl Finding {
+    /// What is so of an object as a whole.
+    #[must_use]
+    pub fn of(object: Key, since: Timestamp, verdict: Verdict) -> Self {
+        Self {
+            object,
+            resource: None,
+            physical_id: None,
+            kind: None,
+            property: None,
+            expected: None,
+            live: None,
+            since,
+            verdict,
+            print: None,
+            by: By::NotAsked,
+            patch: None,
+            by_hand: Vec::new(),
+        }
+    }
+
     /// It is drift.
     #[must_use]
     pub fn is_drift(&self) -> bool {
         matches!(self.verdict, Verdict::Drift(_))
+    }
+
+    /// It is in a stack within the object's.
+    #[must_use]
+    pub fn is_nested(&self) -> bool {
+        self.resource.as_ref().is_some_and(|resource| resource.contains('/'))
     }
 
     /// What tells it from others of its object: resource and property.

@@ -18,9 +18,11 @@ pub(super) use deletion::blockers;
 pub(crate) use events::{are_recent, last_phase, working};
 pub(super) use rollback::{NoSet, culprits, names};
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use self::stalled::{REREAD, SUSPECT};
+use super::drift::reverting;
 use super::planner::Planner;
 use super::standing::{Standing, row};
 use crate::model::{
@@ -169,18 +171,23 @@ impl Patient<'_> {
             },
             Some(_) => Remedy::Decision {
                 what: "whether they are as the stack's template says".to_owned(),
-                choices: vec![Choice::new(
-                    "make them so by hand, then say so: the stack is updated again from then on",
-                    [
-                        aws(&self.address, "get-template", "--query TemplateBody"),
-                        format!("landfast doctor --in-step {}", self.key),
-                    ],
-                )],
+                choices: vec![self.by_hand(&skipped.resources)],
             },
         };
         let why = refused.map(|refusal| refusal.reason.clone());
         let evidence = format!("its rollback was continued without {names}");
         Some(self.of(Ailment::OutOfStep, remedy).since(Some(skipped.since)).shown_by([evidence]).shown_by(why))
+    }
+
+    /// What a rollback was continued without, brought into step by a person.
+    fn by_hand(&self, skipped: &BTreeSet<String>) -> Choice {
+        let nested: BTreeSet<&str> =
+            skipped.iter().filter_map(|name| name.split_once('.')).map(|(stack, _)| stack).collect();
+        let mut commands = vec![aws(&self.address, "get-template", "--query TemplateBody")];
+        let region = &self.address.scope.region;
+        commands.extend(nested.into_iter().flat_map(|stack| reverting(region, stack, &[])));
+        commands.push(format!("landfast doctor --in-step {}", self.key));
+        Choice::new("make them so by hand, then say so: the stack is updated again from then on", commands)
     }
 
     fn update_failed(&self) -> Diagnosis {

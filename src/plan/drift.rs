@@ -10,6 +10,7 @@ mod baseline;
 mod beside;
 mod culprit;
 mod due;
+mod nested;
 mod same;
 mod standing;
 #[cfg(test)]
@@ -20,6 +21,8 @@ pub use self::baseline::looked;
 pub use self::beside::beside;
 pub use self::culprit::culprit;
 pub use self::due::{Due, due};
+pub use self::nested::by_hand;
+pub(super) use self::nested::reverting;
 pub use self::standing::remembered;
 pub(super) use self::standing::{current, standing};
 
@@ -114,20 +117,7 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn of_the_stack(&self, why: String) -> Finding {
-        Finding {
-            object: self.spec.key.clone(),
-            resource: None,
-            physical_id: None,
-            kind: None,
-            property: None,
-            expected: None,
-            live: None,
-            since: self.now,
-            verdict: Verdict::Unknown { why },
-            print: None,
-            by: By::NotAsked,
-            patch: None,
-        }
+        Finding::of(self.spec.key.clone(), self.now, Verdict::Unknown { why })
     }
 
     fn resource(&self, resource: &ResourceDrift, findings: &mut Vec<Finding>) {
@@ -211,18 +201,14 @@ impl Judge<'_> {
 
     fn finding(&self, resource: &ResourceDrift, difference: Option<&PropertyDrift>, verdict: Verdict) -> Finding {
         let mut finding = Finding {
-            object: self.spec.key.clone(),
             resource: Some(resource.resource.clone()),
             physical_id: resource.physical_id.clone(),
             kind: Some(resource.kind.clone()),
             property: difference.map(|difference| difference.path.clone()),
             expected: difference.map(|difference| self.shown(resource, &difference.path, &difference.expected)),
             live: difference.map(|difference| self.shown(resource, &difference.path, &difference.live)),
-            since: self.now,
-            verdict,
             print: difference.map(|difference| self.print(resource, difference)),
-            by: By::NotAsked,
-            patch: None,
+            ..Finding::of(self.spec.key.clone(), self.now, verdict)
         };
         if finding.is_drift()
             && let Some(since) = self.memory.since.get(&finding.place())

@@ -40,8 +40,8 @@ pub use consent::{consent, manifest as manifest_digest};
 pub(crate) use doctor::{are_recent, last_phase};
 pub use doctor::{census, watch};
 pub use drift::{
-    Due, adopted as drift_adopted, beside as drift_beside, culprit, due as drift_due, judge as judge_drift,
-    looked as drift_looked, remembered as drift_remembered,
+    Due, adopted as drift_adopted, beside as drift_beside, by_hand as drift_by_hand, culprit, due as drift_due,
+    judge as judge_drift, looked as drift_looked, remembered as drift_remembered,
 };
 #[cfg(test)]
 pub(crate) use guard::name_commands;

@@ -189,7 +189,8 @@ impl Author {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Advice {
-    /// Make it as it was deployed: the command that asks for it. The next plan shows what it would do.
+    /// Make it as it was deployed: the command that asks for it, and the next plan shows what it would do. In a nested
+    /// stack: the commands of the AWS CLI that do it, one a line.
     pub revert: String,
     /// What the template would have to say to keep it, as a diff where it is written there as a value; `null` where that
     /// cannot be told.
@@ -382,7 +383,10 @@ impl Advice {
             let revert = format!("landfast apply {}", finding.object.environment);
             return Self { revert, adopt: None, tolerate: None };
         };
-        let revert = format!("landfast drift --revert {}", finding.object);
+        let revert = match finding.by_hand.as_slice() {
+            [] => format!("landfast drift --revert {}", finding.object),
+            commands => commands.join("\n"),
+        };
         let mut rule = serde_json::Map::from_iter([("resource".to_owned(), json!(resource))]);
         if let Some(property) = &finding.property {
             rule.insert("property".to_owned(), json!(property));

@@ -3,7 +3,7 @@
 //! There is no second comparison: the plan says what differs. It is drift where nobody has asked for it, which is where
 //! the manifest is the one under which the object was as desired, and nothing that it waits for is about to change.
 
-use crate::model::{Action, By, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict};
+use crate::model::{Action, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict};
 use crate::plan::{Input, manifest_digest};
 
 /// What was changed of objects themselves.
@@ -53,18 +53,11 @@ fn is_drift(plan: &Plan, input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
 fn finding(key: &Key, entry: &Entry, difference: &Difference, input: &Input<'_>) -> Finding {
     let (property, expected, live) = parts(difference);
     Finding {
-        object: key.clone(),
-        resource: None,
         physical_id: Some(entry.address.name.clone()),
-        kind: None,
         property: Some(property),
         expected,
         live,
-        since: input.now,
-        verdict: Verdict::Drift(severity(difference)),
-        print: None,
-        by: By::NotAsked,
-        patch: None,
+        ..Finding::of(key.clone(), input.now, Verdict::Drift(severity(difference)))
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{rank, severity, tolerated};
-use crate::model::{By, Compared, DriftLook, DriftMemory, DriftStanding, Finding, StackSpec, StackVersion, Verdict};
+use crate::model::{Compared, DriftLook, DriftMemory, DriftStanding, Finding, StackSpec, StackVersion, Verdict};
 
 /// What was found, by the rules of today: one may have expired since, another may be new.
 pub(in crate::plan) fn current(spec: &StackSpec, look: &DriftLook, now: Timestamp) -> Vec<Finding> {
@@ -57,19 +57,7 @@ pub fn remembered(spec: &StackSpec, memory: &DriftMemory, now: Timestamp) -> Com
         (None, None) => Some("it has not been looked at yet".to_owned()),
         (None, Some(_)) => None,
     };
-    findings.extend(why.map(|why| Finding {
-        object: object.clone(),
-        resource: None,
-        physical_id: None,
-        kind: None,
-        property: None,
-        expected: None,
-        live: None,
-        since: memory.failed.as_ref().map_or(now, |failed| failed.at),
-        verdict: Verdict::Unknown { why },
-        print: None,
-        by: By::NotAsked,
-        patch: None,
-    }));
+    let since = memory.failed.as_ref().map_or(now, |failed| failed.at);
+    findings.extend(why.map(|why| Finding::of(object.clone(), since, Verdict::Unknown { why })));
     Compared { object, compared: look.map_or(0, |look| look.compared), findings }
 }

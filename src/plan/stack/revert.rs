@@ -42,11 +42,11 @@ impl Deciding<'_> {
         }
         entry.action = Action::Revert;
         entry.differences = drifted.iter().map(|finding| difference(finding)).collect();
-        // A nested stack's resources are its own: its parent's change set does not name them.
-        let own: Vec<&Finding> = drifted.iter().filter(|finding| !is_nested(finding)).copied().collect();
+        // No change set that reverts drift includes nested stacks (`plan::drift::by_hand`).
+        let own: Vec<&Finding> = drifted.iter().filter(|finding| !finding.is_nested()).copied().collect();
         let places: BTreeSet<String> = own.iter().map(|finding| finding.place()).collect();
         let refused = if own.is_empty() {
-            Some(not_here("what differs is in a nested stack"))
+            Some(self.nested())
         } else if asked {
             None
         } else {
@@ -66,6 +66,19 @@ impl Deciding<'_> {
         self.update(entry, stack, &Arc::new(inputs), crate::model::DeploymentMode::RevertDrift);
         self.judge_revert(entry, &findings, places);
         true
+    }
+
+    fn nested(&self) -> Refusal {
+        Refusal {
+            guard: Guard::Revert,
+            reason: "what differs is in a nested stack, and CloudFormation makes no change set that reverts drift and \
+                     includes nested stacks"
+                .to_owned(),
+            release: format!(
+                "`landfast drift {}` prints the commands that put it back there; or put up with it (`drift.ignore`)",
+                self.spec.key.environment
+            ),
+        }
     }
 
     /// Somebody changes it again and again.
@@ -167,10 +180,6 @@ fn not_here(why: &str) -> Refusal {
         reason: format!("it cannot be put back from here: {why}"),
         release: "put it back by hand, write it into the template, or put up with it (`drift.ignore`)".to_owned(),
     }
-}
-
-fn is_nested(finding: &Finding) -> bool {
-    finding.resource.as_ref().is_some_and(|resource| resource.contains('/'))
 }
 
 /// Whether a change is about the property that differs, as far as AWS names properties.

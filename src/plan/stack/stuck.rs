@@ -91,7 +91,7 @@ impl Deciding<'_> {
         let state = &stack.state;
         entry.action = Action::Recover;
         entry.differences.push(Difference::OutOfStep { resources: skipped.resources.clone() });
-        if self.is_given_up(entry, state, skipped) {
+        if self.is_given_up(entry, state, skipped) || self.is_all_nested(entry, state, skipped) {
             return;
         }
         let inputs = Arc::new(self.as_deployed(state, skipped));
@@ -139,6 +139,25 @@ impl Deciding<'_> {
         let release =
             format!("make {names} as the stack's template says, then `landfast doctor --in-step {}`", self.spec.key);
         entry.step = None;
+        entry.refused.push(Refusal { guard: Guard::OutOfStep, reason, release });
+        self.collect_change_sets(entry, state);
+        true
+    }
+
+    /// All of it is in nested stacks: no change set of this one brings that into step (`plan::drift::by_hand`).
+    fn is_all_nested(&self, entry: &mut Entry, state: &StackState, skipped: &Skipped) -> bool {
+        if !skipped.resources.iter().all(|name| name.contains('.')) {
+            return false;
+        }
+        let names = skipped.resources.iter().cloned().collect::<Vec<_>>().join(", ");
+        let reason = format!(
+            "its rollback was continued without {names}, in a nested stack, and CloudFormation makes no change set that \
+             reverts drift and includes nested stacks"
+        );
+        let release = format!(
+            "bring it into step there (`landfast doctor {}` has the commands), then `landfast doctor --in-step {}`",
+            self.spec.key.environment, self.spec.key
+        );
         entry.refused.push(Refusal { guard: Guard::OutOfStep, reason, release });
         self.collect_change_sets(entry, state);
         true

@@ -57,12 +57,17 @@ fn advice(text: &mut String, finding: &DriftFinding) {
         (None, Some(why)) => _ = writeln!(text, "By whom is not known: {}\n", inline(why)),
         (None, None) => {}
     }
-    let _ = writeln!(text, "Revert: {}", code(&advice.revert));
+    if advice.revert.contains('\n') {
+        let _ = write!(text, "Revert:\n\n{}", block("sh", &advice.revert));
+    } else {
+        let _ = writeln!(text, "Revert: {}", code(&advice.revert));
+    }
     if let Some(adopt) = &advice.adopt {
-        let _ = write!(text, "\nAdopt, in the template:\n\n{}", block(adopt));
+        let language = if adopt.starts_with("--- ") { "diff" } else { "yaml" };
+        let _ = write!(text, "\nAdopt, in the template:\n\n{}", block(language, adopt));
     }
     if let Some(tolerate) = &advice.tolerate {
-        let _ = write!(text, "\nTolerate, in the manifest's `spec`:\n\n{}", block(tolerate));
+        let _ = write!(text, "\nTolerate, in the manifest's `spec`:\n\n{}", block("yaml", tolerate));
     }
     text.push_str("\n</details>\n");
 }
@@ -91,9 +96,8 @@ fn inline(value: &str) -> String {
     text
 }
 
-fn block(value: &str) -> String {
+fn block(language: &str, value: &str) -> String {
     let longest = value.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    let language = if value.starts_with("--- ") { "diff" } else { "yaml" };
     format!("{fence}{language}\n{}\n{fence}\n", value.trim_end())
 }

@@ -7,18 +7,13 @@ use crate::report::fixtures::{check_contract, golden};
 
 fn finding(resource: &str, property: Option<&str>, verdict: Verdict, sides: Option<(&str, &str)>) -> Finding {
     Finding {
-        object: fixtures::key("dynamodb"),
         resource: Some(resource.to_owned()),
         physical_id: Some(format!("dev-{resource}")),
         kind: Some("AWS::DynamoDB::Table".to_owned()),
         property: property.map(str::to_owned),
         expected: sides.map(|(expected, _)| expected.to_owned()),
         live: sides.map(|(_, live)| live.to_owned()),
-        since: "2026-11-20T08:30:00Z".parse().unwrap(),
-        verdict,
-        print: None,
-        by: By::NotAsked,
-        patch: None,
+        ..Finding::of(fixtures::key("dynamodb"), "2026-11-20T08:30:00Z".parse().unwrap(), verdict)
     }
 }
 
@@ -71,6 +66,9 @@ fn report() -> DriftReport {
     findings[1].by = By::NotKnown("the event history names no call that changed it".to_owned());
     findings[2].patch = Some("--- a/t.yaml\n+++ b/t.yaml\n@@ -1,1 +1,1 @@\n-Value: dev\n+Value: prod\n".to_owned());
     let policy = r#"{"Statement":[{"Effect":"Allow","Action":"dynamodb:*","Resource":"arn:aws:dynamodb:us-east-1:111122223333:table/a-rather-long-name-without-any-space-in-it"}]}"#;
+    let mut nested = finding("Inner/Queue", Some("/DelaySeconds"), Verdict::Drift(Severity::Medium), Some(("5", "9")));
+    nested.by_hand = vec!["aws one".to_owned(), "aws two".to_owned()];
+    findings.push(nested);
     findings.push(finding("Role", Some("/Policies/0"), Verdict::Drift(Severity::High), Some(("{}", policy))));
     let history =
         (0..6_u32).map(|day| (at - jiff::SignedDuration::from_hours(24 * i64::from(6 - day)), day % 4)).collect();
@@ -126,6 +124,6 @@ fn nothing_that_others_wrote_leaves_its_place() {
 fn what_was_not_compared_is_in_the_sentence() {
     assert_eq!(
         report().summary.sentence(),
-        "6 differences in 2 of 3 stacks, 12 resources compared, 1 not compared, 1 tolerated, 1 delegated, 1 without meaning."
+        "7 differences in 2 of 3 stacks, 12 resources compared, 1 not compared, 1 tolerated, 1 delegated, 1 without meaning."
     );
 }
