@@ -9,7 +9,7 @@ mod decision;
 mod deliver;
 mod elsewhere;
 mod follow;
-mod hopeless;
+pub(super) mod hopeless;
 mod outcome;
 mod platform;
 mod restart;
@@ -48,6 +48,13 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {
 /// Digest of what an approval is bound to: the manifest's side, and what was decided on it.
 pub(super) fn manifest_side(spec: &ServiceSpec, memory: &ServiceMemory) -> Digest {
     Digest::of(&(&spec.digest, digests(&memory.decisions)))
+}
+
+/// The service that a manifest names, as far as its stack has shown it.
+pub(super) fn shown(planner: &Planner<'_>, spec: &ServiceSpec) -> Option<ServiceRef> {
+    let named = planner.text_as_shown(&spec.cluster).zip(planner.text_as_shown(&spec.service));
+    let named = named.map(|(cluster, service)| ServiceRef { cluster, service });
+    named.or_else(|| resolve(planner, spec, &planner.remembered(&spec.key)))
 }
 
 /// The service that a manifest names, where that is known yet. While its own stack brings a rollout, it is the service

@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 
 use super::aws;
-use crate::model::{Ailment, Choice, Diagnosis, Key, Remedy, Seen, ServiceSpec, StackAddress, StackStatus};
+use crate::model::{
+    Ailment, Choice, Diagnosis, Key, Remedy, Seen, ServiceRef, ServiceSpec, StackAddress, StackStatus, TaskState,
+};
 use crate::plan::planner::Planner;
+use crate::plan::service;
+use crate::plan::service::hopeless::cause_of;
 
-/// Tasks that must have stopped before a service is said to be stuck: one may be anything.
-const STOPPED_MIN: usize = 2;
+/// Tasks that must have failed before a service is said to be stuck: one may be anything.
+const FAILED_MIN: usize = 2;
 
 /// Of a stack that works on a service.
 pub(super) fn diagnosis(
@@ -22,8 +26,7 @@ pub(super) fn diagnosis(
     services.into_iter().find_map(|spec| {
         let evidence = evidence(planner, spec)?;
         let doomed = planner.is_doomed(key);
-        let named = planner.text_as_shown(&spec.cluster).zip(planner.text_as_shown(&spec.service));
-        let remedy = remedy(address, status, doomed, named.as_ref());
+        let remedy = remedy(address, status, doomed, service::shown(planner, spec).as_ref());
         Some(Diagnosis::of(address, Ailment::ServiceNotSteady, remedy).about(key).shown_by(evidence))
     })
 }
@@ -37,27 +40,26 @@ fn evidence(planner: &Planner<'_>, spec: &ServiceSpec) -> Option<Vec<String>> {
         let log = doom.evidence.log.iter().map(|line| format!("its log says: {line}"));
         return Some([format!("{}: {}", spec.key, doom.evidence.why())].into_iter().chain(log).collect());
     }
-    let seen = input.observation.services.tasks.iter().filter(|((scope, _), _)| *scope == spec.scope);
-    let cluster = planner.text_as_shown(&spec.cluster)?;
-    let service = planner.text_as_shown(&spec.service)?;
-    let named = |name: &str| name.contains(&service) && (name.contains(&cluster) || cluster.ends_with(name));
-    let tasks = seen.filter(|((_, at), _)| named(&at.to_string())).find_map(|(_, seen)| match seen {
-        Seen::Present(tasks) => Some(tasks),
-        Seen::Absent | Seen::Unknown(_) => None,
-    })?;
-    if tasks.stopped.len() < STOPPED_MIN {
+    let service = (spec.scope.clone(), service::shown(planner, spec)?);
+    let seen = &input.observation.services;
+    let tasks = seen.tasks.get(&service)?.present()?;
+    // What the last deployment has replaced says nothing of the one that is waited for.
+    let deployed = seen.services.get(&service).and_then(Seen::present).and_then(|state| state.task_definition.as_ref());
+    let of_it = tasks.stopped.iter().filter(|task| deployed.is_none_or(|deployed| task.task_definition == *deployed));
+    let failed: Vec<&TaskState> = of_it.filter(|task| cause_of(task).is_some()).collect();
+    if failed.len() < FAILED_MIN {
         return None;
     }
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for task in &tasks.stopped {
+    for task in &failed {
         *reasons.entry(task.stopped_reason.as_deref().unwrap_or("no reason given")).or_default() += 1;
     }
-    let (running, stopped) = (tasks.running.len(), tasks.stopped.len());
-    let all = [format!("{}: {running} tasks run, {stopped} have stopped within the hour", spec.key)];
+    let (running, failed) = (tasks.running.len(), failed.len());
+    let all = [format!("{}: {running} tasks run, {failed} have failed within the hour", spec.key)];
     Some(all.into_iter().chain(reasons.into_iter().map(|(reason, count)| format!("{count} × {reason}"))).collect())
 }
 
-fn remedy(address: &StackAddress, status: StackStatus, doomed: bool, named: Option<&(String, String)>) -> Remedy {
+fn remedy(address: &StackAddress, status: StackStatus, doomed: bool, named: Option<&ServiceRef>) -> Remedy {
     match status {
         StackStatus::UpdateInProgress if doomed => {
             Remedy::Automatic { what: "cancels the update, which is then rolled back".to_owned() }
@@ -81,8 +83,8 @@ fn remedy(address: &StackAddress, status: StackStatus, doomed: bool, named: Opti
                         format!(
                             "aws ecs update-service --region {} --cluster {} --service {} --desired-count 0",
                             address.scope.region,
-                            named.map_or("CLUSTER", |(cluster, _)| cluster.as_str()),
-                            named.map_or("SERVICE", |(_, service)| service.as_str()),
+                            named.map_or("CLUSTER", |named| named.cluster.as_str()),
+                            named.map_or("SERVICE", |named| named.service.as_str()),
                         ),
                     ],
                 ),

@@ -24,13 +24,17 @@ pub(super) fn hopeless(definition: &TaskDefinitionArn, stopped: &[TaskState]) ->
     limits.into_iter().find(|(cause, limit)| count(*cause) >= *limit).map(|(cause, _)| cause)
 }
 
-/// How a task failed; `None` if it was stopped for a reason that says nothing about its image: scaling, a newer
+/// How a task failed; `None` if it was stopped for a reason that says nothing about what it runs: scaling, a newer
 /// deployment, a host that went away.
-fn cause_of(task: &TaskState) -> Option<RolloutCause> {
+pub(in crate::plan) fn cause_of(task: &TaskState) -> Option<RolloutCause> {
     let said = |text: &Option<String>, part: &str| text.as_deref().is_some_and(|text| text.contains(part));
     let pull = |text: &Option<String>| said(text, "CannotPull");
     if pull(&task.stopped_reason) || task.containers.iter().any(|container| pull(&container.reason)) {
         return Some(RolloutCause::Pull);
+    }
+    // Whatever else is said of it: its deployment was scaled down, because another one has come.
+    if said(&task.stopped_reason, "Scaling activity initiated by") {
+        return None;
     }
     let unhealthy = ["health check", "Health check"].iter().any(|part| said(&task.stopped_reason, part));
     if unhealthy || task.health == TaskHealth::Unhealthy {

@@ -85,3 +85,25 @@ fn a_stack_that_went_back_for_another_reason_says_nothing_about_the_image() {
     assert!(entry.step.is_none() && world.memory.quarantine.is_empty());
     assert!(matches!(&entry.waiting[..], [Waiting::Dependency { .. }]), "{:?}", entry.waiting);
 }
+
+/// A rollout replaces tasks, and whoever looks at it must not be told that the service is stuck.
+#[test]
+fn tasks_that_a_deployment_replaces_are_no_finding_and_those_that_fail_are() {
+    let ailing = |revision: u32, code: &str, reason: &str| {
+        let mut world = World::in_a_stack();
+        world.memory.decisions = decisions(2);
+        world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+        world.stack_is(2, StackStatus::UpdateInProgress);
+        world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+        world.record(2, 2, 2, InProgress, 0);
+        world.stop(revision, 2, 2, code, reason);
+        let ailments = world.stack().ailments;
+        ailments.iter().any(|one| one.ailment == Ailment::ServiceNotSteady)
+    };
+    let scaled = "Scaling activity initiated by (deployment ecs-svc/2)";
+    assert!(!ailing(1, "ServiceSchedulerInitiated", scaled) && !ailing(2, "ServiceSchedulerInitiated", scaled));
+    assert!(ailing(2, "EssentialContainerExited", "Essential container in task exited"));
+    assert!(ailing(2, "ServiceSchedulerInitiated", "Task failed ELB health checks in (target-group arn)"));
+    // What crashed before is what the rollout is to mend.
+    assert!(!ailing(1, "EssentialContainerExited", "Essential container in task exited"));
+}
