@@ -12,6 +12,7 @@ mod culprit;
 mod due;
 mod nested;
 mod same;
+mod shifting;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -73,7 +74,8 @@ pub fn judge(
     key: &FingerprintKey,
     now: Timestamp,
 ) -> Compared {
-    let judge = Judge { environment, spec, memory, key, now };
+    let resources = seen.as_ref().map_or(&[][..], |drift| &drift.resources);
+    let judge = Judge { environment, spec, resources, memory, key, now };
     let mut findings = Vec::new();
     let mut compared = 0;
     match seen {
@@ -110,6 +112,8 @@ fn rank(verdict: &Verdict) -> u8 {
 struct Judge<'a> {
     environment: &'a Environment,
     spec: &'a StackSpec,
+    /// All resources of the stack.
+    resources: &'a [ResourceDrift],
     memory: &'a DriftMemory,
     key: &'a FingerprintKey,
     now: Timestamp,
@@ -195,6 +199,7 @@ impl Judge<'_> {
             "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable" if path.contains("Throughput") && scales() => {
                 Some("autoscaling".to_owned())
             }
+            _ if self.is_shifted(resource, path) => Some("ECS, which shifts traffic with it".to_owned()),
             _ => None,
         }
     }

@@ -92,7 +92,8 @@ pub(super) fn imports(spec: &StackSpec, export: &str) -> bool {
     spec.template.imports.iter().any(|name| resolve(spec, name).is_none_or(|name| name == export))
 }
 
-fn resolve(spec: &StackSpec, name: &str) -> Option<String> {
+/// The name of an export as it is in AWS, where that can be known before deployment.
+pub(super) fn resolve(spec: &StackSpec, name: &str) -> Option<String> {
     template::resolve_name(name, |parameter| match parameter {
         "AWS::Region" => Some(spec.scope.region.to_string()),
         "AWS::AccountId" => Some(spec.scope.account.to_string()),

@@ -9,6 +9,7 @@ mod locate;
 mod opaque;
 mod predict;
 mod read;
+mod shift;
 mod table;
 
 pub use export::resolve_name;
@@ -16,4 +17,5 @@ pub use locate::{Written, written};
 pub use opaque::{json_digest, opaque_facts};
 pub use predict::{all_removed, predict};
 pub use read::{MAX_BYTES, TemplateError, parse};
+pub use shift::{Origin, TrafficShift, output_origin, traffic_shifts};
 pub use table::{TableSettings, table_settings};

@@ -12,11 +12,11 @@ fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
-fn property(path: &str, how: PropertyDifference, expected: &str, live: &str) -> PropertyDrift {
+pub(super) fn property(path: &str, how: PropertyDifference, expected: &str, live: &str) -> PropertyDrift {
     PropertyDrift { path: path.to_owned(), how, expected: expected.to_owned(), live: live.to_owned() }
 }
 
-fn changed(kind: &str, differences: Vec<PropertyDrift>) -> ResourceDrift {
+pub(super) fn changed(kind: &str, differences: Vec<PropertyDrift>) -> ResourceDrift {
     ResourceDrift {
         resource: "It".to_owned(),
         physical_id: Some("it-1".to_owned()),
@@ -35,7 +35,7 @@ fn environment() -> Environment {
     fixtures::environment(&[("app", &[])])
 }
 
-fn judged(environment: &Environment, resources: Vec<ResourceDrift>) -> Vec<Finding> {
+pub(super) fn judged(environment: &Environment, resources: Vec<ResourceDrift>) -> Vec<Finding> {
     let spec = environment.stacks.values().next().unwrap();
     let seen = Ok(StackDrift { resources, incomplete: Vec::new() });
     judge(environment, spec, &seen, &DriftMemory::default(), &print_key(), now()).findings
