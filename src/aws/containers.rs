@@ -14,9 +14,10 @@ use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use super::answer::Reader;
+use super::blobs::Blobs;
 use super::error::{port_error, unreadable};
 use crate::model::{
-    ClusterArn, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
+    ClusterArn, ImageDigest, ImageId, ImageManifest, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
     ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
     ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
     TaskDefinitionStatus, TaskState,
@@ -42,6 +43,7 @@ pub(super) struct Client {
     ecs: aws_sdk_ecs::Client,
     ecr: aws_sdk_ecr::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
+    blobs: Blobs,
 }
 
 impl Client {
@@ -50,6 +52,7 @@ impl Client {
             ecs: aws_sdk_ecs::Client::new(config),
             ecr: aws_sdk_ecr::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            blobs: Blobs::new(config),
         }
     }
 
@@ -306,11 +309,7 @@ impl Containers for Client {
         Reader(OPERATION).image(Reader(OPERATION).need(found, "imageDetails")?).map(Some)
     }
 
-    async fn platforms(
-        &self,
-        repository: &Repository,
-        digest: &ImageDigest,
-    ) -> Result<Option<Vec<Platform>>, PortError> {
+    async fn image_manifest(&self, repository: &Repository, digest: &ImageDigest) -> Result<ImageManifest, PortError> {
         const OPERATION: &str = "BatchGetImage";
         let request = self.ecr.batch_get_image().set_registry_id(registry(repository));
         let request = request
@@ -326,7 +325,17 @@ impl Containers for Client {
         }
         let found = answer.images.unwrap_or_default().into_iter().next();
         let manifest = Reader(OPERATION).need(found.and_then(|image| image.image_manifest), "imageManifest")?;
-        Reader(OPERATION).platforms(&manifest)
+        Reader(OPERATION).manifest(&manifest)
+    }
+
+    async fn built_for(&self, repository: &Repository, config: &ImageDigest) -> Result<Option<Platform>, PortError> {
+        const OPERATION: &str = "GetDownloadUrlForLayer";
+        let request = self.ecr.get_download_url_for_layer().set_registry_id(registry(repository));
+        let request = request.repository_name(&repository.name).layer_digest(config.as_str());
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let address = Reader(OPERATION).need(answer.download_url, "downloadUrl")?;
+        let config = self.blobs.get(OPERATION, &address, config).await?;
+        Reader(OPERATION).built_for(&config)
     }
 
     async fn copy_task_definition(

@@ -11,14 +11,18 @@ use super::answer::Reader;
 use super::error::unreadable;
 use crate::model::{
     AlarmsState, CircuitBreakerState, ContainerDefinition, ContainerImage, ContainerState, DeploymentConfiguration,
-    DeploymentController, DeploymentState, ImageState, LogConfiguration, Platform, RollbackState, RuntimePlatform,
-    ServiceDeploymentState, ServiceDeploymentSummary, ServiceEvent, ServiceRevisionState, ServiceState,
-    TaskDefinitionState, TaskHealth, TaskState, linear_minutes,
+    DeploymentController, DeploymentState, ImageManifest, ImageState, LogConfiguration, Platform, RollbackState,
+    RuntimePlatform, ServiceDeploymentState, ServiceDeploymentSummary, ServiceEvent, ServiceRevisionState,
+    ServiceState, TaskDefinitionState, TaskHealth, TaskState, linear_minutes,
 };
 use crate::ports::PortError;
 
 /// As many events of a service as anybody reads; AWS sends a hundred.
 const EVENTS: usize = 20;
+
+/// The media types of an image's configuration: what a manifest of anything else names as such is something else.
+const CONFIGURATIONS: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
 fn count(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
@@ -293,16 +297,30 @@ impl Reader {
         })
     }
 
-    /// The platforms that an index names; `None` for the manifest of a single image. What is for no platform
+    /// The platforms that an index names, or the configuration of a single image. What is for no platform
     /// (`unknown/unknown`) is an attestation and not an image.
-    pub(super) fn platforms(self, manifest: &str) -> Result<Option<Vec<Platform>>, PortError> {
+    pub(super) fn manifest(self, manifest: &str) -> Result<ImageManifest, PortError> {
         let read: serde_json::Value =
             serde_json::from_str(manifest).map_err(|error| unreadable(self.0, &format!("the manifest: {error}")))?;
-        let Some(entries) = read.get("manifests").and_then(serde_json::Value::as_array) else { return Ok(None) };
+        let Some(entries) = read.get("manifests").and_then(serde_json::Value::as_array) else {
+            let field = |name| read.get("config")?.get(name)?.as_str();
+            let config = field("mediaType").filter(|media| CONFIGURATIONS.contains(media)).and(field("digest"));
+            return Ok(ImageManifest::Single(config.and_then(|digest| digest.parse().ok())));
+        };
         let platform = |entry: &serde_json::Value| {
             let field = |name| Some(entry.get("platform")?.get(name)?.as_str()?.to_owned());
             Some(Platform { os: field("os")?, architecture: field("architecture")? })
         };
-        Ok(Some(entries.iter().filter_map(platform).filter(|platform| platform.os != "unknown").collect()))
+        let named = entries.iter().filter_map(platform).filter(|platform| platform.os != "unknown");
+        Ok(ImageManifest::Index(named.collect()))
+    }
+
+    /// What the configuration of an image says it was built for (OCI: *Image Configuration*).
+    pub(super) fn built_for(self, config: &[u8]) -> Result<Option<Platform>, PortError> {
+        let read: serde_json::Value =
+            serde_json::from_slice(config).map_err(|_| unreadable(self.0, "the configuration is no JSON"))?;
+        let field = |name| read.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let platform = field("os").zip(field("architecture"));
+        Ok(platform.map(|(os, architecture)| Platform { os, architecture }))
     }
 }

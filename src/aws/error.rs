@@ -263,7 +263,7 @@ where
 }
 
 /// What became of a call that has no answer from AWS that could be read.
-fn unanswered<E>(error: &SdkError<E, HttpResponse>, status: Option<u16>) -> (Class, &'static str)
+pub(super) fn unanswered<E>(error: &SdkError<E, HttpResponse>, status: Option<u16>) -> (Class, &'static str)
 where
     E: Error + Send + Sync + 'static,
 {

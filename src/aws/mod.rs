@@ -6,6 +6,7 @@
 
 mod account;
 mod answer;
+mod blobs;
 mod cloud;
 mod containers;
 mod drift;

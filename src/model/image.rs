@@ -63,13 +63,22 @@ pub struct ImageState {
 }
 
 impl ImageState {
-    /// It stands for several images, each for a platform of its own (OCI: an index; Docker: a manifest list). What a
-    /// single image was built for is not in its manifest.
+    /// It stands for several images, each for a platform of its own (OCI: an index; Docker: a manifest list).
     #[must_use]
     pub fn is_index(&self) -> bool {
         let of = |kind: &str| self.media_type.as_deref().is_some_and(|media| media.contains(kind));
         of("image.index") || of("manifest.list")
     }
+}
+
+/// What the manifest of an image says of platforms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageManifest {
+    /// It stands for several images, one for each of these.
+    Index(Vec<Platform>),
+    /// It is one image: what it was built for is in its configuration, which has this digest. None where the manifest
+    /// names no configuration of an image (a chart, a signature).
+    Single(Option<ImageDigest>),
 }
 
 /// What an image was built for, in the words of OCI: `linux/arm64`.

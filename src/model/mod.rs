@@ -67,7 +67,7 @@ pub use ecs::{
     ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment, linear_minutes,
 };
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
-pub use image::{ImageId, ImageState, Platform, Repository};
+pub use image::{ImageId, ImageManifest, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
 pub use memory::{
     Attempts, Conclusion, Failure, Memory, Objects, Operation, OperationKind, Remembered, Settled, Skipped, Spent,

@@ -20,7 +20,7 @@ type ImageAt = (Scope, Repository, ImageDigest);
 pub struct ServicesSeen {
     /// All images of a repository. Absent: there is no such repository.
     pub images: BTreeMap<(Scope, Repository), Seen<Arc<[ImageState]>>>,
-    /// What images were built for, where their manifests say so.
+    /// What images were built for, where that is said.
     pub platforms: BTreeMap<ImageAt, Seen<Option<Vec<Platform>>>>,
     /// Services.
     pub services: BTreeMap<(Scope, ServiceRef), Seen<ServiceState>>,

@@ -11,9 +11,9 @@ use super::Observer;
 use super::details::AT_ONCE;
 use super::pages::all;
 use crate::model::{
-    Deployed, ImageDigest, ImageState, LogLine, LogStream, Observation, Platform, Repository, Scope, Seen, ServiceNeed,
-    ServiceRef, ServiceRevisionArn, ServiceState, TargetHealth, TaskDefinitionArn, TaskDefinitionState, TasksSeen,
-    Unknown,
+    Deployed, ImageDigest, ImageManifest, ImageState, LogLine, LogStream, Observation, Platform, Repository, Scope,
+    Seen, ServiceNeed, ServiceRef, ServiceRevisionArn, ServiceState, TargetHealth, TaskDefinitionArn,
+    TaskDefinitionState, TasksSeen, Unknown,
 };
 use crate::ports::{Containers, PortError, Priority, TasksWanted};
 
@@ -88,8 +88,7 @@ impl Observer<'_> {
             }
             ServiceNeed::Platforms(scope, repository, digest) => {
                 let port = self.containers(&scope);
-                let read = async { port.platforms(&repository, &digest).await.map(Some) };
-                let platforms = self.seen(read).await;
+                let platforms = self.seen(read_platforms(&*port, &repository, &digest)).await;
                 Answer::Platforms(scope, repository, digest, platforms)
             }
             ServiceNeed::TaskDefinition(scope, arn) => {
@@ -168,6 +167,20 @@ fn enter(observation: &mut Observation, answer: Answer) {
 async fn read_images(port: &dyn Containers, repository: &Repository) -> Result<Option<Arc<[ImageState]>>, PortError> {
     let images = all("DescribeImages", |page| port.images(repository, page)).await?;
     Ok(Some(images.into()))
+}
+
+async fn read_platforms(
+    port: &dyn Containers,
+    repository: &Repository,
+    digest: &ImageDigest,
+) -> Result<Option<Option<Vec<Platform>>>, PortError> {
+    Ok(Some(match port.image_manifest(repository, digest).await? {
+        ImageManifest::Index(platforms) => Some(platforms),
+        ImageManifest::Single(None) => None,
+        ImageManifest::Single(Some(config)) => {
+            port.built_for(repository, &config).await?.map(|platform| vec![platform])
+        }
+    }))
 }
 
 async fn read_deployments(

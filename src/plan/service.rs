@@ -174,7 +174,9 @@ impl Deciding<'_> {
             return;
         }
         if self.memory.decisions.is_empty() {
-            entry.action = Action::MayUpdate;
+            if entry.action != Action::Unknown {
+                entry.action = Action::MayUpdate;
+            }
             return;
         }
         if self.waits_for_dependencies(entry) {

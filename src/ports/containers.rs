@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Fence, Page, PageToken, PortError};
 use crate::model::{
-    ClusterArn, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
+    ClusterArn, ImageDigest, ImageId, ImageManifest, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
     ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
     ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
     TaskDefinitionStatus, TaskState,
@@ -111,13 +111,15 @@ pub trait Containers: Send + Sync {
     /// One image; `None` if the repository has none like it. Answers `NotFound` if there is no such repository.
     async fn image(&self, repository: &Repository, image: &ImageId) -> Result<Option<ImageState>, PortError>;
 
-    /// What an image was built for, where its manifest says so: an index does, the manifest of a single image does not
-    /// (`None`). Answers `NotFound` if there is no such repository or image.
-    async fn platforms(
-        &self,
-        repository: &Repository,
-        digest: &ImageDigest,
-    ) -> Result<Option<Vec<Platform>>, PortError>;
+    /// What the manifest of an image says of platforms. Answers `NotFound` if there is no such repository or image.
+    async fn image_manifest(&self, repository: &Repository, digest: &ImageDigest) -> Result<ImageManifest, PortError>;
+
+    /// What a single image was built for, as its configuration says, by that one's digest; `None` if it does not say.
+    /// Answers `NotFound` if there is no such repository or configuration, `Invalid` if it is none of an image.
+    ///
+    /// Two requests (AWS: *`GetDownloadUrlForLayer`*, and a download), because what is between them is a signed
+    /// address: whoever has it can read.
+    async fn built_for(&self, repository: &Repository, config: &ImageDigest) -> Result<Option<Platform>, PortError>;
 
     /// Registers a task definition that is like another one but for images and tags. It keeps the tags of the other one
     /// but those of AWS (`aws:…`), which nobody may set.

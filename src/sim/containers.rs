@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::cloud::SimDoor;
-use super::ecs::page;
+use super::ecs::{config_of, page};
 use crate::model::{
-    ClusterArn, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
+    ClusterArn, ImageDigest, ImageId, ImageManifest, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
     ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
     ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
     TaskDefinitionStatus, TaskState,
@@ -141,18 +141,32 @@ impl Containers for SimDoor {
         .await
     }
 
-    async fn platforms(
-        &self,
-        repository: &Repository,
-        digest: &ImageDigest,
-    ) -> Result<Option<Vec<Platform>>, PortError> {
+    async fn image_manifest(&self, repository: &Repository, digest: &ImageDigest) -> Result<ImageManifest, PortError> {
         const OPERATION: &str = "BatchGetImage";
         self.read(OPERATION, &repository.name, |world, _| {
             let image = world.image(self.region, repository, &ImageId::Digest(digest.clone()))?;
             let image = image.ok_or_else(|| {
                 PortError::new(Class::NotFound, OPERATION, "Requested image not found").with_code("ImageNotFound")
             })?;
-            Ok(image.platforms)
+            Ok(match (image.platforms, image.built_for) {
+                (Some(platforms), _) => ImageManifest::Index(platforms),
+                (None, Some(_)) => ImageManifest::Single(config_of(digest)),
+                (None, None) => ImageManifest::Single(None),
+            })
+        })
+        .await
+    }
+
+    async fn built_for(&self, repository: &Repository, config: &ImageDigest) -> Result<Option<Platform>, PortError> {
+        const OPERATION: &str = "GetDownloadUrlForLayer";
+        self.read(OPERATION, &repository.name, |world, _| {
+            let images = world.repository(self.region, repository, OPERATION)?;
+            let of_it = images.values().find(|image| config_of(&image.state.digest).as_ref() == Some(config));
+            let image = of_it.ok_or_else(|| {
+                PortError::new(Class::NotFound, OPERATION, "The layer does not exist")
+                    .with_code("LayersNotFoundException")
+            })?;
+            Ok(image.built_for.clone())
         })
         .await
     }

@@ -401,7 +401,7 @@ contract!(
         services::tags_are_added_to_a_service,
         services::an_image_is_found_by_tag_and_digest_and_a_tag_moves,
         services::a_list_has_every_image_once_however_many_pages_it_takes,
-        services::an_index_names_its_platforms_and_a_single_image_does_not,
+        services::an_index_names_its_platforms_and_a_single_image_its_configuration,
         services::the_newest_lines_of_a_log_come_oldest_first,
         tables::a_backup_outlives_its_table_and_is_restored_to_another,
         tables::settings_are_changed_one_by_one,

@@ -244,6 +244,24 @@ impl Workshop {
         }
     }
 
+    /// Pushes a single image that was built for this platform.
+    pub async fn push_built_for(&self, repository: &str, tag: &str, platform: Platform) -> ImageDigest {
+        match self {
+            Self::Emulated(account) => {
+                let digest = format!("sha256:{}", "1".repeat(64));
+                let config =
+                    serde_json::json!({ "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest });
+                let manifest = serde_json::json!({ "schemaVersion": 2, "config": config }).to_string();
+                self.put(account, repository, tag, &manifest, "application/vnd.oci.image.manifest.v1+json").await
+            }
+            Self::Simulated(console) => {
+                let digest = console.push_image(repository, tag, &[tag], None).unwrap();
+                console.set_platform(repository, &digest, Some(platform));
+                digest
+            }
+        }
+    }
+
     async fn put(
         &self,
         account: &Account,

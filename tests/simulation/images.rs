@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfast::model::{
-    ClusterArn, Deployed, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
-    ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
+    ClusterArn, Deployed, ImageDigest, ImageId, ImageManifest, ImageState, LogLine, LogStream, Platform, Repository,
+    ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
     ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
     TaskDefinitionStatus, TaskState, Value,
 };
@@ -253,8 +253,11 @@ impl Containers for Door {
     async fn image(&self, repository: &Repository, image: &ImageId) -> Answer<Option<ImageState>> {
         self.inner.image(repository, image).await
     }
-    async fn platforms(&self, repository: &Repository, digest: &ImageDigest) -> Answer<Option<Vec<Platform>>> {
-        self.inner.platforms(repository, digest).await
+    async fn image_manifest(&self, repository: &Repository, digest: &ImageDigest) -> Answer<ImageManifest> {
+        self.inner.image_manifest(repository, digest).await
+    }
+    async fn built_for(&self, repository: &Repository, config: &ImageDigest) -> Answer<Option<Platform>> {
+        self.inner.built_for(repository, config).await
     }
     async fn copy_task_definition(&self, fence: Fence, request: CopyTaskDefinition) -> Answer<TaskDefinitionState> {
         let _flight = self.departs("RegisterTaskDefinition");

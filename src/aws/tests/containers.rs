@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 
 use crate::aws::wire::{Answer, FENCE, Wire, result, scope};
 use crate::model::{
-    AlarmState, ImageId, MonitorStatus, Platform, Repository, RolloutState, ServiceDeploymentStatus, ServiceRef,
-    TargetState, TaskStatus,
+    AlarmState, Digest, ImageDigest, ImageId, ImageManifest, MonitorStatus, Platform, Repository, RolloutState,
+    ServiceDeploymentStatus, ServiceRef, TargetState, TaskStatus,
 };
 use crate::ports::{Class, Cloud as _, Containers, CopyTaskDefinition, UpdateService};
 
@@ -268,18 +268,20 @@ async fn a_missing_task_definition_image_or_stream_is_none_and_a_missing_reposit
 }
 
 #[tokio::test]
-async fn images_come_in_pages_and_an_index_names_its_platforms() {
+async fn images_come_in_pages_and_a_manifest_names_platforms_or_a_configuration() {
     let index = json!({ "manifests": [
         { "digest": digest(), "platform": { "os": "linux", "architecture": "arm64" } },
         { "digest": digest(), "platform": { "os": "unknown", "architecture": "unknown" } }
     ] });
+    let docker = "application/vnd.docker.container.image.v1+json";
     let manifest = |body: &Json| answer(json!({ "images": [{ "imageManifest": body.to_string() }], "failures": [] }));
     let detail = json!({ "imageDigest": digest(), "imageTags": ["1.0", "latest"], "imagePushedAt": 5.0, "imageStatus": "ARCHIVED" });
     let gone = json!({ "images": [], "failures": [{ "failureCode": "ImageNotFound", "failureReason": "no" }] });
     let wire = Wire::answering([
         answer(json!({ "imageDetails": [detail], "nextToken": "more" })),
         manifest(&index),
-        manifest(&json!({ "layers": [] })),
+        manifest(&json!({ "config": { "mediaType": docker, "digest": digest() } })),
+        manifest(&json!({ "config": { "mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": digest() } })),
         answer(gone),
     ]);
     let door = containers(&wire).await;
@@ -288,9 +290,49 @@ async fn images_come_in_pages_and_an_index_names_its_platforms() {
     assert_eq!((page.items[0].tags.len(), page.items[0].archived, page.next.as_deref()), (2, true, Some("more")));
     let digest = digest().parse().unwrap();
     let platform = Platform { os: "linux".to_owned(), architecture: "arm64".to_owned() };
-    assert_eq!(door.platforms(&repository, &digest).await.unwrap(), Some(vec![platform]));
-    assert_eq!(door.platforms(&repository, &digest).await.unwrap(), None);
-    assert_eq!(door.platforms(&repository, &digest).await.unwrap_err().class, Class::NotFound);
+    let index = door.image_manifest(&repository, &digest).await.unwrap();
+    assert_eq!(index, ImageManifest::Index(vec![platform]));
+    let single = door.image_manifest(&repository, &digest).await.unwrap();
+    assert_eq!(single, ImageManifest::Single(Some(digest.clone())));
+    let chart = door.image_manifest(&repository, &digest).await.unwrap();
+    assert_eq!(chart, ImageManifest::Single(None));
+    assert_eq!(door.image_manifest(&repository, &digest).await.unwrap_err().class, Class::NotFound);
+    assert!(wire.sent()[1].body.contains("application/vnd.docker.distribution.manifest.v2+json"));
+}
+
+#[tokio::test]
+async fn what_a_single_image_was_built_for_is_downloaded_and_its_address_never_shown() {
+    let address =
+        "https://prod-eu-central-1-starport-layer-bucket.s3.eu-central-1.amazonaws.com/a/b?X-Amz-Signature=canary";
+    let there = || answer(json!({ "downloadUrl": address, "layerDigest": "sha256:…" }));
+    let config = json!({ "architecture": "arm64", "os": "linux", "variant": "v8", "config": { "Env": ["A=b"] } });
+    let digest = |content: &str| format!("sha256:{}", Digest::of_bytes(content.as_bytes()).as_str()).parse().unwrap();
+    let (config, nothing) = (config.to_string(), json!({ "architecture": "", "os": "" }).to_string());
+    let wire = Wire::answering([
+        there(),
+        Answer::Http(200, config.clone()),
+        there(),
+        Answer::Http(200, nothing.clone()),
+        there(),
+        Answer::Http(200, "{}".to_owned()),
+        there(),
+        Answer::Http(403, "<Error><Code>AccessDenied</Code></Error>".to_owned()),
+        there(),
+        Answer::Broken,
+    ]);
+    let door = containers(&wire).await;
+    let repository = Repository { registry: Some("444455556666".parse().unwrap()), name: "a".to_owned() };
+    let platform = Platform { os: "linux".to_owned(), architecture: "arm64".to_owned() };
+    let asked: ImageDigest = digest(&config);
+    assert_eq!(door.built_for(&repository, &asked).await.unwrap(), Some(platform));
+    assert_eq!(body(&wire, 0), json!({ "registryId": "444455556666", "repositoryName": "a", "layerDigest": asked }));
+    assert_eq!(wire.sent()[1].uri, address);
+    assert_eq!(door.built_for(&repository, &digest(&nothing)).await.unwrap(), None);
+    for class in [Class::Transient, Class::Denied, Class::Transient] {
+        let error = door.built_for(&repository, &asked).await.unwrap_err();
+        assert_eq!(error.class, class, "{error}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Whether an image was built for what the tasks run on.
 //!
-//! An image that stands for several says in its manifest which platforms they are for; what a single image was built for
-//! is not in its manifest, and it is taken to fit. What tasks run on says the live task definition: where there is none
-//! yet, nothing is held against an image.
+//! An image that stands for several says in its manifest which platforms they are for, a single one in its configuration.
+//! That one has to be downloaded, which not everybody may: a single image of which it cannot be read is taken to fit. What
+//! tasks run on says the live task definition: where there is none yet, nothing is held against an image.
 
 use super::Deciding;
 use crate::model::{Entry, ImageDigest, ImageState, Platform, Repository, RuntimePlatform, Seen, ServiceNeed};
@@ -26,20 +26,19 @@ impl Deciding<'_> {
         images: &[ImageState],
         digest: &ImageDigest,
     ) -> Fit {
-        if !images.iter().any(|image| image.digest == *digest && image.is_index()) {
-            return Fit::Yes;
-        }
         let runs_on = match self.runs_on(entry) {
             Ok(Some(platform)) => platform,
             Ok(None) => return Fit::Yes,
             Err(()) => return Fit::Unknown,
         };
+        let is_index = images.iter().any(|image| image.digest == *digest && image.is_index());
         let at = (self.spec.scope.clone(), repository.clone(), digest.clone());
         match self.planner.input.observation.services.platforms.get(&at) {
             Some(Seen::Present(Some(platforms))) if runs_on.is_among(platforms) => Fit::Yes,
             Some(Seen::Present(Some(platforms))) => Fit::No { tasks: runs_on.to_string(), image: shown(platforms) },
-            // It is gone since it was listed: whoever pulls it says so.
+            // It does not say, or is gone since it was listed: whoever pulls it says so.
             Some(Seen::Present(None) | Seen::Absent) => Fit::Yes,
+            Some(Seen::Unknown(_)) if !is_index => Fit::Yes,
             Some(Seen::Unknown(why)) => {
                 super::unknown(entry, &format!("what {} was built for could not be read: {why}", digest.short()));
                 Fit::Unknown

@@ -85,8 +85,12 @@ struct World {
     images: Seen<Arc<[ImageState]>>,
     /// What the registry of `us-west-2` has, once that was read.
     standby: Option<Seen<Arc<[ImageState]>>>,
-    /// What versions were built for, where they are indexes.
+    /// What versions were built for; of the others that is not said.
     platforms: BTreeMap<u8, Seen<Option<Vec<Platform>>>>,
+    /// Versions of which it has not been read what they were built for.
+    unread: BTreeSet<u8>,
+    /// Versions that are an index.
+    indices: BTreeSet<u8>,
     runs_on: RuntimePlatform,
     /// Revisions of the task definition that carry our tag.
     ours: BTreeSet<u32>,
@@ -127,6 +131,8 @@ impl World {
             images: Seen::Absent,
             standby: None,
             platforms: BTreeMap::new(),
+            unread: BTreeSet::new(),
+            indices: BTreeSet::new(),
             runs_on: RuntimePlatform::default(),
             ours: BTreeSet::new(),
             service: service(),
@@ -150,7 +156,7 @@ impl World {
             digest: digest(*version),
             tags: BTreeSet::from([format!("1.{version}.0")]),
             pushed: decision(*version).pushed,
-            media_type: self.platforms.get(version).map(|_| "application/vnd.oci.image.index.v1+json".to_owned()),
+            media_type: self.indices.contains(version).then(|| "application/vnd.oci.image.index.v1+json".to_owned()),
             bytes: None,
             archived: false,
         };
@@ -244,9 +250,10 @@ impl World {
             let there = Scope { region: "us-west-2".parse().unwrap(), ..scope() };
             seen.images.insert((there, image_spec().repository()), standby.clone());
         }
-        for (version, platforms) in &self.platforms {
-            let at = (scope(), image_spec().repository(), digest(*version));
-            seen.platforms.insert(at, platforms.clone());
+        for version in (0..=9).filter(|version| !self.unread.contains(version)) {
+            let at = (scope(), image_spec().repository(), digest(version));
+            let platforms = self.platforms.get(&version).cloned().unwrap_or(Seen::Present(None));
+            seen.platforms.insert(at, platforms);
         }
         seen.services.insert(here.clone(), Seen::Present(self.service.clone()));
         seen.deployments.insert(here.clone(), Seen::Present(self.deployments.clone()));

@@ -137,6 +137,8 @@ pub(super) const TAG_RESOURCE: Api = paced("TagResource", 2.0, 10.0);
 // 2,000 for images that are pulled (AWS: *Amazon ECR service quotas*): only a bound. For descriptions nothing is said.
 pub(super) const DESCRIBE_IMAGES: Api = read("DescribeImages", 10.0, 20.0);
 pub(super) const BATCH_GET_IMAGE: Api = read("BatchGetImage", 10.0, 50.0);
+// 3,000 (the same page), for the layers of what is pulled.
+pub(super) const GET_DOWNLOAD_URL_FOR_LAYER: Api = read("GetDownloadUrlForLayer", 10.0, 50.0);
 // 25, and 10 in some regions (AWS: *CloudWatch Logs quotas*).
 pub(super) const GET_LOG_EVENTS: Api = read("GetLogEvents", 5.0, 10.0);
 // 9 (AWS: *CloudWatch service quotas*).

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::api;
 use super::door::Door;
 use crate::model::{
-    ClusterArn, ImageDigest, ImageId, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
+    ClusterArn, ImageDigest, ImageId, ImageManifest, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
     ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
     ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
     TaskDefinitionStatus, TaskState,
@@ -92,12 +92,12 @@ impl Containers for Door<dyn Containers> {
         self.read(&api::DESCRIBE_IMAGES, || self.inner.image(repository, image)).await
     }
 
-    async fn platforms(
-        &self,
-        repository: &Repository,
-        digest: &ImageDigest,
-    ) -> Result<Option<Vec<Platform>>, PortError> {
-        self.read(&api::BATCH_GET_IMAGE, || self.inner.platforms(repository, digest)).await
+    async fn image_manifest(&self, repository: &Repository, digest: &ImageDigest) -> Result<ImageManifest, PortError> {
+        self.read(&api::BATCH_GET_IMAGE, || self.inner.image_manifest(repository, digest)).await
+    }
+
+    async fn built_for(&self, repository: &Repository, config: &ImageDigest) -> Result<Option<Platform>, PortError> {
+        self.read(&api::GET_DOWNLOAD_URL_FOR_LAYER, || self.inner.built_for(repository, config)).await
     }
 
     async fn copy_task_definition(

@@ -348,6 +348,11 @@ impl Console {
         });
     }
 
+    /// Says what a single image was built for; `None`: its manifest names no configuration.
+    pub fn set_platform(&self, repository: &str, digest: &ImageDigest, platform: Option<Platform>) {
+        self.image(repository, digest, |image| image.built_for = platform);
+    }
+
     /// Archives an image, or activates it.
     pub fn archive_image(&self, repository: &str, digest: &ImageDigest, archived: bool) {
         self.image(repository, digest, |image| image.state.archived = archived);

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use calls::page;
 pub use console::{ImageBehaviour, NewService};
+pub(super) use registry::config_of;
 pub(super) use stacks::Standing;
 
 use super::evaluate::partition;
@@ -65,7 +66,10 @@ pub(super) struct Repository {
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Image {
     pub(super) state: ImageState,
+    /// What its manifest names, where that is an index.
     pub(super) platforms: Option<Vec<Platform>>,
+    /// What the configuration of a single image says.
+    pub(super) built_for: Option<Platform>,
 }
 
 /// A service.

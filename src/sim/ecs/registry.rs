@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Ecs, Image};
-use crate::model::{AccountId, Digest, ImageDigest, ImageId, ImageState, Repository, Scope};
+use crate::model::{AccountId, Digest, ImageDigest, ImageId, ImageState, Platform, Repository, Scope};
 use crate::ports::{Class, PortError};
 use crate::sim::ImageBehaviour;
 use crate::sim::world::World;
@@ -42,6 +42,11 @@ fn read(image: &str) -> Named<'_> {
 /// The digest of an image of this content: a function of its name, as real ones are of the bytes.
 pub(super) fn digest_of(content: &str) -> Option<ImageDigest> {
     format!("sha256:{}", Digest::of_bytes(content.as_bytes()).as_str()).parse().ok()
+}
+
+/// The digest of an image's configuration, which is a blob of its own.
+pub(in crate::sim) fn config_of(image: &ImageDigest) -> Option<ImageDigest> {
+    digest_of(&format!("the configuration of {image}"))
 }
 
 impl World {
@@ -84,7 +89,7 @@ impl World {
         here.or_else(anywhere).copied().unwrap_or_default()
     }
 
-    fn repository(
+    pub(in crate::sim) fn repository(
         &self,
         region: usize,
         repository: &Repository,
@@ -149,6 +154,7 @@ impl World {
                 archived: false,
             },
             platforms: None,
+            built_for: Some(Platform { os: "linux".to_owned(), architecture: "amd64".to_owned() }),
         });
         image.state.tags.extend(tags.iter().map(|tag| (*tag).to_owned()));
         Some(digest)

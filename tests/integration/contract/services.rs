@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfast::model::{
-    DeploymentController, DeploymentStatus, ImageDigest, ImageId, LogStream, MonitorStatus, Platform, Repository,
-    RolloutState, Scope, ServiceDeploymentState, ServiceDeploymentStatus, ServiceRef, ServiceState, ServiceStatus,
-    StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionStatus, TaskState,
+    DeploymentController, DeploymentStatus, ImageDigest, ImageId, ImageManifest, LogStream, MonitorStatus, Platform,
+    Repository, RolloutState, Scope, ServiceDeploymentState, ServiceDeploymentStatus, ServiceRef, ServiceState,
+    ServiceStatus, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionStatus, TaskState,
 };
 use landfast::ports::{Class, Containers, CopyTaskDefinition, PortError, TasksWanted, UpdateService};
 
 use super::{Backend, FENCE, all, tags};
-use crate::workshop::{Fares, MakeService};
+use crate::workshop::{Fares, MakeService, Workshop};
 
 const PATIENCE: Duration = Duration::from_mins(20);
 
@@ -425,17 +425,24 @@ pub async fn a_list_has_every_image_once_however_many_pages_it_takes(backend: &B
     assert_eq!(listed.into_iter().map(|image| image.digest).collect::<BTreeSet<_>>(), wanted);
 }
 
-pub async fn an_index_names_its_platforms_and_a_single_image_does_not(backend: &Backend) {
+pub async fn an_index_names_its_platforms_and_a_single_image_its_configuration(backend: &Backend) {
     let (workshop, containers) = (&backend.workshop, door(backend));
     workshop.repository("team/web").await;
     let platform = |cpu: &str| Platform { os: "linux".to_owned(), architecture: cpu.to_owned() };
     let both = [platform("amd64"), platform("arm64")];
     let index = workshop.push_index("team/web", "both", &both).await;
-    assert_eq!(containers.platforms(&repository(), &index).await.unwrap().unwrap(), both);
-    let single = workshop.push("team/web", "one", "one", Fares::Well).await;
-    assert_eq!(containers.platforms(&repository(), &single).await.unwrap(), None);
+    let manifest = containers.image_manifest(&repository(), &index).await.unwrap();
+    assert_eq!(manifest, ImageManifest::Index(both.to_vec()));
+    let single = workshop.push_built_for("team/web", "one", platform("arm64")).await;
+    let manifest = containers.image_manifest(&repository(), &single).await.unwrap();
+    let ImageManifest::Single(Some(config)) = manifest else { panic!("{manifest:?}") };
+    // Where the emulator says that the configuration is, it is not.
+    if matches!(workshop, Workshop::Simulated(_)) {
+        let built_for = containers.built_for(&repository(), &config).await.unwrap();
+        assert_eq!(built_for, Some(platform("arm64")));
+    }
     let none: ImageDigest = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
-    let error = containers.platforms(&repository(), &none).await.unwrap_err();
+    let error = containers.image_manifest(&repository(), &none).await.unwrap_err();
     assert_eq!(error.class, Class::NotFound, "{error}");
 }
 

@@ -1,6 +1,6 @@
 //! The ways of an image: into the service and proven; or back, and into quarantine.
 
-use landfast::model::Pin;
+use landfast::model::{Pin, Platform};
 
 use super::*;
 
@@ -127,4 +127,21 @@ fn a_release_that_a_person_goes_back_to_holds_until_the_manifest_moves() {
         assert_eq!(world.memory().pin, None);
         world.is_quiet();
     }
+}
+
+#[test]
+fn an_image_that_was_built_for_other_processors_is_never_rolled_out() {
+    let mut world = World::new(DIRECT);
+    let other = world.push("1.1.0", ImageBehaviour::Crashes);
+    let arm = Platform { os: "linux".to_owned(), architecture: "arm64".to_owned() };
+    world.rig.console().set_platform(REPOSITORY, &other, Some(arm));
+    world.run(30 * MINUTE);
+    assert_eq!((world.runs().as_ref(), world.deployments(&other).len()), (Some(&world.first), 0));
+    assert!(world.memory().quarantine.is_empty() && world.memory().rollout.is_none());
+    // What cannot be found out is not held against an image.
+    let unsaid = world.push("1.2.0", ImageBehaviour::Runs);
+    world.rig.console().set_platform(REPOSITORY, &unsaid, None);
+    world.run(30 * MINUTE);
+    assert_eq!(world.runs(), Some(unsaid), "{:#?}", world.memory());
+    world.is_quiet();
 }

@@ -17,6 +17,7 @@ fn world(second: &[&str]) -> World {
     let mut world = World::new();
     world.runs_on = RuntimePlatform { os: Some("LINUX".to_owned()), cpu: Some("X86_64".to_owned()) };
     world.platforms = BTreeMap::from([(2, built_for(second)), (3, built_for(&["arm64"]))]);
+    world.indices = [2, 3].into();
     world
 }
 
@@ -64,13 +65,35 @@ fn nothing_follows_while_what_an_image_was_built_for_cannot_be_read() {
 }
 
 #[test]
-fn a_single_image_and_a_platform_that_is_not_said_are_not_held_against_it() {
+fn a_single_image_is_judged_by_what_its_configuration_says() {
+    let mut world = world(&["amd64"]);
+    world.indices.clear();
+    world.push(&[1, 2, 3]);
+    assert_eq!(decided(&world), Some(digest(2)));
+    assert_eq!(world.entry().refused[0].guard, Guard::Platform);
+}
+
+#[test]
+fn what_a_single_image_was_built_for_is_asked_and_not_held_against_it_where_it_cannot_be_read() {
+    let mut world = world(&["amd64"]);
+    world.indices.clear();
+    world.unread = [2].into();
+    world.push(&[1, 2]);
+    let (plan, needs) = world.planned();
+    assert!(plan.entries[&world.spec.key].step.is_none());
+    let need = ServiceNeed::Platforms(scope(), image_spec().repository(), digest(2));
+    assert_eq!(needs, BTreeSet::from([need.into()]));
+    world.unread.clear();
+    for seen in [Seen::Unknown(Unknown::because("access denied")), Seen::Present(None), Seen::Absent] {
+        world.platforms.insert(2, seen);
+        assert_eq!(decided(&world), Some(digest(2)));
+    }
+}
+
+#[test]
+fn where_tasks_run_on_any_architecture_none_is_held_against_an_image() {
     let mut world = world(&["arm64"]);
     world.runs_on = RuntimePlatform::default();
-    world.push(&[1, 2]);
-    assert_eq!(decided(&world), Some(digest(2)));
-    world.platforms.clear();
-    world.runs_on.cpu = Some("X86_64".to_owned());
     world.push(&[1, 2]);
     assert_eq!(decided(&world), Some(digest(2)));
 }
