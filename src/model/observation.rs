@@ -130,8 +130,8 @@ pub struct ObservedStack {
     pub importers: BTreeMap<String, Seen<BTreeSet<StackName>>>,
     /// Completion time of the newest backup of a resource, by physical id.
     pub backups: BTreeMap<String, Seen<Timestamp>>,
-    /// ECS services that it has begun to make, while it is being created. `None`: was not asked for.
-    pub making: Option<Seen<BTreeSet<super::ServiceArn>>>,
+    /// ECS services that it has begun to make, by logical id, while it is being created. `None`: was not asked for.
+    pub making: Option<Seen<BTreeMap<String, super::ServiceArn>>>,
     /// Events of the last phase of its operation, newest first: its own, and those of stacks nested in it.
     pub events: BTreeMap<StackId, Seen<Arc<[StackEvent]>>>,
 }

@@ -1,6 +1,6 @@
 //! What is read only because a decision depends on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ enum Answer {
     StackPolicy(Seen<Digest>),
     ChangeSets(ChangeSets),
     Conclusion(Key, Seen<Conclusion>),
-    Making(Seen<BTreeSet<ServiceArn>>),
+    Making(Seen<BTreeMap<String, ServiceArn>>),
     Importers(String, Seen<BTreeSet<StackName>>),
     Backup(String, Seen<Timestamp>),
     Events(StackId, Seen<Arc<[StackEvent]>>),
@@ -255,13 +255,16 @@ async fn read_conclusion(
 
 /// The services that a creation has begun to make: their events have an ARN as soon as ECS has given one (AWS:
 /// *Stack events*, "Resource creation Initiated").
-async fn read_making(port: &dyn Stacks, id: &StackId) -> Result<Option<BTreeSet<ServiceArn>>, PortError> {
-    let mut services = BTreeSet::new();
+async fn read_making(port: &dyn Stacks, id: &StackId) -> Result<Option<BTreeMap<String, ServiceArn>>, PortError> {
+    let mut services = BTreeMap::new();
     let mut next: Option<PageToken> = None;
     for _ in 0..EVENT_PAGES_MAX {
         let Some(page) = found(port.events(id, next).await)? else { return Ok(None) };
         let made = page.items.iter().filter(|event| event.kind == "AWS::ECS::Service");
-        services.extend(made.filter_map(|event| event.physical_id.as_ref()?.parse::<ServiceArn>().ok()));
+        services.extend(made.filter_map(|event| {
+            let arn = event.physical_id.as_ref()?.parse::<ServiceArn>().ok()?;
+            Some((event.resource.clone(), arn))
+        }));
         next = page.next;
         if next.is_none() {
             return Ok(Some(services));

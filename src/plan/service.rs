@@ -10,6 +10,7 @@ mod deliver;
 mod elsewhere;
 mod follow;
 pub(super) mod hopeless;
+mod making;
 mod outcome;
 mod platform;
 mod restart;
@@ -25,7 +26,7 @@ use super::planner::{Planner, refuse};
 use crate::model::{
     Action, Address, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout, Seen,
     ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep,
-    StackNeed, StackSpec, StackStatus, Step, TaskDefinitionArn, TaskDefinitionState, Text, Waiting, digests,
+    StackSpec, StackStatus, Step, TaskDefinitionArn, TaskDefinitionState, Text, Waiting, digests,
 };
 
 /// What a new stack needs beside its services: a cluster of brokers takes half an hour and more.
@@ -67,7 +68,7 @@ fn resolve(planner: &Planner<'_>, spec: &ServiceSpec, memory: &ServiceMemory) ->
     };
     let named = text(&spec.cluster).zip(text(&spec.service));
     let named = named.map(|(cluster, service)| ServiceRef { cluster, service });
-    named.or_else(|| planner.is_making(spec.stack().filter(|_| follows)?))
+    named.or_else(|| planner.is_making(spec, spec.stack().filter(|_| follows)?))
 }
 
 impl Planner<'_> {
@@ -88,24 +89,6 @@ impl Planner<'_> {
             let rollout = memory.and_then(|memory| memory.rollout.as_ref());
             rollout.is_some_and(|rollout| rollout.opened > since)
         })
-    }
-
-    /// The service that a stack is creating, which has no outputs yet, where it creates a single one.
-    fn is_making(&self, stack: &Key) -> Option<ServiceRef> {
-        let address = self.input.environment.stacks.get(stack)?.address();
-        let Seen::Present(seen) = self.input.observation.stack(&address) else { return None };
-        if seen.state.status != StackStatus::CreateInProgress {
-            return None;
-        }
-        let Some(making) = &seen.making else {
-            self.need(StackNeed::Making(address, seen.state.id.clone()));
-            return None;
-        };
-        let mut services = making.present()?.iter();
-        let (service, None) = (services.next()?, services.next()) else { return None };
-        let (_, path) = service.as_str().split_once(":service/")?;
-        let (cluster, name) = path.split_once('/')?;
-        Some(ServiceRef { cluster: cluster.to_owned(), service: name.to_owned() })
     }
 
     /// A stack is being created for the first time: CloudFormation cannot cancel that, and nothing of it has ever run.

@@ -1,5 +1,5 @@
-//! With which listener rules ECS shifts traffic, and between which target groups: what a service's deployments change in
-//! resources that a stack owns.
+//! From where a template takes identities: with which listener rules ECS shifts traffic and between which target groups,
+//! which is what a service's deployments change in resources that a stack owns; and which resource an output names.
 
 use serde_json::Value;
 
@@ -72,10 +72,10 @@ fn origin(whole: &Value, value: &Value) -> Option<Origin> {
             let name = name.as_str()?.to_owned();
             Some(if is_parameter(&name) { Origin::Parameter(name) } else { Origin::Resource(name) })
         }
-        // `RuleArn`, `ListenerArn`, `TargetGroupArn`: what `Ref` gives too.
+        // `RuleArn`, `TargetGroupArn`, the `Name` of a service: what identifies it, as what `Ref` gives does.
         ("Fn::GetAtt", Value::Array(parts)) => {
             let [Value::String(name), Value::String(attribute)] = parts.as_slice() else { return None };
-            attribute.ends_with("Arn").then(|| Origin::Resource(name.clone()))
+            (attribute.ends_with("Arn") || attribute == "Name").then(|| Origin::Resource(name.clone()))
         }
         ("Fn::ImportValue", name) => render(name, &is_parameter).map(Origin::Import),
         _ => None,

@@ -40,6 +40,9 @@ pub(crate) struct Web {
     /// Its strategy, where a stack owns it and it is not the usual one: properties of the deployment's configuration.
     #[serde(default)]
     pub(crate) strategy: String,
+    /// Further resources of its stack's template, as lines.
+    #[serde(default)]
+    pub(crate) beside: String,
 }
 
 /// What may be done without asking.
@@ -180,9 +183,9 @@ impl Web {
              Type: AWS::ECS::TaskDefinition\n    Properties:\n      Family: web\n      \
              ContainerDefinitions: [{{ Name: web, Image: !Ref Image }}]\n  Service:\n    Type: AWS::ECS::Service\n    \
              Properties:\n      ServiceName: web\n      Cluster: !Ref Cluster\n      TaskDefinition: !Ref Definition\n      \
-             DeploymentConfiguration: {{ {1}DeploymentCircuitBreaker: {{ Enable: {0}, Rollback: {0} }} }}\n\
+             DeploymentConfiguration: {{ {1}DeploymentCircuitBreaker: {{ Enable: {0}, Rollback: {0} }} }}\n{2}\
              Outputs: {{ Cluster: {{ Value: !Ref Cluster }}, Service: {{ Value: !GetAtt Service.Name }} }}\n",
-            self.breaker, self.strategy
+            self.breaker, self.strategy, self.beside
         );
         let mut files = vec![("dev/web.yaml", service)];
         if self.stack {
@@ -281,7 +284,13 @@ fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
         units.insert(number, unit);
     }
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
-    let web = Some(Web { stack: true, breaker: true, select: "semver: '1'".to_owned(), strategy: String::new() });
+    let web = Some(Web {
+        stack: true,
+        breaker: true,
+        select: "semver: '1'".to_owned(),
+        strategy: String::new(),
+        beside: String::new(),
+    });
     let vault = Vault { fields: 2, every: Some(1), restarts: true, edition: 1, delete: true };
     let named = Named { target: 1, upstream: Some(0), label: 0 };
     let app = App { secrets: BTreeMap::from([(0, vault)]), records: BTreeMap::from([(0, named)]) };

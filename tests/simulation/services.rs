@@ -58,6 +58,7 @@ impl World {
             breaker: how.breaker,
             select: "semver: '1'".to_owned(),
             strategy: strategy.to_owned(),
+            beside: String::new(),
         };
         let rig = Rig::new(11, Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default() });
         rig.console().create_repository(REPOSITORY);

@@ -21,7 +21,13 @@ impl Scenario {
         let (web, secrets, records) = (rng.random_bool(0.5), rng.random_bool(0.5), rng.random_bool(0.5));
         if web {
             let select = SELECTS[rng.random_range(0..SELECTS.len())].to_owned();
-            self.fleet.web = Some(Web { stack: rng.random(), breaker: rng.random(), select, strategy: String::new() });
+            self.fleet.web = Some(Web {
+                stack: rng.random(),
+                breaker: rng.random(),
+                select,
+                strategy: String::new(),
+                beside: String::new(),
+            });
             self.images(&mut rng);
         }
         if secrets {

@@ -6,8 +6,19 @@ use super::*;
 
 /// A daemon that is about to create the stack of the service, with an image that fares like this.
 fn created_with(behaviour: ImageBehaviour) -> (World, ImageDigest) {
+    created_beside("", behaviour)
+}
+
+/// The same, with these lines of further resources in its template.
+fn created_beside(lines: &str, behaviour: ImageBehaviour) -> (World, ImageDigest) {
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
-    let web_of = Web { stack: true, breaker: false, select: "semver: '1'".to_owned(), strategy: String::new() };
+    let web_of = Web {
+        stack: true,
+        breaker: false,
+        select: "semver: '1'".to_owned(),
+        strategy: String::new(),
+        beside: lines.to_owned(),
+    };
     let rig = Rig::new(12, Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default() });
     rig.console().create_repository(REPOSITORY);
     let mut world = World { rig, first: format!("sha256:{:064}", 0).parse().unwrap(), versions: BTreeMap::new() };
@@ -50,5 +61,20 @@ fn a_newer_image_that_is_pushed_meanwhile_is_the_one_of_the_next_creation() {
     let good = world.push("1.1.0", ImageBehaviour::Runs);
     world.until(120 * MINUTE, |world| world.runs() == Some(good.clone()));
     assert_eq!(creations(&world), 2);
+    world.is_quiet();
+}
+
+/// Its events tell of two services: what the other one does says nothing of this one's image.
+#[test]
+fn of_a_new_stack_with_several_services_the_right_one_is_followed() {
+    let worker = "  Other:\n    Type: AWS::ECS::TaskDefinition\n    Properties: { Family: other, ContainerDefinitions: [{ Name: other, \
+                  Image: 'public.ecr.aws/other:1' }] }\n  Another: { Type: AWS::ECS::Service, Properties: { ServiceName: another, \
+                  Cluster: !Ref Cluster, TaskDefinition: !Ref Other } }\n";
+    let (mut world, bad) = created_beside(worker, ImageBehaviour::Crashes);
+    world.until(20 * MINUTE, |world| world.memory().quarantine.contains_key(&bad));
+    assert!(world.last().unwrap().evidence.cause.is_some());
+    world.run(100 * MINUTE);
+    let good = world.push("1.1.0", ImageBehaviour::Runs);
+    world.until(60 * MINUTE, |world| world.runs() == Some(good.clone()));
     world.is_quiet();
 }
