@@ -3,12 +3,19 @@
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::types::RegistryType;
+use aws_sdk_cloudwatch::types::{Datapoint, Dimension, Statistic};
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
+use aws_sdk_servicequotas::types::MetricInfo;
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
 
 use super::answer::Reader;
 use super::error::{port_error, unreadable};
-use crate::model::{Certificate, Principal, TypeFacts};
+use crate::model::{Certificate, Principal, QuotaState, TypeFacts, UsageMetric};
 use crate::ports::{Account, Page, PageToken, PortError, found};
+
+/// Of how many seconds one value of a metric is: usage is published every minute, and kept so for fifteen days.
+const PERIOD: i32 = 300;
 
 /// One account in one region.
 pub(super) struct Client {
@@ -18,6 +25,7 @@ pub(super) struct Client {
     resources: aws_sdk_cloudcontrol::Client,
     quotas: aws_sdk_servicequotas::Client,
     certificates: aws_sdk_acm::Client,
+    metrics: aws_sdk_cloudwatch::Client,
 }
 
 impl Client {
@@ -29,7 +37,28 @@ impl Client {
             resources: aws_sdk_cloudcontrol::Client::new(config),
             quotas: aws_sdk_servicequotas::Client::new(config),
             certificates: aws_sdk_acm::Client::new(config),
+            metrics: aws_sdk_cloudwatch::Client::new(config),
         }
+    }
+}
+
+fn usage_metric(found: MetricInfo) -> Option<UsageMetric> {
+    Some(UsageMetric {
+        namespace: found.metric_namespace?,
+        name: found.metric_name?,
+        dimensions: found.metric_dimensions.unwrap_or_default().into_iter().collect(),
+        statistic: found.metric_statistic_recommendation.unwrap_or_else(|| "Maximum".to_owned()),
+    })
+}
+
+/// The value of the newest of the points, which come in no order.
+fn newest(points: &[Datapoint], statistic: &str) -> Option<f64> {
+    let newest = points.iter().max_by_key(|point| point.timestamp().map(DateTime::secs))?;
+    match statistic {
+        "Sum" => newest.sum(),
+        "Average" => newest.average(),
+        "Minimum" => newest.minimum(),
+        _ => newest.maximum(),
     }
 }
 
@@ -89,11 +118,37 @@ impl Account for Client {
         })
     }
 
-    async fn quota(&self, service: &str, code: &str) -> Result<Option<f64>, PortError> {
+    async fn size(&self, kind: &str, id: &str, property: &str) -> Result<Option<f64>, PortError> {
+        const OPERATION: &str = "GetResource";
+        let request = self.resources.get_resource().type_name(kind).identifier(id);
+        let answer = found(request.send().await.map_err(|e| port_error(OPERATION, e, &[])))?;
+        let Some(text) = answer.and_then(|answer| answer.resource_description?.properties) else { return Ok(None) };
+        let read: serde_json::Value =
+            serde_json::from_str(&text).map_err(|_| unreadable(OPERATION, "its properties are not JSON"))?;
+        Ok(read.get(property).and_then(serde_json::Value::as_f64))
+    }
+
+    async fn quota(&self, service: &str, code: &str) -> Result<Option<QuotaState>, PortError> {
         const OPERATION: &str = "GetServiceQuota";
         let request = self.quotas.get_service_quota().service_code(service).quota_code(code);
         let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]));
-        Ok(found(answer)?.and_then(|answer| answer.quota).and_then(|quota| quota.value))
+        let Some(quota) = found(answer)?.and_then(|answer| answer.quota) else { return Ok(None) };
+        Ok(quota.value.map(|value| QuotaState { value, usage: quota.usage_metric.and_then(usage_metric) }))
+    }
+
+    async fn usage(&self, metric: &UsageMetric, from: Timestamp, to: Timestamp) -> Result<Option<f64>, PortError> {
+        const OPERATION: &str = "GetMetricStatistics";
+        let dimensions = metric.dimensions.iter();
+        let dimensions = dimensions.map(|(name, value)| Dimension::builder().name(name).value(value).build()).collect();
+        let request = self.metrics.get_metric_statistics().namespace(&metric.namespace).metric_name(&metric.name);
+        let request = request
+            .set_dimensions(Some(dimensions))
+            .start_time(DateTime::from_secs(from.as_second()))
+            .end_time(DateTime::from_secs(to.as_second()))
+            .period(PERIOD)
+            .statistics(Statistic::from(metric.statistic.as_str()));
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        Ok(newest(answer.datapoints(), &metric.statistic))
     }
 
     async fn certificate(&self, arn: &str) -> Result<Option<Certificate>, PortError> {
@@ -112,6 +167,44 @@ impl Account for Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::wire::{Answer, Wire, scope};
+    use crate::ports::Cloud as _;
+
+    #[tokio::test]
+    async fn a_quota_names_the_metric_that_measures_it_and_a_resource_its_size() {
+        let metric = r#"{"MetricNamespace":"AWS/Usage","MetricName":"ResourceCount","MetricDimensions":{"Resource":"vCPU"},
+            "MetricStatisticRecommendation":"Maximum"}"#;
+        let cluster = r#"{"ResourceDescription":{"Identifier":"arn","Properties":"{\"NumberOfBrokerNodes\":6}"}}"#;
+        let wire = Wire::answering([
+            Answer::Http(200, format!(r#"{{"Quota":{{"Value":6.0,"UsageMetric":{metric}}}}}"#)),
+            Answer::Http(200, r#"{"Quota":{"Value":30.0}}"#.to_owned()),
+            Answer::Http(200, cluster.to_owned()),
+            Answer::Http(400, r#"{"__type":"ResourceNotFoundException"}"#.to_owned()),
+        ]);
+        let door = wire.cloud(None).await.account(&scope(), None);
+        let usage = UsageMetric {
+            namespace: "AWS/Usage".to_owned(),
+            name: "ResourceCount".to_owned(),
+            dimensions: [("Resource".to_owned(), "vCPU".to_owned())].into(),
+            statistic: "Maximum".to_owned(),
+        };
+        let quota = door.quota("fargate", "L-3032A538").await.unwrap();
+        assert_eq!(quota, Some(QuotaState { value: 6.0, usage: Some(usage) }));
+        let quota = door.quota("kafka", "L-EDD31C36").await.unwrap();
+        assert_eq!(quota, Some(QuotaState { value: 30.0, usage: None }));
+        let size = || door.size("AWS::MSK::Cluster", "arn", "NumberOfBrokerNodes");
+        assert_eq!((size().await.unwrap(), size().await.unwrap()), (Some(6.0), None));
+    }
+
+    #[test]
+    fn the_newest_of_the_points_counts_in_the_statistic_that_was_asked_for() {
+        let point = |at: i64, value: f64| {
+            Datapoint::builder().timestamp(DateTime::from_secs(at)).maximum(value).sum(value * 2.0).build()
+        };
+        let points = [point(300, 4.0), point(900, 1.5), point(600, 9.0)];
+        assert_eq!((newest(&points, "Maximum"), newest(&points, "Sum")), (Some(1.5), Some(3.0)));
+        assert_eq!(newest(&[], "Maximum"), None);
+    }
 
     #[test]
     fn the_permissions_of_a_creation_are_those_of_the_schema() {

@@ -76,7 +76,7 @@ pub use memory::{
 pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use plan::{Action, Changes, Consent, Difference, Entry, Grant, Guard, Plan, Refusal, Waiting};
 pub use point::{JobId, JobState, PointId, PointKeeper, PointStatus, RecoveryPoint, VaultJob, VaultName};
-pub use preflight::{Certificate, Met, Prerequisite, Principal, TypeFacts};
+pub use preflight::{Certificate, Met, Prerequisite, Principal, QuotaState, TypeFacts, UsageMetric};
 pub use readiness::{
     Check, CheckAnswer, CheckNeed, CheckOutcome, CheckStanding, ChecksSeen, HttpProbe, HttpRequest, Readiness,
     ReadinessMemory, Tls,

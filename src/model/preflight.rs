@@ -1,6 +1,6 @@
 //! What an account must have and allow before anything is deployed into it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -22,6 +22,28 @@ pub struct Principal {
 pub struct TypeFacts {
     /// The permissions that creating such a resource needs; empty for old types that do not say.
     pub create: BTreeSet<String>,
+}
+
+/// A quota, as it is applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuotaState {
+    /// How much is allowed.
+    pub value: f64,
+    /// By which metric AWS itself shows what is used of it; none where it does not.
+    pub usage: Option<UsageMetric>,
+}
+
+/// A metric of `CloudWatch` that says what is used of a quota (AWS: *`MetricInfo`*).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageMetric {
+    /// `AWS/Usage`.
+    pub namespace: String,
+    /// `ResourceCount`.
+    pub name: String,
+    /// What it is of.
+    pub dimensions: BTreeMap<String, String>,
+    /// The statistic that AWS recommends: `Maximum`, `Sum`.
+    pub statistic: String,
 }
 
 /// A certificate, as ACM describes it.

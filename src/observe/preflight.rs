@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::iter;
+use jiff::SignedDuration;
 
 use super::Observer;
 use super::pages::all;
-use crate::model::{Scope, Seen, Unknown};
-use crate::plan::preflight::{Answers, Questions, policy_source};
+use crate::model::{Scope, Seen, Unknown, UsageMetric};
+use crate::plan::preflight::{Answers, Questions, Quota, policy_source};
 use crate::ports::{Account, PortError, Priority};
 
 /// Questions that are asked at the same time.
@@ -17,6 +18,9 @@ const AT_ONCE: usize = 8;
 
 /// How long one may take, waiting for its turn included: dozens wait for the same API.
 const WITHIN: Duration = Duration::from_mins(1);
+
+/// Within which a metric must have a value: usage is published every few minutes.
+const PUBLISHED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Actions in one simulation; the API's default page of answers.
 const ACTIONS_AT_ONCE: usize = 100;
@@ -33,17 +37,52 @@ impl Observer<'_> {
         }
         let types = self.each(&questions.types, |name| port.resource_type(name)).await;
         let certificates = self.each(&questions.certificates, |arn| port.certificate(arn)).await;
-        let (mut used, mut quotas) = (BTreeMap::new(), BTreeMap::new());
+        let (mut used, mut measured, mut quotas) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for quota in questions.quotas() {
-            quotas.insert(quota.code.to_owned(), seen(self.asked(port.quota(quota.service, quota.code)).await));
-            used.insert(quota.kind.to_owned(), self.asked(count(port, quota.kind)).await);
+            let state = seen(self.asked(port.quota(quota.service, quota.code)).await);
+            let ids = self.asked(ids(port, quota.kind)).await;
+            if quota.is_measured() {
+                let metric = state.present().and_then(|state| state.usage.as_ref());
+                measured.insert(quota.kind.to_owned(), self.measured(port, &quota, metric, &ids).await);
+            }
+            quotas.insert(quota.code.to_owned(), state);
+            used.insert(quota.kind.to_owned(), ids.map(|ids| ids.len()));
         }
         let source = principal.as_ref().ok().map(|principal| policy_source(&principal.arn));
         let denied = match source {
             Some(Some(source)) => self.denied(port, &source, questions.actions(&types)).await,
             _ => Ok(BTreeSet::new()),
         };
-        Answers { principal, types, denied, used, quotas, certificates }
+        Answers { principal, types, denied, used, measured, quotas, certificates }
+    }
+
+    /// How much of a quota is used: as AWS's own metric says, or as the resources do. Where nothing exists, and nothing
+    /// was published, nothing is used.
+    async fn measured(
+        &self,
+        port: &dyn Account,
+        quota: &Quota,
+        metric: Option<&UsageMetric>,
+        ids: &Result<Vec<String>, Unknown>,
+    ) -> Result<f64, Unknown> {
+        if let Some(metric) = metric {
+            let now = self.cx.now();
+            let from = now.saturating_sub(PUBLISHED_WITHIN).unwrap_or(now);
+            return match self.asked(port.usage(metric, from, now)).await? {
+                Some(used) => Ok(used),
+                None if ids.as_ref().is_ok_and(Vec::is_empty) => Ok(0.0),
+                None => Err(Unknown::because(format!("no value of {} was published within the hour", metric.name))),
+            };
+        }
+        let Some(property) = quota.property() else { return Err(Unknown::because("AWS names no metric of it")) };
+        let ids = ids.as_ref().map_err(Clone::clone)?;
+        let sizes = iter(ids).map(|id| self.asked(port.size(quota.kind, id, property))).buffered(AT_ONCE);
+        let sizes: Vec<Result<Option<f64>, Unknown>> = sizes.collect().await;
+        let mut sum = 0.0;
+        for (size, id) in sizes.into_iter().zip(ids) {
+            sum += size?.ok_or_else(|| Unknown::because(format!("{id} does not say its {property}")))?;
+        }
+        Ok(sum)
     }
 
     async fn asked<T>(&self, read: impl Future<Output = Result<T, PortError>>) -> Result<T, Unknown> {
@@ -91,8 +130,8 @@ fn seen<T>(answer: Result<Option<T>, Unknown>) -> Seen<T> {
     }
 }
 
-async fn count(port: &dyn Account, kind: &str) -> Result<usize, PortError> {
-    Ok(all("ListResources", |page| port.resources(kind, page)).await?.len())
+async fn ids(port: &dyn Account, kind: &str) -> Result<Vec<String>, PortError> {
+    all("ListResources", |page| port.resources(kind, page)).await
 }
 
 fn blind(questions: &Questions, why: &Unknown) -> Answers {
@@ -102,6 +141,7 @@ fn blind(questions: &Questions, why: &Unknown) -> Answers {
         types: questions.types.iter().map(|name| (name.clone(), Seen::Unknown(unknown()))).collect(),
         denied: Err(unknown()),
         used: BTreeMap::new(),
+        measured: BTreeMap::new(),
         quotas: questions.quotas().map(|quota| (quota.code.to_owned(), Seen::Unknown(unknown()))).collect(),
         certificates: questions.certificates.iter().map(|arn| (arn.clone(), Seen::Unknown(unknown()))).collect(),
     }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Action, Certificate, ChangeAction, Environment, Met, Parameter, Plan, Prerequisite, Principal, Scope, Seen,
-    TypeFacts, Unknown,
+    Action, Certificate, ChangeAction, Environment, Met, Parameter, Plan, Prerequisite, Principal, QuotaState, Scope,
+    Seen, TypeFacts, Unknown,
 };
 
 pub use images::images;
@@ -44,6 +44,20 @@ enum Measure {
     Brokers,
     /// By the processors of their tasks. Tasks without a service count too.
     Processors,
+}
+
+impl Quota {
+    /// The property of each resource by which it counts; `None` where it counts as one.
+    #[must_use]
+    pub fn property(&self) -> Option<&'static str> {
+        (self.measure == Measure::Brokers).then_some("NumberOfBrokerNodes")
+    }
+
+    /// What is used of it is more than the number of resources.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        matches!(self.measure, Measure::Brokers | Measure::Processors)
+    }
 }
 
 const fn quota(
@@ -145,8 +159,10 @@ pub struct Answers {
     pub denied: Result<BTreeSet<String>, Unknown>,
     /// How many resources of a type there are.
     pub used: BTreeMap<String, Result<usize, Unknown>>,
+    /// How much those take that are not simply counted, by type.
+    pub measured: BTreeMap<String, Result<f64, Unknown>>,
     /// Quotas by code; absent: the region has none of this code.
-    pub quotas: BTreeMap<String, Seen<f64>>,
+    pub quotas: BTreeMap<String, Seen<QuotaState>>,
     /// Certificates by ARN.
     pub certificates: BTreeMap<String, Seen<Certificate>>,
 }
@@ -299,7 +315,7 @@ fn room(quota: &Quota, asked: &Questions, answers: &Answers) -> Prerequisite {
     let new = asked.new.get(quota.kind).copied().unwrap_or_default();
     let what = format!("{new} × {} within {}", quota.kind, quota.name);
     let allowed = match answers.quotas.get(quota.code) {
-        Some(Seen::Present(value)) => *value,
+        Some(Seen::Present(quota)) => quota.value,
         Some(Seen::Absent) => return line("quota", what, Met::Ok, "the region has no such quota".to_owned(), None),
         Some(Seen::Unknown(why)) => return no_quota(what, why),
         None => return no_quota(what, &Unknown::because("it was not asked for")),
@@ -334,8 +350,11 @@ fn room(quota: &Quota, asked: &Questions, answers: &Answers) -> Prerequisite {
         }
         (Measure::Brokers | Measure::Processors, _) => {
             let sum = asked.sizes.get(quota.kind).cloned().unwrap_or_default();
-            let (met, found) = sizes::judge(&sum, allowed, used, quota.measure == Measure::Brokers);
-            let compare = "count what is there by hand, and compare with the quota";
+            let unmeasured = Err(Unknown::because("it was not asked for"));
+            let measured = answers.measured.get(quota.kind).unwrap_or(&unmeasured);
+            let (met, found) = sizes::judge(&sum, allowed, measured, used, quota.measure == Measure::Brokers);
+            let compare = "allow cloudwatch:GetMetricStatistics and cloudformation:GetResource with the read permissions of \
+                           the type, or compare with the quota by hand";
             let remedy = match met {
                 Met::Ok => None,
                 Met::Missing => Some(more),
@@ -412,7 +431,8 @@ mod tests {
             types: [("AWS::EC2::VPC".to_owned(), Seen::Present(facts))].into(),
             denied: Ok(BTreeSet::new()),
             used: [("AWS::EC2::VPC".to_owned(), Ok(3))].into(),
-            quotas: [("L-F678F1CE".to_owned(), Seen::Present(5.0))].into(),
+            measured: BTreeMap::new(),
+            quotas: [("L-F678F1CE".to_owned(), Seen::Present(QuotaState { value: 5.0, usage: None }))].into(),
             certificates: asked()
                 .certificates
                 .into_iter()
@@ -452,6 +472,7 @@ mod tests {
             types: [("AWS::EC2::VPC".to_owned(), Seen::Unknown(why()))].into(),
             denied: Err(why()),
             used: BTreeMap::new(),
+            measured: BTreeMap::new(),
             quotas: [("L-F678F1CE".to_owned(), Seen::Unknown(why()))].into(),
             certificates: asked().certificates.into_iter().map(|arn| (arn, Seen::Unknown(why()))).collect(),
         };

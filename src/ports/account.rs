@@ -1,9 +1,10 @@
 //! What an account allows: identity, permissions, quotas, resource types, certificates. Only `preflight` asks.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{Page, PageToken, PortError};
-use crate::model::{Certificate, Principal, TypeFacts};
+use crate::model::{Certificate, Principal, QuotaState, TypeFacts, UsageMetric};
 
 /// What one account allows in one region. Nothing here changes anything.
 #[async_trait]
@@ -27,8 +28,16 @@ pub trait Account: Send + Sync {
     /// One page of the ids of all resources of a type (AWS: *Cloud Control `ListResources`*).
     async fn resources(&self, kind: &str, page: Option<PageToken>) -> Result<Page<String>, PortError>;
 
-    /// The applied value of a quota; `None` where there is none of this code (AWS: *`GetServiceQuota`*).
-    async fn quota(&self, service: &str, code: &str) -> Result<Option<f64>, PortError>;
+    /// A property of one resource that is a number; `None` if there is no such resource, or it does not say
+    /// (AWS: *Cloud Control `GetResource`*).
+    async fn size(&self, kind: &str, id: &str, property: &str) -> Result<Option<f64>, PortError>;
+
+    /// A quota as it is applied; `None` where there is none of this code (AWS: *`GetServiceQuota`*).
+    async fn quota(&self, service: &str, code: &str) -> Result<Option<QuotaState>, PortError>;
+
+    /// The newest value of a metric between two moments, of five minutes each; `None` where there is none
+    /// (AWS: *`GetMetricStatistics`*).
+    async fn usage(&self, metric: &UsageMetric, from: Timestamp, to: Timestamp) -> Result<Option<f64>, PortError>;
 
     /// A certificate; `None` if there is none of this ARN (AWS: *ACM `DescribeCertificate`*).
     async fn certificate(&self, arn: &str) -> Result<Option<Certificate>, PortError>;

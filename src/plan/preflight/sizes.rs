@@ -1,13 +1,14 @@
 //! How much a plan needs of what quotas do not count by resources: brokers of MSK, processors of Fargate.
 //!
 //! The templates say so, where a number is written there or is the value of a parameter. What the resources that exist
-//! already take is not counted: the list of them has ids alone. So only a plan that needs more than the whole quota is
-//! surely too much, and only where nothing exists yet is there surely enough.
+//! already take is measured: by the metric that AWS itself holds against the quota, where it names one, or by a property
+//! of each of them. Where it could not be, only a plan that needs more than the whole quota is surely too much, and only
+//! where nothing exists yet is there surely enough.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::model::{Met, Parameter, Size, StackSpec, TemplateResource};
+use crate::model::{Met, Parameter, Size, StackSpec, TemplateResource, Unknown};
 
 /// What new resources need together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -110,16 +111,37 @@ fn value(spec: &StackSpec, resource: &TemplateResource, property: &str) -> Optio
     }
 }
 
-/// What that means beside a quota, given how many resources of the type exist. Nothing but them counts against it, or
-/// something else does too.
-pub(super) fn judge(sum: &Sum, allowed: f64, exist: usize, nothing_else: bool) -> (Met, String) {
+/// What that means beside a quota, given what is used of it, and how many resources of the type exist. Nothing but them
+/// counts against it, or something else does too.
+pub(super) fn judge(
+    sum: &Sum,
+    allowed: f64,
+    used: &Result<f64, Unknown>,
+    exist: usize,
+    nothing_else: bool,
+) -> (Met, String) {
     if sum.known > allowed {
         return (Met::Missing, format!("the plan needs {sum}, and the quota is {allowed}"));
     }
-    if exist == 0 && nothing_else && sum.unknown.is_empty() {
-        return (Met::Ok, format!("the plan needs {sum} of {allowed}, and nothing is used"));
+    let all_is_known = sum.unknown.is_empty();
+    match used {
+        Ok(used) => {
+            let found = format!("the plan needs {sum}, and {used} of {allowed} are used");
+            let met = match (sum.known + used <= allowed, all_is_known) {
+                (false, _) => Met::Missing,
+                (true, true) => Met::Ok,
+                (true, false) => Met::Unknown,
+            };
+            (met, found)
+        }
+        Err(_) if exist == 0 && nothing_else && all_is_known => {
+            (Met::Ok, format!("the plan needs {sum} of {allowed}, and nothing is used"))
+        }
+        Err(why) => (
+            Met::Unknown,
+            format!("the plan needs {sum} of {allowed}; what exists ({exist}) could not be measured: {why}"),
+        ),
     }
-    (Met::Unknown, format!("the plan needs {sum} of {allowed}; what exists ({exist}) was not measured"))
 }
 
 #[cfg(test)]
@@ -165,17 +187,27 @@ Resources:
     }
 
     #[test]
-    fn too_much_is_missing_and_enough_is_only_said_where_nothing_exists() {
+    fn too_much_is_missing_and_enough_is_only_said_of_what_was_measured_or_does_not_exist() {
         let sum =
             |known, unknown: &[&str]| Sum { known, unknown: unknown.iter().map(|name| (*name).to_owned()).collect() };
-        assert_eq!(judge(&sum(31.0, &[]), 30.0, 4, true).0, Met::Missing);
-        assert_eq!(judge(&sum(3.0, &[]), 30.0, 0, true).0, Met::Ok);
-        assert_eq!(judge(&sum(3.0, &["Either"]), 30.0, 0, true).0, Met::Unknown);
-        assert_eq!(judge(&sum(3.0, &[]), 30.0, 1, true).0, Met::Unknown);
-        assert_eq!(judge(&sum(3.0, &[]), 30.0, 0, false).0, Met::Unknown, "tasks without a service count too");
+        let blind = || Err(Unknown::because("denied"));
+        assert_eq!(judge(&sum(31.0, &[]), 30.0, &blind(), 4, true).0, Met::Missing);
+        assert_eq!(judge(&sum(3.0, &[]), 30.0, &blind(), 0, true).0, Met::Ok);
+        assert_eq!(judge(&sum(3.0, &["Either"]), 30.0, &blind(), 0, true).0, Met::Unknown);
+        assert_eq!(judge(&sum(3.0, &[]), 30.0, &blind(), 1, true).0, Met::Unknown);
         assert_eq!(
-            judge(&sum(3.0, &["Either"]), 30.0, 1, true).1,
-            "the plan needs 3 (and what Either takes, which no template says plainly) of 30; what exists (1) was not measured"
+            judge(&sum(3.0, &[]), 30.0, &blind(), 0, false).0,
+            Met::Unknown,
+            "tasks without a service count too"
         );
+        assert_eq!(
+            judge(&sum(3.0, &["Either"]), 30.0, &blind(), 1, true).1,
+            "the plan needs 3 (and what Either takes, which no template says plainly) of 30; what exists (1) could not be \
+             measured: denied"
+        );
+        assert_eq!(judge(&sum(3.0, &[]), 30.0, &Ok(27.0), 9, false).0, Met::Ok);
+        assert_eq!(judge(&sum(3.0, &[]), 30.0, &Ok(27.5), 9, false).0, Met::Missing);
+        assert_eq!(judge(&sum(3.0, &["Either"]), 30.0, &Ok(0.0), 0, true).0, Met::Unknown);
+        assert_eq!(judge(&sum(3.0, &[]), 30.0, &Ok(1.5), 2, true).1, "the plan needs 3, and 1.5 of 30 are used");
     }
 }

@@ -1,11 +1,12 @@
 //! The governed door to [`Account`].
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::api;
 use super::door::Door;
 use super::pass::Sort;
-use crate::model::{Certificate, Principal, TypeFacts};
+use crate::model::{Certificate, Principal, QuotaState, TypeFacts, UsageMetric};
 use crate::ports::{Account, Page, PageToken, PortError};
 
 #[async_trait]
@@ -32,8 +33,16 @@ impl Account for Door<dyn Account> {
         self.read(&api::LIST_RESOURCES, || self.inner.resources(kind, page.clone())).await
     }
 
-    async fn quota(&self, service: &str, code: &str) -> Result<Option<f64>, PortError> {
+    async fn size(&self, kind: &str, id: &str, property: &str) -> Result<Option<f64>, PortError> {
+        self.read(&api::GET_RESOURCE, || self.inner.size(kind, id, property)).await
+    }
+
+    async fn quota(&self, service: &str, code: &str) -> Result<Option<QuotaState>, PortError> {
         self.read(&api::GET_SERVICE_QUOTA, || self.inner.quota(service, code)).await
+    }
+
+    async fn usage(&self, metric: &UsageMetric, from: Timestamp, to: Timestamp) -> Result<Option<f64>, PortError> {
+        self.read(&api::GET_METRIC_STATISTICS, || self.inner.usage(metric, from, to)).await
     }
 
     async fn certificate(&self, arn: &str) -> Result<Option<Certificate>, PortError> {

@@ -48,6 +48,7 @@ pub(super) const LIST_IMPORTS: Api = read("ListImports", 5.0, 20.0);
 pub(super) const DESCRIBE_TYPE: Api = read("DescribeType", 5.0, 20.0);
 pub(super) const SIMULATE_POLICY: Api = read("SimulatePrincipalPolicy", 2.0, 10.0);
 pub(super) const LIST_RESOURCES: Api = read("ListResources", 2.0, 10.0);
+pub(super) const GET_RESOURCE: Api = read("GetResource", 2.0, 10.0);
 pub(super) const GET_SERVICE_QUOTA: Api = read("GetServiceQuota", 2.0, 10.0);
 // ACM: 10 per second for `DescribeCertificate` (AWS: *ACM quotas*).
 pub(super) const DESCRIBE_CERTIFICATE: Api = read("DescribeCertificate", 5.0, 10.0);
@@ -143,6 +144,8 @@ pub(super) const GET_DOWNLOAD_URL_FOR_LAYER: Api = read("GetDownloadUrlForLayer"
 pub(super) const GET_LOG_EVENTS: Api = read("GetLogEvents", 5.0, 10.0);
 // 9 (AWS: *CloudWatch service quotas*).
 pub(super) const DESCRIBE_ALARMS: Api = read("DescribeAlarms", 4.0, 9.0);
+// 400 (the same page).
+pub(super) const GET_METRIC_STATISTICS: Api = read("GetMetricStatistics", 5.0, 20.0);
 // Not published.
 pub(super) const DESCRIBE_TARGET_HEALTH: Api = read("DescribeTargetHealth", 5.0, 20.0);
 // `DynamoDB` says of some of its calls how often they may come, on each call's own page; of the others nothing, and they
