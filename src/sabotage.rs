@@ -36,6 +36,8 @@ pub enum Bug {
     SteadyIsSuccess,
     /// The time for which a deployment is only watched counts as time in which it got nowhere.
     BakeIsHopeless,
+    /// Holds the time that a lifecycle hook takes against an image.
+    HookIsHopeless,
     /// Adoption takes every output of the same value for where a parameter came from.
     EqualIsReference,
     /// Adoption leaves out what AWS does not show.

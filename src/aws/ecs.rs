@@ -41,6 +41,8 @@ fn configuration(found: Option<sdk::DeploymentConfiguration>) -> DeploymentConfi
         linear_minutes(percent, count(minutes))
     });
     let canary = found.canary_configuration.map(|canary| count(canary.canary_bake_time_in_minutes.unwrap_or(10)));
+    let hooks = found.lifecycle_hooks.unwrap_or_default().into_iter();
+    let stages = hooks.flat_map(|hook| hook.lifecycle_stages.unwrap_or_default());
     DeploymentConfiguration {
         strategy: found.strategy.and_then(|strategy| strategy.as_str().parse().ok()),
         circuit_breaker: breaker.as_ref().is_some_and(|breaker| breaker.enable),
@@ -51,6 +53,7 @@ fn configuration(found: Option<sdk::DeploymentConfiguration>) -> DeploymentConfi
         maximum_percent: found.maximum_percent.map(count),
         bake_minutes: found.bake_time_in_minutes.map(count),
         shift_minutes: linear.or(canary),
+        hooks: stages.map(|stage| stage.as_str().to_owned()).collect(),
     }
 }
 

@@ -316,6 +316,9 @@ pub struct DeploymentConfiguration {
     pub bake_minutes: Option<u32>,
     /// Minutes that a linear or canary deployment waits while the traffic moves: after each step, added up.
     pub shift_minutes: Option<u32>,
+    /// Lifecycle stages in which hooks decide whether it goes on (AWS: *`DeploymentLifecycleHook`*).
+    #[serde(default)]
+    pub hooks: BTreeSet<String>,
 }
 
 impl DeploymentConfiguration {

@@ -51,7 +51,7 @@ pub use cloud::SimCloud;
 pub use config::{DriftAware, ReadRate, SimConfig};
 pub use console::{Console, ImportOutcome};
 pub use dynamo::{BackupTruth, NewTable, TableTruth};
-pub use ecs::{ImageBehaviour, NewService};
+pub use ecs::{ImageBehaviour, LifecycleHook, NewService};
 pub use fault::{Fault, FaultPlan, ResourceFailure, ResourceFault, Window};
 pub use inventory::{Inventory, StackRecord, View};
 pub use resource::ResourceOperation;

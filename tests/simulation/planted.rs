@@ -25,11 +25,12 @@ const BUGS: [(Bug, u64, &[&str]); 9] = [
 ];
 
 /// Bugs in what becomes of images, and the rule that must find them.
-const OF_SERVICES: [(Bug, &str); 4] = [
+const OF_SERVICES: [(Bug, &str); 5] = [
     (Bug::GoesBack, "S14 images"),
     (Bug::ForgetsQuarantine, "S14 images"),
     (Bug::SteadyIsSuccess, "S14 proof"),
     (Bug::BakeIsHopeless, "S14 watched"),
+    (Bug::HookIsHopeless, "S14 watched"),
 ];
 
 /// Bugs in what becomes of drift, and the rule that must find them.

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use landfast::model::{
-    Deployed, DeploymentConfiguration, Ended, ImageDigest, RolloutCause, RolloutOutcome, ServiceDeploymentStatus,
-    ServiceMemory, TaskStatus,
+    Deployed, DeploymentConfiguration, Ended, ImageDigest, Refusal, RolloutCause, RolloutOutcome,
+    ServiceDeploymentStatus, ServiceMemory, TaskStatus,
 };
 use landfast::sabotage::{Bug, plant};
 use landfast::sim::{ImageBehaviour, NewService};
@@ -139,6 +139,15 @@ impl World {
         controller.store().update_with(&key, record, None, change).unwrap();
     }
 
+    /// What the plan refuses to do to it, and what would release it.
+    fn refused(&self) -> Vec<Refusal> {
+        let controller = self.rig.controller().expect("the daemon runs");
+        let desired = controller.board.desired();
+        let environment = &desired.environments[&"dev".parse().unwrap()];
+        let looked = self.rig.clock.drive(controller.glance(&desired, environment)).unwrap().unwrap();
+        looked.plan.entries[&"dev/service/web".parse().unwrap()].refused.clone()
+    }
+
     fn last(&self) -> Option<Ended> {
         self.memory().last
     }
@@ -203,6 +212,7 @@ impl World {
 pub(crate) fn play_planted(bug: Bug, planted: bool) -> Vec<String> {
     let mut world = match bug {
         Bug::BakeIsHopeless => staged::blue_green(DIRECT, 60),
+        Bug::HookIsHopeless => staged::hooked(DIRECT, "POST_SCALE_UP", 40, true),
         _ => World::new(DIRECT),
     };
     plant(planted.then_some(bug));
@@ -219,12 +229,13 @@ pub(crate) fn play_planted(bug: Bug, planted: bool) -> Vec<String> {
             });
             world.push("1.1.0", ImageBehaviour::NeverHealthy);
         }
-        Bug::BakeIsHopeless => _ = world.push("1.1.0", ImageBehaviour::Runs),
+        Bug::BakeIsHopeless | Bug::HookIsHopeless => _ = world.push("1.1.0", ImageBehaviour::Runs),
         _ => _ = world.push("1.1.0", ImageBehaviour::CannotBePulled),
     }
     world.run(120 * MINUTE);
     let mut wrong = world.wrong();
-    if bug == Bug::BakeIsHopeless && world.runs().as_ref() != world.versions.get("1.1.0") {
+    let good = matches!(bug, Bug::BakeIsHopeless | Bug::HookIsHopeless);
+    if good && world.runs().as_ref() != world.versions.get("1.1.0") {
         wrong.push(format!("S14 watched: an image without a fault was taken back: {:?}", world.last()));
     }
     plant(None);

@@ -161,7 +161,7 @@ impl<'a> Case<'a> {
         if self.rollout.doomed.is_some() {
             return self.stopping(evidence).unwrap_or_else(|| running(own));
         }
-        let since = own.state.started.unwrap_or(own.state.created);
+        let since = self.counted_since(own, own.state.started.unwrap_or(own.state.created));
         self.doom(own.target.as_ref().and_then(|target| target.task_definition.as_ref()), since, evidence)
             .unwrap_or_else(|| running(own))
     }
@@ -256,6 +256,22 @@ impl<'a> Case<'a> {
         let waits = self.service.configuration.waits();
         let waits = if sabotage::is(Bug::BakeIsHopeless) { SignedDuration::ZERO } else { waits };
         self.is_late(since.saturating_add(waits).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Since when the time counts against what a deployment brings. Where hooks decide whether it goes on, somebody may be
+    /// thinking: only the start of its tasks counts then, and ECS itself ends each of the other stages within a day (AWS:
+    /// *Lifecycle hooks*).
+    pub(super) fn counted_since(&self, own: &Deployed, since: Timestamp) -> Timestamp {
+        let hooks = &self.service.configuration.hooks;
+        let Some(stage) = own.state.stage.as_deref().filter(|_| !hooks.is_empty()) else { return since };
+        if sabotage::is(Bug::HookIsHopeless)
+            || (matches!(stage, "RECONCILE_SERVICE" | "PRE_SCALE_UP") && !hooks.contains(stage))
+        {
+            return since;
+        }
+        let all = self.tasks.running.iter().chain(&self.tasks.stopped).filter_map(|task| task.created);
+        let first = all.filter(|created| *created >= since).min();
+        first.filter(|_| stage == "SCALE_UP").unwrap_or(self.now)
     }
 
     pub(super) fn is_late(&self, since: Timestamp) -> bool {

@@ -247,7 +247,8 @@ impl<'a> Case<'a> {
             },
             Some(own) => match own.state.status {
                 S::Pending | S::InProgress => {
-                    self.is_hopeless(&primary.id, begun, evidence).unwrap_or_else(|| running(own))
+                    let since = self.counted_since(own, begun);
+                    self.is_hopeless(&primary.id, since, evidence).unwrap_or_else(|| running(own))
                 }
                 // Back to tasks that are like these: they may fail as well.
                 S::StopRequested | S::RollbackRequested | S::RollbackInProgress if self.is_overdue(begun) => {

@@ -274,11 +274,14 @@ impl World {
             let message = "Service deployment not found.";
             return Err(refused(Class::NotFound, OPERATION, "ServiceDeploymentNotFoundException", message));
         };
-        if !matches!(status, ServiceDeploymentStatus::Pending | ServiceDeploymentStatus::InProgress) {
+        if status.is_final() {
             let message = "The service deployment cannot be stopped in its current status.";
             return Err(refused(Class::Conflict, OPERATION, "ConflictException", message));
         }
-        self.stop_deployment(region, &service, deployment, how);
+        // What stops or goes back already goes on with it (AWS: *Stopping service deployments*).
+        if matches!(status, ServiceDeploymentStatus::Pending | ServiceDeploymentStatus::InProgress) {
+            self.stop_deployment(region, &service, deployment, how);
+        }
         Ok(())
     }
 
@@ -293,10 +296,7 @@ impl World {
         self.give_up(region, service, "it was stopped by a user.");
         match how {
             StopDeployment::Rollback => self.go_back(region, service, deployment, reason),
-            StopDeployment::Abort => {
-                self.end_record(region, service, deployment, ServiceDeploymentStatus::Stopped, reason);
-                self.step_service(region, service);
-            }
+            StopDeployment::Abort => self.request_stop(region, service, deployment, reason),
         }
     }
 

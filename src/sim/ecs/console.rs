@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Image, Service, arn, short};
+use super::{Image, LifecycleHook, Service, arn, short};
 use crate::model::{
     AlarmSeen, AlarmState, ContainerDefinition, Deployed, DeploymentConfiguration, DeploymentController,
     DeploymentStrategy, ImageDigest, ImageState, LogConfiguration, LogLine, LogStream, Platform, RuntimePlatform,
@@ -123,6 +123,8 @@ impl World {
                 completed: None,
                 serial: 0,
                 asked: now,
+                hooks: std::collections::BTreeMap::new(),
+                test_traffic: false,
                 history: std::collections::VecDeque::new(),
             },
         );
@@ -186,6 +188,7 @@ impl Console {
             maximum_percent: Some(200),
             bake_minutes: None,
             shift_minutes: None,
+            hooks: BTreeSet::new(),
         };
         self.at(|world, region| world.create_ecs_service(region, request, configuration))
     }
@@ -221,6 +224,26 @@ impl Console {
         self.on(service, |world, region, arn| {
             let Some(found) = world.service_mut(region, arn) else { return };
             edit(&mut found.state.configuration);
+        });
+    }
+
+    /// Has a hook decide at a lifecycle stage (`POST_SCALE_UP`) whether deployments go on; or none.
+    pub fn set_hook(&self, service: &ServiceRef, stage: &str, hook: Option<LifecycleHook>) {
+        self.on(service, |world, region, arn| {
+            let Some(found) = world.service_mut(region, arn) else { return };
+            match hook {
+                Some(hook) => _ = found.hooks.insert(stage.to_owned(), hook),
+                None => _ = found.hooks.remove(stage),
+            }
+        });
+    }
+
+    /// Says whether there is a listener for test traffic.
+    pub fn set_test_traffic(&self, service: &ServiceRef, on: bool) {
+        self.on(service, |world, region, arn| {
+            if let Some(found) = world.service_mut(region, arn) {
+                found.test_traffic = on;
+            }
         });
     }
 

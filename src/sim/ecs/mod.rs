@@ -21,6 +21,7 @@ pub(super) use calls::page;
 pub use console::{ImageBehaviour, NewService};
 pub(super) use registry::config_of;
 pub(super) use stacks::Standing;
+pub use stages::LifecycleHook;
 
 use super::evaluate::partition;
 use super::resource;
@@ -89,6 +90,12 @@ pub(super) struct Service {
     pub(super) serial: u64,
     /// When a stack last asked for something of it.
     pub(super) asked: Timestamp,
+    /// What decides on its deployments, by the name of the stage.
+    #[serde(default)]
+    pub(super) hooks: BTreeMap<String, LifecycleHook>,
+    /// It has a listener for test traffic.
+    #[serde(default)]
+    pub(super) test_traffic: bool,
     #[serde(skip)]
     pub(super) history: VecDeque<(Timestamp, ServiceState)>,
 }
@@ -111,18 +118,29 @@ pub(super) struct Rollout {
     /// How far it is, where it is a second set of tasks; and when that stage ends by itself.
     #[serde(default)]
     pub(super) stage: Option<(Stage, Option<Timestamp>)>,
+    /// It was stopped where it is; and when that is done.
+    #[serde(default)]
+    pub(super) stops: Option<Timestamp>,
 }
 
-/// How far a deployment with a second set of tasks is (AWS: *Deployment lifecycle stages*, those without hooks and test
-/// traffic). Until the last one, the first set is kept whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How far a deployment with a second set of tasks is (AWS: *Deployment lifecycle stages*). Until the last one, the first
+/// set is kept whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// Asked for; nothing is started.
     PreScaleUp,
     /// Its tasks are started.
     ScaleUp,
+    /// They run, and have no traffic.
+    PostScaleUp,
+    /// Test traffic moves to them.
+    TestShift,
+    /// They have it.
+    PostTestShift,
     /// The traffic moves, at once or in steps.
     Shift,
+    /// It has moved.
+    PostShift,
     /// It has all traffic, and is watched.
     Bake,
     /// The first set is stopped.
@@ -136,6 +154,10 @@ impl Stage {
         match self {
             Self::PreScaleUp => "PRE_SCALE_UP",
             Self::ScaleUp => "SCALE_UP",
+            Self::PostScaleUp => "POST_SCALE_UP",
+            Self::TestShift => "TEST_TRAFFIC_SHIFT",
+            Self::PostTestShift => "POST_TEST_TRAFFIC_SHIFT",
+            Self::PostShift => "POST_PRODUCTION_TRAFFIC_SHIFT",
             Self::Shift | Self::Back => "PRODUCTION_TRAFFIC_SHIFT",
             Self::Bake => "BAKE_TIME",
             Self::CleanUp => "CLEAN_UP",
@@ -185,6 +207,7 @@ impl Service {
         state.current_deployment = self.records.last().map(|record| record.arn.clone());
         // AWS keeps a hundred; twenty is what the port promises.
         state.events.truncate(20);
+        state.configuration.hooks = self.hooks.keys().cloned().collect();
         state
     }
 

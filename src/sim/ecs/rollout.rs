@@ -139,7 +139,8 @@ impl World {
         };
         let stage = staged.then_some((Stage::PreScaleUp, Some(pending)));
         let (ran, given_up) = (false, false);
-        let rollout = Rollout { deployment, revision, record, going_back, ran, not_before: None, given_up, stage };
+        let rollout =
+            Rollout { deployment, revision, record, going_back, ran, not_before: None, given_up, stage, stops: None };
         found.rollouts.insert(0, rollout);
         self.step_service(region, service);
     }

@@ -383,7 +383,8 @@ impl World {
         let paused = service.rollouts.iter().filter(|rollout| !rollout.given_up);
         let paused = paused.filter_map(|rollout| rollout.not_before).filter(|until| *until > now);
         let stages = service.rollouts.iter().filter_map(|rollout| rollout.stage?.1).filter(|until| *until > now);
-        let Some(next) = tasks.chain(paused).chain(stages).min() else { return };
+        let stops = service.rollouts.iter().filter_map(|rollout| rollout.stops).filter(|until| *until > now);
+        let Some(next) = tasks.chain(paused).chain(stages).chain(stops).min() else { return };
         service.serial = serial;
         let next = next.max(now);
         self.data.agenda.insert((next, serial), Due::Service { region, service: arn.clone(), serial });

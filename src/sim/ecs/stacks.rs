@@ -65,6 +65,7 @@ fn configuration(properties: &Json) -> DeploymentConfiguration {
         maximum_percent: number(given, "MaximumPercent").or(Some(200)),
         bake_minutes: number(given, "BakeTimeInMinutes"),
         shift_minutes: linear.or(canary),
+        hooks: std::collections::BTreeSet::new(),
     }
 }
 

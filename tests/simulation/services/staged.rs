@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use landfast::model::{AlarmState, DeploymentStrategy, StopDeployment, TaskArn};
+use landfast::sim::LifecycleHook;
 
 use super::*;
 
@@ -40,6 +41,15 @@ fn linear(how: How) -> World {
     })
 }
 
+/// Blue/green with test traffic, a bake time of ten minutes, and a hook that takes so many minutes to answer.
+pub(super) fn hooked(how: How, stage: &str, minutes: u32, succeeds: bool) -> World {
+    let world = blue_green(how, 10);
+    world.rig.console().set_test_traffic(&web(), true);
+    let hook = LifecycleHook { takes: minutes * MINUTE, succeeds };
+    world.rig.console().set_hook(&web(), stage, Some(hook));
+    world
+}
+
 impl World {
     fn tasks(&self) -> BTreeSet<TaskArn> {
         self.rig.console().service_tasks(&web()).into_iter().map(|task| task.arn).collect()
@@ -47,6 +57,18 @@ impl World {
 
     fn state(&self, digest: &ImageDigest) -> Option<(ServiceDeploymentStatus, Option<String>)> {
         self.deployments(digest).pop().map(|found| (found.state.status, found.state.stage))
+    }
+
+    /// Nothing is wrong with an image but what a hook says.
+    fn push_unwanted(&mut self) -> ImageDigest {
+        let digest = self.push("1.1.0", ImageBehaviour::Runs);
+        let now = self.rig.cx.now();
+        self.rig.truth.images.released(&digest, now);
+        digest
+    }
+
+    fn calls(&self, operation: &str) -> usize {
+        self.rig.cloud.audit().iter().filter(|call| call.operation == operation).count()
     }
 
     /// Lets time pass until the second set of tasks has all traffic, and is watched.
@@ -155,4 +177,100 @@ fn what_a_person_stops_while_it_is_watched_goes_back_to_tasks_that_were_never_st
     world.run(90 * MINUTE);
     assert_eq!(world.runs(), Some(newer), "{:#?}", world.memory());
     world.is_quiet();
+}
+
+#[test]
+fn a_hook_that_says_no_takes_the_deployment_back_and_its_image_is_not_tried_again() {
+    for how in [DIRECT, STACK] {
+        for stage in ["PRE_SCALE_UP", "POST_SCALE_UP", "POST_TEST_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT"] {
+            let mut world = hooked(how, stage, 3, false);
+            let first = world.tasks();
+            let bad = world.push_unwanted();
+            let asked = (ServiceDeploymentStatus::InProgress, Some(stage.to_owned()));
+            world.until(20 * MINUTE, |world| world.state(&bad).as_ref() == Some(&asked));
+            world.until(5 * MINUTE, |world| world.state(&bad).as_ref() != Some(&asked));
+            // A stack goes back with one more deployment, to which the hook has nothing to say.
+            world.rig.console().set_hook(&web(), stage, None);
+            world.until(60 * MINUTE, |world| world.last().is_some_and(|last| last.outcome != RolloutOutcome::Proven));
+            let last = world.last().unwrap();
+            assert_eq!(last.outcome, RolloutOutcome::RolledBack, "{how:?} {stage}: {last:#?}");
+            assert!(last.evidence.status.as_deref().unwrap().contains("lifecycle hook"), "{how:?} {stage}: {last:#?}");
+            world.run(60 * MINUTE);
+            assert_eq!(world.runs().as_ref(), Some(&world.first), "{how:?} {stage}");
+            assert!(how.stack || world.tasks() == first, "{stage}: the first set was never stopped");
+            assert_eq!(world.memory().quarantine.keys().collect::<Vec<_>>(), [&bad], "{how:?} {stage}");
+            assert_eq!(
+                (world.deployments(&bad).len(), world.calls("StopServiceDeployment")),
+                (1, 0),
+                "{how:?} {stage}"
+            );
+            world.is_quiet();
+        }
+    }
+}
+
+#[test]
+fn the_time_that_a_hook_takes_is_not_held_against_an_image() {
+    for stage in ["PRE_SCALE_UP", "POST_SCALE_UP", "TEST_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT"] {
+        let mut world = hooked(DIRECT, stage, 90, true);
+        let newer = world.push("1.1.0", ImageBehaviour::Runs);
+        world.run(80 * MINUTE);
+        assert_eq!(world.state(&newer), Some((ServiceDeploymentStatus::InProgress, Some(stage.to_owned()))));
+        world.run(40 * MINUTE);
+        assert_eq!(world.runs(), Some(newer.clone()), "{stage}: {:#?}", world.memory());
+        assert_eq!((world.deployments(&newer).len(), world.memory().quarantine.len()), (1, 0), "{stage}");
+        world.is_quiet();
+    }
+}
+
+#[test]
+fn tasks_that_do_not_start_are_given_up_after_a_hook_as_before() {
+    let mut world = hooked(DIRECT, "PRE_SCALE_UP", 60, true);
+    let bad = world.push("1.1.0", ImageBehaviour::CannotBePulled);
+    world.run(55 * MINUTE);
+    assert!(world.memory().rollout.is_some_and(|rollout| rollout.doomed.is_none()));
+    world.until(20 * MINUTE, |world| world.memory().quarantine.contains_key(&bad));
+    assert_eq!(failed(&world.last().unwrap()).1, Some(RolloutCause::Pull));
+    world.is_quiet();
+}
+
+#[test]
+fn a_rollback_that_fails_is_left_to_a_person_and_said() {
+    // Of the stages of the way back it is asked as well (AWS: *Lifecycle hooks*).
+    let mut world = hooked(DIRECT, "PRODUCTION_TRAFFIC_SHIFT", 1, false);
+    let bad = world.push_unwanted();
+    world.until(30 * MINUTE, |world| world.last().is_some_and(|last| last.outcome != RolloutOutcome::Proven));
+    let last = world.last().unwrap();
+    assert_eq!(last.outcome, RolloutOutcome::Failed, "{last:#?}");
+    assert!(last.evidence.status.as_deref().unwrap().starts_with("ROLLBACK_FAILED"), "{last:#?}");
+    world.is_quiet();
+    let refused = world.refused();
+    assert!(refused.iter().any(|refusal| refusal.release.contains("landfast rollback")), "{refused:#?}");
+    assert_eq!(world.deployments(&bad).len(), 1);
+    // Whoever pushes what the hook likes has decided.
+    world.rig.console().set_hook(&web(), "PRODUCTION_TRAFFIC_SHIFT", None);
+    let newer = world.push("1.2.0", ImageBehaviour::Runs);
+    world.run(60 * MINUTE);
+    assert_eq!(world.runs(), Some(newer), "{:#?}", world.memory());
+    world.is_quiet();
+}
+
+#[test]
+fn what_a_person_stops_where_it_is_is_followed_to_its_end_and_not_stopped_once_more() {
+    let mut world = blue_green(DIRECT, 60);
+    let stopped = world.push_unwanted();
+    world.until_watched(&stopped);
+    let deployment = world.deployments(&stopped)[0].state.arn.clone();
+    world.rig.console().stop_deployment(&deployment, StopDeployment::Abort).unwrap();
+    assert_eq!(world.state(&stopped).map(|(status, _)| status), Some(ServiceDeploymentStatus::StopRequested));
+    // AWS takes a second word for the first one.
+    world.rig.console().stop_deployment(&deployment, StopDeployment::Rollback).unwrap();
+    world.run(10 * MINUTE);
+    assert_eq!(world.state(&stopped).map(|(status, _)| status), Some(ServiceDeploymentStatus::Stopped));
+    let last = world.last().unwrap();
+    assert_eq!(failed(&last), (RolloutOutcome::Failed, Some(RolloutCause::Stopped)), "{last:#?}");
+    assert!(world.memory().quarantine.contains_key(&stopped));
+    assert_eq!(world.calls("StopServiceDeployment"), 0);
+    world.is_quiet();
+    assert!(world.refused().iter().any(|refusal| refusal.release.contains("landfast rollback")));
 }

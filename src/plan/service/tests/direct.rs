@@ -280,3 +280,22 @@ fn an_environment_that_already_runs_the_chosen_image_is_proven_without_a_deploym
     (world.memory.decisions, world.memory.rollout) = (decisions, rollout.map(|rollout| *rollout));
     assert_eq!(world.ended().0, RolloutOutcome::Proven);
 }
+
+/// AWS takes a second request for the first one; a plan that repeats it would never be silent.
+#[test]
+fn what_stops_or_goes_back_already_is_not_stopped_once_more() {
+    use ServiceDeploymentStatus::{RollbackInProgress, RollbackRequested, StopRequested};
+    for (status, stops) in
+        [(InProgress, true), (StopRequested, false), (RollbackRequested, false), (RollbackInProgress, false)]
+    {
+        let mut world = World::new();
+        world.roll_out(2, 2);
+        world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+        world.record(2, 2, 2, InProgress, 0);
+        world.stop(2, 2, 3, "EssentialContainerExited", "Essential container in task exited");
+        let Some(ServiceDo::Doom { doom }) = world.step() else { panic!() };
+        world.memory.rollout.as_mut().unwrap().doomed = Some(*doom);
+        world.deployments[0].state.status = status;
+        assert_eq!(matches!(world.step(), Some(ServiceDo::Stop { .. })), stops, "{status}");
+    }
+}
