@@ -197,7 +197,7 @@ impl Deciding<'_> {
         if !here {
             entry.action = Action::Update;
             self.differences(entry, definition, &intended);
-            return refuse(entry, self.somebody_else());
+            return refuse(entry, self.gone_back().unwrap_or_else(|| self.somebody_else()));
         }
         entry.waiting.retain(|waiting| !matches!(waiting, Waiting::Dependency { .. }));
         if let Some(failed) = self.failed() {
@@ -238,14 +238,23 @@ impl Deciding<'_> {
 
     /// What was decided has failed and still runs.
     fn failed(&self) -> Option<Refusal> {
-        let bad =
-            self.memory.decisions.values().find(|decision| self.memory.quarantine.contains_key(&decision.digest))?;
-        let why = self.memory.quarantine.get(&bad.digest).map(|quarantined| quarantined.why.as_str());
-        Some(refusal(
-            Guard::Stalled,
-            format!("{} has failed and still runs: {}", bad.name(), why.unwrap_or_default()),
-            "push a newer image, or `landfast rollback` to a proven one",
-        ))
+        let (bad, why) = self.bad()?;
+        let reason = format!("{} has failed and still runs: {why}", bad.name());
+        Some(refusal(Guard::Stalled, reason, "push a newer image, or `landfast rollback` to a proven one"))
+    }
+
+    /// What was decided has failed, and ECS went back without ending that.
+    fn gone_back(&self) -> Option<Refusal> {
+        let (bad, why) = self.bad()?;
+        let reason = format!("{} has failed, and what ran before was deployed again: {why}", bad.name());
+        Some(refusal(Guard::Stalled, reason, "push a newer image, or `landfast rollback` to a proven one"))
+    }
+
+    /// What was decided and is held to have failed, and why.
+    fn bad(&self) -> Option<(&Decision, &str)> {
+        let quarantine = &self.memory.quarantine;
+        let mut decisions = self.memory.decisions.values();
+        decisions.find_map(|decision| Some((decision, quarantine.get(&decision.digest)?.why.as_str())))
     }
 
     // ---- what all of them ask ----

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use landfast::model::{Act as _, Action, Digest, Guard, ImageDigest, Refusal, StackName, StackStatus};
+use landfast::model::{Act as _, Action, Digest, Guard, ImageDigest, Refusal, StackName, StackStatus, Waiting};
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Call, Fault, Inventory};
 
@@ -406,9 +406,11 @@ impl Run<'_> {
                 if text.contains(CANARY) {
                     lines.push(format!("S12 secrets: the plan of {key} shows one"));
                 }
-                // The old place of a record that was renamed stays like whatever else may not be pruned.
+                // The old place of a record that was renamed stays like whatever else may not be pruned, or not yet.
                 let pruned = |refusal: &Refusal| refusal.guard == Guard::Prune;
-                let former = entry.ready && !entry.refused.is_empty() && entry.refused.iter().all(pruned);
+                let asked = |waiting: &Waiting| matches!(waiting, Waiting::Approval { .. });
+                let held = !entry.refused.is_empty() || !entry.waiting.is_empty();
+                let former = entry.ready && held && entry.refused.iter().all(pruned) && entry.waiting.iter().all(asked);
                 let left = matches!(entry.action, Action::Retain | Action::Delete) || former;
                 if entry.action == Action::None && entry.ready && entry.step.is_none() || left {
                     continue;

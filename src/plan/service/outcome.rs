@@ -118,7 +118,7 @@ impl<'a> Case<'a> {
         let evidence = self.evidence(Some(own));
         match own.state.status {
             S::Pending | S::InProgress => self.in_progress(own, evidence),
-            S::StopRequested | S::RollbackRequested | S::RollbackInProgress => running(own),
+            S::StopRequested | S::RollbackRequested | S::RollbackInProgress => self.going_back(own, evidence),
             S::Successful if !arrived && self.is_behind(own) => running(own),
             S::Successful if !arrived => Judgement::Over(RolloutOutcome::Superseded, evidence),
             S::Successful => self.proof(own.state.finished.unwrap_or(own.state.created), evidence),
@@ -128,6 +128,18 @@ impl<'a> Case<'a> {
             S::Stopped if self.rollout.doomed.is_some() => self.failed(RolloutOutcome::RolledBack, evidence),
             S::Stopped => self.replaced(evidence),
         }
+    }
+
+    /// ECS goes back for as long as it takes: without a circuit breaker for ever, where what ran before does not run either.
+    /// A newer image must not wait for that.
+    fn going_back(&self, own: &Deployed, evidence: Evidence) -> Judgement {
+        let state = &own.state;
+        let since = state.rollback.as_ref().and_then(|rollback| rollback.started);
+        let since = since.or(self.rollout.doomed.as_ref().map(|doom| doom.at)).or(state.started);
+        if self.is_overdue(since.unwrap_or(state.created)) {
+            return self.failed(RolloutOutcome::Failed, evidence);
+        }
+        running(own)
     }
 
     /// What was read of the service is from before our deployment: reads lag behind each other. Not for ever.
