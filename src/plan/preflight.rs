@@ -1,6 +1,7 @@
 //! What an account must have and allow before an environment is deployed into it: which questions that raises, and what
 //! the answers mean.
 
+mod actions;
 mod images;
 mod sizes;
 
@@ -13,6 +14,7 @@ use crate::model::{
     Seen, TypeFacts, Unknown,
 };
 
+pub use actions::{Purpose, actions};
 pub use images::images;
 pub use sizes::Sum;
 
@@ -87,29 +89,6 @@ const QUOTAS: [Quota; 7] = [
     quota("AWS::ECS::Service", "fargate", "L-3032A538", "Fargate On-Demand vCPU resource count", Measure::Processors),
 ];
 
-/// What Landfast itself calls, whatever the templates hold.
-const OWN_ACTIONS: [&str; 19] = [
-    "cloudformation:CancelUpdateStack",
-    "cloudformation:ContinueUpdateRollback",
-    "cloudformation:CreateChangeSet",
-    "cloudformation:CreateStack",
-    "cloudformation:DeleteChangeSet",
-    "cloudformation:DeleteStack",
-    "cloudformation:DescribeChangeSet",
-    "cloudformation:DescribeStackEvents",
-    "cloudformation:DescribeStacks",
-    "cloudformation:ExecuteChangeSet",
-    "cloudformation:GetStackPolicy",
-    "cloudformation:GetTemplate",
-    "cloudformation:ListChangeSets",
-    "cloudformation:ListImports",
-    "cloudformation:SetStackPolicy",
-    "cloudformation:TagResource",
-    "cloudformation:UntagResource",
-    "cloudformation:UpdateTerminationProtection",
-    "dynamodb:ListBackups",
-];
-
 /// What is to be asked in one account and region.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Questions {
@@ -123,10 +102,8 @@ pub struct Questions {
     pub sizes: BTreeMap<String, Sum>,
     /// ARNs of certificates among the stacks' parameters.
     pub certificates: BTreeSet<String>,
-    /// A stack is given a service role.
-    pub passes_role: bool,
-    /// Templates are uploaded.
-    pub uploads: bool,
+    /// What Landfast itself does there.
+    pub purposes: BTreeSet<Purpose>,
 }
 
 impl Questions {
@@ -138,13 +115,12 @@ impl Questions {
     /// The actions that the caller needs, given what the types ask for.
     #[must_use]
     pub fn actions(&self, types: &BTreeMap<String, Seen<TypeFacts>>) -> BTreeSet<String> {
-        let own = OWN_ACTIONS.into_iter().map(str::to_owned);
+        let own = actions().filter(|(purpose, _)| self.purposes.contains(purpose));
+        let own = own.flat_map(|(_, actions)| actions.iter().map(|action| (*action).to_owned()));
         let facts = self.own_types.iter().filter_map(|name| types.get(name)).filter_map(Seen::present);
         let created = facts.flat_map(|facts| facts.create.iter().cloned());
-        let passes = self.passes_role.then(|| "iam:PassRole".to_owned());
-        let uploads = self.uploads.then(|| "s3:PutObject".to_owned());
         // Wildcards are no actions: the simulator takes names alone.
-        own.chain(created).chain(passes).chain(uploads).filter(|action| !action.contains('*')).collect()
+        own.chain(created).filter(|action| !action.contains('*')).collect()
     }
 }
 
@@ -171,9 +147,12 @@ pub struct Answers {
 #[must_use]
 pub fn questions(environment: &Environment, plan: &Plan) -> BTreeMap<Scope, Questions> {
     let mut all: BTreeMap<Scope, Questions> = BTreeMap::new();
-    all.entry(environment.scope.clone()).or_default();
-    for spec in environment.services.values() {
-        all.entry(spec.scope.clone()).or_default();
+    let services = environment.services.values().map(|spec| &spec.scope);
+    let secrets = environment.secrets.values().map(|spec| &spec.scope);
+    let records = environment.records.values().map(|spec| &spec.scope);
+    let backups = environment.backups.values().map(|spec| &spec.scope);
+    for scope in [&environment.scope].into_iter().chain(services).chain(secrets).chain(records).chain(backups) {
+        all.entry(scope.clone()).or_default();
     }
     for (key, spec) in &environment.stacks {
         let asked = all.entry(spec.scope.clone()).or_default();
@@ -184,13 +163,10 @@ pub fn questions(environment: &Environment, plan: &Plan) -> BTreeMap<Scope, Ques
             .map(|resource| resource.kind.clone())
             .filter(|kind| is_public(kind))
             .collect();
-        if spec.role_arn.is_some() {
-            asked.passes_role = true;
-        } else {
+        if spec.role_arn.is_none() {
             asked.own_types.extend(kinds.iter().cloned());
         }
         asked.types.extend(kinds);
-        asked.uploads |= environment.template_bucket.is_some();
         for parameter in spec.parameters.values() {
             if let Parameter::Plain(text) = parameter
                 && let Some(text) = text.as_literal()
@@ -210,6 +186,9 @@ pub fn questions(environment: &Environment, plan: &Plan) -> BTreeMap<Scope, Ques
                 }
             }
         }
+    }
+    for (scope, asked) in &mut all {
+        asked.purposes = actions::purposes(environment, plan, scope);
     }
     all
 }
@@ -417,6 +396,7 @@ mod tests {
             types: ["AWS::EC2::VPC".to_owned()].into(),
             own_types: ["AWS::EC2::VPC".to_owned()].into(),
             new: [("AWS::EC2::VPC".to_owned(), 2)].into(),
+            purposes: [Purpose::Stacks].into(),
             certificates: ["arn:aws:acm:us-east-1:111122223333:certificate/1".to_owned()].into(),
             ..Questions::default()
         }

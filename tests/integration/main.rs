@@ -17,6 +17,7 @@ mod e2e;
 mod emulator;
 mod faults;
 mod page;
+mod permissions;
 mod readme;
 mod shipped;
 mod tidy;
