@@ -15,7 +15,7 @@ use crate::model::{
     AssumeRole, BackupDo, BackupMemory, BackupStep, CopyPoint, ExpirePoint, JobId, MakeBackup, MakeWay, OWNER_TAG,
     PointKeeper, ProtectTable, RecoveryPoint, Scope, SetRecovery, Step, TableId, TableName, Tried,
 };
-use crate::ports::{Class, Fence, PortError, Priority, StartBackup, StartCopy, TableChange, Tables, Vaults};
+use crate::ports::{Class, Fence, PortError, Priority, StartBackup, StartCopy, TableChange, Tables, Vaults, all};
 use crate::store::{Record, RecordOutcome, StoreError};
 
 /// What a call for one table came to.
@@ -286,17 +286,8 @@ impl Call<'_> {
     }
 
     async fn tags(&self, port: &dyn Vaults, one: &ExpirePoint) -> Result<BTreeMap<String, String>, Trouble> {
-        let (mut tags, mut next) = (BTreeMap::new(), None);
-        // A recovery point has fifty tags at most.
-        for _ in 0..10 {
-            let page = port.tags(&one.point, next).await.map_err(unsent)?;
-            tags.extend(page.items);
-            next = page.next;
-            if next.is_none() {
-                return Ok(tags);
-            }
-        }
-        Err(PortError::new(Class::Transient, "ListTags", "its pages have no end").into())
+        let tags = all("ListTags", |page| port.tags(&one.point, page)).await.map_err(unsent)?;
+        Ok(tags.into_iter().collect())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::{
     AssumeRole, Attempts, ChangeId, Conclusion, Digest, Do, Failure, RecordBatch, RecordChange, RecordDo, RecordMemory,
     RecordOperation, RecordPlace, RecordSet, RecordStep, RecordsOf, Step, ZoneId,
 };
-use crate::ports::{Class, Fence, PortError, Priority, Records, RecordsFrom};
+use crate::ports::{Class, Fence, PortError, Priority, Records, RecordsFrom, endless};
 use crate::store::{Record, RecordOutcome, StoreError};
 
 /// Pages on which the sets of one name and type are: more than Route 53 allows of them.
@@ -241,5 +241,5 @@ async fn read(
             return Ok(None);
         }
     }
-    Err(PortError::new(Class::Transient, "ListResourceRecordSets", "its pages have no end"))
+    Err(endless("ListResourceRecordSets"))
 }

@@ -8,12 +8,11 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::iter;
 
 use super::Observer;
-use super::pages::all;
 use crate::model::{
     BackupNeed, Comparison, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed, ProfileSeen,
     RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableProfile, TableSeen, VaultJob, VaultName,
 };
-use crate::ports::{Drift, PortError, Priority, Tables, Vaults, found};
+use crate::ports::{Drift, PortError, Priority, Tables, Vaults, all, found};
 
 /// Reads at the same time.
 const AT_ONCE: usize = 8;

@@ -9,9 +9,8 @@ use futures_util::stream::iter;
 
 use super::Observer;
 use super::details::AT_ONCE;
-use super::pages::all;
 use crate::model::{Census, Scope, Seen, StackAddress, StackState, Unknown};
-use crate::ports::Priority;
+use crate::ports::{Priority, all};
 
 /// How long the listing of one account and region may take: thousands of stacks are dozens of pages.
 const WITHIN: Duration = Duration::from_mins(2);

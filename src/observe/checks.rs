@@ -8,12 +8,11 @@ use futures_util::stream::iter;
 use regex::bytes::Regex;
 
 use super::Observer;
-use super::pages::all;
 use crate::model::{
     AlarmSeen, AlarmState, CheckAnswer, CheckNeed, CheckOutcome, HttpRequest, Observation, RolloutState, Scope, Seen,
     ServiceState, ServiceStatus, TargetHealth, TargetState, Unknown,
 };
-use crate::ports::{HttpAnswer, NoHttpAnswer, Priority};
+use crate::ports::{HttpAnswer, NoHttpAnswer, Priority, all};
 
 /// Checks that are asked at the same time: enough for an environment, few enough for anybody's server.
 const AT_ONCE: usize = 8;

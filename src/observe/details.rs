@@ -10,14 +10,13 @@ use jiff::Timestamp;
 
 use super::Observer;
 use super::listing::{Listed, add};
-use super::pages::{PAGES_MAX, all, endless};
 use crate::model::{
     BackupNeed, ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need,
     Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceArn, ServiceNeed, StackAddress, StackEvent,
     StackId, StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
 };
 use crate::plan;
-use crate::ports::{Class, PageToken, PortError, Priority, Stacks, found};
+use crate::ports::{Class, PAGES_MAX, PageToken, PortError, Priority, Stacks, all, endless, found};
 use crate::template;
 
 /// Details that are read at the same time. The governor decides how fast; this only bounds what waits in its queue.

@@ -9,12 +9,11 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::iter;
 
 use super::Observer;
-use super::pages::all;
 use crate::model::{
     DetectionStatus, DriftSeen, ResourceDrift, ResourceDriftStatus, ResourceState, StackAddress, StackDrift, StackId,
     Unknown,
 };
-use crate::ports::{Class, Drift, PortError};
+use crate::ports::{Class, Drift, PortError, all};
 
 /// Detections that run at the same time: each reads all resources of its stack through their services.
 const AT_ONCE: usize = 8;

@@ -10,7 +10,6 @@ mod checks;
 mod details;
 mod drift;
 mod listing;
-mod pages;
 mod preflight;
 mod records;
 mod restores;

@@ -8,10 +8,9 @@ use futures_util::stream::iter;
 use jiff::SignedDuration;
 
 use super::Observer;
-use super::pages::all;
 use crate::model::{Scope, Seen, Unknown, UsageMetric};
 use crate::plan::preflight::{Answers, Questions, Quota, policy_source};
-use crate::ports::{Account, PortError, Priority};
+use crate::ports::{Account, PortError, Priority, all};
 
 /// Questions that are asked at the same time.
 const AT_ONCE: usize = 8;

@@ -7,9 +7,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 
 use super::Observer;
-use super::pages::{PAGES_MAX, endless};
 use crate::model::{DnsName, HostedZone, Observation, RecordNeed, RecordSet, RecordsOf, Scope, Seen, ZoneId};
-use crate::ports::{PortError, Priority, Records, RecordsFrom};
+use crate::ports::{PAGES_MAX, PortError, Priority, Records, RecordsFrom, endless};
 
 /// Reads at the same time: Route 53 takes five calls a second.
 const AT_ONCE: usize = 5;

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Observer;
-use super::pages::all;
 use crate::model::{Comparison, Digest, Item, ItemKey, ProfileSeen, Scope, TableName, TableProfile, TableStatus};
 use crate::plan::compare_items;
-use crate::ports::{Class, PortError, Tables, found};
+use crate::ports::{Class, PortError, Tables, all, found};
 
 /// Segments that a sample is taken from: a table is scanned from its hashes' beginning, and its items lie anywhere.
 const SEGMENTS: u32 = 16;

@@ -9,12 +9,11 @@ use futures_util::stream::iter;
 
 use super::Observer;
 use super::details::AT_ONCE;
-use super::pages::all;
 use crate::model::{
     Address, Digest, FingerprintKey, OWNER_TAG, Observation, Scope, SecretArn, SecretFields, SecretNeed, SecretState,
     Seen, Unknown, ValueFacts, VersionId,
 };
-use crate::ports::{PortError, Priority, Secrets};
+use crate::ports::{PortError, Priority, Secrets, all};
 use crate::template;
 
 enum Answer {

@@ -9,13 +9,12 @@ use jiff::Timestamp;
 
 use super::Observer;
 use super::details::AT_ONCE;
-use super::pages::all;
 use crate::model::{
     Deployed, ImageDigest, ImageManifest, ImageState, LogLine, LogStream, Observation, Platform, Repository, Scope,
     Seen, ServiceNeed, ServiceRef, ServiceRevisionArn, ServiceState, TargetHealth, TaskDefinitionArn,
     TaskDefinitionState, TasksSeen, Unknown,
 };
-use crate::ports::{Containers, PortError, Priority, TasksWanted};
+use crate::ports::{Containers, PortError, Priority, TasksWanted, all};
 
 /// Services that one call describes (AWS: *`DescribeServices`*).
 const SERVICES: usize = 10;

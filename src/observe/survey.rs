@@ -10,11 +10,10 @@ use futures_util::stream::iter;
 
 use super::backups::{GLOBAL_TABLE, TABLE};
 use super::details::AT_ONCE;
-use super::pages::all;
 use super::records::{read_sets, read_zones};
 use crate::adopt::{Ask, FoundService, FoundStack, FoundZone, Left, Survey, Which, choose, ecr_image};
 use crate::model::{AssumeRole, ResourceState, ServiceState, ServiceStatus, StackName, StackState, TableName};
-use crate::ports::{Class, Containers, Drift, Governor, PortError, Priority, Stacks, Tables};
+use crate::ports::{Class, Containers, Drift, Governor, PortError, Priority, Stacks, Tables, all};
 
 /// Services that one call describes (AWS: *`DescribeServices`*).
 const SERVICES: usize = 10;

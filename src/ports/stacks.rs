@@ -7,7 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Account, Containers, Drift, Fence, Health, Objects, PortError, Records, Secrets, Tables, Trail, Vaults};
+use super::{
+    Account, Containers, Drift, Fence, Health, Objects, Page, PageToken, PortError, Records, Secrets, Tables, Trail,
+    Vaults,
+};
 use crate::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, OnFailure,
     Scope, StackEvent, StackId, StackName, StackOptions, StackState,
@@ -47,18 +50,6 @@ pub trait Cloud: Send + Sync {
 
     /// The same, to what the account allows.
     fn account(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Account>;
-}
-
-/// Where to read on.
-pub type PageToken = String;
-
-/// One page of a list.
-#[derive(Clone, Debug)]
-pub struct Page<T> {
-    /// What is on it.
-    pub items: Vec<T>,
-    /// Where to read on, if there is more.
-    pub next: Option<PageToken>,
 }
 
 /// Where AWS reads the template from.

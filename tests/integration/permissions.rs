@@ -31,7 +31,9 @@ fn actions() -> BTreeSet<&'static str> {
 
 /// The names of all operations, as the adapters name them in errors.
 fn operations() -> BTreeSet<String> {
-    let named = Regex::new(r#"(?:const (?:OPERATION|DESCRIBE|REGISTER): &str = |(?:port_error|PortError::new)\((?:Class::\w+, )?)"([A-Z]\w+)""#);
+    let named = Regex::new(
+        r#"(?:const (?:OPERATION|DESCRIBE|REGISTER): &str = |(?:port_error|PortError::new)\((?:Class::\w+, )?)"([A-Z]\w+)""#,
+    );
     let named = named.unwrap();
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(root().join("src/aws")).unwrap() {

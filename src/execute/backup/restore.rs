@@ -12,7 +12,7 @@ use crate::model::{
     Attempts, BackupMemory, BeginRestore, Digest, Failure, Key, OWNER_TAG, PointKeeper, Proof, Restore, RestoreDo,
     RestoreFrom, RestoreNote, RestoreStep, Setting, TEST_PREFIX, TableId, TableName, TableState,
 };
-use crate::ports::{Class, PortError, StartRestore, TableChange, Tables};
+use crate::ports::{Class, PortError, StartRestore, TableChange, Tables, all};
 
 impl Call<'_> {
     pub(super) async fn restore(&self, step: &RestoreStep) -> Result<Answer, Trouble> {
@@ -100,17 +100,7 @@ impl Call<'_> {
 }
 
 async fn tags_of(port: &dyn Tables, state: &TableState) -> Result<BTreeMap<String, String>, PortError> {
-    let (mut tags, mut next) = (BTreeMap::new(), None);
-    // A table has fifty tags at most.
-    for _ in 0..10 {
-        let page = port.tags(&state.arn, next).await?;
-        tags.extend(page.items);
-        next = page.next;
-        if next.is_none() {
-            return Ok(tags);
-        }
-    }
-    Err(PortError::new(Class::Transient, "ListTagsOfResource", "its pages have no end"))
+    Ok(all("ListTagsOfResource", |page| port.tags(&state.arn, page)).await?.into_iter().collect())
 }
 
 /// Written before the calls.

@@ -1,12 +1,24 @@
-//! Lists with all their pages.
+//! Lists, which come in pages, and all that is on them.
 
-use crate::ports::{Class, Page, PageToken, PortError};
+use super::{Class, PortError};
 
 /// Pages of one list. No account has so much of anything that is listed here; an endless list is a mistake of the other side.
-pub(super) const PAGES_MAX: usize = 1_000;
+pub(crate) const PAGES_MAX: usize = 1_000;
 
-/// Everything on all pages.
-pub(super) async fn all<T, F>(
+/// Where to read on.
+pub type PageToken = String;
+
+/// One page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where to read on, if there is more.
+    pub next: Option<PageToken>,
+}
+
+/// Everything on all pages, or nothing: a part of a list is not taken for the whole.
+pub(crate) async fn all<T, F>(
     operation: &'static str,
     read: impl Fn(Option<PageToken>) -> F,
 ) -> Result<Vec<T>, PortError>
@@ -26,6 +38,6 @@ where
 }
 
 /// A list that does not end is not one that is complete.
-pub(super) fn endless(operation: &'static str) -> PortError {
+pub(crate) fn endless(operation: &'static str) -> PortError {
     PortError::new(Class::Transient, operation, "its pages have no end")
 }
