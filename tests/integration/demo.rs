@@ -23,6 +23,8 @@ fn the_demonstration_goes_as_it_tells_and_touches_nothing() {
         "ReviewCyclesTable /PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled",
         "by arn:aws:iam::111122223333:user/console",
         "Looked at once more, nothing differs.",
+        "dev-ReviewCycles: proven at",
+        "(RTO)",
         "1.1.0 is proven to run",
         "1.2.0 is ROLLED BACK: its tasks ended after their start",
         "All 16 objects are in sync",

@@ -254,7 +254,7 @@ pub(super) fn rest(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     let plan = stage.settle(&process)?;
     in_sync(&plan, "everything is in sync")?;
     // What has expired since yesterday is remembered until no listing can show it any more; then there is nothing left.
-    until_killed(stage, &process, stage.cx.sleep(Duration::from_mins(11)))?;
+    until_killed(stage, &process, stage.cx.sleep(Duration::from_mins(17)))?;
     let first = stage.cloud.calls();
     // Two intervals of at most five and a half minutes, and a little.
     until_killed(stage, &process, stage.cx.sleep(Duration::from_secs(2 * 330 + 5)))?;

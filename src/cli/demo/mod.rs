@@ -8,6 +8,7 @@ mod acts;
 mod delivery;
 mod doctor;
 mod manifests;
+mod restore;
 mod screen;
 mod stage;
 mod summary;
@@ -24,7 +25,7 @@ use stage::Stage;
 /// An act: a title, and what happens.
 type Act = fn(&mut Stage, &Screen) -> Result<(), Trouble>;
 
-const ACTS: [(&str, Act); 11] = [
+const ACTS: [(&str, Act); 12] = [
     ("An empty account becomes an environment", acts::deploy),
     ("A small edit moves what it must, and nothing else", acts::edit),
     ("An edit that would lose a table is refused", acts::refuse),
@@ -33,6 +34,7 @@ const ACTS: [(&str, Act); 11] = [
     ("The daemon is killed in the middle of it", acts::kill),
     ("Somebody changes things by hand", acts::drift),
     ("Somebody changes what no stack tells of", tamper::table),
+    ("A backup is worth what a restore shows", restore::rehearse),
     ("A new image, and one that is no good", delivery::images),
     ("A secret changes by itself", delivery::rotation),
     ("Nothing to do costs next to nothing", acts::rest),
