@@ -1,7 +1,9 @@
 //! What goes over the wire and what is made of the answers.
 
+mod access;
 mod containers;
 mod records;
+mod secrets;
 mod stuck;
 mod tables;
 mod trail;
@@ -11,7 +13,7 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::wire::{Answer, FENCE, Wire, refusal, result, role, scope};
+use super::wire::{Answer, FENCE, Wire, refusal, result, scope};
 use crate::model::{
     ChangeAction, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Replacement, ResourceChange, StackId,
     StackOptions, StackStatus, Value,
@@ -456,136 +458,4 @@ async fn an_error_never_repeats_a_secret_parameter() {
         assert!(!format!("{error} {error:?} {error:#?}").contains(SECRET), "{error:?}");
     }
     assert!(wire.sent()[0].body.contains(SECRET));
-}
-
-fn assumed() -> Answer {
-    let credentials = "<Credentials><AccessKeyId>AKIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
-        <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
-    result("AssumeRole", credentials)
-}
-
-#[tokio::test]
-async fn a_role_is_assumed_once_for_all_who_enter_by_it() {
-    let none = || result("DescribeStacks", "<Stacks/>");
-    let caller = result("GetCallerIdentity", "<Account>111122223333</Account>");
-    let wire = Wire::answering([assumed(), none(), none(), caller]);
-    let cloud = wire.cloud(None).await;
-    cloud.stacks(&scope(), Some(&role())).list(None).await.unwrap();
-    cloud.stacks(&scope(), Some(&role())).list(None).await.unwrap();
-    assert_eq!(cloud.stacks(&scope(), Some(&role())).caller().await.unwrap(), scope().account);
-    let sent = wire.sent();
-    assert_eq!(sent[0].uri, "https://sts.eu-central-1.amazonaws.com/");
-    for field in
-        ["RoleArn=arn:aws:iam::111122223333:role/landfast", "ExternalId=outside", "RoleSessionName=landfast-dev"]
-    {
-        assert!(sent[0].form().contains(field), "{}", sent[0].form());
-    }
-}
-
-#[tokio::test]
-async fn a_role_that_may_not_be_assumed_is_denied_and_one_that_cannot_just_now_is_not() {
-    let rows = [
-        (refusal(403, "AccessDenied", "not authorized to perform: sts:AssumeRole"), Class::Denied),
-        (refusal(400, "ValidationError", "roleSessionName is wrong"), Class::Denied),
-        (refusal(400, "Throttling", "Rate exceeded"), Class::Throttled),
-        (Answer::Http(503, String::new()), Class::Transient),
-        (Answer::Broken, Class::Transient),
-    ];
-    for (answer, expected) in rows {
-        let shown = format!("{answer:?}");
-        let wire = Wire::answering([answer]);
-        let cloud = wire.cloud(None).await;
-        let error = cloud.stacks(&scope(), Some(&role())).list(None).await.unwrap_err();
-        assert_eq!(error.class, expected, "{shown}: {error:?}");
-        assert_eq!(error.message, "no usable credentials");
-        assert_eq!(wire.sent().len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn the_user_agent_names_landfast() {
-    let wire = Wire::answering([result("DescribeStacks", "<Stacks/>")]);
-    wire.stacks().await.list(None).await.unwrap();
-    assert!(wire.sent()[0].agent.contains("app/landfast"), "{}", wire.sent()[0].agent);
-}
-
-// ---- secrets ----
-
-const ARN: &str = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:dev/app-AbCdEf";
-
-fn version() -> crate::model::VersionId {
-    "landfast-00000000000000000000000000000001".parse().unwrap()
-}
-
-#[tokio::test]
-async fn a_version_is_put_with_its_token_and_label() {
-    let wire = Wire::answering([Answer::Http(200, format!(r#"{{"ARN":"{ARN}"}}"#))]);
-    let request = crate::ports::PutSecretValue {
-        secret: ARN.parse().unwrap(),
-        value: Redacted::new(SECRET.to_owned()),
-        token: version(),
-        labels: strings(&["AWSPENDING"]),
-    };
-    assert!(!format!("{request:?}").contains(SECRET));
-    wire.cloud(None).await.secrets(&scope(), None).put_value(FENCE, request).await.unwrap();
-    let sent: serde_json::Value = serde_json::from_str(&wire.sent()[0].body).unwrap();
-    let wanted = serde_json::json!({
-        "SecretId": ARN,
-        "ClientRequestToken": version().as_str(),
-        "SecretString": SECRET,
-        "VersionStages": ["AWSPENDING"],
-    });
-    assert_eq!(sent, wanted);
-}
-
-#[tokio::test]
-async fn an_error_of_secrets_manager_does_not_repeat_the_value() {
-    let answer = format!(r#"{{"__type":"InvalidParameterException","message":"{SECRET} is too long"}}"#);
-    let wire = Wire::answering([Answer::Http(400, answer)]);
-    let request = crate::ports::CreateSecret {
-        name: "dev/app".to_owned(),
-        value: Redacted::new(SECRET.to_owned()),
-        token: version(),
-        description: None,
-        kms_key: None,
-        tags: BTreeMap::new(),
-    };
-    let error = wire.cloud(None).await.secrets(&scope(), None).create(FENCE, request).await.unwrap_err();
-    assert_eq!(error.class, Class::Invalid);
-    assert!(!format!("{error} {error:?}").contains(SECRET), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_value_that_cannot_be_read_is_in_no_error() {
-    let broken = format!(r#"{{"ARN":"{ARN}","VersionId":"short","SecretString":"{SECRET}"}}"#);
-    let unfinished = format!(r#"{{"ARN":"{ARN}","SecretString":"{SECRET}"#);
-    for answer in [broken, unfinished] {
-        let wire = Wire::answering([Answer::Http(200, answer)]);
-        let port = wire.cloud(None).await.secrets(&scope(), None);
-        let error = port.value(&ARN.parse().unwrap(), &version()).await.unwrap_err();
-        let mut text = format!("{error} {error:?}");
-        let mut below = error.source();
-        while let Some(cause) = below {
-            let _ = write!(text, "{cause} {cause:?}");
-            below = cause.source();
-        }
-        assert!(!text.contains(SECRET), "{text}");
-    }
-}
-
-#[tokio::test]
-async fn a_listing_includes_what_can_be_restored_and_reads_labels() {
-    let token = version();
-    let answer = format!(
-        r#"{{"SecretList":[{{"ARN":"{ARN}","Name":"dev/app","DeletedDate":1767225600,
-        "Tags":[{{"Key":"landfast:owner","Value":"dev/secret/app"}}],
-        "SecretVersionsToStages":{{"{token}":["AWSCURRENT"]}}}}],"NextToken":"more"}}"#
-    );
-    let wire = Wire::answering([Answer::Http(200, answer)]);
-    let page = wire.cloud(None).await.secrets(&scope(), None).list(None).await.unwrap();
-    assert!(wire.sent()[0].body.contains(r#""IncludePlannedDeletion":true"#));
-    assert_eq!(page.next.as_deref(), Some("more"));
-    let secret = &page.items[0];
-    assert_eq!((secret.current(), secret.replicas.as_ref()), (Some(&token), None));
-    assert_eq!(secret.deleted.unwrap().to_string(), "2026-01-01T00:00:00Z");
 }

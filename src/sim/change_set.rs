@@ -15,7 +15,7 @@ use super::evaluate::Resolve;
 use super::reader;
 use super::resource::{self, Resource};
 use super::stack::Submission;
-use super::task::{Wanted, entries};
+use super::wanted::{Wanted, entries};
 use super::world::{Due, World};
 use crate::model::{
     ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, Replacement,

@@ -81,7 +81,7 @@ impl Tampered {
 
     /// The same, where the resource has these properties and its stack says those.
     pub(super) fn with(&self, said: &Json, live: &Json) -> Self {
-        let (said, live) = (super::task::entries(said), super::task::entries(live));
+        let (said, live) = (super::wanted::entries(said), super::wanted::entries(live));
         let differing = said.keys().chain(live.keys()).filter(|name| said.get(*name) != live.get(*name));
         let differing = differing.map(|name| (format!("/{name}"), live.get(name).cloned().unwrap_or(Json::Null)));
         let mut properties = self.properties.clone();

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::evaluate::{Env, Resolve, shown};
 use super::reader::Parsed;
 use super::stack::Submission;
-use super::task::Live;
+use super::wanted::Live;
 use super::world::World;
 use crate::model::{Output, StackName};
 

@@ -33,6 +33,7 @@ mod reads;
 mod records;
 mod requests;
 mod resource;
+mod rollback;
 mod secrets;
 mod stack;
 mod task;
@@ -40,6 +41,7 @@ mod trail;
 mod validate;
 mod vault;
 mod vaults;
+mod wanted;
 mod web;
 mod world;
 

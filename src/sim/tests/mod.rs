@@ -10,6 +10,7 @@ mod refusals;
 mod services;
 mod services_of_stacks;
 mod tables;
+mod tables_of_stacks;
 mod templates;
 
 use std::collections::BTreeMap;
