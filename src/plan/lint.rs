@@ -76,6 +76,7 @@ fn of_a_record(key: &Key, step: &RecordStep, input: &Input<'_>) -> Vec<&'static 
     broken([
         (changes.is_empty(), "an empty batch is sent"),
         (changes.iter().any(elsewhere), "a batch changes another record (S1)"),
+        (super::record::is_in_use(input, &step.place), "a zone has two batches at once (S6)"),
         (changes.iter().any(|change| change.set.content.is_empty()), "an empty record set is written"),
         (set.is_some() && !ours && !adopts, "a record that is not ours is changed (S1)"),
         (replaces.as_ref().is_some_and(|place| !made(place)), "a record is replaced that was not made here (S1)"),

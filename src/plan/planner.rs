@@ -10,7 +10,7 @@ use super::{
     Goal, Input, MAX_OPERATIONS, backup, consent, doctor, guard, order, readiness, record, removal, secret, service,
     stack,
 };
-use crate::model::{Act, Digest, Entry, Key, Kind, Need, Plan, Refusal, Remembered, Waiting};
+use crate::model::{Act, Digest, Do, Entry, Key, Kind, Need, Plan, Refusal, Remembered, Waiting};
 
 /// The plan for an environment.
 #[must_use]
@@ -101,7 +101,8 @@ impl<'a> Planner<'a> {
         self.needs.borrow_mut().insert(need.into());
     }
 
-    /// Only so many operations at once; and an object whose step is being executed gets no second one.
+    /// Only so many operations at once, one batch for each zone; and an object whose step is being executed gets no
+    /// second one.
     fn take_turns(&mut self) {
         let running = self.input.memory.objects.stacks.values().filter(|memory| memory.pending.is_some()).count();
         let mut free = MAX_OPERATIONS.saturating_sub(running);
@@ -110,7 +111,11 @@ impl<'a> Planner<'a> {
                 entry.step = None;
             }
             let begins_operation = entry.step.as_ref().is_some_and(|step| step.action.begins_operation());
-            if begins_operation && free == 0 {
+            let in_use = entry.step.as_ref().is_some_and(|step| match &step.action {
+                Do::Record(record) => step.action.mutates() && record::is_in_use(self.input, &record.place),
+                _ => false,
+            });
+            if in_use || begins_operation && free == 0 {
                 entry.step = None;
                 entry.waiting.push(Waiting::Turn);
             } else if begins_operation {

@@ -17,9 +17,9 @@ pub(super) use self::leaving::leaving;
 use self::names::marker_of;
 use super::names::token;
 use super::planner::{Planner, refuse};
-use super::{attempts, guard};
+use super::{Input, attempts, guard};
 use crate::model::{
-    Action, Address, Conclusion, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key, RecordBatch,
+    Action, Address, Conclusion, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key, Kind, RecordBatch,
     RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed, RecordOperation, RecordPlace, RecordSet,
     RecordSpec, RecordStep, RecordType, RecordValue, RecordsOf, Refusal, Routing, Seen, SetRouting, Step, Waiting,
 };
@@ -50,6 +50,16 @@ pub(super) fn is_its_own(of: &RecordsOf, step: &RecordStep, replaces: Option<&Re
     *of == step.place.of
         || *of == step.marker
         || replaces.is_some_and(|place| *of == place.of || *of == marker_of(place))
+}
+
+/// Whether a batch to the zone of this place is being sent, or may be. Route 53 takes one at a time for each zone (AWS:
+/// *`ChangeResourceRecordSets`*, `PriorRequestNotComplete`).
+pub(super) fn is_in_use(input: &Input<'_>, place: &RecordPlace) -> bool {
+    let mut busy = input.busy.iter().filter(|key| key.kind == Kind::DnsRecord);
+    busy.any(|key| {
+        let pending = input.memory.objects.records.get(key).and_then(|memory| memory.pending.as_ref());
+        pending.is_none_or(|pending| pending.place.zone == place.zone && pending.place.scope == place.scope)
+    })
 }
 
 struct Deciding<'a> {

@@ -8,11 +8,13 @@ use regex::Regex;
 
 /// Called by `adopt` alone, which only looks; for reports in a bucket, of which no manifest speaks; or by a preflight, which
 /// says itself what it could not read.
-const BESIDE: [&str; 10] = [
+const BESIDE: [&str; 12] = [
     "DeleteObject",
     "DescribeCertificate",
     "DescribeType",
     "GetCallerIdentity",
+    "GetMetricStatistics",
+    "GetResource",
     "GetServiceQuota",
     "ListClusters",
     "ListObjectsV2",

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use landfast::model::{
     ClusterArn, Deployed, ImageDigest, ImageId, ImageManifest, ImageState, LogLine, LogStream, Platform, Repository,
-    ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentSummary, ServiceRef, ServiceRevisionArn,
-    ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn, TaskDefinitionState,
-    TaskDefinitionStatus, TaskState, Value,
+    ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentStatus, ServiceDeploymentSummary,
+    ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn,
+    TaskDefinitionState, TaskDefinitionStatus, TaskState, Value,
 };
 use landfast::ports::{Containers, CopyTaskDefinition, Fence, Page, PageToken, PortError, TasksWanted, UpdateService};
 use landfast::sim::Console;
@@ -121,7 +121,10 @@ impl Images {
         };
         let tried = console.service_deployments(&web()).into_iter().filter(|deployed| brings(deployed, &digest));
         let since = inner.bad.get(&digest);
-        let mut failed = tried.filter(|tried| tried.state.status.is_final());
+        // Deployed where no task was wanted, it has shown nothing.
+        let has_failed =
+            |status: ServiceDeploymentStatus| status.is_final() && status != ServiceDeploymentStatus::Successful;
+        let mut failed = tried.filter(|tried| has_failed(tried.state.status));
         if since.is_some_and(|since| failed.any(|tried| tried.state.created > *since)) {
             wrong.push(format!("S14 images: {} has failed and is deployed again", digest.short()));
         }

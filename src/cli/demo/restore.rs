@@ -27,6 +27,9 @@ pub(super) fn rehearse(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble
     let Ok(table) = "dev-ReviewCycles".parse::<TableName>() else { return Err(untold("the table has a name")) };
     fill(stage, &process, &table)?;
     stage.next_day()?;
+    stage.settle(&process)?;
+    // A backup of so large a table is ready after minutes, and listed a little later.
+    stage.drive(stage.cx.sleep(Duration::from_mins(15)))?;
     let plan = stage.settle(&process)?;
     in_sync(&plan, "the tables are backed up")?;
 

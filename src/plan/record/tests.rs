@@ -10,7 +10,7 @@ use crate::model::{
     Act, Action, Budget, DeletionPolicy, Desired, Digest, DnsName, Do, Entry, Environment, FingerprintKey, HostedZone,
     Key, Memory, Mode, Objects, Observation, Policy, Prune, RecordContent, RecordDo, RecordMemory, RecordOperation,
     RecordPlace, RecordSet, RecordSpec, RecordType, RecordValue, RecordVerb, RecordsOf, Replace, Revision, Routing,
-    Scope, Seen, SetRouting, Text, Unknown,
+    Scope, Seen, SetRouting, Text, Unknown, Waiting,
 };
 use crate::plan::{Goal, Input, lint, plan};
 
@@ -172,13 +172,23 @@ fn decided(
     observation: &Observation,
     memory: &Memory,
 ) -> (Option<Entry>, Vec<&'static str>) {
+    decided_beside(record, mode, observation, memory, &BTreeSet::new())
+}
+
+/// The same, while steps of other objects are being executed.
+fn decided_beside(
+    record: Option<RecordSpec>,
+    mode: Mode,
+    observation: &Observation,
+    memory: &Memory,
+    busy: &BTreeSet<Key>,
+) -> (Option<Entry>, Vec<&'static str>) {
     let environment = Arc::new(environment(record, mode));
     let revision = Revision { sequence: 3, content: Digest::of("content"), commit: None };
     let environments = BTreeMap::from([(environment.name.clone(), Arc::clone(&environment))]);
     let desired = Desired { revision, environments };
-    let busy = BTreeSet::new();
     let (now, goal) = (Timestamp::UNIX_EPOCH, Goal::Converge);
-    let input = Input { desired: &desired, environment: &environment, observation, memory, now, goal, busy: &busy };
+    let input = Input { desired: &desired, environment: &environment, observation, memory, now, goal, busy };
     let plan = plan(&input);
     let faults = lint(&plan, &input).into_iter().map(|fault| fault.rule).collect();
     (plan.entries.get(&key()).cloned(), faults)
@@ -276,4 +286,25 @@ fn what_is_empty_or_in_no_zone_is_refused() {
     let named = |name: &str| RecordSpec { name: Text::literal(name), ..spec(false) };
     assert!(refused(named("api.example.org")).contains("not in the hosted zone"));
     assert!(refused(named("Example.com.")).contains("top of its zone"));
+}
+
+#[test]
+fn a_zone_takes_one_batch_at_a_time() {
+    let other: Key = "dev/dnsrecord/other".parse().unwrap();
+    let seen = observation(There::Absent, Whose::Nobody);
+    for (zone, waits) in [(None, true), (Some("Z1"), true), (Some("Z2"), false)] {
+        let mut memory = memory(Remembered::Nothing);
+        // What is being sent has been written down, or is about to be.
+        let beside = zone.map(|zone| {
+            let mut known = RecordMemory::clone(&self::memory(Remembered::LostAnswer).objects.records[&key()]);
+            known.pending.as_mut().unwrap().place.zone = zone.parse().unwrap();
+            (other.clone(), Arc::new(known))
+        });
+        memory.objects.records.extend(beside);
+        let busy = BTreeSet::from([other.clone()]);
+        let (entry, faults) = decided_beside(Some(spec(false)), Mode::Apply, &seen, &memory, &busy);
+        let entry = entry.unwrap();
+        assert!(faults.is_empty(), "{zone:?}: {faults:?}");
+        assert_eq!((entry.step.is_none(), entry.waiting.contains(&Waiting::Turn)), (waits, waits), "{zone:?}");
+    }
 }
