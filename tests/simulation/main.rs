@@ -26,6 +26,7 @@ mod monitor;
 mod oracle;
 mod planner;
 mod planted;
+mod preflight;
 mod readiness;
 mod records;
 mod restores;

@@ -1,0 +1,118 @@
+//! What is used of a quota is measured before more of it is asked for; what cannot be measured is never taken for enough.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfast::controller::Controller;
+use landfast::manifest;
+use landfast::model::{Desired, FileContent, Met, Prerequisite, Snapshot};
+use landfast::sim::{Fault, FaultPlan, SimConfig, Window};
+use landfast::store::Store;
+
+use crate::stage::{FOREVER, HOUR, Stage};
+
+/// Three brokers, and tasks of one processor each.
+const TEMPLATE: &str = "
+Parameters: { Tasks: { Type: Number } }
+Resources:
+  Brokers:
+    Type: AWS::MSK::Cluster
+    Properties: { ClusterName: !Ref AWS::StackName, KafkaVersion: 3.6.0, NumberOfBrokerNodes: 3 }
+  Cluster: { Type: AWS::ECS::Cluster }
+  Task:
+    Type: AWS::ECS::TaskDefinition
+    Properties: { Family: !Ref AWS::StackName, Cpu: '1024', ContainerDefinitions: [{ Name: app, Image: 'public.ecr.aws/app:1' }] }
+  Service:
+    Type: AWS::ECS::Service
+    Properties: { Cluster: !Ref Cluster, TaskDefinition: !Ref Task, DesiredCount: !Ref Tasks, LaunchType: FARGATE }
+";
+
+struct World {
+    stage: Stage,
+    /// Stacks of the template, with the tasks of each.
+    stacks: Vec<(&'static str, u32)>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { stage: Stage::new("us-east-1", "2026-01-01T00:00:00Z", SimConfig::default()), stacks: Vec::new() }
+    }
+
+    fn desired(&self, store: &Store) -> Desired {
+        let environment = "apiVersion: landfast/v1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  system: shop\n  \
+                           account: \"111122223333\"\n  region: us-east-1\n  include: [app]\n  policy: { mode: apply }\n";
+        let mut files =
+            vec![("dev.yaml".to_owned(), environment.to_owned()), ("app/app.tpl".to_owned(), TEMPLATE.to_owned())];
+        files.extend(self.stacks.iter().map(|(name, tasks)| {
+            let spec = format!("{{ template: app.tpl, parameters: {{ Tasks: {tasks} }} }}");
+            let stack = format!("apiVersion: landfast/v1\nkind: Stack\nmetadata: {{ name: {name} }}\nspec: {spec}\n");
+            (format!("app/{name}.yaml"), stack)
+        }));
+        let files = files.into_iter().map(|(name, text)| (name, FileContent::Bytes(text.into_bytes().into())));
+        let snapshot = Snapshot::new("manifests", files.collect(), None);
+        let loaded = manifest::load(&snapshot, store.revise(&snapshot.content, None).unwrap());
+        assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+        loaded.desired
+    }
+
+    fn deploy(&mut self) {
+        let controller = self.stage.begin(|_| {});
+        let desired = self.desired(controller.store());
+        self.stage.tend(&controller, desired, 2 * HOUR, FOREVER);
+    }
+
+    /// What is said of the brokers, and of the processors.
+    fn quotas(&self) -> [Prerequisite; 2] {
+        let store = self.stage.store();
+        let desired = self.desired(&store);
+        let environment = Arc::clone(&desired.environments[&"dev".parse().unwrap()]);
+        let cloud = Arc::new(self.stage.cloud.clone());
+        let controller = Controller::new(self.stage.cx.clone(), cloud, store, Arc::new(|_, _| {}));
+        let items = self.stage.clock.drive(controller.preflight(&desired, &environment)).unwrap().unwrap();
+        ["AWS::MSK::Cluster", "AWS::ECS::Service"].map(|kind| {
+            let mut lines = items.iter().flat_map(|item| &item.prerequisites);
+            lines.find(|line| line.what.contains(kind)).unwrap_or_else(|| panic!("{kind}: {items:#?}")).clone()
+        })
+    }
+}
+
+fn said(lines: &[Prerequisite; 2]) -> [(Met, &str); 2] {
+    [(lines[0].met, lines[0].found.as_str()), (lines[1].met, lines[1].found.as_str())]
+}
+
+#[test]
+fn what_exists_counts_against_a_quota_with_what_it_takes() {
+    let mut world = World::new();
+    world.stacks = vec![("old", 4)];
+    assert_eq!(
+        said(&world.quotas()),
+        [(Met::Ok, "the plan needs 3, and 0 of 90 are used"), (Met::Ok, "the plan needs 4, and 0 of 6 are used"),]
+    );
+    world.deploy();
+    world.stacks.push(("new", 2));
+    assert_eq!(
+        said(&world.quotas()),
+        [(Met::Ok, "the plan needs 3, and 3 of 90 are used"), (Met::Ok, "the plan needs 2, and 4 of 6 are used"),]
+    );
+    world.stacks[1].1 = 3;
+    let lines = world.quotas();
+    assert_eq!(said(&lines)[1], (Met::Missing, "the plan needs 3, and 4 of 6 are used"));
+    assert!(lines[1].remedy.as_ref().unwrap().contains("L-3032A538"));
+}
+
+#[test]
+fn what_could_not_be_measured_is_unknown_and_says_what_to_allow() {
+    let mut world = World::new();
+    world.stacks = vec![("old", 4)];
+    world.deploy();
+    world.stacks.push(("new", 1));
+    let operations = BTreeSet::from(["GetResource".to_owned(), "GetMetricStatistics".to_owned()]);
+    let window = Window { from: Duration::ZERO, until: Duration::MAX, scope: None, operations, fault: Fault::Denied };
+    world.stage.cloud.set_faults(FaultPlan { windows: vec![window], ..FaultPlan::default() });
+    for line in world.quotas() {
+        assert_eq!(line.met, Met::Unknown, "{line:?}");
+        assert!(line.found.contains("what exists (1) could not be measured"), "{line:?}");
+        assert!(line.remedy.unwrap().contains("cloudwatch:GetMetricStatistics"));
+    }
+}
