@@ -339,6 +339,40 @@ fn a_daemon_that_dies_anywhere_puts_back_once() {
     }
 }
 
+/// Each call that changes something on the way of a revert, lost in every way.
+#[test]
+fn a_call_that_is_lost_is_put_back_all_the_same_and_once() {
+    let prepared = || {
+        let world = deployed("driftEvery: 10m, drift: revert", SimConfig::default());
+        world.tamper("Log", "/RetentionInDays", json!(30));
+        world
+    };
+    let story = |lost: Option<(u64, Fault)>| {
+        let mut world = prepared();
+        let calls = world.cloud.calls();
+        let calls_lost = lost.into_iter().map(|(nth, fault)| (calls + nth, fault)).collect();
+        world.cloud.set_faults(FaultPlan { calls: calls_lost, ..FaultPlan::default() });
+        world.run(HOUR * 2);
+        let audit = world.cloud.audit();
+        let changing = audit.iter().filter(|call| call.mutating && call.index >= calls);
+        let changing: Vec<u64> = changing.map(|call| call.index - calls).collect();
+        (world, changing)
+    };
+    let (_, changing) = story(None);
+    assert_eq!(changing.len(), 2, "a change set is made and executed");
+    for nth in changing {
+        for fault in crate::run::LOST {
+            let (mut world, _) = story(Some((nth, fault.clone())));
+            let done = |world: &World| world.mutations().iter().filter(|call| **call == "ExecuteChangeSet").count();
+            assert_eq!(world.live("Log", "/RetentionInDays").as_deref(), Some("7"), "L1: {fault:?} at {nth}");
+            assert_eq!((done(&world), world.remembered().reverts.len()), (1, 1), "S9: {fault:?} at {nth}");
+            assert_eq!(world.cloud.inventory().leftovers(), Vec::<String>::new(), "S20: {fault:?} at {nth}");
+            world.run(HOUR * 2);
+            assert_eq!(done(&world), 1, "L2: {fault:?} at {nth}");
+        }
+    }
+}
+
 /// What a planted bug makes of these.
 pub(crate) fn play_planted(bug: landfast::sabotage::Bug, planted: bool) -> Vec<String> {
     use landfast::sabotage::{Bug, plant};

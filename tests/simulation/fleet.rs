@@ -7,6 +7,7 @@ use landfast::model::{FileContent, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Named, Vault};
+use crate::stage::DAY;
 
 /// Stacks from this number on are in the second environment.
 pub(crate) const SECOND: u8 = 6;
@@ -79,6 +80,9 @@ pub(crate) struct Unit {
     pub(crate) adopt: bool,
     /// Minutes after which an operation is overdue.
     pub(crate) timeout: Option<u8>,
+    /// Drift of it is put back.
+    #[serde(default)]
+    pub(crate) revert: bool,
 }
 
 impl Unit {
@@ -94,6 +98,7 @@ impl Unit {
             retained: false,
             adopt: false,
             timeout: None,
+            revert: false,
         }
     }
 
@@ -150,6 +155,7 @@ impl Unit {
             (self.protected, "terminationProtection: true"),
             (self.retained, "deletionPolicy: retain"),
             (self.adopt, "adopt: true"),
+            (self.revert, "drift: { action: revert }"),
         ] {
             if on {
                 let _ = writeln!(text, "  {line}");
@@ -265,10 +271,13 @@ impl Fleet {
         let prune = format!("{prune:?}").to_lowercase();
         let mode = if observe { "observe" } else { "apply" };
         let replace = if replace { "allow" } else { "deny" };
+        let every = if self.units.values().any(|unit| unit.revert) { crate::tampering::EVERY } else { DAY / 4 };
         format!(
             "apiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: {name} }}\nspec:\n  system: shop\n  account: \"{account}\"\n  \
              region: us-east-1\n  include: [{name}]\n  tags: {{ Team: core }}\n  policy:\n    mode: {mode}\n    prune: {prune}\n    \
-             replace: {replace}\n    budget: {{ stacks: 1000, replacements: 1000, deletions: {deletions}, per: 1h }}\n"
+             replace: {replace}\n    driftEvery: {}m\n    \
+             budget: {{ stacks: 1000, replacements: 1000, deletions: {deletions}, per: 1h }}\n",
+            every.as_secs() / 60
         )
     }
 }

@@ -39,5 +39,6 @@ mod services;
 mod shrink;
 mod spy;
 mod stage;
+mod tampering;
 mod vaults;
 mod zones;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use landfast::model::{DeploymentMode, Desired, Key, Mode, Prune, Replace, Scope, StackEvent, StackId, StackState};
+use landfast::model::{
+    DeploymentMode, Desired, DriftAction, Key, Mode, Prune, Replace, Scope, StackEvent, StackId, StackState,
+};
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Call, SimCloud, View};
 
@@ -44,6 +46,9 @@ struct Inner {
     terminal: u64,
     /// Deletions of healthy stacks by the daemon.
     deleted: BTreeMap<String, u64>,
+    /// Change sets that put drift back, by stack, within the last hour; and how many there were.
+    reverts: BTreeMap<String, Vec<Timestamp>>,
+    reverted: u64,
 }
 
 impl Truth {
@@ -101,6 +106,11 @@ impl Truth {
         self.inner.lock().unwrap().deleted.clone()
     }
 
+    /// How often drift was put back.
+    pub(crate) fn reverted(&self) -> u64 {
+        self.inner.lock().unwrap().reverted
+    }
+
     /// How many failures for good the daemon has read of.
     pub(crate) fn terminal(&self) -> u64 {
         self.inner.lock().unwrap().terminal
@@ -150,13 +160,16 @@ impl Truth {
         inner.epoch = 0;
         inner.begun.clear();
         inner.deletions.clear();
+        inner.reverts.clear();
         drop(inner);
         self.images.forgotten();
     }
 
     /// The clock was set: what was spent within the last hour is a matter of opinion.
     pub(crate) fn clock_was_set(&self) {
-        self.inner.lock().unwrap().deletions.clear();
+        let mut inner = self.inner.lock().unwrap();
+        inner.deletions.clear();
+        inner.reverts.clear();
     }
 
     /// S9: the same token never stands for two things.
@@ -338,6 +351,22 @@ impl Checking<'_> {
         }
     }
 
+    /// S21: drift is put back where that is asked for, and not fought over.
+    fn revert(&mut self, key: &Key, stack: &str, action: DriftAction) {
+        if action != DriftAction::Revert {
+            self.blames.push(format!("S2 consent: drift of {key} is put back, and nothing says that it may be"));
+        }
+        let now = self.call.at;
+        let hour = now.saturating_sub(jiff::SignedDuration::from_hours(1)).unwrap();
+        let recent = self.inner.reverts.entry(stack.to_owned()).or_default();
+        recent.retain(|at| *at > hour);
+        recent.push(now);
+        if recent.len() > 3 {
+            self.blames.push(format!("S21 fight: drift of {key} is put back {} times within an hour", recent.len()));
+        }
+        self.inner.reverted += 1;
+    }
+
     /// S4.
     fn execute(&mut self, desired: &Desired, key: &Key, stack: &StackState) {
         let Some(environment) = desired.environments.get(&key.environment) else { return };
@@ -352,6 +381,10 @@ impl Checking<'_> {
                 .push(format!("S7 out of step: {key} is updated, and {names} was skipped and not brought into step"));
         }
         let policy = &environment.policy;
+        if set.mode == DeploymentMode::RevertDrift && skipped.is_empty() {
+            let action = environment.stacks.get(key).and_then(|spec| spec.drift).unwrap_or(policy.drift);
+            self.revert(key, stack.id.as_str(), action);
+        }
         for change in set.changes.iter().filter(|change| change.is_destructive() && !change.retained) {
             if !policy.stateful_types.contains(&change.kind) {
                 continue;

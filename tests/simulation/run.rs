@@ -1,6 +1,6 @@
 //! One run: everything that goes wrong, then the healing, then silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use landfast::model::{Act as _, Action, Digest, Guard, ImageDigest, Refusal, StackName, StackStatus, Waiting};
@@ -75,7 +75,7 @@ pub(crate) fn play(scenario: &Scenario) -> Result<Worth, Box<Failure>> {
 /// The same, with a daemon that dies when it waits for the how-manieth time, and is started again at once.
 pub(crate) fn play_dying(scenario: &Scenario, dies_at: Option<u64>) -> Result<Worth, Box<Failure>> {
     let rig = Rig::new(scenario.seed, scenario.fleet.clone());
-    let mut run = Run { rig, scenario, polls: 0, pushed: 0, newest: None };
+    let mut run = Run { rig, scenario, polls: 0, pushed: 0, newest: None, tampered: BTreeSet::new() };
     run.rig.dies_at = dies_at;
     let played = run.play();
     let mut blames = run.rig.truth.blames();
@@ -94,6 +94,8 @@ pub(crate) struct Run<'a> {
     pub(crate) pushed: u32,
     /// The newest of them.
     pub(crate) newest: Option<ImageDigest>,
+    /// Stacks of which something was changed last that is to be put back.
+    pub(crate) tampered: BTreeSet<u8>,
 }
 
 impl Run<'_> {
@@ -200,6 +202,10 @@ impl Run<'_> {
                 }
                 Ok(())
             }
+            Act::Tamper(to) => {
+                self.tamper(&name, *to);
+                Ok(())
+            }
             Act::Break => {
                 let broken = "Resources: { Topic: { Type: AWS::SNS::Topic, Properties: { TopicName: taken } } }";
                 console.update_template_without_rollback(&name, broken)
@@ -218,6 +224,7 @@ impl Run<'_> {
         for record in self.rig.cloud.inventory().stacks.iter().filter(|record| !record.is_deleted()) {
             let _ = self.rig.console().release(&record.state.name);
         }
+        self.take_back();
         // One last edit, of every stack: what failed for good is tried again because its inputs change.
         self.rig.commit(
             |repo| {
@@ -238,6 +245,7 @@ impl Run<'_> {
         }
         // One last change that nobody tells of.
         self.rig.pass(RESYNC)?;
+        self.last_tampering();
         let fleet = self.rig.repo.lock().unwrap().fleet.clone();
         for number in fleet.units.keys() {
             self.act(*number, &Act::Size(9));
@@ -336,6 +344,7 @@ impl Run<'_> {
             }
         }
         wrong.extend(self.app_wrong(&fleet));
+        wrong.extend(self.tampering_wrong(&fleet));
         wrong.extend(Self::unwanted(&fleet, &inventory));
         wrong
     }
@@ -363,7 +372,8 @@ impl Run<'_> {
         }
         let calls = self.rig.cloud.calls() - calls;
         let app = 12 * self.scenario.fleet.app.size() + if self.scenario.fleet.web.is_some() { 30 } else { 0 };
-        if calls > 60 + u64::try_from(app).unwrap() {
+        let looks = crate::tampering::calls(&self.scenario.fleet);
+        if calls > 60 + looks + u64::try_from(app).unwrap() {
             return Err(format!("L5 calls: {calls} calls in two quiet resyncs"));
         }
         let wrong = self.wrong();
@@ -472,6 +482,7 @@ impl Run<'_> {
             let times = audit.iter().filter(|call| call.operation == operation && call.applied).count();
             worth.sometimes.insert(what, times as u64);
         }
+        worth.sometimes.insert("put drift back", self.rig.truth.reverted());
         let lost = audit.iter().filter(|call| call.mutating && call.applied && call.class.is_some()).count();
         worth.sometimes.insert("lost the answer to a mutation", lost as u64);
         let incarnations = inventory.stacks.iter().filter(|stack| stack.state.status == StackStatus::DeleteComplete);

@@ -81,6 +81,8 @@ pub(crate) enum Act {
     Backup,
     /// Updates it to something that fails, without rollback.
     Break,
+    /// Changes a resource of it past it.
+    Tamper(u8),
 }
 
 /// Classes of what may go wrong; each is off in some seeds, so that rare combinations occur.
@@ -96,6 +98,7 @@ impl Scenario {
     pub(crate) fn from_seed(seed: u64) -> Self {
         let mut scenario = Self::of_stacks(seed);
         scenario.add_app();
+        scenario.add_tampering();
         scenario
     }
 
