@@ -41,6 +41,7 @@ pub fn answer(
         Kind::Stack => store.update_with(key, record, None, |memory: &mut StackMemory| {
             if let Ok(Granted::InStep(_)) = &answer {
                 memory.skipped = None;
+                memory.in_step = Some(now);
             }
             if let Ok(Granted::Revert(_)) = &answer {
                 memory.drift.asked = Some(now);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     Attempts, Conclusion, Digest, DriftMemory, Expect, Failure, Fingerprint, Operation, OperationKind, REVERTS_KEPT,
-    Settled, Skipped, Spent, StackDo, StackMemory, StackStep, StackVersion, Step, Writes, Written,
+    Settled, Skipped, Spent, StackDo, StackId, StackMemory, StackStep, StackVersion, Step, Writes, Written,
 };
 use crate::ports::{Class, PortError};
 use crate::sabotage::{self, Bug};
@@ -88,6 +88,11 @@ fn skips(memory: &mut StackMemory, version: &StackVersion, skip: &BTreeSet<Strin
     let mut resources = before.map(|before| before.resources).unwrap_or_default();
     resources.extend(skip.iter().cloned());
     memory.skipped = Some(Skipped { stack: version.id.clone(), resources, since: now, failed: None });
+}
+
+/// Somebody has continued its rollback without these.
+pub(super) fn notice(memory: &mut StackMemory, stack: &StackId, skipped: &BTreeSet<String>, now: Timestamp) {
+    memory.skipped = Some(Skipped { stack: stack.clone(), resources: skipped.clone(), since: now, failed: None });
 }
 
 /// Part of what was out of step is in step now, and part of it was not looked at.

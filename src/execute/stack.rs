@@ -55,6 +55,11 @@ impl Executor {
             StackDo::Conclude { conclusion, version } => journal::conclude(memory, conclusion, version.as_ref(), now),
             StackDo::Settle { version, inputs, no_echo } => journal::settle(memory, version, inputs, no_echo),
             StackDo::Reject { inputs, failure } => journal::reject(memory, inputs, failure, now),
+            StackDo::Notice { skipped } => {
+                if let Some(stack) = call_stack(stack) {
+                    journal::notice(memory, stack, skipped, now);
+                }
+            }
             _ => {}
         });
         written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done)
@@ -175,16 +180,13 @@ impl Call<'_> {
                 let Some(stack) = self.stack() else { return Ok(None) };
                 port.set_stack_policy(fence, stack, body).await?;
             }
-            StackDo::Conclude { .. } | StackDo::Settle { .. } | StackDo::Reject { .. } => {}
+            StackDo::Conclude { .. } | StackDo::Settle { .. } | StackDo::Notice { .. } | StackDo::Reject { .. } => {}
         }
         Ok(None)
     }
 
     fn stack(&self) -> Option<&StackId> {
-        match &self.step.expect {
-            Expect::Stack(version, _) => Some(&version.id),
-            Expect::Absent | Expect::Nothing => None,
-        }
+        call_stack(self.step)
     }
 
     async fn create(&self) -> Result<StackId, PortError> {
@@ -228,5 +230,13 @@ impl Call<'_> {
                 self.port.upload_template(self.fence, bucket, key, &inputs.body).await.map(TemplateSource::Url)
             }
         }
+    }
+}
+
+/// The stack that a step is about, where it is there.
+fn call_stack(step: &StackStep) -> Option<&StackId> {
+    match &step.expect {
+        Expect::Stack(version, _) => Some(&version.id),
+        Expect::Absent | Expect::Nothing => None,
     }
 }

@@ -124,6 +124,8 @@ pub struct StackMemory {
     pub continued: Option<StackVersion>,
     /// What a rollback was continued without: nothing else updates the stack before that is in step with it again.
     pub skipped: Option<Skipped>,
+    /// When a person has said that what was left out of rollbacks until then is in step.
+    pub in_step: Option<Timestamp>,
     /// What it depended on when it was last deployed: deletions go in the reverse order.
     pub depends_on: BTreeSet<Key>,
     /// The sequence of the newest revision that was applied (invariant S8).

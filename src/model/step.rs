@@ -275,6 +275,11 @@ pub enum StackDo {
         /// Fingerprints that are thereby proved to be the deployed ones.
         no_echo: BTreeMap<String, Fingerprint>,
     },
+    /// Writes down that somebody has continued a rollback without these resources.
+    Notice {
+        /// Their logical ids.
+        skipped: BTreeSet<String>,
+    },
     /// Writes down that AWS refused the inputs.
     Reject {
         /// Digest of the inputs.
@@ -299,6 +304,7 @@ impl Act for StackDo {
             Self::SetPolicy { .. } => "set-policy",
             Self::Conclude { .. } => "conclude",
             Self::Settle { .. } => "settle",
+            Self::Notice { .. } => "notice",
             Self::Reject { .. } => "reject",
         }
     }
@@ -314,13 +320,14 @@ impl Act for StackDo {
             Self::Discard { names } => names.iter().map(ChangeSetName::as_str).collect::<Vec<_>>().join(","),
             Self::Protect { on } => on.to_string(),
             Self::SetPolicy { body } => Digest::of_bytes(body.as_bytes()).to_string(),
+            Self::Notice { skipped } => skipped.iter().map(String::as_str).collect::<Vec<_>>().join(","),
             Self::Conclude { .. } | Self::Settle { .. } | Self::Reject { .. } => String::new(),
         };
         format!("{} {with}", self.verb())
     }
 
     fn mutates(&self) -> bool {
-        !matches!(self, Self::Conclude { .. } | Self::Settle { .. } | Self::Reject { .. })
+        !matches!(self, Self::Conclude { .. } | Self::Settle { .. } | Self::Notice { .. } | Self::Reject { .. })
     }
 
     fn begins_operation(&self) -> bool {

@@ -272,7 +272,7 @@ async fn read_making(port: &dyn Stacks, id: &StackId) -> Result<Option<BTreeMap<
     Err(endless("DescribeStackEvents"))
 }
 
-/// Events of the last phase of an operation. Those that do not say what the stack says are out of date.
+/// Events of the last phase of an operation; of all of them, where an update was rolled back. Those that do not say what the stack says are out of date.
 async fn read_phase(
     port: &dyn Stacks,
     id: &StackId,
@@ -284,7 +284,11 @@ async fn read_phase(
         let Some(page) = found(port.events(id, next).await)? else { return Ok(None) };
         events.extend(page.items);
         next = page.next;
-        let complete = plan::last_phase(&events, id).map(<[StackEvent]>::len);
+        let complete = match status {
+            Some(StackStatus::UpdateRollbackComplete) => plan::last_update(&events, id),
+            _ => plan::last_phase(&events, id),
+        };
+        let complete = complete.map(<[StackEvent]>::len);
         if complete.is_some() || next.is_none() {
             if !plan::are_recent(&events, id, status) {
                 let message = "its events do not reach up to its status yet";

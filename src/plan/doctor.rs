@@ -15,7 +15,8 @@ mod stalled;
 
 pub use census::census;
 pub(super) use deletion::blockers;
-pub(crate) use events::{are_recent, last_phase, working};
+pub(crate) use events::{are_recent, last_phase, last_update, working};
+pub(super) use rollback::by_hand;
 pub(super) use rollback::{NoSet, culprits, names};
 
 use std::collections::BTreeSet;

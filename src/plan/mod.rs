@@ -37,7 +37,7 @@ mod together;
 
 pub use backup::{compare_items, coverage};
 pub use consent::{consent, manifest as manifest_digest};
-pub(crate) use doctor::{are_recent, last_phase};
+pub(crate) use doctor::{are_recent, last_phase, last_update};
 pub use doctor::{census, watch};
 pub use drift::{
     Due, adopted as drift_adopted, beside as drift_beside, by_hand as drift_by_hand, culprit, due as drift_due,

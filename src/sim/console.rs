@@ -150,10 +150,15 @@ impl Console {
 
     /// Continues a failed rollback.
     pub fn continue_rollback(&self, name: &StackName) -> Result<(), PortError> {
+        self.continue_rollback_without(name, &BTreeSet::new())
+    }
+
+    /// Continues it without these resources.
+    pub fn continue_rollback_without(&self, name: &StackName, skip: &BTreeSet<String>) -> Result<(), PortError> {
         self.with(|world, region, token| {
             let ix = world.live(region, name, "ContinueUpdateRollback")?;
             let id = world.state_of(ix).id.clone();
-            world.continue_rollback(region, &id, &BTreeSet::new(), Some(token))
+            world.continue_rollback(region, &id, skip, Some(token))
         })
     }
 

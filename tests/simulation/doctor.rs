@@ -332,6 +332,38 @@ fn what_cannot_be_brought_into_step_holds_every_update_until_a_person_says_so() 
     assert_eq!(ward.truth.blames(), Vec::<String>::new());
 }
 
+#[test]
+fn what_a_person_left_out_of_a_rollback_is_found_and_brought_into_step_before_anything_else() {
+    let mut ward = stuck("NotStabilized");
+    ward.run(10 * MINUTE);
+    assert_eq!(ward.status(), Some(StackStatus::UpdateRollbackFailed));
+    ward.console().continue_rollback_without(&NAME.parse().unwrap(), &["Queue".to_owned()].into()).unwrap();
+    ward.run(20 * MINUTE);
+    assert!(ward.in_sync(), "{:?}", ward.ailments());
+    assert_eq!((ward.status(), ward.size()), (Some(StackStatus::UpdateComplete), Some("2".to_owned())));
+    assert_eq!(ward.memory().skipped, None);
+    assert_eq!(ward.applied("ContinueUpdateRollback"), 1, "the other was the person's");
+    assert_eq!(ward.truth.blames(), Vec::<String>::new(), "S7");
+}
+
+#[test]
+fn a_person_who_left_something_out_and_says_that_it_is_in_step_is_believed() {
+    let mut ward = stuck("InvalidRequest");
+    ward.run(10 * MINUTE);
+    // Bringing it into step fails for good: it is the person's.
+    ward.fail(vec![fails("Queue", ResourceOperation::Update, 1, "InvalidRequest")]);
+    ward.console().continue_rollback_without(&NAME.parse().unwrap(), &["Queue".to_owned()].into()).unwrap();
+    ward.commit(Wanted::sized(3));
+    ward.run(20 * MINUTE);
+    assert_eq!(ward.ailments()[0].ailment, Ailment::OutOfStep, "{:?}", ward.ailments());
+    assert_eq!(ward.size(), Some("1".to_owned()), "held");
+    ward.console().repair(&NAME.parse().unwrap(), "Queue").unwrap();
+    ward.say_in_step();
+    ward.run(20 * MINUTE);
+    assert_eq!(ward.size(), Some("3".to_owned()));
+    assert_eq!(ward.truth.blames(), Vec::<String>::new());
+}
+
 impl Ward {
     fn say_in_step(&mut self) {
         use landfast::model::{Request, Wish};

@@ -20,7 +20,14 @@ pub(crate) fn last_phase<'e>(events: &'e [StackEvent], stack: &StackId) -> Optio
     events.get(..=begin)
 }
 
-fn is_of(event: &StackEvent, stack: &StackId) -> bool {
+/// The events of the last update and of everything that became of it, newest first. `None`: its beginning is not among
+/// them; read on.
+pub(crate) fn last_update<'e>(events: &'e [StackEvent], stack: &StackId) -> Option<&'e [StackEvent]> {
+    let begin = events.iter().position(|event| is_of(event, stack) && event.status == "UPDATE_IN_PROGRESS")?;
+    events.get(..=begin)
+}
+
+pub(super) fn is_of(event: &StackEvent, stack: &StackId) -> bool {
     event.physical_id.as_deref() == Some(stack.as_str())
 }
 

@@ -7,7 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use super::events::{failed_for_themselves, last_phase};
+use jiff::Timestamp;
+
+use super::events::{failed_for_themselves, is_of, last_phase, last_update};
 use crate::model::{ObservedStack, Seen, StackAddress, StackEvent, StackId, StackNeed};
 
 /// The type of a stack within a stack.
@@ -48,6 +50,32 @@ pub(in crate::plan) fn culprits(address: &StackAddress, stack: &ObservedStack) -
 /// Their names.
 pub(in crate::plan) fn names(culprits: &[Culprit]) -> BTreeSet<String> {
     culprits.iter().map(|culprit| culprit.name.clone()).collect()
+}
+
+/// What the rollback of the last update was continued without, by its events, and when it was continued last: a resource that
+/// is complete without having been worked on was skipped (AWS: *Continue rolling back an update*: it "sets the status of the
+/// specified resources to `UPDATE_COMPLETE`"). What was skipped in a nested stack its events alone would tell.
+pub(in crate::plan) fn by_hand(events: &[StackEvent], stack: &StackId) -> Option<(BTreeSet<String>, Timestamp)> {
+    let (mut skipped, mut worked): (BTreeSet<String>, BTreeSet<&str>) = (BTreeSet::new(), BTreeSet::new());
+    let (mut failed, mut continued) = (false, None);
+    for event in last_update(events, stack).unwrap_or(events).iter().rev() {
+        if is_of(event, stack) {
+            failed |= event.status == "UPDATE_ROLLBACK_FAILED";
+            if event.status == "UPDATE_ROLLBACK_IN_PROGRESS" && failed {
+                worked.clear();
+                continued = Some(event.at);
+            }
+        } else if event.status.ends_with("_IN_PROGRESS") {
+            worked.insert(&event.resource);
+        } else if continued.is_some()
+            && event.status == "UPDATE_COMPLETE"
+            && event.kind != NESTED
+            && !worked.contains(event.resource.as_str())
+        {
+            skipped.insert(event.resource.clone());
+        }
+    }
+    continued.filter(|_| !skipped.is_empty()).map(|at| (skipped, at))
 }
 
 struct Looking<'a> {
@@ -169,6 +197,45 @@ mod tests {
         assert_eq!(skipped(&blind), Err(NoSet::Need(Box::new(StackNeed::Events(address(), inner.clone(), None)))));
         let seen = observed(&[(stack(), outer), (inner, within)]);
         assert_eq!(skipped(&seen), Ok(["dev-a-Inner-1ABC.Table".to_owned()].into()));
+    }
+
+    #[test]
+    fn what_is_complete_without_having_been_worked_on_was_skipped() {
+        let list = |continued: &[(&str, &str, &str)]| {
+            let update = [
+                ("stack", "UPDATE_IN_PROGRESS", ""),
+                ("Topic", "UPDATE_IN_PROGRESS", ""),
+                ("Topic", "UPDATE_COMPLETE", ""),
+                ("Queue", "UPDATE_IN_PROGRESS", ""),
+                ("Queue", "UPDATE_FAILED", "no"),
+                ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", ""),
+                ("Topic", "UPDATE_COMPLETE", "it was on its way"),
+                ("Queue", "UPDATE_FAILED", "no"),
+                ("stack", "UPDATE_ROLLBACK_FAILED", ""),
+            ];
+            events(&stack(), &[update.as_slice(), continued].concat())
+        };
+        let skip = [
+            ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"),
+            ("Queue", "UPDATE_COMPLETE", ""),
+            ("Topic", "UPDATE_IN_PROGRESS", ""),
+            ("Topic", "UPDATE_COMPLETE", ""),
+            ("stack", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", ""),
+            ("stack", "UPDATE_ROLLBACK_COMPLETE", ""),
+        ];
+        let found = by_hand(&list(&skip), &stack());
+        assert_eq!(
+            found.map(|(names, at)| (names, at.to_string())),
+            Some((["Queue".to_owned()].into(), "2026-01-01T00:09:00Z".to_owned()))
+        );
+        let repaired = [
+            ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"),
+            ("Queue", "UPDATE_IN_PROGRESS", ""),
+            ("Queue", "UPDATE_COMPLETE", ""),
+            ("stack", "UPDATE_ROLLBACK_COMPLETE", ""),
+        ];
+        assert_eq!(by_hand(&list(&repaired), &stack()), None);
+        assert_eq!(by_hand(&list(&[]), &stack()), None, "nobody has continued it");
     }
 
     #[test]

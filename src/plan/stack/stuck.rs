@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::{Deciding, expect, stuck};
 use crate::model::{
     Action, Attempts, ChangeSetStatus, Changes, DeploymentMode, Difference, Digest, Do, Entry, Guard, Inputs,
-    ObservedStack, Operation, Refusal, Seen, Skipped, StackDo, StackOptions, StackState, StackStep, Value,
+    ObservedStack, Operation, Refusal, Seen, Skipped, StackDo, StackNeed, StackOptions, StackState, StackStatus,
+    StackStep, Value,
 };
-use crate::plan::doctor::{NoSet, culprits, names};
+use crate::plan::doctor::{NoSet, by_hand, culprits, names};
 use crate::plan::names::token;
 use crate::plan::standing::row;
 use crate::plan::{attempts, consent, guard};
@@ -78,6 +79,38 @@ impl Deciding<'_> {
         }
         let token = token(&self.spec.key, "continue", &(state.version(), &skip));
         entry.step = Some(self.step(expect(state), StackDo::ContinueRollback { token, skip }));
+    }
+
+    /// Its last update was rolled back: before anything updates it again, what a person may have left out of that is found,
+    /// and written down. False: nothing was.
+    pub(super) fn was_skipped_by_hand(&self, entry: &mut Entry, stack: &ObservedStack) -> bool {
+        let state = &stack.state;
+        if state.status != StackStatus::UpdateRollbackComplete || self.skipped(state).is_some() {
+            return false;
+        }
+        let events = match stack.events.get(&state.id) {
+            Some(Seen::Present(events)) => events,
+            Some(Seen::Absent) => return false,
+            Some(Seen::Unknown(why)) => {
+                Self::unknown(entry, format!("the events of its rollback could not be read: {why}"));
+                return true;
+            }
+            None => {
+                let need = StackNeed::Events(self.spec.address(), state.id.clone(), Some(state.status));
+                self.planner.need(need);
+                Self::unknown(entry, "the events of its rollback have not been read".to_owned());
+                return true;
+            }
+        };
+        match by_hand(events, &state.id) {
+            Some((skipped, at)) if self.memory.in_step.is_none_or(|said| said < at) => {
+                entry.action = Action::Recover;
+                entry.differences = vec![Difference::OutOfStep { resources: skipped.clone() }];
+                entry.step = Some(self.step(expect(state), StackDo::Notice { skipped }));
+                true
+            }
+            _ => false,
+        }
     }
 
     /// What a rollback of this incarnation was continued without.

@@ -97,6 +97,9 @@ impl Deciding<'_> {
         if !entry.refused.is_empty() || guard::is_observed_only(self.planner.input.environment) {
             return;
         }
+        if self.was_skipped_by_hand(entry, stack) {
+            return;
+        }
         let Some(sets) = &stack.change_sets else {
             self.planner.need(StackNeed::ChangeSets(self.spec.address(), state.id.clone(), Some(name)));
             return Self::unknown(entry, "its change sets have not been listed".to_owned());
