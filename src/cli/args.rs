@@ -232,7 +232,7 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
         resync: Duration,
         /// Leave reports of drift there: pages and documents, the newest as `drift-latest`. A directory, or
-        /// s3://BUCKET/PREFIX (with ?region=REGION where the bucket is elsewhere), which gets one report for each
+        /// `s3://BUCKET/PREFIX` (with `?region=REGION` where the bucket is elsewhere), which gets one report for each
         /// environment, sent by its role. May be given more than once.
         #[arg(long, value_name = "DIR|S3-URL")]
         drift_reports: Vec<ReportPlace>,

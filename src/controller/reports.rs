@@ -122,8 +122,8 @@ impl Reports {
                 std::future::pending::<()>().await;
             }
             pause = self.every;
-            for (environments, shelf) in controller.shelves(place) {
-                let left = self.tend(controller, &environments, &shelf).await.unwrap_or_else(|why| {
+            for (environments, there) in controller.shelves(place) {
+                let left = self.tend(controller, &environments, &there).await.unwrap_or_else(|why| {
                     error!(%place, %why, "the drift report could not be written");
                     AGAIN
                 });
@@ -134,15 +134,15 @@ impl Reports {
     }
 
     /// Writes a report if it is time. Says how long it is until the next.
-    async fn tend(&self, controller: &Controller, of: &[Arc<Environment>], shelf: &Shelf) -> Result<Duration, Failed> {
-        let there = shelf.names().await?;
+    async fn tend(&self, controller: &Controller, of: &[Arc<Environment>], at: &Shelf) -> Result<Duration, Failed> {
+        let there = at.names().await?;
         let now = controller.cx.now();
         let (whole, broken) = stamps(&there);
         let newest = whole.last().and_then(|stamp| parse(stamp));
         let since = newest.and_then(|newest| Duration::try_from(now.duration_since(newest)).ok());
         if let Some(left) = since.and_then(|since| self.every.checked_sub(since)).filter(|left| !left.is_zero()) {
             // Something may be left of the last time.
-            self.prune(shelf, &whole, &broken, self.keep.max(1)).await?;
+            self.prune(at, &whole, &broken, self.keep.max(1)).await?;
             return Ok(left);
         }
         let report = controller.drift_report(of, now)?;
@@ -151,19 +151,19 @@ impl Reports {
         for stamp in ["latest", &stamp] {
             for (form, ending, media) in FORMS {
                 let text = report.render(form, Paint::Plain).map_err(Failed::Form)?;
-                shelf.put(&name(stamp, ending), media, &text).await?;
+                at.put(&name(stamp, ending), media, &text).await?;
             }
         }
-        info!(place = %shelf, differences = report.summary.differences, "drift report written");
-        self.prune(shelf, &whole, &broken, self.keep.max(1) - 1).await?;
+        info!(place = %at, differences = report.summary.differences, "drift report written");
+        self.prune(at, &whole, &broken, self.keep.max(1) - 1).await?;
         Ok(self.every)
     }
 
     /// Removes what is older than the newest so many, and what was not finished. Only what is ours, by its name.
-    async fn prune(&self, shelf: &Shelf, whole: &[String], broken: &[String], keep: usize) -> Result<(), Failed> {
+    async fn prune(&self, at: &Shelf, whole: &[String], broken: &[String], keep: usize) -> Result<(), Failed> {
         for old in whole.iter().rev().skip(keep).chain(broken) {
             for (_, ending, _) in FORMS {
-                shelf.remove(&name(old, ending)).await?;
+                at.remove(&name(old, ending)).await?;
             }
         }
         Ok(())
@@ -185,7 +185,7 @@ impl Controller {
         match place {
             ReportPlace::Directory(path) => vec![(environments.collect(), Shelf::Directory(path.clone()))],
             ReportPlace::Bucket { name, prefix, region } => {
-                let shelf = |environment: &Environment| {
+                let place_of = |environment: &Environment| {
                     let region = region.clone().unwrap_or_else(|| environment.scope.region.clone());
                     let scope = Scope { region, ..environment.scope.clone() };
                     Shelf::Bucket {
@@ -196,7 +196,7 @@ impl Controller {
                         prefix: format!("{prefix}{}/", environment.name),
                     }
                 };
-                environments.map(|environment| (vec![Arc::clone(&environment)], shelf(&environment))).collect()
+                environments.map(|environment| (vec![Arc::clone(&environment)], place_of(&environment))).collect()
             }
         }
     }
