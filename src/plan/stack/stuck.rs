@@ -14,6 +14,7 @@ use crate::plan::doctor::{NoSet, by_hand, culprits, names};
 use crate::plan::names::token;
 use crate::plan::standing::row;
 use crate::plan::{attempts, consent, guard};
+use crate::sabotage::{self, Bug};
 
 /// Attempts to bring resources into step that are made without a person.
 const RESYNCS_MAX: u32 = 3;
@@ -85,7 +86,8 @@ impl Deciding<'_> {
     /// and written down. False: nothing was.
     pub(super) fn was_skipped_by_hand(&self, entry: &mut Entry, stack: &ObservedStack) -> bool {
         let state = &stack.state;
-        if state.status != StackStatus::UpdateRollbackComplete || self.skipped(state).is_some() {
+        let rolled_back = state.status == StackStatus::UpdateRollbackComplete && !sabotage::is(Bug::ForgetsSkipped);
+        if !rolled_back || self.skipped(state).is_some() {
             return false;
         }
         let events = match stack.events.get(&state.id) {
