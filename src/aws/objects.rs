@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 
 use super::answer::Reader;
-use super::error::port_error;
-use crate::ports::{Fence, Objects, Page, PageToken, PortError};
+use super::error::{port_error, unreadable};
+use crate::ports::{Class, Fence, OBJECT_MAX, Objects, Page, PageToken, PortError};
 
 /// One account in one region.
 pub(super) struct Client {
@@ -35,6 +35,26 @@ impl Objects for Client {
         let objects = answer.contents.unwrap_or_default().into_iter();
         let items = objects.map(|object| read.need(object.key, "Key")).collect::<Result<_, _>>()?;
         Ok(Page { items, next: answer.next_continuation_token })
+    }
+
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<String>, PortError> {
+        const OPERATION: &str = "GetObject";
+        let answer = self.objects.get_object().bucket(bucket).key(key).send().await;
+        let object = match answer.map_err(|e| port_error(OPERATION, e, &[])) {
+            Ok(object) => object,
+            // That there is no such bucket says nothing of the object.
+            Err(error) if error.class == Class::NotFound && error.code.as_deref() == Some("NoSuchKey") => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let length = object.content_length.and_then(|length| u64::try_from(length).ok());
+        if length.is_none_or(|length| length > OBJECT_MAX) {
+            return Err(unreadable(OPERATION, "it is larger than anything that Landfast keeps"));
+        }
+        let body = object.body.collect().await.map_err(|_| unreadable(OPERATION, "its body broke off"))?;
+        let text = String::from_utf8(body.into_bytes().into()).map_err(|_| unreadable(OPERATION, "it is no text"))?;
+        Ok(Some(text))
     }
 
     async fn put(&self, _fence: Fence, bucket: &str, key: &str, media: &str, body: &str) -> Result<(), PortError> {

@@ -21,6 +21,7 @@ use tracing::{error, info};
 use self::shelf::{Failed, Shelf};
 use super::Controller;
 use crate::model::{Environment, Region, Scope};
+use crate::ports::Priority;
 use crate::report::{DriftFormat, DriftReport, Paint};
 
 /// Every report is left as a page for people and as a document for programs.
@@ -189,7 +190,7 @@ impl Controller {
                     let region = region.clone().unwrap_or_else(|| environment.scope.region.clone());
                     let scope = Scope { region, ..environment.scope.clone() };
                     Shelf::Bucket {
-                        objects: self.governor.objects(&scope, environment.role.as_ref()),
+                        objects: self.governor.objects(&scope, environment.role.as_ref(), Priority::Drift),
                         gate: self.gate.clone(),
                         revision: desired.revision.sequence,
                         bucket: name.clone(),

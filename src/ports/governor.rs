@@ -137,10 +137,10 @@ impl Governor {
         Arc::new(self.door(self.shared.cloud.trail(scope, role), scope, role, Priority::Drift))
     }
 
-    /// The same, to objects in buckets: as late as drift, whose reports they are.
+    /// The same, to objects in buckets.
     #[must_use]
-    pub fn objects(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Objects> {
-        Arc::new(self.door(self.shared.cloud.objects(scope, role), scope, role, Priority::Drift))
+    pub fn objects(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Objects> {
+        Arc::new(self.door(self.shared.cloud.objects(scope, role), scope, role, priority))
     }
 
     /// The same, to its tables and their on-demand backups.

@@ -29,7 +29,7 @@ pub use error::{Class, PortError, found};
 pub use gate::{Closed, Fence, Gate};
 pub use governor::{Governor, Priority, Usage};
 pub use health::Health;
-pub use objects::Objects;
+pub use objects::{OBJECT_MAX, Objects};
 pub(crate) use pages::{PAGES_MAX, all, endless};
 pub use pages::{Page, PageToken};
 pub use probes::{BODY_MAX, HttpAnswer, NoHttpAnswer, NoProbes, Probes};

@@ -40,6 +40,15 @@ impl Objects for SimDoor {
         self.read("ListObjectsV2", bucket, |world, _| world.keys(bucket, prefix, page.as_ref())).await
     }
 
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<String>, PortError> {
+        let read = |world: &mut World| {
+            world.check_bucket("GetObject", bucket)?;
+            let object = world.data.objects.get(bucket).and_then(|objects| objects.get(key));
+            Ok(object.map(|text| text.to_string()))
+        };
+        self.read("GetObject", key, |world, _| read(world)).await
+    }
+
     async fn put(&self, fence: Fence, bucket: &str, key: &str, _media: &str, body: &str) -> Result<(), PortError> {
         let put = |world: &mut World| {
             world.check_bucket("PutObject", bucket)?;

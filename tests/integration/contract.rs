@@ -378,6 +378,7 @@ contract!(
         drift::what_was_deployed_and_left_alone_has_not_drifted,
         drift::a_changed_property_is_found_with_both_of_its_values,
         drift::what_is_gone_is_said_to_be,
+        objects::what_is_written_is_read_until_it_is_deleted,
         objects::what_is_written_is_listed_at_once_and_by_how_it_begins,
         objects::a_list_has_every_object_once_however_many_pages_it_takes,
         objects::a_bucket_that_is_not_there_is_said_to_be_missing,

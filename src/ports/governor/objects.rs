@@ -12,6 +12,10 @@ impl Objects for Door<dyn Objects> {
         self.read(&api::LIST_OBJECTS, || self.inner.keys(bucket, prefix, page.clone())).await
     }
 
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<String>, PortError> {
+        self.read(&api::GET_OBJECT, || self.inner.get(bucket, key)).await
+    }
+
     async fn put(&self, fence: Fence, bucket: &str, key: &str, media: &str, body: &str) -> Result<(), PortError> {
         self.change(&api::PUT_OBJECT, fence, || self.inner.put(fence, bucket, key, media, body)).await
     }

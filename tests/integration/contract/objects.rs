@@ -33,9 +33,24 @@ pub async fn a_list_has_every_object_once_however_many_pages_it_takes(backend: &
     assert_eq!(all(|page| objects.keys(&backend.bucket, "many/", page)).await, wanted);
 }
 
+pub async fn what_is_written_is_read_until_it_is_deleted(backend: &Backend) {
+    let (objects, bucket) = (backend.cloud.objects(&backend.scope(), None), &backend.bucket);
+    let key = "landfast/settings/dev/tables/people/one.json";
+    assert_eq!(objects.get(bucket, key).await.unwrap(), None);
+    for body in ["{\"a\": \"ä\"}", "{}"] {
+        objects.put(FENCE, bucket, key, "application/json", body).await.unwrap();
+        assert_eq!(objects.get(bucket, key).await.unwrap().as_deref(), Some(body));
+    }
+    objects.delete(FENCE, bucket, key).await.unwrap();
+    assert_eq!(objects.get(bucket, key).await.unwrap(), None);
+}
+
 pub async fn a_bucket_that_is_not_there_is_said_to_be_missing(backend: &Backend) {
     let objects = backend.cloud.objects(&backend.scope(), None);
     let error = objects.keys("no-such-bucket-anywhere", "", None).await.unwrap_err();
+    assert_eq!(error.code.as_deref(), Some("NoSuchBucket"), "{error}");
+    // That says nothing of an object.
+    let error = objects.get("no-such-bucket-anywhere", "a").await.unwrap_err();
     assert_eq!(error.code.as_deref(), Some("NoSuchBucket"), "{error}");
     let error = objects.put(FENCE, "no-such-bucket-anywhere", "a", HTML, "").await.unwrap_err();
     assert_eq!(error.code.as_deref(), Some("NoSuchBucket"), "{error}");
