@@ -158,6 +158,18 @@ impl Tables for Client {
         answer.items.unwrap_or_default().iter().map(read).collect()
     }
 
+    async fn count(&self, table: &TableName, from: Option<&ItemKey>) -> Result<(u64, Option<ItemKey>), PortError> {
+        const OPERATION: &str = "Scan";
+        let unusable = || PortError::new(Class::Invalid, OPERATION, "a key is no key of an item");
+        let from = from.map(|key| items::sent(key).ok_or_else(unusable)).transpose()?;
+        let request = self.tables.scan().table_name(table.as_str()).select(sdk::Select::Count);
+        let answer = request.set_exclusive_start_key(from).send().await;
+        let answer = answer.map_err(|e| hidden(port_error(OPERATION, e, &[])))?;
+        let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
+        let next = next.map(|key| items::returned(&key).ok_or_else(|| items::unreadable(OPERATION))).transpose()?;
+        Ok((u64::try_from(answer.count).unwrap_or(0), next))
+    }
+
     async fn items(&self, table: &TableName, keys: &[ItemKey]) -> Result<ItemsRead, PortError> {
         const OPERATION: &str = "BatchGetItem";
         let sent: Option<Vec<_>> = keys.iter().map(items::sent).collect();

@@ -12,8 +12,8 @@ use futures_util::future::join_all;
 
 use super::{Executor, Outcome};
 use crate::model::{
-    AssumeRole, BackupDo, BackupMemory, BackupStep, CopyPoint, ExpirePoint, JobId, MakeBackup, MakeWay, OWNER_TAG,
-    PointKeeper, ProtectTable, RecoveryPoint, Scope, SetRecovery, Step, TableId, TableName, Tried,
+    AssumeRole, BackupDo, BackupMemory, BackupStep, CopyPoint, ExpirePoint, JobId, KeepSettings, MakeBackup, MakeWay,
+    OWNER_TAG, PointKeeper, ProtectTable, RecoveryPoint, Scope, SetRecovery, Step, TableId, TableName, Tried,
 };
 use crate::ports::{Class, Fence, PortError, Priority, StartBackup, StartCopy, TableChange, Tables, Vaults, all};
 use crate::store::{Record, RecordOutcome, StoreError};
@@ -179,6 +179,14 @@ impl Call<'_> {
                 }))
                 .await
             }
+            BackupDo::Keep(list) => {
+                join_all(list.iter().map(async |one| Part {
+                    table: one.table.clone(),
+                    tried: Tried::keeping(one),
+                    answer: self.keep(one).await,
+                }))
+                .await
+            }
             BackupDo::Note(_) => Vec::new(),
         }
     }
@@ -258,6 +266,21 @@ impl Call<'_> {
             token: one.token.clone(),
         };
         Ok(Answer::Begun(self.vaults(self.scope).start_copy(self.fence, request).await?))
+    }
+
+    /// Puts settings in their place; or takes them away, of a point that is gone.
+    async fn keep(&self, one: &KeepSettings) -> Result<Answer, Trouble> {
+        let port = self.executor.governor.objects(self.scope, self.role, Priority::Deploy);
+        match &one.settings {
+            Some(settings) => port.put(self.fence, &one.bucket, &one.key, "application/json", &settings.text()).await?,
+            None => {
+                if one.point.is_on_demand() && self.tables().backup(&one.point).await.map_err(unsent)?.is_some() {
+                    return Err(Trouble::Moved("the recovery point is there still".to_owned()));
+                }
+                port.delete(self.fence, &one.bucket, &one.key).await?;
+            }
+        }
+        Ok(Answer::Done)
     }
 
     /// Deletes a point that still is what the plan saw: of that name, or with our tag.

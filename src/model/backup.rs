@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Address, Digest, Key, Region, Scope, TableName, Text, VaultName};
 
+mod keep;
 mod memory;
 mod name;
 mod restore;
@@ -19,11 +20,12 @@ mod schedule;
 mod seen;
 mod step;
 
+pub use keep::KeepSettings;
 pub use memory::{BackupMemory, PendingBackup, PendingCopy, PointMemory, TableMemory};
 pub use name::{PROFILE_TAG, PointName, SLOT_TAG};
 pub use restore::{
-    BeginRestore, Comparison, Proof, RESTORED_TAG, Restore, RestoreDo, RestoreFrom, RestoreNote, RestoreStep,
-    RestoreWhy, Setting, TEST_PREFIX,
+    BeginRestore, Comparison, Counted, ItemCount, Proof, RESTORED_TAG, Restore, RestoreDo, RestoreFrom, RestoreNote,
+    RestoreStep, RestoreWhy, Setting, TEST_PREFIX,
 };
 pub use schedule::{Schedule, WrongSchedule};
 pub use seen::{BackupNeed, BackupsSeen, Coverage, CoveredTable, PointsListed, ProfileSeen, TableSeen};

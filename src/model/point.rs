@@ -12,12 +12,26 @@ use serde::{Deserialize, Serialize};
 
 use super::aws::{InvalidName, identifier};
 use super::ecs::words;
-use super::{TableArn, TableName};
+use super::{Region, TableArn, TableName};
 
 identifier! {
     /// The ARN of an on-demand backup or of a recovery point in a vault.
     PointId, "the ARN of a backup",
     |text| text.starts_with("arn:") && (text.contains("/backup/") || text.contains(":recovery-point:"))
+}
+
+impl PointId {
+    /// An on-demand backup of `DynamoDB`; otherwise it is in a vault.
+    #[must_use]
+    pub fn is_on_demand(&self) -> bool {
+        self.as_str().contains("/backup/")
+    }
+
+    /// The region that it is in.
+    #[must_use]
+    pub fn region(&self) -> Option<Region> {
+        self.as_str().split(':').nth(3)?.parse().ok()
+    }
 }
 
 identifier! {

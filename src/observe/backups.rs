@@ -8,8 +8,9 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::iter;
 
 use super::Observer;
+use super::restores::count_of;
 use crate::model::{
-    BackupNeed, Comparison, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed, ProfileSeen,
+    BackupNeed, Comparison, Counted, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed, ProfileSeen,
     RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableProfile, TableSeen, VaultJob, VaultName,
 };
 use crate::ports::{Drift, PortError, Priority, Tables, Vaults, all, found};
@@ -33,7 +34,9 @@ enum Answer {
     Vault(Scope, VaultName, Seen<PointsListed>),
     Profile(Scope, TableName, Box<Seen<ProfileSeen>>),
     Compare(Box<(Scope, TableName, TableName, u32)>, Seen<Comparison>),
+    Count(Scope, TableName, Seen<Counted>),
     Point(Scope, PointId, Box<Seen<(RecoveryPoint, TableProfile)>>),
+    Settings(Scope, String, String, Seen<String>),
     RestoreJob(Scope, JobId, Seen<VaultJob>),
     Job(Scope, JobId, Seen<VaultJob>),
     CopyJob(Scope, JobId, Seen<VaultJob>),
@@ -54,7 +57,9 @@ impl Observer<'_> {
                 Answer::Vault(scope, vault, listed) => drop(seen.vaults.insert((scope, vault), listed)),
                 Answer::Profile(scope, table, profile) => drop(seen.profiles.insert((scope, table), *profile)),
                 Answer::Compare(which, compared) => drop(seen.compared.insert(*which, compared)),
+                Answer::Count(scope, table, counted) => drop(seen.counted.insert((scope, table), counted)),
                 Answer::Point(scope, point, kept) => drop(seen.kept.insert((scope, point), *kept)),
+                Answer::Settings(scope, bucket, key, text) => drop(seen.settings.insert((scope, bucket, key), text)),
                 Answer::RestoreJob(scope, job, state) => drop(seen.restores.insert((scope, job), state)),
                 Answer::Job(scope, job, state) => drop(seen.jobs.insert((scope, job), state)),
                 Answer::CopyJob(scope, job, state) => drop(seen.copies.insert((scope, job), state)),
@@ -104,10 +109,20 @@ impl Observer<'_> {
                 let compared = self.within(self.compare_tables(&scope, &source, &restored, sample)).await;
                 Answer::Compare(Box::new((scope, source, restored, sample)), compared)
             }
+            BackupNeed::Count(scope, table) => {
+                let port = self.tables(&scope);
+                let counted = self.within(count_of(&*port, &table)).await;
+                Answer::Count(scope, table, counted)
+            }
             BackupNeed::Point(scope, point) => {
                 let port = self.tables(&scope);
                 let kept = self.within(port.backup(&point)).await;
                 Answer::Point(scope, point, Box::new(kept))
+            }
+            BackupNeed::Settings(scope, bucket, key) => {
+                let port = self.governor.objects(&scope, self.role(&scope), Priority::Status);
+                let text = self.within(port.get(&bucket, &key)).await;
+                Answer::Settings(scope, bucket, key, text)
             }
             BackupNeed::RestoreJob(scope, job) => {
                 let port = self.vaults(&scope);

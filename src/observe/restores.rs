@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Observer;
-use crate::model::{Comparison, Digest, Item, ItemKey, ProfileSeen, Scope, TableName, TableProfile, TableStatus};
+use crate::model::{
+    Comparison, Counted, Digest, Item, ItemKey, ProfileSeen, Scope, TableName, TableProfile, TableStatus,
+};
 use crate::plan::compare_items;
 use crate::ports::{Class, PortError, Tables, all, found};
 
@@ -18,6 +20,10 @@ const TRIES: usize = 8;
 
 /// Pages of a segment that are read, at most: a filter is none of ours, but pages are a megabyte.
 const SEGMENT_MAX: u32 = 10_000;
+
+/// Pages that are counted, at most: a page is a megabyte, and costs its table 128 units of reading. Twenty are a few seconds
+/// of what the governor allows, and within the time that a detail may take.
+const COUNT_PAGES: usize = 20;
 
 impl Observer<'_> {
     /// All settings of a table.
@@ -77,6 +83,20 @@ impl Observer<'_> {
         }
         Ok(Some(whole))
     }
+}
+
+/// How many items a table has, as far as they are counted. `None`: there is no such table.
+pub(super) async fn count_of(port: &dyn Tables, table: &TableName) -> Result<Option<Counted>, PortError> {
+    let (mut items, mut from) = (0_u64, None);
+    for _ in 0..COUNT_PAGES {
+        let Some((count, next)) = found(port.count(table, from.as_ref()).await)? else { return Ok(None) };
+        items = items.saturating_add(count);
+        if next.is_none() {
+            return Ok(Some(Counted { items, whole: true }));
+        }
+        from = next;
+    }
+    Ok(Some(Counted { items, whole: false }))
 }
 
 /// So many items from all over a table.

@@ -6,13 +6,15 @@
 
 mod compare;
 mod copy;
+mod count;
 mod coverage;
+mod keep;
+mod leftover;
 mod lint;
 mod make;
 mod points;
 mod profile;
 mod protect;
-
 mod restore;
 mod retention;
 mod select;
@@ -43,7 +45,9 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &BackupSpec) -> Entry {
     let memory = planner.remembered(&spec.key);
     let deciding = Deciding { planner, spec, memory: &memory };
     let mut entry = Entry { depends_on: spec.depends_on.clone(), ..Entry::new(spec.address()) };
-    match select(planner, spec) {
+    let selected = select(planner, spec);
+    let covers = selected.as_ref().is_ok_and(|selected| !selected.is_empty());
+    match selected {
         Err(Blocked::Unknown(why)) => unknown(&mut entry, why),
         Err(Blocked::Pending(key)) => {
             entry.action = Action::Create;
@@ -55,6 +59,12 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &BackupSpec) -> Entry {
             refused(&mut entry, Guard::NoTable, reason, "correct `tables` in the manifest, or take the policy out");
         }
         Ok(selected) => deciding.covered(&mut entry, &selected),
+    }
+    if !covers {
+        // What is restored does not wait for tables that are gone: that may be why it is restored.
+        let mut wanted = Wanted::default();
+        deciding.restores(&mut entry, &mut wanted);
+        deciding.choose(&mut entry, wanted);
     }
     if entry.action != Action::None {
         guard::mode(planner.input, &spec.key, &spec.digest, &mut entry);
@@ -115,6 +125,7 @@ struct Wanted {
     protect: Vec<crate::model::ProtectTable>,
     restore: Vec<crate::model::RestoreStep>,
     copy: Vec<crate::model::CopyPoint>,
+    keep: Vec<crate::model::KeepSettings>,
     expire: Vec<crate::model::ExpirePoint>,
     /// Points of tables of which so many would go at once that a person approves it.
     purge: Vec<crate::model::ExpirePoint>,
@@ -156,6 +167,7 @@ impl Deciding<'_> {
         let tables = if count == 1 { "1 TABLE".to_owned() } else { format!("{count} TABLES") };
         entry.status = Some(tables + &self.measured());
         self.restores(entry, &mut wanted);
+        self.leftovers(entry, selected, &mut wanted);
         self.leave(selected, &mut wanted);
         if !wanted.lost.is_empty() {
             entry.changes = Changes::Known(std::mem::take(&mut wanted.lost));
@@ -238,15 +250,23 @@ impl Deciding<'_> {
 
     /// What is remembered of tables that are not covered any more and have nothing left that is worth it.
     fn leave(&self, selected: &Selected, wanted: &mut Wanted) {
+        let listed = self.planner.input.observation.backups.tables.get(&self.spec.scope).and_then(Seen::present);
+        // What has failed of one that a test has left is counted as long as it is there.
+        let stays = |table: &TableName| {
+            leftover::is_forgotten(table, self.planner.input) && listed.is_none_or(|all| all.contains(table))
+        };
         let nothing = |memory: &TableMemory| memory.pending.is_none() && memory.points.is_empty();
-        let left =
-            self.memory.tables.iter().filter(|(table, memory)| !selected.contains_key(*table) && nothing(memory));
+        let left = self
+            .memory
+            .tables
+            .iter()
+            .filter(|(table, memory)| !selected.contains_key(*table) && nothing(memory) && !stays(table));
         wanted.notes.extend(left.map(|(table, _)| BackupNote { table: table.clone(), what: Noted::Left }));
     }
 
     /// The one step that can be taken now: the most urgent one that nothing forbids.
     fn choose(&self, entry: &mut Entry, wanted: Wanted) {
-        let Wanted { notes, make, restore, recover, shorten, protect, copy, expire, purge, lost: _ } = wanted;
+        let Wanted { notes, make, restore, recover, shorten, protect, copy, keep, expire, purge, lost: _ } = wanted;
         let quiet = self.planner.unready(&self.spec.key, &self.spec.depends_on).is_empty();
         let settles = !recover.is_empty() || !protect.is_empty() || !shorten.is_empty();
         if settles && !quiet {
@@ -263,6 +283,7 @@ impl Deciding<'_> {
             (batch(make).map(BackupDo::Make), false),
             (batch(restore).map(BackupDo::Restore), false),
             (batch(copy).map(BackupDo::Copy), false),
+            (batch(keep).map(BackupDo::Keep), false),
             (self.expiring(expire).map(BackupDo::Expire), false),
             (settings(batch(shorten).map(BackupDo::Recover)), true),
             (self.expiring(purge).map(BackupDo::Expire), true),

@@ -15,9 +15,11 @@ use landfast::model::{
 use landfast::plan::Goal;
 use landfast::sabotage::{self, Bug};
 use landfast::sim::{BackupTruth, Call, Fault, FaultPlan, NewTable, SimConfig, View, Window};
+use landfast::store::Disk;
 
 use crate::stage::{self, DAY, FOREVER, HOUR, Stage};
 
+const BUCKET: &str = "kept";
 const TABLES: [&str; 3] = ["dev-Feedback", "dev-ReviewCycles", "dev-Users"];
 
 fn scope() -> Scope {
@@ -56,14 +58,7 @@ fn spec() -> BackupSpec {
     }
 }
 
-fn environment(policy: Option<BackupSpec>, mode: Mode) -> Environment {
-    let mut environment = stage::environment(&scope());
-    environment.policy.mode = mode;
-    environment.backups = policy.into_iter().map(|spec| (spec.key.clone(), Arc::new(spec))).collect();
-    environment
-}
-
-/// Three tables.
+/// Three tables, and a bucket.
 struct World {
     stage: Stage,
     mode: Mode,
@@ -92,12 +87,20 @@ impl World {
         Self { stage, mode: Mode::Apply }
     }
 
+    fn environment(&self, policy: Option<BackupSpec>) -> Environment {
+        let mut environment = stage::environment(&scope());
+        environment.policy.mode = self.mode;
+        environment.template_bucket = Some(BUCKET.to_owned());
+        environment.backups = policy.into_iter().map(|spec| (spec.key.clone(), Arc::new(spec))).collect();
+        environment
+    }
+
     /// A daemon runs for so long, or until it has waited `dies_at` times. Says how often it has waited.
     fn run(&mut self, policy: Option<BackupSpec>, duration: Duration, dies_at: u64) -> u64 {
         let controller = self.begin(|_| {});
         // Over days nothing is lost by looking less often, and much time is gained.
         let controller = if duration > DAY { controller.resyncing_every(HOUR / 2) } else { controller };
-        let desired = stage::wanted(controller.store(), environment(policy, self.mode));
+        let desired = stage::wanted(controller.store(), self.environment(policy));
         self.tend(&controller, desired, duration, dies_at)
     }
 
@@ -124,6 +127,26 @@ impl World {
             *slots.entry((backup.point.table.to_string(), name.slot)).or_default() += 1;
         }
         slots
+    }
+
+    /// The settings that are in the bucket, by the table and the slot of their point.
+    fn kept(&self) -> BTreeSet<(String, Timestamp)> {
+        let objects = self.cloud.inventory().objects;
+        let settings = objects.into_iter().map(|(_, key)| {
+            let (table, object) = key.strip_prefix("landfast/settings/dev/tables/").unwrap().split_once('/').unwrap();
+            (table.to_owned(), PointName::slot_of(object.split('.').next().unwrap()).unwrap())
+        });
+        settings.collect()
+    }
+
+    /// The slots of which there is a point.
+    fn standing(&self) -> BTreeSet<(String, Timestamp)> {
+        let all = self.console().table_backups().into_iter().filter(|backup| backup.deleted.is_none());
+        let named = |backup: BackupTruth| {
+            let name: PointName = backup.point.name.as_deref()?.parse().ok()?;
+            (name.key() == key()).then(|| (backup.point.table.to_string(), name.slot))
+        };
+        all.filter_map(named).collect()
     }
 
     /// Points of a table that there are.
@@ -260,6 +283,7 @@ fn a_crash_at_any_await_makes_nothing_twice() {
         let slots = world.slots();
         assert_eq!((slots.len(), slots.values().sum::<usize>()), (3, 3), "killed at {dies_at}: {slots:?}");
         assert!(world.remembered().tables.values().all(|table| table.pending.is_none()), "killed at {dies_at}");
+        assert_eq!(world.kept(), world.standing(), "killed at {dies_at}");
     }
 }
 
@@ -304,6 +328,44 @@ fn the_harness_finds_a_backup_that_is_forgotten() {
     let world = loses_answers_behind_a_lagging_listing();
     sabotage::plant(None);
     assert!(world.slots().values().any(|made| *made > 1), "the planted bug makes nothing twice: {:?}", world.slots());
+}
+
+/// Settings come and go with their points, whatever becomes of the calls and of the journal.
+#[test]
+fn settings_are_kept_in_the_bucket_for_as_long_as_their_points_are() {
+    let short = || BackupSpec {
+        retention: Some(Retention { last: 1, daily: 3, weekly: 1, monthly: 1, ..retention() }),
+        ..spec()
+    };
+    for fault in [Fault::ErrorBefore, Fault::ErrorAfter, Fault::TimeoutAfter, Fault::Throttle] {
+        let mut world = World::new();
+        let mut faults = failing("PutObject", fault.clone(), HOUR / 2);
+        faults.windows.extend(failing("DeleteObject", fault.clone(), DAY + 4 * HOUR).windows);
+        world.cloud.set_faults(faults);
+        world.run(Some(short()), DAY * 3, FOREVER);
+        assert_eq!(world.kept(), world.standing(), "{fault:?}");
+        // The daemon that has no journal knows from the points themselves what is theirs.
+        world.disk = Disk::new();
+        world.run(Some(short()), DAY * 6, FOREVER);
+        assert_eq!(world.kept(), world.standing(), "{fault:?}");
+        assert!(world.standing().len() < world.slots().len(), "nothing has gone");
+    }
+}
+
+#[test]
+fn a_bucket_that_takes_nothing_holds_up_no_backup() {
+    let mut world = World::new();
+    world.cloud.set_faults(failing("PutObject", Fault::Denied, DAY * 3));
+    world.run(Some(spec()), DAY * 2, FOREVER);
+    assert!(TABLES.iter().all(|name| world.points(name).len() >= 3));
+    assert!(world.kept().is_empty());
+    let refused = world.cloud.audit().iter().filter(|call| call.operation == "PutObject").count();
+    assert!(refused < 48 * 40, "L5: {refused} calls");
+    let plan = world.stage.plan(|store| stage::wanted(store, world.environment(Some(spec()))));
+    let waiting = format!("{:?}", plan.entries[&key()].waiting);
+    assert!(waiting.contains("PutObject"), "{waiting}");
+    world.run(Some(spec()), DAY * 2, FOREVER);
+    assert_eq!(world.kept(), world.standing(), "L1: once it may, it keeps what it has");
 }
 
 #[test]
@@ -362,7 +424,7 @@ fn a_plan_makes_no_backup() {
     assert!(world.slots().is_empty(), "nothing is due without a schedule");
     let mutations = world.mutations().len();
     let store = world.store();
-    let environment = environment(Some(spec()), Mode::Apply);
+    let environment = world.environment(Some(spec()));
     let (id, by, at) = ("one".to_owned(), "ann".to_owned(), world.cx.now());
     let request = Request { id, key: key(), wish: Wish::BackUp, by, at };
     answer(&store, &environment, &request, at).unwrap().unwrap();

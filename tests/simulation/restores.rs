@@ -2,6 +2,8 @@
 //! there is one new table and it goes again (S9), no other table is ever deleted (S2, S15), and a table that somebody has
 //! asked for has all its settings.
 
+mod kept;
+mod leftovers;
 mod requests;
 mod tests;
 
@@ -54,18 +56,13 @@ fn spec(tolerance_milli: u32) -> BackupSpec {
     }
 }
 
-fn environment(spec: BackupSpec, mode: Mode) -> Environment {
-    let mut environment = stage::environment(&scope());
-    environment.policy.mode = mode;
-    environment.backups.insert(spec.key.clone(), Arc::new(spec));
-    environment
-}
-
 /// One table of twenty items.
 struct World {
     stage: Stage,
     spec: BackupSpec,
     mode: Mode,
+    /// Where settings are kept beside the journal.
+    bucket: Option<&'static str>,
     blamed: Arc<Mutex<Vec<String>>>,
 }
 
@@ -86,7 +83,7 @@ impl DerefMut for World {
 impl World {
     fn new(spec: BackupSpec) -> Self {
         let stage = Stage::new("eu-central-1", "2026-01-01T04:00:00Z", SimConfig::default());
-        let world = Self { stage, spec, mode: Mode::Apply, blamed: Arc::default() };
+        let world = Self { stage, spec, mode: Mode::Apply, bucket: None, blamed: Arc::default() };
         let new = NewTable {
             stream: Some(StreamView::NewImage),
             time_to_live: Some("until".to_owned()),
@@ -132,7 +129,11 @@ impl World {
     }
 
     fn environment(&self) -> Environment {
-        environment(self.spec.clone(), self.mode)
+        let mut environment = stage::environment(&scope());
+        environment.policy.mode = self.mode;
+        environment.template_bucket = self.bucket.map(str::to_owned);
+        environment.backups.insert(key(), Arc::new(self.spec.clone()));
+        environment
     }
 
     /// A daemon runs for so long, or until it has waited `dies_at` times. Says how often it has waited.

@@ -53,7 +53,7 @@ pub(super) fn before(memory: &mut BackupMemory, step: &Step, action: &BackupDo, 
             memory.expired.retain(|at| now.duration_since(*at).abs() < HOUR);
             memory.expired.extend(list.iter().map(|_| now));
         }
-        BackupDo::Recover(_) | BackupDo::Protect(_) | BackupDo::Note(_) => {}
+        BackupDo::Recover(_) | BackupDo::Protect(_) | BackupDo::Keep(_) | BackupDo::Note(_) => {}
     }
 }
 
@@ -65,7 +65,7 @@ fn point_of<'m>(memory: &'m mut BackupMemory, one: &crate::model::CopyPoint) -> 
 pub(super) fn after(memory: &mut BackupMemory, action: &BackupDo, parts: &[Part], now: Timestamp) {
     if let BackupDo::Restore(list) = action {
         for (step, part) in list.iter().zip(parts) {
-            super::restore::after(memory, step, &part.answer, now);
+            super::restore::after(memory, step, part, now);
         }
         return;
     }
@@ -109,10 +109,21 @@ fn done(table: &mut TableMemory, action: &BackupDo, part: &Part, answer: &Answer
                 copying.job = Some(job.clone());
             }
         }
+        (BackupDo::Keep(list), _) => {
+            let Some(one) = list.iter().find(|one| Tried::keeping(one) == part.tried) else { return };
+            let Some(point) = table.points.get_mut(&one.point) else { return };
+            point.kept = one.settings.as_ref().map(|_| one.bucket.clone());
+            if one.settings.is_none() {
+                point.profile = None;
+            }
+        }
         (BackupDo::Expire(list), _) => {
             let one = list.iter().find(|one| Tried::expiry(&one.point) == part.tried);
             let Some(one) = one else { return };
-            let known = table.points.entry(one.point.clone()).or_insert_with(|| known(one.slot, one.slot, None, now));
+            let known = table
+                .points
+                .entry(one.point.clone())
+                .or_insert_with(|| known(one.slot, one.slot, one.profile.clone(), now));
             known.deleted = Some(now);
         }
         _ => {}
@@ -121,7 +132,7 @@ fn done(table: &mut TableMemory, action: &BackupDo, part: &Part, answer: &Answer
 
 pub(super) fn known(slot: Timestamp, created: Timestamp, profile: Option<String>, now: Timestamp) -> PointMemory {
     let copying = std::collections::BTreeMap::new();
-    PointMemory { slot, created, noted: now, profile, verified: None, deleted: None, copying }
+    PointMemory { slot, created, noted: now, profile, kept: None, verified: None, deleted: None, copying }
 }
 
 /// Nothing was sent, or it took no effect.
@@ -141,7 +152,7 @@ fn unbegun(table: &mut TableMemory, action: &BackupDo, part: &Part) {
 }
 
 /// What AWS refuses is counted; what it throttles is simply tried again.
-fn refused(table: &mut TableMemory, part: &Part, error: &PortError, now: Timestamp) {
+pub(super) fn refused(table: &mut TableMemory, part: &Part, error: &PortError, now: Timestamp) {
     if !matches!(error.class, Class::Invalid | Class::Denied | Class::Limit | Class::NotFound | Class::Conflict) {
         return;
     }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Answer, Call, Trouble, unsent};
+use super::{Answer, Call, Part, Trouble, unsent};
 use crate::model::{
     Attempts, BackupMemory, BeginRestore, Digest, Failure, Key, OWNER_TAG, PointKeeper, Proof, Restore, RestoreDo,
-    RestoreFrom, RestoreNote, RestoreStep, Setting, TEST_PREFIX, TableId, TableName, TableState,
+    RestoreFrom, RestoreNote, RestoreStep, Setting, TEST_PREFIX, TableId, TableMemory, TableName, TableState,
 };
 use crate::ports::{Class, PortError, StartRestore, TableChange, Tables, all};
 
@@ -114,8 +114,9 @@ pub(super) fn before(memory: &mut BackupMemory, list: &[RestoreStep], now: Times
 }
 
 /// Written after the calls.
-pub(super) fn after(memory: &mut BackupMemory, step: &RestoreStep, answer: &Result<Answer, Trouble>, now: Timestamp) {
-    let Some(restore) = memory.restores.get_mut(&step.to) else { return };
+pub(super) fn after(memory: &mut BackupMemory, step: &RestoreStep, part: &Part, now: Timestamp) {
+    let answer = &part.answer;
+    let Some(restore) = memory.restores.get_mut(&step.to) else { return forgotten(memory, part, now) };
     match answer {
         Ok(answer) => {
             restore.attempts = None;
@@ -130,6 +131,16 @@ pub(super) fn after(memory: &mut BackupMemory, step: &RestoreStep, answer: &Resu
         // It is looked for at the next look.
         Err(Trouble::Moved(_)) => {}
     }
+}
+
+/// Of a table that no restore is remembered of, only what fails is.
+fn forgotten(memory: &mut BackupMemory, part: &Part, now: Timestamp) {
+    let table = memory.tables.entry(part.table.clone()).or_default();
+    match &part.answer {
+        Err(Trouble::Failed(error)) => super::journal::refused(table, part, error, now),
+        Ok(_) | Err(Trouble::Moved(_)) => drop(table.attempts.remove(&part.tried.label)),
+    }
+    memory.tables.retain(|_, table| *table != TableMemory::default());
 }
 
 fn failed(memory: &mut BackupMemory, step: &RestoreStep, error: &PortError, now: Timestamp) {

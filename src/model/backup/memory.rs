@@ -88,6 +88,9 @@ pub struct PointMemory {
     /// Which settings of its table are kept with it.
     #[serde(default)]
     pub profile: Option<String>,
+    /// The bucket that has them too.
+    #[serde(default)]
+    pub kept: Option<String>,
     /// When a restore test has proven it.
     #[serde(default)]
     pub verified: Option<Timestamp>,

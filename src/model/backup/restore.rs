@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AlarmDefinition, Attempts, Billing, Digest, JobId, Key, PointId, PointKeeper, ScalingTarget, StreamView, TableArn,
-    TableClass, TableId, TableName, TableProfile,
+    AlarmDefinition, Attempts, Billing, JobId, Key, PointId, PointKeeper, ScalingTarget, StreamView, TableArn,
+    TableClass, TableId, TableName,
 };
 
 /// Tables that restore tests make are called so, and are covered by no policy.
@@ -149,6 +149,47 @@ pub struct Comparison {
     pub missing: u64,
     /// Keys or indexes that differ, in words.
     pub shape: Vec<String>,
+    /// How many items there are, where that could be counted and something is known to hold it against.
+    #[serde(default)]
+    pub count: Option<ItemCount>,
+}
+
+/// How many items a restored table has, and how many it should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemCount {
+    /// Those of the restored table; at least, where there were more than are counted.
+    pub restored: u64,
+    /// Those that its table had when it was backed up, by AWS's count of within about six hours before.
+    pub recorded: u64,
+    /// Those that its table has now: counted only where the restored one seems to have too few.
+    pub source: Option<u64>,
+}
+
+impl ItemCount {
+    /// Whether it has fewer than it should have, of a thousand by more than so many. Not if only an old count says so: its
+    /// table may have lost as many before it was backed up.
+    #[must_use]
+    pub fn is_short(&self, tolerance_milli: u32) -> bool {
+        self.is_below(self.recorded, tolerance_milli)
+            && self.source.is_some_and(|source| self.is_below(source, tolerance_milli))
+    }
+
+    /// Whether it has fewer than so many, of a thousand by more than so many.
+    #[must_use]
+    pub fn is_below(&self, other: u64, tolerance_milli: u32) -> bool {
+        let least = other.saturating_mul(1_000_u64.saturating_sub(u64::from(tolerance_milli)));
+        self.restored.saturating_mul(1_000) < least
+    }
+}
+
+/// How many items a table was counted to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// So many.
+    pub items: u64,
+    /// There are no more.
+    pub whole: bool,
 }
 
 impl Comparison {
@@ -161,8 +202,12 @@ impl Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { compared, equal, changed, missing, shape } = self;
+        let Self { compared, equal, changed, missing, shape, count } = self;
         write!(f, "{compared} items compared: {equal} equal, {changed} changed, {missing} in one of the two only")?;
+        if let Some(ItemCount { restored, recorded, source }) = count {
+            write!(f, "; {restored} items of {recorded} that its table had by AWS's count")?;
+            source.iter().try_for_each(|source| write!(f, ", which has {source} now"))?;
+        }
         shape.iter().try_for_each(|one| write!(f, "; {one}"))
     }
 }
@@ -301,14 +346,6 @@ pub enum RestoreNote {
     Ended(Option<String>),
     /// A restore that ended long ago need not be remembered.
     Forgotten,
-}
-
-impl TableProfile {
-    /// What it is kept under: the beginning of its digest.
-    #[must_use]
-    pub fn name(&self) -> String {
-        Digest::of(self).as_str().get(..12).unwrap_or_default().to_owned()
-    }
 }
 
 impl fmt::Display for RestoreFrom {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::Comparison;
+use super::{Comparison, Counted};
 use crate::model::{
     ContinuousBackups, JobId, Key, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableId,
     TableName, TableProfile, TableState, TableStatus, VaultJob, VaultName,
@@ -58,6 +58,10 @@ pub struct BackupsSeen {
     pub profiles: BTreeMap<(Scope, TableName), Seen<ProfileSeen>>,
     /// How items of a table compare with those of one that was restored from it.
     pub compared: BTreeMap<(Scope, TableName, TableName, u32), Seen<Comparison>>,
+    /// How many items tables were counted to have.
+    pub counted: BTreeMap<(Scope, TableName), Seen<Counted>>,
+    /// Settings that are kept in a bucket, by the object that has them.
+    pub settings: BTreeMap<(Scope, String, String), Seen<String>>,
     /// On-demand backups that were asked for by name, and the settings that AWS keeps with them.
     pub kept: BTreeMap<(Scope, PointId), Seen<(RecoveryPoint, TableProfile)>>,
     /// Restore jobs.
@@ -79,7 +83,9 @@ impl BackupsSeen {
         self.restores.clear();
         self.profiles.clear();
         self.compared.clear();
+        self.counted.clear();
         self.kept.clear();
+        self.settings.clear();
         known(&mut self.tables);
         known(&mut self.of_stacks);
         known(&mut self.tags);
@@ -136,8 +142,12 @@ pub enum BackupNeed {
     Profile(Scope, TableName),
     /// How so many items of a table compare with those of one that was restored from it.
     Compare(Scope, TableName, TableName, u32),
+    /// How many items a table has, as far as they are counted.
+    Count(Scope, TableName),
     /// One on-demand backup, and the settings that AWS keeps with it.
     Point(Scope, PointId),
+    /// The settings that an object in a bucket has.
+    Settings(Scope, String, String),
     /// How far a restore job is.
     RestoreJob(Scope, JobId),
     /// How far a copy job is.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{RestoreDo, RestoreNote, RestoreStep};
+use super::{KeepSettings, RestoreDo, RestoreNote, RestoreStep};
 use crate::model::{
     Act, Digest, Failure, PointId, PointKeeper, Region, TableArn, TableId, TableName, TableProfile, VaultName,
 };
@@ -31,6 +31,8 @@ pub enum BackupDo {
     Restore(Vec<RestoreStep>),
     /// Copies recovery points to other regions.
     Copy(Vec<CopyPoint>),
+    /// Keeps settings of tables beside their recovery points, or lets them go with these.
+    Keep(Vec<KeepSettings>),
     /// Deletes recovery points whose retention is over.
     Expire(Vec<ExpirePoint>),
     /// Writes down what was found out.
@@ -144,6 +146,8 @@ pub struct ExpirePoint {
     pub slot: Timestamp,
     /// The name that it must have still, where it has one.
     pub name: Option<String>,
+    /// Which settings are kept with it.
+    pub profile: Option<String>,
 }
 
 /// Something that is tried for a table: what its failures are counted under.
@@ -188,6 +192,12 @@ impl Tried {
     #[must_use]
     pub fn copy(point: &PointId, region: &Region) -> Self {
         Self::new(format!("copy {region}"), point)
+    }
+
+    /// Settings are kept with a point, or go.
+    #[must_use]
+    pub fn keeping(one: &KeepSettings) -> Self {
+        Self::new(format!("keep {}", one.point), &(&one.bucket, one.settings.is_some()))
     }
 
     /// A point is deleted.
@@ -262,6 +272,7 @@ impl BackupDo {
             Self::Make(list) => list.iter().map(|one| &one.table).collect(),
             Self::Restore(list) => list.iter().map(|one| &one.to).collect(),
             Self::Copy(list) => list.iter().map(|one| &one.table).collect(),
+            Self::Keep(list) => list.iter().map(|one| &one.table).collect(),
             Self::Expire(list) => list.iter().map(|one| &one.table).collect(),
             Self::Note(list) => list.iter().map(|one| &one.table).collect(),
         }
@@ -270,7 +281,7 @@ impl BackupDo {
     /// It takes nothing away and changes nothing that runs: where changes need approval, backups go on.
     #[must_use]
     pub fn only_adds(&self) -> bool {
-        matches!(self, Self::Make(_) | Self::Restore(_) | Self::Copy(_) | Self::Note(_))
+        matches!(self, Self::Make(_) | Self::Restore(_) | Self::Copy(_) | Self::Keep(_) | Self::Note(_))
     }
 
     /// It makes recovery points, or deletes them: a listing of before is out of date.
@@ -293,6 +304,7 @@ impl Act for BackupStep {
                 Some(RestoreDo::Remove { .. }) => "remove-restored",
             },
             BackupDo::Copy(_) => "copy",
+            BackupDo::Keep(_) => "keep-settings",
             BackupDo::Expire(_) => "expire",
             BackupDo::Note(_) => "note",
         }
@@ -305,6 +317,7 @@ impl Act for BackupStep {
             BackupDo::Make(list) => list.iter().map(|one| format!("{} {}", one.table, one.way.name())).collect(),
             BackupDo::Restore(list) => list.iter().map(|one| format!("{} {:?}", one.to, one.action)).collect(),
             BackupDo::Copy(list) => list.iter().map(|one| one.token.clone()).collect(),
+            BackupDo::Keep(list) => list.iter().map(|one| format!("{} {}", one.key, one.settings.is_some())).collect(),
             BackupDo::Expire(list) => list.iter().map(|one| one.point.to_string()).collect(),
             BackupDo::Note(list) => list.iter().map(|one| format!("{one:?}")).collect(),
         };

@@ -43,6 +43,13 @@ pub(super) fn verdict(compared: &Comparison, tolerance_milli: u32) -> Option<Str
     if let Some(first) = compared.shape.first() {
         return Some(first.clone());
     }
+    if let Some(count) = compared.count.filter(|count| count.is_short(tolerance_milli)) {
+        let now = count.source.unwrap_or_default();
+        return Some(format!(
+            "it has {} items, and its table had {} when it was backed up and has {now} now",
+            count.restored, count.recorded
+        ));
+    }
     let differing = compared.differing_milli();
     (differing > u64::from(tolerance_milli)).then(|| {
         let percent = |milli: u64| format!("{}.{} %", milli / 10, milli % 10);
@@ -53,7 +60,7 @@ pub(super) fn verdict(compared: &Comparison, tolerance_milli: u32) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Redacted;
+    use crate::model::{ItemCount, Redacted};
 
     fn item(id: u32, content: &str) -> Item {
         let id = Redacted::new(format!(r#"{{"N":"{id}"}}"#));
@@ -71,6 +78,28 @@ mod tests {
         assert_eq!((compared.compared, compared.equal, compared.changed, compared.missing), (10, 8, 1, 1));
         assert_eq!(verdict(&compared, 200), None);
         assert!(verdict(&compared, 199).unwrap().contains("20.0 %"));
+    }
+
+    #[test]
+    fn too_few_items_are_told_only_if_the_backup_and_the_table_say_so() {
+        let counted = |restored, recorded, source| Comparison {
+            count: Some(ItemCount { restored, recorded, source }),
+            ..Comparison::default()
+        };
+        for (restored, recorded, source, short) in [
+            (50, 1_000, Some(1_000), true),
+            // Within what may differ.
+            (950, 1_000, Some(1_000), false),
+            // AWS counts every six hours: it was before most of them were deleted, and they are not there now either.
+            (50, 1_000, Some(50), false),
+            // It has grown since.
+            (50, 50, Some(1_000), false),
+            // Its table is gone, or has more than are counted.
+            (50, 1_000, None, false),
+        ] {
+            let verdict = verdict(&counted(restored, recorded, source), 100);
+            assert_eq!(verdict.is_some(), short, "{restored} {recorded} {source:?}: {verdict:?}");
+        }
     }
 
     #[test]

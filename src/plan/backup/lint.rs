@@ -2,11 +2,11 @@
 
 use jiff::SignedDuration;
 
-use super::points;
 use super::{BATCH, names};
+use super::{leftover, points};
 use crate::model::{
-    Act, BackupDo, BackupSpec, BackupStep, Entry, ExpirePoint, Key, Mode, RecoveryPoint, RestoreDo, RestoreStep, Seen,
-    SetRecovery, TEST_PREFIX,
+    Act, BackupDo, BackupSpec, BackupStep, Entry, ExpirePoint, KeepSettings, Key, Mode, RecoveryPoint, RestoreDo,
+    RestoreStep, Seen, SetRecovery, TEST_PREFIX,
 };
 use crate::plan::Input;
 use crate::plan::consent;
@@ -20,6 +20,7 @@ pub(in crate::plan) fn faults(key: &Key, entry: &Entry, step: &BackupStep, input
         BackupDo::Make(list) => list.len(),
         BackupDo::Restore(list) => list.len(),
         BackupDo::Copy(list) => list.len(),
+        BackupDo::Keep(list) => list.len(),
         BackupDo::Expire(list) => list.len(),
         BackupDo::Note(list) => list.len(),
     };
@@ -45,6 +46,10 @@ pub(in crate::plan) fn faults(key: &Key, entry: &Entry, step: &BackupStep, input
             "a table goes that no restore test has made (S2)",
         ),
         (
+            matches!(&step.action, BackupDo::Keep(list) if list.iter().any(|one| !is_own(key, one, input))),
+            "settings are kept where nothing of the policy is, or go before their recovery point (S1, S15)",
+        ),
+        (
             matches!(&step.action, BackupDo::Expire(list) if list.iter().any(|one| !may_go(one, spec, input))),
             "a recovery point goes that is not ours, too young, or the newest (S15)",
         ),
@@ -52,12 +57,26 @@ pub(in crate::plan) fn faults(key: &Key, entry: &Entry, step: &BackupStep, input
     rules.into_iter().filter(|(broken, _)| *broken).map(|(_, rule)| rule).collect()
 }
 
-/// Only a table that a restore test has made, and is remembered by its incarnation, is marked or removed.
+/// Only a table that a restore test has made is marked or removed: it is remembered by its incarnation, or says so itself.
 fn is_of_a_test(key: &Key, step: &RestoreStep, input: &Input<'_>) -> bool {
     let (RestoreDo::Mark { id, owner } | RestoreDo::Remove { id, owner }) = &step.action else { return true };
+    if let (RestoreDo::Remove { .. }, Some(spec)) = (&step.action, input.environment.backups.get(key))
+        && leftover::owned(key, &(spec.scope.clone(), step.to.clone()), input).as_ref() == Some(id)
+    {
+        return owner == key;
+    }
     let restore = input.memory.objects.backups.get(key).and_then(|memory| memory.restores.get(&step.to));
     let made = restore.filter(|restore| restore.is_test()).and_then(|restore| restore.made.as_ref());
     owner == key && made == Some(id) && step.to.as_str().starts_with(TEST_PREFIX)
+}
+
+/// It is in this policy's own place; and it goes only with a point that no listing shows.
+fn is_own(key: &Key, one: &KeepSettings, input: &Input<'_>) -> bool {
+    let place = format!("landfast/settings/{}/{}/{}/", key.environment, key.name, one.table);
+    let seen = &input.observation.backups;
+    let mut listed = seen.points.values().chain(seen.vaults.values()).filter_map(Seen::present);
+    let stands = listed.any(|listed| listed.points.iter().any(|point| point.id == one.point));
+    one.key.starts_with(&place) && one.settings.is_some() == stands
 }
 
 /// Judged by what was listed alone: it is this policy's, old enough, and there is one of its table that is newer.

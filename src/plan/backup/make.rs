@@ -4,7 +4,7 @@
 //! was, and a table that is new is backed up at once. Whether a slot has its point is told by the point's own name, or by
 //! AWS having made one since: no clock of ours can make two of one, nor keep the next from being made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -70,7 +70,7 @@ impl Deciding<'_> {
         Some(Listings { home: home.into_iter().collect::<Option<Vec<_>>>()?, copies })
     }
 
-    fn known(&self) -> std::collections::BTreeSet<PointId> {
+    fn known(&self) -> BTreeSet<PointId> {
         self.memory.tables.values().flat_map(|table| table.points.keys().cloned()).collect()
     }
 
@@ -101,17 +101,18 @@ impl Deciding<'_> {
         wanted: &mut Wanted,
     ) -> bool {
         let home = &self.spec.scope.region;
-        let here = |id: &PointId| points::region_of(id).as_ref() == Some(home);
+        let here = |id: &PointId| id.region().as_ref() == Some(home);
         let mine = points::of_table(self.spec, table.name, &table.memory, &listings.home, &here);
         let copies: BTreeMap<&crate::model::Region, Vec<Point>> = listings
             .copies
             .iter()
             .map(|(region, listed)| {
-                let there = |id: &PointId| points::region_of(id).as_ref() == Some(*region);
+                let there = |id: &PointId| id.region().as_ref() == Some(*region);
                 (*region, points::of_table(self.spec, table.name, &table.memory, &[listed], &there))
             })
             .collect();
-        Self::tidy(table, listings, &mine, wanted);
+        self.tidy(entry, table, listings, &mine, wanted);
+        self.keep(entry, table, &mine, wanted);
         let pending =
             table.memory.pending.as_ref().is_some_and(|pending| self.follow(entry, table, pending, listings, wanted));
         if !pending {
@@ -146,20 +147,32 @@ impl Deciding<'_> {
     }
 
     /// What is remembered and need not be: points that are gone; and what need not be read again.
-    fn tidy(table: &Covered<'_>, listings: &Listings<'_>, mine: &[Point], wanted: &mut Wanted) {
+    fn tidy(
+        &self,
+        entry: &mut Entry,
+        table: &Covered<'_>,
+        listings: &Listings<'_>,
+        mine: &[Point],
+        wanted: &mut Wanted,
+    ) {
         let listed = |id: &PointId| listings.all().any(|listing| listing.points.iter().any(|point| point.id == *id));
         let oldest = listings.all().map(|listing| listing.at).min();
         let gone = table.memory.points.iter().filter(|(id, known)| {
             let since = known.deleted.unwrap_or(known.noted);
             !listed(id) && oldest.is_some_and(|at| at.duration_since(since) >= points::LAG)
         });
-        let gone: std::collections::BTreeSet<PointId> = gone.map(|(id, _)| id.clone()).collect();
+        let gone: BTreeSet<PointId> = gone.map(|(id, _)| id.clone()).collect();
+        let known = |id: &PointId| table.memory.points.get(id).cloned();
+        let over = gone.iter().filter(|id| {
+            known(id).is_none_or(|known| self.is_let_go(entry, table, (id, &known), (listings, &gone), wanted))
+        });
+        let gone: BTreeSet<PointId> = over.cloned().collect();
         if !gone.is_empty() {
             wanted.notes.push(BackupNote { table: table.name.clone(), what: Noted::Gone(gone) });
         }
-        let unknown = mine.iter().filter(|point| {
-            point.listed && !points::is_on_demand(&point.id) && !table.memory.points.contains_key(&point.id)
-        });
+        let unknown = mine
+            .iter()
+            .filter(|point| point.listed && !point.id.is_on_demand() && !table.memory.points.contains_key(&point.id));
         wanted.notes.extend(unknown.map(|point| BackupNote {
             table: table.name.clone(),
             what: Noted::Known {
@@ -361,9 +374,10 @@ impl Deciding<'_> {
             table: table.name.clone(),
             point: point.id.clone(),
             keeper: point.keeper.clone(),
-            region: points::region_of(&point.id).unwrap_or_else(|| self.spec.scope.region.clone()),
+            region: point.id.region().unwrap_or_else(|| self.spec.scope.region.clone()),
             slot: point.slot,
             name: point.name.clone(),
+            profile: point.profile.clone(),
         };
         let held = |point: &ExpirePoint, entry: &mut Entry| self.is_held(entry, table, &Tried::expiry(&point.point));
         let going: Vec<ExpirePoint> = going.iter().map(expire).filter(|point| !held(point, entry)).collect();
@@ -377,7 +391,7 @@ impl Deciding<'_> {
             physical_id: Some(point.point.to_string()),
             action: ChangeAction::Remove,
             replacement: Replacement::Never,
-            properties: std::collections::BTreeSet::new(),
+            properties: BTreeSet::new(),
             retained: false,
         }));
         wanted.purge.extend(going);
@@ -393,7 +407,7 @@ impl Deciding<'_> {
 
 impl<'a> Listings<'a> {
     /// All of them.
-    fn all(&self) -> impl Iterator<Item = &'a PointsListed> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &'a PointsListed> {
         self.home.iter().copied().chain(self.copies.values().copied())
     }
 }

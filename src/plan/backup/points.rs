@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
     BackupSpec, OWNER_TAG, PROFILE_TAG, PointId, PointKeeper, PointName, PointStatus, PointsListed, RecoveryPoint,
-    Region, SLOT_TAG, TableMemory, TableName,
+    SLOT_TAG, TableMemory, TableName,
 };
 
 /// How far a listing may be behind what was answered.
@@ -98,7 +98,7 @@ pub(super) fn of_table(
         if !fresh || found.contains_key(id) {
             continue;
         }
-        let keeper = match (&spec.vault, is_on_demand(id)) {
+        let keeper = match (&spec.vault, id.is_on_demand()) {
             (Some(vault), false) => PointKeeper::Vault(vault.name.clone()),
             _ => PointKeeper::Table,
         };
@@ -121,16 +121,6 @@ pub(super) fn of_table(
     let mut points: Vec<Point> = found.into_values().collect();
     points.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
     points
-}
-
-/// An on-demand backup, as its ARN says.
-pub(super) fn is_on_demand(id: &PointId) -> bool {
-    id.as_str().contains("/backup/")
-}
-
-/// The region that a point is in, as its ARN says.
-pub(super) fn region_of(id: &PointId) -> Option<Region> {
-    id.as_str().split(':').nth(3)?.parse().ok()
 }
 
 /// Which of these points, oldest first, are plausible: not less than half of the one before. A table that has lost half

@@ -6,18 +6,21 @@
 
 use jiff::SignedDuration;
 
-use super::{Deciding, Wanted, compare, points, profile, unknown};
+use super::{Deciding, Wanted, compare, profile, unknown};
 use crate::model::{
-    BackupNeed, BackupNote, BeginRestore, Comparison, Digest, Entry, Noted, PointId, PointKeeper, ProfileSeen, Restore,
-    RestoreDo, RestoreFrom, RestoreNote, RestoreStep, Seen, TableName, TableProfile, TableSeen, TableState,
-    TableStatus, Unknown, VaultJob, Waiting,
+    BackupNeed, BackupNote, BeginRestore, Comparison, Digest, Entry, Noted, PointId, PointKeeper, ProfileSeen,
+    RecoveryPoint, Restore, RestoreDo, RestoreFrom, RestoreNote, RestoreStep, Seen, TableName, TableProfile, TableSeen,
+    TableState, TableStatus, Unknown, VaultJob, Waiting,
 };
 use crate::plan::names::token;
 use crate::plan::{attempts, guard};
 use crate::sabotage::{self, Bug};
 
 /// A restore test that takes longer proves the contrary. AWS: "can take several hours".
-const DEADLINE: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const DEADLINE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Of a thousand items so many may differ, where no manifest says so.
+pub(super) const TOLERANCE: u32 = 100;
 
 /// After so long a table that was made is seen.
 const SHOWN: SignedDuration = SignedDuration::from_mins(2);
@@ -74,7 +77,7 @@ impl Deciding<'_> {
     }
 
     /// A table as it was seen; none: there is no such table.
-    fn told(&self, entry: &mut Entry, table: &TableName) -> Result<Option<&TableSeen>, NotYet> {
+    pub(super) fn told(&self, entry: &mut Entry, table: &TableName) -> Result<Option<&TableSeen>, NotYet> {
         let place = (self.spec.scope.clone(), table.clone());
         match self.planner.input.observation.backups.described.get(&place) {
             Some(Seen::Present(seen)) => Ok(Some(seen)),
@@ -160,39 +163,8 @@ impl Deciding<'_> {
         id: &PointId,
     ) -> Result<Option<(PointKeeper, crate::model::TableArn, jiff::Timestamp)>, String> {
         let none = || format!("there is no recovery point {id}: `landfast backup list` names those there are");
-        let seen = &self.planner.input.observation.backups;
-        let scope = self.spec.scope.clone();
-        let point = if points::is_on_demand(id) {
-            match seen.kept.get(&(scope.clone(), id.clone())) {
-                Some(Seen::Present((point, _))) => point,
-                Some(Seen::Absent) => return Err(none()),
-                Some(Seen::Unknown(Unknown(why))) => {
-                    unknown(entry, format!("the recovery point could not be read: {why}"));
-                    return Ok(None);
-                }
-                None => {
-                    self.planner.need(BackupNeed::Point(scope, id.clone()));
-                    unknown(entry, "the recovery point has not been read".to_owned());
-                    return Ok(None);
-                }
-            }
-        } else {
-            let Some(vault) = &self.spec.vault else { return Err(none()) };
-            match seen.vaults.get(&(scope.clone(), vault.name.clone())) {
-                Some(Seen::Present(listed)) => listed.points.iter().find(|point| point.id == *id).ok_or_else(none)?,
-                Some(Seen::Absent) => return Err(none()),
-                Some(Seen::Unknown(Unknown(why))) => {
-                    unknown(entry, format!("recovery points could not be listed: {why}"));
-                    return Ok(None);
-                }
-                None => {
-                    let known = std::collections::BTreeSet::new();
-                    self.planner.need(BackupNeed::Vault(scope, vault.name.clone(), known));
-                    unknown(entry, "recovery points have not been listed".to_owned());
-                    return Ok(None);
-                }
-            }
-        };
+        let Ok(point) = self.point_seen(entry, id) else { return Ok(None) };
+        let point = point.ok_or_else(none)?;
         if point.table != *table {
             return Err(format!("{id} is a recovery point of {}, and not of {table}", point.table));
         }
@@ -200,6 +172,36 @@ impl Deciding<'_> {
             return Err(format!("{id} is {}, and cannot be restored", point.status));
         }
         Ok(Some((point.keeper.clone(), point.table_arn.clone(), point.created)))
+    }
+
+    /// A recovery point as it was seen; none: there is none.
+    pub(super) fn point_seen(&self, entry: &mut Entry, id: &PointId) -> Result<Option<&RecoveryPoint>, NotYet> {
+        let (seen, scope) = (&self.planner.input.observation.backups, self.spec.scope.clone());
+        let why = if id.is_on_demand() {
+            match seen.kept.get(&(scope.clone(), id.clone())) {
+                Some(Seen::Present((point, _))) => return Ok(Some(point)),
+                Some(Seen::Absent) => return Ok(None),
+                Some(Seen::Unknown(Unknown(why))) => format!("the recovery point could not be read: {why}"),
+                None => {
+                    self.planner.need(BackupNeed::Point(scope, id.clone()));
+                    "the recovery point has not been read".to_owned()
+                }
+            }
+        } else {
+            let Some(vault) = &self.spec.vault else { return Ok(None) };
+            match seen.vaults.get(&(scope.clone(), vault.name.clone())) {
+                Some(Seen::Present(listed)) => return Ok(listed.points.iter().find(|point| point.id == *id)),
+                Some(Seen::Absent) => return Ok(None),
+                Some(Seen::Unknown(Unknown(why))) => format!("recovery points could not be listed: {why}"),
+                None => {
+                    let known = std::collections::BTreeSet::new();
+                    self.planner.need(BackupNeed::Vault(scope, vault.name.clone(), known));
+                    "recovery points have not been listed".to_owned()
+                }
+            }
+        };
+        unknown(entry, why);
+        Err(NotYet)
     }
 
     fn job_of(
@@ -255,7 +257,7 @@ impl Deciding<'_> {
         if sabotage::is(Bug::ProvesAnything) {
             return None;
         }
-        let tolerance = self.spec.verify.map_or(100, |verify| verify.tolerance_milli);
+        let tolerance = self.spec.verify.map_or(TOLERANCE, |verify| verify.tolerance_milli);
         restore.doomed.clone().or_else(|| compare::verdict(restore.compared.as_ref()?, tolerance))
     }
 
@@ -288,14 +290,16 @@ impl Deciding<'_> {
         if restore.active.is_none() {
             return Some(RestoreNote::Active);
         }
-        if restore.compared.is_none() && restore.doomed.is_none() {
+        // It says itself whose it is before anything else is done with it: should the journal be lost, that is left.
+        let unmarked = restore.is_test() && !restore.tagged;
+        if restore.compared.is_none() && restore.doomed.is_none() && !unmarked {
             return self.compare(entry, to, restore, state);
         }
         if !restore.is_test() {
             return self.settle(entry, to, restore, state, wanted);
         }
         let (id, owner) = (state.id.clone(), self.spec.key.clone());
-        let action = if restore.tagged { RestoreDo::Remove { id, owner } } else { RestoreDo::Mark { id, owner } };
+        let action = if unmarked { RestoreDo::Mark { id, owner } } else { RestoreDo::Remove { id, owner } };
         if state.status == TableStatus::Active {
             wanted.restore.push(RestoreStep { to: to.clone(), action });
         } else {
@@ -325,7 +329,7 @@ impl Deciding<'_> {
 
     fn compare(&self, entry: &mut Entry, to: &TableName, restore: &Restore, state: &TableState) -> Option<RestoreNote> {
         let source = self.told(entry, &restore.table).ok()?;
-        let kept = self.kept(restore);
+        let kept = self.kept(entry, restore).ok()?;
         // What it could be compared with may be gone: that is why it is restored, perhaps.
         let mut compared = if source.is_some() { self.items(entry, to, restore).ok()? } else { Comparison::default() };
         compared.shape = match (kept, source) {
@@ -333,32 +337,20 @@ impl Deciding<'_> {
             (None, Some(source)) => compare::shape(&source.state.key, &source.state.indexes, state),
             (None, None) => Vec::new(),
         };
+        compared.count = self.count(entry, to, restore, source.is_some()).ok()?;
         Some(RestoreNote::Compared(compared))
-    }
-
-    /// The settings that are kept with the recovery point that is restored.
-    fn kept(&self, restore: &Restore) -> Option<&TableProfile> {
-        let RestoreFrom::Point(id) = &restore.from else { return None };
-        let known = self.memory.tables.get(&restore.table).and_then(|table| table.points.get(id));
-        let listed = || {
-            let seen = &self.planner.input.observation.backups;
-            let found = seen.kept.get(&(self.spec.scope.clone(), id.clone())).and_then(Seen::present);
-            found.and_then(|(point, _)| points::said(point)).and_then(|(_, _, profile)| profile)
-        };
-        let name = known.and_then(|known| known.profile.clone()).or_else(listed)?;
-        self.memory.profiles.get(&name)
     }
 
     /// The settings that the new table gets, and where they come from.
     fn settings(&self, entry: &mut Entry, restore: &Restore) -> Result<Option<Settings>, NotYet> {
-        if let Some(kept) = self.kept(restore) {
-            return Ok(Some((kept.clone(), "those kept with the recovery point".to_owned())));
+        if let Some(kept) = self.kept(entry, restore)? {
+            return Ok(Some((kept, "those kept with the recovery point".to_owned())));
         }
         if let Some(live) = self.profile_of(entry, &restore.table)? {
             return Ok(Some((live.profile.clone(), format!("those that {} has now", restore.table))));
         }
         let RestoreFrom::Point(id) = &restore.from else { return Ok(None) };
-        if !points::is_on_demand(id) {
+        if !id.is_on_demand() {
             return Ok(None);
         }
         let place = (self.spec.scope.clone(), id.clone());

@@ -17,6 +17,9 @@ use crate::plan::names::token;
 /// What a person asked for is meant for a day.
 const ASKED: SignedDuration = SignedDuration::from_hours(24);
 
+/// Names that are tried for the table of a test.
+const NAMES: u32 = 8;
+
 /// The longest name of a table.
 const NAME_MAX: usize = 255;
 
@@ -123,8 +126,7 @@ impl Deciding<'_> {
             _ => None,
         };
         let slot = asked.or(proof.map(|proof| proof.at));
-        let to = name(&Digest::of(&(&self.spec.key, table.name, slot)), table.name);
-        let Some(to) = to.filter(|to| !self.memory.restores.contains_key(to)) else { return };
+        let Some(to) = self.name_of_test(entry, table.name, slot) else { return };
         let recovery = table.seen.recovery;
         let latest = recovery.latest.filter(|_| recovery.on);
         let newest = points.iter().filter(|point| point.is_available()).map(|point| point.created).max();
@@ -135,6 +137,20 @@ impl Deciding<'_> {
         let token = token(&self.spec.key, "restore", &(&to, slot));
         let begin = BeginRestore { restore, source: table.seen.state.arn.clone(), keeper, role, token };
         wanted.restore.push(RestoreStep { to, action: RestoreDo::Begin(Box::new(begin)) });
+    }
+
+    /// What the new table of a test is called: a name that nothing has. A test of which the journal was lost has one.
+    fn name_of_test(&self, entry: &mut Entry, table: &TableName, slot: Option<Timestamp>) -> Option<TableName> {
+        for attempt in 0..NAMES {
+            let to = name(&Digest::of(&(&self.spec.key, table, slot, attempt)), table)?;
+            if self.memory.restores.contains_key(&to) {
+                return None;
+            }
+            if self.told(entry, &to).ok()?.is_none() {
+                return Some(to);
+            }
+        }
+        None
     }
 
     /// What is restored to test a table.
@@ -197,7 +213,7 @@ fn span(seconds: u64) -> String {
 impl Deciding<'_> {
     pub(super) fn points_here(&self, table: &Covered<'_>, listings: Option<&super::make::Listings<'_>>) -> Vec<Point> {
         let home = &self.spec.scope.region;
-        let here = |id: &crate::model::PointId| points::region_of(id).as_ref() == Some(home);
+        let here = |id: &crate::model::PointId| id.region().as_ref() == Some(home);
         let Some(listings) = listings else { return Vec::new() };
         points::of_table(self.spec, table.name, &table.memory, &listings.home, &here)
     }

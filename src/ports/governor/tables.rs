@@ -66,6 +66,10 @@ impl Tables for Door<dyn Tables> {
         self.read(&api::SCAN, || self.inner.sample(table, key, segment, of, limit)).await
     }
 
+    async fn count(&self, table: &TableName, from: Option<&ItemKey>) -> Result<(u64, Option<ItemKey>), PortError> {
+        self.read(&api::SCAN, || self.inner.count(table, from)).await
+    }
+
     async fn items(&self, table: &TableName, keys: &[ItemKey]) -> Result<ItemsRead, PortError> {
         self.read(&api::BATCH_GET_ITEM, || self.inner.items(table, keys)).await
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::items::{place, told};
+use super::items::{id_of_key, place, told};
 use super::{invalid, no_table};
 use crate::model::{
     AlarmDefinition, ContinuousBackups, Item, ItemKey, PointId, RecoveryPoint, ScalingTarget, TableArn, TableKey,
@@ -47,6 +47,30 @@ impl World {
             .collect();
         found.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok(found.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)).map(|(_, item)| item).collect())
+    }
+
+    /// The items of one page, and the last of them if there are more.
+    fn count_items(
+        &mut self,
+        region: usize,
+        name: &TableName,
+        from: Option<&ItemKey>,
+    ) -> Result<(u64, Option<ItemKey>), PortError> {
+        const OPERATION: &str = "Scan";
+        let (now, size) = (self.data.now, self.config.page_size);
+        let table = self.table_mut(region, name, OPERATION)?;
+        if table.status(now) == TableStatus::Creating {
+            return Err(no_table(OPERATION, name));
+        }
+        let from = from.map(id_of_key);
+        let mut page = table.items.at(now).filter(|(id, _)| from.as_ref().is_none_or(|from| *id > from)).peekable();
+        let (mut count, mut last) = (0, None);
+        while let Some((_, attributes)) = page.next_if(|_| count < size) {
+            (count, last) = (count + 1, Some(attributes));
+        }
+        let more = page.peek().is_some();
+        let next = last.filter(|_| more).map(|attributes| told(&table.settings.key, attributes).key);
+        Ok((count as u64, next))
     }
 
     fn items_of(
@@ -129,6 +153,10 @@ impl Tables for SimDoor {
         limit: u32,
     ) -> Result<Vec<Item>, PortError> {
         self.read("Scan", table.as_str(), |world, _| world.sample(self.region, table, (segment, of), limit)).await
+    }
+
+    async fn count(&self, table: &TableName, from: Option<&ItemKey>) -> Result<(u64, Option<ItemKey>), PortError> {
+        self.read("Scan", table.as_str(), |world, _| world.count_items(self.region, table, from)).await
     }
 
     async fn items(&self, table: &TableName, keys: &[ItemKey]) -> Result<ItemsRead, PortError> {

@@ -65,15 +65,19 @@ impl Items {
 
     /// The item of that key, now.
     pub(super) fn get(&self, key: &ItemKey, now: Timestamp) -> Option<&Attributes> {
-        let plain: Attributes = key
-            .expose()
-            .iter()
-            .map(|(name, value)| (name.clone(), serde_json::from_str(value.expose()).unwrap_or_default()))
-            .collect();
-        let id = serde_json::to_string(&plain).ok()?;
-        let versions = self.0.get(&id)?;
+        let versions = self.0.get(&id_of_key(key))?;
         versions.iter().rev().find(|(since, _)| *since <= now)?.1.as_ref()
     }
+}
+
+/// A key, as text.
+pub(super) fn id_of_key(key: &ItemKey) -> String {
+    let plain: Attributes = key
+        .expose()
+        .iter()
+        .map(|(name, value)| (name.clone(), serde_json::from_str(value.expose()).unwrap_or_default()))
+        .collect();
+    serde_json::to_string(&plain).unwrap_or_default()
 }
 
 /// The names of a key's attributes.

@@ -4,7 +4,7 @@ use landfast::model::RestoreFrom;
 
 use super::*;
 
-fn wish(from: RestoreFrom, to: &str) -> Wish {
+pub(super) fn wish(from: RestoreFrom, to: &str) -> Wish {
     Wish::Restore { table: table(TABLE), from, to: Some(table(to)) }
 }
 

@@ -13,6 +13,8 @@ fn a_restore_test_proves_a_good_point_measures_it_and_leaves_nothing_behind() {
     assert_eq!(proof.failed, None);
     let compared = proof.compared.as_ref().unwrap();
     assert!(compared.compared >= 20 && compared.equal == compared.compared, "{compared:?}");
+    let count = compared.count.expect("its items are counted");
+    assert_eq!((count.restored, count.source), (20, None), "its table is only counted where there seem to be too few");
     assert!((200..600).contains(&proof.took.unwrap()), "{proof:?}");
     assert!(proof.loss.unwrap() < 600, "{proof:?}");
     let point = proof.point.as_ref().unwrap();
