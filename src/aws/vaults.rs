@@ -1,5 +1,7 @@
 //! `ports::Vaults` over the SDK: one method, one request.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_backup::types as sdk;
@@ -110,6 +112,18 @@ impl Vaults for Client {
         Ok(Page { items, next: answer.next_token.filter(|token| !token.is_empty()) })
     }
 
+    async fn restore_metadata(
+        &self,
+        vault: &VaultName,
+        point: &PointId,
+    ) -> Result<Option<BTreeMap<String, String>>, PortError> {
+        const OPERATION: &str = "GetRecoveryPointRestoreMetadata";
+        let request = self.vaults.get_recovery_point_restore_metadata().backup_vault_name(vault.as_str());
+        let answer = request.recovery_point_arn(point.as_str()).send().await;
+        let answer = found(answer.map_err(|e| port_error(OPERATION, e, &[])))?;
+        Ok(answer.map(|answer| answer.restore_metadata.unwrap_or_default().into_iter().collect()))
+    }
+
     async fn backup_job(&self, id: &JobId) -> Result<Option<VaultJob>, PortError> {
         const OPERATION: &str = "DescribeBackupJob";
         let answer = self.vaults.describe_backup_job().backup_job_id(id.as_str()).send().await;
@@ -189,11 +203,13 @@ impl Vaults for Client {
 
     async fn start_restore(&self, _fence: Fence, request: StartRestore) -> Result<JobId, PortError> {
         const OPERATION: &str = "StartRestoreJob";
+        let name = ("targetTableName".to_owned(), request.to.to_string());
+        let metadata = request.encryption.into_iter().chain([name]);
         let call = self
             .vaults
             .start_restore_job()
             .recovery_point_arn(request.point.as_str())
-            .metadata("targetTableName", request.to.as_str())
+            .set_metadata(Some(metadata.collect()))
             .iam_role_arn(request.role.as_str())
             .resource_type(TABLES)
             .idempotency_token(request.token);

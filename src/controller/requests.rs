@@ -52,10 +52,7 @@ pub fn answer(
             Ok(Granted::BackUp) => memory.asked = Some(now),
             Ok(Granted::Restore(to, restore)) => _ = memory.restores.insert(to.clone(), (**restore).clone()),
             Ok(Granted::Verify(Some(table))) => _ = memory.verify_asked.insert(table.clone(), now),
-            Ok(Granted::Verify(None)) => {
-                let tables: Vec<_> = memory.tables.keys().chain(memory.proofs.keys()).cloned().collect();
-                memory.verify_asked.extend(tables.into_iter().map(|table| (table, now)));
-            }
+            Ok(Granted::Verify(None)) => memory.verify_all = Some(now),
             Ok(Granted::Rotate | Granted::Revert(_) | Granted::InStep(_) | Granted::Pin(_) | Granted::Release(_))
             | Err(_) => {}
         })?,

@@ -37,6 +37,7 @@ enum Answer {
     Count(Scope, TableName, Seen<Counted>),
     Point(Scope, PointId, Box<Seen<(RecoveryPoint, TableProfile)>>),
     Settings(Scope, String, String, Seen<String>),
+    Metadata(Scope, PointId, Seen<BTreeMap<String, String>>),
     RestoreJob(Scope, JobId, Seen<VaultJob>),
     Job(Scope, JobId, Seen<VaultJob>),
     CopyJob(Scope, JobId, Seen<VaultJob>),
@@ -60,6 +61,7 @@ impl Observer<'_> {
                 Answer::Count(scope, table, counted) => drop(seen.counted.insert((scope, table), counted)),
                 Answer::Point(scope, point, kept) => drop(seen.kept.insert((scope, point), *kept)),
                 Answer::Settings(scope, bucket, key, text) => drop(seen.settings.insert((scope, bucket, key), text)),
+                Answer::Metadata(scope, point, words) => drop(seen.metadata.insert((scope, point), words)),
                 Answer::RestoreJob(scope, job, state) => drop(seen.restores.insert((scope, job), state)),
                 Answer::Job(scope, job, state) => drop(seen.jobs.insert((scope, job), state)),
                 Answer::CopyJob(scope, job, state) => drop(seen.copies.insert((scope, job), state)),
@@ -123,6 +125,11 @@ impl Observer<'_> {
                 let port = self.governor.objects(&scope, self.role(&scope), Priority::Status);
                 let text = self.within(port.get(&bucket, &key)).await;
                 Answer::Settings(scope, bucket, key, text)
+            }
+            BackupNeed::Metadata(scope, vault, point) => {
+                let port = self.vaults(&scope);
+                let words = self.within(port.restore_metadata(&vault, &point)).await;
+                Answer::Metadata(scope, point, words)
             }
             BackupNeed::RestoreJob(scope, job) => {
                 let port = self.vaults(&scope);

@@ -46,6 +46,9 @@ pub struct StartRestore {
     pub to: TableName,
     /// The role that AWS Backup takes.
     pub role: RoleArn,
+    /// How it is encrypted, in AWS Backup's words (AWS: *Restore an Amazon DynamoDB table*, `encryptionType` and
+    /// `kmsMasterKeyArn`); nothing: with a key of `DynamoDB`'s own, whatever its table had.
+    pub encryption: BTreeMap<String, String>,
     /// Idempotency token.
     pub token: String,
 }
@@ -61,6 +64,14 @@ pub trait Vaults: Send + Sync {
 
     /// One page of the tags of a recovery point (AWS: *AWS Backup, `ListTags`*).
     async fn tags(&self, point: &PointId, page: Option<PageToken>) -> Result<Page<(String, String)>, PortError>;
+
+    /// What the table of a recovery point was like when it was backed up, as a request to restore it says it (AWS:
+    /// *`GetRecoveryPointRestoreMetadata`*); `None` if there is no such point.
+    async fn restore_metadata(
+        &self,
+        vault: &VaultName,
+        point: &PointId,
+    ) -> Result<Option<BTreeMap<String, String>>, PortError>;
 
     /// A backup job; `None` if there is none.
     async fn backup_job(&self, job: &JobId) -> Result<Option<VaultJob>, PortError>;

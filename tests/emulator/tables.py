@@ -404,6 +404,11 @@ def vaults():
         if parts[:1] == ["backup-vaults"] and parts[2:3] == ["recovery-points"]:
             if len(parts) == 3 and method == "GET":
                 return list_points(parts[1], query)
+            if parts[-1] == "restore-metadata" and method == "GET":
+                if points.get("/".join(parts[3:-1])) is None:
+                    return missing("Recovery point does not exist")
+                said = {"encryptionType": "Default", "kmsMasterKeyArn": "Not Applicable"}
+                return backup._ok({"RecoveryPointArn": "/".join(parts[3:-1]), "RestoreMetadata": said})
             if method == "DELETE":
                 gone = points.pop("/".join(parts[3:]), None)
                 return backup._no_content() if gone else missing("Recovery point does not exist")

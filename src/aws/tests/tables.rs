@@ -339,7 +339,8 @@ async fn a_backup_job_carries_its_token_and_tags() {
     let copy = StartCopy { point: point.parse().unwrap(), from, to, role: role.clone(), token };
     assert_eq!(door.start_copy(FENCE, copy).await.unwrap().as_str(), "job-2");
     let to = "again".parse().unwrap();
-    let restore = StartRestore { point: point.parse().unwrap(), to, role, token: "t3".to_owned() };
+    let restore =
+        StartRestore { point: point.parse().unwrap(), to, role, encryption: BTreeMap::new(), token: "t3".to_owned() };
     assert_eq!(door.start_restore(FENCE, restore).await.unwrap().as_str(), "job-3");
     door.delete_point(FENCE, &vault, &point.parse().unwrap()).await.unwrap();
     let sent: Vec<String> = wire.sent().into_iter().map(|sent| format!("{} {}", path(&sent.uri), sent.body)).collect();
@@ -349,6 +350,25 @@ async fn a_backup_job_carries_its_token_and_tags() {
     /restore-jobs {"IamRoleArn":"arn:aws:iam::111122223333:role/backup","IdempotencyToken":"t3","Metadata":{"targetTableName":"again"},"RecoveryPointArn":"arn:aws:backup:eu-central-1:111122223333:recovery-point:1EB3B5E7","ResourceType":"DynamoDB"}
     /backup-vaults/landfast/recovery-points/arn%3Aaws%3Abackup%3Aeu-central-1%3A111122223333%3Arecovery-point%3A1EB3B5E7
     "#);
+}
+
+#[tokio::test]
+async fn what_aws_backup_says_of_encryption_goes_back_with_the_restore() {
+    let point: crate::model::PointId = "arn:aws:backup:eu-central-1:111122223333:recovery-point:1".parse().unwrap();
+    let key = "arn:aws:kms:eu-central-1:111122223333:key/1";
+    let said = format!(r#"{{"RestoreMetadata":{{"encryptionType":"KMS","kmsMasterKeyArn":"{key}"}}}}"#);
+    let wire = Wire::answering([json(&said), json(r#"{"RestoreJobId":"job-1"}"#)]);
+    let door = vaults(&wire).await;
+    let vault: VaultName = "landfast".parse().unwrap();
+    let encryption = door.restore_metadata(&vault, &point).await.unwrap().unwrap();
+    let (to, token) = ("again".parse().unwrap(), "t1".to_owned());
+    let role = "arn:aws:iam::111122223333:role/backup".parse().unwrap();
+    door.start_restore(FENCE, StartRestore { point, to, role, encryption, token }).await.unwrap();
+    let sent = wire.sent();
+    assert!(path(&sent[0].uri).ends_with("/restore-metadata"), "{}", sent[0].uri);
+    let body: serde_json::Value = serde_json::from_str(&sent[1].body).unwrap();
+    let expected = serde_json::json!({"targetTableName": "again", "encryptionType": "KMS", "kmsMasterKeyArn": key});
+    assert_eq!(body["Metadata"], expected);
 }
 
 fn path(uri: &str) -> &str {

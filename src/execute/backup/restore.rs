@@ -41,7 +41,8 @@ impl Call<'_> {
             (RestoreFrom::Point(point), Some(PointKeeper::Vault(_))) => {
                 let role = begin.role.as_deref().unwrap_or_default();
                 let role = role.parse().map_err(|why| super::not_a_role(&why))?;
-                let request = StartRestore { point: point.clone(), to: to.clone(), role, token: begin.token.clone() };
+                let (token, encryption) = (begin.token.clone(), begin.encryption.clone());
+                let request = StartRestore { point: point.clone(), to: to.clone(), role, encryption, token };
                 return Ok(Answer::Begun(self.vaults(self.scope).start_restore(self.fence, request).await?));
             }
             (RestoreFrom::Point(point), _) => port.restore_backup(self.fence, point, to).await?,

@@ -27,6 +27,8 @@ pub struct BackupMemory {
     pub proofs: BTreeMap<TableName, Proof>,
     /// A person has asked for a restore test of a table, then.
     pub verify_asked: BTreeMap<TableName, Timestamp>,
+    /// A person has asked for one of every table that is covered, then.
+    pub verify_all: Option<Timestamp>,
     /// Settings that are kept with recovery points, by the beginning of their digest.
     pub profiles: BTreeMap<String, TableProfile>,
     /// Since when its checks hold or fail.

@@ -280,6 +280,8 @@ pub struct BeginRestore {
     pub keeper: Option<PointKeeper>,
     /// The role that AWS Backup takes.
     pub role: Option<String>,
+    /// How the new table is encrypted, in AWS Backup's words: as its table was.
+    pub encryption: BTreeMap<String, String>,
     /// Idempotency token of AWS Backup.
     pub token: String,
 }

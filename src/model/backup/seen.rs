@@ -64,6 +64,8 @@ pub struct BackupsSeen {
     pub settings: BTreeMap<(Scope, String, String), Seen<String>>,
     /// On-demand backups that were asked for by name, and the settings that AWS keeps with them.
     pub kept: BTreeMap<(Scope, PointId), Seen<(RecoveryPoint, TableProfile)>>,
+    /// What AWS Backup says of how to restore a recovery point.
+    pub metadata: BTreeMap<(Scope, PointId), Seen<BTreeMap<String, String>>>,
     /// Restore jobs.
     pub restores: BTreeMap<(Scope, JobId), Seen<VaultJob>>,
     /// Backup jobs.
@@ -84,6 +86,7 @@ impl BackupsSeen {
         self.profiles.clear();
         self.compared.clear();
         self.counted.clear();
+        self.metadata.clear();
         self.kept.clear();
         self.settings.clear();
         known(&mut self.tables);
@@ -148,6 +151,8 @@ pub enum BackupNeed {
     Point(Scope, PointId),
     /// The settings that an object in a bucket has.
     Settings(Scope, String, String),
+    /// How a recovery point in a vault is to be restored.
+    Metadata(Scope, VaultName, PointId),
     /// How far a restore job is.
     RestoreJob(Scope, JobId),
     /// How far a copy job is.

@@ -4,13 +4,15 @@
 //! look goes on from there. The new table is found by its name and by where it says that it comes from; from then on it is
 //! known by its id, and no table of another id is ever touched.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
 use super::{Deciding, Wanted, compare, profile, unknown};
 use crate::model::{
     BackupNeed, BackupNote, BeginRestore, Comparison, Digest, Entry, Noted, PointId, PointKeeper, ProfileSeen,
     RecoveryPoint, Restore, RestoreDo, RestoreFrom, RestoreNote, RestoreStep, Seen, TableName, TableProfile, TableSeen,
-    TableState, TableStatus, Unknown, VaultJob, Waiting,
+    TableState, TableStatus, Unknown, VaultJob, VaultName, Waiting,
 };
 use crate::plan::names::token;
 use crate::plan::{attempts, guard};
@@ -18,6 +20,9 @@ use crate::sabotage::{self, Bug};
 
 /// A restore test that takes longer proves the contrary. AWS: "can take several hours".
 pub(super) const DEADLINE: SignedDuration = SignedDuration::from_hours(24);
+
+/// What AWS Backup says of encryption.
+const ENCRYPTION: [&str; 2] = ["encryptionType", "kmsMasterKeyArn"];
 
 /// Of a thousand items so many may differ, where no manifest says so.
 pub(super) const TOLERANCE: u32 = 100;
@@ -126,7 +131,7 @@ impl Deciding<'_> {
         let table = &restore.table;
         let Ok(source) = self.told(entry, table) else { return Ok(None) };
         let mut begun = restore.clone();
-        let (mut keeper, mut role) = (None, None);
+        let (mut keeper, mut role, mut encryption) = (None, None, BTreeMap::new());
         let source = match (&restore.from, source) {
             (RestoreFrom::Latest | RestoreFrom::Moment(_), None) => {
                 return Err(format!(
@@ -139,12 +144,14 @@ impl Deciding<'_> {
             }
             (RestoreFrom::Point(id), source) => {
                 let Some((kept, arn, created)) = self.point_of(entry, table, id)? else { return Ok(None) };
-                if let PointKeeper::Vault(_) = &kept {
+                if let PointKeeper::Vault(name) = &kept {
                     let Some(vault) = &self.spec.vault else {
                         return Err(format!("{id} is in a vault, and the policy names no role that may restore it"));
                     };
                     let Some(found) = self.role(entry, &vault.role) else { return Ok(None) };
                     role = Some(found);
+                    let Ok(words) = self.encryption(entry, name, id) else { return Ok(None) };
+                    encryption = words;
                 }
                 keeper = Some(kept);
                 begun.as_of = Some(created);
@@ -152,7 +159,7 @@ impl Deciding<'_> {
             }
         };
         let token = token(&self.spec.key, "restore", &(to, restore.asked));
-        Ok(Some(BeginRestore { restore: begun, source, keeper, role, token }))
+        Ok(Some(BeginRestore { restore: begun, source, keeper, role, encryption, token }))
     }
 
     /// A recovery point that can be restored: where it is kept, of which table it is, and when it was made.
@@ -172,6 +179,35 @@ impl Deciding<'_> {
             return Err(format!("{id} is {}, and cannot be restored", point.status));
         }
         Ok(Some((point.keeper.clone(), point.table_arn.clone(), point.created)))
+    }
+
+    /// How a table that is restored from a vault is encrypted: as the one that was backed up. AWS Backup would take a key of
+    /// `DynamoDB`'s own (AWS: *Restore an Amazon DynamoDB table*); its words are handed back as they are.
+    pub(super) fn encryption(
+        &self,
+        entry: &mut Entry,
+        vault: &VaultName,
+        id: &PointId,
+    ) -> Result<BTreeMap<String, String>, NotYet> {
+        let place = (self.spec.scope.clone(), id.clone());
+        let why = match self.planner.input.observation.backups.metadata.get(&place) {
+            Some(Seen::Present(words)) => {
+                // "The metadata is not case-sensitive".
+                let ours = |name: &str| ENCRYPTION.iter().any(|known| known.eq_ignore_ascii_case(name));
+                let words = words.iter().filter(|(name, _)| ours(name));
+                return Ok(words.map(|(name, value)| (name.clone(), value.clone())).collect());
+            }
+            Some(Seen::Absent) => return Ok(BTreeMap::new()),
+            Some(Seen::Unknown(Unknown(why))) => {
+                format!("how the recovery point of {vault} is encrypted could not be read: {why}")
+            }
+            None => {
+                self.planner.need(BackupNeed::Metadata(place.0, vault.clone(), place.1));
+                format!("how the recovery point of {vault} is encrypted has not been read")
+            }
+        };
+        unknown(entry, why);
+        Err(NotYet)
     }
 
     /// A recovery point as it was seen; none: there is none.

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::points::{self, Point};
+use super::restore::NotYet;
 use super::{Covered, Deciding, Wanted, refused};
 use crate::model::{
     BackupDo, BeginRestore, Digest, Do, Entry, Guard, PointKeeper, Proof, Restore, RestoreDo, RestoreFrom, RestoreStep,
@@ -93,7 +94,8 @@ impl Deciding<'_> {
         if self.memory.restores.values().any(|restore| open(restore) && restore.table == *table.name) {
             return;
         }
-        let asked = self.memory.verify_asked.get(table.name).copied();
+        let all = self.memory.verify_all.filter(|asked| proof.is_none_or(|proof| proof.at < *asked));
+        let asked = self.memory.verify_asked.get(table.name).copied().max(all);
         let asked = asked.filter(|asked| now.duration_since(*asked).abs() < ASKED);
         let due = self.spec.verify.is_some_and(|verify| {
             let every = SignedDuration::try_from(verify.every).unwrap_or(SignedDuration::MAX);
@@ -118,6 +120,13 @@ impl Deciding<'_> {
             }
             return;
         }
+        let encryption = match (&keeper, &from) {
+            (Some(PointKeeper::Vault(name)), RestoreFrom::Point(id)) => match self.encryption(entry, name, id) {
+                Ok(words) => words,
+                Err(NotYet) => return,
+            },
+            _ => std::collections::BTreeMap::new(),
+        };
         let role = match (&keeper, &self.spec.vault) {
             (Some(PointKeeper::Vault(_)), Some(vault)) => match self.role(entry, &vault.role) {
                 Some(role) => Some(role),
@@ -135,7 +144,7 @@ impl Deciding<'_> {
         let mut restore = Restore::new(table.name.clone(), asks, from, now);
         (restore.as_of, restore.loss) = (as_of, loss);
         let token = token(&self.spec.key, "restore", &(&to, slot));
-        let begin = BeginRestore { restore, source: table.seen.state.arn.clone(), keeper, role, token };
+        let begin = BeginRestore { restore, source: table.seen.state.arn.clone(), keeper, role, encryption, token };
         wanted.restore.push(RestoreStep { to, action: RestoreDo::Begin(Box::new(begin)) });
     }
 

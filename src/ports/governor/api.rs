@@ -187,6 +187,7 @@ pub(super) const DELETE_TABLE: Api = paced("DeleteTable", 2.0, 10.0);
 // AWS Backup publishes how many jobs and copies may run, and not how often it may be called (AWS: *AWS Backup quotas*).
 pub(super) const LIST_POINTS: Api = read("ListRecoveryPointsByBackupVault", 2.0, 10.0);
 pub(super) const LIST_POINT_TAGS: Api = read("Backup.ListTags", 2.0, 10.0);
+pub(super) const RESTORE_METADATA: Api = read("GetRecoveryPointRestoreMetadata", 2.0, 10.0);
 pub(super) const DESCRIBE_BACKUP_JOB: Api = read("DescribeBackupJob", 5.0, 20.0);
 pub(super) const DESCRIBE_COPY_JOB: Api = read("DescribeCopyJob", 5.0, 20.0);
 pub(super) const DESCRIBE_RESTORE_JOB: Api = read("DescribeRestoreJob", 5.0, 20.0);

@@ -1,5 +1,7 @@
 //! The governed door to [`Vaults`].
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::api;
@@ -15,6 +17,14 @@ impl Vaults for Door<dyn Vaults> {
 
     async fn tags(&self, point: &PointId, page: Option<PageToken>) -> Result<Page<(String, String)>, PortError> {
         self.read(&api::LIST_POINT_TAGS, || self.inner.tags(point, page.clone())).await
+    }
+
+    async fn restore_metadata(
+        &self,
+        vault: &VaultName,
+        point: &PointId,
+    ) -> Result<Option<BTreeMap<String, String>>, PortError> {
+        self.read(&api::RESTORE_METADATA, || self.inner.restore_metadata(vault, point)).await
     }
 
     async fn backup_job(&self, job: &JobId) -> Result<Option<VaultJob>, PortError> {

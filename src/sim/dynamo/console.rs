@@ -40,6 +40,8 @@ pub struct NewTable {
     pub recovery_days: Option<u16>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// The KMS key that encrypts it, where it is not `DynamoDB`'s own.
+    pub kms_key: Option<String>,
 }
 
 impl NewTable {
@@ -57,6 +59,7 @@ impl NewTable {
             time_to_live: None,
             recovery_days: None,
             tags: BTreeMap::new(),
+            kms_key: None,
         }
     }
 }
@@ -114,7 +117,7 @@ impl World {
             class: new.class,
             deletion_protected: new.deletion_protected,
             stream: new.stream,
-            kms_key: None,
+            kms_key: new.kms_key,
             replicas: BTreeSet::new(),
         };
         let name = new.name.clone();

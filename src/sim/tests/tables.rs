@@ -279,6 +279,7 @@ fn a_lost_region_cannot_be_restored_from_and_a_copy_can() {
         point: points[0].clone(),
         to: name("again"),
         role: role.parse().unwrap(),
+        encryption: BTreeMap::new(),
         token: "t3".to_owned(),
     };
     let job = rig.run(away.start_restore(FENCE, restore)).unwrap();

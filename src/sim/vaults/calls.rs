@@ -1,5 +1,7 @@
 //! `ports::Vaults`, simulated; and the console of AWS Backup.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::Work;
@@ -19,6 +21,15 @@ impl Vaults for SimDoor {
     async fn tags(&self, point: &PointId, page: Option<PageToken>) -> Result<Page<(String, String)>, PortError> {
         let read = |world: &mut World, lens| world.point_tags(self.region, point, lens, page.as_ref());
         self.read("ListTags", point.as_str(), read).await
+    }
+
+    async fn restore_metadata(
+        &self,
+        vault: &VaultName,
+        point: &PointId,
+    ) -> Result<Option<BTreeMap<String, String>>, PortError> {
+        let read = |world: &mut World, _| Ok(world.restore_metadata(self.region, vault, point));
+        self.read("GetRecoveryPointRestoreMetadata", point.as_str(), read).await
     }
 
     async fn backup_job(&self, job: &JobId) -> Result<Option<VaultJob>, PortError> {

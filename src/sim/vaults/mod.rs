@@ -281,7 +281,20 @@ impl World {
         Ok(self.begin_job(job, COPYING))
     }
 
-    /// AWS: *`StartRestoreJob`*.
+    /// AWS: *`GetRecoveryPointRestoreMetadata`*.
+    fn restore_metadata(&self, region: usize, vault: &VaultName, point: &PointId) -> Option<BTreeMap<String, String>> {
+        let now = self.data.now;
+        let mut points = self.data.vaulted.points.iter();
+        let mine = |known: &&Point| known.region == region && known.vault == *vault && known.id == *point;
+        let found = points.find(mine).filter(|point| point.exists(now))?;
+        let words = match &found.kept.settings.kms_key {
+            Some(key) => [("encryptionType", "KMS"), ("kmsMasterKeyArn", key.as_str())],
+            None => [("encryptionType", "Default"), ("kmsMasterKeyArn", "Not Applicable")],
+        };
+        Some(words.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// AWS: *`StartRestoreJob`*. Where nothing is said of encryption, the new table has a key of `DynamoDB`'s own.
     fn start_restore(&mut self, region: usize, request: &StartRestore) -> Result<JobId, PortError> {
         const OPERATION: &str = "StartRestoreJob";
         if let Some(known) = self.known_job(region, Work::Restore, &request.token) {
@@ -303,7 +316,11 @@ impl World {
         let mut job = self.job(region, Work::Restore, &request.token, point.id.clone(), arn)?;
         if job.failure.is_none() {
             // What DynamoDB refuses, the job says later.
-            let begun = self.restore_kept(region, point.kept, Some(&point.id), &request.to, OPERATION);
+            let key = request.encryption.get("kmsMasterKeyArn");
+            let own = request.encryption.get("encryptionType").is_some_and(|kind| kind == "KMS");
+            let mut kept = point.kept;
+            kept.settings.kms_key = key.filter(|_| own).cloned();
+            let begun = self.restore_kept(region, kept, Some(&point.id), &request.to, OPERATION);
             job.failure = begun.err().map(|error| error.message);
         }
         Ok(self.begin_job(job, RESTORING))

@@ -100,8 +100,10 @@ pub async fn a_recovery_point_is_made_once_copied_and_restored_elsewhere(backend
     vaults.delete_point(FENCE, &vault(), &point).await.unwrap();
     vaults.delete_point(FENCE, &vault(), &point).await.unwrap();
     listed(backend, &*vaults, 0).await;
-    let restore =
-        StartRestore { point: copied, to: "again".parse().unwrap(), role: role(backend), token: "token-3".to_owned() };
+    let encryption = away.restore_metadata(&vault(), &copied).await.unwrap().unwrap();
+    assert_eq!(encryption.get("encryptionType").map(String::as_str), Some("Default"), "{encryption:?}");
+    let (to, token) = ("again".parse().unwrap(), "token-3".to_owned());
+    let restore = StartRestore { point: copied, to, role: role(backend), encryption, token };
     let job = away.start_restore(FENCE, restore.clone()).await.unwrap();
     assert_eq!(away.start_restore(FENCE, restore).await.unwrap(), job);
     let done = ended(backend, &*away, Sort::Restore, &job).await;
@@ -121,6 +123,7 @@ pub async fn what_a_vault_does_not_have_is_said_so(backend: &Backend) {
     assert_eq!(vaults.copy_job(&none).await.unwrap(), None);
     assert_eq!(vaults.restore_job(&none).await.unwrap(), None);
     let point = format!("arn:aws:backup:us-east-1:{}:recovery-point:{none}", backend.account).parse().unwrap();
+    assert_eq!(vaults.restore_metadata(&vault(), &point).await.unwrap(), None);
     assert_eq!(vaults.tags(&point, None).await.unwrap_err().class, Class::NotFound);
     vaults.delete_point(FENCE, &vault(), &point).await.unwrap();
     let table = format!("arn:aws:dynamodb:us-east-1:{}:table/gone", backend.account).parse().unwrap();

@@ -190,3 +190,38 @@ async fn a_backup_on_request_is_tried_measured_and_listed() {
     let why = office.place.run(&["why", OBJECT]).exits(0);
     assert!(why.out.contains("40 items compared: 40 equal, 0 changed"), "{}", why.text());
 }
+
+/// Two words are the same whichever of the two makes the backups: `--point` takes what `backup list` says.
+#[tokio::test]
+async fn a_recovery_point_is_restored_by_its_id_from_a_vault_and_without_one() {
+    let vaulted = format!(
+        "{POLICY}  vault: {{ name: landfast, role: 'arn:aws:iam::111122223333:role/backup' }}\n  copyTo: [us-west-2]\n"
+    );
+    for (policy, id) in [(POLICY, ":table/"), (vaulted.as_str(), ":recovery-point:")] {
+        let Some(office) = Office::new(policy).await else { return };
+        let vault = "landfast".parse().unwrap();
+        for region in ["us-east-1", "us-west-2"] {
+            office.workshop.make_vault(&office.place.account.scope(region), &vault).await;
+        }
+        office.apply();
+        let then = office.workshop.items(&name(TABLE)).await;
+        office.put(3, "bad").await;
+        let list = office.place.run(&["backup", "list", "dev", "-o", "json"]).exits(0).json();
+        let points = list["items"].as_array().unwrap();
+        let copies = points.iter().filter(|point| point["region"] == "us-west-2").count();
+        assert_eq!(copies, usize::from(policy != POLICY), "{list}");
+        let here = points.iter().find(|point| point["region"] == "us-east-1").expect("it is backed up");
+        let point = here["id"].as_str().unwrap();
+        assert!(point.contains(id), "{point}");
+        office.place.run(&["restore", OBJECT, "--table", TABLE, "--point", point, "--as", RESTORED]).exits(0);
+        office.apply();
+        assert_eq!(office.workshop.items(&name(RESTORED)).await, then, "it is as it was backed up");
+        let made = office.tables.describe(&name(RESTORED)).await.unwrap().unwrap();
+        let tags: BTreeMap<String, String> =
+            all(|page| office.tables.tags(&made.arn, page)).await.into_iter().collect();
+        assert_eq!((made.stream, tags.get("Team").map(String::as_str)), (Some(StreamView::NewImage), Some("people")));
+        let why = office.place.run(&["why", OBJECT]).exits(0);
+        assert!(why.out.contains("those kept with the recovery point"), "{}", why.text());
+        office.is_in_sync();
+    }
+}

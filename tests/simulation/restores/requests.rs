@@ -1,6 +1,6 @@
 //! Tables that somebody asks for: as of a moment or a point, under a name of their own, with all their settings.
 
-use landfast::model::RestoreFrom;
+use landfast::model::{RestoreFrom, Text, VaultName, VaultSpec};
 
 use super::*;
 
@@ -79,5 +79,48 @@ fn where_changes_need_approval_only_what_a_test_has_made_goes_unasked() {
     let others = changed.filter(|call| !call.target.contains(TEST_PREFIX) && !call.target.contains(wanted));
     let others: BTreeSet<(&str, &str)> = others.map(|call| (call.operation, call.target.as_str())).collect();
     assert_eq!(others, BTreeSet::from([("CreateBackup", TABLE)]));
+    world.hold();
+}
+
+/// AWS Backup would take a key of `DynamoDB`'s own.
+#[test]
+fn a_table_that_is_restored_from_a_vault_is_encrypted_as_it_was() {
+    let vault = "landfast".parse::<VaultName>().unwrap();
+    let role = Text::literal("arn:aws:iam::111122223333:role/backup");
+    let kept = Some(VaultSpec { name: vault.clone(), role });
+    let mut world = World::new(BackupSpec { vault: kept, verify: None, ..spec(100) });
+    world.console().create_vault(&vault);
+    let keyed = table("dev-ReviewCycles-keyed");
+    let key = "arn:aws:kms:eu-central-1:111122223333:key/1";
+    let new = NewTable { kms_key: Some(key.to_owned()), ..NewTable::keyed(keyed.clone(), "id") };
+    world.console().create_table(&new).unwrap();
+    world.put(keyed.as_str(), 1, "secret");
+    world.run(HOUR, FOREVER);
+    for (of, to, has) in [(keyed, "dev-ReviewCycles-restored", Some(key)), (table(TABLE), "plain-restored", None)] {
+        let points = world.cloud.backups_of_all();
+        let point = points.iter().find(|backup| backup.point.table == of).expect("it is backed up").point.id.clone();
+        world.ask(Wish::Restore { table: of, from: RestoreFrom::Point(point), to: Some(table(to)) });
+        world.run(2 * HOUR, FOREVER);
+        let restore = world.remembered().restores[&table(to)].clone();
+        assert_eq!(restore.ended.map(|(_, failed)| failed), Some(None));
+        let made = world.console().table(&table(to)).unwrap();
+        assert_eq!((made.state.kms_key.as_deref(), made.items.is_empty()), (has, false), "{to}");
+    }
+    world.hold();
+}
+
+/// Which tables those are, is decided when it is looked, and not when it is asked.
+#[test]
+fn a_test_of_every_table_is_one_of_each_that_is_covered() {
+    let mut world = World::new(BackupSpec { verify: None, ..spec(100) });
+    let other = table("dev-ReviewCycles-old");
+    world.console().create_table(&NewTable::keyed(other.clone(), "id")).unwrap();
+    world.ask(Wish::Verify { table: None });
+    world.run(3 * HOUR, FOREVER);
+    let proofs = world.remembered().proofs;
+    assert_eq!(proofs.keys().collect::<Vec<_>>(), [&table(TABLE), &other]);
+    assert!(proofs.values().all(|proof| proof.failed.is_none()), "{proofs:?}");
+    world.run(3 * HOUR, FOREVER);
+    assert_eq!(world.remembered().proofs, proofs, "it was asked for once");
     world.hold();
 }
