@@ -44,6 +44,10 @@ pub enum Bug {
     LeavesOutHidden,
     /// A backup whose answer was lost is taken for one that was not made.
     ForgetBackup,
+    /// Recovery points go although they are too young to.
+    ExpiresYoung,
+    /// Settings stay in their bucket when their recovery point is gone.
+    LeavesSettings,
     /// A restore test proves whatever it finds.
     ProvesAnything,
     /// Whatever differs when a stack is looked at is taken for AWS's own doing.

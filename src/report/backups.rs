@@ -272,7 +272,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{BackupMemory, BackupSpec, Digest, Objectives, Schedule, TableMemory, TableSelection};
+    use crate::model::{
+        BackupMemory, BackupSpec, CoveredTable, Digest, Objectives, Schedule, TableMemory, TableSelection,
+    };
     use crate::report::fixtures::{at, check_contract, environment, golden, memory, scope};
 
     const KEY: &str = "dev/backuppolicy/tables";
@@ -307,6 +309,24 @@ mod tests {
             "name": name, "keeper": "table", "status": "AVAILABLE", "created": created, "bytes": 4_096,
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_table_that_nobody_covers_stands_out() {
+        let key = || Some(KEY.parse().unwrap());
+        let covered = [
+            ("dev-Cache", CoveredTable { by: None, excepted: key() }),
+            ("dev-Orders", CoveredTable { by: key(), excepted: None }),
+            ("dev-Users", CoveredTable::default()),
+        ];
+        let covered = covered.map(|(table, covered)| ((scope(), table.parse().unwrap()), covered));
+        let unknown = vec!["dev/backuppolicy/others: the tables could not be listed: no connection".to_owned()];
+        let mut list = CoverageList::default();
+        assert_eq!(list.text(Paint::Plain), "No tables.\n");
+        list.add(&"dev".parse().unwrap(), Coverage { tables: covered.into(), unknown });
+        assert_eq!(list.uncovered(), 1);
+        check_contract("CoverageList", &list);
+        golden("coverage.txt", &list.text(Paint::Plain));
     }
 
     #[test]

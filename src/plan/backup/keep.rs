@@ -16,6 +16,7 @@ use crate::model::{
     BackupNeed, Entry, KeepSettings, PointId, PointMemory, PointName, Restore, RestoreFrom, Seen, TableName,
     TableProfile, Tried, Unknown,
 };
+use crate::sabotage::{self, Bug};
 
 impl Deciding<'_> {
     fn bucket(&self) -> Option<&String> {
@@ -72,7 +73,8 @@ impl Deciding<'_> {
         let mut listed = listings.all().flat_map(|listing| &listing.points).filter(|point| point.table == *table.name);
         let mut others = table.memory.points.iter().filter(|(other, _)| !gone.contains(other));
         let pending = table.memory.pending.as_ref().is_some_and(|pending| same(pending.slot));
-        if pending
+        if sabotage::is(Bug::LeavesSettings)
+            || pending
             || listed.any(|point| points::said(point).is_some_and(|(_, slot, _)| same(slot)))
             || others.any(|(_, other)| same(other.slot))
         {

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::Retention;
+use crate::sabotage::{self, Bug};
 
 /// A recovery point, as far as its retention goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,10 @@ pub(super) fn over(points: &[Kept], retention: &Retention, zone: &TimeZone, now:
             let with: BTreeSet<usize> = counting.iter().copied().chain([*index]).collect();
             kept(points, &with, retention, zone).contains(index)
         };
-        !stays && !proven.contains(index) && point.made < newest && now.duration_since(point.made) >= min_age
+        !stays
+            && !proven.contains(index)
+            && point.made < newest
+            && (now.duration_since(point.made) >= min_age || sabotage::is(Bug::ExpiresYoung))
     };
     points.iter().enumerate().filter(goes).map(|(index, _)| index).collect()
 }
