@@ -271,16 +271,23 @@ impl Call<'_> {
     /// Puts settings in their place; or takes them away, of a point that is gone.
     async fn keep(&self, one: &KeepSettings) -> Result<Answer, Trouble> {
         let port = self.executor.governor.objects(self.scope, self.role, Priority::Deploy);
-        match &one.settings {
-            Some(settings) => port.put(self.fence, &one.bucket, &one.key, "application/json", &settings.text()).await?,
-            None => {
-                if one.point.is_on_demand() && self.tables().backup(&one.point).await.map_err(unsent)?.is_some() {
-                    return Err(Trouble::Moved("the recovery point is there still".to_owned()));
-                }
-                port.delete(self.fence, &one.bucket, &one.key).await?;
-            }
+        if let Some(settings) = &one.settings {
+            port.put(self.fence, &one.bucket, &one.key, "application/json", &settings.text()).await?;
+            return Ok(Answer::Done);
         }
+        if self.is_there(one).await.map_err(unsent)? {
+            return Err(Trouble::Moved("the recovery point is there still".to_owned()));
+        }
+        port.delete(self.fence, &one.bucket, &one.key).await?;
         Ok(Answer::Done)
+    }
+
+    /// Whether the recovery point is there that settings belong to.
+    async fn is_there(&self, one: &KeepSettings) -> Result<bool, PortError> {
+        let Some(vault) = &one.vault else { return Ok(self.tables().backup(&one.point).await?.is_some()) };
+        let region = one.point.region().unwrap_or_else(|| self.scope.region.clone());
+        let scope = Scope { region, ..self.scope.clone() };
+        Ok(self.vaults(&scope).restore_metadata(vault, &one.point).await?.is_some())
     }
 
     /// Deletes a point that still is what the plan saw: of that name, or with our tag.

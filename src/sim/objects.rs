@@ -44,7 +44,7 @@ impl Objects for SimDoor {
         let read = |world: &mut World| {
             world.check_bucket("GetObject", bucket)?;
             let object = world.data.objects.get(bucket).and_then(|objects| objects.get(key));
-            Ok(object.map(|text| text.to_string()))
+            Ok(object.map(ToString::to_string))
         };
         self.read("GetObject", key, |world, _| read(world)).await
     }

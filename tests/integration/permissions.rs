@@ -8,8 +8,7 @@ use regex::Regex;
 
 /// Called by `adopt` alone, which only looks; for reports in a bucket, of which no manifest speaks; or by a preflight, which
 /// says itself what it could not read.
-const BESIDE: [&str; 12] = [
-    "DeleteObject",
+const BESIDE: [&str; 11] = [
     "DescribeCertificate",
     "DescribeType",
     "GetCallerIdentity",

@@ -203,6 +203,7 @@ pub(super) fn note(memory: &mut BackupMemory, note: &BackupNote, now: Timestamp)
             for point in points {
                 table.points.remove(point);
                 table.attempts.remove(&Tried::expiry(point).label);
+                table.attempts.remove(&Tried::keeping_label(point));
             }
         }
         Noted::Left => *table = TableMemory::default(),

@@ -2,7 +2,7 @@
 //! journal. Each recovery point has its own object, so that it goes with its point and with nothing else.
 
 use super::PointName;
-use crate::model::{Digest, PointId, TableName, TableProfile};
+use crate::model::{Digest, PointId, TableName, TableProfile, VaultName};
 
 /// Digits of a digest that settings are named by.
 const NAME: usize = 12;
@@ -14,6 +14,8 @@ pub struct KeepSettings {
     pub table: TableName,
     /// The recovery point.
     pub point: PointId,
+    /// The vault that it is in; none: it is an on-demand backup.
+    pub vault: Option<VaultName>,
     /// The bucket.
     pub bucket: String,
     /// The object in it.
@@ -70,7 +72,7 @@ mod tests {
 
     fn profile() -> TableProfile {
         serde_json::from_value(json!({
-            "key": {"partition": ["id", "S"], "sort": null}, "indexes": {}, "billing": "onDemand", "class": "standard",
+            "key": {"partition": ["id", "S"], "sort": null}, "indexes": {}, "billing": "onDemand", "class": "STANDARD",
             "deletionProtected": true, "recoveryDays": 35, "stream": null, "timeToLive": "until",
             "tags": {"Team": "people"}, "policy": null, "scaling": [], "alarms": [],
         }))

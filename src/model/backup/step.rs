@@ -197,7 +197,13 @@ impl Tried {
     /// Settings are kept with a point, or go.
     #[must_use]
     pub fn keeping(one: &KeepSettings) -> Self {
-        Self::new(format!("keep {}", one.point), &(&one.bucket, one.settings.is_some()))
+        Self::new(Self::keeping_label(&one.point), &(&one.bucket, one.settings.is_some()))
+    }
+
+    /// What that is counted under.
+    #[must_use]
+    pub fn keeping_label(point: &PointId) -> String {
+        format!("keep {point}")
     }
 
     /// A point is deleted.

@@ -14,7 +14,7 @@ use super::restore::NotYet;
 use super::{Covered, Deciding, Wanted, unknown};
 use crate::model::{
     BackupNeed, Entry, KeepSettings, PointId, PointMemory, PointName, Restore, RestoreFrom, Seen, TableName,
-    TableProfile, Tried, Unknown,
+    TableProfile, Tried, Unknown, VaultName,
 };
 use crate::sabotage::{self, Bug};
 
@@ -26,6 +26,15 @@ impl Deciding<'_> {
     /// Where the settings are that are kept with a point.
     fn settings_key(&self, table: &TableName, slot: Timestamp, profile: Option<String>) -> Option<String> {
         PointName::new(&self.spec.key, slot, profile).settings_key(table)
+    }
+
+    /// The vault that a point is in, by what the policy says of its region.
+    fn vault_of(&self, id: &PointId) -> Option<VaultName> {
+        let region = id.region().filter(|_| !id.is_on_demand())?;
+        if region == self.spec.scope.region {
+            return self.spec.vault.as_ref().map(|vault| vault.name.clone());
+        }
+        self.spec.copy_to.get(&region).cloned()
     }
 
     /// Adds settings that the journal has of points, and the bucket has not.
@@ -44,6 +53,7 @@ impl Deciding<'_> {
             let keep = KeepSettings {
                 table: table.name.clone(),
                 point: point.id.clone(),
+                vault: self.vault_of(&point.id),
                 bucket: bucket.clone(),
                 key,
                 settings: Some(Box::new(settings.clone())),
@@ -67,7 +77,11 @@ impl Deciding<'_> {
     ) -> bool {
         let bucket = known.kept.as_ref().or_else(|| self.bucket());
         let key = self.settings_key(table.name, known.slot, known.profile.clone());
-        let (Some(bucket), Some(key)) = (bucket, key) else { return true };
+        let (Some(bucket), Some(key), vault) = (bucket, key, self.vault_of(id)) else { return true };
+        if vault.is_none() && !id.is_on_demand() {
+            // Whether it is gone could not be asked of a vault that the policy does not name any more.
+            return true;
+        }
         // A copy in another region, or one that was made for the same slot again, has the same.
         let same = |slot: Timestamp| slot.as_second() == known.slot.as_second();
         let mut listed = listings.all().flat_map(|listing| &listing.points).filter(|point| point.table == *table.name);
@@ -83,7 +97,7 @@ impl Deciding<'_> {
         let slot = shown(known.slot);
         Self::differs(entry, table.name, format!("the backup for {slot} is gone, and its settings are in {bucket}"));
         let (table_name, point) = (table.name.clone(), id.clone());
-        let keep = KeepSettings { table: table_name, point, bucket: bucket.clone(), key, settings: None };
+        let keep = KeepSettings { table: table_name, point, vault, bucket: bucket.clone(), key, settings: None };
         if !self.is_held(entry, table, &Tried::keeping(&keep)) {
             wanted.keep.push(keep);
         }

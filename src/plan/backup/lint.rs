@@ -97,9 +97,10 @@ fn may_go(going: &ExpirePoint, spec: Option<&std::sync::Arc<BackupSpec>>, input:
     };
     let Some(point) = all.iter().find(|point| point.id == going.point) else { return false };
     let min_age = SignedDuration::try_from(retention.min_age).unwrap_or(SignedDuration::MAX);
+    let old = |than: jiff::Timestamp| than.duration_since(point.created) >= min_age || sabotage::is(Bug::ExpiresYoung);
     let newer = all.iter().any(|other| {
-        other.table == point.table && other.created > point.created && other.is_available() && ours(other)
+        let after = other.created > point.created && old(other.created);
+        other.table == point.table && after && other.is_available() && ours(other)
     });
-    let old = input.now.duration_since(point.created) >= min_age || sabotage::is(Bug::ExpiresYoung);
-    ours(point) && point.table == going.table && newer && old
+    ours(point) && point.table == going.table && newer && old(input.now)
 }

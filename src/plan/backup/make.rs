@@ -111,7 +111,8 @@ impl Deciding<'_> {
                 (*region, points::of_table(self.spec, table.name, &table.memory, &[listed], &there))
             })
             .collect();
-        self.tidy(entry, table, listings, &mine, wanted);
+        let all: Vec<&Point> = mine.iter().chain(copies.values().flatten()).collect();
+        self.tidy(entry, table, listings, &all, wanted);
         self.keep(entry, table, &mine, wanted);
         let pending =
             table.memory.pending.as_ref().is_some_and(|pending| self.follow(entry, table, pending, listings, wanted));
@@ -152,7 +153,7 @@ impl Deciding<'_> {
         entry: &mut Entry,
         table: &Covered<'_>,
         listings: &Listings<'_>,
-        mine: &[Point],
+        all: &[&Point],
         wanted: &mut Wanted,
     ) {
         let listed = |id: &PointId| listings.all().any(|listing| listing.points.iter().any(|point| point.id == *id));
@@ -170,7 +171,7 @@ impl Deciding<'_> {
         if !gone.is_empty() {
             wanted.notes.push(BackupNote { table: table.name.clone(), what: Noted::Gone(gone) });
         }
-        let unknown = mine
+        let unknown = all
             .iter()
             .filter(|point| point.listed && !point.id.is_on_demand() && !table.memory.points.contains_key(&point.id));
         wanted.notes.extend(unknown.map(|point| BackupNote {

@@ -36,6 +36,8 @@ pub enum Purpose {
     Alarms,
     /// Protecting and backing up tables.
     Backups,
+    /// Settings of tables that are kept in a bucket, beside their recovery points.
+    Settings,
     /// Copies of recovery points, through AWS Backup.
     Copies,
     /// Restoring tables, tried or asked for, and giving them their settings again.
@@ -44,7 +46,7 @@ pub enum Purpose {
 
 /// Everything that is called for a purpose (AWS: *Service Authorization Reference*). What the resources of stacks need is
 /// not here: AWS's registry says that of each type.
-const ACTIONS: [(Purpose, &[&str]); 15] = [
+const ACTIONS: [(Purpose, &[&str]); 16] = [
     (
         Purpose::Stacks,
         &[
@@ -165,6 +167,8 @@ const ACTIONS: [(Purpose, &[&str]); 15] = [
             "dynamodb:UpdateTable",
         ],
     ),
+    // Without the list S3 does not say of an object that it is not there (AWS: *`GetObject`*).
+    (Purpose::Settings, &["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"]),
     (
         Purpose::Copies,
         &[
@@ -172,6 +176,7 @@ const ACTIONS: [(Purpose, &[&str]); 15] = [
             "backup:DescribeBackupJob",
             "backup:DescribeCopyJob",
             "backup:DescribeRestoreJob",
+            "backup:GetRecoveryPointRestoreMetadata",
             "backup:ListRecoveryPointsByBackupVault",
             "backup:ListTags",
             "backup:StartBackupJob",
@@ -241,6 +246,7 @@ pub(super) fn purposes(environment: &Environment, plan: &Plan, scope: &Scope) ->
     for spec in environment.backups.values() {
         if spec.scope == *scope {
             all.extend([Purpose::Backups, Purpose::Restores]);
+            all.extend(environment.template_bucket.as_ref().map(|_| Purpose::Settings));
         }
         let copied = spec.copy_to.keys().any(|region| *region == scope.region);
         let kept = spec.vault.is_some() && spec.scope == *scope;

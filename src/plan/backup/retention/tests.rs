@@ -87,6 +87,8 @@ fn nothing_goes_that_is_young_proven_or_has_nothing_newer() {
         for point in going.iter().map(|index| points[*index]) {
             assert!(newest.is_some_and(|newest| point.made < newest), "nothing newer counts (S15)");
             assert!(now.duration_since(point.made).unsigned_abs() >= policy.min_age, "too young (S15)");
+            let by_aws = newest.unwrap().duration_since(point.made).unsigned_abs();
+            assert!(by_aws >= policy.min_age, "too young by AWS's clock (S15)");
             assert!(!(point.verified && Some(point.made) >= floor), "one of the newest verified (S15)");
         }
     }

@@ -184,20 +184,32 @@ impl Small {
             spent: Vec::new(),
             consent: None,
         };
-        Self { desired: Desired { revision, environments }, observation, memory }
+        let mut small = Self { desired: Desired { revision, environments }, observation, memory };
+        // No name that a test might choose is taken.
+        for need in plan::needs(&small.input(&BTreeSet::new())) {
+            let Need::Backup(BackupNeed::Table(scope, name)) = need else { continue };
+            if name.as_str().starts_with(TEST_PREFIX) {
+                small.observation.backups.described.insert((scope, name), Seen::Absent);
+            }
+        }
+        small
     }
 
-    pub(super) fn plan(&self) -> (Plan, Vec<plan::Fault>) {
-        let busy = BTreeSet::new();
-        let input = Input {
+    fn input<'a>(&'a self, busy: &'a BTreeSet<Key>) -> Input<'a> {
+        Input {
             desired: &self.desired,
             environment: self.desired.environments.values().next().unwrap(),
             observation: &self.observation,
             memory: &self.memory,
             now: now(),
             goal: Goal::Converge,
-            busy: &busy,
-        };
+            busy,
+        }
+    }
+
+    pub(super) fn plan(&self) -> (Plan, Vec<plan::Fault>) {
+        let busy = BTreeSet::new();
+        let input = self.input(&busy);
         let plan = plan::plan(&input);
         let faults = plan::lint(&plan, &input);
         (plan, faults)
