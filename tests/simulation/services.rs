@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use landfast::model::{
-    Deployed, DeploymentConfiguration, Ended, ImageDigest, Refusal, RolloutCause, RolloutOutcome,
+    Deployed, DeploymentConfiguration, Ended, Entry, ImageDigest, Refusal, RolloutCause, RolloutOutcome,
     ServiceDeploymentStatus, ServiceMemory, TaskStatus,
 };
 use landfast::sabotage::{Bug, plant};
@@ -139,13 +139,18 @@ impl World {
         controller.store().update_with(&key, record, None, change).unwrap();
     }
 
-    /// What the plan refuses to do to it, and what would release it.
-    fn refused(&self) -> Vec<Refusal> {
+    /// What a plan made now says of an object.
+    fn entry(&self, object: &str) -> Entry {
         let controller = self.rig.controller().expect("the daemon runs");
         let desired = controller.board.desired();
         let environment = &desired.environments[&"dev".parse().unwrap()];
         let looked = self.rig.clock.drive(controller.glance(&desired, environment)).unwrap().unwrap();
-        looked.plan.entries[&"dev/service/web".parse().unwrap()].refused.clone()
+        looked.plan.entries[&object.parse().unwrap()].clone()
+    }
+
+    /// What the plan refuses to do to it, and what would release it.
+    fn refused(&self) -> Vec<Refusal> {
+        self.entry("dev/service/web").refused
     }
 
     fn last(&self) -> Option<Ended> {

@@ -1,6 +1,6 @@
 //! The ways of an image: into the service and proven; or back, and into quarantine.
 
-use landfast::model::{Pin, Platform};
+use landfast::model::{Ailment, Pin, Platform};
 
 use super::*;
 
@@ -144,4 +144,25 @@ fn an_image_that_was_built_for_other_processors_is_never_rolled_out() {
     world.run(30 * MINUTE);
     assert_eq!(world.runs(), Some(unsaid), "{:#?}", world.memory());
     world.is_quiet();
+}
+
+#[test]
+fn the_doctor_takes_no_ordinary_rollout_for_one_that_is_stuck() {
+    let mut world = World::new(STACK);
+    let waits_for_a_service = |world: &World| {
+        let ailments = world.entry("dev/stack/web").ailments;
+        ailments.iter().any(|one| one.ailment == Ailment::ServiceNotSteady)
+    };
+    let newer = world.push("1.1.0", ImageBehaviour::Runs);
+    let mut under_way = 0;
+    for _ in 0..60 {
+        world.run(Duration::from_secs(10));
+        under_way += u32::from(world.memory().rollout.is_some());
+        assert!(!waits_for_a_service(&world), "{:#?}", world.entry("dev/stack/web").ailments);
+    }
+    assert_eq!(world.runs(), Some(newer));
+    assert!(under_way > 3, "it was looked at in the middle of it");
+    world.push("1.2.0", ImageBehaviour::Crashes);
+    world.until(10 * MINUTE, waits_for_a_service);
+    world.until(60 * MINUTE, |world| !waits_for_a_service(world));
 }
