@@ -283,6 +283,7 @@ impl World {
             }
             let change_sets = ChangeSets { all: Seen::Present(Vec::new()), described: Some(Seen::Absent) };
             stack.change_sets = Some(change_sets);
+            stack.events.insert(stack.state.id.clone(), Seen::Present([].into()));
             observation.conclusions.insert(stack_key(), Seen::Present(Conclusion::Running));
             observation.stacks.insert(stack_spec().address(), stack);
         }
