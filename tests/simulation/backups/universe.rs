@@ -102,7 +102,7 @@ struct Case {
     mode: Mode,
 }
 
-fn wanted(case: &Case) -> BackupSpec {
+fn wanted(case: Case) -> BackupSpec {
     let vaulted = case.wanted == Wanted::Copied;
     let role = Text::literal("arn:aws:iam::111122223333:role/backup");
     let verify = VerifySpec { every: DAY * 30, sample: 10, point: TestedPoint::Newest, tolerance_milli: 100 };
@@ -168,7 +168,7 @@ fn step(entry: &Entry) -> Option<&BackupDo> {
 }
 
 /// What must never be, whatever the case.
-fn safe(case: &Case, small: &Small, action: &BackupDo) {
+fn safe(case: Case, small: &Small, action: &BackupDo) {
     let can_be_seen = matches!(case.there, There::Bare | There::Longer | There::AsWanted);
     let unlisted = |points| matches!(points, Points::Unread | Points::Unknown | Points::Absent);
     let lists_all = !unlisted(case.points) && (case.wanted != Wanted::Copied || !unlisted(case.copies));
@@ -202,7 +202,9 @@ fn safe(case: &Case, small: &Small, action: &BackupDo) {
         }
         BackupDo::Expire(list) => {
             assert!(lists_all && case.mode == Mode::Apply, "S10, S11");
-            list.iter().for_each(|one| may_go(case, small, one));
+            for one in list {
+                may_go(case, small, one);
+            }
         }
         BackupDo::Restore(list) => {
             assert_eq!(case.wanted, Wanted::Tested);
@@ -215,7 +217,7 @@ fn safe(case: &Case, small: &Small, action: &BackupDo) {
 }
 
 /// S15: it is ours, old enough, not deleted already; and beside it are a newer one, and the newest that is proven.
-fn may_go(case: &Case, small: &Small, going: &ExpirePoint) {
+fn may_go(case: Case, small: &Small, going: &ExpirePoint) {
     let points = small.points();
     let point = points.iter().find(|point| point.id == going.point).expect("S10: it is listed");
     assert!(!point.id.as_str().contains("theirs"), "S1");
@@ -234,7 +236,7 @@ fn every_state_of_a_small_universe_of_backups_has_one_safe_plan() {
     let cases = universe();
     let mut taken: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (number, case) in cases.iter().enumerate() {
+    for (number, case) in cases.iter().copied().enumerate() {
         let mut small = Small::new(case);
         let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             // P2: whatever is done comes to an end, and the plan after it is empty.

@@ -6,7 +6,7 @@ fn key_of_table() -> TableKey {
     TableKey { partition: ("id".to_owned(), KeyType::Text), sort: None }
 }
 
-fn state(case: &Case) -> TableSeen {
+fn state(case: Case) -> TableSeen {
     let status = if case.there == There::Creating { TableStatus::Creating } else { TableStatus::Active };
     let state = TableState {
         name: table(NAME),
@@ -111,7 +111,7 @@ fn known(days_ago: i64) -> PointMemory {
     }
 }
 
-fn remembered(case: &Case) -> BackupMemory {
+fn remembered(case: Case) -> BackupMemory {
     let vaulted = case.wanted == Wanted::Copied;
     let id = |days| point(days, &scope().region, vaulted, &key()).id;
     let begun = |started| {
@@ -143,7 +143,7 @@ pub(super) struct Small {
 }
 
 impl Small {
-    pub(super) fn new(case: &Case) -> Self {
+    pub(super) fn new(case: Case) -> Self {
         let mut environment = stage::environment(&scope());
         environment.policy.mode = case.mode;
         environment.template_bucket = Some(BUCKET.to_owned());
