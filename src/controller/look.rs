@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use tracing::error;
 
 use super::Controller;
@@ -96,6 +97,7 @@ impl Controller {
         if goal == Goal::Converge {
             self.remember_checks(environment, &memory, &plan);
             self.remember_synced(&input, &plan);
+            self.remember_differences(&input, &plan);
         }
         Ok(Looked { observation, memory, plan })
     }
@@ -162,6 +164,29 @@ impl Controller {
                 Kind::Secret => self.store.cache(key, |memory: &mut SecretMemory| memory.synced = Some(digest)),
                 Kind::DnsRecord => self.store.cache(key, |memory: &mut RecordMemory| memory.synced = Some(digest)),
                 Kind::BackupPolicy => self.store.cache(key, |memory: &mut BackupMemory| memory.synced = Some(digest)),
+            }
+        }
+    }
+
+    /// Keeps since when what somebody has changed of objects is there.
+    fn remember_differences(&self, input: &Input<'_>, plan: &Plan) {
+        let mut found: BTreeMap<Key, BTreeMap<String, Timestamp>> = BTreeMap::new();
+        for compared in plan::drift_beside(plan, input) {
+            let since = compared.findings.into_iter().filter_map(|finding| Some((finding.property?, finding.since)));
+            found.insert(compared.object, since.collect());
+        }
+        for (key, _) in plan.entries.iter().filter(|(_, entry)| entry.action != Action::Unknown) {
+            let since = found.remove(key).unwrap_or_default();
+            let before = input.memory.objects.differs(key);
+            if before.map_or(since.is_empty(), |before| *before == since) {
+                continue;
+            }
+            match key.kind {
+                Kind::Stack => self.store.cache(key, |memory: &mut StackMemory| memory.differs = since),
+                Kind::Service => self.store.cache(key, |memory: &mut ServiceMemory| memory.differs = since),
+                Kind::Secret => self.store.cache(key, |memory: &mut SecretMemory| memory.differs = since),
+                Kind::DnsRecord => self.store.cache(key, |memory: &mut RecordMemory| memory.differs = since),
+                Kind::BackupPolicy => self.store.cache(key, |memory: &mut BackupMemory| memory.differs = since),
             }
         }
     }

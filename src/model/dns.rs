@@ -226,6 +226,8 @@ pub enum RecordNeed {
 pub struct RecordMemory {
     /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
     pub synced: Option<Digest>,
+    /// Since when what somebody has changed of it is there, by what it is.
+    pub differs: BTreeMap<String, Timestamp>,
     /// Where the record set is that we made: so that it can be removed when nothing else says so any more.
     pub place: Option<RecordPlace>,
     /// Where record sets are that we made before its manifest named another one: removed once the new one is everywhere.

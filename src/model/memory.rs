@@ -42,6 +42,18 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// Since when what somebody has changed of an object is there, by what it is.
+    #[must_use]
+    pub fn differs(&self, key: &Key) -> Option<&BTreeMap<String, Timestamp>> {
+        match key.kind {
+            Kind::Stack => self.stacks.get(key).map(|memory| &memory.differs),
+            Kind::Service => self.services.get(key).map(|memory| &memory.differs),
+            Kind::Secret => self.secrets.get(key).map(|memory| &memory.differs),
+            Kind::DnsRecord => self.records.get(key).map(|memory| &memory.differs),
+            Kind::BackupPolicy => self.backups.get(key).map(|memory| &memory.differs),
+        }
+    }
+
     /// The manifest's side of an object when it was last as desired.
     #[must_use]
     pub fn synced(&self, key: &Key) -> Option<&Digest> {
@@ -104,6 +116,8 @@ remembered! {
 pub struct StackMemory {
     /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
     pub synced: Option<Digest>,
+    /// Since when what somebody has changed of it is there, by what it is.
+    pub differs: BTreeMap<String, Timestamp>,
     /// What was read of the deployed stack, good for as long as the version has not moved.
     pub template: Option<(StackVersion, TemplateFacts)>,
     /// Digest of its stack policy, for the version at which it was read; `None` inside: it has none.

@@ -17,6 +17,8 @@ use super::{
 pub struct ServiceMemory {
     /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
     pub synced: Option<Digest>,
+    /// Since when what somebody has changed of it is there, by what it is.
+    pub differs: BTreeMap<String, Timestamp>,
     /// Since when its checks hold or fail.
     pub ready: ReadinessMemory,
     /// Which image each container is to run, by container.

@@ -1,6 +1,7 @@
 //! Stacks that are stuck, and what brings them back: every status of the table, faults in between, and a person who
 //! approves what is shown and nothing else.
 
+mod census;
 mod crash;
 mod statuses;
 

@@ -187,6 +187,24 @@ fn what_is_changed_at_the_console_is_put_back_within_its_turn_and_looked_at_agai
     assert_eq!(world.cloud.inventory().leftovers(), Vec::<String>::new(), "S20");
 }
 
+/// What is changed of a stack itself is not inside it: it is told with the time at which it was first seen.
+#[test]
+fn what_is_changed_of_a_stack_itself_keeps_the_time_at_which_it_was_first_seen() {
+    let mut world = deployed(REPORT, SimConfig::default());
+    world.policy = "driftEvery: 6h, mode: approve";
+    world.run(HOUR);
+    world.console().set_termination_protection(&stack(), true).unwrap();
+    world.run(HOUR);
+    let differs = |world: &World| world.memory().objects.stacks.values().next().unwrap().differs.clone();
+    let first = differs(&world);
+    assert_eq!(first.keys().map(String::as_str).collect::<Vec<_>>(), ["termination protection"]);
+    world.run(HOUR * 3);
+    assert_eq!(differs(&world), first);
+    world.console().set_termination_protection(&stack(), false).unwrap();
+    world.run(HOUR);
+    assert!(differs(&world).is_empty());
+}
+
 /// A person decides whether an empty table in its place is what is wanted.
 #[test]
 fn what_holds_state_and_is_gone_is_made_again_only_with_approval() {

@@ -15,6 +15,8 @@ use crate::model::{Attempts, Digest, JobId, Key, PointId, ReadinessMemory, Regio
 pub struct BackupMemory {
     /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
     pub synced: Option<Digest>,
+    /// Since when what somebody has changed of it is there, by what it is.
+    pub differs: BTreeMap<String, Timestamp>,
     /// By table.
     pub tables: BTreeMap<TableName, TableMemory>,
     /// A person has asked for a backup, then.

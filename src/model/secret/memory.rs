@@ -14,6 +14,8 @@ use crate::model::{Attempts, Digest, Fingerprint, Key, ReadinessMemory, Region};
 pub struct SecretMemory {
     /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
     pub synced: Option<Digest>,
+    /// Since when what somebody has changed of it is there, by what it is.
+    pub differs: BTreeMap<String, Timestamp>,
     /// The secret.
     pub arn: Option<SecretArn>,
     /// The current value, as far as it is known.

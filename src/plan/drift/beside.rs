@@ -52,12 +52,13 @@ fn is_drift(plan: &Plan, input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
 
 fn finding(key: &Key, entry: &Entry, difference: &Difference, input: &Input<'_>) -> Finding {
     let (property, expected, live) = parts(difference);
+    let since = input.memory.objects.differs(key).and_then(|known| known.get(&property)).copied();
     Finding {
         physical_id: Some(entry.address.name.clone()),
         property: Some(property),
         expected,
         live,
-        ..Finding::of(key.clone(), input.now, Verdict::Drift(severity(difference)))
+        ..Finding::of(key.clone(), since.unwrap_or(input.now), Verdict::Drift(severity(difference)))
     }
 }
 
