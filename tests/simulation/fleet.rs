@@ -66,6 +66,7 @@ pub(crate) enum Prune {
 
 /// One stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a line of a manifest")]
 pub(crate) struct Unit {
     /// The stack whose output it takes as a parameter.
     pub(crate) upstream: Option<u8>,

@@ -31,7 +31,7 @@ fn what_no_manifest_describes_is_counted_and_told_with_what_becomes_of_it() {
     // Somebody else's environment describes nothing here, and is not blamed for it.
     ward.run(5 * MINUTE);
     let found = ward.round();
-    let told: BTreeMap<String, Ailment> = found.iter().map(|one| (one.stack.to_string(), one.ailment)).collect();
+    let told: BTreeMap<String, Ailment> = found.iter().map(|one| (one.stack.clone(), one.ailment)).collect();
     assert_eq!(told.get("theirs"), Some(&Ailment::Unmanaged), "{found:?}");
     assert_eq!(told.get("dev-shop-preview"), Some(&Ailment::Shell), "{found:?}");
     assert!(!told.contains_key(NAME), "{found:?}");
