@@ -20,7 +20,7 @@ fn the_demonstration_goes_as_it_tells_and_touches_nothing() {
         "elasticache in step in",
         "killed: update accepted by AWS",
         "tag CostCenter: (none) → \"people-ops\"",
-        "ReviewCyclesTable /PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled",
+        "ReviewCyclesTable /SSESpecification/SSEEnabled",
         "by arn:aws:iam::111122223333:user/console",
         "Looked at once more, nothing differs.",
         "dev-ReviewCycles: proven at",

@@ -12,13 +12,13 @@ use crate::model::{Action, Request, Wish};
 use crate::report::{DriftFinding, DriftReport};
 
 const TABLE: &str = "ReviewCyclesTable";
-const SETTING: &str = "/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled";
+const SETTING: &str = "/SSESpecification/SSEEnabled";
 
 pub(super) fn table(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     stage.next_day()?;
     screen.say(
-        "Somebody switches a table's point-in-time recovery off, in DynamoDB's own console. The stack notices nothing, \
-         and so do plans. `landfast drift dev` has CloudFormation compare every resource, judges what it says, and asks \
+        "Somebody takes the team's key from a table, in DynamoDB's own console. The stack notices nothing, and no plan \
+         does. `landfast drift dev` has CloudFormation compare every resource, judges what it says, and asks \
          CloudTrail who it was:",
     )?;
     let process = stage.start()?;
