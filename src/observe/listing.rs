@@ -43,13 +43,14 @@ impl Observer<'_> {
     /// Reads some stacks again, by name, and takes the rest from an earlier look. Cheaper than listing while a few
     /// operations run in an account with thousands of stacks.
     pub async fn follow(&self, earlier: Observation, addresses: BTreeSet<StackAddress>) -> Observation {
-        // Of an earlier look only the listing of stacks is worth keeping, what has just been asked of others, and services
-        // that do not move.
+        // Of an earlier look only the listing of stacks is worth keeping, what has just been asked of others, and what does
+        // not move of services, secrets and backups.
         let (at, listings, pages, stacks) = (earlier.at, earlier.listings, earlier.pages, earlier.stacks);
         let (checks, records, services) = (self.fresh_checks(earlier.checks), earlier.records, earlier.services);
-        let secrets = earlier.secrets;
-        let mut earlier =
+        let (secrets, backups) = (earlier.secrets, earlier.backups);
+        let kept =
             Observation { listings, pages, stacks, services, secrets, records, checks, ..Observation::begun(at) };
+        let mut earlier = Observation { backups, ..kept };
         let read = join_all(addresses.into_iter().map(|address| async {
             let port = self.governor.stacks(&address.scope, self.role(&address.scope), Priority::Status);
             let seen = self.cx.timeout(PAGE_WITHIN, port.describe(&address.name)).await;
