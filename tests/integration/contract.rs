@@ -13,6 +13,7 @@ mod secrets;
 mod services;
 mod stacks;
 mod tables;
+mod trail;
 mod vaults;
 
 use std::collections::BTreeMap;
@@ -410,6 +411,10 @@ contract!(
         tables::a_restore_to_a_moment_has_what_was_there_then,
         tables::a_deleted_table_with_recovery_leaves_a_backup,
         tables::an_alarm_on_a_table_comes_back_as_it_was_put,
+        trail::what_somebody_changed_is_told_newest_first_with_who_it_was,
+        trail::a_call_that_only_reads_is_told_as_one_if_at_all,
+        trail::of_another_resource_or_region_nothing_is_told,
+        trail::every_change_is_told_once_however_many_pages_it_takes,
         vaults::a_recovery_point_is_made_once_copied_and_restored_elsewhere,
         vaults::what_a_vault_does_not_have_is_said_so,
     ],

@@ -271,6 +271,7 @@ impl Program {
                 .env("GATEWAY_PORT", port.to_string())
                 .env("IOT_MTLS_ENABLED", "0")
                 .env("SFTP_ENABLED", "0")
+                .env("CLOUDTRAIL_RECORDING", "1")
                 .env("LANDFAST_EMULATOR_DELAY", delay.as_secs_f64().to_string()),
         };
         command

@@ -128,6 +128,19 @@ impl Workshop {
         }
     }
 
+    /// Protects a table from deletion past its stack, or no longer.
+    pub async fn protect(&self, stack: &StackName, resource: &str, table: &TableName, on: bool) {
+        match self {
+            Self::Emulated(account) => {
+                let call = Self::dynamodb(account, None).await.update_table().table_name(table.as_str());
+                call.deletion_protection_enabled(on).send().await.unwrap();
+            }
+            Self::Simulated(console) => {
+                console.change_resource(stack, resource, "/DeletionProtectionEnabled", on.into()).unwrap();
+            }
+        }
+    }
+
     /// Writes an item, given in AWS's JSON: texts, numbers and sets of texts.
     pub async fn put_item(&self, table: &TableName, item: &serde_json::Value, role: Option<&AssumeRole>) {
         use aws_sdk_dynamodb::types::AttributeValue as Value;
