@@ -271,6 +271,11 @@ def correct_tables():
         return created
 
     def update(physical_id, old, new, *rest, **named):
+        if physical_id not in dynamodb._tables:
+            raise ValueError(
+                f"Resource of type 'AWS::DynamoDB::Table' with identifier '{physical_id}' was not found. "
+                "(HandlerErrorCode: NotFound)"
+            )
         updated = plain_update(physical_id, old, new, *rest, **named)
         settings(updated[0], new)
         return updated

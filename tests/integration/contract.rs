@@ -12,6 +12,7 @@ mod records;
 mod secrets;
 mod services;
 mod stacks;
+mod stuck;
 mod tables;
 mod trail;
 mod vaults;
@@ -55,6 +56,8 @@ pub struct Backend {
     pub is_emulator: bool,
     /// The one of them that gives the second opinion, and breaks others.
     pub is_moto: bool,
+    /// The simulation, where it is one: there things go wrong as a test says.
+    pub simulation: Option<SimCloud>,
     /// How the account is entered, where its credentials do not say so.
     pub role: Option<AssumeRole>,
 }
@@ -74,6 +77,7 @@ impl Backend {
             interval: Duration::from_millis(20),
             is_emulator: true,
             is_moto: false,
+            simulation: None,
             role: None,
         })
     }
@@ -93,6 +97,7 @@ impl Backend {
             interval: Duration::from_millis(20),
             is_emulator: true,
             is_moto: true,
+            simulation: None,
             role: Some(role),
         })
     }
@@ -106,13 +111,14 @@ impl Backend {
         let scope = Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() };
         Self {
             workshop: Workshop::Simulated(cloud.console(&scope)),
-            cloud: Arc::new(cloud),
+            cloud: Arc::new(cloud.clone()),
             account: scope.account,
             bucket,
             cx,
             interval: Duration::from_secs(1),
             is_emulator: false,
             is_moto: false,
+            simulation: Some(cloud),
             role: None,
         }
     }
@@ -365,6 +371,8 @@ contract!(
         stacks::a_template_may_be_read_from_a_bucket,
         stacks::a_stack_policy_is_kept,
         stacks::events_carry_the_token_of_their_request,
+        stuck::a_rollback_goes_on_without_what_it_failed_on_and_nothing_else,
+        stuck::a_deletion_goes_on_without_what_is_retained_and_only_once_it_has_failed,
         change_sets::a_change_set_says_what_it_will_do_and_does_it,
         change_sets::a_parameter_can_keep_its_previous_value,
         change_sets::a_change_of_name_replaces_the_resource,

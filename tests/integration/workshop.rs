@@ -141,6 +141,17 @@ impl Workshop {
         }
     }
 
+    /// Deletes a table past its stack.
+    pub async fn remove_table(&self, stack: &StackName, resource: &str, table: &TableName) {
+        match self {
+            Self::Emulated(account) => {
+                let call = Self::dynamodb(account, None).await.delete_table().table_name(table.as_str());
+                call.send().await.unwrap();
+            }
+            Self::Simulated(console) => console.delete_resource(stack, resource).unwrap(),
+        }
+    }
+
     /// Writes an item, given in AWS's JSON: texts, numbers and sets of texts.
     pub async fn put_item(&self, table: &TableName, item: &serde_json::Value, role: Option<&AssumeRole>) {
         use aws_sdk_dynamodb::types::AttributeValue as Value;
