@@ -3,6 +3,7 @@
 
 mod census;
 mod crash;
+mod exports;
 mod statuses;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,8 @@ pub(crate) struct Wanted {
     pub(crate) size: u8,
     /// Lines of further resources.
     pub(crate) more: &'static str,
+    /// Its output.
+    pub(crate) output: &'static str,
     /// Lines of the manifest.
     pub(crate) spec: &'static str,
     /// It is asked for at all.
@@ -43,7 +46,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     pub(crate) fn sized(size: u8) -> Self {
-        Self { size, more: "", spec: "", present: true }
+        Self { size, more: "", output: "!Ref Size", spec: "", present: true }
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -62,8 +65,8 @@ impl Wanted {
              Queue: {{ Type: AWS::SQS::Queue, Properties: {{ Note: !Ref Size }} }}\n  \
              Alarm: {{ Type: AWS::CloudWatch::Alarm, Properties: {{ Note: !Ref Size }} }}\n  \
              Slow: {{ Type: AWS::KMS::Key, Properties: {{ Note: !Ref Size }} }}\n{}\
-             Outputs: {{ Size: {{ Value: !Ref Size }} }}\n",
-            self.more
+             Outputs: {{ Size: {{ Value: {} }} }}\n",
+            self.more, self.output
         );
         let mut files = vec![
             ("dev.yaml", environment.to_owned()),
