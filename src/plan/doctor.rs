@@ -80,7 +80,7 @@ impl Patient<'_> {
             StackStatus::DeleteFailed => found.push(self.deletion_failed(stack)),
             status if status.is_in_progress() => {
                 found.extend(self.stalled(stack));
-                found.extend(service::diagnosis(self.planner, self.key, &self.address, status));
+                found.extend(service::diagnosis(self.planner, self.key, &self.address, &stack.state));
             }
             status if row(status).standing == Standing::NeverHealthy => {
                 found.push(leftovers::diagnosis(self.key, &self.address, stack, self.entry));

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::aws;
 use crate::model::{
-    Ailment, Choice, Diagnosis, Key, Remedy, Seen, ServiceRef, ServiceSpec, StackAddress, StackStatus, TaskState,
+    Ailment, Choice, Diagnosis, Evidence, Key, Remedy, RolloutOutcome, Seen, ServiceMemory, ServiceRef, ServiceSpec,
+    StackAddress, StackState, StackStatus, TaskState,
 };
 use crate::plan::planner::Planner;
 use crate::plan::service;
@@ -19,26 +20,27 @@ pub(super) fn diagnosis(
     planner: &Planner<'_>,
     key: &Key,
     address: &StackAddress,
-    status: StackStatus,
+    stack: &StackState,
 ) -> Option<Diagnosis> {
     let input = planner.input;
     let services = input.environment.services.values().filter(|spec| spec.stack() == Some(key));
     services.into_iter().find_map(|spec| {
-        let evidence = evidence(planner, spec)?;
+        let evidence = evidence(planner, spec, stack)?;
         let doomed = planner.is_doomed(key);
-        let remedy = remedy(address, status, doomed, service::shown(planner, spec).as_ref());
+        let remedy = remedy(address, stack.status, doomed, service::shown(planner, spec).as_ref());
         Some(Diagnosis::of(address, Ailment::ServiceNotSteady, remedy).about(key).shown_by(evidence))
     })
 }
 
 /// What shows that the service cannot become steady: how its tasks have stopped.
-fn evidence(planner: &Planner<'_>, spec: &ServiceSpec) -> Option<Vec<String>> {
+fn evidence(planner: &Planner<'_>, spec: &ServiceSpec, stack: &StackState) -> Option<Vec<String>> {
     let input = planner.input;
     let memory = input.memory.objects.services.get(&spec.key);
     let doom = memory.and_then(|memory| memory.rollout.as_ref()).and_then(|rollout| rollout.doomed.as_ref());
+    let doom = doom.map(|doom| &doom.evidence).or_else(|| given_up(memory?, stack));
     if let Some(doom) = doom {
-        let log = doom.evidence.log.iter().map(|line| format!("its log says: {line}"));
-        return Some([format!("{}: {}", spec.key, doom.evidence.why())].into_iter().chain(log).collect());
+        let log = doom.log.iter().map(|line| format!("its log says: {line}"));
+        return Some([format!("{}: {}", spec.key, doom.why())].into_iter().chain(log).collect());
     }
     let service = (spec.scope.clone(), service::shown(planner, spec)?);
     let seen = &input.observation.services;
@@ -57,6 +59,13 @@ fn evidence(planner: &Planner<'_>, spec: &ServiceSpec) -> Option<Vec<String>> {
     let (running, failed) = (tasks.running.len(), failed.len());
     let all = [format!("{}: {running} tasks run, {failed} have failed within the hour", spec.key)];
     Some(all.into_iter().chain(reasons.into_iter().map(|(reason, count)| format!("{count} × {reason}"))).collect())
+}
+
+/// Why the rollout of a creation was given up. Nobody cancels that: `CloudFormation` waits on.
+fn given_up<'m>(memory: &'m ServiceMemory, stack: &StackState) -> Option<&'m Evidence> {
+    let last = memory.last.as_ref()?;
+    let of_it = memory.rollout.is_none() && last.outcome == RolloutOutcome::Failed && last.at >= stack.created;
+    (stack.status == StackStatus::CreateInProgress && of_it).then_some(&last.evidence)
 }
 
 fn remedy(address: &StackAddress, status: StackStatus, doomed: bool, named: Option<&ServiceRef>) -> Remedy {

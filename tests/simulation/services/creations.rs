@@ -1,6 +1,6 @@
 //! A stack that is created with an image that cannot run: CloudFormation cannot cancel that, and waits three hours.
 
-use landfast::model::StackStatus;
+use landfast::model::{Ailment, Remedy, StackStatus};
 
 use super::*;
 
@@ -77,4 +77,37 @@ fn of_a_new_stack_with_several_services_the_right_one_is_followed() {
     let good = world.push("1.1.0", ImageBehaviour::Runs);
     world.until(60 * MINUTE, |world| world.runs() == Some(good.clone()));
     world.is_quiet();
+}
+
+/// Nobody but a person can end the wait sooner. The stack has no outputs yet that would name the service: what to type says
+/// how to find it.
+#[test]
+fn the_doctor_leaves_a_creation_that_waits_in_vain_to_a_person_for_as_long_as_it_waits() {
+    let (mut world, bad) = created_with(ImageBehaviour::Crashes);
+    let unsteady = |world: &World| {
+        let ailments = world.entry("dev/stack/web").ailments;
+        ailments.into_iter().find(|one| one.ailment == Ailment::ServiceNotSteady)
+    };
+    let before = world.rig.cloud.audit().len();
+    world.run(MINUTE);
+    assert!(unsteady(&world).is_none(), "that it takes a while is no finding");
+    world.until(20 * MINUTE, |world| unsteady(world).is_some());
+    assert_eq!(status(&world), Some(StackStatus::CreateInProgress));
+    world.until(20 * MINUTE, |world| world.memory().quarantine.contains_key(&bad));
+    world.run(30 * MINUTE);
+    // It stays one when the image is known to be bad: a creation cannot be cancelled.
+    let found = unsteady(&world).unwrap();
+    assert!(found.evidence.iter().any(|line| line.starts_with("dev/service/web: ")), "{found:#?}");
+    let Remedy::Decision { choices, .. } = &found.remedy else { panic!("{found:#?}") };
+    let commands: Vec<&str> = choices.iter().flat_map(|choice| &choice.commands).map(String::as_str).collect();
+    let [finds, scales] = commands.as_slice() else { panic!("{commands:#?}") };
+    assert!(finds.contains("describe-stack-resources --region us-east-1 --stack-name dev-shop-web"), "{finds}");
+    assert!(scales.starts_with("aws ecs update-service ") && scales.ends_with(" --desired-count 0"), "{scales}");
+    assert!(choices.iter().any(|choice| choice.what.contains("`timeout`")), "{choices:#?}");
+    let since: Vec<_> = world.rig.cloud.audit().into_iter().skip(before).filter(|call| call.applied).collect();
+    assert!(since.iter().all(|call| call.operation != "CancelUpdateStack" && call.operation != "DeleteStack"));
+    // Without tasks to wait for, it is created.
+    world.scale(0);
+    world.until(10 * MINUTE, |world| status(world) == Some(StackStatus::CreateComplete));
+    assert!(unsteady(&world).is_none(), "{:#?}", unsteady(&world));
 }
