@@ -197,6 +197,11 @@ pub(super) fn conclude(
                 memory.no_echo = Some((version.clone(), operation.no_echo));
             }
         }
+        // Kept by itself: that the stack is as its manifest says, which is found out next, says nothing of it.
+        (Conclusion::Failed(failure), _) if matches!(operation.writes, Writes::Back(_)) => {
+            let before = memory.drift.in_vain.as_ref();
+            memory.drift.in_vain = Some(Attempts::counted(before, operation.inputs.clone(), failure.clone(), now));
+        }
         (Conclusion::Failed(failure), _) => attempt(memory, &operation.inputs, failure, now),
         (Conclusion::Succeeded, OperationKind::Delete) => *memory = StackMemory::default(),
         (Conclusion::Succeeded, OperationKind::Clear) => {
@@ -224,7 +229,7 @@ fn wrote(memory: &mut DriftMemory, writes: Writes, now: Timestamp) {
         memory.reverts.push((now, places.clone()));
         let old = memory.reverts.len().saturating_sub(REVERTS_KEPT);
         memory.reverts.drain(..old);
-        memory.asked = None;
+        (memory.asked, memory.in_vain) = (None, None);
     }
     let before = memory.written.take().map(|written| written.what).unwrap_or_default();
     memory.written = Some(Written { at: now, what: before.and(writes) });

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aws::{InvalidName, identifier};
 use super::ecs::words;
-use super::{ChangeAction, Fingerprint, Key, ResourceChange, StackVersion, Unknown};
+use super::{Attempts, ChangeAction, Fingerprint, Key, ResourceChange, StackVersion, Unknown};
 
 identifier! {
     /// The id of one detection of drift (AWS: *`DetectStackDrift`*). How many are kept, and for how long, AWS does not say.
@@ -321,6 +321,8 @@ pub struct DriftMemory {
     pub baseline: BTreeMap<String, Fingerprint>,
     /// Times at which drift was put back, oldest first, at most [`REVERTS_KEPT`], and what was.
     pub reverts: Vec<(Timestamp, BTreeSet<String>)>,
+    /// How putting back has failed when it was executed.
+    pub in_vain: Option<Attempts>,
     /// A person has asked for what was seen then to be put back, whatever policy says.
     pub asked: Option<Timestamp>,
 }

@@ -200,6 +200,17 @@ pub enum Difference {
         /// What about it.
         why: String,
     },
+    /// A table that a backup policy covers is not protected as it asks.
+    Protection {
+        /// The table.
+        table: String,
+        /// What of its protection.
+        setting: String,
+        /// As it is.
+        from: String,
+        /// As it is asked for.
+        to: String,
+    },
     /// A setting of a secret differs.
     Setting {
         /// Which.

@@ -243,6 +243,12 @@ impl Deciding<'_> {
         entry.differences.push(Difference::Table { name: table.to_string(), why: why.into() });
     }
 
+    fn unprotected(entry: &mut Entry, table: &TableName, setting: &str, from: String, to: String) {
+        Self::pends(entry);
+        let (table, setting) = (table.to_string(), setting.to_owned());
+        entry.differences.push(Difference::Protection { table, setting, from, to });
+    }
+
     /// Whether an earlier failure keeps this from being tried now (invariant L7).
     fn is_held(&self, entry: &mut Entry, table: &Covered<'_>, tried: &Tried) -> bool {
         attempts::hold(self.planner.input, table.failures(tried), u32::MAX, entry)

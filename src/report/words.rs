@@ -134,6 +134,9 @@ pub(super) fn difference(difference: &Difference) -> String {
             format!("{}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
         }
         Difference::Table { name, why } => format!("{}: {}", clean(name), clean(why)),
+        Difference::Protection { table, setting, from, to } => {
+            format!("{}: {}: {} → {}", clean(table), clean(setting), clean(from), clean(to))
+        }
         Difference::Setting { name } => format!("the {} differs", clean(name)),
         Difference::Drift { resource, property: None, .. } => format!("{} is gone", clean(resource)),
         Difference::Drift { resource, property: Some(property), live, deployed } => {

@@ -13,8 +13,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use landfast::controller::{Controller, answer, preview};
 use landfast::model::{
-    BackupMemory, BackupSpec, Digest, Environment, Key, Mode, OWNER_TAG, Objectives, PointName, Request, Retention,
-    Schedule, Scope, TableName, TableSelection, Text, VaultSpec, Wish,
+    BackupMemory, BackupSpec, Digest, Environment, Finding, Key, Mode, OWNER_TAG, Objectives, PointName, Request,
+    Retention, Schedule, Scope, TableName, TableSelection, Text, VaultSpec, Wish,
 };
 use landfast::plan::Goal;
 use landfast::sabotage::{self, Bug};
@@ -106,6 +106,15 @@ impl World {
         let controller = if duration > DAY { controller.resyncing_every(HOUR / 2) } else { controller };
         let desired = stage::wanted(controller.store(), self.environment(policy));
         self.tend(&controller, desired, duration, dies_at)
+    }
+
+    /// What somebody has changed of it.
+    fn drift(&mut self) -> Vec<Finding> {
+        let controller = self.begin(|_| {});
+        let environment = self.environment(Some(spec()));
+        let desired = stage::wanted(controller.store(), environment.clone());
+        let found = self.clock.drive(controller.drift(&desired, &environment)).unwrap().unwrap();
+        found.into_iter().flat_map(|(compared, _)| compared.findings).filter(Finding::is_drift).collect()
     }
 
     fn remembered(&self) -> BackupMemory {
@@ -225,6 +234,23 @@ fn tables_are_protected_and_backed_up_once_and_then_left_alone() {
     assert_eq!(world.mutations().len(), mutations, "L2: nothing is written again");
     assert!(world.cloud.audit().len() - calls < 60, "L5: {} calls", world.cloud.audit().len() - calls);
     blameless(&blames);
+}
+
+/// It is drift where the policy had it in order before, and a table that is new to the policy is none.
+#[test]
+fn a_protection_that_somebody_takes_away_is_drift_until_it_is_back() {
+    let mut world = World::new();
+    world.run(Some(spec()), 2 * DAY, FOREVER);
+    world.console().set_recovery(&table("dev-Users"), None).unwrap();
+    world.console().create_table(&NewTable::keyed(table("dev-New"), "id")).unwrap();
+    world.clock.drive(world.cx.sleep(Duration::from_mins(1)));
+    let found = world.drift();
+    let [finding] = found.as_slice() else { panic!("one is found: {found:?}") };
+    assert_eq!(finding.property.as_deref(), Some("point-in-time recovery of dev-Users"));
+    let side = |text: &str| Some(text.to_owned());
+    assert_eq!((&finding.expected, &finding.live), (&side("7 days"), &side("off")));
+    world.run(Some(spec()), HOUR, FOREVER);
+    assert_eq!(world.drift(), []);
 }
 
 #[test]

@@ -230,6 +230,12 @@ pub(crate) enum Glitch {
 }
 
 impl Fleet {
+    /// Whether there is anything in an environment.
+    pub(crate) fn describes(&self, name: &str) -> bool {
+        let app = name == "dev" && (self.web.is_some() || self.app.size() > 0);
+        app || self.units.keys().any(|number| environment(*number) == name)
+    }
+
     /// The files of a checkout.
     pub(crate) fn snapshot(&self, glitch: Option<Glitch>) -> Snapshot {
         let mut files: BTreeMap<String, String> = BTreeMap::new();

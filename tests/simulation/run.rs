@@ -282,12 +282,21 @@ impl Run<'_> {
         }
     }
 
+    /// Ends a rollback of the service's stack that has no end: the image to go back to is not in the registry any more.
+    fn person_of_web(&self) {
+        let inventory = self.rig.cloud.inventory();
+        if inventory.stack(WEB_STACK).is_some_and(|web| web.state.status == StackStatus::UpdateRollbackFailed) {
+            let _ = self.rig.console().delete_stack(&WEB_STACK.parse().unwrap());
+        }
+    }
+
     /// L1.
     fn converge(&mut self) -> Result<(), String> {
         let began = self.rig.cx.elapsed();
         let mut last = Vec::new();
         while self.rig.cx.elapsed() - began < CONVERGES_WITHIN {
             self.rig.pass(Duration::from_mins(5))?;
+            self.person_of_web();
             last = self.wrong();
             if last.is_empty() {
                 return Ok(());

@@ -20,6 +20,9 @@ pub(crate) const PROPERTY: &str = "/Tracing";
 /// So soon after a creation what differs is taken for AWS's own doing: a person who is as quick is not told from it.
 const SETTLED: jiff::SignedDuration = jiff::SignedDuration::from_mins(40);
 
+/// What was changed so often before is not put back once more: somebody means it.
+const OFTEN: usize = 3;
+
 impl Scenario {
     /// Gives half of all seeds stacks that put drift back, and somebody who makes it.
     pub(crate) fn add_tampering(&mut self) {
@@ -60,6 +63,12 @@ impl Run<'_> {
         for (number, unit) in units {
             let name = stack_name(number);
             let Some(record) = inventory.stack(&name) else { continue };
+            let before = self.scenario.events.iter().filter(
+                |(_, event)| matches!(event, Event::Console { stack, act: Act::Tamper(_) } if *stack == number),
+            );
+            if before.count() >= OFTEN {
+                continue;
+            }
             let settled = now.duration_since(record.state.created) > SETTLED;
             let name: StackName = name.parse().unwrap();
             if row(record.state.status).standing == Standing::Steady && settled && self.tamper(&name, 9) && unit.revert

@@ -5,11 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fmt, io};
 
-use crate::ports::{Closed, Gate, Objects, PortError};
+use crate::ports::{Closed, Gate, Objects, PortError, all};
 use crate::store::StoreError;
-
-/// Pages of one listing: a thousand keys each, of which a report has two. More is not ours.
-const PAGES_MAX: usize = 100;
 
 /// A report was not written.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +26,6 @@ pub(super) enum Failed {
     /// Nothing is sent any more.
     #[error(transparent)]
     Closed(#[from] Closed),
-    /// There is no end to what is there.
-    #[error("more than {PAGES_MAX} pages of objects are there: give the reports a prefix of their own")]
-    Endless,
 }
 
 /// Where they lie.
@@ -63,16 +57,8 @@ impl Shelf {
                 Ok(entries) => Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()),
             },
             Self::Bucket { objects, bucket, prefix, .. } => {
-                let (mut names, mut next) = (BTreeSet::new(), None);
-                for _ in 0..PAGES_MAX {
-                    let page = objects.keys(bucket, prefix, next).await?;
-                    names.extend(page.items.iter().filter_map(|key| key.strip_prefix(prefix)).map(str::to_owned));
-                    next = page.next;
-                    if next.is_none() {
-                        return Ok(names);
-                    }
-                }
-                Err(Failed::Endless)
+                let keys = all("ListObjectsV2", |page| objects.keys(bucket, prefix, page)).await?;
+                Ok(keys.iter().filter_map(|key| key.strip_prefix(prefix)).map(str::to_owned).collect())
             }
         }
     }

@@ -28,7 +28,7 @@ impl Deciding<'_> {
             return true;
         }
         let was = from.map_or_else(|| "off".to_owned(), |days| format!("{days} days"));
-        Self::differs(entry, table.name, format!("point-in-time recovery: {was} → {to} days"));
+        Self::unprotected(entry, table.name, "point-in-time recovery", was, format!("{to} days"));
         if let Some((stack, settings)) = self.template_settings(table)
             && (settings.recovery == Some(false) || settings.recovery_days.is_some_and(|days| days != to))
         {
@@ -66,7 +66,7 @@ impl Deciding<'_> {
         if !self.spec.deletion_protection || state.deletion_protected {
             return true;
         }
-        Self::differs(entry, table.name, "deletion protection: off → on");
+        Self::unprotected(entry, table.name, "deletion protection", "off".to_owned(), "on".to_owned());
         if let Some((stack, settings)) = self.template_settings(table)
             && settings.protected == Some(false)
         {

@@ -1,4 +1,5 @@
-//! Drift beside the resources of stacks: what was changed by hand of stacks themselves, services, secrets and records.
+//! Drift beside the resources of stacks: what was changed by hand of stacks themselves, services, secrets, records, and of
+//! how tables are protected.
 //!
 //! There is no second comparison: the plan says what differs. It is drift where nobody has asked for it, which is where
 //! the manifest is the one under which the object was as desired, and nothing that it waits for is about to change.
@@ -38,6 +39,12 @@ fn is_made(input: &Input<'_>, key: &Key, difference: &Difference) -> bool {
         | Difference::ImageGone { .. }
         | Difference::Status { .. }
         | Difference::Drift { .. } => false,
+        // A table that is new to the policy is not protected yet; of one that it has backed up, somebody has changed it.
+        Difference::Protection { table, .. } => {
+            let memory = input.memory.objects.backups.get(key);
+            let tables = memory.into_iter().flat_map(|memory| memory.tables.keys());
+            tables.into_iter().any(|known| known.as_str() == table)
+        }
         // A backup that is due is the calendar's doing.
         _ => key.kind != Kind::BackupPolicy,
     }
@@ -70,6 +77,9 @@ fn parts(difference: &Difference) -> (String, Option<String>, Option<String>) {
         Difference::Parameter { name, from, to } => (format!("parameter {name}"), to.clone(), from.clone()),
         Difference::Tag { name, from, to } => (format!("tag {name}"), to.clone(), from.clone()),
         Difference::Value { name, from, to } => (name.clone(), to.clone(), from.clone()),
+        Difference::Protection { table, setting, from, to } => {
+            (format!("{setting} of {table}"), Some(to.clone()), Some(from.clone()))
+        }
         Difference::NoEcho { name } => none(&format!("parameter {name}")),
         Difference::Setting { name } => none(name),
         Difference::Template => none("template"),
@@ -93,6 +103,7 @@ fn severity(difference: &Difference) -> Severity {
     match difference {
         Difference::Tag { .. } => Severity::Low,
         Difference::TerminationProtection { .. }
+        | Difference::Protection { .. }
         | Difference::StackPolicy
         | Difference::NoEcho { .. }
         | Difference::Role

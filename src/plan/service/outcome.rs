@@ -286,9 +286,10 @@ impl<'a> Case<'a> {
         first.filter(|_| stage == "SCALE_UP").unwrap_or(self.now)
     }
 
+    /// It takes longer than a rollout may, by AWS's clock and by ours: a clock that is wrong makes no image bad.
     pub(super) fn is_late(&self, since: Timestamp) -> bool {
         let timeout = SignedDuration::try_from(self.spec.timeout).unwrap_or(SignedDuration::MAX);
-        self.now.duration_since(since) > timeout
+        self.now.duration_since(since.max(self.rollout.opened)) > timeout
     }
 
     /// It was given up, and AWS is still at it: for as long as a rollout may take, then that is how it is.

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Deciding;
 use crate::model::{
-    Act, Action, ChangeAction, Changes, Difference, Digest, DriftAction, Entry, Finding, Guard, Inputs, Mode,
+    Act, Action, Attempts, ChangeAction, Changes, Difference, Digest, DriftAction, Entry, Finding, Guard, Inputs, Mode,
     ObservedStack, Refusal, ResourceChange, Verdict,
 };
 use crate::plan::planner::refuse;
@@ -59,8 +59,7 @@ impl Deciding<'_> {
             self.tidy_up(entry, stack);
             return true;
         }
-        let failed = attempts::of(self.memory.attempts.as_ref(), &inputs.digest);
-        if attempts::hold(input, failed, u32::MAX, entry) {
+        if attempts::hold(input, self.failed_to_revert(&inputs.digest), u32::MAX, entry) {
             return true;
         }
         self.update(entry, stack, &Arc::new(inputs), crate::model::DeploymentMode::RevertDrift);
@@ -117,8 +116,14 @@ impl Deciding<'_> {
 
     /// It was tried before, and AWS has nothing to put back, or does not know how.
     fn in_vain(&self, inputs: &Digest) -> Option<Refusal> {
-        let failed = attempts::of(self.memory.attempts.as_ref(), inputs)?;
+        let failed = self.failed_to_revert(inputs)?;
         (!failed.failure.transient).then(|| not_here(&failed.failure.reason))
+    }
+
+    /// How it failed when just this was to be put back: when it was executed, or when its changes were computed.
+    fn failed_to_revert(&self, inputs: &Digest) -> Option<&Attempts> {
+        let executed = attempts::of(self.memory.drift.in_vain.as_ref(), inputs);
+        executed.or_else(|| attempts::of(self.memory.attempts.as_ref(), inputs))
     }
 
     /// A change set of ours that nobody will execute.
