@@ -17,6 +17,7 @@ mod profile;
 mod protect;
 mod restore;
 mod retention;
+mod seen;
 mod select;
 mod verify;
 
@@ -27,9 +28,9 @@ use jiff::Timestamp;
 use super::planner::{Planner, refuse};
 use super::{attempts, consent, guard};
 use crate::model::{
-    Action, Attempts, BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, Changes, Difference, Do,
-    Entry, Guard, Mode, Noted, Refusal, ResourceChange, Seen, Step, TableMemory, TableName, TableSeen, TableStatus,
-    Tried, Unknown, Waiting,
+    Action, Attempts, BackupDo, BackupMemory, BackupNote, BackupSpec, BackupStep, Changes, Difference, Do, Entry,
+    Guard, Mode, Noted, Refusal, ResourceChange, Seen, Step, TableMemory, TableName, TableSeen, TableStatus, Tried,
+    Waiting,
 };
 
 pub use compare::compare_items;
@@ -197,36 +198,24 @@ impl Deciding<'_> {
 
     /// A table, if it is there and can be seen.
     fn seen(&self, entry: &mut Entry, table: &TableName) -> Option<&TableSeen> {
-        let place = (self.spec.scope.clone(), table.clone());
-        match self.planner.input.observation.backups.described.get(&place) {
-            Some(Seen::Present(seen)) => match seen.state.status {
-                TableStatus::Active | TableStatus::Updating => Some(seen),
-                TableStatus::Creating => {
-                    let status = seen.state.status.to_string();
-                    let what = format!("the table {table} to be made");
-                    entry.waiting.push(Waiting::Job { what, status, since: seen.state.created });
-                    Self::pends(entry);
-                    None
-                }
-                other => {
-                    let reason = format!("{table} is {other}, and cannot be backed up");
-                    let release = "make its KMS key usable again, or take the table out of the policy";
-                    refused(entry, Guard::Stuck, reason, release);
-                    None
-                }
-            },
-            Some(Seen::Absent) => {
-                let reason = format!("there is no table {table}");
-                refused(entry, Guard::NoTable, reason, "correct `tables` in the manifest");
+        let Some(seen) = self.told(entry, table).ok()? else {
+            let reason = format!("there is no table {table}");
+            refused(entry, Guard::NoTable, reason, "correct `tables` in the manifest");
+            return None;
+        };
+        match seen.state.status {
+            TableStatus::Active | TableStatus::Updating => Some(seen),
+            TableStatus::Creating => {
+                let status = seen.state.status.to_string();
+                let what = format!("the table {table} to be made");
+                entry.waiting.push(Waiting::Job { what, status, since: seen.state.created });
+                Self::pends(entry);
                 None
             }
-            Some(Seen::Unknown(Unknown(why))) => {
-                unknown(entry, format!("{table} could not be seen: {why}"));
-                None
-            }
-            None => {
-                self.planner.need(BackupNeed::Table(place.0, place.1));
-                unknown(entry, format!("{table} has not been read"));
+            other => {
+                let reason = format!("{table} is {other}, and cannot be backed up");
+                let release = "make its KMS key usable again, or take the table out of the policy";
+                refused(entry, Guard::Stuck, reason, release);
                 None
             }
         }

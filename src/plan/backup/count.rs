@@ -4,9 +4,10 @@
 //! written down, and of a table that was just restored there is none. Items are counted here, as far as that costs little;
 //! and that there are too few is said only if the table itself, counted in the same way, has more.
 
-use super::restore::{NotYet, TOLERANCE};
-use super::{Deciding, unknown};
-use crate::model::{BackupNeed, Counted, Entry, ItemCount, Restore, RestoreFrom, Seen, TableName, Unknown};
+use super::Deciding;
+use super::restore::TOLERANCE;
+use super::seen::NotYet;
+use crate::model::{BackupNeed, Counted, Entry, ItemCount, Restore, RestoreFrom, TableName};
 
 impl Deciding<'_> {
     /// How many items the new table has, of those that AWS counted when it was backed up. `None` where AWS keeps no count, or
@@ -37,18 +38,10 @@ impl Deciding<'_> {
 
     fn counted(&self, entry: &mut Entry, table: &TableName) -> Result<Option<Counted>, NotYet> {
         let place = (self.spec.scope.clone(), table.clone());
-        match self.planner.input.observation.backups.counted.get(&place) {
-            Some(Seen::Present(counted)) => Ok(Some(*counted)),
-            Some(Seen::Absent) => Ok(None),
-            Some(Seen::Unknown(Unknown(why))) => {
-                unknown(entry, format!("items of {table} could not be counted: {why}"));
-                Err(NotYet)
-            }
-            None => {
-                self.planner.need(BackupNeed::Count(place.0, place.1));
-                unknown(entry, format!("items of {table} have not been counted"));
-                Err(NotYet)
-            }
-        }
+        let found = self.planner.input.observation.backups.counted.get(&place);
+        let need = BackupNeed::Count(place.0, place.1);
+        let says =
+            (&*format!("items of {table} could not be counted"), format!("items of {table} have not been counted"));
+        Ok(self.looked_at(entry, found, need, says)?.copied())
     }
 }

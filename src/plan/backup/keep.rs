@@ -10,11 +10,11 @@ use jiff::Timestamp;
 
 use super::make::{Listings, shown};
 use super::points::{self, Point};
-use super::restore::NotYet;
+use super::seen::NotYet;
 use super::{Covered, Deciding, Wanted, unknown};
 use crate::model::{
-    BackupNeed, Entry, KeepSettings, PointId, PointMemory, PointName, Restore, RestoreFrom, Seen, TableName,
-    TableProfile, Tried, Unknown, VaultName,
+    BackupNeed, Entry, KeepSettings, PointId, PointMemory, PointName, Restore, RestoreFrom, TableName, TableProfile,
+    Tried, VaultName,
 };
 use crate::sabotage::{self, Bug};
 
@@ -121,20 +121,15 @@ impl Deciding<'_> {
         let key = self.settings_key(&restore.table, slot, Some(name.clone()));
         let (Some(bucket), Some(key)) = (self.bucket(), key) else { return Ok(None) };
         let place = (self.spec.scope.clone(), bucket.clone(), key);
-        let why = match self.planner.input.observation.backups.settings.get(&place) {
-            Some(Seen::Present(text)) => match TableProfile::read(text, &name) {
-                Ok(settings) => return Ok(Some(settings)),
-                Err(why) => format!("settings are in s3://{bucket}/{}, and {why}", place.2),
-            },
-            Some(Seen::Absent) => return Ok(None),
-            Some(Seen::Unknown(Unknown(why))) => format!("the settings in s3://{bucket} could not be read: {why}"),
-            None => {
-                self.planner.need(BackupNeed::Settings(place.0, place.1, place.2));
-                "the settings kept with the recovery point have not been read".to_owned()
-            }
-        };
-        unknown(entry, why);
-        Err(NotYet)
+        let found = self.planner.input.observation.backups.settings.get(&place);
+        let need = BackupNeed::Settings(place.0, place.1, place.2.clone());
+        let unread = "the settings kept with the recovery point have not been read".to_owned();
+        let says = (&*format!("the settings in s3://{bucket} could not be read"), unread);
+        let Some(text) = self.looked_at(entry, found, need, says)? else { return Ok(None) };
+        TableProfile::read(text, &name).map(Some).map_err(|why| {
+            unknown(entry, format!("settings are in s3://{bucket}/{}, and {why}", place.2));
+            NotYet
+        })
     }
 
     /// What a point itself says of when it was made, and of which settings are kept with it.

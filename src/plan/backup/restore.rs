@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use super::seen::NotYet;
 use super::{Deciding, Wanted, compare, profile, unknown};
 use crate::model::{
-    BackupNeed, BackupNote, BeginRestore, Comparison, Digest, Entry, Noted, PointId, PointKeeper, ProfileSeen,
-    RecoveryPoint, Restore, RestoreDo, RestoreFrom, RestoreNote, RestoreStep, Seen, TableName, TableProfile, TableSeen,
-    TableState, TableStatus, Unknown, VaultJob, VaultName, Waiting,
+    BackupNeed, BackupNote, BeginRestore, Comparison, Digest, Entry, Noted, PointId, PointKeeper, Restore, RestoreDo,
+    RestoreFrom, RestoreNote, RestoreStep, Seen, TableName, TableProfile, TableSeen, TableState, TableStatus, Unknown,
+    VaultJob, VaultName, Waiting,
 };
 use crate::plan::names::token;
 use crate::plan::{attempts, guard};
@@ -38,9 +39,6 @@ const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What is wanted of a new table: its settings, and where they come from.
 type Settings = (TableProfile, String);
-
-/// It has not been read, or could not be; the entry says so.
-pub(super) struct NotYet;
 
 impl Deciding<'_> {
     /// Adds what the restores of this policy need.
@@ -79,24 +77,6 @@ impl Deciding<'_> {
             (Some(_), Some(found)) => self.made(entry, to, restore, found, wanted),
         };
         wanted.notes.extend(told.map(|told| note(to, told)));
-    }
-
-    /// A table as it was seen; none: there is no such table.
-    pub(super) fn told(&self, entry: &mut Entry, table: &TableName) -> Result<Option<&TableSeen>, NotYet> {
-        let place = (self.spec.scope.clone(), table.clone());
-        match self.planner.input.observation.backups.described.get(&place) {
-            Some(Seen::Present(seen)) => Ok(Some(seen)),
-            Some(Seen::Absent) => Ok(None),
-            Some(Seen::Unknown(Unknown(why))) => {
-                unknown(entry, format!("{table} could not be seen: {why}"));
-                Err(NotYet)
-            }
-            None => {
-                self.planner.need(BackupNeed::Table(place.0, place.1));
-                unknown(entry, format!("{table} has not been read"));
-                Err(NotYet)
-            }
-        }
     }
 
     /// No new table is seen, and none is known.
@@ -190,54 +170,14 @@ impl Deciding<'_> {
         id: &PointId,
     ) -> Result<BTreeMap<String, String>, NotYet> {
         let place = (self.spec.scope.clone(), id.clone());
-        let why = match self.planner.input.observation.backups.metadata.get(&place) {
-            Some(Seen::Present(words)) => {
-                // "The metadata is not case-sensitive".
-                let ours = |name: &str| ENCRYPTION.iter().any(|known| known.eq_ignore_ascii_case(name));
-                let words = words.iter().filter(|(name, _)| ours(name));
-                return Ok(words.map(|(name, value)| (name.clone(), value.clone())).collect());
-            }
-            Some(Seen::Absent) => return Ok(BTreeMap::new()),
-            Some(Seen::Unknown(Unknown(why))) => {
-                format!("how the recovery point of {vault} is encrypted could not be read: {why}")
-            }
-            None => {
-                self.planner.need(BackupNeed::Metadata(place.0, vault.clone(), place.1));
-                format!("how the recovery point of {vault} is encrypted has not been read")
-            }
-        };
-        unknown(entry, why);
-        Err(NotYet)
-    }
-
-    /// A recovery point as it was seen; none: there is none.
-    pub(super) fn point_seen(&self, entry: &mut Entry, id: &PointId) -> Result<Option<&RecoveryPoint>, NotYet> {
-        let (seen, scope) = (&self.planner.input.observation.backups, self.spec.scope.clone());
-        let why = if id.is_on_demand() {
-            match seen.kept.get(&(scope.clone(), id.clone())) {
-                Some(Seen::Present((point, _))) => return Ok(Some(point)),
-                Some(Seen::Absent) => return Ok(None),
-                Some(Seen::Unknown(Unknown(why))) => format!("the recovery point could not be read: {why}"),
-                None => {
-                    self.planner.need(BackupNeed::Point(scope, id.clone()));
-                    "the recovery point has not been read".to_owned()
-                }
-            }
-        } else {
-            let Some(vault) = &self.spec.vault else { return Ok(None) };
-            match seen.vaults.get(&(scope.clone(), vault.name.clone())) {
-                Some(Seen::Present(listed)) => return Ok(listed.points.iter().find(|point| point.id == *id)),
-                Some(Seen::Absent) => return Ok(None),
-                Some(Seen::Unknown(Unknown(why))) => format!("recovery points could not be listed: {why}"),
-                None => {
-                    let known = std::collections::BTreeSet::new();
-                    self.planner.need(BackupNeed::Vault(scope, vault.name.clone(), known));
-                    "recovery points have not been listed".to_owned()
-                }
-            }
-        };
-        unknown(entry, why);
-        Err(NotYet)
+        let found = self.planner.input.observation.backups.metadata.get(&place);
+        let need = BackupNeed::Metadata(place.0, vault.clone(), place.1);
+        let how = format!("how the recovery point of {vault} is encrypted");
+        let says = (&*format!("{how} could not be read"), format!("{how} has not been read"));
+        // "The metadata is not case-sensitive".
+        let ours = |name: &str| ENCRYPTION.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let words = self.looked_at(entry, found, need, says)?.into_iter().flatten();
+        Ok(words.filter(|(name, _)| ours(name)).map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
     fn job_of(
@@ -348,19 +288,10 @@ impl Deciding<'_> {
     fn items(&self, entry: &mut Entry, to: &TableName, restore: &Restore) -> Result<Comparison, NotYet> {
         let sample = self.spec.verify.map_or(1_000, |verify| verify.sample);
         let place = (self.spec.scope.clone(), restore.table.clone(), to.clone(), sample);
-        match self.planner.input.observation.backups.compared.get(&place) {
-            Some(Seen::Present(compared)) => Ok(compared.clone()),
-            Some(Seen::Absent) => Ok(Comparison::default()),
-            Some(Seen::Unknown(Unknown(why))) => {
-                unknown(entry, format!("items of {to} could not be compared: {why}"));
-                Err(NotYet)
-            }
-            None => {
-                self.planner.need(BackupNeed::Compare(place.0, place.1, place.2, place.3));
-                unknown(entry, format!("items of {to} have not been compared"));
-                Err(NotYet)
-            }
-        }
+        let found = self.planner.input.observation.backups.compared.get(&place);
+        let need = BackupNeed::Compare(place.0, place.1, place.2, place.3);
+        let says = (&*format!("items of {to} could not be compared"), format!("items of {to} have not been compared"));
+        Ok(self.looked_at(entry, found, need, says)?.cloned().unwrap_or_default())
     }
 
     fn compare(&self, entry: &mut Entry, to: &TableName, restore: &Restore, state: &TableState) -> Option<RestoreNote> {
@@ -389,41 +320,8 @@ impl Deciding<'_> {
         if !id.is_on_demand() {
             return Ok(None);
         }
-        let place = (self.spec.scope.clone(), id.clone());
-        match self.planner.input.observation.backups.kept.get(&place) {
-            Some(Seen::Present((_, profile))) => Ok(Some((
-                profile.clone(),
-                "the few that AWS keeps with a backup: scaling, alarms and tags are not among them".to_owned(),
-            ))),
-            Some(Seen::Absent) => Ok(None),
-            Some(Seen::Unknown(Unknown(why))) => {
-                unknown(entry, format!("the recovery point could not be read: {why}"));
-                Err(NotYet)
-            }
-            None => {
-                self.planner.need(BackupNeed::Point(place.0, place.1));
-                unknown(entry, "the recovery point has not been read".to_owned());
-                Err(NotYet)
-            }
-        }
-    }
-
-    /// All settings of a table; none: there is no such table.
-    pub(super) fn profile_of(&self, entry: &mut Entry, table: &TableName) -> Result<Option<&ProfileSeen>, NotYet> {
-        let place = (self.spec.scope.clone(), table.clone());
-        match self.planner.input.observation.backups.profiles.get(&place) {
-            Some(Seen::Present(seen)) => Ok(Some(seen)),
-            Some(Seen::Absent) => Ok(None),
-            Some(Seen::Unknown(Unknown(why))) => {
-                unknown(entry, format!("the settings of {table} could not be read: {why}"));
-                Err(NotYet)
-            }
-            None => {
-                self.planner.need(BackupNeed::Profile(place.0, place.1));
-                unknown(entry, format!("the settings of {table} have not been read"));
-                Err(NotYet)
-            }
-        }
+        let few = "the few that AWS keeps with a backup: scaling, alarms and tags are not among them";
+        Ok(self.backup_seen(entry, id)?.map(|(_, profile)| (profile.clone(), few.to_owned())))
     }
 
     /// Gives the new table its settings, one after the other, until none is lacking.

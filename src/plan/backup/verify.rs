@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::points::{self, Point};
-use super::restore::NotYet;
+use super::seen::NotYet;
 use super::{Covered, Deciding, Wanted, refused};
 use crate::model::{
     BackupDo, BeginRestore, Digest, Do, Entry, Guard, PointKeeper, Proof, Restore, RestoreDo, RestoreFrom, RestoreStep,
