@@ -7,6 +7,7 @@ mod aws;
 mod backup;
 mod desired;
 mod diagnosis;
+mod difference;
 mod digest;
 mod dns;
 mod drift;
@@ -51,6 +52,7 @@ pub use desired::{
     Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace, StackSpec,
 };
 pub use diagnosis::{Ailment, Census, Choice, Diagnosis, Remedy};
+pub use difference::Difference;
 pub use digest::{Digest, Fingerprint, FingerprintKey};
 pub use dns::{
     ChangeId, DnsName, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
@@ -75,7 +77,7 @@ pub use memory::{
     StackMemory, Watched, Working,
 };
 pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
-pub use plan::{Action, Changes, Consent, Difference, Entry, Grant, Guard, Plan, Refusal, Waiting};
+pub use plan::{Action, Changes, Consent, Entry, Grant, Guard, Plan, Refusal, Waiting};
 pub use point::{JobId, JobState, PointId, PointKeeper, PointStatus, RecoveryPoint, VaultJob, VaultName};
 pub use preflight::{Certificate, Met, Prerequisite, Principal, QuotaState, TypeFacts, UsageMetric};
 pub use readiness::{
