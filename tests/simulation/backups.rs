@@ -6,7 +6,6 @@ mod settings;
 mod universe;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -68,19 +67,7 @@ struct World {
     mode: Mode,
 }
 
-impl Deref for World {
-    type Target = Stage;
-
-    fn deref(&self) -> &Stage {
-        &self.stage
-    }
-}
-
-impl DerefMut for World {
-    fn deref_mut(&mut self) -> &mut Stage {
-        &mut self.stage
-    }
-}
+stage::set_on_a_stage!(World);
 
 impl World {
     fn new() -> Self {

@@ -4,7 +4,6 @@
 mod corpus;
 mod reports;
 
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use landfast::sim::{Call, DriftAware, Fault, FaultPlan, SimConfig, Window};
 use landfast::store::Store;
 use serde_json::{Value as Json, json};
 
-use crate::stage::{FOREVER, HOUR, Stage};
+use crate::stage::{self, FOREVER, HOUR, Stage};
 
 /// Detections and lookups are no changes.
 const LOOKS: [&str; 1] = ["DetectStackDrift"];
@@ -48,19 +47,7 @@ struct World {
     template: String,
 }
 
-impl Deref for World {
-    type Target = Stage;
-
-    fn deref(&self) -> &Stage {
-        &self.stage
-    }
-}
-
-impl DerefMut for World {
-    fn deref_mut(&mut self) -> &mut Stage {
-        &mut self.stage
-    }
-}
+stage::set_on_a_stage!(World);
 
 impl World {
     fn new(policy: &'static str) -> Self {

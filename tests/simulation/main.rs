@@ -20,6 +20,7 @@ mod determinism;
 mod doctor;
 mod drift;
 mod fleet;
+mod healing;
 mod images;
 mod isolation;
 mod monitor;

@@ -8,7 +8,6 @@ mod requests;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -66,19 +65,7 @@ struct World {
     blamed: Arc<Mutex<Vec<String>>>,
 }
 
-impl Deref for World {
-    type Target = Stage;
-
-    fn deref(&self) -> &Stage {
-        &self.stage
-    }
-}
-
-impl DerefMut for World {
-    fn deref_mut(&mut self) -> &mut Stage {
-        &mut self.stage
-    }
-}
+stage::set_on_a_stage!(World);
 
 impl World {
     fn new(spec: BackupSpec) -> Self {

@@ -7,7 +7,6 @@ mod restarts;
 mod universe;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -101,19 +100,7 @@ struct World {
     services: Vec<ServiceSpec>,
 }
 
-impl Deref for World {
-    type Target = Stage;
-
-    fn deref(&self) -> &Stage {
-        &self.stage
-    }
-}
-
-impl DerefMut for World {
-    fn deref_mut(&mut self) -> &mut Stage {
-        &mut self.stage
-    }
-}
+stage::set_on_a_stage!(World);
 
 impl World {
     fn new() -> Self {

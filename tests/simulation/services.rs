@@ -36,6 +36,13 @@ struct How {
 const DIRECT: How = How { stack: false, breaker: false };
 const STACK: How = How { stack: true, breaker: false };
 
+/// How an image can be no good, and what is said of it then.
+const NO_GOOD: [(ImageBehaviour, RolloutCause); 3] = [
+    (ImageBehaviour::CannotBePulled, RolloutCause::Pull),
+    (ImageBehaviour::Crashes, RolloutCause::Crash),
+    (ImageBehaviour::NeverHealthy, RolloutCause::Health),
+];
+
 /// A cloud, a daemon, and the service `web` with version 1.0.0 of its image.
 struct World {
     rig: Rig,

@@ -65,6 +65,49 @@ pub(crate) fn wanted(store: &Store, environment: Environment) -> Desired {
     Desired { revision, environments: BTreeMap::from([(environment.name.clone(), Arc::new(environment))]) }
 }
 
+/// A world with a field `stage` can do whatever its stage can.
+macro_rules! set_on_a_stage {
+    ($world:ty) => {
+        impl std::ops::Deref for $world {
+            type Target = $crate::stage::Stage;
+
+            fn deref(&self) -> &Self::Target {
+                &self.stage
+            }
+        }
+
+        impl std::ops::DerefMut for $world {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                &mut self.stage
+            }
+        }
+    };
+}
+pub(crate) use set_on_a_stage;
+
+/// Plays a scenario in which a daemon is killed twice, for moments that are `stride` apart: after it has waited so often,
+/// and started again, so often once more. `play` says how often each life has waited; a life that ended before it was to be
+/// killed was the last of its kind. Says how many pairs there were.
+pub(crate) fn killed_twice(stride: u64, mut play: impl FnMut(u64, u64) -> (u64, u64)) -> u64 {
+    let (mut first, mut pairs) = (0, 0);
+    loop {
+        let mut second = 0;
+        let polls = loop {
+            let (polls, more) = play(first, second);
+            pairs += 1;
+            if more <= second {
+                break polls;
+            }
+            second += stride;
+        };
+        if polls <= first {
+            println!("{pairs} pairs of crash points");
+            return pairs;
+        }
+        first += stride;
+    }
+}
+
 pub(crate) struct Stage {
     pub(crate) clock: Virtual,
     pub(crate) cx: Context,

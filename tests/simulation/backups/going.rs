@@ -34,42 +34,29 @@ fn a_clock_that_jumps_makes_no_slot_twice_and_lets_nothing_go_early() {
 /// another.
 #[test]
 fn killed_twice_the_same_is_made_and_the_same_goes() {
-    const STRIDE: u64 = 23;
     const MINUTE: Duration = Duration::from_mins(1);
     let one = || BackupSpec {
         retention: Some(Retention { last: 1, daily: 1, weekly: 1, monthly: 1, ..retention() }),
         ..spec()
     };
-    let (mut first, mut pairs, mut ends) = (0, 0, BTreeSet::new());
-    loop {
-        let mut second = 0;
-        let polls = loop {
-            let mut world = World::new();
-            let blames = world.watch();
-            world.run(Some(one()), HOUR * 50 - MINUTE, FOREVER);
-            let polls = world.run(Some(one()), MINUTE * 15, first);
-            let more = world.run(Some(one()), MINUTE * 15, second);
-            world.run(Some(one()), HOUR, FOREVER);
-            let at = format!("dead after {first} and {second}");
-            assert!(world.slots().values().all(|made| *made == 1), "S9: {at}: {:?}", world.slots());
-            assert_eq!(world.kept(), world.standing(), "{at}");
-            blameless(&blames);
-            ends.insert((world.slots().len(), world.standing()));
-            pairs += 1;
-            if more <= second {
-                break polls;
-            }
-            second += STRIDE;
-        };
-        if polls <= first {
-            println!("{pairs} pairs of crash points");
-            assert!(pairs > 10, "{pairs}");
-            let [(made, left)] = ends.into_iter().collect::<Vec<_>>().try_into().expect("all come to one end");
-            assert!(left.len() < made, "nothing has gone");
-            return;
-        }
-        first += STRIDE;
-    }
+    let mut ends = BTreeSet::new();
+    let pairs = stage::killed_twice(23, |first, second| {
+        let mut world = World::new();
+        let blames = world.watch();
+        world.run(Some(one()), HOUR * 50 - MINUTE, FOREVER);
+        let polls = world.run(Some(one()), MINUTE * 15, first);
+        let more = world.run(Some(one()), MINUTE * 15, second);
+        world.run(Some(one()), HOUR, FOREVER);
+        let at = format!("dead after {first} and {second}");
+        assert!(world.slots().values().all(|made| *made == 1), "S9: {at}: {:?}", world.slots());
+        assert_eq!(world.kept(), world.standing(), "{at}");
+        blameless(&blames);
+        ends.insert((world.slots().len(), world.standing()));
+        (polls, more)
+    });
+    assert!(pairs > 10, "{pairs}");
+    let [(made, left)] = ends.into_iter().collect::<Vec<_>>().try_into().expect("all come to one end");
+    assert!(left.len() < made, "nothing has gone");
 }
 
 /// Four backups a day, of which one a day is kept.

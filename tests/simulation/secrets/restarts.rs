@@ -264,30 +264,16 @@ fn a_call_whose_answer_is_lost_restarts_nothing_twice() {
 /// Rotation, check-free, and restart: killed at one moment, started again, and killed at another.
 #[test]
 fn killed_twice_it_rotates_and_restarts_once_all_the_same() {
-    const STRIDE: u64 = 17;
-    let (mut first, mut pairs) = (0, 0);
-    loop {
-        let mut second = 0;
-        let polls = loop {
-            let (mut world, _) = world();
-            world.run(desired(), HOUR * 2 - MINUTE * 6, FOREVER);
-            let polls = world.run(desired(), MINUTE * 20, first);
-            let more = world.run(desired(), MINUTE * 20, second);
-            world.run(desired(), MINUTE * 30, FOREVER);
-            let at = format!("dead after {first} and {second}");
-            assert_eq!((world.truth().len(), world.restarts()), (2, 1), "{at}: {:?}", world.mutations());
-            assert_eq!((world.remembered().restarts, world.value(AWSPENDING)), (BTreeMap::new(), None), "{at}");
-            pairs += 1;
-            if more <= second {
-                break polls;
-            }
-            second += STRIDE;
-        };
-        if polls <= first {
-            println!("{pairs} pairs of crash points");
-            assert!(pairs > 10, "{pairs}");
-            return;
-        }
-        first += STRIDE;
-    }
+    let pairs = stage::killed_twice(17, |first, second| {
+        let (mut world, _) = world();
+        world.run(desired(), HOUR * 2 - MINUTE * 6, FOREVER);
+        let polls = world.run(desired(), MINUTE * 20, first);
+        let more = world.run(desired(), MINUTE * 20, second);
+        world.run(desired(), MINUTE * 30, FOREVER);
+        let at = format!("dead after {first} and {second}");
+        assert_eq!((world.truth().len(), world.restarts()), (2, 1), "{at}: {:?}", world.mutations());
+        assert_eq!((world.remembered().restarts, world.value(AWSPENDING)), (BTreeMap::new(), None), "{at}");
+        (polls, more)
+    });
+    assert!(pairs > 10, "{pairs}");
 }

@@ -107,13 +107,8 @@ fn the_time_for_which_a_deployment_is_only_watched_is_not_held_against_its_image
 
 #[test]
 fn a_second_set_of_tasks_that_cannot_run_is_taken_back_in_minutes_and_the_first_never_stopped() {
-    let ways = [
-        (ImageBehaviour::CannotBePulled, RolloutCause::Pull),
-        (ImageBehaviour::Crashes, RolloutCause::Crash),
-        (ImageBehaviour::NeverHealthy, RolloutCause::Health),
-    ];
     for how in [DIRECT, STACK] {
-        for (behaviour, cause) in ways {
+        for (behaviour, cause) in NO_GOOD {
             let mut world = blue_green(how, 60);
             let first = world.tasks();
             let bad = world.push("1.1.0", behaviour);

@@ -24,13 +24,8 @@ fn a_new_version_is_rolled_out_and_proven_and_the_count_stays() {
 
 #[test]
 fn a_bad_image_is_recognised_in_minutes_taken_back_and_not_tried_again_before_there_is_a_newer_one() {
-    let ways = [
-        (ImageBehaviour::CannotBePulled, RolloutCause::Pull),
-        (ImageBehaviour::Crashes, RolloutCause::Crash),
-        (ImageBehaviour::NeverHealthy, RolloutCause::Health),
-    ];
     for how in [DIRECT, STACK] {
-        for (behaviour, cause) in ways {
+        for (behaviour, cause) in NO_GOOD {
             let mut world = World::new(how);
             let bad = world.push("1.1.0", behaviour);
             world.until(10 * MINUTE, |world| !world.deployments(&bad).is_empty());
