@@ -46,6 +46,12 @@ pub struct TemplateOutput {
     pub value: Digest,
     /// The export's name, if it has one: literal text in which `${Parameter}` and `${AWS::Region}` stand for themselves.
     pub export: Option<String>,
+    /// Its value, written as the export's name is. `None`: it depends on resources or conditions.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Parameters and resources that its value is made from.
+    #[serde(default)]
+    pub uses: BTreeSet<String>,
     /// Exists only under a condition.
     pub conditional: bool,
 }

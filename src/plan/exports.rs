@@ -1,27 +1,29 @@
 //! Exports in use: consumers first.
 //!
 //! CloudFormation refuses to remove or change an export while another stack imports it, and finds out in the middle of
-//! the update. So the planner finds out before: a consumer whose manifest has stopped importing goes first; one that
-//! still imports is named.
+//! the update; a stack that is to be deleted it leaves as it was, and says so in an event alone. So the planner finds
+//! out before: a consumer whose manifest has stopped importing goes first; one that still imports is named.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::planner::{Planner, refuse};
 use crate::model::{
-    Entry, Guard, ObservedStack, Parameter, Refusal, Seen, StackNeed, StackSpec, TemplateFacts, Waiting,
+    Entry, Environment, Guard, Inputs, ObservedStack, Output, Parameter, Refusal, Replacement, ResourceChange, Seen,
+    StackAddress, StackName, StackNeed, StackSpec, StackState, TemplateFacts, Value, Waiting,
 };
 use crate::template;
 
-/// Whether the update has to wait for consumers, or is refused because of them.
+/// Whether what would be done with these exports of the stack has to wait for consumers, or is refused because of them.
 pub(super) fn in_use(
     planner: &Planner<'_>,
-    spec: &StackSpec,
+    address: &StackAddress,
     stack: &ObservedStack,
-    deployed: &TemplateFacts,
+    exports: impl IntoIterator<Item = String>,
     entry: &mut Entry,
 ) -> bool {
     let mut first: BTreeSet<String> = BTreeSet::new();
-    for export in touched(spec, stack, deployed) {
+    let mut free = true;
+    for export in exports {
         let consumers = match stack.importers.get(&export) {
             Some(Seen::Present(consumers)) => consumers,
             Some(Seen::Absent) => continue,
@@ -30,20 +32,15 @@ pub(super) fn in_use(
                 return true;
             }
             None => {
-                planner.need(StackNeed::Importers(spec.address(), export.clone()));
+                planner.need(StackNeed::Importers(address.clone(), export.clone()));
                 entry.waiting.push(Waiting::Unknown { why: format!("who imports {export} has not been read") });
+                free = false;
                 continue;
             }
         };
         let mut holding = Vec::new();
         for consumer in consumers {
-            let desired = planner
-                .input
-                .environment
-                .stacks
-                .values()
-                .find(|other| other.stack_name == *consumer && other.scope == spec.scope);
-            match desired {
+            match desired(planner.input.environment, address, consumer) {
                 Some(other) if !imports(other, &export) => {
                     first.insert(other.key.to_string());
                 }
@@ -52,38 +49,72 @@ pub(super) fn in_use(
         }
         if !holding.is_empty() {
             let consumers = holding.join(", ");
-            refuse(
-                entry,
-                Refusal {
-                    guard: Guard::ExportInUse,
-                    reason: format!("the export {export} would be removed or changed, and {consumers} imports it"),
-                    release: format!("stop importing it in {consumers} first; both may be in one commit"),
-                },
-            );
+            let refusal = Refusal {
+                guard: Guard::ExportInUse,
+                reason: format!("the export {export} would be removed or changed, and {consumers} imports it"),
+                release: format!("stop importing it in {consumers} first; both may be in one commit"),
+            };
+            refuse(entry, refusal);
+            free = false;
         }
     }
     if !first.is_empty() {
+        entry.step = None;
         entry.waiting.push(Waiting::Dependency { objects: first });
+        free = false;
     }
-    !entry.waiting.is_empty() || !entry.refused.is_empty()
+    !free
+}
+
+/// The manifest of a stack that imports.
+pub(super) fn desired<'e>(
+    environment: &'e Environment,
+    exporter: &StackAddress,
+    consumer: &StackName,
+) -> Option<&'e StackSpec> {
+    let mut stacks = environment.stacks.values().map(AsRef::as_ref);
+    stacks.find(|other: &&StackSpec| other.stack_name == *consumer && other.scope == exporter.scope)
+}
+
+/// All that a stack exports: they go with it.
+pub(super) fn all(state: &StackState) -> impl Iterator<Item = String> {
+    exported(state).map(|(_, export, _)| export.clone())
 }
 
 /// Names of deployed exports that the desired template does not have, or has with another value.
-pub(super) fn touched(spec: &StackSpec, stack: &ObservedStack, deployed: &TemplateFacts) -> Vec<String> {
-    let mut names = Vec::new();
-    for (id, output) in &stack.state.outputs {
-        let Some(export) = &output.export else { continue };
-        let kept = spec.template.facts.outputs.get(id).is_some_and(|desired| {
-            let same_name =
-                desired.export.as_ref().and_then(|name| resolve(spec, name)).is_none_or(|name| name == *export);
-            let same_value = deployed.outputs.get(id).is_none_or(|before| before.value == desired.value);
-            desired.export.is_some() && same_name && same_value
-        });
-        if !kept {
-            names.push(export.clone());
-        }
-    }
-    names
+pub(super) fn touched(spec: &StackSpec, state: &StackState, deployed: &TemplateFacts, inputs: &Inputs) -> Vec<String> {
+    let value = |name: &str| match inputs.options.parameters.get(name)? {
+        Value::Plain(value) => Some(value.clone()),
+        Value::Previous => state.parameters.get(name).cloned(),
+        Value::NoEcho(_) => None,
+    };
+    let is_kept = |(id, export, now): (&String, &String, &Output)| {
+        let desired = spec.template.facts.outputs.get(id)?;
+        let name = resolve_by(spec, desired.export.as_ref()?, &value);
+        let same_value = match desired.text.as_ref().and_then(|text| resolve_by(spec, text, &value)) {
+            Some(value) => value == now.value,
+            None => deployed.outputs.get(id).is_none_or(|before| before.value == desired.value),
+        };
+        (name.is_none_or(|name| name == *export) && same_value).then_some(())
+    };
+    exported(state).filter(|one| is_kept(*one).is_none()).map(|(_, export, _)| export.clone()).collect()
+}
+
+/// Names of deployed exports whose value is made from a resource that is to be replaced, and so will have another id.
+pub(super) fn replaced(spec: &StackSpec, state: &StackState, changes: &[ResourceChange]) -> Vec<String> {
+    let replaced: BTreeSet<&String> = changes
+        .iter()
+        .filter(|change| change.replacement == Replacement::Always)
+        .map(|change| &change.resource)
+        .collect();
+    let outputs: &BTreeMap<_, _> = &spec.template.facts.outputs;
+    let moves =
+        |id: &String| outputs.get(id).is_some_and(|output| output.uses.iter().any(|used| replaced.contains(used)));
+    exported(state).filter(|(id, ..)| moves(id)).map(|(_, export, _)| export.clone()).collect()
+}
+
+fn exported(state: &StackState) -> impl Iterator<Item = (&String, &String, &Output)> {
+    state.outputs.iter().filter_map(|(id, output)| Some((id, output.export.as_ref()?, output)))
 }
 
 /// Whether its template still imports it.
@@ -92,16 +123,21 @@ pub(super) fn imports(spec: &StackSpec, export: &str) -> bool {
     spec.template.imports.iter().any(|name| resolve(spec, name).is_none_or(|name| name == export))
 }
 
-/// The name of an export as it is in AWS, where that can be known before deployment.
+/// The name of an export as it is in AWS, where the manifest alone says it.
 pub(super) fn resolve(spec: &StackSpec, name: &str) -> Option<String> {
-    template::resolve_name(name, |parameter| match parameter {
+    resolve_by(spec, name, &|parameter| match spec.parameters.get(parameter)? {
+        Parameter::Plain(text) => text.as_literal().map(str::to_owned),
+        Parameter::NoEcho(_) | Parameter::Previous => None,
+    })
+}
+
+/// A text with placeholders, where all of them are known; `value` knows the parameters that are given.
+fn resolve_by(spec: &StackSpec, text: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    template::resolve_name(text, |name| match name {
         "AWS::Region" => Some(spec.scope.region.to_string()),
         "AWS::AccountId" => Some(spec.scope.account.to_string()),
         "AWS::StackName" => Some(spec.stack_name.to_string()),
-        _ => match spec.parameters.get(parameter) {
-            Some(Parameter::Plain(text)) => text.as_literal().map(str::to_owned),
-            Some(Parameter::NoEcho(_) | Parameter::Previous) => None,
-            None => spec.template.parameters.get(parameter).and_then(|declared| declared.default.clone()),
-        },
+        _ if spec.parameters.contains_key(name) => value(name),
+        _ => spec.template.parameters.get(name).and_then(|declared| declared.default.clone()),
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::planner::Planner;
 use super::resolve::Lookup;
-use super::stack::outputs_may_change;
+use super::stack::output_may_change;
 use super::standing::{Standing, row};
 use crate::model::{Key, Kind, OutputRef, SecretNeed, SecretSpec, Seen, StackNeed, Text, Waiting};
 
@@ -29,7 +29,7 @@ impl Planner<'_> {
         }
         let Some(output) = stack.state.outputs.get(&reference.output) else { return Lookup::Pending };
         match self.entries.get(&reference.stack) {
-            Some(entry) if outputs_may_change(entry) => Lookup::MayChange(output.value.clone()),
+            Some(entry) if output_may_change(entry, spec, &reference.output) => Lookup::MayChange(output.value.clone()),
             _ => Lookup::Known(output.value.clone()),
         }
     }

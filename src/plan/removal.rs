@@ -13,7 +13,7 @@ use super::pending::Pending;
 use super::planner::{Planner, refuse};
 use super::stack::expect;
 use super::standing::{Standing, row};
-use super::{Goal, attempts, consent, guard, record};
+use super::{Goal, attempts, consent, exports, guard, record};
 use crate::model::{
     Action, Address, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Key, Mode, ObservedStack,
     OperationKind, Prune, Refusal, ResourceChange, Seen, StackAddress, StackDo, StackMemory, StackNeed, StackState,
@@ -175,7 +175,9 @@ impl Removing<'_> {
         if self.follow(&mut entry) {
             return entry;
         }
-        if !waits_for.is_empty() {
+        if waits_for.is_empty() {
+            exports::in_use(self.planner, self.address, self.stack, exports::all(state), &mut entry);
+        } else {
             entry.waiting.push(Waiting::Dependency { objects: waits_for });
         }
         self.leaves(&mut entry);
@@ -335,17 +337,23 @@ impl Removing<'_> {
     fn delete(&self, entry: &mut Entry) {
         let retain = left(entry);
         let inputs = if retain.is_empty() { consent::absent() } else { Digest::of(&("retain", &retain)) };
-        if let Some(attempts) = attempts::of(self.memory().attempts.as_ref(), &inputs) {
+        let (memory, state) = (self.memory(), &self.stack.state);
+        let failed = attempts::of(memory.attempts.as_ref(), &inputs);
+        if let Some(attempts) = failed.filter(|_| state.status == StackStatus::DeleteFailed) {
             let reason = format!("its deletion failed: {}: {}", attempts.failure.resource, attempts.failure.reason);
-            let release = row(self.stack.state.status).asks.to_owned();
+            let release = row(state.status).asks.to_owned();
             return refuse(entry, Refusal { guard: Guard::Stalled, reason, release });
         }
-        let state = &self.stack.state;
+        // The stack is what it was: AWS did not begin.
+        if attempts::hold(self.planner.input, failed, u32::MAX, entry) {
+            return;
+        }
+        let attempt = failed.map_or(0, |attempts| attempts.count);
         let action = StackDo::Delete {
             kind: OperationKind::Delete,
             stack: state.id.clone(),
             token: if retain.is_empty() {
-                token(self.key, "delete", &state.version())
+                token(self.key, "delete", &(state.version(), attempt))
             } else {
                 token(self.key, "delete", &(state.version(), &retain))
             },

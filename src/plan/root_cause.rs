@@ -5,8 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::{Conclusion, Failure, Operation, OperationKind, StackEvent, StackId, StackStatus};
 
 /// Handler error codes after which trying again may help (AWS: CloudFormation CLI, *Handler error codes*), and the
-/// words that older resource types, and CloudFormation itself, use instead. A missing export may yet come.
-const TRANSIENT: [&str; 13] = [
+/// words that older resource types, and CloudFormation itself, use instead. A missing export may yet come, and who imports
+/// one may let go.
+const TRANSIENT: [&str; 14] = [
     "HandlerErrorCode: Throttling",
     "HandlerErrorCode: ServiceInternalError",
     "HandlerErrorCode: InternalFailure",
@@ -20,6 +21,7 @@ const TRANSIENT: [&str; 13] = [
     "Service Unavailable",
     "timed out",
     "No export named",
+    "as it is in use by",
 ];
 
 /// By how much the time of a stack's change and that of its event may differ.
@@ -69,6 +71,11 @@ pub fn conclude(events: &[StackEvent], complete: bool, operation: &Operation, st
         .position(|event| is_of_stack(event, stack) && begins(operation.kind, &event.status) && ours.contains(&event));
     let long_before = operation.started.saturating_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN);
     let older = events.last().is_some_and(|event| event.at < long_before);
+    if begin.is_none()
+        && let Some(refused) = ours.iter().find(|event| refuses(operation.kind, event, stack))
+    {
+        return Some(Conclusion::Failed(root_cause(&ours, stack, refused)));
+    }
     // Some of it without its beginning is not all of it, even where AWS has no further page. Nor is nothing at all:
     // every stack has the event of its own beginning.
     if begin.is_none() && (events.is_empty() || !ours.is_empty() || !(older || complete)) {
@@ -135,6 +142,16 @@ fn begins(kind: OperationKind, status: &str) -> bool {
         OperationKind::Delete | OperationKind::Clear => status == "DELETE_IN_PROGRESS",
         OperationKind::ContinueRollback => status == "UPDATE_ROLLBACK_IN_PROGRESS",
     }
+}
+
+/// A deletion that AWS takes and does not begin leaves the status as it was, and an event that says why: the stack's
+/// exports are in use (users' reports: rlister/stax#40, aws/aws-sdk-java#1712).
+fn refuses(kind: OperationKind, event: &StackEvent, stack: &StackId) -> bool {
+    matches!(kind, OperationKind::Delete | OperationKind::Clear)
+        && is_of_stack(event, stack)
+        && event.reason.is_some()
+        && ends(&event.status)
+        && !event.status.starts_with("DELETE_")
 }
 
 fn ends(status: &str) -> bool {
@@ -252,6 +269,20 @@ mod tests {
     fn a_page_that_does_not_reach_back_is_not_enough_to_say_not_seen() {
         let events = events(&[("stack", "UPDATE_COMPLETE", "", Some("theirs"))]);
         assert_eq!(conclude(&events, false, &operation(OperationKind::Update), &stack()), None);
+    }
+
+    #[test]
+    fn a_deletion_that_leaves_the_status_as_it_was_has_failed_whether_it_began_or_not() {
+        let why = "Export vpc cannot be deleted as it is in use by user";
+        for token in [Some("ours"), None] {
+            let began = ("stack", "DELETE_IN_PROGRESS", "User Initiated", token);
+            let ended = ("stack", "UPDATE_COMPLETE", why, token);
+            for list in [&[began, ended][..], &[ended]] {
+                let conclusion = conclude(&events(list), true, &operation(OperationKind::Delete), &stack());
+                let Some(Conclusion::Failed(failure)) = conclusion else { panic!("{list:?}: {conclusion:?}") };
+                assert_eq!((failure.reason.as_str(), failure.transient), (why, true), "{list:?}");
+            }
+        }
     }
 
     #[test]

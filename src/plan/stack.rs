@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use self::forecast::all_added;
-pub(super) use self::forecast::outputs_may_change;
+pub(super) use self::forecast::output_may_change;
 use super::diff::differences;
 use super::names::{owner, token};
 use super::pending::Pending;

@@ -129,7 +129,7 @@ impl World {
         submission: &Submission,
         mode: DeploymentMode,
     ) -> Result<Computed, String> {
-        self.imported(ix, submission)?;
+        let imports = self.imported(ix, submission)?;
         let parsed = self.parsed(&submission.template)?;
         let stack = &self.data.stacks[ix];
         let actual = (mode == DeploymentMode::RevertDrift).then(|| self.actual(ix));
@@ -167,6 +167,7 @@ impl World {
         let role = submission.role_arn.as_ref().is_some_and(|role| stack.state.role_arn.as_ref() != Some(role));
         let empty = changes.is_empty()
             && outputs == stack.state.outputs
+            && imports == stack.imports
             && submission.tags == now.tags
             && submission.notifications == now.notifications
             && submission.rollback_alarms == now.rollback_alarms

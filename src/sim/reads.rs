@@ -235,15 +235,20 @@ impl World {
         export: &str,
         page: Option<&PageToken>,
     ) -> Result<Page<StackName>, PortError> {
-        let Some(users) = self.data.regions[region].imports.get(export) else {
-            return Ok(Page { items: Vec::new(), next: None });
+        // One that did not exist then did not import.
+        let then = self.then(lens);
+        let existed = |name: &&StackName| {
+            let user = self.data.stacks.iter().rev().find(|stack| stack.region == region && stack.state.name == **name);
+            user.is_some_and(|user| user.state.created <= then)
         };
+        let users: Vec<&StackName> =
+            self.data.regions[region].imports.get(export).into_iter().flatten().filter(existed).collect();
         let from = match page {
             None => 0,
             Some(token) => number(token, "imports:").ok_or_else(|| bad_token("ListImports"))?,
         };
         let size = lens.size(self.config.page_size.max(1), users.len().saturating_sub(from));
-        let items: Vec<StackName> = users.iter().skip(from).take(size).cloned().collect();
+        let items: Vec<StackName> = users.iter().skip(from).take(size).copied().cloned().collect();
         let end = from + items.len();
         Ok(Page { items, next: (end < users.len()).then(|| format!("imports:{end}")) })
     }

@@ -270,10 +270,11 @@ impl World {
             return Err(invalid(OPERATION, &refused));
         }
         if let Some(reason) = self.exports_in_use(ix) {
-            // AWS accepts the request, and the stack keeps the status it had: there is no DELETE_FAILED. Its reason and
-            // an event say why (users' reports: aws/aws-cdk#604, rlister/stax#40, USSBA/aws-cft-tools#27; the words: re:Post,
-            // *Remediating "Cannot delete/update export"*).
+            // AWS accepts and begins, and gives the stack back the status it had: there is no DELETE_FAILED. Its reason
+            // and an event say why (users' reports: aws/aws-sdk#383, boto/botocore#2590, aws/aws-cdk#604; the words:
+            // re:Post, *Remediating "Cannot delete/update export"*).
             self.data.stacks[ix].token = token;
+            self.set_status(ix, StackStatus::DeleteInProgress, Some("User Initiated".to_owned()));
             self.set_status(ix, state.status, Some(reason));
             return Ok(());
         }

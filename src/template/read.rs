@@ -116,7 +116,7 @@ fn describe(body: &str, whole: &Value) -> Template {
         section(whole, "Resources").map(|(name, value)| (name.to_owned(), resource(value, &names))).collect();
     let is_parameter = |name: &str| BTreeMap::contains_key(&parameters, name);
     let outputs =
-        section(whole, "Outputs").map(|(name, value)| (name.to_owned(), output(value, &is_parameter))).collect();
+        section(whole, "Outputs").map(|(name, value)| (name.to_owned(), output(value, &parameters, &names))).collect();
     let digests = section(whole, "Resources")
         .map(|(name, value)| (name.to_owned(), (text(value, "Type").unwrap_or_default(), Digest::of(value))))
         .collect();
@@ -196,12 +196,22 @@ fn size(value: &Value) -> Size {
     }
 }
 
-fn output(value: &Value, is_parameter: &dyn Fn(&str) -> bool) -> TemplateOutput {
-    let export = value.get("Export").and_then(|export| export.get("Name"));
+/// Begins the type of a parameter whose value is the name of what its `Ref` gives (AWS: *Systems Manager parameter types*).
+const LOOKED_UP: &str = "AWS::SSM::Parameter::Value<";
+
+fn output(output: &Value, parameters: &BTreeMap<String, TemplateParameter>, names: &BTreeSet<&str>) -> TemplateOutput {
+    let is_text = |name: &str| parameters.get(name).is_some_and(|declared| !declared.kind.starts_with(LOOKED_UP));
+    let export = output.get("Export").and_then(|export| export.get("Name"));
+    let value = output.get("Value").unwrap_or(&Value::Null);
+    let names = names.iter().copied().chain(parameters.keys().map(String::as_str)).collect();
+    let mut uses = BTreeSet::new();
+    references(value, &names, &mut uses);
     TemplateOutput {
-        value: Digest::of(value.get("Value").unwrap_or(&Value::Null)),
-        export: export.and_then(|name| render(name, is_parameter)),
-        conditional: value.get("Condition").is_some(),
+        value: Digest::of(value),
+        export: export.and_then(|name| render(name, &is_text)),
+        text: render(value, &is_text),
+        uses,
+        conditional: output.get("Condition").is_some(),
     }
 }
 

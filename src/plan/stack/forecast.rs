@@ -26,17 +26,21 @@ pub(super) fn predicted(deployed: &TemplateFacts, spec: &StackSpec) -> Vec<Resou
     template::predict(deployed, &spec.template.facts)
 }
 
-/// Whether the outputs of a stack with this entry may be others afterwards.
-pub(in crate::plan) fn outputs_may_change(entry: &Entry) -> bool {
+/// Whether an output of a stack with this entry may be another afterwards.
+pub(in crate::plan) fn output_may_change(entry: &Entry, spec: &StackSpec, output: &str) -> bool {
+    let uses = |name: &String| spec.template.facts.outputs.get(output).is_some_and(|output| output.uses.contains(name));
     match entry.action {
         Action::None | Action::Retain => false,
         Action::Update | Action::Adopt => match &entry.changes {
             Changes::None => false,
             Changes::Known(changes) => {
-                entry.differences.contains(&Difference::Template)
-                    || changes.iter().any(|change| {
-                        !matches!(change.action, ChangeAction::Modify | ChangeAction::Sync) || change.is_destructive()
-                    })
+                entry.differences.iter().any(|difference| match difference {
+                    Difference::Template => true,
+                    Difference::Parameter { name, .. } | Difference::NoEcho { name } => uses(name),
+                    _ => false,
+                }) || changes.iter().any(|change| {
+                    !matches!(change.action, ChangeAction::Modify | ChangeAction::Sync) || change.is_destructive()
+                })
             }
             Changes::Predicted(_) | Changes::AfterApply => true,
         },

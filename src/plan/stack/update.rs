@@ -41,7 +41,8 @@ impl Deciding<'_> {
             return;
         }
         entry.changes = Changes::Predicted(predicted(deployed, self.spec));
-        if exports::in_use(self.planner, self.spec, stack, deployed, entry)
+        let touched = exports::touched(self.spec, &stack.state, deployed, &resolved.inputs);
+        if exports::in_use(self.planner, &self.spec.address(), stack, touched, entry)
             || self.is_held_by_attempts(entry, &resolved.inputs.digest)
         {
             return;
@@ -153,7 +154,10 @@ impl Deciding<'_> {
                     let destroyed = set.changes.iter().filter(lost).count();
                     step.cost = (1, u32::try_from(destroyed).unwrap_or(u32::MAX), 0);
                     entry.step = Some(step);
-                    guard::replacements(self.planner, self.spec, stack, &self.spec_digest(), entry);
+                    let replaced = exports::replaced(self.spec, state, &set.changes);
+                    if !exports::in_use(self.planner, &self.spec.address(), stack, replaced, entry) {
+                        guard::replacements(self.planner, self.spec, stack, &self.spec_digest(), entry);
+                    }
                 }
             },
         }
