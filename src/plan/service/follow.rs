@@ -23,7 +23,11 @@ const BEFORE: SignedDuration = SignedDuration::from_mins(5);
 impl Planner<'_> {
     /// An operation of ours is open on a stack, or a step for it is being executed.
     pub(super) fn is_operated_on(&self, stack: &Key) -> bool {
-        self.remembered::<StackMemory>(stack).pending.is_some() || self.input.busy.contains(stack)
+        self.operated_on_since(stack).is_some() || self.input.busy.contains(stack)
+    }
+
+    fn operated_on_since(&self, stack: &Key) -> Option<Timestamp> {
+        self.remembered::<StackMemory>(stack).pending.as_ref().map(|operation| operation.started)
     }
 }
 
@@ -39,15 +43,7 @@ impl Deciding<'_> {
         entry.action = Action::Update;
         self.differences(entry, definition, &rollout.intended);
         let carrier = self.carrier();
-        if let Some(restart) = &rollout.restart {
-            let Some(deployments) = self.deployments(entry, service, rollout.opened) else { return };
-            let Some(tasks) = self.tasks(entry, service) else { return };
-            let (spec, primary, last) = (&self.spec.rollout, definition, self.memory.last.as_ref());
-            let now = self.planner.input.now;
-            let case = Case { rollout, spec, carrier, service: state, primary, deployments, tasks, last, now };
-            return self.follow_restart(entry, &case, restart);
-        }
-        let untold = carrier == Carrier::Direct && rollout.begun.is_none();
+        let untold = carrier == Carrier::Direct && rollout.begun.is_none() && rollout.restart.is_none();
         if untold && !outcome::runs(&rollout.intended, definition) {
             return self.deliver(entry, state, definition, rollout);
         }
@@ -62,8 +58,12 @@ impl Deciding<'_> {
             deployments,
             tasks,
             last: self.memory.last.as_ref(),
+            asked: self.spec.stack().map_or(rollout.begun, |stack| self.planner.operated_on_since(stack)),
             now: self.planner.input.now,
         };
+        if let Some(restart) = &rollout.restart {
+            return self.follow_restart(entry, &case, restart);
+        }
         match judge(&case) {
             Judgement::NotBegun if carrier == Carrier::Direct => self.deliver(entry, state, definition, rollout),
             Judgement::NotBegun => {

@@ -46,6 +46,8 @@ pub(super) struct Case<'a> {
     pub(super) tasks: &'a TasksSeen,
     /// How the rollout before ended: its deployment is not ours to judge again.
     pub(super) last: Option<&'a Ended>,
+    /// When whatever carries it was asked for, by our clock.
+    pub(super) asked: Option<Timestamp>,
     pub(super) now: Timestamp,
 }
 
@@ -286,10 +288,12 @@ impl<'a> Case<'a> {
         first.filter(|_| stage == "SCALE_UP").unwrap_or(self.now)
     }
 
-    /// It takes longer than a rollout may, by AWS's clock and by ours: a clock that is wrong makes no image bad.
+    /// It takes longer than a rollout may, by AWS's clock and by ours: a clock that is wrong makes no image bad. Nor does a
+    /// stack that has others to wait for.
     pub(super) fn is_late(&self, since: Timestamp) -> bool {
         let timeout = SignedDuration::try_from(self.spec.timeout).unwrap_or(SignedDuration::MAX);
-        self.now.duration_since(since.max(self.rollout.opened)) > timeout
+        let since = since.max(self.rollout.opened).max(self.asked.unwrap_or(Timestamp::MIN));
+        self.now.duration_since(since) > timeout
     }
 
     /// It was given up, and AWS is still at it: for as long as a rollout may take, then that is how it is.

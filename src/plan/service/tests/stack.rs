@@ -107,3 +107,21 @@ fn tasks_that_a_deployment_replaces_are_no_finding_and_those_that_fail_are() {
     // What crashed before is what the rollout is to mend.
     assert!(!ailing(1, "EssentialContainerExited", "Essential container in task exited"));
 }
+
+/// Clocks differ by up to forty-five minutes in the simulation, and a stack may wait as long for another: neither is the
+/// image's doing.
+#[test]
+fn a_rollout_that_waited_for_its_stack_is_not_late_by_a_clock_that_is_ahead() {
+    let mut world = World::in_a_stack();
+    world.memory.decisions = decisions(2);
+    world.memory.rollout = Some(Rollout::open(intended(2), 1, at(-200)));
+    world.stack_is(2, StackStatus::UpdateInProgress);
+    world.deploy("ecs-svc/2", 2, 2, RolloutState::InProgress);
+    world.record(2, 2, 2, InProgress, -45);
+    let begun = |world: &mut World, minute| {
+        world.stack.as_mut().unwrap().2.pending.as_mut().unwrap().started = at(minute);
+        world.step()
+    };
+    assert!(matches!(begun(&mut world, -100), Some(ServiceDo::Doom { .. })));
+    assert!(begun(&mut world, -5).is_none());
+}
