@@ -25,6 +25,7 @@ mod images;
 mod isolation;
 mod monitor;
 mod oracle;
+mod outputs;
 mod planner;
 mod planted;
 mod preflight;
