@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::planner::{Planner, refuse};
+use super::root_cause;
 use crate::model::{
-    Entry, Environment, Guard, Inputs, ObservedStack, Output, Parameter, Refusal, Replacement, ResourceChange, Seen,
-    StackAddress, StackName, StackNeed, StackSpec, StackState, TemplateFacts, Value, Waiting,
+    Entry, Environment, Failure, Guard, Inputs, ObservedStack, Output, Parameter, Refusal, Replacement, ResourceChange,
+    Seen, StackAddress, StackName, StackNeed, StackSpec, StackState, TemplateFacts, Value, Waiting,
 };
 use crate::template;
 
@@ -82,7 +83,12 @@ pub(super) fn all(state: &StackState) -> impl Iterator<Item = String> {
 }
 
 /// Names of deployed exports that the desired template does not have, or has with another value.
-pub(super) fn touched(spec: &StackSpec, state: &StackState, deployed: &TemplateFacts, inputs: &Inputs) -> Vec<String> {
+pub(super) fn touched(
+    spec: &StackSpec,
+    state: &StackState,
+    deployed: &TemplateFacts,
+    inputs: &Inputs,
+) -> BTreeSet<String> {
     let value = |name: &str| match inputs.options.parameters.get(name)? {
         Value::Plain(value) => Some(value.clone()),
         Value::Previous => state.parameters.get(name).cloned(),
@@ -98,6 +104,12 @@ pub(super) fn touched(spec: &StackSpec, state: &StackState, deployed: &TemplateF
         (name.is_none_or(|name| name == *export) && same_value).then_some(())
     };
     exported(state).filter(|one| is_kept(*one).is_none()).map(|(_, export, _)| export.clone()).collect()
+}
+
+/// Names of deployed exports that an operation has failed on: of those that conditions decide, that is how it is found out.
+pub(super) fn failed_on(state: &StackState, failure: &Failure) -> impl Iterator<Item = String> {
+    let reason = failure.reason.contains(root_cause::IN_USE).then_some(failure.reason.as_str());
+    all(state).filter(move |export| reason.is_some_and(|reason| reason.contains(export.as_str())))
 }
 
 /// Names of deployed exports whose value is made from a resource that is to be replaced, and so will have another id.

@@ -21,8 +21,11 @@ const TRANSIENT: [&str; 14] = [
     "Service Unavailable",
     "timed out",
     "No export named",
-    "as it is in use by",
+    IN_USE,
 ];
+
+/// What CloudFormation says of an export that others import (AWS: re:Post, *Remediating "Cannot delete/update export"*).
+pub(super) const IN_USE: &str = "as it is in use by";
 
 /// By how much the time of a stack's change and that of its event may differ.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);

@@ -12,7 +12,7 @@ use crate::model::{
 use crate::plan::names::{change_set, change_set_prefix, token};
 use crate::plan::resolve::Resolved;
 use crate::plan::root_cause::failure;
-use crate::plan::{exports, guard};
+use crate::plan::{attempts, exports, guard};
 use crate::template;
 
 /// The endpoint has made an ordinary change set of one that was to revert drift.
@@ -41,7 +41,9 @@ impl Deciding<'_> {
             return;
         }
         entry.changes = Changes::Predicted(predicted(deployed, self.spec));
-        let touched = exports::touched(self.spec, &stack.state, deployed, &resolved.inputs);
+        let failed = attempts::of(self.memory.attempts.as_ref(), &resolved.inputs.digest);
+        let mut touched = exports::touched(self.spec, &stack.state, deployed, &resolved.inputs);
+        touched.extend(failed.into_iter().flat_map(|failed| exports::failed_on(&stack.state, &failed.failure)));
         if exports::in_use(self.planner, &self.spec.address(), stack, touched, entry)
             || self.is_held_by_attempts(entry, &resolved.inputs.digest)
         {

@@ -99,6 +99,27 @@ fn an_export_of_what_is_to_be_replaced_holds_the_change_set_that_says_so() {
     assert_eq!(ward.truth.blames(), Vec::<String>::new());
 }
 
+/// Conditions are evaluated by AWS alone.
+#[test]
+fn an_export_that_an_update_failed_on_holds_it_until_nobody_imports_it() {
+    let sized = |size| Wanted {
+        more: "Conditions: { Two: !Equals [!Ref Size, '2'] }\n",
+        output: "!If [Two, many, one], Export: { Name: app-size }",
+        ..Wanted::sized(size)
+    };
+    let mut ward = Ward::new(sized(1));
+    ward.run(5 * MINUTE);
+    ward.imported();
+    ward.commit(sized(2));
+    ward.run(3 * 60 * MINUTE);
+    assert_eq!(ward.applied("ExecuteChangeSet"), 1, "an update that is rolled back is no way to ask");
+    assert_eq!(embraced(&mut ward).0, ["importer imports app-size, which is `one` now"]);
+    ward.pinned("pinned");
+    ward.run(30 * MINUTE);
+    assert_eq!((ward.applied("ExecuteChangeSet"), ward.in_sync()), (2, true));
+    assert_eq!(ward.truth.blames(), Vec::<String>::new());
+}
+
 #[test]
 fn a_stack_whose_export_is_in_use_is_deleted_once_it_is_not() {
     let mut ward = Ward::new(putting_out(EXPORT));
