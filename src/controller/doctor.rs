@@ -2,7 +2,7 @@
 
 use super::Controller;
 use super::look::Looked;
-use crate::model::{Desired, Diagnosis, Environment};
+use crate::model::{Desired, Diagnosis, Environment, LeftTable};
 use crate::observe::Observer;
 use crate::plan;
 use crate::store::StoreError;
@@ -14,6 +14,8 @@ pub struct Examined {
     pub diagnoses: Vec<Diagnosis>,
     /// Stacks that were looked at, ours or not.
     pub stacks: usize,
+    /// Tables that restore tests have left, and that no test can need any more.
+    pub left: Vec<LeftTable>,
     /// What could not be looked at, and why.
     pub unknown: Vec<String>,
 }
@@ -21,7 +23,7 @@ pub struct Examined {
 impl Controller {
     /// What ails an environment, and the accounts that it is in. Changes nothing.
     pub async fn examine(&self, desired: &Desired, environment: &Environment) -> Result<Examined, StoreError> {
-        let Looked { plan, .. } = self.glance(desired, environment).await?;
+        let Looked { plan, mut observation, memory, .. } = self.glance(desired, environment).await?;
         let observer = Observer::new(&self.cx, &self.governor, desired, environment);
         let census = observer.census().await;
         let mut diagnoses: Vec<Diagnosis> = plan.entries.values().flat_map(|entry| entry.ailments.clone()).collect();
@@ -35,6 +37,13 @@ impl Controller {
             }
         }
         diagnoses.sort_by(|a, b| (a.ailment, &a.object, &a.stack).cmp(&(b.ailment, &b.object, &b.stack)));
-        Ok(Examined { diagnoses, stacks: census.stacks.len(), unknown: census.unknown })
+        let (mut left, mut unknown) = (Vec::new(), census.unknown);
+        // Where nothing is ever restored, nobody may list tables, perhaps.
+        if !environment.backups.is_empty() {
+            let found = self.left_tables(desired, environment, &mut observation, &memory).await;
+            left.extend(found.tables.into_iter().filter(|table| table.over));
+            unknown.extend(found.unknown);
+        }
+        Ok(Examined { diagnoses, stacks: census.stacks.len(), left, unknown })
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Address, Digest, Key, Region, Scope, TableName, Text, VaultName};
 
 mod keep;
+mod left;
 mod memory;
 mod name;
 mod restore;
@@ -21,6 +22,7 @@ mod seen;
 mod step;
 
 pub use keep::KeepSettings;
+pub use left::{LeftTable, LeftTables};
 pub use memory::{BackupMemory, PendingBackup, PendingCopy, PointMemory, TableMemory};
 pub use name::{PROFILE_TAG, PointName, SLOT_TAG};
 pub use restore::{

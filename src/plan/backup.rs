@@ -35,6 +35,7 @@ use crate::model::{
 
 pub use compare::compare_items;
 pub use coverage::coverage;
+pub use leftover::left;
 pub(super) use lint::faults;
 use select::{Blocked, Selected, select};
 

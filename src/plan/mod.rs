@@ -35,7 +35,7 @@ mod stack;
 mod standing;
 mod together;
 
-pub use backup::{compare_items, coverage};
+pub use backup::{compare_items, coverage, left as left_tables};
 pub use consent::{consent, manifest as manifest_digest};
 pub(crate) use doctor::{are_recent, last_phase, last_update};
 pub use doctor::{census, watch};

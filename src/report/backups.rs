@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::json::API_VERSION;
 use super::tables::{self, BackedTable};
-use super::{Paint, words};
+use super::{Paint, left, words};
 use crate::model::{
-    Coverage, EnvName, Environment, Memory, OWNER_TAG, Observation, PointName, PointsListed, RecoveryPoint, SLOT_TAG,
-    Scope, Seen,
+    Coverage, EnvName, Environment, LeftTable, LeftTables, Memory, OWNER_TAG, Observation, PointName, PointsListed,
+    RecoveryPoint, SLOT_TAG, Scope, Seen,
 };
 
 /// What `backup list -o json` writes.
@@ -28,6 +28,9 @@ pub struct BackupList {
     pub tables: Vec<BackedTable>,
     /// One for each recovery point, by table, newest first.
     pub items: Vec<BackupPoint>,
+    /// Tables that restore tests have left, and what removes them.
+    #[serde(default)]
+    pub left_tables: Vec<LeftTable>,
     /// What could not be read, and why.
     pub unknown: Vec<String>,
 }
@@ -66,11 +69,19 @@ pub struct BackupPoint {
 impl Default for BackupList {
     fn default() -> Self {
         let (api_version, kind) = (API_VERSION.to_owned(), "BackupList".to_owned());
-        Self { api_version, kind, tables: Vec::new(), items: Vec::new(), unknown: Vec::new() }
+        let (tables, items, left_tables, unknown) = Default::default();
+        Self { api_version, kind, tables, items, left_tables, unknown }
     }
 }
 
 impl BackupList {
+    /// Adds what restore tests have left there. A table that two environments see is one.
+    pub fn leave(&mut self, left: LeftTables) {
+        let new = left.tables.into_iter().filter(|one| !self.left_tables.contains(one)).collect::<Vec<_>>();
+        self.left_tables.extend(new);
+        self.unknown.extend(left.unknown);
+    }
+
     /// Adds the recovery points of an environment.
     pub fn add(&mut self, environment: &Environment, observation: &Observation, memory: &Memory) {
         let seen = &observation.backups;
@@ -138,6 +149,11 @@ impl BackupList {
                 (_, 6) if self.items.get(y - 1).is_some_and(|item| item.orphan) => paint.change(cell),
                 _ => cell,
             }));
+        }
+        if !self.left_tables.is_empty() {
+            text.push('\n');
+            text.push_str(left::told(&self.left_tables, paint).trim_end_matches('\n'));
+            text.push('\n');
         }
         unread(&mut text, &self.unknown, paint);
         text
@@ -361,6 +377,9 @@ mod tests {
         observation.backups.points.insert(scope(), Seen::Present(listed));
         let mut list = BackupList::default();
         list.add(&environment, &observation, &memory);
+        let left = || LeftTables { tables: left::fixtures(), unknown: Vec::new() };
+        list.leave(left());
+        list.leave(left());
         check_contract("BackupList", &list);
         golden("backups.txt", &list.text(Paint::Plain));
         assert_eq!(BackupList::default().text(Paint::Plain), "No recovery points.\n");

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json::API_VERSION;
-use super::{Paint, words};
-use crate::model::{Ailment, Choice, Diagnosis, EnvName, Remedy};
+use super::{Paint, left, words};
+use crate::model::{Ailment, Choice, Diagnosis, EnvName, LeftTable, Remedy};
 
 /// What `doctor -o json` writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub struct Examination {
     pub stacks: usize,
     /// What ails it, worst first.
     pub diagnoses: Vec<Diagnosis>,
+    /// Tables that restore tests have left, and that no test can need any more.
+    #[serde(default)]
+    pub left_tables: Vec<LeftTable>,
     /// What could not be looked at, and why.
     pub unknown: Vec<String>,
 }
@@ -41,7 +44,7 @@ impl Examination {
     /// Of this environment.
     #[must_use]
     pub fn of(environment: &EnvName, stacks: usize, diagnoses: Vec<Diagnosis>, unknown: Vec<String>) -> Self {
-        Self { environment: environment.to_string(), stacks, diagnoses, unknown }
+        Self { environment: environment.to_string(), stacks, diagnoses, left_tables: Vec::new(), unknown }
     }
 }
 
@@ -67,7 +70,11 @@ impl DoctorReport {
         self.items.iter().flat_map(|item| &item.diagnoses)
     }
 
-    /// The worst of all. That a stack is nobody's is said, and ails nothing.
+    fn left_tables(&self) -> usize {
+        self.items.iter().map(|item| item.left_tables.len()).sum()
+    }
+
+    /// The worst of all. That a stack is nobody's is said, and ails nothing; a table that a test has left costs money.
     #[must_use]
     pub fn health(&self) -> Health {
         let one = |diagnosis: &Diagnosis| match (&diagnosis.remedy, diagnosis.ailment) {
@@ -75,7 +82,8 @@ impl DoctorReport {
             (Remedy::Decision { .. }, _) => Health::Undecided,
             _ => Health::Ailing,
         };
-        self.diagnoses().map(one).max().unwrap_or(Health::Well)
+        let left = (self.left_tables() > 0).then_some(Health::Ailing);
+        self.diagnoses().map(one).chain(left).max().unwrap_or(Health::Well)
     }
 
     /// For people.
@@ -87,6 +95,7 @@ impl DoctorReport {
                 text.push_str(&told(diagnosis, paint));
                 text.push('\n');
             }
+            text.push_str(&left::told(&item.left_tables, paint));
             unmanaged(&mut text, item, paint);
             for why in &item.unknown {
                 let _ = writeln!(text, "{} {}\n", paint.change("unknown:"), words::clean(why));
@@ -98,7 +107,7 @@ impl DoctorReport {
 
     fn sentence(&self, paint: Paint) -> String {
         let stacks = self.items.iter().map(|item| item.stacks).sum::<usize>();
-        let ailing = self.diagnoses().filter(|one| one.ailment != Ailment::Unmanaged).count();
+        let ailing = self.diagnoses().filter(|one| one.ailment != Ailment::Unmanaged).count() + self.left_tables();
         let decisions = self.diagnoses().filter(|one| one.remedy.is_decision()).count();
         let unknown = self.items.iter().map(|item| item.unknown.len()).sum::<usize>();
         let looked = words::count(stacks, "stack");
@@ -140,7 +149,14 @@ pub(super) fn told(diagnosis: &Diagnosis, paint: Paint) -> String {
     for evidence in &diagnosis.evidence {
         text.push_str(&words::wrapped(&words::clean(evidence), "    ", 100));
     }
-    match &diagnosis.remedy {
+    text.push_str(&cure(&diagnosis.remedy, paint));
+    text
+}
+
+/// What would cure it.
+pub(super) fn cure(remedy: &Remedy, paint: Paint) -> String {
+    let mut text = String::new();
+    match remedy {
         Remedy::Automatic { what } => {
             let line = format!("by itself: {}", words::clean(what));
             text.push_str(&words::wrapped(&line, "  → ", 100));
@@ -217,7 +233,8 @@ mod tests {
             diagnosis(Ailment::Unmanaged, Remedy::Command { what: "nothing".to_owned(), commands: Vec::new() }),
         ];
         let unknown = vec!["the change sets of dev-a could not be listed: throttled".to_owned()];
-        DoctorReport::of(vec![Examination::of(&"dev".parse().unwrap(), 14, found, unknown)])
+        let found = Examination::of(&"dev".parse().unwrap(), 14, found, unknown);
+        DoctorReport::of(vec![Examination { left_tables: left::fixtures(), ..found }])
     }
 
     #[test]
@@ -226,6 +243,14 @@ mod tests {
         assert_eq!(report.health(), Health::Undecided);
         fixtures::check_contract("DoctorReport", &report);
         fixtures::golden("doctor.txt", &report.text(Paint::Plain));
+    }
+
+    #[test]
+    fn a_table_that_a_test_has_left_is_an_ailment_by_itself() {
+        let found = Examination::of(&"dev".parse().unwrap(), 3, Vec::new(), Vec::new());
+        let report = DoctorReport::of(vec![Examination { left_tables: left::fixtures(), ..found }]);
+        assert_eq!(report.health(), Health::Ailing);
+        assert!(!report.text(Paint::Plain).contains("Nothing ails"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod fixtures;
 mod graph;
 mod images;
 mod json;
+mod left;
 mod order;
 mod outputs;
 mod paint;

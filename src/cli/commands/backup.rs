@@ -14,8 +14,9 @@ pub(super) fn list(global: &Global, environment: Option<&str>, output: Output) -
     let mut list = BackupList::default();
     for environment in &view.environments {
         let look = async { Ok(view.controller.recovery_points(&view.loaded.desired, environment).await?) };
-        let (observation, memory) = view.drive(look)?;
+        let (observation, memory, left) = view.drive(look)?;
         list.add(environment, &observation, &memory);
+        list.leave(left);
     }
     show(output, &list, |list| list.text(view.paint()))?;
     view.session.save()?;

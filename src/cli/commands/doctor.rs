@@ -14,7 +14,8 @@ pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) ->
         let mut items = Vec::new();
         for environment in &view.environments {
             let found = view.controller.examine(&view.loaded.desired, environment).await?;
-            items.push(Examination::of(&environment.name, found.stacks, found.diagnoses, found.unknown));
+            let examination = Examination::of(&environment.name, found.stacks, found.diagnoses, found.unknown);
+            items.push(Examination { left_tables: found.left, ..examination });
         }
         Ok(items)
     })?;

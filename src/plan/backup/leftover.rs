@@ -3,14 +3,16 @@
 //! A table goes if it says itself that it is this policy's, and is older than any test may become. One that says nothing
 //! is nobody's to delete; a person is told of it, with the command.
 
-use jiff::SignedDuration;
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::restore::DEADLINE;
 use super::select::{Selected, tables};
 use super::{BATCH, Deciding, Wanted};
 use crate::model::{
-    BackupNeed, Entry, Key, OWNER_TAG, RestoreDo, RestoreStep, Scope, Seen, TEST_PREFIX, TableId, TableName, TableSeen,
-    TableStatus, Tried, Waiting,
+    BackupNeed, Entry, Key, LeftTable, LeftTables, Need, OWNER_TAG, Remedy, RestoreDo, RestoreStep, Scope, Seen,
+    TEST_PREFIX, TableId, TableName, TableSeen, TableStatus, Tried, Unknown, Waiting,
 };
 use crate::plan::{Input, attempts};
 
@@ -46,10 +48,10 @@ impl Deciding<'_> {
             } else if tags.present().is_some_and(|tags| !tags.contains_key(OWNER_TAG))
                 && origin(seen).is_some_and(|origin| selected.contains_key(&origin))
             {
-                let region = &self.spec.scope.region;
                 let what = format!(
-                    "{table} looks like the table of a restore test, carries no tag of ours, and is nobody's to delete: `aws \
-                     dynamodb delete-table --region {region} --table-name {table}`, if it is one"
+                    "{table} looks like the table of a restore test, carries no tag of ours, and is nobody's to delete: \
+                     `{}`, if it is one",
+                    deletion(&place)
                 );
                 entry.waiting.push(Waiting::Someone { what });
             }
@@ -66,8 +68,18 @@ pub(super) fn is_forgotten(table: &TableName, input: &Input<'_>) -> bool {
 /// It was restored, and longer ago than a test may take: by AWS's clock, and ours.
 fn is_over(seen: &TableSeen, input: &Input<'_>) -> bool {
     let state = &seen.state;
-    let old = |created| input.now.duration_since(created) >= DEADLINE + SignedDuration::from_hours(1);
+    let old = |created| input.now >= over_at(created);
     state.status == TableStatus::Active && state.restored.is_some() && state.created.is_some_and(old)
+}
+
+/// From when on no test can need a table that was made then.
+fn over_at(created: Timestamp) -> Timestamp {
+    created.saturating_add(DEADLINE + SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX)
+}
+
+/// What a person deletes a table with.
+fn deletion((scope, table): &(Scope, TableName)) -> String {
+    format!("aws dynamodb delete-table --region {} --table-name {table}", scope.region)
 }
 
 /// The table that it was restored from.
@@ -81,4 +93,89 @@ pub(super) fn owned(key: &Key, place: &(Scope, TableName), input: &Input<'_>) ->
     let tags = input.observation.backups.tags.get(place)?.present()?;
     let proven = tags.get(OWNER_TAG).is_some_and(|owner| *owner == key.to_string());
     (proven && is_forgotten(&place.1, input) && is_over(seen, input)).then(|| seen.state.id.clone())
+}
+
+/// Every table that a restore test has left in the accounts and regions of an environment and its policies, and what must
+/// be known to say more. Those that carry the tag of another environment that there is are that one's to tell of.
+#[must_use]
+pub fn left(input: &Input<'_>) -> (LeftTables, BTreeSet<Need>) {
+    let (mut found, mut needs) = (LeftTables::default(), BTreeSet::new());
+    let policies = input.environment.backups.values().map(|spec| &spec.scope);
+    let scopes: BTreeSet<&Scope> = policies.chain([&input.environment.scope]).collect();
+    let seen = &input.observation.backups;
+    for scope in scopes {
+        let all = match seen.tables.get(scope) {
+            Some(Seen::Present(all)) => all,
+            Some(Seen::Absent) => continue,
+            Some(Seen::Unknown(Unknown(why))) => {
+                found.unknown.push(format!("the tables of {scope} could not be listed: {why}"));
+                continue;
+            }
+            None => {
+                needs.insert(BackupNeed::Tables(scope.clone()).into());
+                continue;
+            }
+        };
+        for table in all.iter().filter(|table| is_forgotten(table, input)) {
+            let place = (scope.clone(), table.clone());
+            let (state, tags) = match (seen.described.get(&place), seen.tags.get(&place)) {
+                (Some(Seen::Present(state)), Some(Seen::Present(tags))) => (state, tags),
+                // Deleted since it was listed.
+                (Some(Seen::Absent), _) | (_, Some(Seen::Absent)) => continue,
+                (Some(Seen::Unknown(Unknown(why))), _) | (_, Some(Seen::Unknown(Unknown(why)))) => {
+                    found.unknown.push(format!("whose test has left {table} in {scope} could not be read: {why}"));
+                    continue;
+                }
+                (None, _) | (_, None) => {
+                    needs.insert(BackupNeed::Table(place.0.clone(), place.1.clone()).into());
+                    needs.insert(BackupNeed::Tags(place.0, place.1).into());
+                    continue;
+                }
+            };
+            found.tables.extend(told(input, &place, state, tags.get(OWNER_TAG)));
+        }
+    }
+    (found, needs)
+}
+
+/// What is told of one of them, if it is one: it was restored, is not going already, and is not somebody else's to follow.
+fn told(input: &Input<'_>, place: &(Scope, TableName), seen: &TableSeen, owner: Option<&String>) -> Option<LeftTable> {
+    let state = &seen.state;
+    let restored = state.restored.as_ref()?;
+    let key: Option<Key> = owner.and_then(|owner| owner.parse().ok());
+    let foreign = key.as_ref().is_some_and(|key| {
+        key.environment != input.environment.name && input.desired.environments.contains_key(&key.environment)
+    });
+    if foreign || state.status == TableStatus::Deleting {
+        return None;
+    }
+    // It looks for what its tests have left as long as it makes tests.
+    let policy = key.as_ref().and_then(|key| input.environment.backups.get(key));
+    let looks = policy.is_some_and(|spec| spec.verify.is_some() && spec.scope == place.0);
+    let (over, at) = (is_over(seen, input), state.created.map(over_at));
+    let at = at.map_or_else(|| "a day after it can be used".to_owned(), |at| format!("at {at}"));
+    let remedy = match (looks, over) {
+        (true, true) => {
+            Remedy::Automatic { what: "deletes it at its next look, as far as policy lets it act".to_owned() }
+        }
+        (true, false) => Remedy::Automatic { what: format!("deletes it when no test can need it any more: {at}") },
+        (false, over) => {
+            let whose = match owner {
+                None => "it carries no tag of ours, and is nobody's to delete but a person's".to_owned(),
+                Some(owner) => format!("it carries the tag of {owner}, which removes nothing any more"),
+            };
+            let wait = if over { String::new() } else { format!("; not before a test that runs may be over: {at}") };
+            Remedy::Command { what: format!("deletes it: {whose}{wait}"), commands: vec![deletion(place)] }
+        }
+    };
+    Some(LeftTable {
+        table: place.1.to_string(),
+        account: place.0.account.to_string(),
+        region: place.0.region.to_string(),
+        of: restored.table.as_ref().and_then(|table| table.name()).map(|table| table.to_string()),
+        policy: owner.cloned(),
+        since: state.created,
+        over,
+        remedy,
+    })
 }

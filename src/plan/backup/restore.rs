@@ -22,7 +22,11 @@ use crate::sabotage::{self, Bug};
 /// A restore test that takes longer proves the contrary. AWS: "can take several hours".
 pub(super) const DEADLINE: SignedDuration = SignedDuration::from_hours(24);
 
-/// What AWS Backup says of encryption.
+/// What AWS Backup says of encryption, and what it is told (AWS: *Restore an Amazon `DynamoDB` table*,
+/// <https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-dynamodb.html>): `KMS` with the ARN of a key,
+/// `Default` with `Not Applicable`. That the restore metadata of a point has them under these names was not tried on AWS:
+/// its page lists none (*`GetRecoveryPointRestoreMetadata`*: they "vary depending on the service"). Where they are
+/// called otherwise, nothing is told, and the table is restored with a key of `DynamoDB`'s own.
 const ENCRYPTION: [&str; 2] = ["encryptionType", "kmsMasterKeyArn"];
 
 /// Of a thousand items so many may differ, where no manifest says so.
