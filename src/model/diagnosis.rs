@@ -75,6 +75,8 @@ impl Diagnosis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Ailment {
+    /// A table of it was deleted past it, and what was in it.
+    TableGone,
     /// The rollback of an update failed.
     RollbackFailed,
     /// A rollback was continued without resources, which are not what the stack takes them for.

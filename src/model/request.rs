@@ -152,8 +152,8 @@ pub enum Declined {
     /// The secret's value comes from elsewhere.
     #[error("its value is not generated")]
     NotGenerated,
-    /// A table is restored to that name already.
-    #[error("a table was restored to {0} already: choose another name with `--as`")]
+    /// A table is being restored to that name.
+    #[error("a table is being restored to {0}: choose another name with `--as`")]
     Restored(TableName),
     /// Nothing was left out of a rollback of the stack.
     #[error("nothing of it is out of step")]

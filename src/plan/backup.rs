@@ -8,6 +8,7 @@ mod compare;
 mod copy;
 mod count;
 mod coverage;
+mod gone;
 mod keep;
 mod leftover;
 mod lint;
@@ -35,6 +36,7 @@ use crate::model::{
 
 pub use compare::compare_items;
 pub use coverage::coverage;
+pub(super) use gone::{newest_point, restoring};
 pub use leftover::left;
 pub(super) use lint::faults;
 use select::{Blocked, Selected, select};
@@ -152,10 +154,19 @@ impl Deciding<'_> {
                 ready = false;
                 continue;
             }
-            let Some(seen) = self.seen(entry, table) else {
+            let Ok(seen) = self.told(entry, table) else {
                 ready = false;
                 continue;
             };
+            let Some(seen) = seen else {
+                self.bereft(entry, table, origin.as_ref(), listings.as_ref());
+                ready = false;
+                continue;
+            };
+            if !Self::is_usable(entry, seen) {
+                ready = false;
+                continue;
+            }
             count += 1;
             let memory = self.memory.tables.get(table).cloned().unwrap_or_default();
             let table = Covered { name: table, seen, memory, origin: origin.as_ref() };
@@ -197,27 +208,23 @@ impl Deciding<'_> {
             || self.asked().is_some()
     }
 
-    /// A table, if it is there and can be seen.
-    fn seen(&self, entry: &mut Entry, table: &TableName) -> Option<&TableSeen> {
-        let Some(seen) = self.told(entry, table).ok()? else {
-            let reason = format!("there is no table {table}");
-            refused(entry, Guard::NoTable, reason, "correct `tables` in the manifest");
-            return None;
-        };
+    /// Whether something can be done to a table.
+    fn is_usable(entry: &mut Entry, seen: &TableSeen) -> bool {
+        let table = &seen.state.name;
         match seen.state.status {
-            TableStatus::Active | TableStatus::Updating => Some(seen),
+            TableStatus::Active | TableStatus::Updating => true,
             TableStatus::Creating => {
                 let status = seen.state.status.to_string();
                 let what = format!("the table {table} to be made");
                 entry.waiting.push(Waiting::Job { what, status, since: seen.state.created });
                 Self::pends(entry);
-                None
+                false
             }
             other => {
                 let reason = format!("{table} is {other}, and cannot be backed up");
                 let release = "make its KMS key usable again, or take the table out of the policy";
                 refused(entry, Guard::Stuck, reason, release);
-                None
+                false
             }
         }
     }

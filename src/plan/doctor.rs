@@ -8,6 +8,7 @@ mod census;
 mod deletion;
 mod events;
 mod exports;
+mod gone;
 mod leftovers;
 mod rollback;
 mod service;
@@ -88,6 +89,7 @@ impl Patient<'_> {
             _ => {}
         }
         found.extend(self.out_of_step(stack));
+        found.extend(gone::diagnoses(self, stack));
         if self.entry.refused.iter().any(|refusal| refusal.guard == Guard::ExportInUse) {
             found.extend(exports::diagnoses(self.planner, self.key, &self.address, stack));
         }

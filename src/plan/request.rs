@@ -39,7 +39,8 @@ pub fn grant(
             environment.backups.get(key).ok_or(Declined::NotDesired)?;
             let to = to.clone().unwrap_or_else(|| restored_name(table, request.at));
             let known = objects.backups.get(key);
-            if known.is_some_and(|known| known.restores.contains_key(&to)) {
+            // One that has ended holds no name: what it was asked for wrongly is asked for again.
+            if known.and_then(|known| known.restores.get(&to)).is_some_and(Restore::is_open) {
                 return Err(Declined::Restored(to));
             }
             let why = RestoreWhy::Asked { by: request.by.clone() };

@@ -186,6 +186,7 @@ fn choice(text: &mut String, choice: &Choice, mark: &str, paint: Paint) {
 /// What it is, in half a sentence.
 pub(super) fn ailment(ailment: Ailment) -> &'static str {
     match ailment {
+        Ailment::TableGone => "a table of it was deleted past it",
         Ailment::RollbackFailed => "the rollback of its update has failed",
         Ailment::OutOfStep => "resources are out of step with their stack",
         Ailment::UpdateFailed => "its update has failed, and was not rolled back",

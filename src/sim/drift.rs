@@ -62,6 +62,12 @@ impl Tampered {
         self.gone = true;
     }
 
+    /// Somebody makes it again.
+    pub(super) fn regain(&mut self) {
+        self.gone = false;
+        self.properties.clear();
+    }
+
     /// It was deleted.
     pub(super) fn is_gone(&self) -> bool {
         self.gone

@@ -13,6 +13,7 @@ use super::resource::{self, Resource, ResourceOperation};
 use super::stack::{Task, TaskState, Undo, Work};
 use super::wanted::{Delta, Wanted};
 use super::world::{Due, World};
+use crate::ports::{Class, PortError};
 
 /// How often it is looked whether a service is steady.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -202,7 +203,7 @@ impl World {
                 if denied.is_none() {
                     self.count(ix, name).updates += 1;
                     let refused = self.update_of_stack(ix, &made).err();
-                    denied = refused.map(|error| handler_message(&error.message, "InvalidRequest"));
+                    denied = refused.as_ref().map(handled);
                 }
                 self.data.stacks[ix].resources.insert(name.to_owned(), made);
                 Some((ResourceOperation::Update, denied))
@@ -281,7 +282,7 @@ impl World {
                 }
                 None
             }
-            Err(error) => Some(handler_message(&error.message, "InvalidRequest")),
+            Err(error) => Some(handled(&error)),
         };
         self.count(ix, name).creates += 1;
         let status = made.status.clone();
@@ -348,7 +349,7 @@ impl World {
         }
         self.data.stacks[ix].resources.insert(name.to_owned(), (*was).clone());
         let refused = self.update_of_stack(ix, &was).err();
-        let refused = refused.map(|error| handler_message(&error.message, "InvalidRequest"));
+        let refused = refused.as_ref().map(handled);
         if current.physical_id == was.physical_id {
             self.count(ix, name).updates += 1;
         } else {
@@ -495,6 +496,12 @@ fn stub(kind: String) -> Resource {
         skipped: false,
         holds: None,
     }
+}
+
+/// How `CloudFormation` passes on what a service has refused (AWS: *Handler error codes*).
+fn handled(error: &PortError) -> String {
+    let code = if error.class == Class::NotFound { "NotFound" } else { "InvalidRequest" };
+    handler_message(&error.message, code)
 }
 
 /// How `CloudFormation` passes on what a resource handler says.

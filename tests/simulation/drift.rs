@@ -2,6 +2,7 @@
 //! fought over, and nothing is found that is not there (L3, S21).
 
 mod corpus;
+mod gone;
 mod reports;
 
 use std::sync::{Arc, Mutex};

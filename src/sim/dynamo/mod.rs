@@ -312,6 +312,7 @@ impl World {
             history: VecDeque::new(),
         });
         self.table_moved(region, &name);
+        self.table_returns(region, &name);
         let every = self.config.table_counts;
         let table = self.table_mut(region, &name, operation)?;
         Ok(table.state(now, every))

@@ -208,13 +208,15 @@ impl World {
         self.make_new_table(region, new, Duration::from_secs(20)).map(|_| ())
     }
 
-    /// A stack has changed its table. What was changed past the stack and is still as it was in the template is left.
-    pub(in crate::sim) fn update_table_of_stack(&mut self, ix: usize, resource: &Resource) {
-        let Ok(name) = resource.physical_id.parse::<TableName>() else { return };
+    /// A stack has changed its table. What was changed past the stack and is still as it was in the template is left. One
+    /// that was deleted past it cannot be updated (AWS: *Update rollback failed*: `CloudFormation` "assumes that the DB
+    /// instance still exists").
+    pub(in crate::sim) fn update_table_of_stack(&mut self, ix: usize, resource: &Resource) -> Result<(), PortError> {
+        let Ok(name) = resource.physical_id.parse::<TableName>() else { return Ok(()) };
         let region = self.data.stacks[ix].region;
         let new = wanted(resource, name.clone());
         let now = self.data.now;
-        let Ok(table) = self.table_mut(region, &name, "UpdateTable") else { return };
+        let table = self.table_mut(region, &name, "UpdateTable")?;
         let free = |property: &str| !resource.tampered.touches(property);
         let settings = &mut table.settings;
         settings.indexes = new.indexes;
@@ -239,6 +241,28 @@ impl World {
         }
         table.tags.extend(new.tags);
         self.table_moved(region, &name);
+        Ok(())
+    }
+
+    /// A table of the name was made past the stack whose table had gone: to `CloudFormation`, which knows it by its name, it
+    /// is that table again. What it has not of what the template says is drift.
+    pub(super) fn table_returns(&mut self, region: usize, name: &TableName) {
+        let stacks = self.data.stacks.iter_mut().filter(|stack| stack.region == region);
+        let mut resources = stacks.flat_map(|stack| stack.resources.values_mut());
+        let found = resources.find(|resource| resource.kind == TABLE && resource.physical_id == name.as_str());
+        let Some(resource) = found.filter(|resource| resource.tampered.is_gone()) else { return };
+        resource.tampered.regain();
+        let lacks = [
+            ("/DeletionProtectionEnabled", Json::Bool(false)),
+            ("/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled", Json::Bool(false)),
+            ("/TimeToLiveSpecification/Enabled", Json::Bool(false)),
+            ("/StreamSpecification", Json::Null),
+        ];
+        for (path, value) in lacks {
+            if resource.properties.pointer(path).is_some() {
+                resource.tampered.set(path, value);
+            }
+        }
     }
 
     /// Why a stack cannot delete its table.
@@ -288,7 +312,8 @@ impl World {
         for (path, value) in tampered.changes() {
             set(&mut resource.properties, path, value.clone());
         }
-        self.update_table_of_stack(ix, &resource);
+        // What is not there is changed by nobody.
+        _ = self.update_table_of_stack(ix, &resource);
     }
 }
 

@@ -160,7 +160,7 @@ impl World {
     /// Lets ECS change what a stack has changed. It asserts everything that the template says, the desired count too.
     pub(in crate::sim) fn update_of_stack(&mut self, ix: usize, resource: &Resource) -> Result<(), PortError> {
         if resource.kind == TABLE {
-            self.update_table_of_stack(ix, resource);
+            self.update_table_of_stack(ix, resource)?;
         }
         if resource.kind != "AWS::ECS::Service" {
             return Ok(());
