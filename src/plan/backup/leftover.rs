@@ -172,7 +172,7 @@ fn told(input: &Input<'_>, place: &(Scope, TableName), seen: &TableSeen, owner: 
         table: place.1.to_string(),
         account: place.0.account.to_string(),
         region: place.0.region.to_string(),
-        of: restored.table.as_ref().and_then(|table| table.name()).map(|table| table.to_string()),
+        of: restored.table.as_ref().and_then(crate::model::TableArn::name).map(|table| table.to_string()),
         policy: owner.cloned(),
         since: state.created,
         over,
