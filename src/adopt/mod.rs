@@ -12,6 +12,7 @@ mod choose;
 mod environment;
 mod names;
 mod parameters;
+mod plans;
 mod records;
 mod references;
 mod scalar;
@@ -27,5 +28,5 @@ mod tests;
 
 pub use choose::{Choice, choose};
 pub use summary::summary;
-pub use survey::{Ask, FoundService, FoundStack, FoundZone, Left, Survey, Which, ecr_image};
+pub use survey::{Ask, FoundService, FoundStack, FoundTable, FoundZone, Left, Survey, Which, ecr_image};
 pub use write::{Written, write};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     EnvName, HostedZone, ImageId, ImageState, RecordSet, Repository, ResourceState, RoleArn, Scope, SecretState,
-    ServiceState, StackName, StackState, TableName, TaskDefinitionState,
+    ServiceState, StackName, StackState, TableArn, TableName, TaskDefinitionState, VaultPlan,
 };
 
 /// What is to be adopted, and as what.
@@ -43,6 +43,8 @@ pub struct Survey {
     pub services: Vec<FoundService>,
     /// Secrets of the account and region.
     pub secrets: Vec<SecretState>,
+    /// Backup plans of AWS Backup, where there are tables.
+    pub plans: Vec<VaultPlan>,
     /// Hosted zones of the account.
     pub zones: Vec<FoundZone>,
     /// What was left out on the way here, or could not be read.
@@ -60,8 +62,21 @@ pub struct FoundStack {
     pub policy: Option<String>,
     /// Its resources.
     pub resources: Vec<ResourceState>,
-    /// Its `DynamoDB` tables, and how many days their point-in-time recovery goes back. `None`: it is off.
-    pub tables: BTreeMap<TableName, Option<u16>>,
+    /// Its `DynamoDB` tables.
+    pub tables: BTreeMap<TableName, FoundTable>,
+}
+
+/// A table, as far as it is protected.
+#[derive(Clone, Debug)]
+pub struct FoundTable {
+    /// Its ARN.
+    pub arn: TableArn,
+    /// How many days its point-in-time recovery goes back. `None`: it is off.
+    pub recovery: Option<u16>,
+    /// It is protected against deletion.
+    pub protected: bool,
+    /// Its tags, by which AWS Backup may select it.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A service, what it runs, and whether that is in the registry.

@@ -9,6 +9,7 @@ use crate::manifest;
 use crate::model::{
     DnsName, FileContent, HostedZone, Kind, Output, Parameter, RecordContent, RecordSet, RecordsOf,
     ResourceDriftStatus, ResourceState, Revision, SecretState, SetRouting, Snapshot, StackState, StackStatus,
+    VaultCopy, VaultPlan, VaultRule, VaultSelection,
 };
 
 const NETWORK: &str = r"# The network, as it was written.
@@ -200,11 +201,7 @@ fn what_is_written_reads_well_and_says_what_runs() {
     }
     text.push_str("==== on the terminal\n");
     text.push_str(&summary(&written, &ask(), "manifests/environments/dev", ""));
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/adopt"));
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!("small.txt", text));
+    golden("small.txt", &text);
 
     let loaded = load(&written);
     let dev = &loaded.desired.environments[&"dev".parse().unwrap()];
@@ -228,7 +225,7 @@ fn what_is_written_reads_well_and_says_what_runs() {
 #[test]
 fn recovery_is_asked_for_where_it_is_on_and_as_far_back_as_it_goes() {
     let tables = |days: &[(&str, Option<u16>)]| -> BTreeMap<_, _> {
-        days.iter().map(|(name, days)| (name.parse().unwrap(), *days)).collect()
+        days.iter().map(|(name, days)| (name.parse().unwrap(), table(name, *days))).collect()
     };
     let mut survey = survey();
     survey.stacks.get_mut(&"dev-shop-api".parse().unwrap()).unwrap().tables =
@@ -241,7 +238,7 @@ fn recovery_is_asked_for_where_it_is_on_and_as_far_back_as_it_goes() {
     let told: Vec<String> = told.collect();
     assert_eq!(told, ["api tables of stack api Some(35)", "network 2 tables Some(7)", "network-2 1 table Some(35)"]);
     let text = &written.files["shop/backups.yaml"];
-    assert!(text.ends_with("# Without point-in-time recovery, so that nothing is asked for: dev-D.\n"), "{text}");
+    assert!(text.ends_with("so that nothing is asked for: dev-D.\n"), "{text}");
     assert_eq!(written.counts["backups"], 3);
 
     // A policy of a stack covers the stacks within it, of whose tables nothing is known.
@@ -254,6 +251,77 @@ fn recovery_is_asked_for_where_it_is_on_and_as_far_back_as_it_goes() {
     });
     let text = &write(&survey, &ask()).files["shop/backups.yaml"];
     assert!(text.contains("names: [dev-A, dev-B]") && !text.contains("stack:"), "{text}");
+}
+
+/// Landfast would make backups beside those of a plan: so a plan is written down, and asks for nothing.
+#[test]
+fn what_aws_backup_keeps_is_written_where_a_policy_would_say_it() {
+    let rule = |name: &str, schedule: &str, days, copies: Vec<VaultCopy>| VaultRule {
+        name: name.to_owned(),
+        vault: "Default".to_owned(),
+        schedule: Some(schedule.to_owned()),
+        zone: Some("Europe/Berlin".to_owned()),
+        delete_after_days: Some(days),
+        cold_after_days: None,
+        copies,
+    };
+    let west = "arn:aws:backup:us-west-2:111122223333:backup-vault:Default".to_owned();
+    let copies = vec![VaultCopy { to: west, delete_after_days: Some(35) }];
+    let plan = VaultPlan {
+        name: "nightly".to_owned(),
+        rules: vec![
+            rule("monthly", "cron(0 4 1 * ? *)", 365, Vec::new()),
+            rule("daily", "cron(0 3 ? * * *)", 35, copies),
+        ],
+        selections: vec![VaultSelection {
+            role: "arn:aws:iam::111122223333:role/backup".to_owned(),
+            any_tag: vec![("backup".to_owned(), "daily".to_owned())],
+            ..VaultSelection::default()
+        }],
+    };
+    let mut survey = survey();
+    survey.plans = vec![plan];
+    let tagged =
+        |found: FoundTable| FoundTable { tags: BTreeMap::from([("backup".to_owned(), "daily".to_owned())]), ..found };
+    let api = survey.stacks.get_mut(&"dev-shop-api".parse().unwrap()).unwrap();
+    let guarded = FoundTable { protected: true, ..table("dev-C", None) };
+    let all = [tagged(table("dev-A", Some(35))), tagged(table("dev-B", None)), guarded];
+    api.tables = all.into_iter().map(|found| (found.arn.name().unwrap(), found)).collect();
+    let written = write(&survey, &ask());
+    let text = written.files["shop/backups.yaml"].to_string();
+    golden("backups.yaml", &text);
+    let policies = load(&written).desired.environments[&"dev".parse().unwrap()].backups.clone();
+    let told = policies.values().map(|spec| (spec.recovery_days, spec.deletion_protection, spec.schedule.is_some()));
+    assert_eq!(told.collect::<Vec<_>>(), [(None, true, false), (Some(35), false, false)]);
+
+    // Without the comments it is what the plan says.
+    let fields = ["schedule", "timezone", "retention", "vault", "copyTo"];
+    let uncommented = |line: &str| match line.strip_prefix("  # ") {
+        Some(field) if fields.iter().any(|name| field.starts_with(&format!("{name}: "))) => format!("  {field}\n"),
+        Some(_) => String::new(),
+        None if line.starts_with('#') => String::new(),
+        None => format!("{line}\n"),
+    };
+    let asked: String = text.lines().map(uncommented).collect();
+    let mut taken = written.clone();
+    taken.files.insert("shop/backups.yaml".to_owned(), asked.into());
+    let policies = load(&taken).desired.environments[&"dev".parse().unwrap()].backups.clone();
+    let kept = policies.values().find(|spec| spec.schedule.is_some()).unwrap();
+    assert_eq!((kept.retention.unwrap().daily, kept.copy_to.len()), (35, 1));
+    assert_eq!(kept.vault.as_ref().unwrap().name.as_str(), "Default");
+}
+
+fn table(name: &str, recovery: Option<u16>) -> FoundTable {
+    let arn = format!("arn:aws:dynamodb:us-east-1:111122223333:table/{name}").parse().unwrap();
+    FoundTable { arn, recovery, protected: false, tags: BTreeMap::new() }
+}
+
+fn golden(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/adopt"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
 #[test]

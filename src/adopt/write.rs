@@ -115,7 +115,7 @@ pub fn write(survey: &Survey, ask: &Ask) -> Written {
         let head = "DNS records that point at what the stacks made.";
         put(format!("{include}/records.yaml"), self::documents(head, &texts));
     }
-    let found = backups::backups(&stacks, &object_names);
+    let found = backups::backups(&stacks, &object_names, &survey.plans, &ask.scope);
     out.counts.insert("backups", found.policies.len());
     if let Some(text) = found.file() {
         put(format!("{include}/backups.yaml"), text);

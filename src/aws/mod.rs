@@ -16,6 +16,7 @@ mod error;
 mod health;
 mod items;
 mod objects;
+mod plans;
 mod records;
 mod request;
 mod scaling;

@@ -10,8 +10,10 @@ use jiff::Timestamp;
 
 use super::answer::Reader;
 use super::error::{port_error, unreadable};
+use super::plans;
 use crate::model::{
-    InvalidName, JobId, PointId, PointKeeper, PointStatus, RecoveryPoint, TableArn, VaultJob, VaultName,
+    InvalidName, JobId, PointId, PointKeeper, PointStatus, RecoveryPoint, TableArn, VaultJob, VaultName, VaultRule,
+    VaultSelection,
 };
 use crate::ports::{Fence, Page, PageToken, PortError, StartBackup, StartCopy, StartRestore, Vaults, found};
 
@@ -171,6 +173,45 @@ impl Vaults for Client {
             ended: said.completion_date,
         };
         job(Reader(OPERATION), said).map(Some)
+    }
+
+    async fn plans(&self, page: Option<PageToken>) -> Result<Page<(String, String)>, PortError> {
+        const OPERATION: &str = "ListBackupPlans";
+        let request = self.vaults.list_backup_plans().max_results(1000).set_next_token(page);
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let read = Reader(OPERATION);
+        let all = answer.backup_plans_list.unwrap_or_default().into_iter();
+        let items = all.map(|plan| {
+            let id = read.need(plan.backup_plan_id, "BackupPlanId")?;
+            Ok((id.clone(), plan.backup_plan_name.unwrap_or(id)))
+        });
+        let items = items.collect::<Result<_, PortError>>()?;
+        Ok(Page { items, next: answer.next_token.filter(|token| !token.is_empty()) })
+    }
+
+    async fn rules(&self, plan: &str) -> Result<Option<Vec<VaultRule>>, PortError> {
+        const OPERATION: &str = "GetBackupPlan";
+        let answer = self.vaults.get_backup_plan().backup_plan_id(plan).send().await;
+        let Some(answer) = found(answer.map_err(|e| port_error(OPERATION, e, &[])))? else { return Ok(None) };
+        let plan = Reader(OPERATION).need(answer.backup_plan, "BackupPlan")?;
+        Ok(Some(plan.rules.into_iter().map(plans::rule).collect()))
+    }
+
+    async fn selections(&self, plan: &str, page: Option<PageToken>) -> Result<Page<String>, PortError> {
+        const OPERATION: &str = "ListBackupSelections";
+        let request = self.vaults.list_backup_selections().backup_plan_id(plan).max_results(1000);
+        let answer = request.set_next_token(page).send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let all = answer.backup_selections_list.unwrap_or_default().into_iter();
+        let items = all.map(|found| Reader(OPERATION).need(found.selection_id, "SelectionId"));
+        let items = items.collect::<Result<_, _>>()?;
+        Ok(Page { items, next: answer.next_token.filter(|token| !token.is_empty()) })
+    }
+
+    async fn selection(&self, plan: &str, id: &str) -> Result<Option<VaultSelection>, PortError> {
+        const OPERATION: &str = "GetBackupSelection";
+        let answer = self.vaults.get_backup_selection().backup_plan_id(plan).selection_id(id).send().await;
+        let Some(answer) = found(answer.map_err(|e| port_error(OPERATION, e, &[])))? else { return Ok(None) };
+        Reader(OPERATION).need(answer.backup_selection, "BackupSelection").map(plans::selection).map(Some)
     }
 
     async fn start_backup(&self, _fence: Fence, request: StartBackup) -> Result<JobId, PortError> {

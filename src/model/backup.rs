@@ -16,6 +16,7 @@ mod keep;
 mod left;
 mod memory;
 mod name;
+mod plans;
 mod restore;
 mod schedule;
 mod seen;
@@ -25,6 +26,7 @@ pub use keep::KeepSettings;
 pub use left::{LeftTable, LeftTables};
 pub use memory::{BackupMemory, PendingBackup, PendingCopy, PointMemory, TableMemory};
 pub use name::{PROFILE_TAG, PointName, SLOT_TAG};
+pub use plans::{TagCondition, VaultCopy, VaultPlan, VaultRule, VaultSelection};
 pub use restore::{
     BeginRestore, Comparison, Counted, ItemCount, Proof, RESTORED_TAG, Restore, RestoreDo, RestoreFrom, RestoreNote,
     RestoreStep, RestoreWhy, Setting, TEST_PREFIX,

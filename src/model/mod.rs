@@ -46,7 +46,8 @@ pub use backup::{
     MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup, PendingCopy, PointMemory, PointName,
     PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Restore, RestoreDo, RestoreFrom, RestoreNote,
     RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery, Setting, TEST_PREFIX, TableMemory, TableSeen,
-    TableSelection, TestedPoint, Tried, VaultSpec, VerifySpec, WrongSchedule,
+    TableSelection, TagCondition, TestedPoint, Tried, VaultCopy, VaultPlan, VaultRule, VaultSelection, VaultSpec,
+    VerifySpec, WrongSchedule,
 };
 pub use desired::{
     Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace, StackSpec,

@@ -11,9 +11,11 @@ use futures_util::stream::iter;
 use super::backups::{GLOBAL_TABLE, TABLE};
 use super::details::AT_ONCE;
 use super::records::{read_sets, read_zones};
-use crate::adopt::{Ask, FoundService, FoundStack, FoundZone, Left, Survey, Which, choose, ecr_image};
-use crate::model::{AssumeRole, ResourceState, ServiceState, ServiceStatus, StackName, StackState, TableName};
-use crate::ports::{Class, Containers, Drift, Governor, PortError, Priority, Stacks, Tables, all};
+use crate::adopt::{Ask, FoundService, FoundStack, FoundTable, FoundZone, Left, Survey, Which, choose, ecr_image};
+use crate::model::{
+    AssumeRole, ResourceState, ServiceState, ServiceStatus, StackName, StackState, TableName, VaultPlan,
+};
+use crate::ports::{Class, Containers, Drift, Governor, PortError, Priority, Stacks, Tables, all, found};
 
 /// Services that one call describes (AWS: *`DescribeServices`*).
 const SERVICES: usize = 10;
@@ -33,6 +35,9 @@ pub async fn survey(governor: &Governor, ask: &Ask) -> Survey {
     }
     if let Err(error) = reader.services(&mut survey).await {
         survey.left.push(Left::missing("services", unread(&error)));
+    }
+    if let Err(error) = reader.plans(&mut survey).await {
+        survey.left.push(Left::missing("backup plans of AWS Backup", unread(&error)));
     }
     let secrets = governor.secrets(&ask.scope, reader.role, Priority::Status);
     match all("ListSecrets", |page| secrets.list(page)).await {
@@ -136,6 +141,28 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Backup plans of AWS Backup, where there is a table that one could keep.
+    async fn plans(&self, survey: &mut Survey) -> Result<(), PortError> {
+        if survey.stacks.values().all(|stack| stack.tables.is_empty()) {
+            return Ok(());
+        }
+        let port = self.governor.vaults(&self.ask.scope, self.role, Priority::Status);
+        for (id, name) in all("ListBackupPlans", |page| port.plans(page)).await? {
+            // One that was deleted since it was listed keeps nothing.
+            let Some(rules) = port.rules(&id).await? else { continue };
+            let Some(ids) = found(all("ListBackupSelections", |page| port.selections(&id, page)).await)? else {
+                continue;
+            };
+            let mut selections = Vec::new();
+            for selection in ids {
+                selections.extend(port.selection(&id, &selection).await?);
+            }
+            survey.plans.push(VaultPlan { name, rules, selections });
+        }
+        survey.plans.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(())
+    }
+
     /// Record sets, where a stack has an output that one of them could point at.
     async fn zones(&self, survey: &mut Survey) -> Result<(), PortError> {
         let is_host = |text: &str| text.contains('.') && !text.contains(['/', ':', ',', ' ']);
@@ -165,17 +192,25 @@ async fn read_stack(
     Ok(FoundStack { state, template, policy, resources, tables })
 }
 
-/// How far back the tables among these can be restored. One that is gone is left out.
+/// How the tables among these are protected. One that is gone is left out.
 async fn read_tables(
     port: &dyn Tables,
     resources: &[ResourceState],
-) -> Result<BTreeMap<TableName, Option<u16>>, PortError> {
+) -> Result<BTreeMap<TableName, FoundTable>, PortError> {
     let mut tables = BTreeMap::new();
     for resource in resources.iter().filter(|resource| matches!(resource.kind.as_str(), TABLE | GLOBAL_TABLE)) {
         let name = resource.physical_id.as_deref().and_then(|id| id.parse::<TableName>().ok());
         let Some(name) = name else { continue };
+        let Some(state) = port.describe(&name).await? else { continue };
         let Some(recovery) = port.continuous_backups(&name).await? else { continue };
-        tables.insert(name, recovery.on.then_some(recovery.window_days));
+        let Some(tags) = found(all("ListTagsOfResource", |page| port.tags(&state.arn, page)).await)? else { continue };
+        let table = FoundTable {
+            arn: state.arn,
+            recovery: recovery.on.then_some(recovery.window_days),
+            protected: state.deletion_protected,
+            tags: tags.into_iter().collect(),
+        };
+        tables.insert(name, table);
     }
     Ok(tables)
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{Fence, Page, PageToken, PortError};
-use crate::model::{JobId, PointId, RecoveryPoint, RoleArn, TableArn, TableName, VaultJob, VaultName};
+use crate::model::{
+    JobId, PointId, RecoveryPoint, RoleArn, TableArn, TableName, VaultJob, VaultName, VaultRule, VaultSelection,
+};
 
 /// A request to back a table up (AWS: *`StartBackupJob`*).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +83,19 @@ pub trait Vaults: Send + Sync {
 
     /// A restore job; `None` if there is none.
     async fn restore_job(&self, job: &JobId) -> Result<Option<VaultJob>, PortError>;
+
+    /// One page of the backup plans of the account and region: id and name (AWS: *`ListBackupPlans`*).
+    async fn plans(&self, page: Option<PageToken>) -> Result<Page<(String, String)>, PortError>;
+
+    /// The rules of a backup plan (AWS: *`GetBackupPlan`*); `None` if there is none.
+    async fn rules(&self, plan: &str) -> Result<Option<Vec<VaultRule>>, PortError>;
+
+    /// One page of the ids of what is assigned to a plan (AWS: *`ListBackupSelections`*). Answers `NotFound` if there is no
+    /// such plan.
+    async fn selections(&self, plan: &str, page: Option<PageToken>) -> Result<Page<String>, PortError>;
+
+    /// What is assigned to a plan by one selection (AWS: *`GetBackupSelection`*); `None` if there is none.
+    async fn selection(&self, plan: &str, id: &str) -> Result<Option<VaultSelection>, PortError>;
 
     /// Begins to back a table up.
     async fn start_backup(&self, fence: Fence, request: StartBackup) -> Result<JobId, PortError>;

@@ -347,8 +347,8 @@ impl World {
         if let Some(operation) = self.data.stacks[ix].operation.as_mut() {
             operation.reverting.insert(name.to_owned(), current.clone());
         }
-        self.data.stacks[ix].resources.insert(name.to_owned(), (*was).clone());
         let refused = self.update_of_stack(ix, &was).err();
+        self.data.stacks[ix].resources.insert(name.to_owned(), (*was).clone());
         let refused = refused.as_ref().map(handled);
         if current.physical_id == was.physical_id {
             self.count(ix, name).updates += 1;

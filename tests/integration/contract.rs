@@ -425,6 +425,7 @@ contract!(
         trail::every_change_is_told_once_however_many_pages_it_takes,
         vaults::a_recovery_point_is_made_once_copied_and_restored_elsewhere,
         vaults::what_a_vault_does_not_have_is_said_so,
+        vaults::a_backup_plan_says_what_it_does_and_to_which_tables,
     ],
     [change_sets::a_busy_stack_takes_no_other_change, change_sets::a_cancelled_update_is_rolled_back,],
     [

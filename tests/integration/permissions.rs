@@ -8,13 +8,17 @@ use regex::Regex;
 
 /// Called by `adopt` alone, which only looks; for reports in a bucket, of which no manifest speaks; or by a preflight, which
 /// says itself what it could not read.
-const BESIDE: [&str; 11] = [
+const BESIDE: [&str; 15] = [
     "DescribeCertificate",
     "DescribeType",
+    "GetBackupPlan",
+    "GetBackupSelection",
     "GetCallerIdentity",
     "GetMetricStatistics",
     "GetResource",
     "GetServiceQuota",
+    "ListBackupPlans",
+    "ListBackupSelections",
     "ListClusters",
     "ListObjectsV2",
     "ListResources",

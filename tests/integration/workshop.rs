@@ -7,6 +7,7 @@ use aws_sdk_ecs::types::{
 };
 use landfast::model::{
     AssumeRole, ImageDigest, Platform, Scope, ServiceRef, StackName, TableName, TaskDefinitionArn, VaultName,
+    VaultPlan, VaultRule, VaultSelection,
 };
 use landfast::sim::{Console, ImageBehaviour, NewService, NewTable};
 
@@ -185,19 +186,63 @@ impl Workshop {
         items
     }
 
+    fn backup(account: &Account, scope: &Scope) -> aws_sdk_backup::Client {
+        let config = aws_sdk_backup::Config::builder()
+            .behavior_version(aws_sdk_backup::config::BehaviorVersion::latest())
+            .endpoint_url(&account.url)
+            .region(aws_sdk_backup::config::Region::new(scope.region.to_string()))
+            .credentials_provider(account.credentials());
+        aws_sdk_backup::Client::from_conf(config.build())
+    }
+
     /// Makes a backup vault, in any region.
     pub async fn make_vault(&self, scope: &Scope, vault: &VaultName) {
         match self {
             Self::Emulated(account) => {
-                let config = aws_sdk_backup::Config::builder()
-                    .behavior_version(aws_sdk_backup::config::BehaviorVersion::latest())
-                    .endpoint_url(&account.url)
-                    .region(aws_sdk_backup::config::Region::new(scope.region.to_string()))
-                    .credentials_provider(account.credentials());
-                let client = aws_sdk_backup::Client::from_conf(config.build());
+                let client = Self::backup(account, scope);
                 client.create_backup_vault().backup_vault_name(vault.as_str()).send().await.unwrap();
             }
             Self::Simulated(console) => console.elsewhere(scope).create_vault(vault),
+        }
+    }
+
+    /// Makes a backup plan that keeps a table of this ARN every night for 35 days in this vault.
+    pub async fn make_plan(&self, scope: &Scope, vault: &VaultName, table: &str, taken: &str) {
+        let rule = VaultRule {
+            name: "nightly".to_owned(),
+            vault: vault.to_string(),
+            schedule: Some("cron(0 3 ? * * *)".to_owned()),
+            zone: Some("Europe/Berlin".to_owned()),
+            delete_after_days: Some(35),
+            cold_after_days: None,
+            copies: Vec::new(),
+        };
+        match self {
+            Self::Emulated(account) => {
+                use aws_sdk_backup::types as sdk;
+                let client = Self::backup(account, scope);
+                let lifecycle = sdk::Lifecycle::builder().delete_after_days(35).build();
+                let rule = sdk::BackupRuleInput::builder()
+                    .rule_name(rule.name)
+                    .target_backup_vault_name(rule.vault)
+                    .schedule_expression("cron(0 3 ? * * *)")
+                    .schedule_expression_timezone("Europe/Berlin")
+                    .lifecycle(lifecycle)
+                    .build()
+                    .unwrap();
+                let plan = sdk::BackupPlanInput::builder().backup_plan_name("plan").rules(rule).build().unwrap();
+                let made = client.create_backup_plan().backup_plan(plan).send().await.unwrap();
+                let selection = sdk::BackupSelection::builder().selection_name("tables").iam_role_arn(taken);
+                let selection = selection.resources(table).build().unwrap();
+                let call = client.create_backup_selection().set_backup_plan_id(made.backup_plan_id);
+                call.backup_selection(selection).send().await.unwrap();
+            }
+            Self::Simulated(console) => {
+                let resources = vec![table.to_owned()];
+                let selection = VaultSelection { role: taken.to_owned(), resources, ..VaultSelection::default() };
+                let plan = VaultPlan { name: "plan".to_owned(), rules: vec![rule], selections: vec![selection] };
+                console.elsewhere(scope).create_vault_plan(&plan);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use landfast::controller::{Controller, Ended, Tender, Until};
 use landfast::manifest::{self, Loaded};
 use landfast::model::{
     Action, Difference, DnsName, FileContent, Kind, OWNER_TAG, Plan, RecordChange, RecordContent, RecordSet,
-    RecordVerb, RecordsOf, Revision, SetRouting, Snapshot, StackName,
+    RecordVerb, RecordsOf, Revision, SetRouting, Snapshot, StackName, VaultPlan, VaultRule, VaultSelection,
 };
 use landfast::observe::survey;
 use landfast::plan::Goal;
@@ -357,6 +357,51 @@ fn the_shipped_environment_is_adopted_as_it_was_deployed() {
 }
 
 /// A parameter that nobody here knows keeps its value through the first update, and a change set that says so.
+/// What is protected stays so without a step, and what AWS Backup does is said.
+#[test]
+fn tables_are_adopted_as_they_are_protected() {
+    let mut world = World::new(5);
+    let table = |name: &str, protected: bool| {
+        format!(
+            "  {name}:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      TableName: dev-{name}\n      BillingMode: \
+             PAY_PER_REQUEST\n      AttributeDefinitions: [{{ AttributeName: id, AttributeType: S }}]\n      \
+             KeySchema: [{{ AttributeName: id, KeyType: HASH }}]\n      DeletionProtectionEnabled: {protected}\n"
+        )
+    };
+    let template = format!("Resources:\n{}{}{}", table("A", false), table("B", true), table("C", false));
+    let none = BTreeMap::new();
+    world.console().create_stack(&"dev-shop-data".parse().unwrap(), &template, &none, &none).unwrap();
+    world.pass();
+    world.console().set_recovery(&"dev-B".parse().unwrap(), Some(7)).unwrap();
+    let rule = VaultRule {
+        name: "nightly".to_owned(),
+        vault: "Default".to_owned(),
+        schedule: Some("cron(0 3 ? * * *)".to_owned()),
+        zone: None,
+        delete_after_days: Some(35),
+        cold_after_days: None,
+        copies: Vec::new(),
+    };
+    let all_tables = VaultSelection {
+        role: "arn:aws:iam::111122223333:role/backup".to_owned(),
+        resources: vec!["arn:aws:dynamodb:*:*:table/*".to_owned()],
+        not_resources: vec!["*:table/dev-C".to_owned()],
+        ..VaultSelection::default()
+    };
+    let plan = VaultPlan { name: "plan".to_owned(), rules: vec![rule], selections: vec![all_tables] };
+    world.console().create_vault_plan(&plan);
+    world.pass();
+    let written = round_trip(&mut world, &all());
+    let text = &written.files["shop/backups.yaml"];
+    let live = "  tables: { names: [dev-B] }\n  pointInTimeRecovery: { window: 7d }\n  deletionProtection: true\n";
+    assert!(text.contains(live), "{text}");
+    assert!(text.contains("  # schedule: \"0 3 * * *\"\n  # retention: { daily: 35 }\n"), "{text}");
+    assert!(text.contains("#   tables: { names: [dev-A] }\n"), "{text}");
+    assert!(text.ends_with("# Nothing protects these, so that nothing is asked for: dev-C.\n"), "{text}");
+    let table = world.console().table(&"dev-A".parse().unwrap()).unwrap();
+    assert!(!table.continuous.on && !table.state.deletion_protected, "nothing was switched on");
+}
+
 #[test]
 fn a_value_that_aws_does_not_show_stays_what_it_is() {
     let mut world = World::new(3);

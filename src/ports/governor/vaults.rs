@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::api;
 use super::door::Door;
-use crate::model::{JobId, PointId, RecoveryPoint, VaultJob, VaultName};
+use crate::model::{JobId, PointId, RecoveryPoint, VaultJob, VaultName, VaultRule, VaultSelection};
 use crate::ports::{Fence, Page, PageToken, PortError, StartBackup, StartCopy, StartRestore, Vaults};
 
 #[async_trait]
@@ -37,6 +37,22 @@ impl Vaults for Door<dyn Vaults> {
 
     async fn restore_job(&self, job: &JobId) -> Result<Option<VaultJob>, PortError> {
         self.read(&api::DESCRIBE_RESTORE_JOB, || self.inner.restore_job(job)).await
+    }
+
+    async fn plans(&self, page: Option<PageToken>) -> Result<Page<(String, String)>, PortError> {
+        self.read(&api::LIST_PLANS, || self.inner.plans(page.clone())).await
+    }
+
+    async fn rules(&self, plan: &str) -> Result<Option<Vec<VaultRule>>, PortError> {
+        self.read(&api::GET_PLAN, || self.inner.rules(plan)).await
+    }
+
+    async fn selections(&self, plan: &str, page: Option<PageToken>) -> Result<Page<String>, PortError> {
+        self.read(&api::LIST_SELECTIONS, || self.inner.selections(plan, page.clone())).await
+    }
+
+    async fn selection(&self, plan: &str, id: &str) -> Result<Option<VaultSelection>, PortError> {
+        self.read(&api::GET_SELECTION, || self.inner.selection(plan, id)).await
     }
 
     async fn start_backup(&self, fence: Fence, request: StartBackup) -> Result<JobId, PortError> {

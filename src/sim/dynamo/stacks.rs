@@ -208,7 +208,8 @@ impl World {
         self.make_new_table(region, new, Duration::from_secs(20)).map(|_| ())
     }
 
-    /// A stack has changed its table. What was changed past the stack and is still as it was in the template is left. One
+    /// A stack changes its table. What was changed past the stack and is still as it was in the template is left, and what
+    /// neither its template nor the one before says. One
     /// that was deleted past it cannot be updated (AWS: *Update rollback failed*: `CloudFormation` "assumes that the DB
     /// instance still exists").
     pub(in crate::sim) fn update_table_of_stack(&mut self, ix: usize, resource: &Resource) -> Result<(), PortError> {
@@ -216,8 +217,14 @@ impl World {
         let region = self.data.stacks[ix].region;
         let new = wanted(resource, name.clone());
         let now = self.data.now;
+        let mut before = self.data.stacks[ix].resources.values();
+        let before =
+            before.find(|other| other.physical_id == resource.physical_id).map(|other| other.properties.clone());
         let table = self.table_mut(region, &name, "UpdateTable")?;
-        let free = |property: &str| !resource.tampered.touches(property);
+        let named = |property: &str| {
+            [Some(&resource.properties), before.as_ref()].into_iter().flatten().any(|said| said.get(property).is_some())
+        };
+        let free = |property: &str| named(property) && !resource.tampered.touches(property);
         let settings = &mut table.settings;
         settings.indexes = new.indexes;
         if free("BillingMode") {

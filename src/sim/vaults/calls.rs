@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::Work;
-use crate::model::{JobId, PointId, RecoveryPoint, VaultJob, VaultName};
+use crate::model::{JobId, PointId, RecoveryPoint, VaultJob, VaultName, VaultPlan, VaultRule, VaultSelection};
 use crate::ports::{Fence, Page, PageToken, PortError, StartBackup, StartCopy, StartRestore, Vaults};
 use crate::sim::cloud::SimDoor;
 use crate::sim::console::Console;
@@ -47,6 +47,30 @@ impl Vaults for SimDoor {
         self.read("DescribeRestoreJob", job.as_str(), read).await
     }
 
+    async fn plans(&self, page: Option<PageToken>) -> Result<Page<(String, String)>, PortError> {
+        let read = |world: &mut World, lens| world.vault_plans(self.region, lens, page.as_ref());
+        self.read("ListBackupPlans", "", read).await
+    }
+
+    async fn rules(&self, plan: &str) -> Result<Option<Vec<VaultRule>>, PortError> {
+        let read = |world: &mut World, _| Ok(world.vault_plan(self.region, plan).map(|plan| plan.rules.clone()));
+        self.read("GetBackupPlan", plan, read).await
+    }
+
+    async fn selections(&self, plan: &str, page: Option<PageToken>) -> Result<Page<String>, PortError> {
+        let read = |world: &mut World, lens| world.vault_selections(self.region, plan, lens, page.as_ref());
+        self.read("ListBackupSelections", plan, read).await
+    }
+
+    async fn selection(&self, plan: &str, id: &str) -> Result<Option<VaultSelection>, PortError> {
+        let number = id.parse::<usize>().ok();
+        let read = |world: &mut World, _| {
+            let plan = world.vault_plan(self.region, plan);
+            Ok(plan.and_then(|plan| plan.selections.get(number?)).cloned())
+        };
+        self.read("GetBackupSelection", plan, read).await
+    }
+
     async fn start_backup(&self, fence: Fence, request: StartBackup) -> Result<JobId, PortError> {
         let (table, token) = (request.table.clone(), request.token.clone());
         let start = |world: &mut World| world.start_backup(self.region, request);
@@ -75,6 +99,11 @@ impl Console {
     /// Makes a backup vault.
     pub fn create_vault(&self, vault: &VaultName) {
         self.at(|world, region| world.make_vault(region, vault.clone()));
+    }
+
+    /// Makes a backup plan. Nothing follows from it: what it would make is nobody's here.
+    pub fn create_vault_plan(&self, plan: &VaultPlan) {
+        self.at(|world, region| world.make_vault_plan(region, plan.clone()));
     }
 
     /// So many of the next jobs of AWS Backup fail, wherever they are begun.

@@ -18,6 +18,7 @@ use super::resource::uuid;
 use super::world::{Due, World};
 use crate::model::{
     JobId, JobState, PointId, PointKeeper, PointStatus, RecoveryPoint, Scope, TableArn, TableName, VaultJob, VaultName,
+    VaultPlan,
 };
 use crate::ports::{Class, Page, PageToken, PortError, StartBackup, StartCopy, StartRestore};
 
@@ -37,6 +38,9 @@ const COPIES_MAX: usize = 100;
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Vaulted {
     vaults: BTreeSet<(usize, VaultName)>,
+    /// Backup plans; the id of one, and of a selection in it, is its number.
+    #[serde(default)]
+    plans: Vec<(usize, VaultPlan)>,
     points: Vec<Point>,
     jobs: Vec<Job>,
     /// So many of the next jobs fail, and why.
@@ -135,6 +139,41 @@ impl World {
 
     pub(super) fn make_vault(&mut self, region: usize, vault: VaultName) {
         self.data.vaulted.vaults.insert((region, vault));
+    }
+
+    pub(super) fn make_vault_plan(&mut self, region: usize, plan: VaultPlan) {
+        self.data.vaulted.plans.push((region, plan));
+    }
+
+    /// AWS: *`ListBackupPlans`*.
+    fn vault_plans(
+        &self,
+        region: usize,
+        lens: Lens,
+        token: Option<&PageToken>,
+    ) -> Result<Page<(String, String)>, PortError> {
+        let plans = self.data.vaulted.plans.iter().enumerate().filter(|(_, (home, _))| *home == region);
+        let told: Vec<_> = plans.map(|(number, (_, plan))| (number.to_string(), plan.name.clone())).collect();
+        page("ListBackupPlans", &told, self.config.page_size.max(1), lens, token)
+    }
+
+    fn vault_plan(&self, region: usize, id: &str) -> Option<&VaultPlan> {
+        let (home, plan) = self.data.vaulted.plans.get(id.parse::<usize>().ok()?)?;
+        (*home == region).then_some(plan)
+    }
+
+    /// AWS: *`ListBackupSelections`*.
+    fn vault_selections(
+        &self,
+        region: usize,
+        plan: &str,
+        lens: Lens,
+        token: Option<&PageToken>,
+    ) -> Result<Page<String>, PortError> {
+        const OPERATION: &str = "ListBackupSelections";
+        let plan = self.vault_plan(region, plan).ok_or_else(|| missing(OPERATION, "Backup plan does not exist"))?;
+        let ids: Vec<String> = (0..plan.selections.len()).map(|number| number.to_string()).collect();
+        page(OPERATION, &ids, self.config.page_size.max(1), lens, token)
     }
 
     /// So many of the next jobs fail.

@@ -131,3 +131,29 @@ pub async fn what_a_vault_does_not_have_is_said_so(backend: &Backend) {
     let request = StartBackup { table, vault: vault(), role, token, tags: tags(&[]) };
     assert_eq!(vaults.start_backup(FENCE, request).await.unwrap_err().class, Class::NotFound);
 }
+
+pub async fn a_backup_plan_says_what_it_does_and_to_which_tables(backend: &Backend) {
+    let vaults = door(backend, &backend.scope());
+    assert_eq!(all(|page| vaults.plans(page)).await, []);
+    let table = format!("arn:aws:dynamodb:us-east-1:{}:table/people", backend.account);
+    let taken = role(backend);
+    backend.workshop.make_vault(&backend.scope(), &vault()).await;
+    backend.workshop.make_plan(&backend.scope(), &vault(), &table, taken.as_str()).await;
+    let plans = all(|page| vaults.plans(page)).await;
+    let [(id, name)] = &plans[..] else { panic!("{plans:?}") };
+    assert_eq!(name, "plan");
+    let rules = vaults.rules(id).await.unwrap().unwrap();
+    let [rule] = &rules[..] else { panic!("{rules:?}") };
+    assert_eq!((&*rule.vault, rule.schedule.as_deref()), ("landfast", Some("cron(0 3 ? * * *)")));
+    assert_eq!(
+        (rule.zone.as_deref(), rule.delete_after_days, rule.cold_after_days),
+        (Some("Europe/Berlin"), Some(35), None)
+    );
+    let selections = all(|page| vaults.selections(id, page)).await;
+    let [selection] = &selections[..] else { panic!("{selections:?}") };
+    let found = vaults.selection(id, selection).await.unwrap().unwrap();
+    let (tags, other) = (std::collections::BTreeMap::new(), table.replace("people", "pets"));
+    assert_eq!(found.role, taken.as_str());
+    assert!(found.covers(&table.parse().unwrap(), &tags) && !found.covers(&other.parse().unwrap(), &tags));
+    assert_eq!(vaults.rules("1EB3B5E7-9EB0-435A-A80B-108B488B0D45").await.unwrap(), None);
+}

@@ -15,7 +15,7 @@ fn table() -> TableName {
 /// Backed up, and gone.
 fn lost() -> (World, PointId) {
     let mut world = World::new(REPORT);
-    world.stack = POLICY.to_owned();
+    POLICY.clone_into(&mut world.stack);
     world.run(HOUR);
     for id in 0..20 {
         world.console().put_item(&table(), &json!({"id": {"S": format!("item-{id}")}})).unwrap();
