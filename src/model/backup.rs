@@ -25,7 +25,7 @@ mod step;
 pub use keep::KeepSettings;
 pub use left::{LeftTable, LeftTables};
 pub use memory::{BackupMemory, PendingBackup, PendingCopy, PointMemory, TableMemory};
-pub use name::{PROFILE_TAG, PointName, SLOT_TAG};
+pub use name::{ITEMS_TAG, PROFILE_TAG, PointName, SLOT_TAG};
 pub use plans::{TagCondition, VaultCopy, VaultPlan, VaultRule, VaultSelection};
 pub use restore::{
     BeginRestore, Comparison, Counted, ItemCount, Proof, RESTORED_TAG, Restore, RestoreDo, RestoreFrom, RestoreNote,

@@ -42,7 +42,7 @@ mod text;
 pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
 pub use backup::{
     BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, BeginRestore, Comparison,
-    CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, ItemCount, KeepSettings, LeftTable, LeftTables,
+    CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, ITEMS_TAG, ItemCount, KeepSettings, LeftTable, LeftTables,
     MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup, PendingCopy, PointMemory, PointName,
     PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Restore, RestoreDo, RestoreFrom, RestoreNote,
     RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery, Setting, TEST_PREFIX, TableMemory, TableSeen,

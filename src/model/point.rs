@@ -129,7 +129,8 @@ pub struct RecoveryPoint {
     pub completed: Option<Timestamp>,
     /// Its bytes.
     pub bytes: Option<u64>,
-    /// Items that it holds, where AWS says so (*`DescribeBackup`*).
+    /// Items that its table had by AWS's count of within about six hours before, where that is kept: by AWS with on-demand
+    /// backups (*`DescribeBackup`*), by us in a tag of those in a vault.
     pub items: Option<u64>,
     /// When AWS deletes it by itself, if it does.
     pub expires: Option<Timestamp>,

@@ -10,8 +10,9 @@ use futures_util::stream::iter;
 use super::Observer;
 use super::restores::count_of;
 use crate::model::{
-    BackupNeed, Comparison, Counted, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed, ProfileSeen,
-    RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableProfile, TableSeen, VaultJob, VaultName,
+    BackupNeed, Comparison, Counted, ITEMS_TAG, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed,
+    ProfileSeen, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableProfile, TableSeen, VaultJob,
+    VaultName,
 };
 use crate::ports::{Drift, PortError, Priority, Tables, Vaults, all, found};
 
@@ -191,6 +192,7 @@ impl Observer<'_> {
             let Some(tags) = found(tags)? else { continue };
             let tags: BTreeMap<String, String> = tags.into_iter().collect();
             if tags.get(OWNER_TAG).is_some_and(|owner| owner.starts_with(&prefix)) {
+                point.items = tags.get(ITEMS_TAG).and_then(|items| items.parse().ok());
                 point.tags = Some(tags);
                 points.push(point);
             }

@@ -37,6 +37,7 @@ pub(super) fn before(memory: &mut BackupMemory, step: &Step, action: &BackupDo, 
                     started: now,
                     job: None,
                     profile: one.profile.clone(),
+                    items: one.items,
                 };
                 memory.tables.entry(one.table.clone()).or_default().pending = Some(pending);
             }
@@ -94,7 +95,7 @@ fn done(table: &mut TableMemory, action: &BackupDo, part: &Part, answer: &Answer
         (BackupDo::Make(list), Answer::Made(point)) => {
             let Some(one) = list.iter().find(|one| one.table == part.table) else { return };
             table.pending = None;
-            table.points.insert(point.id.clone(), known(one.slot, point.created, one.profile.clone(), now));
+            table.points.insert(point.id.clone(), known(one.slot, point.created, (one.profile.clone(), None), now));
         }
         (BackupDo::Make(_), Answer::Begun(job)) => {
             if let Some(pending) = &mut table.pending {
@@ -123,16 +124,19 @@ fn done(table: &mut TableMemory, action: &BackupDo, part: &Part, answer: &Answer
             let known = table
                 .points
                 .entry(one.point.clone())
-                .or_insert_with(|| known(one.slot, one.slot, one.profile.clone(), now));
+                .or_insert_with(|| known(one.slot, one.slot, (one.profile.clone(), None), now));
             known.deleted = Some(now);
         }
         _ => {}
     }
 }
 
-pub(super) fn known(slot: Timestamp, created: Timestamp, profile: Option<String>, now: Timestamp) -> PointMemory {
+/// What a point says of its table: which settings are kept with it, and how many items it had.
+type Said = (Option<String>, Option<u64>);
+
+pub(super) fn known(slot: Timestamp, created: Timestamp, (profile, items): Said, now: Timestamp) -> PointMemory {
     let copying = std::collections::BTreeMap::new();
-    PointMemory { slot, created, noted: now, profile, kept: None, verified: None, deleted: None, copying }
+    PointMemory { slot, created, noted: now, profile, items, kept: None, verified: None, deleted: None, copying }
 }
 
 /// Nothing was sent, or it took no effect.
@@ -180,17 +184,19 @@ pub(super) fn note(memory: &mut BackupMemory, note: &BackupNote, now: Timestamp)
     let table = memory.tables.entry(note.table.clone()).or_default();
     match &note.what {
         Noted::Restore(_) => {}
-        Noted::Made { point, slot, created, profile } => {
+        Noted::Made { point, slot, created, profile, items } => {
             table.pending = None;
             table.attempts.remove(&Tried::backup(*slot).label);
-            learn(table, point, *slot, *created, profile.as_ref(), now);
+            learn(table, point, *slot, *created, (profile.clone(), *items), now);
         }
         Noted::Lost => table.pending = None,
         Noted::Failed(tried, failure) => {
             table.pending = None;
             count(table, tried, failure.clone(), now);
         }
-        Noted::Known { point, slot, created, profile } => learn(table, point, *slot, *created, profile.as_ref(), now),
+        Noted::Known { point, slot, created, profile, items } => {
+            learn(table, point, *slot, *created, (profile.clone(), *items), now);
+        }
         Noted::Copied { point, region, failed } => {
             if let Some(point) = table.points.get_mut(point) {
                 point.copying.remove(region);
@@ -212,16 +218,8 @@ pub(super) fn note(memory: &mut BackupMemory, note: &BackupNote, now: Timestamp)
     memory.tables.retain(|_, table| *table != TableMemory::default());
 }
 
-fn learn(
-    table: &mut TableMemory,
-    point: &PointId,
-    slot: Timestamp,
-    created: Timestamp,
-    profile: Option<&String>,
-    now: Timestamp,
-) {
-    let profile = profile.cloned();
-    table.points.entry(point.clone()).or_insert_with(|| known(slot, created, profile, now));
+fn learn(table: &mut TableMemory, point: &PointId, slot: Timestamp, created: Timestamp, said: Said, now: Timestamp) {
+    table.points.entry(point.clone()).or_insert_with(|| known(slot, created, said, now));
 }
 
 /// Settings are kept for as long as a point is, or is being made, that names them.

@@ -208,7 +208,7 @@ fn end(memory: &mut BackupMemory, to: &TableName, failed: Option<String>, now: T
     let (Some(point), true) = (point, proven) else { return };
     let created = restore.as_of.unwrap_or(now);
     let table = memory.tables.entry(restore.table).or_default();
-    let known = table.points.entry(point).or_insert_with(|| super::journal::known(created, created, None, now));
+    let known = table.points.entry(point).or_insert_with(|| super::journal::known(created, created, (None, None), now));
     known.verified = Some(now);
 }
 

@@ -67,6 +67,9 @@ pub struct PendingBackup {
     /// Which settings are kept with it.
     #[serde(default)]
     pub profile: Option<String>,
+    /// How many items its table had by AWS's count, where it is kept in a vault.
+    #[serde(default)]
+    pub items: Option<u64>,
 }
 
 /// A copy that was begun.
@@ -92,6 +95,9 @@ pub struct PointMemory {
     /// Which settings of its table are kept with it.
     #[serde(default)]
     pub profile: Option<String>,
+    /// How many items its table had by AWS's count of within about six hours before, where it is kept in a vault and says so.
+    #[serde(default)]
+    pub items: Option<u64>,
     /// The bucket that has them too.
     #[serde(default)]
     pub kept: Option<String>,

@@ -17,6 +17,10 @@ pub const SLOT_TAG: &str = "landfast:slot";
 /// The tag of a recovery point in a vault that names its table's settings.
 pub const PROFILE_TAG: &str = "landfast:profile";
 
+/// The tag of a recovery point in a vault that says how many items its table had by AWS's count when it was begun: AWS
+/// Backup keeps none, and counts a table's items about every six hours (AWS: *`TableDescription`*, `ItemCount`).
+pub const ITEMS_TAG: &str = "landfast:items";
+
 const PREFIX: &str = "landfast.";
 const SLOT: &str = "%Y%m%dT%H%M%SZ";
 

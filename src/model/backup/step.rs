@@ -76,6 +76,8 @@ pub struct MakeBackup {
     pub profile: Option<String>,
     /// Those settings, where they are not kept yet.
     pub settings: Option<Box<TableProfile>>,
+    /// How many items its table has by AWS's count, where it is kept in a vault.
+    pub items: Option<u64>,
     /// How.
     pub way: MakeWay,
 }
@@ -235,6 +237,8 @@ pub enum Noted {
         created: Timestamp,
         /// Which settings are kept with it.
         profile: Option<String>,
+        /// How many items its table had, where it says so.
+        items: Option<u64>,
     },
     /// The backup that was begun is not there, and will not be: another one may be made.
     Lost,
@@ -250,6 +254,8 @@ pub enum Noted {
         created: Timestamp,
         /// Which settings are kept with it.
         profile: Option<String>,
+        /// How many items its table had, where it says so.
+        items: Option<u64>,
     },
     /// A copy job has ended: its copy is listed, or it has failed.
     Copied {

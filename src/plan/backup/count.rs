@@ -1,7 +1,8 @@
 //! How many items a restored table has, of those that it should have.
 //!
 //! AWS counts a table's items about every six hours, and writes that count down with a backup. So it is old when it is
-//! written down, and of a table that was just restored there is none. Items are counted here, as far as that costs little;
+//! written down, and of a table that was just restored there is none. With a point in a vault AWS keeps none: there it is in a
+//! tag of ours. Items are counted here, as far as that costs little;
 //! and that there are too few is said only if the table itself, counted in the same way, has more.
 
 use super::Deciding;
@@ -20,7 +21,10 @@ impl Deciding<'_> {
         has_source: bool,
     ) -> Result<Option<ItemCount>, NotYet> {
         let RestoreFrom::Point(id) = &restore.from else { return Ok(None) };
-        let Some(recorded) = self.point_seen(entry, id)?.and_then(|point| point.items) else { return Ok(None) };
+        let listed = self.point_seen(entry, id)?.and_then(|point| point.items);
+        // The tags of a point in a vault are read once.
+        let known = || self.memory.tables.get(&restore.table)?.points.get(id)?.items;
+        let Some(recorded) = listed.or_else(known) else { return Ok(None) };
         let Some(counted) = self.counted(entry, to)? else { return Ok(None) };
         let mut count = ItemCount { restored: counted.items, recorded, source: None };
         let tolerance = self.spec.verify.map_or(TOLERANCE, |verify| verify.tolerance_milli);

@@ -12,8 +12,8 @@ use super::points::{self, Point};
 use super::retention::{Kept, over};
 use super::{Covered, Deciding, Wanted, refused, unknown};
 use crate::model::{
-    BackupNeed, BackupNote, ChangeAction, Entry, ExpirePoint, Failure, Guard, JobId, MakeBackup, MakeWay, Noted,
-    OWNER_TAG, PROFILE_TAG, PendingBackup, PointId, PointName, PointsListed, RecoveryPoint, Replacement,
+    BackupNeed, BackupNote, ChangeAction, Entry, ExpirePoint, Failure, Guard, ITEMS_TAG, JobId, MakeBackup, MakeWay,
+    Noted, OWNER_TAG, PROFILE_TAG, PendingBackup, PointId, PointName, PointsListed, RecoveryPoint, Replacement,
     ResourceChange, Retention, SLOT_TAG, Seen, Tried, Unknown, VaultJob, Waiting,
 };
 use crate::plan::names::token;
@@ -181,6 +181,7 @@ impl Deciding<'_> {
                 slot: point.slot,
                 created: point.created,
                 profile: point.profile.clone(),
+                items: point.items,
             },
         }));
     }
@@ -203,7 +204,7 @@ impl Deciding<'_> {
             let mut all = listings.all().flat_map(|listing| &listing.points);
             if let Some(point) = all.find(named) {
                 let (id, created) = (point.id.clone(), point.created);
-                let made = Noted::Made { point: id, slot: name.slot, created, profile: name.profile };
+                let made = Noted::Made { point: id, slot: name.slot, created, profile: name.profile, items: None };
                 wanted.notes.push(note(made));
             } else if listings.all().all(|listing| listing.at.duration_since(pending.started) >= SHOWN)
                 || sabotage::is(Bug::ForgetBackup)
@@ -258,6 +259,7 @@ impl Deciding<'_> {
                     slot: pending.slot,
                     created,
                     profile: pending.profile.clone(),
+                    items: pending.items,
                 })
             }
             Some(Seen::Present(job)) => {
@@ -291,7 +293,11 @@ impl Deciding<'_> {
         if self.is_held(entry, table, &tried) {
             return None;
         }
-        let kept = table.memory.pending.as_ref().filter(|_| sent.is_some()).map(|pending| pending.profile.clone());
+        let pending = table.memory.pending.as_ref().filter(|_| sent.is_some());
+        // What is sent again is the same request, with the count of then.
+        let counted = pending.map_or(Some(table.seen.state.items), |pending| pending.items);
+        let items = counted.filter(|_| self.spec.vault.is_some());
+        let kept = pending.map(|pending| pending.profile.clone());
         // A backup without its settings is better than none.
         let settings = match kept {
             Some(_) => None,
@@ -310,12 +316,13 @@ impl Deciding<'_> {
                     (SLOT_TAG.to_owned(), PointName::slot_text(slot)),
                 ]);
                 tags.extend(profile.clone().map(|profile: String| (PROFILE_TAG.to_owned(), profile)));
+                tags.extend(items.map(|items| (ITEMS_TAG.to_owned(), items.to_string())));
                 MakeWay::Vault { vault: vault.name.clone(), role, token: sent.map_or_else(fresh, str::to_owned), tags }
             }
         };
         let state = &table.seen.state;
         let (table, arn, id) = (table.name.clone(), state.arn.clone(), state.id.clone());
-        Some(MakeBackup { table, arn, id, slot, profile, settings, way })
+        Some(MakeBackup { table, arn, id, slot, profile, settings, items, way })
     }
 
     /// The settings that are kept with a backup. `None` as long as they have not been asked for.

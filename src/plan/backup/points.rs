@@ -25,6 +25,7 @@ pub(super) struct Point {
     pub(super) status: PointStatus,
     pub(super) bytes: Option<u64>,
     pub(super) profile: Option<String>,
+    pub(super) items: Option<u64>,
     pub(super) name: Option<String>,
     pub(super) verified: bool,
     /// It is listed, and not only remembered.
@@ -85,6 +86,7 @@ pub(super) fn of_table(
                     status: point.status,
                     bytes: point.bytes,
                     profile,
+                    items: point.items,
                     name: point.name.clone(),
                     verified,
                     listed: true,
@@ -112,6 +114,7 @@ pub(super) fn of_table(
                 status: PointStatus::Available,
                 bytes: None,
                 profile: known.profile.clone(),
+                items: known.items,
                 name: None,
                 verified: known.verified.is_some(),
                 listed: false,

@@ -109,6 +109,33 @@ fn a_table_that_is_restored_from_a_vault_is_encrypted_as_it_was() {
     world.hold();
 }
 
+/// AWS Backup keeps no count of items: it is kept with the point, as of when the backup was begun.
+#[test]
+fn a_test_of_a_point_in_a_vault_counts_its_items_too() {
+    let vault = "landfast".parse::<VaultName>().unwrap();
+    let role = Text::literal("arn:aws:iam::111122223333:role/backup");
+    let kept = Some(VaultSpec { name: vault.clone(), role });
+    let mut world = World::new(BackupSpec { vault: kept, ..spec(100) });
+    world.console().create_vault(&vault);
+    // AWS has counted its items by then.
+    world.clock.drive(world.cx.sleep(7 * HOUR)).unwrap();
+    world.run(2 * HOUR, FOREVER);
+    let points = world.cloud.backups_of_all();
+    let made = points.iter().find(|backup| !backup.point.id.is_on_demand()).expect("it is backed up");
+    let tags = made.point.tags.as_ref().unwrap();
+    assert_eq!(tags.get("landfast:items").map(String::as_str), Some("20"));
+    let proof = world.remembered().proofs.get(&table(TABLE)).cloned().expect("it was tested");
+    let count = proof.compared.as_ref().and_then(|compared| compared.count).expect("its items are counted");
+    assert_eq!((count.restored, count.recorded, proof.failed), (20, 20, None));
+    // A journal that knows nothing reads it from the point.
+    world.disk = landfast::store::Disk::new();
+    world.ask(Wish::Verify { table: None });
+    world.run(4 * HOUR, FOREVER);
+    let proof = world.remembered().proofs.get(&table(TABLE)).cloned().expect("it was tested again");
+    assert_eq!(proof.compared.and_then(|compared| compared.count).map(|count| count.recorded), Some(20));
+    world.hold();
+}
+
 /// Which tables those are, is decided when it is looked, and not when it is asked.
 #[test]
 fn a_test_of_every_table_is_one_of_each_that_is_covered() {

@@ -104,6 +104,7 @@ fn known(days_ago: i64) -> PointMemory {
         created,
         noted: created,
         profile: None,
+        items: None,
         kept: None,
         verified: None,
         deleted: None,
@@ -116,7 +117,7 @@ fn remembered(case: Case) -> BackupMemory {
     let id = |days| point(days, &scope().region, vaulted, &key()).id;
     let begun = |started| {
         let name = if vaulted { "token".to_owned() } else { PointName::new(&key(), slot(0), None).to_string() };
-        let pending = PendingBackup { slot: slot(0), name, started, job: None, profile: None };
+        let pending = PendingBackup { slot: slot(0), name, started, job: None, profile: None, items: None };
         TableMemory { pending: Some(pending), ..TableMemory::default() }
     };
     let points = |id: PointId, known| TableMemory { points: [(id, known)].into(), ..TableMemory::default() };
