@@ -15,8 +15,9 @@ use crate::scenario::Act;
 const WEB_STACK: &str = "dev-shop-web";
 
 /// How long an environment may take to converge when nothing goes wrong any more: a chain of stacks, each of which may
-/// have to be cleared and created again, after a pause of at most an hour for what failed before.
-const CONVERGES_WITHIN: Duration = Duration::from_hours(4);
+/// have to be cleared and created again, after a pause of at most an hour for what failed before. A stack whose service does
+/// not become steady is held for three hours each time (AWS: *`AWS::ECS::Service`*), and its rollback is continued once.
+const CONVERGES_WITHIN: Duration = Duration::from_hours(7);
 
 impl Run<'_> {
     pub(crate) fn heal(&mut self) -> Result<(), String> {
