@@ -82,7 +82,7 @@ pub(crate) fn settle(fleet: &Fleet, controller: &landfast::controller::Controlle
     }
 }
 
-fn during(fleet: &Fleet, controller: &landfast::controller::Controller, time: Duration) {
+pub(crate) fn during(fleet: &Fleet, controller: &landfast::controller::Controller, time: Duration) {
     let tend = Box::pin(tend_all(controller, Until::Stopped));
     let over = fleet.clock.drive(select(tend, Box::pin(fleet.cx.sleep(time)))).unwrap();
     assert!(matches!(over, Either::Right(_)), "the daemon ended");

@@ -18,6 +18,7 @@ mod edits;
 mod fleet;
 mod idle;
 mod process;
+mod upkeep;
 
 use std::process::Command;
 
@@ -36,7 +37,7 @@ fn main() {
     let quick = args.iter().any(|arg| arg == "--quick");
     println!("| what | measured | aim |\n|---|---|---|");
     let scenarios: &[&str] = if quick {
-        &["resync 1 1000", "apps 100", "deploy", "edits 10", "hour 1 400", "restart 500"]
+        &["resync 1 1000", "apps 100", "deploy", "edits 10", "hour 1 400", "restart 500", "tables 100", "drift 40"]
     } else {
         &[
             "resync 1 1000",
@@ -47,6 +48,8 @@ fn main() {
             "edits 100",
             "hour 1 400",
             "restart 5000",
+            "tables 1000",
+            "drift 400",
         ]
     };
     for scenario in scenarios {
@@ -65,6 +68,8 @@ fn child(args: &[&str]) -> Vec<Row> {
         ["hour", environments, stacks] => idle::hour(environments.parse().unwrap(), stacks.parse().unwrap()),
         ["restart", stacks] => idle::restart(stacks.parse().unwrap()),
         ["apps", count] => apps::resync(count.parse().unwrap()),
+        ["tables", count] => upkeep::tables(count.parse().unwrap()),
+        ["drift", stacks] => upkeep::drift(stacks.parse().unwrap()),
         ["deploy"] => deploy::makespan(),
         ["edits", count] => edits::latency(count.parse().unwrap()),
         other => panic!("no such scenario: {other:?}"),
