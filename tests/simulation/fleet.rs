@@ -212,7 +212,7 @@ pub(crate) fn stack_name(number: u8) -> String {
     format!("{}-shop-s{number}", environment(number))
 }
 
-fn export(number: u8) -> String {
+pub(crate) fn export(number: u8) -> String {
     format!("s{number}-topic")
 }
 

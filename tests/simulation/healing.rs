@@ -64,6 +64,9 @@ impl Run<'_> {
         let fleet = self.rig.repo.lock().unwrap().fleet.clone();
         let wanted = wanted(&fleet);
         self.person_of_app();
+        for number in 0..8 {
+            let _ = self.let_go(number);
+        }
         let console = self.rig.console();
         for record in self.rig.cloud.inventory().stacks.iter().filter(|record| !record.is_deleted()) {
             let state = &record.state;

@@ -26,6 +26,7 @@ mod isolation;
 mod monitor;
 mod oracle;
 mod outputs;
+mod outsiders;
 mod planner;
 mod planted;
 mod preflight;

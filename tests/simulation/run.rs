@@ -198,6 +198,8 @@ impl Run<'_> {
                 self.tamper(&name, *to);
                 Ok(())
             }
+            Act::Import => self.import(stack),
+            Act::LetGo => self.let_go(stack),
             Act::Break => {
                 let broken = "Resources: { Topic: { Type: AWS::SNS::Topic, Properties: { TopicName: taken } } }";
                 console.update_template_without_rollback(&name, broken)

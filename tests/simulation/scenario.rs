@@ -83,6 +83,10 @@ pub(crate) enum Act {
     Break,
     /// Changes a resource of it past it.
     Tamper(u8),
+    /// Creates a stack of somebody else that imports what it exports.
+    Import,
+    /// Deletes that one.
+    LetGo,
 }
 
 /// Classes of what may go wrong; each is off in some seeds, so that rare combinations occur.
@@ -99,6 +103,7 @@ impl Scenario {
         let mut scenario = Self::of_stacks(seed);
         scenario.add_app();
         scenario.add_tampering();
+        scenario.add_outsiders();
         scenario
     }
 
