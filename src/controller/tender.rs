@@ -80,6 +80,8 @@ pub struct Tender<'a> {
     open: BTreeMap<Key, Operation>,
     /// Who looks for drift.
     patrol: Patrol<'a>,
+    /// Nothing but the patrol is what this look is for: it has come back, or is to set out.
+    errand: bool,
 }
 
 /// What was seen before: the base of a look that reads only what moves.
@@ -92,16 +94,19 @@ struct Earlier {
     revision: u64,
     /// Stacks that were moving or touched: all that has to be read again while the rest stands still.
     moving: BTreeSet<StackAddress>,
-    /// Whether a service moves: what was seen of it is in `observation` no more.
-    services_move: bool,
+    /// Whether a service moves, or something of a backup policy: what was seen of it is in `observation` no more.
+    others_move: bool,
 }
 
 impl Earlier {
+    fn is_at_rest(&self) -> bool {
+        self.moving.is_empty() && !self.others_move
+    }
+
     /// Reading what moves is enough, and cheaper than listing everything again.
     fn is_enough(&self, now: Duration, resync: Duration, revision: u64) -> bool {
         now.saturating_sub(self.listed) < resync
             && self.revision == revision
-            && (self.services_move || !self.moving.is_empty())
             && self.moving.len() < self.observation.pages
             && self.observation.listings.values().all(Result::is_ok)
     }
@@ -125,6 +130,7 @@ impl<'a> Tender<'a> {
             unknowns: 0,
             open: BTreeMap::new(),
             patrol: Patrol::default(),
+            errand: false,
         }
     }
 
@@ -164,7 +170,7 @@ impl<'a> Tender<'a> {
                     return Ok(Ended::Settled(Box::new(looked.plan)));
                 }
                 let pause = self.pause(&looked.plan);
-                let pause = self.watch(&desired, &environment, &looked).map_or(pause, |left| left.min(pause));
+                let left = self.watch(&desired, &environment, &looked).unwrap_or(Duration::MAX);
                 let Looked { observation, plan, memory } = looked;
                 self.keep(observation, &plan);
                 let open = (!plan.in_sync()).then(|| plan.digest.clone());
@@ -174,13 +180,13 @@ impl<'a> Tender<'a> {
                 if outdated {
                     continue;
                 }
-                tokio::select! {
+                self.errand = tokio::select! {
                     biased;
-                    () = &mut changed => {}
-                    () = self.flights.landing() => {}
-                    () = self.patrol.back() => {}
-                    () = note(controller, &self.name, open, busy) => {}
-                    () = controller.cx.sleep(pause) => {}
+                    () = &mut changed => false,
+                    () = self.flights.landing() => false,
+                    () = self.patrol.back() => true,
+                    () = note(controller, &self.name, open, busy) => false,
+                    () = controller.cx.sleep(pause.min(left)) => left < pause,
                 }
             }
         }
@@ -245,16 +251,17 @@ impl<'a> Tender<'a> {
             (self.listed, self.rested) = (now, now);
             return Base::Nothing;
         };
-        // Between two looks a few seconds apart it may rest; a look that nothing but the time has caused reads everything.
-        let resting = earlier.moving.is_empty() && !earlier.services_move;
-        if resting || earlier.revision != revision || now.saturating_sub(self.rested) >= resync {
+        // Between two looks a few seconds apart it may rest, and so it may for one that is for the patrol alone; a look that
+        // nothing but the time has caused reads everything.
+        let everything = earlier.is_at_rest() && !self.errand;
+        if everything || earlier.revision != revision || now.saturating_sub(self.rested) >= resync {
             self.rested = now;
             earlier.observation.services = ServicesSeen::default();
             earlier.observation.records = RecordsSeen::default();
             earlier.observation.secrets = SecretsSeen::default();
             earlier.observation.backups = BackupsSeen::default();
         }
-        if earlier.is_enough(now, resync, revision) {
+        if !everything && earlier.is_enough(now, resync, revision) {
             self.listed = earlier.listed;
             return Base::Listing(Box::new(earlier.observation), earlier.moving);
         }
@@ -304,9 +311,9 @@ impl<'a> Tender<'a> {
             observation.records = RecordsSeen::default();
         }
         observation.secrets.forget_named();
-        forget_backups(&mut observation.backups, plan, &busy);
-        let services_move = !restless.is_empty();
-        self.earlier = Some(Earlier { observation, listed: self.listed, revision, moving, services_move });
+        let backups_move = forget_backups(&mut observation.backups, plan, &busy);
+        let others_move = backups_move || !restless.is_empty();
+        self.earlier = Some(Earlier { observation, listed: self.listed, revision, moving, others_move });
     }
 
     /// Another process has left an approval of exactly this plan: it is looked at again with consent.
@@ -390,10 +397,11 @@ impl<'a> Tender<'a> {
     }
 }
 
-/// Of backups, what may have moved by the next look.
-fn forget_backups(seen: &mut BackupsSeen, plan: &Plan, busy: &BTreeSet<Key>) {
-    let (mut points_move, mut touched) = (false, BTreeSet::new());
+/// Of backups, what may have moved by the next look. False if that is nothing.
+fn forget_backups(seen: &mut BackupsSeen, plan: &Plan, busy: &BTreeSet<Key>) -> bool {
+    let (mut moves, mut points_move, mut touched) = (false, false, BTreeSet::new());
     for (key, entry) in plan.entries.iter().filter(|(key, _)| key.kind == Kind::BackupPolicy) {
+        moves |= busy.contains(key) || entry.step.is_some() || !entry.waiting.is_empty();
         points_move |=
             busy.contains(key) || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Unknown { .. }));
         if let Some(Do::Backup(step)) = entry.step.as_ref().map(|step| &step.action) {
@@ -402,4 +410,5 @@ fn forget_backups(seen: &mut BackupsSeen, plan: &Plan, busy: &BTreeSet<Key>) {
         }
     }
     seen.forget(points_move, &touched);
+    moves
 }

@@ -41,8 +41,8 @@ pub use leftover::left;
 pub(super) use lint::faults;
 use select::{Blocked, Selected, select};
 
-/// Tables that one step is done to. A hundred take ten looks, and one look takes seconds.
-pub(super) const BATCH: usize = 10;
+/// Tables that one step is done to: a thousand take twenty looks, and one look takes seconds.
+pub(super) const BATCH: usize = 50;
 
 /// Decides on one desired backup policy. Its dependencies have been decided before.
 pub(super) fn decide(planner: &Planner<'_>, spec: &BackupSpec) -> Entry {
@@ -123,6 +123,8 @@ impl Covered<'_> {
 struct Wanted {
     notes: Vec<BackupNote>,
     make: Vec<crate::model::MakeBackup>,
+    /// Tables whose settings are read so that they can be backed up: as many as one step takes.
+    making: usize,
     recover: Vec<crate::model::SetRecovery>,
     /// Windows that become shorter: what they lose is approved by a person.
     shorten: Vec<crate::model::SetRecovery>,
@@ -269,7 +271,8 @@ impl Deciding<'_> {
 
     /// The one step that can be taken now: the most urgent one that nothing forbids.
     fn choose(&self, entry: &mut Entry, wanted: Wanted) {
-        let Wanted { notes, make, restore, recover, shorten, protect, copy, keep, expire, purge, lost: _ } = wanted;
+        let Wanted { notes, make, restore, recover, shorten, protect, copy, keep, expire, purge, making: _, lost: _ } =
+            wanted;
         let quiet = self.planner.unready(&self.spec.key, &self.spec.depends_on).is_empty();
         let settles = !recover.is_empty() || !protect.is_empty() || !shorten.is_empty();
         if settles && !quiet {

@@ -29,7 +29,8 @@ const ASKED: SignedDuration = SignedDuration::from_hours(24);
 /// Points of one table that go without a person, in one look. A slot makes one, and one goes for it.
 const UNASKED: usize = 3;
 
-/// Points of a policy that go within an hour.
+/// Points of a policy that go in one look, and within an hour.
+const AT_ONCE: usize = 10;
 const HOURLY: usize = 50;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -218,8 +219,8 @@ impl Deciding<'_> {
         }
         let Some(job) = &pending.job else {
             // Its answer was lost: sent again with its token, it is the same request.
-            if let Some(make) = self.backup(entry, table, pending.slot, Some(&pending.name)) {
-                wanted.make.push(make);
+            if !self.is_held(entry, table, &Tried::backup(pending.slot)) {
+                wanted.make.extend(self.backup(entry, table, pending.slot, Some(&pending.name)));
             }
             return true;
         };
@@ -276,9 +277,11 @@ impl Deciding<'_> {
         };
         let Some(slot) = [scheduled, self.asked()].into_iter().flatten().filter(lacks).max() else { return };
         Self::differs(entry, table.name, format!("a backup is due since {}", shown(slot)));
-        if let Some(make) = self.backup(entry, table, slot, None) {
-            wanted.make.push(make);
+        if wanted.making >= super::BATCH || self.is_held(entry, table, &Tried::backup(slot)) {
+            return;
         }
+        wanted.making += 1;
+        wanted.make.extend(self.backup(entry, table, slot, None));
     }
 
     /// The backup for a slot; `token` is that of the request, where it was sent before.
@@ -289,10 +292,6 @@ impl Deciding<'_> {
         slot: Timestamp,
         sent: Option<&str>,
     ) -> Option<MakeBackup> {
-        let tried = Tried::backup(slot);
-        if self.is_held(entry, table, &tried) {
-            return None;
-        }
         let pending = table.memory.pending.as_ref().filter(|_| sent.is_some());
         // What is sent again is the same request, with the count of then.
         let counted = pending.map_or(Some(table.seen.state.items), |pending| pending.items);
@@ -309,7 +308,7 @@ impl Deciding<'_> {
             None => MakeWay::OnDemand { name: name.to_string() },
             Some(vault) => {
                 let role = self.role(entry, &vault.role)?;
-                let attempt = table.tries(&tried);
+                let attempt = table.tries(&Tried::backup(slot));
                 let fresh = || token(&self.spec.key, "back-up", &(table.name, slot, attempt));
                 let mut tags = BTreeMap::from([
                     (OWNER_TAG.to_owned(), self.spec.key.to_string()),
@@ -408,7 +407,7 @@ impl Deciding<'_> {
     /// Of points that go, those that may go now: so many in a look, and so many in an hour.
     pub(super) fn expiring(&self, mut going: Vec<ExpirePoint>) -> Option<Vec<ExpirePoint>> {
         let lately = self.memory.expired.iter().filter(|at| self.now().duration_since(**at).abs() < HOUR).count();
-        going.truncate(HOURLY.saturating_sub(lately).min(super::BATCH));
+        going.truncate(HOURLY.saturating_sub(lately).min(AT_ONCE));
         (!going.is_empty()).then_some(going)
     }
 }
