@@ -259,7 +259,8 @@ impl<'a> Tender<'a> {
             earlier.observation.services = ServicesSeen::default();
             earlier.observation.records = RecordsSeen::default();
             earlier.observation.secrets = SecretsSeen::default();
-            earlier.observation.backups = BackupsSeen::default();
+            let backups = std::mem::take(&mut earlier.observation.backups);
+            earlier.observation.backups = backups.rested();
         }
         if !everything && earlier.is_enough(now, resync, revision) {
             self.listed = earlier.listed;

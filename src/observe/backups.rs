@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::iter;
+use jiff::Timestamp;
 
 use super::Observer;
 use super::restores::count_of;
@@ -93,7 +94,7 @@ impl Observer<'_> {
             }
             BackupNeed::Table(scope, table) => {
                 let port = self.tables(&scope);
-                let state = self.within(read_table(&*port, &table)).await;
+                let state = self.within(read_table(&*port, &table, self.cx.now())).await;
                 Answer::Table(scope, table, Box::new(state))
             }
             BackupNeed::Points(scope) => {
@@ -201,10 +202,10 @@ impl Observer<'_> {
     }
 }
 
-async fn read_table(port: &dyn Tables, table: &TableName) -> Result<Option<TableSeen>, PortError> {
+async fn read_table(port: &dyn Tables, table: &TableName, at: Timestamp) -> Result<Option<TableSeen>, PortError> {
     let Some(state) = port.describe(table).await? else { return Ok(None) };
     let Some(recovery) = port.continuous_backups(table).await? else { return Ok(None) };
-    Ok(Some(TableSeen { state, recovery }))
+    Ok(Some(TableSeen { at, state, recovery }))
 }
 
 async fn read_tags(port: &dyn Tables, table: &TableName) -> Result<Option<BTreeMap<String, String>>, PortError> {

@@ -15,6 +15,7 @@ mod adoption;
 mod app;
 mod backups;
 mod collection;
+mod cost;
 mod crash;
 mod determinism;
 mod doctor;

@@ -33,7 +33,7 @@ fn state(case: Case) -> TableSeen {
     };
     let on = case.there != There::Bare;
     let recovery = ContinuousBackups { on, window_days: days, earliest: Some(ago(60 * 24 * 6)), latest: Some(ago(5)) };
-    TableSeen { state, recovery }
+    TableSeen { at: state.created.unwrap_or_default(), state, recovery }
 }
 
 fn profile() -> TableProfile {

@@ -1,0 +1,82 @@
+//! What it costs to look: calls do not grow with what has not changed (L5).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use landfast::manifest;
+use landfast::model::{Desired, FileContent, Snapshot};
+use landfast::sim::{NewTable, SimConfig};
+use landfast::store::Store;
+
+use crate::stage::{DAY, FOREVER, Stage};
+
+const ENVIRONMENT: &str = "apiVersion: landfast/v1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  system: app\n  \
+    account: \"111122223333\"\n  region: us-east-1\n  include: [app]\n  policy: { mode: apply, budget: { stacks: 1000 } }\n";
+
+/// These objects, and a template for the stacks among them.
+fn wanted(store: &Store, objects: &str) -> Desired {
+    let files = [
+        ("dev.yaml", ENVIRONMENT),
+        ("app/objects.yaml", objects),
+        ("app/small.tpl", "Resources: { Topic: { Type: AWS::SNS::Topic } }\n"),
+    ];
+    let files = files.map(|(path, text)| (path.to_owned(), FileContent::Bytes(text.as_bytes().into())));
+    let snapshot = Snapshot::new("manifests", files.into(), None);
+    let loaded = manifest::load(&snapshot, store.revise(&snapshot.content, None).unwrap());
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    loaded.desired
+}
+
+fn calls(stage: &Stage) -> BTreeMap<&'static str, usize> {
+    let mut calls = BTreeMap::new();
+    for call in stage.cloud.audit() {
+        *calls.entry(call.operation).or_default() += 1;
+    }
+    calls
+}
+
+#[test]
+fn two_hundred_tables_are_protected_and_backed_up_within_the_hour_and_described_a_few_times_each() {
+    const TABLES: usize = 200;
+    let mut stage = Stage::new("us-east-1", "2026-01-01T00:00:00Z", SimConfig::default());
+    for index in 0..TABLES {
+        stage.console().create_table(&NewTable::keyed(format!("dev-{index:03}").parse().unwrap(), "id")).unwrap();
+    }
+    let daemon = stage.begin(|_| {});
+    let policy = "apiVersion: landfast/v1\nkind: BackupPolicy\nmetadata: { name: tables }\nspec:\n  tables: { prefix: dev- }\n  \
+        pointInTimeRecovery: { window: 7d }\n  deletionProtection: true\n  schedule: \"0 3 * * *\"\n  retention: { last: 3 }\n";
+    let desired = wanted(daemon.store(), policy);
+    stage.tend(&daemon, desired, Duration::from_hours(1), FOREVER);
+    let calls = calls(&stage);
+    for operation in ["UpdateContinuousBackups", "UpdateTable", "CreateBackup"] {
+        assert_eq!(calls[operation], TABLES, "{operation}");
+    }
+    // Ten times while it is protected and backed up, and then a hundred in each look at everything.
+    assert!(calls["DescribeTable"] < 10 * TABLES + 14 * 100, "{calls:?}");
+    let slots: BTreeSet<_> = stage.console().table_backups().into_iter().map(|backup| backup.point.table).collect();
+    assert_eq!(slots.len(), TABLES);
+}
+
+#[test]
+fn stacks_are_not_listed_again_for_each_that_is_looked_at_for_drift() {
+    const STACKS: usize = 40;
+    let mut stage = Stage::new("us-east-1", "2026-01-01T00:00:00Z", SimConfig::default());
+    let mut stacks = String::new();
+    for index in 0..STACKS {
+        let _ = writeln!(
+            stacks,
+            "---\napiVersion: landfast/v1\nkind: Stack\nmetadata: {{ name: s{index} }}\nspec: {{ template: small.tpl }}"
+        );
+    }
+    let daemon = stage.begin(|_| {});
+    let desired = wanted(daemon.store(), &stacks);
+    stage.tend(&daemon, desired.clone(), DAY, FOREVER);
+    let before = calls(&stage);
+    stage.tend(&daemon, desired, DAY, FOREVER);
+    let of_the_day = |operation: &str| calls(&stage)[operation] - before[operation];
+    assert!(of_the_day("DetectStackDrift") >= 4 * STACKS, "each is looked at every six hours");
+    let resyncs = 24 * 12;
+    let listed = of_the_day("DescribeStacks");
+    assert!(listed < resyncs * 3 / 2, "{listed} listings in a day of {resyncs} looks");
+}
