@@ -200,7 +200,8 @@ struct VerifyDocument {
     /// Which backup is restored; the newest unless said otherwise.
     #[serde(default)]
     point: Option<TestedPoint>,
-    /// How many percent of the items may differ from those of the table, which goes on meanwhile; 10 unless said otherwise.
+    /// How many percent of the items may differ from those of the table, which goes on meanwhile, for each day of the
+    /// backup's age; 10 unless said otherwise. What was deleted since does not count.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<0, 100>")]
     tolerance: Option<Or<i64>>,

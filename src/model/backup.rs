@@ -152,7 +152,7 @@ pub struct VerifySpec {
     pub sample: u32,
     /// Which recovery point is restored.
     pub point: TestedPoint,
-    /// How many of a thousand items may differ: the table has gone on since.
+    /// How many of a thousand items may differ for each day of the point's age: the table has gone on since.
     pub tolerance_milli: u32,
 }
 

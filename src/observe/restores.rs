@@ -79,7 +79,9 @@ impl Observer<'_> {
             whole.compared += within.compared;
             whole.equal += within.equal;
             whole.changed += within.changed;
-            whole.missing += within.missing;
+            // What the restored one has was there; what it has not is new, or is lost.
+            let single = if one == restored { &mut whole.gone } else { &mut whole.missing };
+            *single += within.missing;
         }
         Ok(Some(whole))
     }

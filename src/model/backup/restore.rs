@@ -145,8 +145,11 @@ pub struct Comparison {
     pub equal: u64,
     /// Those that are not.
     pub changed: u64,
-    /// Those that only one of them has.
+    /// Those of the table that the restored one has not: they are new since, or did not come back.
     pub missing: u64,
+    /// Those of the restored one that its table has no more: they came back, and were deleted since.
+    #[serde(default)]
+    pub gone: u64,
     /// Keys or indexes that differ, in words.
     pub shape: Vec<String>,
     /// How many items there are, where that could be counted and something is known to hold it against.
@@ -193,7 +196,7 @@ pub struct Counted {
 }
 
 impl Comparison {
-    /// How many of a thousand differ.
+    /// How many of a thousand differ. What was deleted since has come back, and says nothing against it.
     #[must_use]
     pub fn differing_milli(&self) -> u64 {
         (self.changed + self.missing).saturating_mul(1_000).checked_div(self.compared).unwrap_or(0)
@@ -202,8 +205,12 @@ impl Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { compared, equal, changed, missing, shape, count } = self;
-        write!(f, "{compared} items compared: {equal} equal, {changed} changed, {missing} in one of the two only")?;
+        let Self { compared, equal, changed, missing, gone, shape, count } = self;
+        let single = missing + gone;
+        write!(f, "{compared} items compared: {equal} equal, {changed} changed, {single} in one of the two only")?;
+        if *gone > 0 {
+            write!(f, " ({gone} deleted since)")?;
+        }
         if let Some(ItemCount { restored, recorded, source }) = count {
             write!(f, "; {restored} items of {recorded} that its table had by AWS's count")?;
             source.iter().try_for_each(|source| write!(f, ", which has {source} now"))?;

@@ -1,7 +1,7 @@
 //! Whether a restored table is what it should be. Pure.
 //!
-//! The table that it is compared with has gone on since, so that some items differ is expected: how many may, the manifest
-//! says. Keys and indexes have to be the same.
+//! The table that it is compared with has gone on since, so that some items differ is expected: how many may for each day
+//! since, the manifest says. Keys and indexes have to be the same.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +38,8 @@ pub(super) fn shape(key: &TableKey, indexes: &BTreeMap<String, TableIndex>, has:
     differences
 }
 
-/// Why it proves nothing, if it does not.
-pub(super) fn verdict(compared: &Comparison, tolerance_milli: u32) -> Option<String> {
+/// Why it proves nothing, if it does not. `days` have begun since what was restored was so.
+pub(super) fn verdict(compared: &Comparison, tolerance_milli: u32, days: u32) -> Option<String> {
     if let Some(first) = compared.shape.first() {
         return Some(first.clone());
     }
@@ -50,10 +50,11 @@ pub(super) fn verdict(compared: &Comparison, tolerance_milli: u32) -> Option<Str
             count.restored, count.recorded
         ));
     }
-    let differing = compared.differing_milli();
-    (differing > u64::from(tolerance_milli)).then(|| {
+    let (differing, may) = (compared.differing_milli(), u64::from(tolerance_milli) * u64::from(days.max(1)));
+    (differing > may).then(|| {
         let percent = |milli: u64| format!("{}.{} %", milli / 10, milli % 10);
-        format!("{compared}; {} differ, and {} may", percent(differing), percent(u64::from(tolerance_milli)))
+        let since = if days > 1 { format!(" in {days} days") } else { String::new() };
+        format!("{compared}; {} differ, and {}{since} may", percent(differing), percent(may))
     })
 }
 
@@ -76,8 +77,11 @@ mod tests {
         source.remove(&item(4, "").key);
         let compared = compare_items(&restored, &source);
         assert_eq!((compared.compared, compared.equal, compared.changed, compared.missing), (10, 8, 1, 1));
-        assert_eq!(verdict(&compared, 200), None);
-        assert!(verdict(&compared, 199).unwrap().contains("20.0 %"));
+        assert_eq!(verdict(&compared, 200, 1), None);
+        assert!(verdict(&compared, 199, 1).unwrap().contains("20.0 %"));
+        // Twice as old, it may differ twice as much; and what was deleted since came back.
+        assert_eq!((verdict(&compared, 100, 2), verdict(&compared, 99, 2).is_some()), (None, true));
+        assert_eq!(verdict(&Comparison { gone: 1, missing: 0, ..compared }, 100, 1), None);
     }
 
     #[test]
@@ -97,16 +101,16 @@ mod tests {
             // Its table is gone, or has more than are counted.
             (50, 1_000, None, false),
         ] {
-            let verdict = verdict(&counted(restored, recorded, source), 100);
+            let verdict = verdict(&counted(restored, recorded, source), 100, 1);
             assert_eq!(verdict.is_some(), short, "{restored} {recorded} {source:?}: {verdict:?}");
         }
     }
 
     #[test]
     fn a_table_without_items_is_like_another_without_items_and_like_no_other() {
-        assert_eq!(verdict(&compare_items(&[], &BTreeMap::new()), 0), None);
+        assert_eq!(verdict(&compare_items(&[], &BTreeMap::new()), 0, 1), None);
         // The samples of both are looked for in the other: those of the source are missing.
         let source = [item(1, "a")];
-        assert!(verdict(&compare_items(&source, &BTreeMap::new()), 999).is_some());
+        assert!(verdict(&compare_items(&source, &BTreeMap::new()), 999, 1).is_some());
     }
 }

@@ -29,6 +29,9 @@ pub(super) const DEADLINE: SignedDuration = SignedDuration::from_hours(24);
 /// called otherwise, nothing is told, and the table is restored with a key of `DynamoDB`'s own.
 const ENCRYPTION: [&str; 2] = ["encryptionType", "kmsMasterKeyArn"];
 
+/// Seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
+
 /// Of a thousand items so many may differ, where no manifest says so.
 pub(super) const TOLERANCE: u32 = 100;
 
@@ -238,7 +241,9 @@ impl Deciding<'_> {
             return None;
         }
         let tolerance = self.spec.verify.map_or(TOLERANCE, |verify| verify.tolerance_milli);
-        restore.doomed.clone().or_else(|| compare::verdict(restore.compared.as_ref()?, tolerance))
+        let age = restore.as_of.zip(restore.begun).map_or(0, |(as_of, begun)| begun.duration_since(as_of).as_secs());
+        let days = u32::try_from(age / DAY + 1).unwrap_or(1);
+        restore.doomed.clone().or_else(|| compare::verdict(restore.compared.as_ref()?, tolerance, days))
     }
 
     /// The new table is there.
