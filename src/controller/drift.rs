@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use super::Controller;
+use super::{Controller, Looked};
 use crate::model::{
     By, Compared, Desired, DriftMemory, DriftSeen, Environment, Key, Seen, StackAddress, StackId, StackMemory,
     StackSpec, StackVersion, Unknown,
@@ -68,6 +68,33 @@ impl Controller {
             compared.push(self.recorded(&observer, environment, spec, &drift, version.as_ref(), begun).await?);
         }
         self.store.flush()?;
+        Ok(self.with_beside(desired, environment, &looked, compared))
+    }
+
+    /// How far an environment has drifted: inside stacks as of when each was last looked at, which takes no time, and what
+    /// objects themselves are as of now.
+    pub(super) async fn known_drift(
+        &self,
+        desired: &Desired,
+        environment: &Environment,
+    ) -> Result<Vec<(Compared, DriftMemory)>, StoreError> {
+        let looked = self.glance(desired, environment).await?;
+        let now = self.cx.now();
+        let inside = environment.stacks.iter().map(|(key, spec)| {
+            let drift = looked.memory.objects.stacks.get(key).map(|memory| memory.drift.clone()).unwrap_or_default();
+            (plan::drift_remembered(spec, &drift, now), drift)
+        });
+        Ok(self.with_beside(desired, environment, &looked, inside.collect()))
+    }
+
+    /// With what is deployed beside stacks, and what can be done about each finding.
+    fn with_beside(
+        &self,
+        desired: &Desired,
+        environment: &Environment,
+        looked: &Looked,
+        inside: Vec<(Compared, DriftMemory)>,
+    ) -> Vec<(Compared, DriftMemory)> {
         let busy = BTreeSet::new();
         let input = Input {
             desired,
@@ -78,17 +105,7 @@ impl Controller {
             goal: Goal::Converge,
             busy: &busy,
         };
-        Ok(with_advice(environment, joined(compared, plan::drift_beside(&looked.plan, &input))))
-    }
-
-    /// What is known of an environment's drift without asking anybody.
-    pub fn remembered_drift(&self, environment: &Environment) -> Result<Vec<(Compared, DriftMemory)>, StoreError> {
-        let (memory, now) = (self.store.memory(&environment.name)?, self.cx.now());
-        let known = environment.stacks.iter().map(|(key, spec)| {
-            let drift = memory.objects.stacks.get(key).map(|memory| memory.drift.clone()).unwrap_or_default();
-            (plan::drift_remembered(spec, &drift, now), drift)
-        });
-        Ok(with_advice(environment, known.collect()))
+        with_advice(environment, joined(inside, plan::drift_beside(&looked.plan, &input)))
     }
 
     /// Looks at one stack whose turn it is.

@@ -146,7 +146,7 @@ impl Reports {
             self.prune(at, &whole, &broken, self.keep.max(1)).await?;
             return Ok(left);
         }
-        let report = controller.drift_report(of, now)?;
+        let report = controller.drift_report(of, now).await?;
         let stamp = now.strftime(STAMP).to_string();
         // The stamped one comes last: it says that all of this was done.
         for stamp in ["latest", &stamp] {
@@ -173,9 +173,12 @@ impl Reports {
 
 impl Controller {
     /// What is known of the drift of some environments, as a report.
-    fn drift_report(&self, of: &[Arc<Environment>], now: Timestamp) -> Result<DriftReport, Failed> {
-        let found = of.iter().map(|environment| Ok((environment, self.remembered_drift(environment)?)));
-        let found = found.collect::<Result<Vec<_>, Failed>>()?;
+    async fn drift_report(&self, of: &[Arc<Environment>], now: Timestamp) -> Result<DriftReport, Failed> {
+        let desired = self.board.desired();
+        let mut found = Vec::new();
+        for environment in of {
+            found.push((environment, self.known_drift(&desired, environment).await?));
+        }
         Ok(DriftReport::of(found.iter().map(|(environment, found)| (&***environment, found.as_slice())), now))
     }
 

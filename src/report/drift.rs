@@ -57,7 +57,7 @@ pub struct DriftReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftSummary {
-    /// Objects that were looked at: stacks, and others that have drifted.
+    /// Objects that were looked at: stacks, and others that have drifted or could not be read.
     pub stacks: usize,
     /// Those that have drifted.
     pub drifted: usize,

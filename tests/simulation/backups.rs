@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use landfast::controller::{Controller, answer, preview};
 use landfast::model::{
     BackupMemory, BackupSpec, Digest, Environment, Finding, Key, Mode, OWNER_TAG, Objectives, PointName, Request,
-    Retention, Schedule, Scope, TableName, TableSelection, Text, VaultSpec, Wish,
+    Retention, Schedule, Scope, TableName, TableSelection, Text, VaultSpec, Verdict, Wish,
 };
 use landfast::plan::Goal;
 use landfast::sabotage::{self, Bug};
@@ -97,11 +97,16 @@ impl World {
 
     /// What somebody has changed of it.
     fn drift(&mut self) -> Vec<Finding> {
+        self.found().into_iter().filter(Finding::is_drift).collect()
+    }
+
+    /// What a look for drift finds.
+    fn found(&mut self) -> Vec<Finding> {
         let controller = self.begin(|_| {});
         let environment = self.environment(Some(spec()));
         let desired = stage::wanted(controller.store(), environment.clone());
         let found = self.clock.drive(controller.drift(&desired, &environment)).unwrap().unwrap();
-        found.into_iter().flat_map(|(compared, _)| compared.findings).filter(Finding::is_drift).collect()
+        found.into_iter().flat_map(|(compared, _)| compared.findings).collect()
     }
 
     fn remembered(&self) -> BackupMemory {
@@ -237,7 +242,20 @@ fn a_protection_that_somebody_takes_away_is_drift_until_it_is_back() {
     let side = |text: &str| Some(text.to_owned());
     assert_eq!((&finding.expected, &finding.live), (&side("7 days"), &side("off")));
     world.run(Some(spec()), HOUR, FOREVER);
-    assert_eq!(world.drift(), []);
+    assert_eq!(world.found(), []);
+    // Not to be allowed to look is not to find nothing.
+    let now = world.cx.elapsed();
+    let denied = Window {
+        from: now,
+        until: now + HOUR,
+        scope: None,
+        operations: ["DescribeContinuousBackups".to_owned()].into(),
+        fault: Fault::Denied,
+    };
+    world.cloud.set_faults(FaultPlan { windows: vec![denied], ..FaultPlan::default() });
+    let unknown = world.found();
+    let [Finding { object, verdict: Verdict::Unknown { why }, .. }] = unknown.as_slice() else { panic!("{unknown:?}") };
+    assert!(*object == key() && why.contains("could not be seen"), "{why}");
 }
 
 #[test]

@@ -2,21 +2,33 @@
 //! how tables are protected.
 //!
 //! There is no second comparison: the plan says what differs. It is drift where nobody has asked for it, which is where
-//! the manifest is the one under which the object was as desired, and nothing that it waits for is about to change.
+//! the manifest is the one under which the object was as desired, and nothing that it waits for is about to change. What
+//! could not be read is unknown, and never as it should be.
 
-use crate::model::{Action, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict};
+use crate::model::{Action, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict, Waiting};
 use crate::plan::{Input, manifest_digest};
 
-/// What was changed of objects themselves.
+/// What was changed of objects themselves, and which of them could not be read.
 #[must_use]
 pub fn beside(plan: &Plan, input: &Input<'_>) -> Vec<Compared> {
-    let drifted = plan.entries.iter().filter(|(key, entry)| is_drift(plan, input, key, entry));
-    let compared = drifted.map(|(key, entry)| {
+    let compared = plan.entries.iter().map(|(key, entry)| {
         let made = entry.differences.iter().filter(|difference| is_made(input, key, difference));
-        let findings = made.map(|difference| finding(key, entry, difference, input)).collect();
-        Compared { object: key.clone(), compared: 0, findings }
+        let made = made.filter(|_| is_drift(plan, input, key, entry));
+        let found = made.map(|difference| finding(key, entry, difference, input));
+        Compared { object: key.clone(), compared: 0, findings: found.chain(unread(key, entry, input)).collect() }
     });
     compared.filter(|compared| !compared.findings.is_empty()).collect()
+}
+
+/// It could not be read. Of a stack that is said with what is inside it.
+fn unread(key: &Key, entry: &Entry, input: &Input<'_>) -> Option<Finding> {
+    let why = entry.waiting.iter().find_map(|waiting| match waiting {
+        Waiting::Unknown { why } => Some(why.clone()),
+        _ => None,
+    })?;
+    let unknown = Finding::of(key.clone(), input.now, Verdict::Unknown { why });
+    let physical_id = Some(entry.address.name.clone());
+    (key.kind != Kind::Stack && entry.action == Action::Unknown).then_some(Finding { physical_id, ..unknown })
 }
 
 /// Somebody has made it, and not the time, a push to a registry, or a rotation.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use landfast::controller::{ReportPlace, Reports};
+use landfast::ports::Cloud as _;
 
 use super::*;
 use crate::run::LOST;
@@ -63,6 +64,22 @@ fn a_bucket_gets_a_report_a_day_and_keeps_the_newest() {
     assert_eq!((of("03"), of("04"), of("05")), (0, 2, 2), "{left:?}");
     assert_eq!(left.iter().filter(|name| name.starts_with("drift-2026")).count(), 6, "{left:?}");
     assert!(left.contains(&"drift-latest.html".to_owned()) && left.contains(&"drift-latest.json".to_owned()));
+}
+
+#[test]
+fn a_report_of_the_daemon_has_what_was_changed_of_objects_themselves_too() {
+    let mut world = world();
+    world.run(HOUR);
+    world.tamper("Queue", "/DelaySeconds", json!("9"));
+    world.run(HOUR * 7);
+    world.console().set_tag(&stack(), "Edition", "mine").unwrap();
+    world.report(HOUR, FOREVER);
+    let port = world.cloud.objects(&world.scope, None);
+    let text = world.clock.drive(port.get(BUCKET, "drift/dev/drift-latest.json")).unwrap().unwrap().unwrap();
+    let report: Json = serde_json::from_str(&text).unwrap();
+    let findings = report["items"][0]["findings"].as_array().unwrap();
+    let places: Vec<&str> = findings.iter().filter_map(|finding| finding["property"].as_str()).collect();
+    assert_eq!((places.len(), report["summary"]["differences"].as_u64()), (2, Some(2)), "{text}");
 }
 
 #[test]
