@@ -196,6 +196,32 @@ mod tests {
         assert_eq!((size().await.unwrap(), size().await.unwrap()), (Some(6.0), None));
     }
 
+    #[tokio::test]
+    async fn what_is_used_of_a_quota_is_asked_of_its_metric_and_read_from_the_newest_point() {
+        // {"Datapoints": [{"Timestamp": 900, "Maximum": 1.5}, {"Timestamp": 300, "Maximum": 4.0}]}
+        let text = |text: &str| [&[0x60 | u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+        let point = |at: u32, value: f64| {
+            let (at, value) = (at.to_be_bytes(), value.to_be_bytes());
+            [&[0xa2], &*text("Timestamp"), &[0xc1, 0x1a], &at, &text("Maximum"), &[0xfb], &value].concat()
+        };
+        let answer = [&[0xa1], &*text("Datapoints"), &[0x82], &point(900, 1.5), &point(300, 4.0)].concat();
+        let wire = Wire::answering([Answer::Cbor(answer)]);
+        let metric = UsageMetric {
+            namespace: "AWS/Usage".to_owned(),
+            name: "ResourceCount".to_owned(),
+            dimensions: [("Resource".to_owned(), "vCPU".to_owned())].into(),
+            statistic: "Maximum".to_owned(),
+        };
+        let door = wire.cloud(None).await.account(&scope(), None);
+        let (from, to) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(1_000).unwrap());
+        assert_eq!(door.usage(&metric, from, to).await.unwrap(), Some(1.5));
+        let [sent] = &wire.sent()[..] else { panic!() };
+        assert!(sent.uri.ends_with("/GetMetricStatistics"), "{}", sent.uri);
+        for word in ["AWS/Usage", "ResourceCount", "vCPU", "Maximum"] {
+            assert!(sent.body.contains(word), "{word}: {}", sent.body);
+        }
+    }
+
     #[test]
     fn the_newest_of_the_points_counts_in_the_statistic_that_was_asked_for() {
         let point = |at: i64, value: f64| {

@@ -22,6 +22,8 @@ use crate::ports::{Cloud as _, Fence, Stacks};
 pub(super) enum Answer {
     /// A status and a body.
     Http(u16, String),
+    /// This, in CBOR (Smithy: *RPC v2 CBOR protocol*).
+    Cbor(Vec<u8>),
     /// The connection breaks.
     Broken,
 }
@@ -100,6 +102,12 @@ impl HttpConnector for Wire {
             Some(Answer::Http(status, body)) => {
                 let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
                 response.headers_mut().insert("x-amzn-requestid", "req-1");
+                HttpConnectorFuture::ready(Ok(response))
+            }
+            Some(Answer::Cbor(body)) => {
+                let mut response = HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body));
+                response.headers_mut().insert("smithy-protocol", "rpc-v2-cbor");
+                response.headers_mut().insert("content-type", "application/cbor");
                 HttpConnectorFuture::ready(Ok(response))
             }
             Some(Answer::Broken) => {

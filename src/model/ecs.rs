@@ -50,6 +50,16 @@ pub struct ServiceRef {
     pub service: String,
 }
 
+impl ServiceRef {
+    /// That of a service deployment: `arn:aws:ecs:REGION:ACCOUNT:service-deployment/CLUSTER/SERVICE/ID`.
+    #[must_use]
+    pub fn of_deployment(arn: &str) -> Option<Self> {
+        let (cluster, rest) = arn.split_once(":service-deployment/")?.1.split_once('/')?;
+        let (service, _) = rest.split_once('/')?;
+        Some(Self { cluster: cluster.to_owned(), service: service.to_owned() })
+    }
+}
+
 impl fmt::Display for ServiceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", last(&self.cluster), last(&self.service))

@@ -27,7 +27,11 @@ pub(super) fn diagnosis(
     services.into_iter().find_map(|spec| {
         let evidence = evidence(planner, spec, stack)?;
         let doomed = planner.is_doomed(key);
-        let remedy = remedy(address, stack.status, doomed, service::shown(planner, spec).as_ref());
+        let named = service::shown(planner, spec).or_else(|| {
+            let memory = input.memory.objects.services.get(&spec.key)?;
+            ServiceRef::of_deployment(given_up(memory, stack)?.deployment.as_deref()?)
+        });
+        let remedy = remedy(address, stack.status, doomed, named.as_ref());
         Some(Diagnosis::of(address, Ailment::ServiceNotSteady, remedy).about(key).shown_by(evidence))
     })
 }

@@ -79,8 +79,7 @@ fn of_a_new_stack_with_several_services_the_right_one_is_followed() {
     world.is_quiet();
 }
 
-/// Nobody but a person can end the wait sooner. The stack has no outputs yet that would name the service: what to type says
-/// how to find it.
+/// Nobody but a person can end the wait sooner. The stack has no outputs yet that would name the service: its deployment does.
 #[test]
 fn the_doctor_leaves_a_creation_that_waits_in_vain_to_a_person_for_as_long_as_it_waits() {
     let (mut world, bad) = created_with(ImageBehaviour::Crashes);
@@ -103,6 +102,7 @@ fn the_doctor_leaves_a_creation_that_waits_in_vain_to_a_person_for_as_long_as_it
     let [finds, scales] = commands.as_slice() else { panic!("{commands:#?}") };
     assert!(finds.contains("describe-stack-resources --region us-east-1 --stack-name dev-shop-web"), "{finds}");
     assert!(scales.starts_with("aws ecs update-service ") && scales.ends_with(" --desired-count 0"), "{scales}");
+    assert!(!scales.contains("CLUSTER") && !scales.contains("SERVICE"), "{scales}");
     assert!(choices.iter().any(|choice| choice.what.contains("`timeout`")), "{choices:#?}");
     let since: Vec<_> = world.rig.cloud.audit().into_iter().skip(before).filter(|call| call.applied).collect();
     assert!(since.iter().all(|call| call.operation != "CancelUpdateStack" && call.operation != "DeleteStack"));
