@@ -176,6 +176,9 @@ pub enum Command {
     Preflight {
         /// Only this environment.
         environment: Option<String>,
+        /// Where `run` will leave reports of drift: what a bucket needs is checked too.
+        #[arg(long, value_name = "DIR|S3-URL")]
+        drift_reports: Vec<ReportPlace>,
         /// Form of the report.
         #[arg(short, long, default_value = "text")]
         output: Output,

@@ -143,9 +143,9 @@ pub struct Answers {
     pub certificates: BTreeMap<String, Seen<Certificate>>,
 }
 
-/// What is to be asked before `plan` is carried out, by account and region.
+/// What is to be asked before `plan` is carried out, by account and region; `reports`: drift reports are left in a bucket.
 #[must_use]
-pub fn questions(environment: &Environment, plan: &Plan) -> BTreeMap<Scope, Questions> {
+pub fn questions(environment: &Environment, plan: &Plan, reports: bool) -> BTreeMap<Scope, Questions> {
     let mut all: BTreeMap<Scope, Questions> = BTreeMap::new();
     let services = environment.services.values().map(|spec| &spec.scope);
     let secrets = environment.secrets.values().map(|spec| &spec.scope);
@@ -189,6 +189,8 @@ pub fn questions(environment: &Environment, plan: &Plan) -> BTreeMap<Scope, Ques
     }
     for (scope, asked) in &mut all {
         asked.purposes = actions::purposes(environment, plan, scope);
+        // They are sent by whoever acts in the environment's own account.
+        asked.purposes.extend((reports && *scope == environment.scope).then_some(Purpose::Reports));
     }
     all
 }

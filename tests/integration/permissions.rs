@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use landfast::plan::preflight;
 use regex::Regex;
 
-/// Called by `adopt` alone, which only looks; for reports in a bucket, of which no manifest speaks; or by a preflight, which
-/// says itself what it could not read.
+/// Called by `adopt` alone, which only looks; under the name of another permission (`ListObjectsV2`: `s3:ListBucket`); or by
+/// a preflight, which says itself what it could not read.
 const BESIDE: [&str; 15] = [
     "DescribeCertificate",
     "DescribeType",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfast::controller::Controller;
+use landfast::controller::{Controller, ReportPlace};
 use landfast::manifest;
 use landfast::model::{Desired, FileContent, Met, Prerequisite, Snapshot};
 use landfast::sim::{Fault, FaultPlan, SimConfig, Window};
@@ -62,19 +62,40 @@ impl World {
         self.stage.tend(&controller, desired, 2 * HOUR, FOREVER);
     }
 
-    /// What is said of the brokers, and of the processors.
-    fn quotas(&self) -> [Prerequisite; 2] {
+    /// What is said of all, where `run` is to leave reports of drift there.
+    fn lines(&self, reports: &[&str]) -> Vec<Prerequisite> {
         let store = self.stage.store();
         let desired = self.desired(&store);
         let environment = Arc::clone(&desired.environments[&"dev".parse().unwrap()]);
         let cloud = Arc::new(self.stage.cloud.clone());
         let controller = Controller::new(self.stage.cx.clone(), cloud, store, Arc::new(|_, _| {}));
-        let items = self.stage.clock.drive(controller.preflight(&desired, &environment)).unwrap().unwrap();
+        let reports: Vec<ReportPlace> = reports.iter().map(|place| place.parse().unwrap()).collect();
+        let items = self.stage.clock.drive(controller.preflight(&desired, &environment, &reports)).unwrap().unwrap();
+        items.into_iter().flat_map(|item| item.prerequisites).collect()
+    }
+
+    /// What is said of the brokers, and of the processors.
+    fn quotas(&self) -> [Prerequisite; 2] {
+        let lines = self.lines(&[]);
         ["AWS::MSK::Cluster", "AWS::ECS::Service"].map(|kind| {
-            let mut lines = items.iter().flat_map(|item| &item.prerequisites);
-            lines.find(|line| line.what.contains(kind)).unwrap_or_else(|| panic!("{kind}: {items:#?}")).clone()
+            lines.iter().find(|line| line.what.contains(kind)).unwrap_or_else(|| panic!("{kind}: {lines:#?}")).clone()
         })
     }
+
+    /// For how many actions permission is asked.
+    fn actions(&self, reports: &[&str]) -> usize {
+        let lines = self.lines(reports);
+        let mut words = lines.iter().filter_map(|line| line.what.strip_prefix("permission for "));
+        words.next().unwrap().split(' ').next().unwrap().parse().unwrap()
+    }
+}
+
+#[test]
+fn a_bucket_for_drift_reports_asks_for_what_it_needs_and_a_directory_for_nothing() {
+    let world = World::new();
+    let without = world.actions(&[]);
+    assert_eq!(world.actions(&["reports"]), without);
+    assert_eq!(world.actions(&["reports", "s3://ops-reports/drift"]), without + 3);
 }
 
 fn said(lines: &[Prerequisite; 2]) -> [(Met, &str); 2] {

@@ -35,7 +35,9 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Schema { out } => schema::run(out.as_deref()),
         Command::Graph { environment, format } => graph::run(&global, environment.as_deref(), format),
         Command::Plan { environment, output } => plan::run(&global, environment.as_deref(), output),
-        Command::Preflight { environment, output } => preflight::run(&global, environment.as_deref(), output),
+        Command::Preflight { environment, drift_reports, output } => {
+            preflight::run(&global, environment.as_deref(), &drift_reports, output)
+        }
         Command::Drift { revert: Some(object), .. } => drift::revert(&global, &object),
         Command::Drift { environment, output, out, revert: None } => {
             drift::run(&global, environment.as_deref(), output, out.as_deref())

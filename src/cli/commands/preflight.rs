@@ -3,15 +3,21 @@
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::view::{View, show};
+use crate::controller::ReportPlace;
 use crate::model::Met;
 use crate::report::PreflightList;
 
-pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
+pub(super) fn run(
+    global: &Global,
+    environment: Option<&str>,
+    reports: &[ReportPlace],
+    output: Output,
+) -> Result<Exit, Trouble> {
     let view = View::open(global, environment)?;
     let items = view.drive(async {
         let mut items = Vec::new();
         for environment in &view.environments {
-            items.extend(view.controller.preflight(&view.loaded.desired, environment).await?);
+            items.extend(view.controller.preflight(&view.loaded.desired, environment, reports).await?);
         }
         Ok(items)
     })?;

@@ -42,11 +42,13 @@ pub enum Purpose {
     Copies,
     /// Restoring tables, tried or asked for, and giving them their settings again.
     Restores,
+    /// Leaving drift reports in a bucket.
+    Reports,
 }
 
 /// Everything that is called for a purpose (AWS: *Service Authorization Reference*). What the resources of stacks need is
 /// not here: AWS's registry says that of each type.
-const ACTIONS: [(Purpose, &[&str]); 16] = [
+const ACTIONS: [(Purpose, &[&str]); 17] = [
     (
         Purpose::Stacks,
         &[
@@ -209,6 +211,7 @@ const ACTIONS: [(Purpose, &[&str]); 16] = [
             "dynamodb:UpdateTimeToLive",
         ],
     ),
+    (Purpose::Reports, &["s3:DeleteObject", "s3:ListBucket", "s3:PutObject"]),
 ];
 
 /// Every purpose with its actions.
