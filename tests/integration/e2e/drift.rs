@@ -2,8 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use super::place::Place;
+use landfast::ports::Cloud as _;
+
+use super::place::{Place, until};
+use crate::contract::FENCE;
 use crate::workshop::Workshop;
 
 const ENVIRONMENT: &str = r#"
@@ -66,6 +70,41 @@ async fn what_somebody_changes_is_found_and_can_be_put_up_with() {
     place.append("shop/logs.yaml", IGNORE);
     let tolerated = place.run(&["drift", "dev"]).exits(0);
     assert!(tolerated.out.contains("1 tolerated"), "{}", tolerated.out);
+}
+
+/// The first is left a minute after the start.
+#[tokio::test]
+async fn the_daemon_leaves_reports_in_a_bucket_and_removes_what_is_over() {
+    let files = [("dev.yaml", ENVIRONMENT), ("shop/logs.yaml", STACK), ("shop/logs.tpl", TEMPLATE)];
+    let Some(place) = Place::of(&files) else { return };
+    let bucket = format!("reports-{}", place.account.id);
+    place.account.make_bucket(&bucket).await;
+    let objects = place.account.cloud(None).await.objects(&place.account.scope("us-east-1"), None);
+    let old = ["drift-20260101T000000Z", "drift-20260102T000000Z", "notes"];
+    for name in old.iter().flat_map(|name| ["html", "json"].map(|ending| format!("ops/dev/{name}.{ending}"))) {
+        objects.put(FENCE, &bucket, &name, "text/plain", "old").await.unwrap();
+    }
+    place.run(&["apply", "dev", "--yes"]).exits(0);
+    // What differs at the first look was AWS's doing.
+    place.run(&["drift", "dev"]).exits(0);
+    let workshop = Workshop::Emulated(place.account.clone());
+    workshop.retain(&"dev-shop-logs".parse().unwrap(), "Log", "shop-drift", 30).await;
+    place.run(&["drift", "dev"]).exits(2);
+    let reports = format!("s3://{bucket}/ops");
+    let mut daemon = place.start(&["run", "-v", "--drift-reports", &reports, "--drift-reports-kept", "2"]);
+    std::thread::sleep(Duration::from_secs(45));
+    until("it has left a report", || daemon.log().contains("drift report written"));
+    daemon.terminate();
+    let keys = objects.keys(&bucket, "ops/dev/", None).await.unwrap().items;
+    let (ours, others): (Vec<&str>, Vec<&str>) =
+        keys.iter().filter_map(|key| key.strip_prefix("ops/dev/")).partition(|name| name.starts_with("drift-2"));
+    assert_eq!(others, ["drift-latest.html", "drift-latest.json", "notes.html", "notes.json"]);
+    assert_eq!(ours.len(), 4, "{ours:?}");
+    assert_eq!(ours[..2], ["drift-20260102T000000Z.html", "drift-20260102T000000Z.json"]);
+    let report = objects.get(&bucket, "ops/dev/drift-latest.json").await.unwrap().unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["summary"]["differences"], 1, "{report:#}");
+    assert_eq!(report["items"][0]["findings"][0]["property"], "/RetentionInDays", "{report:#}");
 }
 
 /// It says the same once a browser has read it, and is kept as a picture with what the tests leave.
