@@ -72,6 +72,29 @@ async fn what_somebody_changes_is_found_and_can_be_put_up_with() {
     assert!(tolerated.out.contains("1 tolerated"), "{}", tolerated.out);
 }
 
+/// The emulator does not know change sets that revert drift, and makes an ordinary one: which would put nothing back.
+#[tokio::test]
+async fn what_an_endpoint_cannot_put_back_is_said_with_what_does_and_nothing_is_executed() {
+    let stack = format!("{STACK}  drift: {{ action: revert }}\n");
+    let files = [("dev.yaml", ENVIRONMENT), ("shop/logs.yaml", &*stack), ("shop/logs.tpl", TEMPLATE)];
+    let Some(place) = Place::of(&files) else { return };
+    place.run(&["apply", "dev", "--yes"]).exits(0);
+    place.run(&["drift", "dev"]).exits(0);
+    let workshop = Workshop::Emulated(place.account.clone());
+    workshop.retain(&"dev-shop-logs".parse().unwrap(), "Log", "shop-drift", 30).await;
+    place.run(&["drift", "dev"]).exits(2);
+    place.recorder.forget();
+    let actions = || place.recorder.mutations().iter().map(|call| call.action.to_string()).collect::<Vec<_>>();
+    let says = "this endpoint does not make change sets that revert drift (`DeploymentMode=REVERT_DRIFT`)";
+    let tried = place.run(&["apply", "dev", "--yes"]);
+    assert!(tried.out.contains(says) && tried.out.contains("put it back by hand"), "{}", tried.text());
+    assert_eq!(actions(), ["CreateChangeSet", "DeleteChangeSet"]);
+    // It is known from then on.
+    place.run(&["apply", "dev", "--yes"]);
+    assert_eq!(actions().len(), 2);
+    assert!(place.run(&["why", "dev/stack/logs"]).out.contains(says));
+}
+
 /// The first is left a minute after the start.
 #[tokio::test]
 async fn the_daemon_leaves_reports_in_a_bucket_and_removes_what_is_over() {
