@@ -274,7 +274,12 @@ impl CoverageList {
                 _ => cell,
             }));
             let (all, bare) = (self.items.len(), self.uncovered());
-            let _ = writeln!(text, "{} of {} covered by nobody.", bare, words::count(all, "table"));
+            let all = words::count(all, "table");
+            let _ = match bare {
+                0 => writeln!(text, "{all}, each covered or excepted."),
+                1 => writeln!(text, "1 of {all} is covered by nobody."),
+                _ => writeln!(text, "{bare} of {all} are covered by nobody."),
+            };
         }
         unread(&mut text, &self.unknown, paint);
         text
