@@ -3,6 +3,7 @@
 
 mod corpus;
 mod gone;
+mod nested;
 mod reports;
 
 use std::sync::{Arc, Mutex};
