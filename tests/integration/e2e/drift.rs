@@ -84,7 +84,7 @@ async fn what_an_endpoint_cannot_put_back_is_said_with_what_does_and_nothing_is_
     workshop.retain(&"dev-shop-logs".parse().unwrap(), "Log", "shop-drift", 30).await;
     place.run(&["drift", "dev"]).exits(2);
     place.recorder.forget();
-    let actions = || place.recorder.mutations().iter().map(|call| call.action.to_string()).collect::<Vec<_>>();
+    let actions = || place.recorder.mutations().iter().map(|call| call.action.clone()).collect::<Vec<_>>();
     let says = "this endpoint does not make change sets that revert drift (`DeploymentMode=REVERT_DRIFT`)";
     let tried = place.run(&["apply", "dev", "--yes"]);
     assert!(tried.out.contains(says) && tried.out.contains("put it back by hand"), "{}", tried.text());
