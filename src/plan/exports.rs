@@ -14,7 +14,8 @@ use crate::model::{
 };
 use crate::template;
 
-/// Whether what would be done with these exports of the stack has to wait for consumers, or is refused because of them.
+/// Whether what would be done with these exports of the stack has to wait for consumers, or is refused because of them. Asked
+/// before there is a step.
 pub(super) fn in_use(
     planner: &Planner<'_>,
     address: &StackAddress,
@@ -41,11 +42,9 @@ pub(super) fn in_use(
         };
         let mut holding = Vec::new();
         for consumer in consumers {
-            match desired(planner.input.environment, address, consumer) {
-                Some(other) if !imports(other, &export) => {
-                    first.insert(other.key.to_string());
-                }
-                _ => holding.push(consumer.to_string()),
+            match lets_go(planner.input.environment, address, consumer, &export) {
+                Some(other) => drop(first.insert(other.key.to_string())),
+                None => holding.push(consumer.to_string()),
             }
         }
         if !holding.is_empty() {
@@ -60,7 +59,6 @@ pub(super) fn in_use(
         }
     }
     if !first.is_empty() {
-        entry.step = None;
         entry.waiting.push(Waiting::Dependency { objects: first });
         free = false;
     }
@@ -75,6 +73,16 @@ pub(super) fn desired<'e>(
 ) -> Option<&'e StackSpec> {
     let mut stacks = environment.stacks.values().map(AsRef::as_ref);
     stacks.find(|other: &&StackSpec| other.stack_name == *consumer && other.scope == exporter.scope)
+}
+
+/// The manifest of a consumer that has stopped importing, where the stack does still.
+pub(super) fn lets_go<'e>(
+    environment: &'e Environment,
+    exporter: &StackAddress,
+    consumer: &StackName,
+    export: &str,
+) -> Option<&'e StackSpec> {
+    desired(environment, exporter, consumer).filter(|spec| !imports(spec, export))
 }
 
 /// All that a stack exports: they go with it.
@@ -130,7 +138,7 @@ fn exported(state: &StackState) -> impl Iterator<Item = (&String, &String, &Outp
 }
 
 /// Whether its template still imports it.
-pub(super) fn imports(spec: &StackSpec, export: &str) -> bool {
+fn imports(spec: &StackSpec, export: &str) -> bool {
     // A name that cannot be worked out before deployment counts as still imported.
     spec.template.imports.iter().any(|name| resolve(spec, name).is_none_or(|name| name == export))
 }

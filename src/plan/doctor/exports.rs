@@ -3,7 +3,7 @@
 
 use super::aws;
 use crate::model::{Ailment, Choice, Diagnosis, Key, ObservedStack, Remedy, Seen, StackAddress, StackName};
-use crate::plan::exports::{desired, imports};
+use crate::plan::exports::{desired, lets_go};
 use crate::plan::planner::Planner;
 
 /// One for each export that somebody needs as it is. Who imports an export is only asked of those that would be removed
@@ -18,10 +18,8 @@ pub(super) fn diagnoses(
     let mut found = Vec::new();
     for (export, importers) in &stack.importers {
         let Seen::Present(importers) = importers else { continue };
-        let lets_go = |consumer: &&StackName| {
-            desired(environment, address, consumer).is_some_and(|other| !imports(other, export))
-        };
-        let holding: Vec<&StackName> = importers.iter().filter(|consumer| !lets_go(consumer)).collect();
+        let holds = |consumer: &&StackName| lets_go(environment, address, consumer, export).is_none();
+        let holding: Vec<&StackName> = importers.iter().filter(holds).collect();
         if holding.is_empty() {
             continue;
         }

@@ -139,6 +139,10 @@ impl Deciding<'_> {
                 ChangeSetStatus::Failed(reason) => self.reject(entry, state, inputs, reason),
                 ChangeSetStatus::Available => {
                     entry.changes = Changes::Known(set.changes.clone());
+                    let replaced = exports::replaced(self.spec, state, &set.changes);
+                    if exports::in_use(self.planner, &self.spec.address(), stack, replaced, entry) {
+                        return;
+                    }
                     let token = token(&self.spec.key, "execute", &set.id);
                     let mut step = self.step(
                         expect(state),
@@ -156,10 +160,7 @@ impl Deciding<'_> {
                     let destroyed = set.changes.iter().filter(lost).count();
                     step.cost = (1, u32::try_from(destroyed).unwrap_or(u32::MAX), 0);
                     entry.step = Some(step);
-                    let replaced = exports::replaced(self.spec, state, &set.changes);
-                    if !exports::in_use(self.planner, &self.spec.address(), stack, replaced, entry) {
-                        guard::replacements(self.planner, self.spec, stack, &self.spec_digest(), entry);
-                    }
+                    guard::replacements(self.planner, self.spec, stack, &self.spec_digest(), entry);
                 }
             },
         }

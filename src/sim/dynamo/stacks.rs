@@ -209,9 +209,8 @@ impl World {
     }
 
     /// A stack changes its table. What was changed past the stack and is still as it was in the template is left, and what
-    /// neither its template nor the one before says. One
-    /// that was deleted past it cannot be updated (AWS: *Update rollback failed*: `CloudFormation` "assumes that the DB
-    /// instance still exists").
+    /// neither its template nor the one before says. One that was deleted past it cannot be updated (AWS: *Update rollback
+    /// failed*: `CloudFormation` "assumes that the DB instance still exists").
     pub(in crate::sim) fn update_table_of_stack(&mut self, ix: usize, resource: &Resource) -> Result<(), PortError> {
         let Ok(name) = resource.physical_id.parse::<TableName>() else { return Ok(()) };
         let region = self.data.stacks[ix].region;

@@ -89,7 +89,18 @@ fn an_export_of_what_is_to_be_replaced_holds_the_change_set_that_says_so() {
     let mut ward = Ward::new(table("  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.0.0.0/16 } }\n"));
     ward.run(5 * MINUTE);
     ward.imported();
+    let now = ward.cx.elapsed();
+    let denied = Window {
+        from: now,
+        until: now + 30 * MINUTE,
+        scope: None,
+        operations: ["ListImports".to_owned()].into(),
+        fault: Fault::Denied,
+    };
+    ward.cloud.set_faults(FaultPlan { windows: vec![denied], ..FaultPlan::default() });
     ward.commit(table("  Vpc: { Type: AWS::EC2::VPC, Properties: { CidrBlock: 10.1.0.0/16 } }\n"));
+    ward.run(30 * MINUTE);
+    assert_eq!(ward.applied("ExecuteChangeSet"), 0, "not to know who imports it is not to know that nobody does");
     ward.run(30 * MINUTE);
     assert_eq!(ward.applied("ExecuteChangeSet"), 0, "it would be rolled back");
     assert!(embraced(&mut ward).0[0].starts_with("importer imports app-size, which is `vpc-"));
