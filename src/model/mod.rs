@@ -19,6 +19,7 @@ mod image;
 mod key;
 mod memory;
 mod observation;
+mod pattern;
 mod plan;
 mod point;
 mod preflight;
@@ -78,6 +79,7 @@ pub use memory::{
     StackMemory, Watched, Working,
 };
 pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
+pub use pattern::like;
 pub use plan::{Action, Changes, Consent, Entry, Grant, Guard, Plan, Refusal, Waiting};
 pub use point::{JobId, JobState, PointId, PointKeeper, PointStatus, RecoveryPoint, VaultJob, VaultName};
 pub use preflight::{Certificate, Met, Prerequisite, Principal, QuotaState, TypeFacts, UsageMetric};

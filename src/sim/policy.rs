@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::world::World;
+use crate::model::like;
 
 impl World {
     /// Why the stack's policy forbids `action` on a resource, if it does.
@@ -30,7 +31,7 @@ fn texts<'a>(statement: &'a Json, field: &str) -> Option<Vec<&'a str>> {
 fn concerns(statement: &Json, logical: &str, kind: &str, action: &str) -> bool {
     let resource = format!("LogicalResourceId/{logical}");
     let listed = |field: &str, text: &str| {
-        texts(statement, field).map(|patterns| patterns.iter().any(|pattern| super::fault::matches(pattern, text)))
+        texts(statement, field).map(|patterns| patterns.iter().any(|pattern| like(pattern, text)))
     };
     let either = |field: &str, text: &str| match (listed(field, text), listed(&format!("Not{field}"), text)) {
         (Some(yes), _) => yes,
@@ -41,7 +42,7 @@ fn concerns(statement: &Json, logical: &str, kind: &str, action: &str) -> bool {
         let kinds = ["StringEquals", "StringLike"].iter().filter_map(|operator| condition.get(*operator));
         kinds
             .filter_map(|test| texts(test, "ResourceType"))
-            .any(|kinds| kinds.iter().any(|pattern| super::fault::matches(pattern, kind)))
+            .any(|kinds| kinds.iter().any(|pattern| like(pattern, kind)))
     });
     either("Action", action) && either("Resource", &resource) && condition
 }

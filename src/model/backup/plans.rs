@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::TableArn;
+use crate::model::{TableArn, like};
 
 /// A backup plan (AWS: *`BackupPlan`*), and what is assigned to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,51 +94,9 @@ impl TagCondition {
     }
 }
 
-/// Whether a text is like a pattern, in which `*` is anything and `?` any character. It takes no more steps than there are
-/// pairs of characters.
-fn like(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let mut fits = vec![false; pattern.len() + 1];
-    fits[0] = true;
-    for (at, part) in pattern.iter().enumerate() {
-        fits[at + 1] = fits[at] && *part == '*';
-    }
-    for c in text.chars() {
-        let mut before = std::mem::replace(&mut fits[0], false);
-        for (at, part) in pattern.iter().enumerate() {
-            let here = fits[at + 1];
-            fits[at + 1] = match part {
-                '*' => here || fits[at],
-                '?' => before,
-                part => before && *part == c,
-            };
-            before = here;
-        }
-    }
-    fits[pattern.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_pattern_is_like_what_it_can_become() {
-        for (pattern, text, fits) in [
-            ("", "", true),
-            ("*", "", true),
-            ("*", "arn:x", true),
-            ("a*c", "abc", true),
-            ("a*c", "abcd", false),
-            ("a?c", "ac", false),
-            ("a?c", "abc", true),
-            ("arn:aws:dynamodb:*:*:table/dev-*", "arn:aws:dynamodb:us-east-1:111122223333:table/dev-A", true),
-            ("arn:aws:dynamodb:*:*:table/dev-*", "arn:aws:dynamodb:us-east-1:111122223333:table/prod-A", false),
-            ("**b*", "aab", true),
-        ] {
-            assert_eq!(like(pattern, text), fits, "{pattern} {text}");
-        }
-    }
 
     #[test]
     fn a_selection_is_what_arns_and_tags_and_conditions_leave() {
