@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use landfast::manifest;
-use landfast::model::{Desired, FileContent, Snapshot};
+use landfast::model::Desired;
 use landfast::sim::{NewTable, SimConfig};
 use landfast::store::Store;
 
-use crate::stage::{DAY, FOREVER, Stage};
+use crate::stage::{self, DAY, FOREVER, Stage};
 
 const ENVIRONMENT: &str = "apiVersion: landfast/v1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  system: app\n  \
     account: \"111122223333\"\n  region: us-east-1\n  include: [app]\n  policy: { mode: apply, budget: { stacks: 1000 } }\n";
@@ -21,11 +20,7 @@ fn wanted(store: &Store, objects: &str) -> Desired {
         ("app/objects.yaml", objects),
         ("app/small.tpl", "Resources: { Topic: { Type: AWS::SNS::Topic } }\n"),
     ];
-    let files = files.map(|(path, text)| (path.to_owned(), FileContent::Bytes(text.as_bytes().into())));
-    let snapshot = Snapshot::new("manifests", files.into(), None);
-    let loaded = manifest::load(&snapshot, store.revise(&snapshot.content, None).unwrap());
-    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
-    loaded.desired
+    stage::loaded(store, files)
 }
 
 fn calls(stage: &Stage) -> BTreeMap<&'static str, usize> {

@@ -9,11 +9,7 @@ mod reports;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use landfast::manifest;
-use landfast::model::{
-    Action, By, Desired, DriftMemory, FileContent, Finding, Guard, Plan, Request, Revision, Snapshot, StackMemory,
-    StackName, Wish,
-};
+use landfast::model::{Action, By, Desired, DriftMemory, Finding, Guard, Plan, Request, StackMemory, StackName, Wish};
 use landfast::sim::{Call, DriftAware, Fault, FaultPlan, SimConfig, Window};
 use landfast::store::Store;
 use serde_json::{Value as Json, json};
@@ -61,7 +57,7 @@ impl World {
         Self { stage, policy, stack: String::new(), template: TEMPLATE.to_owned() }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    fn desired(&self, store: &Store) -> Desired {
         let environment = format!(
             "apiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: dev }}\nspec:\n  system: shop\n  account: \
              \"111122223333\"\n  region: us-east-1\n  include: [app.yaml]\n  policy: {{ {} }}\n",
@@ -72,17 +68,7 @@ impl World {
             self.stack
         );
         let files = [("dev.yaml", environment), ("app.yaml", app), ("app.tpl", self.template.clone())];
-        let files =
-            files.into_iter().map(|(name, text)| (name.to_owned(), FileContent::Bytes(text.into_bytes().into())));
-        Snapshot::new("manifests", files.collect(), None)
-    }
-
-    fn desired(&self, store: &Store) -> Desired {
-        let snapshot = self.snapshot();
-        let revision: Revision = store.revise(&snapshot.content, None).unwrap();
-        let loaded = manifest::load(&snapshot, revision);
-        assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
-        loaded.desired
+        stage::loaded(store, files)
     }
 
     /// A daemon runs for so long, or until it has waited `dies_at` times. Says how often it has waited.

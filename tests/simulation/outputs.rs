@@ -1,11 +1,10 @@
 //! Outputs that other stacks take: what is planned for those says what will come of it.
 
-use landfast::manifest;
-use landfast::model::{Action, Changes, Desired, FileContent, Key, Snapshot};
+use landfast::model::{Action, Changes, Desired, Key};
 use landfast::sim::SimConfig;
 use landfast::store::Store;
 
-use crate::stage::{FOREVER, HOUR, Stage};
+use crate::stage::{self, FOREVER, HOUR, Stage};
 
 const ENVIRONMENT: &str = "apiVersion: landfast/v1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  system: app\n  \
     account: \"111122223333\"\n  region: us-east-1\n  include: [app]\n  policy: { mode: MODE }\n";
@@ -30,11 +29,7 @@ fn wanted(store: &Store, mode: &str, cidr: &str, note: &str) -> Desired {
         ("app/app.yaml", stack("app", "{ Cidr: \"${stacks.network.outputs.Cidr}\" }")),
         ("app/app.tpl", APP.to_owned()),
     ];
-    let files = files.map(|(path, text)| (path.to_owned(), FileContent::Bytes(text.into_bytes().into())));
-    let snapshot = Snapshot::new("manifests", files.into(), None);
-    let loaded = manifest::load(&snapshot, store.revise(&snapshot.content, None).unwrap());
-    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
-    loaded.desired
+    stage::loaded(store, files)
 }
 
 /// What becomes of the app where the network is another, once AWS has said what that does to its resources.

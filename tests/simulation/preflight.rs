@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfast::controller::{Controller, ReportPlace};
-use landfast::manifest;
-use landfast::model::{Desired, FileContent, Met, Prerequisite, Snapshot};
+use landfast::model::{Desired, Met, Prerequisite};
 use landfast::sim::{Fault, FaultPlan, SimConfig, Window};
 use landfast::store::Store;
 
-use crate::stage::{FOREVER, HOUR, Stage};
+use crate::stage::{self, FOREVER, HOUR, Stage};
 
 /// Three brokers, and tasks of one processor each.
 const TEMPLATE: &str = "
@@ -49,11 +48,7 @@ impl World {
             let stack = format!("apiVersion: landfast/v1\nkind: Stack\nmetadata: {{ name: {name} }}\nspec: {spec}\n");
             (format!("app/{name}.yaml"), stack)
         }));
-        let files = files.into_iter().map(|(name, text)| (name, FileContent::Bytes(text.into_bytes().into())));
-        let snapshot = Snapshot::new("manifests", files.collect(), None);
-        let loaded = manifest::load(&snapshot, store.revise(&snapshot.content, None).unwrap());
-        assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
-        loaded.desired
+        stage::loaded(store, files)
     }
 
     fn deploy(&mut self) {

@@ -11,8 +11,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use landfast::context::{Context, Virtual};
 use landfast::controller::{Controller, Tender, Until};
+use landfast::manifest;
 use landfast::model::{
-    Budget, Desired, Digest, DriftAction, EnvName, Environment, Memory, Mode, Plan, Policy, Prune, Replace, Scope,
+    Budget, Desired, Digest, DriftAction, EnvName, Environment, FileContent, Memory, Mode, Plan, Policy, Prune,
+    Replace, Scope, Snapshot,
 };
 use landfast::plan::Goal;
 use landfast::report::Progress;
@@ -63,6 +65,19 @@ pub(crate) fn environment(scope: &Scope) -> Environment {
 pub(crate) fn wanted(store: &Store, environment: Environment) -> Desired {
     let revision = store.revise(&Digest::of(&format!("{environment:?}")), None).unwrap();
     Desired { revision, environments: BTreeMap::from([(environment.name.clone(), Arc::new(environment))]) }
+}
+
+/// What these files say, which is without a fault.
+pub(crate) fn loaded(
+    store: &Store,
+    files: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+) -> Desired {
+    let file = |text: String| FileContent::Bytes(text.into_bytes().into());
+    let files = files.into_iter().map(|(path, text)| (path.into(), file(text.into())));
+    let snapshot = Snapshot::new("manifests", files.collect(), None);
+    let loaded = manifest::load(&snapshot, store.revise(&snapshot.content, None).unwrap());
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    loaded.desired
 }
 
 /// A world with a field `stage` can do whatever its stage can.
