@@ -169,7 +169,12 @@ impl<'a> Tender<'a> {
                 if self.until == Until::Settled && !moving {
                     return Ok(Ended::Settled(Box::new(looked.plan)));
                 }
-                let pause = self.pause(&looked.plan);
+                let mut pause = self.pause(&looked.plan);
+                if self.errand {
+                    // It has read nothing that rests: when that is due does not move.
+                    pause = pause
+                        .min(controller.resync.saturating_sub(controller.cx.elapsed().saturating_sub(self.rested)));
+                }
                 let left = self.watch(&desired, &environment, &looked).unwrap_or(Duration::MAX);
                 let Looked { observation, plan, memory } = looked;
                 self.keep(observation, &plan);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use landfast::model::Desired;
 use landfast::sim::{NewTable, SimConfig};
 use landfast::store::Store;
@@ -71,7 +72,17 @@ fn stacks_are_not_listed_again_for_each_that_is_looked_at_for_drift() {
     stage.tend(&daemon, desired, DAY, FOREVER);
     let of_the_day = |operation: &str| calls(&stage)[operation] - before[operation];
     assert!(of_the_day("DetectStackDrift") >= 4 * STACKS, "each is looked at every six hours");
+    // By name each is described once more when it has been looked at; the others are listings.
+    let audit = stage.cloud.audit();
+    let described = audit.iter().filter(|call| call.operation == "DescribeStacks").skip(before["DescribeStacks"]);
+    let (listed, named): (Vec<_>, Vec<_>) = described.partition(|call| call.target.is_empty());
+    assert!(named.len() <= of_the_day("DetectStackDrift"), "{} described by name", named.len());
     let resyncs = 24 * 12;
-    let listed = of_the_day("DescribeStacks");
-    assert!(listed < resyncs * 3 / 2, "{listed} listings in a day of {resyncs} looks");
+    assert!(listed.len() <= resyncs * 11 / 10, "{} listings in a day of {resyncs} looks", listed.len());
+    let at: Vec<_> = listed.iter().map(|call| call.at).collect();
+    let longest = at.windows(2).map(|two| two[1].duration_since(two[0])).max().unwrap();
+    assert!(
+        longest <= SignedDuration::from_mins(6),
+        "{longest:#} between two listings, for all that the patrol is out"
+    );
 }
