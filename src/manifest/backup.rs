@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::document::{ApiVersion, Metadata, Or, duration_or_reference_schema, number_schema};
-use super::kinds::Made;
+use super::made::Made;
 use super::maker::{At, Maker, Resource};
 use super::readiness::CheckDocument;
 use crate::model::{

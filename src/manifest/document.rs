@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 
 use crate::model::{DriftAction, Mode, Prune, Replace};
 use crate::yaml::{Content, Node};
@@ -266,6 +268,11 @@ pub(super) enum Or<T> {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(super) struct Reference(#[schemars(regex(pattern = r"\$\{"))] pub(super) String);
+
+/// The schema of a type.
+pub(super) fn schema_of<T: JsonSchema>() -> Json {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
+}
 
 /// What [`humantime`] reads, near enough for an editor.
 const DURATION: &str = r"^([0-9]+ ?(ms|s|sec|m|min|h|hr|d|day|days|w|week|weeks) ?)+$";

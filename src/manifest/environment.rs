@@ -5,12 +5,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::diagnostic::{Problem, Report};
+use super::doc::Doc;
 use super::document::{EnvironmentDocument, EnvironmentSpec, Mismatch, RoleSpec, ValueTree, decode};
-use super::files::{Doc, beside, text};
 use super::parameters::{self, FileEntry};
-use super::policy::policy;
-use super::recipients::is_recipient;
+use super::policy::{is_recipient, policy};
 use super::render::{Names, Site};
+use super::text::{beside, text};
 use crate::model::{AssumeRole, EnvName, Environment, InvalidName, Scope, Snapshot};
 use crate::yaml::{Entry, Span};
 

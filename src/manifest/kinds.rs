@@ -1,50 +1,35 @@
 //! The kinds of documents: one row for each, and what becomes of its documents.
 //!
-//! A further kind is a row here, a file that has its document and makes the desired state from it, and a place for that
-//! in the [`Environment`].
+//! A further kind is a noun, a row here, a file that has its document and makes the desired state from it, and a place for
+//! that in the [`Environment`](crate::model::Environment).
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::backup::BackupDocument;
-use super::document::{EnvironmentDocument, Mismatch, decode};
+use super::document::{EnvironmentDocument, Mismatch, decode, schema_of};
+use super::made::Made;
 use super::maker::Resource;
+use super::nouns::{self, Noun};
 use super::record::RecordDocument;
-use super::schema::schema_of;
 use super::secret::SecretDocument;
 use super::service::ServiceDocument;
 use super::stack::StackDocument;
-use crate::model::{BackupSpec, Environment, Key, Kind, RecordSpec, SecretSpec, ServiceSpec, StackSpec};
+use super::{backup, record};
 use crate::yaml::Node;
 
-/// What of a document may be secret, and is kept out of snippets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Secrecy {
-    /// Nothing.
-    Public,
-    /// The parameters, until its template has told which of them are.
-    Parameters,
-    /// All of it: somebody may have written a value where none belongs.
-    Document,
-}
-
-/// A kind of document.
+/// What becomes of the documents of a kind.
 pub(super) struct Row {
-    /// The kind, as `kind` names it.
-    pub(super) word: &'static str,
+    /// What it is called.
+    pub(super) noun: &'static Noun,
     /// The file of its schema.
     pub(super) schema_file: &'static str,
     /// Its schema.
     pub(super) schema: &'static LazyLock<Value>,
-    /// What of it may be secret.
-    pub(super) secrecy: Secrecy,
     /// How its documents are read; environments are read by themselves.
-    pub(super) resource: Option<(Kind, Decode)>,
-    /// The field that says which of AWS's objects it is.
-    pub(super) identity: &'static [&'static str],
+    pub(super) decode: Option<Decode>,
 }
 
 /// Reads a document of which the schema has nothing to complain about.
@@ -59,53 +44,21 @@ static BACKUP: LazyLock<Value> = LazyLock::new(schema_of::<BackupDocument>);
 
 /// Every kind.
 pub(super) static ROWS: [Row; 6] = [
+    Row { noun: &nouns::ENVIRONMENT, schema_file: "environment.json", schema: &ENVIRONMENT, decode: None },
+    Row { noun: &nouns::STACK, schema_file: "stack.json", schema: &STACK, decode: Some(boxed::<StackDocument>) },
     Row {
-        word: "Environment",
-        schema_file: "environment.json",
-        schema: &ENVIRONMENT,
-        secrecy: Secrecy::Public,
-        resource: None,
-        identity: &["metadata", "name"],
-    },
-    Row {
-        word: "Stack",
-        schema_file: "stack.json",
-        schema: &STACK,
-        secrecy: Secrecy::Parameters,
-        resource: Some((Kind::Stack, boxed::<StackDocument>)),
-        identity: &["spec", "template"],
-    },
-    Row {
-        word: "Service",
+        noun: &nouns::SERVICE,
         schema_file: "service.json",
         schema: &SERVICE,
-        secrecy: Secrecy::Public,
-        resource: Some((Kind::Service, boxed::<ServiceDocument>)),
-        identity: &["spec", "service"],
+        decode: Some(boxed::<ServiceDocument>),
     },
+    Row { noun: &nouns::SECRET, schema_file: "secret.json", schema: &SECRET, decode: Some(boxed::<SecretDocument>) },
+    Row { noun: &nouns::RECORD, schema_file: "dnsrecord.json", schema: &RECORD, decode: Some(boxed::<RecordDocument>) },
     Row {
-        word: "Secret",
-        schema_file: "secret.json",
-        schema: &SECRET,
-        secrecy: Secrecy::Document,
-        resource: Some((Kind::Secret, boxed::<SecretDocument>)),
-        identity: &["spec", "name"],
-    },
-    Row {
-        word: "DnsRecord",
-        schema_file: "dnsrecord.json",
-        schema: &RECORD,
-        secrecy: Secrecy::Public,
-        resource: Some((Kind::DnsRecord, boxed::<RecordDocument>)),
-        identity: &["spec", "name"],
-    },
-    Row {
-        word: "BackupPolicy",
+        noun: &nouns::BACKUP,
         schema_file: "backuppolicy.json",
         schema: &BACKUP,
-        secrecy: Secrecy::Public,
-        resource: Some((Kind::BackupPolicy, boxed::<BackupDocument>)),
-        identity: &["spec", "tables"],
+        decode: Some(boxed::<BackupDocument>),
     },
 ];
 
@@ -113,55 +66,18 @@ fn boxed<T: Resource + DeserializeOwned + 'static>(root: &Node) -> Result<Box<dy
     Ok(Box::new(decode::<T>(root)?))
 }
 
-/// The words of all kinds.
-pub(super) fn words() -> impl Iterator<Item = &'static str> {
-    ROWS.iter().map(|row| row.word)
+/// How documents of a kind are read; `None` for an environment's.
+pub(super) fn decoder(noun: &Noun) -> Option<Decode> {
+    ROWS.iter().find(|row| row.noun.word == noun.word)?.decode
 }
 
-/// A desired object of any kind.
-pub(super) enum Made {
-    Stack(StackSpec),
-    Service(ServiceSpec),
-    Secret(SecretSpec),
-    Record(RecordSpec),
-    Backup(Box<BackupSpec>),
-}
-
-impl Made {
-    /// Which of AWS's objects it is: no two manifests may mean the same.
-    pub(super) fn identity(&self) -> String {
-        match self {
-            Self::Stack(spec) => spec.address().to_string(),
-            Self::Service(spec) => format!("{}/{}/{}", spec.scope, spec.cluster, spec.service),
-            Self::Secret(spec) => format!("{}/{}", spec.scope, spec.name),
-            Self::Record(spec) => super::record::identity(spec),
-            Self::Backup(spec) => super::backup::identity(spec),
-        }
-    }
-
-    /// It is a stack.
-    pub(super) fn as_stack(&self) -> Option<&StackSpec> {
-        if let Self::Stack(spec) = self { Some(spec) } else { None }
-    }
-
-    /// It is a service.
-    pub(super) fn as_service(&self) -> Option<&ServiceSpec> {
-        if let Self::Service(spec) = self { Some(spec) } else { None }
-    }
-
-    /// It is a DNS record.
-    pub(super) fn as_record(&self) -> Option<&RecordSpec> {
-        if let Self::Record(spec) = self { Some(spec) } else { None }
-    }
-
-    /// Puts it into its environment, with what it waits for.
-    pub(super) fn put(self, key: Key, depends_on: BTreeSet<Key>, environment: &mut Environment) {
-        match self {
-            Self::Stack(spec) => drop(environment.stacks.insert(key, Arc::new(StackSpec { depends_on, ..spec }))),
-            Self::Service(spec) => drop(environment.services.insert(key, Arc::new(ServiceSpec { depends_on, ..spec }))),
-            Self::Secret(spec) => drop(environment.secrets.insert(key, Arc::new(SecretSpec { depends_on, ..spec }))),
-            Self::Record(spec) => drop(environment.records.insert(key, Arc::new(RecordSpec { depends_on, ..spec }))),
-            Self::Backup(spec) => drop(environment.backups.insert(key, Arc::new(BackupSpec { depends_on, ..*spec }))),
-        }
+/// Which of AWS's objects it is: no two manifests may mean the same.
+pub(super) fn identity(made: &Made) -> String {
+    match made {
+        Made::Stack(spec) => spec.address().to_string(),
+        Made::Service(spec) => format!("{}/{}/{}", spec.scope, spec.cluster, spec.service),
+        Made::Secret(spec) => format!("{}/{}", spec.scope, spec.name),
+        Made::Record(spec) => record::identity(spec),
+        Made::Backup(spec) => backup::identity(spec),
     }
 }

@@ -4,14 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Guesses, Problem, Report, Severity};
+use super::doc::Doc;
 use super::environment::{self, Env, mismatch};
-use super::files::{self, Doc, Found, beside};
+use super::files::{self, Found};
 use super::graph::{self, Edges, Origin};
-use super::kinds::{Made, Secrecy};
-use super::maker::{Surroundings, instantiate};
+use super::instantiate::instantiate;
+use super::kinds::{decoder, identity};
+use super::made::Made;
+use super::maker::{Resource, Surroundings};
 use super::members::{Index, Members, Sheet, finder};
+use super::nouns::Secrecy;
 use super::render::Site;
 use super::stack::StackDocument;
+use super::text::{beside, text};
 use super::values::Patterns;
 use super::{record, secrecy, secret, service};
 use crate::model::{Desired, EnvName, Key, Kind, ObjectName, Readiness, Revision, Snapshot, Template};
@@ -40,13 +45,13 @@ pub fn load(snapshot: &Snapshot, revision: Revision) -> Loaded {
     let environments = loader.environments(&mut found);
     let sheets = loader.sheets(&mut found, &environments);
     let index = loader.index(&environments, &sheets);
-    let mut desired = loader.instantiate(&environments, &index);
+    let mut desired = loader.instantiate(&environments, &sheets, &index);
     loader.beside_each_other(&desired);
     desired.imports();
     loader.cycles(&desired.edges);
     loader.dependent_on_broken(&desired);
-    let text = |file: &str| files::text(snapshot, file).ok().map(Arc::from);
-    let (diagnostics, broken) = loader.report.finish(text);
+    let source = |file: &str| text(snapshot, file).ok().map(Arc::from);
+    let (diagnostics, broken) = loader.report.finish(source);
     let desired = desired.finish(&environments, &broken, revision);
     Loaded { desired, diagnostics, broken, found: documents }
 }
@@ -60,6 +65,9 @@ struct Instances {
     /// The stacks whose outputs each object refers to.
     takes: Edges,
 }
+
+/// The documents of resource kinds whose names are known, by file. `None`: something is wrong with it.
+type Sheets<'s> = BTreeMap<Arc<str>, Vec<(Sheet<'s>, Option<Box<dyn Resource>>)>>;
 
 struct Loader<'s> {
     snapshot: &'s Snapshot,
@@ -122,7 +130,7 @@ impl<'s> Loader<'s> {
         found.masks.iter().for_each(|(file, span)| self.report.mask(file, *span));
         for (file, problems) in &found.problems {
             let names = owners(file);
-            if let Ok(source) = files::text(self.snapshot, file) {
+            if let Ok(source) = text(self.snapshot, file) {
                 self.mask(file, secrecy::parameters(source));
                 self.mask(file, secrecy::unreadable(source));
             }
@@ -148,17 +156,13 @@ impl<'s> Loader<'s> {
     }
 
     /// Reads the documents of resource kinds, each once, and reports what is wrong with them to whoever includes them.
-    fn sheets(
-        &mut self,
-        found: &mut Found<'s>,
-        environments: &BTreeMap<EnvName, Env<'s>>,
-    ) -> BTreeMap<Arc<str>, Vec<Sheet<'s>>> {
-        let mut sheets: BTreeMap<Arc<str>, Vec<Sheet<'s>>> = BTreeMap::new();
+    fn sheets(&mut self, found: &mut Found<'s>, environments: &BTreeMap<EnvName, Env<'s>>) -> Sheets<'s> {
+        let mut sheets = Sheets::new();
         for (file, docs) in std::mem::take(&mut found.resources) {
             let names: Vec<&EnvName> =
                 environments.iter().filter(|(_, env)| env.includes.contains(&file)).map(|(name, _)| name).collect();
             for mut doc in docs {
-                let Some((kind, decode)) = doc.row.resource else { continue };
+                let (Some(kind), Some(decode)) = (doc.noun.kind, decoder(doc.noun)) else { continue };
                 let mut problems = std::mem::take(&mut doc.problems);
                 let resource = if problems.is_empty() {
                     decode(&doc.root).map_err(|why| problems.push(mismatch(&doc, &why))).ok()
@@ -175,7 +179,7 @@ impl<'s> Loader<'s> {
                     self.report.add(problem, names.iter().copied());
                 }
                 if let Some(Ok(name)) = name {
-                    sheets.entry(Arc::clone(&file)).or_default().push(Sheet { kind, doc, name, resource });
+                    sheets.entry(Arc::clone(&file)).or_default().push((Sheet { kind, doc, name }, resource));
                 }
             }
         }
@@ -190,7 +194,7 @@ impl<'s> Loader<'s> {
         for entry in secret::in_the_clear(&doc.root).filter(|entry| unexpected(entry.key_span)) {
             self.mask(&doc.file, secrecy::scalars(&entry.value));
         }
-        match doc.row.secrecy {
+        match doc.noun.secrecy {
             Secrecy::Document => {
                 let place = doc.root.span.start.offset;
                 self.mask(&doc.file, secrecy::document_at(doc.source, place));
@@ -208,16 +212,13 @@ impl<'s> Loader<'s> {
     }
 
     /// Which objects each environment has, the stacks with their templates.
-    fn index<'i>(
-        &mut self,
-        environments: &BTreeMap<EnvName, Env<'s>>,
-        sheets: &'i BTreeMap<Arc<str>, Vec<Sheet<'s>>>,
-    ) -> Index<'i> {
+    fn index<'i>(&mut self, environments: &BTreeMap<EnvName, Env<'s>>, sheets: &'i Sheets<'s>) -> Index<'i> {
         let mut index = Index::new();
         for (env_name, env) in environments {
             let mut members = Members::default();
-            for sheet in env.includes.iter().filter_map(|file| sheets.get(file)).flatten() {
+            for (sheet, resource) in env.includes.iter().filter_map(|file| sheets.get(file)).flatten() {
                 let is_stack = sheet.kind == Kind::Stack && members.get(Kind::Stack, &sheet.name).is_none();
+                let is_stack = is_stack && resource.is_some();
                 let template = if is_stack { self.template_of(env, sheet) } else { None };
                 if let Err(earlier) = members.add(sheet, template) {
                     let span = sheet.doc.span(&["metadata", "name"]);
@@ -232,7 +233,6 @@ impl<'s> Loader<'s> {
     }
 
     fn template_of(&mut self, env: &Env<'s>, sheet: &Sheet<'s>) -> Option<Arc<Template>> {
-        sheet.resource.as_ref()?;
         let none = BTreeSet::new();
         let names = env.names(env.shell.scope.region.as_str(), &none);
         let doc = &sheet.doc;
@@ -263,7 +263,12 @@ impl<'s> Loader<'s> {
     }
 
     /// Makes every object of every environment.
-    fn instantiate(&mut self, environments: &BTreeMap<EnvName, Env<'s>>, index: &Index<'_>) -> Instances {
+    fn instantiate(
+        &mut self,
+        environments: &BTreeMap<EnvName, Env<'s>>,
+        sheets: &Sheets<'s>,
+        index: &Index<'_>,
+    ) -> Instances {
         let mut instances = Instances::default();
         let mut patterns = Patterns::default();
         for (name, env) in environments {
@@ -289,8 +294,10 @@ impl<'s> Loader<'s> {
                 guesses: &guesses,
             };
             let mut complete = !self.report.broken().contains(name);
-            for sheet in members.iter() {
-                let Some(resource) = &sheet.resource else { continue };
+            for (sheet, resource) in env.includes.iter().filter_map(|file| sheets.get(file)).flatten() {
+                // Another one may have its name.
+                let known = members.get(sheet.kind, &sheet.name).is_some_and(|member| std::ptr::eq(member, sheet));
+                let Some(resource) = resource.as_ref().filter(|_| known) else { continue };
                 let key = Key::new(name.clone(), sheet.kind, sheet.name.clone());
                 complete &= sheet.kind != Kind::Stack || members.template(&sheet.name).is_some();
                 let outcome = instantiate(&key, &sheet.doc, &**resource, &around, &mut patterns);
@@ -303,7 +310,7 @@ impl<'s> Loader<'s> {
                 if !outcome.ready.is_empty() {
                     instances.ready.insert(key.clone(), outcome.ready);
                 }
-                let span = sheet.doc.span(sheet.doc.row.identity);
+                let span = sheet.doc.span(sheet.doc.noun.identity);
                 let origin = Origin { file: Arc::clone(&sheet.doc.file), span, reason: String::new() };
                 instances.made.insert(key, (made, origin));
             }
@@ -327,7 +334,7 @@ impl<'s> Loader<'s> {
     fn beside_each_other(&mut self, instances: &Instances) {
         let mut known: BTreeMap<(Kind, String), &Key> = BTreeMap::new();
         for (key, (made, site)) in &instances.made {
-            let identity = made.identity();
+            let identity = identity(made);
             let Some(other) = known.insert((key.kind, identity.clone()), key) else { continue };
             let message = format!("`{key}` and `{other}` are both the {} {identity}", key.kind.noun());
             let code = if key.kind == Kind::Stack { "duplicate-stack-name" } else { "duplicate-address" };
@@ -372,7 +379,7 @@ impl<'s> Loader<'s> {
 
 fn read_template(snapshot: &Snapshot, path: &str) -> Result<Arc<Template>, Problem> {
     let file: Arc<str> = Arc::from(path);
-    let source = files::text(snapshot, path).map_err(|(code, message, span)| {
+    let source = text(snapshot, path).map_err(|(code, message, span)| {
         let code = if code == "file-not-found" { "template-not-found" } else { code };
         Problem::error(code, message, &file, span)
     })?;

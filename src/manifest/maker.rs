@@ -7,18 +7,18 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Severity;
 use super::diagnostic::{Guesses, Problem};
+use super::doc::Doc;
 use super::document::Or;
 use super::environment::Env;
-use super::files::{Doc, beside, text};
 use super::graph::Origin;
-use super::kinds::{Made, Secrecy};
+use super::made::Made;
 use super::members::{Deliveries, Members};
+use super::nouns::Secrecy;
 use super::parameters::joined;
 use super::policy::parse_duration;
-use super::readiness;
 use super::render::{FindOutput, Names, Rendered, Site, public};
+use super::text::{beside, text};
 use super::values::Patterns;
 use crate::model::{InvalidName, Key, Kind, ObjectName, Readiness, Region, Scope, Snapshot, Text};
 use crate::yaml::{Content, Entry, Node, Span};
@@ -116,47 +116,11 @@ pub(super) struct Maker<'m> {
     pub(super) doc: &'m Doc<'m>,
     pub(super) around: &'m Surroundings<'m>,
     pub(super) patterns: &'m mut Patterns,
-    names: Names<'m>,
-    region: &'m Region,
+    pub(super) names: Names<'m>,
+    pub(super) region: &'m Region,
     pub(super) out: Outcome,
     /// What the references that are read now mean for the order of things.
     pub(super) waits: Waits,
-}
-
-/// Instantiates a document.
-pub(super) fn instantiate(
-    key: &Key,
-    doc: &Doc<'_>,
-    resource: &dyn Resource,
-    around: &Surroundings<'_>,
-    patterns: &mut Patterns,
-) -> Outcome {
-    let default = &around.env.shell.scope.region;
-    let names = around.env.names(default.as_str(), around.secrets);
-    let mut maker =
-        Maker { key, doc, around, patterns, names, region: default, out: Outcome::default(), waits: Waits::Always };
-    let field = maker.at(&["spec", "region"]);
-    let region = doc.at(&["spec", "region"]).and_then(Node::text).filter(|_| field.is_given());
-    let region: Option<Region> = region.and_then(|region| maker.parsed(region, field));
-    let region = region.as_ref().unwrap_or(default);
-    let mut maker = Maker {
-        names: around.env.names(region.as_str(), around.secrets),
-        region,
-        out: maker.out,
-        patterns: maker.patterns,
-        key,
-        doc,
-        around,
-        waits: Waits::Always,
-    };
-    let made = resource.make(&mut maker);
-    maker.depends_on();
-    let ready = readiness::listed(&mut maker);
-    let mut out = maker.out;
-    let failed = out.problems.iter().any(|problem| problem.severity == Severity::Error);
-    out.made = made.filter(|_| !failed);
-    out.ready.extend(ready);
-    out
 }
 
 impl<'m> Maker<'m> {
@@ -278,7 +242,7 @@ impl<'m> Maker<'m> {
 
     /// Somebody may have written a secret anywhere in this document: nothing of it is repeated.
     fn is_discreet(&self) -> bool {
-        self.doc.row.secrecy == Secrecy::Document
+        self.doc.noun.secrecy == Secrecy::Document
     }
 
     /// A choice: itself, or what a reference gives.
@@ -413,7 +377,7 @@ impl<'m> Maker<'m> {
     }
 
     /// A stack by its bare name, any object as `kind/name`.
-    fn depends_on(&mut self) {
+    pub(super) fn depends_on(&mut self) {
         for at in self.at(&["spec", "dependsOn"]).items() {
             let Some(name) = at.node.and_then(Node::text) else { continue };
             let (kind, bare) = name.split_once('/').unwrap_or((Kind::Stack.as_str(), name));

@@ -4,21 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::diagnostic::{Guesses, Problem};
+use super::doc::Doc;
 use super::environment::Env;
-use super::files::Doc;
 use super::interpolate::Wanted;
-use super::maker::Resource;
 use super::render::FindOutput;
 use crate::model::{EnvName, ImageParameter, Key, Kind, ObjectName, OutputRef, Template};
 use crate::yaml::Node;
 
-/// A document of a resource kind with a name.
+/// A document of a resource kind with a name. Something else may be wrong with it.
 pub(super) struct Sheet<'s> {
     pub(super) kind: Kind,
     pub(super) doc: Doc<'s>,
     pub(super) name: ObjectName,
-    /// `None`: something is wrong with it, but its name is known.
-    pub(super) resource: Option<Box<dyn Resource>>,
 }
 
 impl Sheet<'_> {
@@ -63,11 +60,6 @@ impl<'i> Members<'i> {
     /// An object, if it is there.
     pub(super) fn get(&self, kind: Kind, name: &ObjectName) -> Option<&'i Sheet<'i>> {
         self.objects.get(&kind)?.get(name).copied()
-    }
-
-    /// The objects, by kind and name.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &'i Sheet<'i>> {
-        self.objects.values().flat_map(BTreeMap::values).copied()
     }
 
     /// The objects of a kind.

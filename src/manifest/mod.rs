@@ -7,16 +7,20 @@
 mod backup;
 mod check;
 mod diagnostic;
+mod doc;
 mod document;
 mod drift;
 mod environment;
 mod files;
 mod graph;
+mod instantiate;
 mod interpolate;
 mod kinds;
 mod load;
+mod made;
 mod maker;
 mod members;
+mod nouns;
 mod parameters;
 mod policy;
 mod readiness;
@@ -28,6 +32,7 @@ mod secrecy;
 mod secret;
 mod service;
 mod stack;
+mod text;
 mod values;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::diagnostic::Problem;
-use super::files::fault;
+use super::text::fault;
 use crate::yaml::{self, Content, Node, Span};
 
 /// One entry of a parameter file.

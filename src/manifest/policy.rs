@@ -123,3 +123,8 @@ fn duration(text: Option<&str>, default: Duration) -> Result<Duration, String> {
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| format!("`{text}` is not a duration such as 15m, 1h or 7d"))
 }
+
+/// How an X25519 recipient looks (<https://age-encryption.org/v1>).
+pub(super) fn is_recipient(text: &str) -> bool {
+    text.parse::<age::x25519::Recipient>().is_ok()
+}

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use super::maker::{At, Maker};
+use super::policy::is_recipient;
+use super::text::text;
 use crate::model::Digest;
 
 /// What the name of a record ends in, after that of its file.
@@ -34,7 +36,7 @@ pub fn record(ciphertext: &str, recipients: &[String]) -> String {
 /// Holds a sealed file against the recipients that policy allows.
 pub(super) fn check(maker: &mut Maker<'_>, file: &str, ciphertext: &str, at: At<'_>) {
     let Some(allowed) = &maker.around.env.recipients else { return };
-    let record = super::files::text(maker.around.snapshot, &format!("{file}{RECORD}"));
+    let record = text(maker.around.snapshot, &format!("{file}{RECORD}"));
     let problems = match record {
         Ok(record) => judge(record, ciphertext, allowed),
         Err(_) => vec![format!("nobody knows who can open this file: there is no `{RECORD}` beside it")],
@@ -66,11 +68,6 @@ fn judge(record: &str, ciphertext: &str, allowed: &BTreeSet<String>) -> Vec<Stri
         format!("{shown} can open this file, and is not among `policy.sealRecipients`")
     }));
     problems
-}
-
-/// How an X25519 recipient looks (<https://age-encryption.org/v1>).
-pub(super) fn is_recipient(text: &str) -> bool {
-    text.parse::<age::x25519::Recipient>().is_ok()
 }
 
 /// How many X25519 recipients the header of an age file has; `None` if there are others, of whom nothing is known. What is

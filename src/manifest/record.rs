@@ -10,7 +10,7 @@ use super::Severity;
 use super::diagnostic::Problem;
 use super::document::{ApiVersion, Metadata, Or, number_schema};
 use super::graph::Origin;
-use super::kinds::Made;
+use super::made::Made;
 use super::maker::{At, Maker, Resource, word};
 use super::readiness::CheckDocument;
 use crate::model::{DeletionPolicy, Digest, FailoverRole, Key, RecordSpec, RecordType, RecordValue, Routing, Text};

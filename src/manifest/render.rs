@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::diagnostic::Problem;
-use super::files::{Doc, place_at};
+use super::doc::Doc;
 use super::interpolate::{self, FORMS, Piece, Wanted};
 use super::parameters::FileEntry;
+use super::text::place_at;
 use crate::model::{OutputRef, Part, Text};
 use crate::yaml::{Node, Span};
 

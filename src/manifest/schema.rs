@@ -2,15 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::kinds::ROWS;
-
-/// The schema of a type.
-pub(super) fn schema_of<T: schemars::JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
-}
 
 /// The schemas by file name: one for each kind, and `landfast.json` for any of them.
 #[must_use]

@@ -1,7 +1,7 @@
 //! What no snippet may show, found in the text itself: what is broken has no tree, and a key that is there twice is in
 //! none.
 
-use super::kinds::{ROWS, Secrecy};
+use super::nouns::{NOUNS, Secrecy};
 use crate::yaml::{Content, Node, Place, Span};
 
 /// Words before a colon that a hidden document still shows, so that its snippet can be read.
@@ -77,7 +77,7 @@ pub(super) fn unreadable(source: &str) -> Vec<Span> {
 }
 
 fn is_public(kind: &str) -> bool {
-    ROWS.iter().any(|row| row.word == kind && row.secrecy != Secrecy::Document)
+    NOUNS.iter().any(|noun| noun.word == kind && noun.secrecy != Secrecy::Document)
 }
 
 /// Everything between two offsets, but the words of fields and what sort of document this is.
@@ -88,7 +88,7 @@ fn hidden(source: &str, start: usize, end: usize) -> Vec<Span> {
         let begin = at + (line.len() - line.trim_start().len());
         let stop = at + line.trim_end().len();
         at += line.len();
-        let kind = body.strip_prefix("kind:").is_some_and(|kind| ROWS.iter().any(|row| row.word == kind.trim()));
+        let kind = body.strip_prefix("kind:").is_some_and(|kind| NOUNS.iter().any(|noun| noun.word == kind.trim()));
         let version = body.strip_prefix("apiVersion:").is_some_and(|version| version.trim().starts_with("landfast/"));
         if body.is_empty() || body == "---" || (kind || version) && !body.contains('#') {
             continue;

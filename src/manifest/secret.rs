@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::diagnostic::Problem;
 use super::document::{ApiVersion, Metadata, Or, Scalar, duration_or_reference_schema, number_schema};
-use super::kinds::Made;
+use super::made::Made;
 use super::maker::{At, Maker, Resource, Waits, word};
 use super::readiness::{CheckDocument, HealthDocument};
 use crate::model::{

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::diagnostic::Problem;
 use super::document::{ApiVersion, Metadata, Or, duration_or_reference_schema, number_schema};
 use super::graph::Origin;
-use super::kinds::Made;
+use super::made::Made;
 use super::maker::{At, Maker, Resource, word};
 use super::readiness::{CheckDocument, HealthDocument, compiled};
 use crate::model::{

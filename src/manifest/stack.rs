@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::diagnostic::Problem;
 use super::document::{ApiVersion, Metadata, Or, ParameterValue, Scalar, duration_or_reference_schema};
 use super::drift::DriftDocument;
-use super::kinds::Made;
+use super::made::Made;
 use super::maker::{At, Maker, Resource, word};
 use super::parameters::joined;
 use super::readiness::CheckDocument;

@@ -1,0 +1,113 @@
+//! The files of a snapshot as texts: paths, encodings, positions, and what is wrong with a text as a whole.
+
+use std::sync::Arc;
+
+use super::diagnostic::Problem;
+use crate::model::{FileContent, Snapshot};
+use crate::yaml::{Fault, FaultKind, Place, Span};
+
+/// The largest file that is read.
+pub(super) const MAX_BYTES: u64 = 1_048_576;
+
+/// A file as text, without a byte order mark.
+///
+/// # Errors
+/// Why it cannot be read: a code and a sentence, and where, if that is known.
+pub(super) fn text<'s>(snapshot: &'s Snapshot, path: &str) -> Result<&'s str, (&'static str, String, Span)> {
+    let top = Span { start: Place { offset: 0, line: 1, column: 1 }, end: 0 };
+    match snapshot.files.get(path) {
+        None => Err(("file-not-found", format!("there is no file `{path}`"), Span::default())),
+        Some(FileContent::Unreadable(why)) => {
+            Err(("file-unreadable", format!("`{path}` cannot be read: {why}"), Span::default()))
+        }
+        Some(FileContent::TooLarge(size)) => Err(("file-too-large", too_large(path, *size), top)),
+        Some(FileContent::Bytes(bytes)) if bytes.len() as u64 > MAX_BYTES => {
+            Err(("file-too-large", too_large(path, bytes.len() as u64), top))
+        }
+        Some(FileContent::Bytes(bytes)) => match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+            Err(error) => {
+                let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                let start = place_at(std::str::from_utf8(good).unwrap_or_default(), good.len());
+                let message = format!("`{path}` is not UTF-8: the byte 0x{:02x} fits nothing", bytes[good.len()]);
+                Err(("not-utf8", message, Span { start, end: start.offset }))
+            }
+        },
+    }
+}
+
+fn too_large(path: &str, size: u64) -> String {
+    format!("`{path}` has {size} bytes; at most {MAX_BYTES} are read")
+}
+
+/// The place of a byte offset.
+pub(super) fn place_at(text: &str, offset: usize) -> Place {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Place { offset, line, column }
+}
+
+/// A fault of the text as a problem. A conflict that was not resolved is said to be one.
+pub(super) fn fault(fault: &Fault, file: &Arc<str>, source: &str) -> Problem {
+    if fault.kind == FaultKind::Syntax
+        && let Some(problem) = conflict(file, source)
+    {
+        return problem;
+    }
+    let code = match fault.kind {
+        FaultKind::Syntax => "syntax",
+        FaultKind::Depth => "nesting",
+        FaultKind::Aliases => "alias-expansion",
+        FaultKind::DuplicateKey => "duplicate-key",
+        FaultKind::Key => "wrong-type",
+    };
+    Problem::error(code, fault.message.clone(), file, fault.span)
+}
+
+/// The marker that Git leaves at the start of a conflict.
+fn conflict(file: &Arc<str>, source: &str) -> Option<Problem> {
+    let mut offset = 0;
+    for line in source.split_inclusive('\n') {
+        if line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") {
+            let span = Span { start: place_at(source, offset), end: offset + line.trim_end().len() };
+            let problem = Problem::error("conflict-marker", "a merge conflict was not resolved", file, span);
+            return Some(
+                problem.help("keep one of the two sides and remove the lines `<<<<<<<`, `=======` and `>>>>>>>`"),
+            );
+        }
+        offset += line.len();
+    }
+    None
+}
+
+/// `relative` as seen from the directory of `file`; `None` if that is outside the root.
+pub(super) fn beside(file: &str, relative: &str) -> Option<String> {
+    if relative.starts_with('/') {
+        return None;
+    }
+    let mut parts: Vec<&str> = file.split('/').collect();
+    parts.pop();
+    for part in relative.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_relative_to_the_file_and_stay_below_the_root() {
+        assert_eq!(beside("environments/dev/env.yaml", "../../stacks").as_deref(), Some("stacks"));
+        assert_eq!(beside("stacks/a.yaml", "./templates/a.yaml").as_deref(), Some("stacks/templates/a.yaml"));
+        assert_eq!(beside("a.yaml", "..").as_deref(), None);
+        assert_eq!(beside("a.yaml", "/etc/passwd").as_deref(), None);
+        assert_eq!(beside("a.yaml", ".").as_deref(), Some(""));
+    }
+}
