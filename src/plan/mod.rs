@@ -10,6 +10,7 @@
 mod attempts;
 mod backup;
 mod consent;
+mod decide;
 mod diff;
 mod doctor;
 mod drift;
@@ -37,6 +38,7 @@ mod together;
 
 pub use backup::{compare_items, coverage, left as left_tables};
 pub use consent::{consent, manifest as manifest_digest};
+pub use decide::{needs, plan};
 pub(crate) use doctor::{are_recent, last_phase, last_update};
 pub use doctor::{census, watch};
 pub use drift::{
@@ -49,7 +51,6 @@ pub use input::{Goal, Input, MAX_OPERATIONS};
 pub use lint::{Fault, lint};
 pub use names::{OWNER_TAG, RETAIN_TAG, change_set_prefix, owner};
 pub use order::{Cycle, order};
-pub use planner::{needs, plan};
 pub use request::grant;
 pub use root_cause::{conclude, failure, is_transient, reach};
 pub use secret::{DELETION_TAG, restarts};

@@ -1,4 +1,4 @@
-//! The order of decisions, on one screen.
+//! What every decision is made with: the input, what was decided before, and what would have to be known.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,23 +6,8 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::{
-    Goal, Input, MAX_OPERATIONS, backup, consent, doctor, guard, order, readiness, record, removal, secret, service,
-    stack,
-};
-use crate::model::{Act, Digest, Do, Entry, Key, Kind, Need, Plan, Refusal, Remembered, Waiting};
-
-/// The plan for an environment.
-#[must_use]
-pub fn plan(input: &Input<'_>) -> Plan {
-    Planner::new(input).run().0
-}
-
-/// What must be known before the plan can say more. Empty when nothing is missing.
-#[must_use]
-pub fn needs(input: &Input<'_>) -> BTreeSet<Need> {
-    Planner::new(input).run().1
-}
+use super::Input;
+use crate::model::{Entry, Key, Need, Refusal, Remembered};
 
 /// A plan in the making.
 pub(super) struct Planner<'a> {
@@ -40,47 +25,9 @@ impl<'a> Planner<'a> {
         Self { input, entries: BTreeMap::new(), needs: RefCell::default(), stack_names: OnceCell::new() }
     }
 
-    fn run(mut self) -> (Plan, BTreeSet<Need>) {
-        if self.input.goal == Goal::Converge {
-            let edges = self.input.environment.dependencies().map(|(key, on)| (key.clone(), on.clone()));
-            // The manifests are loaded without cycles; whatever is on one nevertheless would simply have no entry.
-            let (ordered, _cycles) = order(&edges.collect());
-            for key in ordered {
-                if let Some(mut entry) = self.decide(&key) {
-                    readiness::check(&self, &key, &mut entry);
-                    self.entries.insert(key, entry);
-                }
-            }
-        }
-        removal::decide(&mut self);
-        secret::decide_removals(&mut self);
-        self.hold_stacks();
-        guard::budget(&mut self);
-        self.take_turns();
-        doctor::examine(&mut self);
-        let Self { input, entries, needs, .. } = self;
-        let mut plan = Plan {
-            environment: input.environment.name.clone(),
-            revision: input.desired.revision.clone(),
-            digest: Digest::of_bytes(b""),
-            command: guard::approval_command(input),
-            entries,
-        };
-        plan.digest = consent::digest(&plan);
-        guard::name_commands(&mut plan);
-        (plan, needs.into_inner())
-    }
-
-    /// Decides on one desired object. Its dependencies have been decided before.
-    fn decide(&self, key: &Key) -> Option<Entry> {
-        let environment = self.input.environment;
-        match key.kind {
-            Kind::Stack => environment.stacks.get(key).map(|spec| stack::decide(self, spec)),
-            Kind::Service => environment.services.get(key).map(|spec| service::decide(self, spec)),
-            Kind::Secret => environment.secrets.get(key).map(|spec| secret::decide(self, spec)),
-            Kind::DnsRecord => environment.records.get(key).map(|spec| record::decide(self, spec)),
-            Kind::BackupPolicy => environment.backups.get(key).map(|spec| backup::decide(self, spec)),
-        }
+    /// What was decided, and what would have to be known to decide more.
+    pub(super) fn finish(self) -> (&'a Input<'a>, BTreeMap<Key, Entry>, BTreeSet<Need>) {
+        (self.input, self.entries, self.needs.into_inner())
     }
 
     /// What is remembered of an object.
@@ -99,29 +46,6 @@ impl<'a> Planner<'a> {
     /// Notes that something must be known first.
     pub(super) fn need(&self, need: impl Into<Need>) {
         self.needs.borrow_mut().insert(need.into());
-    }
-
-    /// Only so many operations at once, one batch for each zone; and an object whose step is being executed gets no
-    /// second one.
-    fn take_turns(&mut self) {
-        let running = self.input.memory.objects.stacks.values().filter(|memory| memory.pending.is_some()).count();
-        let mut free = MAX_OPERATIONS.saturating_sub(running);
-        for (key, entry) in &mut self.entries {
-            if self.input.busy.contains(key) {
-                entry.step = None;
-            }
-            let begins_operation = entry.step.as_ref().is_some_and(|step| step.action.begins_operation());
-            let in_use = entry.step.as_ref().is_some_and(|step| match &step.action {
-                Do::Record(record) => step.action.mutates() && record::is_in_use(self.input, &record.place),
-                _ => false,
-            });
-            if in_use || begins_operation && free == 0 {
-                entry.step = None;
-                entry.waiting.push(Waiting::Turn);
-            } else if begins_operation {
-                free -= 1;
-            }
-        }
     }
 }
 

@@ -1,0 +1,88 @@
+//! The order of decisions, on one screen.
+
+use std::collections::BTreeSet;
+
+use super::planner::Planner;
+use super::{
+    Goal, Input, MAX_OPERATIONS, backup, consent, doctor, guard, order, readiness, record, removal, secret, service,
+    stack,
+};
+use crate::model::{Act, Digest, Do, Entry, Key, Kind, Need, Plan, Waiting};
+
+/// The plan for an environment.
+#[must_use]
+pub fn plan(input: &Input<'_>) -> Plan {
+    run(Planner::new(input)).0
+}
+
+/// What must be known before the plan can say more. Empty when nothing is missing.
+#[must_use]
+pub fn needs(input: &Input<'_>) -> BTreeSet<Need> {
+    run(Planner::new(input)).1
+}
+
+fn run(mut planner: Planner<'_>) -> (Plan, BTreeSet<Need>) {
+    if planner.input.goal == Goal::Converge {
+        let edges = planner.input.environment.dependencies().map(|(key, on)| (key.clone(), on.clone()));
+        // The manifests are loaded without cycles; whatever is on one nevertheless would simply have no entry.
+        let (ordered, _cycles) = order(&edges.collect());
+        for key in ordered {
+            if let Some(mut entry) = decide(&planner, &key) {
+                readiness::check(&planner, &key, &mut entry);
+                planner.entries.insert(key, entry);
+            }
+        }
+    }
+    removal::decide(&mut planner);
+    secret::decide_removals(&mut planner);
+    planner.hold_stacks();
+    guard::budget(&mut planner);
+    take_turns(&mut planner);
+    doctor::examine(&mut planner);
+    let (input, entries, needs) = planner.finish();
+    let mut plan = Plan {
+        environment: input.environment.name.clone(),
+        revision: input.desired.revision.clone(),
+        digest: Digest::of_bytes(b""),
+        command: guard::approval_command(input),
+        entries,
+    };
+    plan.digest = consent::digest(&plan);
+    guard::name_commands(&mut plan);
+    (plan, needs)
+}
+
+/// Decides on one desired object. Its dependencies have been decided before.
+fn decide(planner: &Planner<'_>, key: &Key) -> Option<Entry> {
+    let environment = planner.input.environment;
+    match key.kind {
+        Kind::Stack => environment.stacks.get(key).map(|spec| stack::decide(planner, spec)),
+        Kind::Service => environment.services.get(key).map(|spec| service::decide(planner, spec)),
+        Kind::Secret => environment.secrets.get(key).map(|spec| secret::decide(planner, spec)),
+        Kind::DnsRecord => environment.records.get(key).map(|spec| record::decide(planner, spec)),
+        Kind::BackupPolicy => environment.backups.get(key).map(|spec| backup::decide(planner, spec)),
+    }
+}
+
+/// Only so many operations at once, one batch for each zone; and an object whose step is being executed gets no
+/// second one.
+fn take_turns(planner: &mut Planner<'_>) {
+    let running = planner.input.memory.objects.stacks.values().filter(|memory| memory.pending.is_some()).count();
+    let mut free = MAX_OPERATIONS.saturating_sub(running);
+    for (key, entry) in &mut planner.entries {
+        if planner.input.busy.contains(key) {
+            entry.step = None;
+        }
+        let begins_operation = entry.step.as_ref().is_some_and(|step| step.action.begins_operation());
+        let in_use = entry.step.as_ref().is_some_and(|step| match &step.action {
+            Do::Record(record) => step.action.mutates() && record::is_in_use(planner.input, &record.place),
+            _ => false,
+        });
+        if in_use || begins_operation && free == 0 {
+            entry.step = None;
+            entry.waiting.push(Waiting::Turn);
+        } else if begins_operation {
+            free -= 1;
+        }
+    }
+}
