@@ -52,6 +52,8 @@ pub enum Bug {
     ProvesAnything,
     /// Whatever differs when a stack is looked at is taken for AWS's own doing.
     AllIsBaseline,
+    /// Consent covers what is done, and not what it is done with.
+    ConsentToNames,
     /// Drift is put back however often somebody makes it again.
     FightsOn,
 }

@@ -153,8 +153,8 @@ impl Controller {
 
     /// Keeps for which manifest objects were as desired: what differs under the same one was not asked for.
     fn remember_synced(&self, input: &Input<'_>, plan: &Plan) {
-        for (key, _) in plan.entries.iter().filter(|(_, entry)| entry.action == Action::None) {
-            let digest = plan::manifest_digest(input, key);
+        for (key, entry) in plan.entries.iter().filter(|(_, entry)| entry.action == Action::None) {
+            let digest = entry.basis.manifest.clone();
             if input.memory.objects.synced(key) == Some(&digest) {
                 continue;
             }

@@ -328,10 +328,10 @@ impl<'a> Tender<'a> {
         let Some(inbox) = &controller.inbox else { return Ok(false) };
         let now = controller.cx.now();
         let Some(approval) = inbox.take(&self.name, &looked.plan.digest, now)? else { return Ok(false) };
-        info!(environment = %self.name, plan = %looked.plan.digest, by = approval.by, "plan approved");
+        info!(environment = %self.name, plan = %looked.plan.digest.code(), by = approval.by, "plan approved");
         let busy = self.flights.busy();
         let input = self.input(desired, environment, looked, &busy);
-        let consent = plan::consent(&looked.plan, &input, approval.by, approval.at);
+        let consent = plan::consent(&looked.plan, &input, approval.by, approval.at, false);
         controller.store.consent(&self.name, Some(consent))?;
         Ok(true)
     }

@@ -48,7 +48,22 @@ impl Digest {
         &self.0
     }
 
-    /// The first twelve digits: enough to tell plans apart, short enough to type.
+    /// The first 128 bits in four groups of eight digits: nobody finds a second value with the same code, and a person can
+    /// copy it.
+    #[must_use]
+    pub fn code(&self) -> String {
+        let groups = self.0.as_bytes().chunks(8).take(4).map(String::from_utf8_lossy);
+        groups.collect::<Vec<_>>().join("-")
+    }
+
+    /// Whether a person's text is this digest's code, or all of its digits. Case, hyphens and spaces do not count.
+    #[must_use]
+    pub fn is_named(&self, text: &str) -> bool {
+        let digits: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).flat_map(char::to_lowercase).collect();
+        digits.len() >= 32 && self.0.starts_with(&digits)
+    }
+
+    /// The first twelve digits: enough to tell values apart where nothing depends on it.
     #[must_use]
     pub fn short(&self) -> &str {
         self.0.get(..12).unwrap_or(&self.0)
@@ -133,6 +148,21 @@ mod tests {
     fn a_digest_is_the_sha_256_of_the_bytes() {
         assert!(Digest::of_bytes(b"").as_str().starts_with("e3b0c44298fc1c14"));
         assert_eq!(Digest::of("a"), Digest::of_bytes(br#""a""#));
+    }
+
+    #[test]
+    fn a_code_has_128_bits_and_is_recognised_however_it_was_copied() {
+        let digest = Digest::of("plan");
+        let code = digest.code();
+        assert_eq!(code.len(), 35);
+        for text in
+            [code.as_str(), &code.to_uppercase(), &code.replace('-', ""), &code.replace('-', " "), digest.as_str()]
+        {
+            assert!(digest.is_named(text), "{text}");
+        }
+        for text in ["", &code[..34], digest.short(), &Digest::of("other").code()] {
+            assert!(!digest.is_named(text), "{text}");
+        }
     }
 
     #[test]

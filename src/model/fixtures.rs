@@ -70,6 +70,7 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
     };
     let template = Template {
         body: "Resources: {}".into(),
+        text: Digest::of_bytes(b"Resources: {}"),
         facts,
         parameters: BTreeMap::new(),
         resources: BTreeMap::new(),

@@ -80,7 +80,7 @@ pub use memory::{
 };
 pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use pattern::like;
-pub use plan::{Action, Changes, Consent, Entry, Grant, Guard, Plan, Refusal, Waiting};
+pub use plan::{Action, Basis, Changes, Consent, Entry, Grant, Guard, Plan, Refusal, Waiting};
 pub use point::{JobId, JobState, PointId, PointKeeper, PointStatus, RecoveryPoint, VaultJob, VaultName};
 pub use preflight::{Certificate, Met, Prerequisite, Principal, QuotaState, TypeFacts, UsageMetric};
 pub use readiness::{

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Address, CheckStanding, Diagnosis, Difference, Digest, DriftStanding, EnvName, Failure, Key, ResourceChange,
-    Revision, StackId, StackStatus, Step,
+    Revision, StackId, StackStatus, StackVersion, Step,
 };
 
 /// The plan for one environment: for every object the whole change it needs, and the one step that can be taken now.
@@ -33,6 +33,7 @@ impl Entry {
     pub fn new(address: Address) -> Self {
         Self {
             address,
+            basis: Basis::absent(),
             status: None,
             action: Action::None,
             differences: Vec::new(),
@@ -50,6 +51,14 @@ impl Entry {
 }
 
 impl Plan {
+    /// `NoEcho` parameters that are part of the digest. Their values take part as fingerprints under this state's key, so
+    /// that the digest is this one with this state directory alone.
+    #[must_use]
+    pub fn keyed(&self) -> Vec<String> {
+        let entries = self.entries.iter().filter(|(_, entry)| entry.action != Action::None);
+        entries.flat_map(|(key, entry)| entry.basis.keyed.iter().map(move |name| format!("{key} {name}"))).collect()
+    }
+
     /// Nothing to do, and nothing that could not be seen.
     #[must_use]
     pub fn in_sync(&self) -> bool {
@@ -62,6 +71,8 @@ impl Plan {
 pub struct Entry {
     /// Where it is, and what AWS calls it.
     pub address: Address,
+    /// What it was decided from.
+    pub basis: Basis,
     /// Its status when it was seen, in AWS's words.
     pub status: Option<String>,
     /// The whole change it needs.
@@ -86,6 +97,35 @@ pub struct Entry {
     pub ready: bool,
     /// How what runs inside a stack compares with what was deployed, as far as that is known.
     pub drift: Option<DriftStanding>,
+}
+
+/// What an entry was decided from. Consent covers it: an object whose basis has changed was not approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Basis {
+    /// The manifest's side, references as written.
+    pub manifest: Digest,
+    /// The same with every reference resolved; `None` while a value is known only after apply, or may still change.
+    pub inputs: Option<Digest>,
+    /// The stack as it was seen.
+    pub stack: Option<StackVersion>,
+    /// `NoEcho` parameters. Their values take part as fingerprints, whose key never leaves the state: on another machine
+    /// the same values have others.
+    #[serde(skip)]
+    pub keyed: BTreeSet<String>,
+}
+
+impl Basis {
+    /// A manifest, of which nothing is resolved yet.
+    #[must_use]
+    pub fn of(manifest: Digest) -> Self {
+        Self { manifest, inputs: None, stack: None, keyed: BTreeSet::new() }
+    }
+
+    /// There is no manifest.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self::of(Digest::of_bytes(b""))
+    }
 }
 
 /// The whole change an object needs.
@@ -335,6 +375,10 @@ pub struct Consent {
     pub by: String,
     /// When.
     pub at: Timestamp,
+    /// Nothing else is done, whatever policy allows: somebody asked for this plan, and not for the environment to be
+    /// reconciled.
+    #[serde(default)]
+    pub exclusive: bool,
     /// What exactly, by object.
     pub grants: BTreeMap<Key, Grant>,
 }
@@ -346,6 +390,12 @@ pub struct Grant {
     pub action: Action,
     /// Digest of the manifest's side of it: void when the manifest changes.
     pub spec: Digest,
+    /// Digest of the resolved inputs, where all were known: void when one of them changes.
+    #[serde(default)]
+    pub inputs: Option<Digest>,
+    /// The changes that AWS had computed, where it had: void when it computes another.
+    #[serde(default)]
+    pub changes: Option<BTreeSet<Digest>>,
     /// The resources that it was shown to replace or remove.
     pub destructive: BTreeSet<String>,
     /// The incarnation of the stack that may be deleted.

@@ -12,6 +12,8 @@ use super::Digest;
 pub struct Template {
     /// The text, byte for byte.
     pub body: Arc<str>,
+    /// Its digest.
+    pub text: Digest,
     /// What is compared and cached.
     pub facts: TemplateFacts,
     /// The parameters it declares.

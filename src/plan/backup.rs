@@ -29,9 +29,9 @@ use jiff::Timestamp;
 use super::planner::{Planner, refuse};
 use super::{attempts, consent, guard};
 use crate::model::{
-    Action, Attempts, BackupDo, BackupMemory, BackupNote, BackupSpec, BackupStep, Changes, Difference, Do, Entry,
-    Guard, Mode, Noted, Refusal, ResourceChange, Seen, Step, TableMemory, TableName, TableSeen, TableStatus, Tried,
-    Waiting,
+    Action, Attempts, BackupDo, BackupMemory, BackupNote, BackupSpec, BackupStep, Basis, Changes, Difference, Digest,
+    Do, Entry, Guard, Mode, Noted, Refusal, ResourceChange, Seen, Step, TableMemory, TableName, TableSeen, TableStatus,
+    Tried, Waiting,
 };
 
 pub use compare::compare_items;
@@ -48,8 +48,13 @@ pub(super) const BATCH: usize = 50;
 pub(super) fn decide(planner: &Planner<'_>, spec: &BackupSpec) -> Entry {
     let memory = planner.remembered(&spec.key);
     let deciding = Deciding { planner, spec, memory: &memory };
-    let mut entry = Entry { depends_on: spec.depends_on.clone(), ..Entry::new(spec.address()) };
+    let mut entry = Entry {
+        depends_on: spec.depends_on.clone(),
+        basis: Basis::of(spec.digest.clone()),
+        ..Entry::new(spec.address())
+    };
     let selected = select(planner, spec);
+    entry.basis.inputs = selected.as_ref().ok().map(|selected| Digest::of(&selected.keys().collect::<Vec<_>>()));
     let covers = selected.as_ref().is_ok_and(|selected| !selected.is_empty());
     match selected {
         Err(Blocked::Unknown(why)) => unknown(&mut entry, why),
@@ -71,7 +76,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &BackupSpec) -> Entry {
         deciding.choose(&mut entry, wanted);
     }
     if entry.action != Action::None {
-        guard::mode(planner.input, &spec.key, &spec.digest, &mut entry);
+        guard::mode(planner.input, &spec.key, &mut entry);
         guard::never_older(planner.input, memory.revision, &mut entry);
     }
     entry
@@ -294,7 +299,7 @@ impl Deciding<'_> {
             (settings(batch(shorten).map(BackupDo::Recover)), true),
             (self.expiring(purge).map(BackupDo::Expire), true),
         ];
-        let approved = consent::covers(self.planner.input, &self.spec.key, entry, &self.spec.digest);
+        let approved = consent::covers(self.planner.input, &self.spec.key, entry);
         let mut asks = false;
         for (action, destroys) in candidates {
             let Some(action) = action else { continue };

@@ -1,38 +1,49 @@
 //! What a person sees of a plan, approved by its digest.
+//!
+//! Consent covers content. The digest is made of what was decided *and* of what it was decided from, and a grant holds as
+//! long as both are the same. The id of a change set is not part of either: `plan` removes the change sets that it had
+//! computed, so that the same revision and the same stack have the same digest wherever they are planned. What AWS had
+//! computed is, change by change; and only a change set that is proven to be ours is executed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::resolve::spec_digest;
-use super::{Goal, Input, service};
+use super::Input;
 use crate::model::{
-    Action, Address, Changes, Consent, Difference, Digest, Entry, Grant, Key, Kind, Plan, ResourceChange, Seen, StackId,
+    Action, Address, Basis, Changes, Consent, Difference, Digest, Entry, Grant, Guard, Key, Plan, ResourceChange, Seen,
+    StackId, Waiting,
 };
+use crate::sabotage::{self, Bug};
 
-/// The digest of what a person sees: for each object that is not in sync its action, its differences and changes, and
-/// what would be refused. It does not change by waiting, and it changes when the world moves.
+/// The digest of what a person sees: for each object that is not in sync what it was decided from, its action, its
+/// differences and changes, and what forbids it. It does not change by waiting, and it changes when anything else does.
 pub(super) fn digest(plan: &Plan) -> Digest {
     #[derive(Serialize)]
     struct Shown<'a> {
         address: &'a Address,
+        depends_on: &'a BTreeSet<Key>,
+        basis: Option<&'a Basis>,
         action: Action,
         differences: &'a [Difference],
         changes: &'a [ResourceChange],
-        refused: &'a [crate::model::Refusal],
+        // Reasons say how long something has taken, and how often it was tried.
+        refused: BTreeSet<Guard>,
     }
     let shown: BTreeMap<&Key, Shown<'_>> = plan
         .entries
         .iter()
-        .filter(|(_, entry)| entry.action != Action::None)
+        .filter(|(_, entry)| entry.action != Action::None || follows(entry))
         .map(|(key, entry)| {
             let shown = Shown {
                 address: &entry.address,
+                depends_on: &entry.depends_on,
+                basis: Some(&entry.basis).filter(|_| !sabotage::is(Bug::ConsentToNames)),
                 action: entry.action,
                 differences: &entry.differences,
                 changes: entry.changes.list(),
-                refused: &entry.refused,
+                refused: entry.refused.iter().map(|refusal| refusal.guard).collect(),
             };
             (key, shown)
         })
@@ -40,47 +51,58 @@ pub(super) fn digest(plan: &Plan) -> Digest {
     Digest::of(&(&plan.environment, shown))
 }
 
-/// The approval of `plan`, as it was shown.
+/// The approval of `plan`, as it was shown. An exclusive one is for this plan and nothing else; any other lets the
+/// environment be reconciled as its policy says.
 #[must_use]
-pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp) -> Consent {
+pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp, exclusive: bool) -> Consent {
     let grants = plan
         .entries
         .iter()
-        .filter(|(_, entry)| !matches!(entry.action, Action::None | Action::Unknown | Action::Retain))
+        .filter(|(_, entry)| is_granted(entry))
         .map(|(object, entry)| {
-            let spec = match input.goal {
-                Goal::Converge => manifest(input, object),
-                Goal::Destroy => absent(),
+            let changes = match &entry.changes {
+                Changes::Known(list) => Some(list.iter().map(Digest::of).collect()),
+                Changes::Predicted(_) | Changes::AfterApply | Changes::None => None,
             };
-            let grant =
-                Grant { action: entry.action, spec, destructive: destroyed(entry), stack: incarnation(input, entry) };
+            let grant = Grant {
+                action: entry.action,
+                spec: entry.basis.manifest.clone(),
+                inputs: entry.basis.inputs.clone(),
+                changes,
+                destructive: destroyed(entry),
+                stack: incarnation(input, entry),
+            };
             (object.clone(), grant)
         })
         .collect();
-    Consent { plan: plan.digest.clone(), by, at, grants }
+    Consent { plan: plan.digest.clone(), by, at, exclusive, grants }
 }
 
-/// The digest of what the manifest says of an object.
-#[must_use]
-pub fn manifest(input: &Input<'_>, key: &Key) -> Digest {
-    let environment = input.environment;
-    let digest = match key.kind {
-        Kind::Stack => environment.stacks.get(key).map(|spec| spec_digest(spec, &input.memory.fingerprint_key)),
-        Kind::Service => service_digest(input, key),
-        Kind::Secret => environment.secrets.get(key).map(|spec| spec.digest.clone()),
-        Kind::DnsRecord => environment.records.get(key).map(|spec| spec.digest.clone()),
-        Kind::BackupPolicy => environment.backups.get(key).map(|spec| spec.digest.clone()),
+/// Whether a person who approves a plan approves anything of this entry.
+fn is_granted(entry: &Entry) -> bool {
+    match entry.action {
+        Action::Retain => false,
+        Action::None => follows(entry),
+        // What could not be seen is approved as far as its manifest and policy say.
+        _ => true,
+    }
+}
+
+/// Something is to be done when something else is there.
+fn follows(entry: &Entry) -> bool {
+    let waits = |waiting: &Waiting| {
+        matches!(waiting, Waiting::Dependency { .. } | Waiting::Image { .. } | Waiting::Someone { .. })
     };
-    digest.unwrap_or_else(absent)
+    !entry.ready && entry.waiting.iter().any(waits)
 }
 
 /// The digest that stands for a manifest that is gone.
 pub(super) fn absent() -> Digest {
-    Digest::of_bytes(b"")
+    Basis::absent().manifest
 }
 
 /// Whether a person approved what this entry does, all of it.
-pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry, spec: &Digest) -> bool {
+pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
     let Some(grant) = input.memory.consent.as_ref().and_then(|consent| consent.grants.get(key)) else { return false };
     let same_kind = match entry.action {
         // What was approved as a creation may have to be cleared and repeated; what may change, may turn out to.
@@ -89,20 +111,32 @@ pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry, spec: &Digest)
         Action::Delete | Action::Recover => grant.action == entry.action && grant.stack == incarnation(input, entry),
         other => grant.action == other,
     };
-    same_kind && grant.spec == *spec && destroyed(entry).is_subset(&grant.destructive)
+    let same = same_kind && grant.spec == entry.basis.manifest && destroyed(entry).is_subset(&grant.destructive);
+    same && (is_same_content(grant, entry) || sabotage::is(Bug::ConsentToNames))
 }
 
-/// The same, for an entry of either side: desired, or no longer desired.
-pub(super) fn grants(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
-    let spec = if entry.action == Action::Delete { absent() } else { manifest(input, key) };
-    covers(input, key, entry, &spec)
+/// What was known when it was approved is still so.
+fn is_same_content(grant: &Grant, entry: &Entry) -> bool {
+    let inputs = match (&grant.inputs, &entry.basis.inputs) {
+        (Some(approved), Some(now)) => approved == now,
+        // It was known only after apply, or is not known now, and then nothing is done.
+        (None, _) | (_, None) => true,
+    };
+    let changes = match (&grant.changes, &entry.changes) {
+        (Some(approved), Changes::Known(now)) => now.iter().all(|change| approved.contains(&Digest::of(change))),
+        _ => true,
+    };
+    inputs && changes
 }
 
-/// The manifest's side of a service, and what was decided on it.
-fn service_digest(input: &Input<'_>, key: &Key) -> Option<Digest> {
-    let spec = input.environment.services.get(key)?;
-    let memory = input.memory.objects.services.get(key).cloned().unwrap_or_default();
-    Some(service::manifest_side(spec, &memory))
+/// Whether an approval of this plan and nothing else forbids what this entry does, although policy allows it.
+pub(super) fn excludes(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
+    let Some(consent) = input.memory.consent.as_ref().filter(|consent| consent.exclusive) else { return false };
+    let Some(grant) = consent.grants.get(key) else { return true };
+    // It was to follow when something else was there: as its manifest says, and as far as nothing is lost.
+    let open = matches!(grant.action, Action::None | Action::Unknown);
+    let follows = open && grant.spec == entry.basis.manifest && destroyed(entry).is_empty();
+    !follows && !covers(input, key, entry)
 }
 
 /// What is lost, and what is left out: a resource that may be deleted may not for that be left behind.

@@ -39,7 +39,10 @@ fn run(mut planner: Planner<'_>) -> (Plan, BTreeSet<Need>) {
     guard::budget(&mut planner);
     take_turns(&mut planner);
     doctor::examine(&mut planner);
-    let (input, entries, needs) = planner.finish();
+    let (input, mut entries, needs) = planner.finish();
+    for entry in entries.values_mut() {
+        entry.basis.stack = input.observation.stack_at(&entry.address).present().map(|stack| stack.state.version());
+    }
     let mut plan = Plan {
         environment: input.environment.name.clone(),
         revision: input.desired.revision.clone(),

@@ -5,6 +5,7 @@
 //! decision, and then between what.
 
 mod census;
+mod command;
 mod deletion;
 mod events;
 mod exports;
@@ -23,6 +24,7 @@ pub(super) use rollback::{NoSet, culprits, names};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::command::aws;
 use self::stalled::{REREAD, SUSPECT};
 use super::drift::reverting;
 use super::planner::Planner;
@@ -52,12 +54,6 @@ pub(super) fn examine(planner: &mut Planner<'_>) {
             entry.ailments = ailments;
         }
     }
-}
-
-/// A command of the AWS CLI on one stack.
-fn aws(address: &StackAddress, verb: &str, rest: &str) -> String {
-    let line = format!("aws cloudformation {verb} --region {} --stack-name {}", address.scope.region, address.name);
-    if rest.is_empty() { line } else { format!("{line} {rest}") }
 }
 
 /// One stack, as its entry in the plan sees it.

@@ -8,7 +8,7 @@ use super::planner::{Planner, refuse};
 use super::resolve::BODY_MAX;
 use super::{Goal, Input, consent};
 use crate::model::{
-    Act, Budget, Digest, Do, Entry, Environment, Guard, Inputs, Key, Mode, ObservedStack, Plan, Refusal, Replace,
+    Act, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, ObservedStack, Plan, Refusal, Replace,
     ResourceChange, Seen, ServiceDo, ServiceStep, StackDo, StackNeed, StackSpec, StackStep, Waiting,
 };
 use crate::sabotage::{self, Bug};
@@ -46,9 +46,15 @@ pub(super) fn is_observed_only(environment: &Environment) -> bool {
 }
 
 /// The environment's mode (policy `mode`; invariant S11).
-pub(super) fn mode(input: &Input<'_>, key: &Key, spec: &Digest, entry: &mut Entry) {
+pub(super) fn mode(input: &Input<'_>, key: &Key, entry: &mut Entry) {
     match input.environment.policy.mode {
-        Mode::Apply => {}
+        Mode::Apply => {
+            let begins = entry.step.as_ref().is_some_and(|step| needs_approval(&step.action));
+            if begins && consent::excludes(input, key, entry) {
+                entry.step = None;
+                entry.waiting.push(approval(input));
+            }
+        }
         Mode::Observe => {
             // Writing down what was seen is not acting.
             if entry.step.as_ref().is_none_or(|step| step.action.mutates()) {
@@ -64,12 +70,18 @@ pub(super) fn mode(input: &Input<'_>, key: &Key, spec: &Digest, entry: &mut Entr
         }
         Mode::Approve => {
             let begins = entry.step.as_ref().is_some_and(|step| needs_approval(&step.action));
-            if begins && !consent::covers(input, key, entry, spec) {
+            if begins && !consent::covers(input, key, entry) {
                 entry.step = None;
                 entry.waiting.push(approval(input));
             }
         }
     }
+}
+
+/// Whether a deletion needs a person where policy prunes always.
+pub(super) fn asks_to_delete(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
+    let asks = input.environment.policy.mode == Mode::Approve || input.goal == Goal::Destroy;
+    asks || consent::excludes(input, key, entry)
 }
 
 /// The person's command that approves the plan as it is shown.
@@ -90,7 +102,7 @@ pub(super) fn approval_command(input: &Input<'_>) -> String {
 
 /// Puts the plan's digest into the commands that approve it.
 pub(crate) fn name_commands(plan: &mut Plan) {
-    let named = format!("--plan {}", plan.digest.short());
+    let named = format!("--plan {}", plan.digest.code());
     let fill = |text: &mut String| *text = text.replace(DIGEST, &named);
     fill(&mut plan.command);
     for entry in plan.entries.values_mut() {
@@ -148,13 +160,7 @@ pub(super) fn template_size(spec: &StackSpec, inputs: &Inputs, entry: &mut Entry
 }
 
 /// Changes that replace or remove resources that hold state (invariant S4; policy `replace`, `backupMaxAge`).
-pub(super) fn replacements(
-    planner: &Planner<'_>,
-    spec: &StackSpec,
-    stack: &ObservedStack,
-    digest: &Digest,
-    entry: &mut Entry,
-) {
+pub(super) fn replacements(planner: &Planner<'_>, spec: &StackSpec, stack: &ObservedStack, entry: &mut Entry) {
     let environment = planner.input.environment;
     let stateful: Vec<ResourceChange> =
         entry.changes.list().iter().filter(|change| is_lost(environment, change)).cloned().collect();
@@ -163,7 +169,7 @@ pub(super) fn replacements(
     }
     let names = stateful.iter().map(|change| format!("{} ({})", change.resource, change.kind));
     let names = names.collect::<Vec<_>>().join(", ");
-    let approved = consent::covers(planner.input, &spec.key, entry, digest);
+    let approved = consent::covers(planner.input, &spec.key, entry);
     match environment.policy.replace {
         Replace::Deny => refuse(
             entry,
@@ -230,7 +236,7 @@ pub(super) fn budget(planner: &mut Planner<'_>) {
     let spent = spent(input, &budget);
     let mut wanted = spent;
     for (key, entry) in &planner.entries {
-        if !consent::grants(input, key, entry)
+        if !consent::covers(input, key, entry)
             && let Some(step) = &entry.step
         {
             wanted = Total {
@@ -258,7 +264,7 @@ pub(super) fn budget(planner: &mut Planner<'_>) {
     let release = format!("approve the plan (`{}`), or raise `policy.budget`", approval_command(input));
     for (key, entry) in &mut planner.entries {
         let counts = entry.step.as_ref().is_some_and(|step| step.cost != (0, 0, 0));
-        if counts && !consent::grants(input, key, entry) {
+        if counts && !consent::covers(input, key, entry) {
             refuse(entry, Refusal { guard: Guard::Budget, reason: reason.clone(), release: release.clone() });
         }
     }

@@ -182,7 +182,7 @@ fn of_a_stack(key: &Key, entry: &Entry, step: &StackStep, input: &Input<'_>) -> 
         (mutates && foreign, "a stack that is not ours is changed (S1)"),
     ]);
     let asked_for = input.environment.stacks.contains_key(key);
-    let agreed = consent::grants(input, key, entry);
+    let agreed = consent::covers(input, key, entry);
     match &step.action {
         StackDo::Create { .. } => rules.extend(broken([
             (state.is_some() || step.expect != Expect::Absent, "a stack is created over another (S9)"),

@@ -37,7 +37,7 @@ mod standing;
 mod together;
 
 pub use backup::{compare_items, coverage, left as left_tables};
-pub use consent::{consent, manifest as manifest_digest};
+pub use consent::consent;
 pub use decide::{needs, plan};
 pub(crate) use doctor::{are_recent, last_phase, last_update};
 pub use doctor::{census, watch};

@@ -19,9 +19,10 @@ use super::names::token;
 use super::planner::{Planner, refuse};
 use super::{Input, attempts, guard};
 use crate::model::{
-    Action, Address, Conclusion, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key, Kind, RecordBatch,
-    RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed, RecordOperation, RecordPlace, RecordSet,
-    RecordSpec, RecordStep, RecordType, RecordValue, RecordsOf, Refusal, Routing, Seen, SetRouting, Step, Waiting,
+    Action, Address, Basis, Conclusion, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key, Kind,
+    RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed, RecordOperation, RecordPlace,
+    RecordSet, RecordSpec, RecordStep, RecordType, RecordValue, RecordsOf, Refusal, Routing, Seen, SetRouting, Step,
+    Waiting,
 };
 
 /// Decides on one desired DNS record. Its dependencies have been decided before.
@@ -31,10 +32,11 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &RecordSpec) -> Entry {
     let name = planner.text(&spec.name).unwrap_or_else(|_| spec.name.to_string());
     let address =
         Address { scope: spec.scope.clone(), name: format!("{} {}", spec.kind.as_str(), DnsName::new(&name)) };
-    let mut entry = Entry { depends_on: spec.depends_on.clone(), ..Entry::new(address) };
+    let basis = Basis::of(spec.digest.clone());
+    let mut entry = Entry { depends_on: spec.depends_on.clone(), basis, ..Entry::new(address) };
     deciding.entry(&mut entry);
     if entry.action != Action::None {
-        guard::mode(planner.input, &spec.key, &spec.digest, &mut entry);
+        guard::mode(planner.input, &spec.key, &mut entry);
         guard::never_older(planner.input, memory.applied, &mut entry);
     }
     entry
@@ -103,6 +105,7 @@ impl Deciding<'_> {
             Ok(wanted) => wanted,
             Err(blocked) => return self.blocked(entry, blocked),
         };
+        entry.basis.inputs = Some(wanted.inputs.clone());
         if let Err(blocked) = self.compare(entry, &wanted) {
             self.blocked(entry, blocked);
         }

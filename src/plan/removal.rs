@@ -234,7 +234,7 @@ impl Removing<'_> {
         let environment = input.environment;
         self.describe_loss(entry);
         let kept = left(entry);
-        let approved = consent::covers(input, self.key, entry, &consent::absent());
+        let approved = consent::covers(input, self.key, entry);
         if input.goal == Goal::Converge && environment.stacks.is_empty() && !sabotage::is(Bug::PruneOnEmpty) {
             refuse(
                 entry,
@@ -263,9 +263,7 @@ impl Removing<'_> {
                     );
                 }
                 Prune::Confirm => entry.waiting.push(guard::approval(input)),
-                Prune::Always
-                    if environment.policy.mode == Mode::Approve || input.goal == Goal::Destroy || !kept.is_empty() =>
-                {
+                Prune::Always if guard::asks_to_delete(input, self.key, entry) || !kept.is_empty() => {
                     entry.waiting.push(guard::approval(input));
                 }
                 Prune::Always => {}

@@ -181,50 +181,48 @@ fn digest(inputs: &Inputs, template: &Digest) -> Digest {
     })
 }
 
-/// Digest of the manifest's side alone, references unresolved: what an approval is bound to.
+/// Digest of the manifest's side alone, references unresolved: what an approval is bound to. Every field of the manifest is
+/// named here, so that a new one does not compile before it is decided whether consent covers it.
 pub(super) fn spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
-    #[derive(Serialize)]
-    struct Shape<'a> {
-        address: crate::model::StackAddress,
-        template: &'a Digest,
-        parameters: BTreeMap<&'a String, String>,
-        capabilities: &'a BTreeSet<String>,
-        tags: BTreeMap<&'a String, String>,
-        role: Option<String>,
-        rollback_alarms: Vec<String>,
-        notifications: Vec<String>,
-        monitoring_minutes: Option<i32>,
-        termination_protection: bool,
-        stack_policy: Option<&'a str>,
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        images: &'a BTreeMap<String, ImageParameter>,
-    }
-    let parameters = spec
-        .parameters
-        .iter()
-        .map(|(name, parameter)| {
-            let shown = match parameter {
-                Parameter::Plain(text) => text.to_string(),
-                Parameter::NoEcho(secret) => format!("{:?}", key.fingerprint(secret.expose())),
-                // No value can be written so: a `$` before a brace is escaped.
-                Parameter::Previous => "${previous}".to_owned(),
-            };
-            (name, shown)
-        })
-        .collect();
-    let texts = |texts: &[Text]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-    Digest::of(&Shape {
-        address: spec.address(),
-        template: &spec.template.facts.digest,
+    let StackSpec {
+        key: _,
+        scope: _,
+        stack_name: _,
+        template,
         parameters,
-        capabilities: &spec.capabilities,
-        tags: spec.tags.iter().map(|(name, text)| (name, text.to_string())).collect(),
-        role: spec.role_arn.as_ref().map(ToString::to_string),
-        rollback_alarms: texts(&spec.rollback_alarms),
-        notifications: texts(&spec.notifications),
-        monitoring_minutes: spec.monitoring_minutes,
-        termination_protection: spec.termination_protection,
-        stack_policy: spec.stack_policy.as_deref(),
-        images: &spec.images,
-    })
+        images,
+        capabilities,
+        tags,
+        role_arn,
+        termination_protection,
+        stack_policy,
+        on_failure,
+        timeout,
+        rollback_alarms,
+        monitoring_minutes,
+        notifications,
+        deletion_policy,
+        adopt,
+        drift,
+        depends_on,
+        // Where it is written changes nothing.
+        manifest: _,
+        template_file: _,
+        // What is put up with is not written anywhere: a revert names what it puts back.
+        tolerances: _,
+    } = spec;
+    let shown = |parameter: &Parameter| match parameter {
+        Parameter::Plain(text) => text.to_string(),
+        Parameter::NoEcho(secret) => format!("{:?}", key.fingerprint(secret.expose())),
+        // No value can be written so: a `$` before a brace is escaped.
+        Parameter::Previous => "${previous}".to_owned(),
+    };
+    let parameters: BTreeMap<_, _> = parameters.iter().map(|(name, parameter)| (name, shown(parameter))).collect();
+    let tags: BTreeMap<_, _> = tags.iter().map(|(name, text)| (name, text.to_string())).collect();
+    let texts = |texts: &[Text]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let identity = (spec.key.to_string(), spec.address(), deletion_policy, adopt, depends_on);
+    let protection = (termination_protection, stack_policy, on_failure, timeout, drift);
+    let role = role_arn.as_ref().map(ToString::to_string);
+    let watched = (texts(rollback_alarms), monitoring_minutes, texts(notifications));
+    Digest::of(&(identity, &template.text, (parameters, images, capabilities, tags, role), protection, watched))
 }

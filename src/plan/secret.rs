@@ -18,7 +18,7 @@ use super::names::OWNER_TAG;
 use super::planner::{Planner, refuse};
 use super::{attempts, guard};
 use crate::model::{
-    Act, Action, AppliedValue, Difference, Digest, Do, Entry, Guard, Key, Make, Refusal, SecretDo, SecretExpect,
+    Act, Action, AppliedValue, Basis, Difference, Digest, Do, Entry, Guard, Key, Make, Refusal, SecretDo, SecretExpect,
     SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, Seen, Step, Unknown, VersionId,
     Waiting,
 };
@@ -45,7 +45,8 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &SecretSpec) -> Entry {
     let address = spec.address();
     let memory = planner.remembered(&spec.key);
     let deciding = Deciding { planner, spec, memory: &memory, named: seen.described.contains_key(&address) };
-    let mut entry = Entry { depends_on: spec.depends_on.clone(), ..Entry::new(address.clone()) };
+    let basis = Basis { inputs: deciding.settings().as_ref().map(Digest::of), ..Basis::of(spec.digest.clone()) };
+    let mut entry = Entry { depends_on: spec.depends_on.clone(), basis, ..Entry::new(address.clone()) };
     if !seen.listings.contains_key(&address.scope) {
         planner.need(SecretNeed::Listing(address.scope.clone()));
         unknown(&mut entry, "its account and region have not been listed");
@@ -256,7 +257,7 @@ impl Deciding<'_> {
             self.wait_for_dependencies(entry);
             self.hold_back(entry);
         }
-        guard::mode(self.planner.input, &self.spec.key, &self.spec.digest, entry);
+        guard::mode(self.planner.input, &self.spec.key, entry);
         guard::never_older(self.planner.input, self.memory.revision, entry);
     }
 

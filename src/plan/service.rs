@@ -24,8 +24,8 @@ use jiff::Timestamp;
 use super::guard;
 use super::planner::{Planner, refuse};
 use crate::model::{
-    Action, Address, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout, Seen,
-    ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep,
+    Action, Address, Basis, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout,
+    Seen, ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep,
     StackSpec, StackStatus, Step, TaskDefinitionArn, TaskDefinitionState, Text, Waiting, digests,
 };
 
@@ -40,14 +40,14 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {
     let mut entry = deciding.entry();
     deciding.run(&mut entry);
     if entry.step.is_some() {
-        guard::mode(planner.input, &spec.key, &manifest_side(spec, &memory), &mut entry);
+        guard::mode(planner.input, &spec.key, &mut entry);
         guard::never_older(planner.input, memory.applied, &mut entry);
     }
     entry
 }
 
 /// Digest of what an approval is bound to: the manifest's side, and what was decided on it.
-pub(super) fn manifest_side(spec: &ServiceSpec, memory: &ServiceMemory) -> Digest {
+fn manifest_side(spec: &ServiceSpec, memory: &ServiceMemory) -> Digest {
     Digest::of(&(&spec.digest, digests(&memory.decisions)))
 }
 
@@ -129,7 +129,9 @@ struct Deciding<'a> {
 
 impl Deciding<'_> {
     fn entry(&self) -> Entry {
-        Entry { depends_on: self.spec.depends_on.clone(), ..Entry::new(self.address()) }
+        let mut basis = Basis::of(manifest_side(self.spec, self.memory));
+        basis.inputs = self.service.as_ref().map(|service| Digest::of(&service.to_string()));
+        Entry { depends_on: self.spec.depends_on.clone(), basis, ..Entry::new(self.address()) }
     }
 
     fn address(&self) -> Address {

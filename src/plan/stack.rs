@@ -21,9 +21,9 @@ use super::resolve::spec_digest;
 use super::standing::{Standing, row};
 use super::{attempts, drift, guard};
 use crate::model::{
-    Act, Action, Address, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, ObservedStack, Operation,
-    OperationKind, Parameter, Refusal, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackState, StackStatus,
-    StackStep, Step, TemplateFacts, Waiting,
+    Act, Action, Address, Basis, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, ObservedStack,
+    Operation, OperationKind, Parameter, Refusal, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackState,
+    StackStatus, StackStep, Step, TemplateFacts, Waiting,
 };
 
 /// How long a stack may be missing from the listing after it was created. Reads follow within seconds; longer is for a
@@ -53,7 +53,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     }
     if entry.action != Action::None {
         guard::conventions(planner, spec, &mut entry);
-        guard::mode(planner.input, &spec.key, &deciding.spec_digest(), &mut entry);
+        guard::mode(planner.input, &spec.key, &mut entry);
         guard::never_older(planner.input, memory.applied, &mut entry);
     }
     entry
@@ -67,15 +67,16 @@ struct Deciding<'a> {
 
 impl Deciding<'_> {
     fn entry(&self, status: Option<StackStatus>) -> Entry {
+        let secret =
+            |(name, parameter): (&String, &Parameter)| matches!(parameter, Parameter::NoEcho(_)).then(|| name.clone());
+        let keyed = self.spec.parameters.iter().filter_map(secret).collect();
+        let manifest = spec_digest(self.spec, &self.planner.input.memory.fingerprint_key);
         Entry {
+            basis: Basis { keyed, ..Basis::of(manifest) },
             status: status.map(|status| status.to_string()),
             depends_on: self.spec.depends_on.clone(),
             ..Entry::new(Address::from(&self.spec.address()))
         }
-    }
-
-    fn spec_digest(&self) -> Digest {
-        spec_digest(self.spec, &self.planner.input.memory.fingerprint_key)
     }
 
     fn step(&self, expect: Expect, action: StackDo) -> Step {
@@ -155,7 +156,7 @@ impl Deciding<'_> {
         if self.lacks_previous_values(entry) {
             return;
         }
-        let resolved = self.resolve();
+        let resolved = self.resolve(entry);
         if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {
             return;
         }
@@ -242,7 +243,7 @@ impl Deciding<'_> {
         if self.lacks_previous_values(entry) {
             return;
         }
-        let resolved = self.resolve();
+        let resolved = self.resolve(entry);
         if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {
             return;
         }
@@ -279,7 +280,7 @@ impl Deciding<'_> {
             Ok(deployed) => deployed,
             Err(why) => return Self::unknown(entry, why),
         };
-        let resolved = self.resolve();
+        let resolved = self.resolve(entry);
         let found = differences(self.spec, &resolved, state, deployed, self.memory);
         let settled = self
             .memory

@@ -237,7 +237,7 @@ impl PlanDocument {
             environment: plan.environment.to_string(),
             revision: revision(&plan.revision),
             revision_sequence: plan.revision.sequence,
-            digest: plan.digest.as_str().to_owned(),
+            digest: plan.digest.code(),
             in_sync: plan.in_sync(),
             summary: Summary::of(plan),
             waiting: entries.iter().flat_map(held).collect(),

@@ -51,7 +51,7 @@ fn header(plan: &Plan, scopes: &BTreeSet<&Scope>, paint: Paint) -> String {
         }
     };
     let title = paint.title(&plan.environment);
-    format!("{title}  {place}, revision {}, plan {}\n", plan.revision, plan.digest.short())
+    format!("{title}  {place}, revision {}, plan {}\n", plan.revision, plan.digest.code())
 }
 
 /// One object: its line, and below it why, what changes, what it waits for, who refuses.
@@ -224,6 +224,15 @@ fn footer(plan: &Plan, summary: &Summary, paint: Paint) -> String {
             text,
             "{}",
             paint.danger(format!("REPLACES or REMOVES {resources}, for certain or perhaps: they are named above."))
+        );
+    }
+    let keyed = plan.keyed();
+    if let Some(first) = keyed.first() {
+        let more = if keyed.len() > 1 { format!(" and {} more", keyed.len() - 1) } else { String::new() };
+        let _ = writeln!(
+            text,
+            "The digest covers secret values ({}{more}), so it is valid only with this state directory.",
+            words::clean(first)
         );
     }
     text.push_str(&next(plan, summary, paint));

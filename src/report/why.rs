@@ -75,7 +75,7 @@ fn identity(plan: &Plan, key: &Key, entry: &Entry, paint: Paint) -> String {
         scope.account,
         scope.region,
         plan.revision,
-        plan.digest.short()
+        plan.digest.code()
     )
 }
 

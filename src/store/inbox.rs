@@ -29,7 +29,7 @@ const LARGEST: u64 = 4096;
 pub struct Approval {
     /// The environment.
     pub environment: EnvName,
-    /// The first digits of the plan's digest: at least twelve.
+    /// The code of the plan's digest.
     pub plan: String,
     /// Who approved.
     pub by: String,
@@ -41,14 +41,8 @@ impl Approval {
     /// Whether it names the plan with this digest.
     #[must_use]
     pub fn names(&self, plan: &Digest) -> bool {
-        names(&self.plan, plan)
+        plan.is_named(&self.plan)
     }
-}
-
-/// Whether `wanted` is enough of a digest, and of this one: the twelve digits that are shown, or more.
-#[must_use]
-pub fn names(wanted: &str, plan: &Digest) -> bool {
-    wanted.len() >= plan.short().len() && plan.as_str().starts_with(wanted)
 }
 
 /// What one process leaves for another.
@@ -205,7 +199,7 @@ mod tests {
 
     fn approval(plan: &Digest) -> Approval {
         let at = "2026-01-01T00:00:00Z".parse().unwrap();
-        Approval { environment: "dev".parse().unwrap(), plan: plan.short().to_owned(), by: "ada".to_owned(), at }
+        Approval { environment: "dev".parse().unwrap(), plan: plan.code(), by: "ada".to_owned(), at }
     }
 
     #[test]
@@ -233,13 +227,6 @@ mod tests {
         let late = "2026-01-01T00:16:00Z".parse().unwrap();
         assert_eq!(inbox.take(&environment, &other, late).unwrap(), None);
         assert_eq!(inbox.take(&environment, &plan, late).unwrap(), None);
-    }
-
-    #[test]
-    fn fewer_than_twelve_digits_name_no_plan() {
-        let plan = Digest::of("plan");
-        assert!(names(plan.short(), &plan) && names(plan.as_str(), &plan));
-        assert!(!names(&plan.as_str()[..11], &plan) && !names("", &plan));
     }
 
     #[test]

@@ -20,5 +20,5 @@ mod state;
 pub use disk::Disk;
 pub use error::StoreError;
 pub use handle::Store;
-pub use inbox::{Approval, Inbox, Note, names};
+pub use inbox::{Approval, Inbox, Note};
 pub use record::{Record, RecordOutcome};

@@ -129,6 +129,7 @@ fn describe(body: &str, whole: &Value) -> Template {
     let retained = resources.iter().filter(|(_, resource)| stays(resource)).map(|(name, _)| name.clone()).collect();
     Template {
         body: Arc::from(body),
+        text: Digest::of_bytes(body.as_bytes()),
         facts: TemplateFacts { digest: Digest::of(whole), outputs, resources: digests, retained },
         parameters,
         resources,

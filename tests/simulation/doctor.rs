@@ -205,7 +205,7 @@ impl Ward {
             goal: Goal::Converge,
             busy: &BTreeSet::new(),
         };
-        let consent = plan::consent(&looked.plan, &input, "somebody".to_owned(), self.cx.now());
+        let consent = plan::consent(&looked.plan, &input, "somebody".to_owned(), self.cx.now(), false);
         life.controller.store().consent(&life.environment.name, Some(consent)).unwrap();
         left
     }

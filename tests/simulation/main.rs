@@ -15,6 +15,7 @@ mod adoption;
 mod app;
 mod backups;
 mod collection;
+mod consent;
 mod cost;
 mod crash;
 mod determinism;

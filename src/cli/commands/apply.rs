@@ -13,7 +13,7 @@ use crate::manifest::Loaded;
 use crate::model::{Action, Consent, Environment, Evidence, Key, Plan, RolloutOutcome};
 use crate::plan::{Goal, Input, consent};
 use crate::report::{Timeline, to_json};
-use crate::store::{Approval, Inbox, Note, StoreError, names};
+use crate::store::{Approval, Inbox, Note, StoreError};
 
 pub(super) fn run(
     global: &Global,
@@ -118,14 +118,14 @@ impl Run<'_> {
         let plan = &preview.looked.plan;
         match approval {
             Asking::None => return Ok(None),
-            Asking::Plan(wanted) if names(wanted, &plan.digest) => {}
+            Asking::Plan(wanted) if plan.digest.is_named(wanted) => {}
             Asking::Plan(wanted) => {
-                let (wanted, now) = ((*wanted).to_owned(), plan.digest.short().to_owned());
+                let (wanted, now) = ((*wanted).to_owned(), plan.digest.code());
                 return Err(Trouble::OtherPlan { wanted, now });
             }
             Asking::Asked { question, answer } => {
                 if !terminal::is_attended() {
-                    let digest = plan.digest.short();
+                    let digest = plan.digest.code();
                     let how = format!("nobody is there to ask: approve this plan with `--plan {digest}`");
                     return Err(Trouble::NobodyToAsk(how));
                 }
@@ -143,7 +143,7 @@ impl Run<'_> {
             goal: self.goal,
             busy: &std::collections::BTreeSet::new(),
         };
-        Ok(Some(consent(plan, &input, whoami(), self.session.cx.now())))
+        Ok(Some(consent(plan, &input, whoami(), self.session.cx.now(), true)))
     }
 
     fn carry_out(&self) -> Result<Ended, Trouble> {

@@ -109,7 +109,7 @@ impl Stage {
             goal: Goal::Converge,
             busy: &BTreeSet::new(),
         };
-        let consent: Consent = consent(&preview.looked.plan, &input, "you".to_owned(), self.cx.now());
+        let consent: Consent = consent(&preview.looked.plan, &input, "you".to_owned(), self.cx.now(), false);
         Ok(process.controller.store().consent(&process.environment.name, Some(consent))?)
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::aws;
+use super::command::aws;
 use crate::model::{
     Ailment, Census, Choice, Desired, Diagnosis, Environment, Key, Remedy, Seen, StackAddress, StackState, StackStatus,
 };

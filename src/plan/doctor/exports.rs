@@ -1,7 +1,7 @@
 //! The deadly embrace: an export cannot change or go while another stack imports it, and that stack cannot let go while
 //! it is not told another value. The way out is always the same three steps.
 
-use super::aws;
+use super::command::aws;
 use crate::model::{Ailment, Choice, Diagnosis, Key, ObservedStack, Remedy, Seen, StackAddress, StackName};
 use crate::plan::exports::{desired, lets_go};
 use crate::plan::planner::Planner;

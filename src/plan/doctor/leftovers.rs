@@ -1,7 +1,7 @@
 //! What creations have left behind: stacks that failed and stay as evidence, and shells of change sets that were never
 //! executed. Both count against the account's stacks, and stand in the way of a stack of their name.
 
-use super::aws;
+use super::command::aws;
 use crate::model::{Ailment, Choice, Diagnosis, Entry, Guard, Key, ObservedStack, Remedy, StackAddress, StackStatus};
 use crate::plan::names::owner;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::aws;
+use super::command::aws;
 use crate::model::{
     Ailment, Choice, Diagnosis, Evidence, Key, Remedy, RolloutOutcome, Seen, ServiceMemory, ServiceRef, ServiceSpec,
     StackAddress, StackState, StackStatus, TaskState,

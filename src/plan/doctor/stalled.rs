@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::aws;
+use super::command::aws;
 use crate::model::{Ailment, Choice, Diagnosis, Key, Remedy, StackAddress, StackState, StackStatus, Watched, Working};
 
 /// An operation that is younger is not looked into: nothing below waits for less.

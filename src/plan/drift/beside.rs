@@ -6,7 +6,7 @@
 //! could not be read is unknown, and never as it should be.
 
 use crate::model::{Action, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict, Waiting};
-use crate::plan::{Input, manifest_digest};
+use crate::plan::Input;
 
 /// What was changed of objects themselves, and which of them could not be read.
 #[must_use]
@@ -66,7 +66,7 @@ fn is_drift(plan: &Plan, input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
     let at_rest = |on: &Key| plan.entries.get(on).is_none_or(|on| matches!(on.action, Action::None | Action::Revert));
     entry.action == Action::Update
         && entry.depends_on.iter().all(at_rest)
-        && input.memory.objects.synced(key) == Some(&manifest_digest(input, key))
+        && input.memory.objects.synced(key) == Some(&entry.basis.manifest)
 }
 
 fn finding(key: &Key, entry: &Entry, difference: &Difference, input: &Input<'_>) -> Finding {

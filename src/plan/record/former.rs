@@ -64,7 +64,7 @@ impl<'a> Deciding<'a> {
         entry.action = Action::Update;
         let (from, to) = (Some(place.to_string()), Some(wanted.place.to_string()));
         entry.differences.push(Difference::Value { name: "record set".to_owned(), from, to });
-        leaving.permission(entry, &self.spec.digest);
+        leaving.permission(entry);
         if entry.refused.is_empty() && entry.waiting.is_empty() {
             leaving.delete(entry, set, marker);
         }

@@ -89,19 +89,20 @@ impl Leaving<'_> {
             entry.action = Action::Retain;
             return Ok(());
         }
-        self.permission(entry, &consent::absent());
+        self.permission(entry);
         if entry.refused.is_empty() && entry.waiting.is_empty() {
             self.delete(entry, set, marker);
         }
         Ok(())
     }
 
-    /// Whether it may be deleted. `spec` is the digest of what the manifest says of the object, if there is one.
-    pub(super) fn permission(&self, entry: &mut Entry, spec: &Digest) {
+    /// Whether it may be deleted.
+    pub(super) fn permission(&self, entry: &mut Entry) {
         let input = self.planner.input;
         let environment = input.environment;
         let policy = &environment.policy;
-        let approved = consent::covers(input, self.key, entry, spec);
+        let approved = consent::covers(input, self.key, entry);
+        let asks = guard::asks_to_delete(input, self.key, entry);
         let describes_nothing = environment.dependencies().next().is_none();
         let mut no = |guard, reason: &str, release: &str| {
             refuse(entry, Refusal { guard, reason: reason.to_owned(), release: release.to_owned() });
@@ -113,7 +114,6 @@ impl Leaving<'_> {
         } else if policy.mode == Mode::Observe {
             no(Guard::Mode, "the environment is only observed", "set `policy.mode` to `approve` or `apply`");
         } else if !approved {
-            let asks = policy.mode == Mode::Approve || input.goal == Goal::Destroy;
             match policy.prune {
                 Prune::Never => {
                     let release = "set `policy.prune` to `confirm` or `always`, or put the manifest back";

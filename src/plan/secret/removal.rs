@@ -146,7 +146,7 @@ impl Removing<'_> {
                 "set `policy.mode` to `approve` or `apply`",
             );
         }
-        if consent::covers(input, self.key, entry, &consent::absent()) {
+        if consent::covers(input, self.key, entry) {
             return;
         }
         match policy.prune {
@@ -159,7 +159,7 @@ impl Removing<'_> {
                     "set `policy.prune` to `confirm` or `always`, or put the manifest back",
                 );
             }
-            Prune::Always if policy.mode == Mode::Apply && input.goal == Goal::Converge && !used => {}
+            Prune::Always if !guard::asks_to_delete(input, self.key, entry) && !used => {}
             Prune::Always | Prune::Confirm => {
                 entry.waiting.push(guard::approval(input));
                 if used {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
+use serde::Serialize;
 
 use super::{DELETION_TAG, Deciding, refused, unknown};
 use crate::model::{
@@ -20,6 +21,7 @@ use crate::template;
 const CHECKED_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Settings with every reference resolved.
+#[derive(Serialize)]
 pub(super) struct Settings {
     pub(super) tags: BTreeMap<String, String>,
     pub(super) kms_key: Option<String>,
@@ -222,7 +224,7 @@ impl Deciding<'_> {
         entry.action = Action::Update;
         entry.changes =
             Changes::Known(regions.iter().map(|region| lost(&format!("replica in {region}"), None)).collect());
-        let approved = consent::covers(input, &self.spec.key, entry, &self.spec.digest);
+        let approved = consent::covers(input, &self.spec.key, entry);
         match input.environment.policy.prune {
             _ if approved => {}
             Prune::Always => {}

@@ -8,15 +8,19 @@ use crate::plan::resolve::{Resolved, resolve};
 use crate::plan::standing::{Standing, row};
 
 impl Deciding<'_> {
-    pub(super) fn resolve(&self) -> Resolved {
+    /// The inputs as far as they are known. What is known for good is what the entry is decided from.
+    pub(super) fn resolve(&self, entry: &mut Entry) -> Resolved {
         let input = self.planner.input;
-        resolve(
+        let resolved = resolve(
             input.environment,
             self.spec,
             &input.memory.fingerprint_key,
             &|reference| self.planner.lookup(reference),
             &|name, parameter| self.image(name, parameter),
-        )
+        );
+        let is_known = resolved.pending.is_empty() && !resolved.uncertain;
+        entry.basis.inputs = is_known.then(|| resolved.inputs.digest.clone());
+        resolved
     }
 
     /// The image that a parameter is to have: what was decided for its service, or what is deployed until something is.

@@ -166,7 +166,7 @@ impl Deciding<'_> {
         };
         let serious = changes.iter().any(|change| change.is_destructive() || empty(change));
         let begins = entry.step.as_ref().is_some_and(|step| step.action.begins_operation());
-        if serious && begins && !consent::covers(self.planner.input, &self.spec.key, entry, &self.spec_digest()) {
+        if serious && begins && !consent::covers(self.planner.input, &self.spec.key, entry) {
             entry.step = None;
             entry.waiting.push(guard::approval(self.planner.input));
         }

@@ -74,7 +74,7 @@ impl Deciding<'_> {
         if guard::is_observed_only(input.environment) {
             return;
         }
-        if !consent::covers(input, &self.spec.key, entry, &self.spec_digest()) {
+        if !consent::covers(input, &self.spec.key, entry) {
             entry.waiting.push(guard::approval(input));
             return;
         }
@@ -149,7 +149,7 @@ impl Deciding<'_> {
         };
         let input = self.planner.input;
         let more = rejected.is_none() && !covered.is_empty() && consent::goes_beyond(entry);
-        if more && !consent::covers(input, &self.spec.key, entry, &self.spec_digest()) {
+        if more && !consent::covers(input, &self.spec.key, entry) {
             entry.step = None;
             entry.waiting.push(guard::approval(input));
         }

@@ -160,7 +160,7 @@ impl Deciding<'_> {
                     let destroyed = set.changes.iter().filter(lost).count();
                     step.cost = (1, u32::try_from(destroyed).unwrap_or(u32::MAX), 0);
                     entry.step = Some(step);
-                    guard::replacements(self.planner, self.spec, stack, &self.spec_digest(), entry);
+                    guard::replacements(self.planner, self.spec, stack, entry);
                 }
             },
         }

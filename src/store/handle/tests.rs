@@ -149,7 +149,13 @@ fn a_revision_counts_up_when_its_content_changes_and_only_then() {
 #[test]
 fn consent_is_kept_by_environment_and_can_be_withdrawn() {
     on_both(|open| {
-        let consent = Consent { plan: Digest::of("plan"), by: "someone".to_owned(), at: cx().now(), grants: [].into() };
+        let consent = Consent {
+            plan: Digest::of("plan"),
+            by: "someone".to_owned(),
+            at: cx().now(),
+            exclusive: false,
+            grants: [].into(),
+        };
         let store = open();
         store.consent(&dev(), Some(consent.clone())).unwrap();
         drop(store);
