@@ -16,6 +16,7 @@ const TEMPLATE: &str = "Parameters: { Size: { Type: String, Default: small }, Ke
     Resources: { Topic: { Type: AWS::SNS::Topic, Properties: { DisplayName: !Ref Size } } }\nOutputs: { Name: { Value: !Ref Topic } }\n";
 
 /// The documents that are changed, one field at a time. Each says everything that can be said beside each other.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn documents() -> BTreeMap<&'static str, Value> {
     let document = |kind: &str, name: &str, spec: Value| json!({ "apiVersion": "landfast/v1", "kind": kind, "metadata": { "name": name }, "spec": spec });
     let image = |service: &str, select: Value| {
@@ -139,6 +140,7 @@ fn documents() -> BTreeMap<&'static str, Value> {
 type Change = (&'static str, &'static str, Value);
 
 /// What moves the digest: a change for every field of every kind.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn changes() -> Vec<Change> {
     let role = "arn:aws:iam::111122223333:role/two";
     vec![
@@ -321,7 +323,9 @@ fn changed(documents: &BTreeMap<&'static str, Value>, (document, path, to): &Cha
         _ => &[],
     };
     let spec = documents.get_mut(document).unwrap()["spec"].as_object_mut().unwrap();
-    also.iter().for_each(|field| _ = spec.remove(*field));
+    for field in also {
+        spec.remove(*field);
+    }
     match (*document, *path) {
         ("record", "type") => _ = spec.insert("target".to_owned(), json!("x.example.com")),
         ("record", "target") => _ = spec.insert("type".to_owned(), json!("CNAME")),
