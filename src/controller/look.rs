@@ -7,9 +7,9 @@ use tracing::error;
 
 use super::Controller;
 use crate::model::{
-    Action, Address, BackupMemory, BackupsSeen, CheckStanding, CheckedSettings, Desired, Environment, Key, Kind,
-    Memory, Observation, Plan, ReadinessMemory, RecordMemory, RecordsSeen, SecretMemory, SecretSpec, SecretsSeen, Seen,
-    ServiceMemory, ServicesSeen, StackAddress, StackMemory, TaskDefinitionState,
+    Action, Address, BackupsSeen, CheckStanding, CheckedSettings, Desired, Environment, Key, Memory, ObjectMemory,
+    Observation, Plan, ReadinessMemory, RecordsSeen, SecretMemory, SecretSpec, SecretsSeen, Seen, ServiceMemory,
+    ServicesSeen, StackAddress, StackMemory, TaskDefinitionState,
 };
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
@@ -131,7 +131,7 @@ impl Controller {
         let checked: BTreeSet<&Key> = environment.ready.keys().chain(rotating).collect();
         for key in checked {
             let Some(entry) = plan.entries.get(key) else { continue };
-            let before = memory.objects.readiness(key).cloned().unwrap_or_default();
+            let before = memory.objects.of(key).map(|memory| memory.ready.clone()).unwrap_or_default();
             let seen = |check: &CheckStanding| {
                 // What could not be asked stands as it stood.
                 let since = check.since.or_else(|| before.checks.get(&check.check).copied())?;
@@ -141,13 +141,7 @@ impl Controller {
             if after == before || entry.action == Action::Unknown {
                 continue;
             }
-            match key.kind {
-                Kind::Stack => self.store.cache(key, |memory: &mut StackMemory| memory.ready = after),
-                Kind::Service => self.store.cache(key, |memory: &mut ServiceMemory| memory.ready = after),
-                Kind::Secret => self.store.cache(key, |memory: &mut SecretMemory| memory.ready = after),
-                Kind::DnsRecord => self.store.cache(key, |memory: &mut RecordMemory| memory.ready = after),
-                Kind::BackupPolicy => self.store.cache(key, |memory: &mut BackupMemory| memory.ready = after),
-            }
+            self.store.cache(key, |memory: &mut ObjectMemory| memory.ready = after);
         }
     }
 
@@ -155,16 +149,10 @@ impl Controller {
     fn remember_synced(&self, input: &Input<'_>, plan: &Plan) {
         for (key, entry) in plan.entries.iter().filter(|(_, entry)| entry.action == Action::None) {
             let digest = entry.basis.manifest.clone();
-            if input.memory.objects.synced(key) == Some(&digest) {
+            if input.memory.objects.of(key).and_then(|memory| memory.synced.as_ref()) == Some(&digest) {
                 continue;
             }
-            match key.kind {
-                Kind::Stack => self.store.cache(key, |memory: &mut StackMemory| memory.synced = Some(digest)),
-                Kind::Service => self.store.cache(key, |memory: &mut ServiceMemory| memory.synced = Some(digest)),
-                Kind::Secret => self.store.cache(key, |memory: &mut SecretMemory| memory.synced = Some(digest)),
-                Kind::DnsRecord => self.store.cache(key, |memory: &mut RecordMemory| memory.synced = Some(digest)),
-                Kind::BackupPolicy => self.store.cache(key, |memory: &mut BackupMemory| memory.synced = Some(digest)),
-            }
+            self.store.cache(key, |memory: &mut ObjectMemory| memory.synced = Some(digest));
         }
     }
 
@@ -177,17 +165,11 @@ impl Controller {
         }
         for (key, _) in plan.entries.iter().filter(|(_, entry)| entry.action != Action::Unknown) {
             let since = found.remove(key).unwrap_or_default();
-            let before = input.memory.objects.differs(key);
-            if before.map_or(since.is_empty(), |before| *before == since) {
+            let before = input.memory.objects.of(key);
+            if before.map_or(since.is_empty(), |before| before.differs == since) {
                 continue;
             }
-            match key.kind {
-                Kind::Stack => self.store.cache(key, |memory: &mut StackMemory| memory.differs = since),
-                Kind::Service => self.store.cache(key, |memory: &mut ServiceMemory| memory.differs = since),
-                Kind::Secret => self.store.cache(key, |memory: &mut SecretMemory| memory.differs = since),
-                Kind::DnsRecord => self.store.cache(key, |memory: &mut RecordMemory| memory.differs = since),
-                Kind::BackupPolicy => self.store.cache(key, |memory: &mut BackupMemory| memory.differs = since),
-            }
+            self.store.cache(key, |memory: &mut ObjectMemory| memory.differs = since);
         }
     }
 

@@ -12,8 +12,8 @@ use futures_util::future::join_all;
 
 use super::{Executor, Outcome};
 use crate::model::{
-    AssumeRole, BackupDo, BackupMemory, BackupStep, CopyPoint, ExpirePoint, JobId, KeepSettings, MakeBackup, MakeWay,
-    OWNER_TAG, PointKeeper, ProtectTable, RecoveryPoint, Scope, SetRecovery, Step, TableId, TableName, Tried,
+    Applied, AssumeRole, BackupDo, BackupMemory, BackupStep, CopyPoint, ExpirePoint, JobId, KeepSettings, MakeBackup,
+    MakeWay, OWNER_TAG, PointKeeper, ProtectTable, RecoveryPoint, Scope, SetRecovery, Step, TableId, TableName, Tried,
 };
 use crate::ports::{Class, Fence, PortError, Priority, StartBackup, StartCopy, TableChange, Tables, Vaults, all};
 use crate::store::{Record, RecordOutcome, StoreError};
@@ -76,18 +76,18 @@ impl Executor {
         let parts = call.all(&backup.action).await;
         let (outcome, record) = whole(&parts);
         let written = self.write_backup(step, record, |memory, now| {
-            memory.revision = Some(memory.revision.unwrap_or(0).max(step.revision));
             journal::after(memory, &backup.action, &parts, now);
+            Applied(Some(step.revision))
         });
         // The calls were made; the journal says "begun", which is what a crash here would have left behind too.
         written.map_or_else(Outcome::NotJournaled, |()| outcome)
     }
 
-    fn write_backup(
+    fn write_backup<A: Into<Applied>>(
         &self,
         step: &Step,
         outcome: RecordOutcome,
-        change: impl FnOnce(&mut BackupMemory, jiff::Timestamp),
+        change: impl FnOnce(&mut BackupMemory, jiff::Timestamp) -> A,
     ) -> Result<(), StoreError> {
         let now = self.cx.now();
         let record = Record::new(step.key.clone(), step.revision, crate::model::Act::verb(&step.action), outcome)

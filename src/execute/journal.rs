@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    Attempts, Conclusion, Digest, DriftMemory, Expect, Failure, Fingerprint, Operation, OperationKind, REVERTS_KEPT,
-    Settled, Skipped, Spent, StackDo, StackId, StackMemory, StackStep, StackVersion, Step, Writes, Written,
+    Applied, Attempts, Conclusion, Digest, DriftMemory, Expect, Failure, Fingerprint, Operation, OperationKind,
+    REVERTS_KEPT, Settled, Skipped, Spent, StackDo, StackId, StackMemory, StackStep, StackVersion, Step, Writes,
+    Written,
 };
 use crate::ports::{Class, PortError};
 use crate::sabotage::{self, Bug};
@@ -162,8 +163,10 @@ pub(super) fn conclude(
     conclusion: &Conclusion,
     version: Option<&StackVersion>,
     now: Timestamp,
-) {
-    let Some(operation) = memory.pending.take() else { return };
+) -> Applied {
+    let Some(operation) = memory.pending.take() else { return Applied::default() };
+    let brings = matches!(operation.kind, OperationKind::Create | OperationKind::Update | OperationKind::Cancel);
+    let applied = (brings && *conclusion == Conclusion::Succeeded).then_some(operation.revision);
     match (conclusion, operation.kind) {
         (Conclusion::Running, _) => memory.pending = Some(operation),
         // It was not continued, so it may be.
@@ -212,7 +215,6 @@ pub(super) fn conclude(
             memory.attempts = None;
             memory.continued = None;
             memory.change_sets.clear();
-            memory.applied = Some(memory.applied.unwrap_or(0).max(operation.revision));
             wrote(&mut memory.drift, operation.writes, now);
             if let Some(version) = version {
                 memory.healthy = Some(version.id.clone());
@@ -220,6 +222,7 @@ pub(super) fn conclude(
             }
         }
     }
+    Applied(applied)
 }
 
 /// What an operation has written differs from now on only by AWS's doing, or by somebody's; and what it has put back is

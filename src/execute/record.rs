@@ -9,8 +9,8 @@ use tracing::warn;
 
 use super::{Executor, Outcome};
 use crate::model::{
-    AssumeRole, Attempts, ChangeId, Conclusion, Digest, Do, Failure, RecordBatch, RecordChange, RecordDo, RecordMemory,
-    RecordOperation, RecordPlace, RecordSet, RecordStep, RecordsOf, Step, ZoneId,
+    Applied, AssumeRole, Attempts, ChangeId, Conclusion, Digest, Do, Failure, RecordBatch, RecordChange, RecordDo,
+    RecordMemory, RecordOperation, RecordPlace, RecordSet, RecordStep, RecordsOf, Step, ZoneId,
 };
 use crate::ports::{Class, Fence, PortError, Priority, Records, RecordsFrom, endless};
 use crate::store::{Record, RecordOutcome, StoreError};
@@ -161,15 +161,18 @@ impl Executor {
             _ => RecordOutcome::Done,
         };
         let line = Record::new(step.key.clone(), step.revision, verb(record), outcome);
-        self.store.update_with(&step.key, line, None, |memory: &mut RecordMemory| match &record.action {
-            RecordDo::Conclude(conclusion) => conclude(memory, conclusion),
-            RecordDo::Forget => memory.leave(&record.place),
-            RecordDo::Remember { retain } => {
-                memory.settle(&record.place);
-                memory.retain = *retain;
-                memory.depends_on.clone_from(&step.depends_on);
+        self.store.update_with(&step.key, line, None, |memory: &mut RecordMemory| {
+            match &record.action {
+                RecordDo::Conclude(conclusion) => return conclude(memory, conclusion),
+                RecordDo::Forget => memory.leave(&record.place),
+                RecordDo::Remember { retain } => {
+                    memory.settle(&record.place);
+                    memory.retain = *retain;
+                    memory.depends_on.clone_from(&step.depends_on);
+                }
+                RecordDo::Send(_) => {}
             }
-            RecordDo::Send(_) => {}
+            Applied::default()
         })
     }
 }
@@ -192,16 +195,17 @@ fn verb(record: &RecordStep) -> &'static str {
 }
 
 /// Written when our batch has reached all servers, or is not known to AWS.
-fn conclude(memory: &mut RecordMemory, conclusion: &Conclusion) {
-    let Some(operation) = memory.pending.take() else { return };
+fn conclude(memory: &mut RecordMemory, conclusion: &Conclusion) -> Applied {
+    let Some(operation) = memory.pending.take() else { return Applied::default() };
     match (conclusion, operation.removes) {
         (Conclusion::Succeeded, true) => memory.leave(&operation.place),
         (Conclusion::Succeeded, false) => {
             memory.attempts = None;
-            memory.applied = Some(memory.applied.unwrap_or(0).max(operation.revision));
+            return Applied(Some(operation.revision));
         }
         (Conclusion::Failed(_) | Conclusion::NotSeen | Conclusion::Running, _) => {}
     }
+    Applied::default()
 }
 
 /// Written after AWS has refused the batch. What is ambiguous stays pending: the next look finds out. A conflict is,

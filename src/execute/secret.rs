@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Executor, Outcome};
 use crate::model::{
-    AWSCURRENT, AWSPENDING, Act, AssumeRole, Digest, Fingerprint, GeneratedField, Make, OWNER_TAG, Redacted, SecretArn,
-    SecretDo, SecretExpect, SecretFields, SecretMemory, SecretStep, Step, VersionId,
+    AWSCURRENT, AWSPENDING, Act, Applied, AssumeRole, Digest, Fingerprint, GeneratedField, Make, OWNER_TAG, Redacted,
+    SecretArn, SecretDo, SecretExpect, SecretFields, SecretMemory, SecretStep, Step, VersionId,
 };
 use crate::ports::{Class, CreateSecret, Fence, PortError, Priority, PutSecretValue, SealError, Secrets, UpdateSecret};
 use crate::store::{Record, RecordOutcome, StoreError};
@@ -55,7 +55,10 @@ impl Executor {
         let outcome = RecordOutcome::of(&answer);
         let written = self.write(step, outcome, None, |memory, now| match &answer {
             Ok(answer) => journal::done(memory, step, secret, answer, now),
-            Err(error) => journal::refused(memory, step, error, now),
+            Err(error) => {
+                journal::refused(memory, step, error, now);
+                Applied::default()
+            }
         });
         match written {
             Ok(()) => answer.map_or_else(Outcome::from, |_| Outcome::Done),
@@ -64,12 +67,12 @@ impl Executor {
         }
     }
 
-    fn write(
+    fn write<A: Into<Applied>>(
         &self,
         step: &Step,
         outcome: RecordOutcome,
         token: Option<String>,
-        change: impl FnOnce(&mut SecretMemory, jiff::Timestamp),
+        change: impl FnOnce(&mut SecretMemory, jiff::Timestamp) -> A,
     ) -> Result<(), StoreError> {
         let now = self.cx.now();
         let spent = matches!(outcome, RecordOutcome::Begun).then(|| super::journal::spends(step, now)).flatten();

@@ -4,8 +4,9 @@ use super::{Executor, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Act, AssumeRole, Attempts, Evidence, Failure, Key, Primary, RELEASES_KEPT, Release, Restart, Rollout, ServiceDo,
-    ServiceMemory, ServiceRef, ServiceState, ServiceStep, Step, TaskDefinitionArn, TaskDefinitionStatus, VersionId,
+    Act, Applied, AssumeRole, Attempts, Evidence, Failure, Key, Primary, RELEASES_KEPT, Release, Restart, Rollout,
+    ServiceDo, ServiceMemory, ServiceRef, ServiceState, ServiceStep, Step, TaskDefinitionArn, TaskDefinitionStatus,
+    VersionId,
 };
 use crate::ports::{Class, Containers, CopyTaskDefinition, Fence, PortError, Priority, UpdateService};
 use crate::sabotage::{self, Bug};
@@ -113,14 +114,12 @@ impl Executor {
                 if matches!(error.class, Class::Invalid | Class::Denied | Class::Limit) {
                     refused_restart(memory, service, error, now);
                 }
-                return;
+                return Applied::default();
             }
-            let Some(rollout) = &mut memory.rollout else { return };
+            let Some(rollout) = &mut memory.rollout else { return Applied::default() };
             match (&service.action, &answer) {
                 (ServiceDo::Register { .. }, Ok(registered)) => rollout.task_definition.clone_from(registered),
-                (ServiceDo::Deploy { .. } | ServiceDo::Restart { .. }, Ok(_)) => {
-                    memory.applied = Some(memory.applied.unwrap_or(0).max(step.revision));
-                }
+                (ServiceDo::Deploy { .. } | ServiceDo::Restart { .. }, Ok(_)) => return Applied(Some(step.revision)),
                 // It did not take effect, for certain: the service has not been told.
                 (ServiceDo::Deploy { .. }, Err(error))
                     if !matches!(error.class, Class::Transient | Class::Conflict) =>
@@ -135,6 +134,7 @@ impl Executor {
                 }
                 _ => {}
             }
+            Applied::default()
         })?;
         Ok(answer.map_or_else(Outcome::from, |_| Outcome::Done))
     }
@@ -145,7 +145,7 @@ fn record(step: &Step, outcome: RecordOutcome) -> Record {
 }
 
 /// What a step changes in memory alone.
-fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp) {
+fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp) -> Applied {
     match &step.action {
         ServiceDo::Decide { decisions, rollout, unpin } => {
             memory.decisions.clone_from(decisions);
@@ -160,9 +160,7 @@ fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp
             }
         }
         ServiceDo::Conclude { ended, quarantine, release, back_to } => {
-            if let Some(rollout) = memory.rollout.take() {
-                memory.applied = Some(memory.applied.unwrap_or(0).max(rollout.revision));
-            }
+            let applied = memory.rollout.take().map(|rollout| rollout.revision);
             memory.last = Some((**ended).clone());
             if !sabotage::is(Bug::ForgetsQuarantine) {
                 memory.quarantine.extend(quarantine.clone());
@@ -173,6 +171,7 @@ fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp
             if let Some(decisions) = back_to {
                 memory.decisions.clone_from(decisions);
             }
+            return Applied(applied);
         }
         ServiceDo::Collect { task_definition, .. } => forget(memory, task_definition),
         ServiceDo::Restarted { has, ended, failed } => {
@@ -197,6 +196,7 @@ fn remember(step: &ServiceStep, memory: &mut ServiceMemory, now: jiff::Timestamp
         | ServiceDo::Restart { .. }
         | ServiceDo::Stop { .. } => {}
     }
+    Applied::default()
 }
 
 fn forget(memory: &mut ServiceMemory, collected: &TaskDefinitionArn) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Executor, Outcome, journal};
 use crate::model::{
-    Act, AssumeRole, ChangeSetName, DeploymentMode, Expect, Inputs, StackDo, StackId, StackMemory, StackStep, Step,
+    Act, Applied, AssumeRole, ChangeSetName, DeploymentMode, Expect, Inputs, StackDo, StackId, StackMemory, StackStep,
+    Step,
 };
 use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, PortError, Priority, Stacks, TemplateSource};
 use crate::sabotage::{self, Bug};
@@ -51,16 +52,21 @@ impl Executor {
             _ => RecordOutcome::Done,
         };
         let record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
-        let written = self.store.update_with(&step.key, record, None, |memory: &mut StackMemory| match &stack.action {
-            StackDo::Conclude { conclusion, version } => journal::conclude(memory, conclusion, version.as_ref(), now),
-            StackDo::Settle { version, inputs, no_echo } => journal::settle(memory, version, inputs, no_echo),
-            StackDo::Reject { inputs, failure } => journal::reject(memory, inputs, failure, now),
-            StackDo::Notice { skipped } => {
-                if let Some(stack) = call_stack(stack) {
-                    journal::notice(memory, stack, skipped, now);
+        let written = self.store.update_with(&step.key, record, None, |memory: &mut StackMemory| {
+            match &stack.action {
+                StackDo::Conclude { conclusion, version } => {
+                    return journal::conclude(memory, conclusion, version.as_ref(), now);
                 }
+                StackDo::Settle { version, inputs, no_echo } => journal::settle(memory, version, inputs, no_echo),
+                StackDo::Reject { inputs, failure } => journal::reject(memory, inputs, failure, now),
+                StackDo::Notice { skipped } => {
+                    if let Some(stack) = call_stack(stack) {
+                        journal::notice(memory, stack, skipped, now);
+                    }
+                }
+                _ => {}
             }
-            _ => {}
+            Applied::default()
         });
         written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done)
     }

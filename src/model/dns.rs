@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::aws::identifier;
-use super::{Act, Attempts, Conclusion, Digest, FailoverRole, ReadinessMemory, RecordType, Scope, Seen};
+use super::{Act, Attempts, Conclusion, Digest, FailoverRole, RecordType, Scope, Seen};
 
 identifier! {
     /// The id of a hosted zone, without `/hostedzone/`.
@@ -224,10 +224,6 @@ pub enum RecordNeed {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RecordMemory {
-    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
-    pub synced: Option<Digest>,
-    /// Since when what somebody has changed of it is there, by what it is.
-    pub differs: BTreeMap<String, Timestamp>,
     /// Where the record set is that we made: so that it can be removed when nothing else says so any more.
     pub place: Option<RecordPlace>,
     /// Where record sets are that we made before its manifest named another one: removed once the new one is everywhere.
@@ -240,10 +236,6 @@ pub struct RecordMemory {
     pub retain: bool,
     /// What it depended on when it was last changed: deletions go in the reverse order.
     pub depends_on: BTreeSet<super::Key>,
-    /// The sequence of the newest revision that was applied (invariant S8).
-    pub applied: Option<u64>,
-    /// Since when its checks hold or fail.
-    pub ready: ReadinessMemory,
 }
 
 impl RecordMemory {

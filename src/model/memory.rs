@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind,
+    BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key,
     ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion, TemplateFacts,
     Writes,
 };
@@ -26,9 +26,11 @@ pub struct Memory {
     pub consent: Option<Consent>,
 }
 
-/// What is remembered of objects, by kind.
+/// What is remembered of objects.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
+    /// Of every object.
+    pub common: BTreeMap<Key, Arc<ObjectMemory>>,
     /// Of stacks.
     pub stacks: BTreeMap<Key, Arc<StackMemory>>,
     /// Of services.
@@ -42,45 +44,49 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Since when what somebody has changed of an object is there, by what it is.
+    /// What is remembered of an object, of whatever kind it is.
     #[must_use]
-    pub fn differs(&self, key: &Key) -> Option<&BTreeMap<String, Timestamp>> {
-        match key.kind {
-            Kind::Stack => self.stacks.get(key).map(|memory| &memory.differs),
-            Kind::Service => self.services.get(key).map(|memory| &memory.differs),
-            Kind::Secret => self.secrets.get(key).map(|memory| &memory.differs),
-            Kind::DnsRecord => self.records.get(key).map(|memory| &memory.differs),
-            Kind::BackupPolicy => self.backups.get(key).map(|memory| &memory.differs),
-        }
-    }
-
-    /// The manifest's side of an object when it was last as desired.
-    #[must_use]
-    pub fn synced(&self, key: &Key) -> Option<&Digest> {
-        match key.kind {
-            Kind::Stack => self.stacks.get(key).and_then(|memory| memory.synced.as_ref()),
-            Kind::Service => self.services.get(key).and_then(|memory| memory.synced.as_ref()),
-            Kind::Secret => self.secrets.get(key).and_then(|memory| memory.synced.as_ref()),
-            Kind::DnsRecord => self.records.get(key).and_then(|memory| memory.synced.as_ref()),
-            Kind::BackupPolicy => self.backups.get(key).and_then(|memory| memory.synced.as_ref()),
-        }
-    }
-
-    /// What is remembered of an object's checks, of whatever kind it is.
-    #[must_use]
-    pub fn readiness(&self, key: &Key) -> Option<&ReadinessMemory> {
-        match key.kind {
-            Kind::Stack => self.stacks.get(key).map(|memory| &memory.ready),
-            Kind::Service => self.services.get(key).map(|memory| &memory.ready),
-            Kind::Secret => self.secrets.get(key).map(|memory| &memory.ready),
-            Kind::DnsRecord => self.records.get(key).map(|memory| &memory.ready),
-            Kind::BackupPolicy => self.backups.get(key).map(|memory| &memory.ready),
-        }
+    pub fn of(&self, key: &Key) -> Option<&ObjectMemory> {
+        self.common.get(key).map(|memory| &**memory)
     }
 }
 
-/// Something that is remembered of an object of one kind.
+/// What is remembered of every object, whatever its kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ObjectMemory {
+    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
+    pub synced: Option<Digest>,
+    /// Since when what somebody has changed of it is there, by what it is.
+    pub differs: BTreeMap<String, Timestamp>,
+    /// Since when its checks hold or fail.
+    pub ready: ReadinessMemory,
+    /// The sequence of the newest revision that was applied (invariant S8).
+    pub applied: Option<u64>,
+}
+
+impl ObjectMemory {
+    /// This revision was applied.
+    pub fn apply(&mut self, revision: u64) {
+        self.applied = self.applied.max(Some(revision));
+    }
+}
+
+/// The sequence of the revision that a change of memory says was applied, if it says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied(pub Option<u64>);
+
+impl From<()> for Applied {
+    fn from((): ()) -> Self {
+        Self(None)
+    }
+}
+
+/// Something that is remembered of an object: of one kind, or of any.
 pub trait Remembered: Clone + Default + PartialEq + Serialize + DeserializeOwned {
+    /// It is remembered of objects of every kind, beside what is of theirs alone.
+    const COMMON: bool = false;
+
     /// All of its kind.
     fn all(objects: &Objects) -> &BTreeMap<Key, Arc<Self>>;
 
@@ -102,6 +108,18 @@ macro_rules! remembered {
     };
 }
 
+impl Remembered for ObjectMemory {
+    const COMMON: bool = true;
+
+    fn all(objects: &Objects) -> &BTreeMap<Key, Arc<Self>> {
+        &objects.common
+    }
+
+    fn all_mut(objects: &mut Objects) -> &mut BTreeMap<Key, Arc<Self>> {
+        &mut objects.common
+    }
+}
+
 remembered! {
     StackMemory in stacks,
     ServiceMemory in services,
@@ -114,10 +132,6 @@ remembered! {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StackMemory {
-    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
-    pub synced: Option<Digest>,
-    /// Since when what somebody has changed of it is there, by what it is.
-    pub differs: BTreeMap<String, Timestamp>,
     /// What was read of the deployed stack, good for as long as the version has not moved.
     pub template: Option<(StackVersion, TemplateFacts)>,
     /// Digest of its stack policy, for the version at which it was read; `None` inside: it has none.
@@ -142,10 +156,6 @@ pub struct StackMemory {
     pub in_step: Option<Timestamp>,
     /// What it depended on when it was last deployed: deletions go in the reverse order.
     pub depends_on: BTreeSet<Key>,
-    /// The sequence of the newest revision that was applied (invariant S8).
-    pub applied: Option<u64>,
-    /// Since when its checks hold or fail.
-    pub ready: ReadinessMemory,
     /// When what runs on it was last seen to move.
     pub watched: Option<Watched>,
     /// Since when it differs, and how much it did before.

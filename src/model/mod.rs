@@ -75,8 +75,8 @@ pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
 pub use image::{ImageId, ImageManifest, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
 pub use memory::{
-    Attempts, Conclusion, Failure, Memory, Objects, Operation, OperationKind, Remembered, Settled, Skipped, Spent,
-    StackMemory, Watched, Working,
+    Applied, Attempts, Conclusion, Failure, Memory, ObjectMemory, Objects, Operation, OperationKind, Remembered,
+    Settled, Skipped, Spent, StackMemory, Watched, Working,
 };
 pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use pattern::like;

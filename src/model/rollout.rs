@@ -7,20 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountId, Attempts, Digest, ImageDigest, Key, ReadinessMemory, Scope, ServiceDeploymentArn, TaskDefinitionArn,
-    TaskDefinitionState, VersionId,
+    AccountId, Attempts, Digest, ImageDigest, Key, Scope, ServiceDeploymentArn, TaskDefinitionArn, TaskDefinitionState,
+    VersionId,
 };
 
 /// What is remembered of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ServiceMemory {
-    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
-    pub synced: Option<Digest>,
-    /// Since when what somebody has changed of it is there, by what it is.
-    pub differs: BTreeMap<String, Timestamp>,
-    /// Since when its checks hold or fail.
-    pub ready: ReadinessMemory,
     /// Which image each container is to run, by container.
     pub decisions: BTreeMap<String, Decision>,
     /// Images that have failed: not tried again until a person releases them.
@@ -39,8 +33,6 @@ pub struct ServiceMemory {
     pub has: BTreeMap<Key, BTreeSet<VersionId>>,
     /// How often a restart for the same versions has failed.
     pub restart_failed: Option<Attempts>,
-    /// The sequence of the newest revision that was applied (invariant S8).
-    pub applied: Option<u64>,
     /// What was read of the task definition that runs. A revision never changes (AWS: *Amazon ECS task definitions*), so
     /// that it is good for as long as its ARN is the service's.
     pub definition: Option<TaskDefinitionState>,

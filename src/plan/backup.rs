@@ -77,7 +77,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &BackupSpec) -> Entry {
     }
     if entry.action != Action::None {
         guard::mode(planner.input, &spec.key, &mut entry);
-        guard::never_older(planner.input, memory.revision, &mut entry);
+        guard::never_older(planner.input, &spec.key, &mut entry);
     }
     entry
 }

@@ -127,9 +127,10 @@ fn needs_approval(action: &Do) -> bool {
     !action.is_preparation() && !stops && !adds
 }
 
-/// Never an older revision over a newer one (invariant S8): `applied` is the newest that was applied to the object.
-pub(super) fn never_older(input: &Input<'_>, applied: Option<u64>, entry: &mut Entry) {
+/// Never an older revision over a newer one (invariant S8).
+pub(super) fn never_older(input: &Input<'_>, key: &Key, entry: &mut Entry) {
     let planned = input.desired.revision.sequence;
+    let applied = input.memory.objects.of(key).and_then(|memory| memory.applied);
     if let Some(applied) = applied
         && applied > planned
         && entry.step.as_ref().is_some_and(|step| step.action.mutates())

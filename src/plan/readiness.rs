@@ -66,7 +66,7 @@ impl Asking<'_> {
     /// Since when it holds, or fails: since now, if it was not so before.
     fn since(&self, check: &Digest, holds: bool) -> Timestamp {
         let input = self.planner.input;
-        let before = input.memory.objects.readiness(self.key).and_then(|memory| memory.checks.get(check));
+        let before = input.memory.objects.of(self.key).and_then(|memory| memory.ready.checks.get(check));
         match before {
             // A clock that was set back must not make a check fail from tomorrow on.
             Some((since, held)) if *held == holds => (*since).min(input.now),

@@ -37,7 +37,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &RecordSpec) -> Entry {
     deciding.entry(&mut entry);
     if entry.action != Action::None {
         guard::mode(planner.input, &spec.key, &mut entry);
-        guard::never_older(planner.input, memory.applied, &mut entry);
+        guard::never_older(planner.input, &spec.key, &mut entry);
     }
     entry
 }
@@ -130,7 +130,8 @@ impl Deciding<'_> {
 
     /// What is to be done in the end, where that cannot be told from what is there.
     fn action(&self) -> Action {
-        if self.memory.applied.is_some() { Action::Update } else { Action::Create }
+        let known = self.planner.input.memory.objects.of(&self.spec.key);
+        if known.is_some_and(|memory| memory.applied.is_some()) { Action::Update } else { Action::Create }
     }
 
     /// A batch of ours that was accepted: it is done when it has reached all servers.

@@ -258,7 +258,7 @@ impl Deciding<'_> {
             self.hold_back(entry);
         }
         guard::mode(self.planner.input, &self.spec.key, entry);
-        guard::never_older(self.planner.input, self.memory.revision, entry);
+        guard::never_older(self.planner.input, &self.spec.key, entry);
     }
 
     fn wait_for_dependencies(&self, entry: &mut Entry) {

@@ -41,7 +41,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {
     deciding.run(&mut entry);
     if entry.step.is_some() {
         guard::mode(planner.input, &spec.key, &mut entry);
-        guard::never_older(planner.input, memory.applied, &mut entry);
+        guard::never_older(planner.input, &spec.key, &mut entry);
     }
     entry
 }

@@ -54,7 +54,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     if entry.action != Action::None {
         guard::conventions(planner, spec, &mut entry);
         guard::mode(planner.input, &spec.key, &mut entry);
-        guard::never_older(planner.input, memory.applied, &mut entry);
+        guard::never_older(planner.input, &spec.key, &mut entry);
     }
     entry
 }

@@ -11,7 +11,9 @@ use super::rows::{Order, Rows, Table, Write, decode, number};
 use super::state::{self, State, decode_number};
 use super::{Disk, Record, StoreError};
 use crate::context::Context;
-use crate::model::{Consent, Digest, EnvName, FingerprintKey, Key, Memory, Remembered, Revision, Spent};
+use crate::model::{
+    Applied, Consent, Digest, EnvName, FingerprintKey, Key, Memory, ObjectMemory, Remembered, Revision, Spent,
+};
 use crate::ports::Identities;
 
 /// The journal keeps this many of the newest records…
@@ -107,13 +109,16 @@ impl Store {
     /// Begins a new epoch.
     fn begin(rows: Box<dyn Rows>, mut state: State, cx: &Context, keys: Keys<'_>) -> Result<Self, StoreError> {
         state.epoch += 1;
-        let mut batch = vec![Write::put(Table::Meta, "epoch", &state.epoch)?];
+        let mut batch =
+            vec![Write::put(Table::Meta, "epoch", &state.epoch)?, Write::put(Table::Meta, "schema", &state::SCHEMA)?];
+        batch.extend(state.caches(&[])?);
         if keys.is_some() && !state.is_sealed {
             batch.push(keep(&state.fingerprint_key, keys)?);
         }
         let outdated = state.outdated(cx.now());
         batch.extend(outdated.iter().map(|sequence| Write::remove(Table::Spent, number(*sequence))));
         rows.commit(&batch)?;
+        state.dirty.clear();
         state.spent.retain(|(sequence, _)| !outdated.contains(sequence));
         let store = Self { inner: Arc::new(Inner { cx: cx.clone(), rows, state: Mutex::new(state) }) };
         store.prune_history()?;
@@ -153,7 +158,7 @@ impl Store {
         }
         let sequence = newest.map_or(1, |newest| newest.sequence + 1);
         let revision = Revision { sequence, content: content.clone(), commit };
-        self.commit(&mut state, None, vec![Write::put(Table::Meta, "revision", &revision)?])?;
+        self.commit(&mut state, &[], vec![Write::put(Table::Meta, "revision", &revision)?])?;
         state.revision = Some(revision.clone());
         Ok(revision)
     }
@@ -181,26 +186,40 @@ impl Store {
         if after == before {
             return Ok(());
         }
-        self.commit(&mut state, Some(key), vec![State::write(key, &after)?])?;
+        let row = (state::table::<M>(), key.clone());
+        self.commit(&mut state, &[row], vec![State::write(key, &after)?])?;
         state.remember(key, after);
         Ok(())
     }
 
-    /// The same, and a record in the journal and what it spends of the budget, all or nothing.
-    pub fn update_with<M: Remembered>(
+    /// The same, and a record in the journal, what it spends of the budget, and the revision that it says was applied: all
+    /// or nothing. What is remembered of every object goes with what is remembered of its kind.
+    pub fn update_with<M: Remembered, A: Into<Applied>>(
         &self,
         key: &Key,
         mut record: Record,
         spent: Option<Spent>,
-        change: impl FnOnce(&mut M),
+        change: impl FnOnce(&mut M) -> A,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
-        let mut after = state.of::<M>(key).map(|memory| (**memory).clone()).unwrap_or_default();
-        change(&mut after);
+        let before = state.of::<M>(key).map(|memory| (**memory).clone()).unwrap_or_default();
+        let mut after = before.clone();
+        let Applied(applied) = change(&mut after).into();
+        let mut common = state.of::<ObjectMemory>(key).map(|memory| (**memory).clone()).unwrap_or_default();
+        if after == M::default() && before != after {
+            common = ObjectMemory::default();
+        }
+        if let Some(revision) = applied {
+            common.apply(revision);
+        }
         record.sequence = state.next_record;
         record.epoch = state.epoch;
         record.at = self.inner.cx.now();
-        let mut batch = vec![State::write(key, &after)?, Write::put(Table::Journal, number(record.sequence), &record)?];
+        let mut batch = vec![
+            State::write(key, &after)?,
+            State::write(key, &common)?,
+            Write::put(Table::Journal, number(record.sequence), &record)?,
+        ];
         let sequence = state.next_spent();
         if let Some(spent) = &spent {
             batch.push(Write::put(Table::Spent, number(sequence), spent)?);
@@ -208,8 +227,10 @@ impl Store {
         if record.sequence.is_multiple_of(PRUNE_EVERY) {
             batch.extend(self.outdated_records(&state)?);
         }
-        self.commit(&mut state, Some(key), batch)?;
+        let rows = [(state::table::<M>(), key.clone()), (Table::Common, key.clone())];
+        self.commit(&mut state, &rows, batch)?;
         state.remember(key, after);
+        state.remember(key, common);
         state.next_record += 1;
         state.spent.extend(spent.map(|spent| (sequence, spent)));
         Ok(())
@@ -224,7 +245,7 @@ impl Store {
         change(&mut after);
         if after != before {
             state.remember(key, after);
-            state.dirty.insert(key.clone());
+            state.dirty.insert((state::table::<M>(), key.clone()));
         }
     }
 
@@ -234,7 +255,7 @@ impl Store {
         if state.dirty.is_empty() {
             return Ok(());
         }
-        self.commit(&mut state, None, Vec::new())
+        self.commit(&mut state, &[], Vec::new())
     }
 
     /// Says that something of the budget was spent. What was spent more than 30 days ago is dropped.
@@ -244,7 +265,7 @@ impl Store {
         let outdated = state.outdated(self.inner.cx.now());
         let mut batch = vec![Write::put(Table::Spent, number(sequence), &spent)?];
         batch.extend(outdated.iter().map(|sequence| Write::remove(Table::Spent, number(*sequence))));
-        self.commit(&mut state, None, batch)?;
+        self.commit(&mut state, &[], batch)?;
         state.spent.retain(|(sequence, _)| !outdated.contains(sequence));
         state.spent.push_back((sequence, spent));
         Ok(())
@@ -260,7 +281,7 @@ impl Store {
             Some(consent) => Write::put(Table::Consent, env.as_str(), consent)?,
             None => Write::remove(Table::Consent, env.as_str()),
         };
-        self.commit(&mut state, None, vec![write])?;
+        self.commit(&mut state, &[], vec![write])?;
         match consent {
             Some(consent) => state.consent.insert(env.clone(), consent),
             None => state.consent.remove(env),
@@ -292,7 +313,7 @@ impl Store {
         if batch.is_empty() {
             return Ok(());
         }
-        self.commit(&mut state, None, batch)
+        self.commit(&mut state, &[], batch)
     }
 
     /// What removes the records that are too many or too old.
@@ -314,8 +335,8 @@ impl Store {
     }
 
     /// Commits a batch together with all caches; `key` is the object that the batch writes anyway.
-    fn commit(&self, state: &mut State, key: Option<&Key>, mut batch: Vec<Write>) -> Result<(), StoreError> {
-        batch.extend(state.caches(key)?);
+    fn commit(&self, state: &mut State, rows: &[(Table, Key)], mut batch: Vec<Write>) -> Result<(), StoreError> {
+        batch.extend(state.caches(rows)?);
         self.inner.rows.commit(&batch)?;
         state.dirty.clear();
         Ok(())

@@ -1,4 +1,4 @@
-//! What the store asks of whatever keeps its bytes: five tables of texts to bytes, and atomic batches.
+//! What the store asks of whatever keeps its bytes: six tables of texts to bytes, and atomic batches.
 //!
 //! Both back ends keep the same rows, so that what the simulation shows of the store is true of the file.
 
@@ -12,8 +12,10 @@ use super::StoreError;
 pub(super) enum Table {
     /// Layout, fingerprint key, epoch, revision.
     Meta,
-    /// What is remembered, by the object's key.
+    /// What is remembered of objects of one kind, by the object's key.
     Objects,
+    /// What is remembered of objects of every kind, by the object's key.
+    Common,
     /// Records, by sequence.
     Journal,
     /// What was spent of the budgets, by sequence.
@@ -23,12 +25,14 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 5] = [Self::Meta, Self::Objects, Self::Journal, Self::Spent, Self::Consent];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Meta, Self::Objects, Self::Common, Self::Journal, Self::Spent, Self::Consent];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",
             Self::Objects => "objects",
+            Self::Common => "common",
             Self::Journal => "journal",
             Self::Spent => "spent",
             Self::Consent => "consent",

@@ -11,12 +11,15 @@ use super::key::{Keys, keep, kept};
 use super::rows::{Order, Rows, Table, Write, decode};
 use crate::context::Context;
 use crate::model::{
-    BackupMemory, Consent, EnvName, FingerprintKey, Key, Kind, Objects, RecordMemory, Remembered, Revision,
-    SecretMemory, ServiceMemory, Spent, StackMemory,
+    BackupMemory, Consent, EnvName, FingerprintKey, Key, Kind, ObjectMemory, Objects, RecordMemory, Remembered,
+    Revision, SecretMemory, ServiceMemory, Spent, StackMemory,
 };
 
 /// The name of the layout. A change that an older version would misread raises the number.
-const SCHEMA: &str = "landfast 1";
+pub(super) const SCHEMA: &str = "landfast 2";
+
+/// The layout in which what is remembered of every object was part of what is remembered of its kind.
+const BEFORE: &str = "landfast 1";
 
 /// No budget looks further back.
 const SPENT_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -30,7 +33,7 @@ pub(super) struct State {
     pub(super) revision: Option<Revision>,
     pub(super) objects: BTreeMap<EnvName, Objects>,
     /// Remembered in memory, but not yet in the rows.
-    pub(super) dirty: BTreeSet<Key>,
+    pub(super) dirty: BTreeSet<(Table, Key)>,
     pub(super) spent: VecDeque<(u64, Spent)>,
     pub(super) consent: BTreeMap<EnvName, Consent>,
     /// The sequence of the journal's next record.
@@ -59,7 +62,7 @@ impl State {
         }
         let schema = meta.get("schema").and_then(|value| decode::<String>(Table::Meta, "schema", value).ok());
         match schema.as_deref() {
-            Some(SCHEMA) => {}
+            Some(SCHEMA | BEFORE) => {}
             Some(schema) if schema.starts_with("landfast ") => {
                 return Err(StoreError::Newer { path: path.to_owned(), schema: schema.to_owned() });
             }
@@ -82,13 +85,22 @@ impl State {
             consent: BTreeMap::new(),
             next_record: 1,
         };
-        state.read_tables(rows)?;
+        state.read_tables(rows, schema.as_deref() == Some(BEFORE))?;
         Ok(Some(state))
     }
 
-    fn read_tables(&mut self, rows: &dyn Rows) -> Result<(), StoreError> {
+    fn read_tables(&mut self, rows: &dyn Rows, before: bool) -> Result<(), StoreError> {
+        rows.scan(Table::Common, Order::Up, &mut |text, value| {
+            let key = decode_key::<Key>(Table::Common, text)?;
+            self.remember::<ObjectMemory>(&key, decode(Table::Common, text, value)?);
+            Ok(true)
+        })?;
         rows.scan(Table::Objects, Order::Up, &mut |text, value| {
             let key = decode_key::<Key>(Table::Objects, text)?;
+            if before {
+                self.remember(&key, earlier(value));
+                self.dirty.insert((Table::Common, key.clone()));
+            }
             match key.kind {
                 Kind::Stack => self.remember::<StackMemory>(&key, decode(Table::Objects, text, value)?),
                 Kind::Service => self.remember::<ServiceMemory>(&key, decode(Table::Objects, text, value)?),
@@ -129,17 +141,19 @@ impl State {
 
     /// The write that makes what is remembered of an object durable.
     pub(super) fn write<M: Remembered>(key: &Key, memory: &M) -> Result<Write, StoreError> {
+        let table = table::<M>();
         if *memory == M::default() {
-            return Ok(Write::remove(Table::Objects, key.to_string()));
+            return Ok(Write::remove(table, key.to_string()));
         }
-        Write::put(Table::Objects, key.to_string(), memory)
+        Write::put(table, key.to_string(), memory)
     }
 
-    /// The writes that make all caches durable, except that of `but`.
-    pub(super) fn caches(&self, but: Option<&Key>) -> Result<Vec<Write>, StoreError> {
-        let dirty = self.dirty.iter().filter(|key| Some(*key) != but);
+    /// The writes that make all caches durable, except those of `but`.
+    pub(super) fn caches(&self, but: &[(Table, Key)]) -> Result<Vec<Write>, StoreError> {
+        let dirty = self.dirty.iter().filter(|row| !but.contains(row));
         dirty
-            .map(|key| match key.kind {
+            .map(|(table, key)| match key.kind {
+                _ if *table == Table::Common => self.rewrite::<ObjectMemory>(key),
                 Kind::Stack => self.rewrite::<StackMemory>(key),
                 Kind::Service => self.rewrite::<ServiceMemory>(key),
                 Kind::Secret => self.rewrite::<SecretMemory>(key),
@@ -163,6 +177,19 @@ impl State {
     pub(super) fn next_spent(&self) -> u64 {
         self.spent.back().map_or(1, |(sequence, _)| sequence + 1)
     }
+}
+
+/// The table of what is remembered of this sort.
+pub(super) fn table<M: Remembered>() -> Table {
+    if M::COMMON { Table::Common } else { Table::Objects }
+}
+
+/// What a row of the layout before says of any object: the newest revision that was applied to it. The rest is found out
+/// again.
+fn earlier(value: &[u8]) -> ObjectMemory {
+    let row: serde_json::Value = serde_json::from_slice(value).unwrap_or_default();
+    let applied = ["applied", "revision"].iter().find_map(|name| row.get(name).and_then(serde_json::Value::as_u64));
+    ObjectMemory { applied, ..ObjectMemory::default() }
 }
 
 /// A key that is itself a value of the model.

@@ -170,7 +170,9 @@ fn what_is_changed_of_a_stack_itself_keeps_the_time_at_which_it_was_first_seen()
     world.run(HOUR);
     world.console().set_termination_protection(&stack(), true).unwrap();
     world.run(HOUR);
-    let differs = |world: &World| world.memory().objects.stacks.values().next().unwrap().differs.clone();
+    let differs = |world: &World| {
+        world.memory().objects.common.values().next().map(|memory| memory.differs.clone()).unwrap_or_default()
+    };
     let first = differs(&world);
     assert_eq!(first.keys().map(String::as_str).collect::<Vec<_>>(), ["termination protection"]);
     world.run(HOUR * 3);

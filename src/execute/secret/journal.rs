@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Answer, Made};
 use crate::model::{
-    Act, AppliedValue, Attempts, Digest, FailedRotation, Failure, Key, RotationMemory, SecretDo, SecretMemory,
+    Act, Applied, AppliedValue, Attempts, Digest, FailedRotation, Failure, Key, RotationMemory, SecretDo, SecretMemory,
     SecretStep, Step, VersionId,
 };
 use crate::ports::{Class, PortError};
@@ -53,10 +53,15 @@ fn fail(memory: &mut SecretMemory, version: &VersionId, failed: &FailedRotation,
 }
 
 /// Written after the call.
-pub(super) fn done(memory: &mut SecretMemory, step: &Step, secret: &SecretStep, answer: &Answer, now: Timestamp) {
+pub(super) fn done(
+    memory: &mut SecretMemory,
+    step: &Step,
+    secret: &SecretStep,
+    answer: &Answer,
+    now: Timestamp,
+) -> Applied {
     memory.touched = Some(now);
     memory.attempts = None;
-    memory.revision = Some(memory.revision.unwrap_or(0).max(step.revision));
     if let Some(arn) = &answer.arn {
         memory.arn = Some(arn.clone());
     }
@@ -76,6 +81,7 @@ pub(super) fn done(memory: &mut SecretMemory, step: &Step, secret: &SecretStep, 
         }
         _ => {}
     }
+    Applied(Some(step.revision))
 }
 
 /// A version of a rotation is current: it is over, and whoever uses the secret has to be told.

@@ -6,17 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Proof, Restore};
-use crate::model::{Attempts, Digest, JobId, Key, PointId, ReadinessMemory, Region, TableName, TableProfile};
+use crate::model::{Attempts, JobId, Key, PointId, Region, TableName, TableProfile};
 
 /// What is remembered of a backup policy. Losing it costs calls, and the proof that points can be restored: whose a point
 /// is and for when it was made, is in its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BackupMemory {
-    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
-    pub synced: Option<Digest>,
-    /// Since when what somebody has changed of it is there, by what it is.
-    pub differs: BTreeMap<String, Timestamp>,
     /// By table.
     pub tables: BTreeMap<TableName, TableMemory>,
     /// A person has asked for a backup, then.
@@ -33,12 +29,8 @@ pub struct BackupMemory {
     pub verify_all: Option<Timestamp>,
     /// Settings that are kept with recovery points, by the beginning of their digest.
     pub profiles: BTreeMap<String, TableProfile>,
-    /// Since when its checks hold or fail.
-    pub ready: ReadinessMemory,
     /// What it depends on.
     pub depends_on: BTreeSet<Key>,
-    /// The sequence of the newest revision that was applied (invariant S8).
-    pub revision: Option<u64>,
 }
 
 /// What is remembered of one table of it.

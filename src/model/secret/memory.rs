@@ -6,16 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::seen::{ReplicaState, SecretArn, VersionId};
-use crate::model::{Attempts, Digest, Fingerprint, Key, ReadinessMemory, Region};
+use crate::model::{Attempts, Digest, Fingerprint, Key, Region};
 
 /// What is remembered of a secret. Losing it costs a read of the value, and nothing is made again because of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SecretMemory {
-    /// The manifest's side of it when it was last as desired: what differs under the same one, somebody has changed.
-    pub synced: Option<Digest>,
-    /// Since when what somebody has changed of it is there, by what it is.
-    pub differs: BTreeMap<String, Timestamp>,
     /// The secret.
     pub arn: Option<SecretArn>,
     /// The current value, as far as it is known.
@@ -30,8 +26,6 @@ pub struct SecretMemory {
     pub checked: Option<CheckedSettings>,
     /// The rotation that was begun last.
     pub rotation: Option<RotationMemory>,
-    /// Since when its checks hold or fail.
-    pub ready: ReadinessMemory,
     /// How often the consumers' check of a rotation has failed.
     pub rotation_failed: Option<Attempts>,
     /// A person has asked for a rotation, then.
@@ -45,8 +39,6 @@ pub struct SecretMemory {
     pub attempts: Option<Attempts>,
     /// What it depends on: deletions go in the reverse order.
     pub depends_on: BTreeSet<Key>,
-    /// The sequence of the newest revision that was applied (invariant S8).
-    pub revision: Option<u64>,
 }
 
 /// The value of the current version.

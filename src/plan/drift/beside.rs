@@ -66,12 +66,12 @@ fn is_drift(plan: &Plan, input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
     let at_rest = |on: &Key| plan.entries.get(on).is_none_or(|on| matches!(on.action, Action::None | Action::Revert));
     entry.action == Action::Update
         && entry.depends_on.iter().all(at_rest)
-        && input.memory.objects.synced(key) == Some(&entry.basis.manifest)
+        && input.memory.objects.of(key).and_then(|memory| memory.synced.as_ref()) == Some(&entry.basis.manifest)
 }
 
 fn finding(key: &Key, entry: &Entry, difference: &Difference, input: &Input<'_>) -> Finding {
     let (property, expected, live) = parts(difference);
-    let since = input.memory.objects.differs(key).and_then(|known| known.get(&property)).copied();
+    let since = input.memory.objects.of(key).and_then(|memory| memory.differs.get(&property)).copied();
     Finding {
         physical_id: Some(entry.address.name.clone()),
         property: Some(property),

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::names::{marker, marker_of};
 use crate::model::{
     Act, Action, Budget, DeletionPolicy, Desired, Digest, DnsName, Do, Entry, Environment, FingerprintKey, HostedZone,
-    Key, Memory, Mode, Objects, Observation, Policy, Prune, RecordContent, RecordDo, RecordMemory, RecordOperation,
-    RecordPlace, RecordSet, RecordSpec, RecordType, RecordValue, RecordVerb, RecordsOf, Replace, Revision, Routing,
-    Scope, Seen, SetRouting, Text, Unknown, Waiting,
+    Key, Memory, Mode, ObjectMemory, Objects, Observation, Policy, Prune, RecordContent, RecordDo, RecordMemory,
+    RecordOperation, RecordPlace, RecordSet, RecordSpec, RecordType, RecordValue, RecordVerb, RecordsOf, Replace,
+    Revision, Routing, Scope, Seen, SetRouting, Text, Unknown, Waiting,
 };
 use crate::plan::{Goal, Input, lint, plan};
 
@@ -143,7 +143,6 @@ fn memory(remembered: Remembered) -> Memory {
     let mut known = RecordMemory::default();
     if remembered != Remembered::Nothing {
         known.place = Some(place());
-        known.applied = Some(1);
     }
     if remembered == Remembered::LostAnswer {
         known.pending = Some(RecordOperation {
@@ -156,10 +155,12 @@ fn memory(remembered: Remembered) -> Memory {
             revision: 1,
         });
     }
+    let applied = (remembered != Remembered::Nothing).then_some(1);
+    let common = BTreeMap::from([(key(), Arc::new(ObjectMemory { applied, ..ObjectMemory::default() }))]);
     let records = BTreeMap::from([(key(), Arc::new(known))]);
     Memory {
         fingerprint_key: FingerprintKey::new([1; 32]),
-        objects: Objects { records, ..Objects::default() },
+        objects: Objects { common, records, ..Objects::default() },
         spent: Vec::new(),
         consent: None,
     }

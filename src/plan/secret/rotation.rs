@@ -181,7 +181,8 @@ impl Deciding<'_> {
             }
             CheckOutcome::Fails(why) => {
                 let check = Digest::of(&(pending, check));
-                let known = self.memory.ready.checks.get(&check).map(|(since, _)| *since);
+                let before = self.planner.input.memory.objects.of(&self.spec.key);
+                let known = before.and_then(|memory| memory.ready.checks.get(&check)).map(|(since, _)| *since);
                 // A clock that was set back must not make it fail from tomorrow on.
                 let since = known.map_or(self.now(), |since| since.min(self.now()));
                 entry.checks.push(CheckStanding { check, since: Some((since, false)) });

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::context::Virtual;
-use crate::model::{Attempts, Failure, StackMemory};
+use crate::model::{Attempts, Failure, ObjectMemory, StackMemory};
 use crate::store::RecordOutcome;
 
 fn clock() -> Virtual {
@@ -33,8 +33,8 @@ fn spent(at: Timestamp) -> Spent {
     Spent { at, key: key("network"), stacks: 1, replacements: 0, deletions: 0 }
 }
 
-fn memory_of(store: &Store, name: &str) -> Option<Arc<StackMemory>> {
-    store.memory(&dev()).unwrap().objects.stacks.get(&key(name)).cloned()
+fn memory_of(store: &Store, name: &str) -> Option<Arc<ObjectMemory>> {
+    store.memory(&dev()).unwrap().objects.common.get(&key(name)).cloned()
 }
 
 /// Opens a store again and again, over crashes: on a disk in memory, and on a file.
@@ -50,24 +50,20 @@ fn what_was_committed_survives_a_crash_and_what_was_cached_does_not() {
     on_both(|open| {
         let store = open();
         let fingerprint = store.memory(&dev()).unwrap().fingerprint_key.fingerprint("value");
-        store.update(&key("network"), |memory: &mut StackMemory| memory.applied = Some(7)).unwrap();
+        store.update(&key("network"), |memory: &mut ObjectMemory| memory.applied = Some(7)).unwrap();
         let begun = record("iam", "create").with_token("token").with_detail("detail");
-        store
-            .update_with(&key("iam"), begun, Some(spent(cx().now())), |memory: &mut StackMemory| {
-                memory.applied = Some(8);
-            })
-            .unwrap();
-        store.cache(&key("alb"), |memory: &mut StackMemory| memory.applied = Some(9));
+        store.update_with(&key("iam"), begun, Some(spent(cx().now())), |_: &mut StackMemory| Applied(Some(8))).unwrap();
+        store.cache(&key("alb"), |memory: &mut ObjectMemory| memory.applied = Some(9));
         assert_eq!(memory_of(&store, "alb").unwrap().applied, Some(9));
         drop(store);
 
         let store = open();
         let memory = store.memory(&dev()).unwrap();
         assert_eq!(memory.fingerprint_key.fingerprint("value"), fingerprint);
-        assert_eq!(memory.objects.stacks[&key("network")].applied, Some(7));
-        assert_eq!(memory.objects.stacks[&key("iam")].applied, Some(8));
+        assert_eq!(memory.objects.common[&key("network")].applied, Some(7));
+        assert_eq!(memory.objects.common[&key("iam")].applied, Some(8));
         assert_eq!(memory.spent, [spent(cx().now())]);
-        assert_eq!(memory.objects.stacks.get(&key("alb")), None);
+        assert_eq!(memory.objects.common.get(&key("alb")), None);
         let history = store.history(None, 10).unwrap();
         assert_eq!(history.len(), 1);
         assert_eq!((history[0].sequence, history[0].epoch, history[0].at), (1, 1, cx().now()));
@@ -81,7 +77,7 @@ fn a_process_that_is_killed_leaves_a_good_file() {
     let path = directory.path().join("state");
     let store = Store::open(&path, &cx()).unwrap();
     for round in 0..20_u64 {
-        store.update(&key("a"), |memory: &mut StackMemory| memory.applied = Some(round)).unwrap();
+        store.update(&key("a"), |memory: &mut ObjectMemory| memory.applied = Some(round)).unwrap();
         // What is on the disk now is what a kill at this moment would leave.
         let left = open_bytes(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(memory_of(&left, "a").unwrap().applied, Some(round));
@@ -93,13 +89,13 @@ fn a_process_that_is_killed_leaves_a_good_file() {
 fn caches_are_written_by_a_flush_and_with_the_next_durable_change() {
     on_both(|open| {
         let store = open();
-        store.cache(&key("a"), |memory: &mut StackMemory| memory.applied = Some(1));
+        store.cache(&key("a"), |memory: &mut ObjectMemory| memory.applied = Some(1));
         store.flush().unwrap();
         store.flush().unwrap();
-        store.cache(&key("b"), |memory: &mut StackMemory| memory.applied = Some(2));
-        store.cache(&key("c"), |memory: &mut StackMemory| memory.applied = Some(3));
+        store.cache(&key("b"), |memory: &mut ObjectMemory| memory.applied = Some(2));
+        store.cache(&key("c"), |memory: &mut ObjectMemory| memory.applied = Some(3));
         store.update(&key("c"), |memory: &mut StackMemory| memory.healthy = None).unwrap();
-        store.update(&key("d"), |memory: &mut StackMemory| memory.applied = Some(4)).unwrap();
+        store.update(&key("d"), |memory: &mut ObjectMemory| memory.applied = Some(4)).unwrap();
         drop(store);
         let store = open();
         for (name, applied) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
@@ -109,11 +105,54 @@ fn caches_are_written_by_a_flush_and_with_the_next_durable_change() {
 }
 
 #[test]
+fn a_store_of_the_layout_before_keeps_what_was_applied() {
+    let disk = Disk::new();
+    let rows = disk.take().unwrap();
+    let mut batch = state::initial(&cx(), None).unwrap();
+    batch.push(Write::put(Table::Meta, "schema", &"landfast 1").unwrap());
+    let stack = serde_json::json!({ "applied": 7, "synced": null, "healthy": null });
+    let secret = serde_json::json!({ "revision": 8, "applied": null });
+    batch.push(Write::put(Table::Objects, "dev/stack/a", &stack).unwrap());
+    batch.push(Write::put(Table::Objects, "dev/secret/b", &secret).unwrap());
+    rows.commit(&batch).unwrap();
+    drop(rows);
+    for _ in 0..2 {
+        let store = Store::on(&disk, &cx()).unwrap();
+        let common = store.memory(&dev()).unwrap().objects.common;
+        let applied = |key: &str| common[&key.parse::<Key>().unwrap()].applied;
+        assert_eq!((applied("dev/stack/a"), applied("dev/secret/b")), (Some(7), Some(8)));
+    }
+}
+
+#[test]
+fn what_is_remembered_of_every_object_goes_with_what_is_remembered_of_its_kind() {
+    on_both(|open| {
+        let store = open();
+        let healthy = "arn:aws:cloudformation:us-east-1:111122223333:stack/a/1".parse().ok();
+        store
+            .update_with(&key("a"), record("a", "create"), None, |memory: &mut StackMemory| {
+                memory.healthy = healthy;
+                Applied(Some(1))
+            })
+            .unwrap();
+        assert_eq!(memory_of(&store, "a").unwrap().applied, Some(1));
+        store
+            .update_with(&key("a"), record("a", "delete"), None, |memory: &mut StackMemory| {
+                *memory = StackMemory::default();
+            })
+            .unwrap();
+        assert_eq!(memory_of(&store, "a"), None);
+        drop(store);
+        assert_eq!(memory_of(&open(), "a"), None);
+    });
+}
+
+#[test]
 fn a_memory_that_is_empty_again_leaves_no_trace() {
     on_both(|open| {
         let store = open();
-        store.update(&key("a"), |memory: &mut StackMemory| memory.applied = Some(1)).unwrap();
-        store.update(&key("a"), |memory: &mut StackMemory| *memory = StackMemory::default()).unwrap();
+        store.update(&key("a"), |memory: &mut ObjectMemory| memory.applied = Some(1)).unwrap();
+        store.update(&key("a"), |memory: &mut ObjectMemory| *memory = ObjectMemory::default()).unwrap();
         assert_eq!(memory_of(&store, "a"), None);
         drop(store);
         assert_eq!(memory_of(&open(), "a"), None);
@@ -358,10 +397,10 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let path = directory.path().join("state");
     drop(Store::open(&path, &cx()).unwrap());
     let rows = Locked::take(&path).unwrap().open().unwrap();
-    rows.commit(&[Write::put(Table::Meta, "schema", &"landfast 2").unwrap()]).unwrap();
+    rows.commit(&[Write::put(Table::Meta, "schema", &"landfast 3").unwrap()]).unwrap();
     drop(rows);
     let error = open_bytes(&std::fs::read(&path).unwrap()).unwrap_err();
-    assert!(error.to_string().contains("newer Landfast (layout `landfast 2`)"), "{error}");
+    assert!(error.to_string().contains("newer Landfast (layout `landfast 3`)"), "{error}");
 }
 
 #[test]
@@ -391,7 +430,7 @@ fn a_store_in_memory_costs_next_to_nothing_to_open() {
     for _ in 0..rounds {
         let store = Store::in_memory(&cx).unwrap();
         for index in 0..10 {
-            store.update(&key("a"), |memory: &mut StackMemory| memory.applied = Some(index)).unwrap();
+            store.update(&key("a"), |memory: &mut ObjectMemory| memory.applied = Some(index)).unwrap();
         }
     }
     let each = started.elapsed() / rounds;
@@ -417,7 +456,7 @@ fn ten_thousand_caches_are_one_transaction() {
     let store = Store::open(&path, &cx()).unwrap();
     let started = Instant::now();
     for index in 0..10_000 {
-        store.cache(&key(&format!("s{index}")), |memory: &mut StackMemory| memory.applied = Some(index));
+        store.cache(&key(&format!("s{index}")), |memory: &mut ObjectMemory| memory.applied = Some(index));
     }
     store.flush().unwrap();
     println!("10,000 caches in {:?}", started.elapsed());
@@ -426,7 +465,7 @@ fn ten_thousand_caches_are_one_transaction() {
     let store = Store::open(&path, &cx()).unwrap();
     println!("opened again in {:?}", started.elapsed());
     let started = Instant::now();
-    assert_eq!(store.memory(&dev()).unwrap().objects.stacks.len(), 10_000);
+    assert_eq!(store.memory(&dev()).unwrap().objects.common.len(), 10_000);
     println!("read in {:?}", started.elapsed());
 }
 

@@ -4,9 +4,9 @@
 use jiff::{SignedDuration, Timestamp};
 use landfast::model::{
     Act as _, AppliedValue, CheckAnswer, CheckNeed, CheckOutcome, ConsumerCheck, Desired, Do, Entry, Fingerprint,
-    FingerprintKey, HttpProbe, HttpRequest, Make, Mode, OWNER_TAG, Objects, Observation, Plan, ReplicaState,
-    ReplicaStatus, Revision, RotationMemory, SecretDo, SecretExpect, SecretState, SecretStep, SecretsSeen, Seen, Tls,
-    Unknown, ValueFacts, VersionId,
+    FingerprintKey, HttpProbe, HttpRequest, Make, Mode, OWNER_TAG, ObjectMemory, Objects, Observation, Plan,
+    ReplicaState, ReplicaStatus, Revision, RotationMemory, SecretDo, SecretExpect, SecretState, SecretStep,
+    SecretsSeen, Seen, Tls, Unknown, ValueFacts, VersionId,
 };
 use landfast::plan::{self, DELETION_TAG, Goal, Input};
 
@@ -233,7 +233,7 @@ impl Small {
             seen.values.insert((address.clone(), version.clone()), value);
         }
         observation.secrets = seen;
-        let mut memory = remembered(case, state.as_ref().and_then(SecretState::current));
+        let memory = remembered(case, state.as_ref().and_then(SecretState::current));
         let pending = state.as_ref().and_then(SecretState::pending).cloned().unwrap_or_else(|| rotated(1));
         let outcome = match case.answer {
             Answer::None => None,
@@ -247,16 +247,17 @@ impl Small {
             let need = CheckNeed::Consumer(HttpRequest { url, expect, body, tls, timeout }, pending.clone());
             observation.checks.answers.insert(need, CheckAnswer { at: now(), outcome });
         }
+        let mut common = ObjectMemory::default();
         if case.answer == Answer::FailsTooLong {
             let check = ConsumerCheck { probe: probe(), within: Duration::from_mins(5) };
-            memory.ready.checks.insert(Digest::of(&(&pending, &check)), (ago(6), false));
+            common.ready.checks.insert(Digest::of(&(&pending, &check)), (ago(6), false));
         }
         let revision = Revision { sequence: 1, content: Digest::of("files"), commit: None };
         let environments = BTreeMap::from([(environment.name.clone(), Arc::new(environment))]);
         let secrets = BTreeMap::from([(key(), Arc::new(memory))]);
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([1; 32]),
-            objects: Objects { secrets, ..Objects::default() },
+            objects: Objects { common: BTreeMap::from([(key(), Arc::new(common))]), secrets, ..Objects::default() },
             spent: Vec::new(),
             consent: None,
         };
