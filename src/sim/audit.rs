@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use super::inventory::View;
 use crate::model::Scope;
 use crate::ports::{Class, Fence};
 
@@ -33,20 +32,16 @@ pub struct Call {
     pub class: Option<Class>,
 }
 
-/// Sees every mutating call that reaches AWS, and the world as it is just before.
-pub type Monitor = Box<dyn FnMut(&View<'_>, &Call) + Send>;
-
 /// The calls so far.
 pub(super) struct Audit {
     pub(super) calls: VecDeque<Call>,
     limit: usize,
     pub(super) next: u64,
-    pub(super) monitor: Option<Monitor>,
 }
 
 impl Audit {
     pub(super) fn new(limit: usize) -> Self {
-        Self { calls: VecDeque::new(), limit, next: 0, monitor: None }
+        Self { calls: VecDeque::new(), limit, next: 0 }
     }
 
     pub(super) fn push(&mut self, call: Call) {

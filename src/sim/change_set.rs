@@ -7,37 +7,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::evaluate::Resolve;
+use super::evaluate::{Resolve, UNKNOWN, entries};
+use super::exports::outputs;
 use super::reader;
 use super::resource::{self, Resource};
-use super::stack::Submission;
-use super::wanted::{Wanted, entries};
+use super::stack::{ChangeSet, Submission};
+use super::wanted::Wanted;
 use super::world::{Due, World};
 use crate::model::{
     ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, Replacement,
     ResourceChange, Scope, StackStatus,
 };
 
-/// Begins the value of everything that is known only after the update.
-pub(super) const UNKNOWN: &str = "\u{1}";
-
 /// How long AWS computes.
 const COMPUTING: Duration = Duration::from_millis(1500);
-
-/// A change set and what it was made from.
-#[derive(Serialize, Deserialize)]
-pub(super) struct ChangeSet {
-    pub(super) state: ChangeSetState,
-    pub(super) submission: Submission,
-    pub(super) created: Timestamp,
-    /// When it was computed.
-    pub(super) ready: Option<Timestamp>,
-    serial: u64,
-}
 
 /// What is to become of a resource.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -162,7 +147,7 @@ impl World {
         let gone = resources.iter().filter(|(name, now)| now.exists() && !kept.contains(name.as_str()));
         changes.extend(gone.map(|(name, now)| removal(name, now)));
         let forecast = Forecast { scope: self.scope_of(ix), resources, fates: &fates };
-        let outputs = self.with_env(ix, &parsed, submission, &forecast, |env| super::exports::outputs(&parsed, env))?;
+        let outputs = self.with_env(ix, &parsed, submission, &forecast, |env| outputs(&parsed, env))?;
         let now = self.submitted(ix);
         let role = submission.role_arn.as_ref().is_some_and(|role| stack.state.role_arn.as_ref() != Some(role));
         let empty = changes.is_empty()

@@ -7,11 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::audit::{Call, Monitor};
+use super::audit::Call;
 use super::config::SimConfig;
-use super::console::Console;
 use super::fault::{Fault, FaultPlan};
-use super::inventory::{Inventory, View};
+use super::inventory::{Inventory, Monitor, View};
 use super::reads::Lens;
 use super::world::{Data, World};
 use crate::context::Context;
@@ -30,6 +29,8 @@ pub struct SimCloud {
     cx: Context,
     /// Short critical sections without an await: a plain mutex.
     world: Arc<Mutex<World>>,
+    /// Whoever watches what changes something. Not in the world: a watcher sees all of that.
+    monitor: Arc<Mutex<Option<Monitor>>>,
     latency: Duration,
 }
 
@@ -39,7 +40,7 @@ impl SimCloud {
     pub fn new(cx: Context, config: SimConfig) -> Self {
         let latency = config.latency.div_f64(config.speed.max(1e-6));
         let world = World::new(config, cx.now(), cx.elapsed());
-        Self { cx, world: Arc::new(Mutex::new(world)), latency }
+        Self { cx, world: Arc::new(Mutex::new(world)), monitor: Arc::default(), latency }
     }
 
     /// What a call takes.
@@ -84,14 +85,14 @@ impl SimCloud {
         self.lock().faults = faults;
     }
 
-    /// From here on nothing goes wrong any more. What is stuck stays stuck ([`Console::release`]).
+    /// From here on nothing goes wrong any more. What is stuck stays stuck ([`Console::release`](super::Console::release)).
     pub fn clear_faults(&self) {
         self.lock().faults = FaultPlan::default();
     }
 
     /// Lets `monitor` see every mutating call that reaches AWS, just before it takes effect.
     pub fn set_monitor(&self, monitor: Monitor) {
-        self.lock().audit.monitor = Some(monitor);
+        *self.monitor.lock().unwrap_or_else(PoisonError::into_inner) = Some(monitor);
     }
 
     /// The calls so far, oldest first, as far as they are kept.
@@ -110,12 +111,6 @@ impl SimCloud {
     #[must_use]
     pub fn inventory(&self) -> Inventory {
         self.lock().inventory()
-    }
-
-    /// Somebody else at the console of an account and region.
-    #[must_use]
-    pub fn console(&self, scope: &Scope) -> Console {
-        Console::new(self.clone(), scope.clone())
     }
 }
 
@@ -300,10 +295,9 @@ impl SimDoor {
             Err(error)
         } else {
             if call.mutating
-                && let Some(mut monitor) = world.audit.monitor.take()
+                && let Some(monitor) = &mut *self.cloud.monitor.lock().unwrap_or_else(PoisonError::into_inner)
             {
                 monitor(&View(&world), &call);
-                world.audit.monitor = Some(monitor);
             }
             let answer = what(&mut world, lens);
             call.applied = answer.is_ok();

@@ -32,11 +32,15 @@ pub enum ImportOutcome {
     RollbackFailed,
 }
 
-impl Console {
-    pub(super) fn new(cloud: SimCloud, scope: Scope) -> Self {
-        Self { cloud, scope }
+impl SimCloud {
+    /// Somebody else at the console of an account and region.
+    #[must_use]
+    pub fn console(&self, scope: &Scope) -> Console {
+        Console { cloud: self.clone(), scope: scope.clone() }
     }
+}
 
+impl Console {
     /// The console of another account or region.
     #[must_use]
     pub fn elsewhere(&self, scope: &Scope) -> Self {
@@ -168,7 +172,7 @@ impl Console {
             let ix = world.live(region, name, "repair")?;
             if let Some(resource) = world.data.stacks[ix].resources.get_mut(resource) {
                 resource.skipped = false;
-                resource.tampered = super::drift::Tampered::default();
+                resource.tampered = super::tampered::Tampered::default();
             }
             Ok(())
         })

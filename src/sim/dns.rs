@@ -1,14 +1,13 @@
-//! Route 53: zones, record sets, batches.
+//! Route 53, as the world and its console answer for it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::console::Console;
 use super::reads::Lens;
 use super::world::World;
+use super::zone::{Zone, labels, rank};
 use crate::model::{
     AccountId, ChangeId, Digest, DnsName, FailoverRole, HostedZone, InvalidName, RecordChange, RecordContent,
     RecordSet, RecordVerb, RecordsOf, SetRouting, ZoneId,
@@ -20,133 +19,6 @@ const PROPAGATION: Duration = Duration::from_mins(1);
 
 /// How long a zone is busy with a batch, and takes no other.
 const PROCESSING: Duration = Duration::from_millis(300);
-
-/// All of Route 53.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Dns {
-    zones: BTreeMap<ZoneId, Zone>,
-    /// Whose a batch is, and when it has reached all servers.
-    changes: BTreeMap<String, (AccountId, Timestamp)>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Zone {
-    account: AccountId,
-    name: DnsName,
-    private: bool,
-    /// In Route 53's order.
-    sets: Vec<RecordSet>,
-    busy_until: Timestamp,
-}
-
-/// Route 53 orders by labels from the last to the first, then by type, then by set identifier.
-type Rank = (Vec<String>, String, String);
-
-fn labels(name: &DnsName) -> Vec<String> {
-    name.as_str().rsplit('.').map(str::to_owned).collect()
-}
-
-fn rank(of: &RecordsOf, set: Option<&str>) -> Rank {
-    (labels(&of.name), of.kind.clone(), set.unwrap_or_default().to_owned())
-}
-
-impl Zone {
-    fn hosted(&self, id: &ZoneId) -> HostedZone {
-        let (name, private, records) = (self.name.clone(), self.private, self.sets.len() as u64);
-        HostedZone { id: id.clone(), name, private, records }
-    }
-
-    fn find(&self, of: &RecordsOf, set: Option<&str>) -> Option<usize> {
-        self.sets.iter().position(|one| one.of == *of && one.set.as_deref() == set)
-    }
-
-    /// One change, or what is wrong with it.
-    fn apply(&mut self, change: &RecordChange) -> Result<(), String> {
-        let RecordChange { verb, set } = change;
-        let (name, kind) = (&set.of.name, &set.of.kind);
-        let shown = match &set.set {
-            Some(id) => format!("[name='{name}.', type='{kind}', set-identifier='{id}']"),
-            None => format!("[name='{name}.', type='{kind}']"),
-        };
-        let there = self.find(&set.of, set.set.as_deref());
-        match (verb, there) {
-            (RecordVerb::Create, Some(_)) => {
-                return Err(format!("Tried to create resource record set {shown} but it already exists"));
-            }
-            (RecordVerb::Delete, None) => {
-                return Err(format!("Tried to delete resource record set {shown} but it was not found"));
-            }
-            (RecordVerb::Delete, Some(at)) => {
-                if !self.sets[at].is_as(set) {
-                    return Err(format!(
-                        "Tried to delete resource record set {shown} but the values provided do not match the current values"
-                    ));
-                }
-                self.sets.remove(at);
-                return Ok(());
-            }
-            (RecordVerb::Upsert, Some(at)) => {
-                self.check(set)?;
-                self.sets[at] = set.clone();
-                return Ok(());
-            }
-            (RecordVerb::Create | RecordVerb::Upsert, None) => self.check(set)?,
-        }
-        self.sets.push(set.clone());
-        self.sets.sort_by_key(|one| rank(&one.of, one.set.as_deref()));
-        Ok(())
-    }
-
-    fn check(&self, set: &RecordSet) -> Result<(), String> {
-        let (name, kind, zone) = (&set.of.name, &set.of.kind, &self.name);
-        if !name.is_within(zone) {
-            return Err(format!("RRSet with DNS name {name}. is not permitted in zone {zone}."));
-        }
-        if kind == "CNAME" && name == zone {
-            return Err(format!("RRSet of type CNAME with DNS name {name}. is not permitted at apex in zone {zone}."));
-        }
-        let others = || self.sets.iter().filter(|other| other.of.name == *name);
-        if others().any(|other| other.of.kind != *kind && (kind == "CNAME" || other.of.kind == "CNAME")) {
-            return Err(format!(
-                "RRSet of type {kind} with DNS name {name}. is not permitted as it conflicts with other records with the same DNS name in zone {zone}."
-            ));
-        }
-        let sort = |routing: &SetRouting| match routing {
-            SetRouting::Simple => "simple",
-            SetRouting::Weighted(_) => "weighted",
-            SetRouting::Failover(_) => "failover",
-            SetRouting::Other(_) => "other",
-        };
-        let same = |other: &&RecordSet| other.of.kind == *kind && other.set != set.set;
-        if let Some(other) = others().filter(same).find(|other| sort(&other.routing) != sort(&set.routing)) {
-            let id = set.set.as_ref().map(|id| format!(", SetIdentifier {id}")).unwrap_or_default();
-            let there = sort(&other.routing);
-            return Err(format!(
-                "RRSet with DNS name {name}., type {kind}{id} cannot be created as a {there} set exists with the same name and type."
-            ));
-        }
-        let RecordContent::Values { values, .. } = &set.content else { return Ok(()) };
-        values.iter().try_for_each(|value| check_value(kind, value))
-    }
-}
-
-fn check_value(kind: &str, value: &str) -> Result<(), String> {
-    let fatal = |code: &str, rule: &str| {
-        Err(format!("Invalid Resource Record: 'FATAL problem: {code} ({rule}) encountered with '{value}''"))
-    };
-    match kind {
-        "A" if value.parse::<std::net::Ipv4Addr>().is_err() => {
-            fatal("ARRDATAIllegalIPv4Address", "Value is not a valid IPv4 address")
-        }
-        "AAAA" if value.parse::<std::net::Ipv6Addr>().is_err() => {
-            fatal("AAAARRDATAIllegalIPv6Address", "Value is not a valid IPv6 address")
-        }
-        "TXT" if !(value.len() > 1 && value.starts_with('"') && value.ends_with('"')) => {
-            fatal("InvalidCharacterString", "Value should be enclosed in quotation marks")
-        }
-        _ => Ok(()),
-    }
-}
 
 /// AWS refuses a batch in which a set is changed twice, unless it is deleted and then created.
 fn check_twice(changes: &[RecordChange]) -> Option<String> {

@@ -12,6 +12,7 @@ use super::Console;
 use super::cloud::SimDoor;
 use super::ecs::page;
 use super::resource::{Resource, uuid};
+use super::tampered::{Detected, Tampered};
 use super::validate::invalid;
 use super::world::World;
 use crate::model::{
@@ -35,84 +36,6 @@ const ALLOWED: [StackStatus; 6] = [
     StackStatus::ImportComplete,
     StackStatus::ImportRollbackComplete,
 ];
-
-/// What was done to a resource past `CloudFormation`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Tampered {
-    gone: bool,
-    /// Properties by JSON pointer; `null`: it was taken away.
-    properties: BTreeMap<String, Json>,
-    /// Its handler cannot read it, and says why.
-    unreadable: Option<String>,
-}
-
-impl Tampered {
-    /// A property of it, or what is in one, was changed.
-    pub(super) fn touches(&self, property: &str) -> bool {
-        self.properties.keys().any(|path| path.split('/').nth(1) == Some(property))
-    }
-
-    /// Somebody sets a property.
-    pub(super) fn set(&mut self, path: &str, value: Json) {
-        self.properties.insert(path.to_owned(), value);
-    }
-
-    /// Somebody deletes the resource.
-    pub(super) fn lose(&mut self) {
-        self.gone = true;
-    }
-
-    /// Somebody makes it again.
-    pub(super) fn regain(&mut self) {
-        self.gone = false;
-        self.properties.clear();
-    }
-
-    /// It was deleted.
-    pub(super) fn is_gone(&self) -> bool {
-        self.gone
-    }
-
-    /// What was changed, by JSON pointer.
-    pub(super) fn changes(&self) -> impl Iterator<Item = (&String, &Json)> {
-        self.properties.iter()
-    }
-
-    /// What is left of it once these properties were written again.
-    pub(super) fn without(&self, written: &[&str]) -> Self {
-        let kept = |path: &String| !written.contains(&path.split('/').nth(1).unwrap_or_default());
-        let properties = self.properties.iter().filter(|(path, _)| kept(path));
-        Self { properties: properties.map(|(path, value)| (path.clone(), value.clone())).collect(), ..self.clone() }
-    }
-
-    /// The same, where the resource has these properties and its stack says those.
-    pub(super) fn with(&self, said: &Json, live: &Json) -> Self {
-        let (said, live) = (super::wanted::entries(said), super::wanted::entries(live));
-        let differing = said.keys().chain(live.keys()).filter(|name| said.get(*name) != live.get(*name));
-        let differing = differing.map(|name| (format!("/{name}"), live.get(name).cloned().unwrap_or(Json::Null)));
-        let mut properties = self.properties.clone();
-        properties.extend(differing);
-        Self { properties, ..self.clone() }
-    }
-
-    /// With what the service makes of it.
-    pub(super) fn and(mut self, quirks: &Self) -> Self {
-        for (path, value) in &quirks.properties {
-            self.properties.entry(path.clone()).or_insert_with(|| value.clone());
-        }
-        self
-    }
-}
-
-/// Detections of a stack.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Detected {
-    id: DetectionId,
-    stack: StackId,
-    until: Timestamp,
-    /// Once it is over.
-    found: Option<Vec<ResourceDrift>>,
-}
 
 /// AWS checks a type if its handlers can read it; these have none, or nothing to read.
 fn is_supported(kind: &str) -> bool {

@@ -8,6 +8,9 @@ use serde_json::{Map, Value as Json};
 use super::reader::{Parsed, sub_names};
 use crate::model::Scope;
 
+/// Begins the value of everything that is known only after the update.
+pub(super) const UNKNOWN: &str = "\u{1}";
+
 /// What resources of the stack have to say for themselves.
 pub(super) trait Resolve {
     /// `Ref`.
@@ -47,6 +50,12 @@ pub(super) fn shown(value: &Json) -> String {
         Json::Null => String::new(),
         other => other.to_string(),
     }
+}
+
+/// What is in a map; nothing, if it is none.
+pub(super) fn entries(properties: &Json) -> &Map<String, Json> {
+    static EMPTY: std::sync::LazyLock<Map<String, Json>> = std::sync::LazyLock::new(Map::new);
+    properties.as_object().unwrap_or(&EMPTY)
 }
 
 type Evaluated = Result<Option<Json>, String>;
@@ -240,7 +249,7 @@ impl Env<'_> {
     fn cidr(&self, block: &Json, count: &Json, bits: Option<&Json>) -> Evaluated {
         let wrong = || "Template error: Fn::Cidr needs an address block, a count and a number of bits".to_owned();
         let block = self.text(block)?;
-        if block.starts_with(super::change_set::UNKNOWN) {
+        if block.starts_with(UNKNOWN) {
             return Ok(Some(Json::Array((0..256).map(|_| Json::String(block.clone())).collect())));
         }
         let address = block.split('/').next().ok_or_else(wrong)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::evaluate::{Env, Resolve, shown};
+use super::evaluate::{Env, Resolve, UNKNOWN, shown};
 use super::reader::Parsed;
 use super::stack::Submission;
 use super::wanted::Live;
@@ -28,10 +28,10 @@ impl World {
         struct Anything;
         impl Resolve for Anything {
             fn reference(&self, _: &str) -> Option<String> {
-                Some(super::change_set::UNKNOWN.to_owned())
+                Some(UNKNOWN.to_owned())
             }
             fn attribute(&self, _: &str, _: &str) -> Option<String> {
-                Some(super::change_set::UNKNOWN.to_owned())
+                Some(UNKNOWN.to_owned())
             }
         }
         let parsed = self.parsed(&submission.template)?;

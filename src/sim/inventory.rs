@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::audit::Call;
 use super::stack::Counts;
 use super::world::World;
 use crate::model::{
@@ -69,6 +70,9 @@ impl Inventory {
         .collect()
     }
 }
+
+/// Sees every mutating call that reaches AWS, and the world as it is just before.
+pub type Monitor = Box<dyn FnMut(&View<'_>, &Call) + Send>;
 
 /// The world as a monitor sees it.
 pub struct View<'a>(pub(super) &'a World);

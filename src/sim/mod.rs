@@ -34,8 +34,11 @@ mod records;
 mod requests;
 mod resource;
 mod rollback;
+mod secret;
 mod secrets;
+mod site;
 mod stack;
+mod tampered;
 mod task;
 mod trail;
 mod validate;
@@ -44,19 +47,20 @@ mod vaults;
 mod wanted;
 mod web;
 mod world;
+mod zone;
 
 #[cfg(test)]
 mod tests;
 
-pub use audit::{Call, Monitor};
+pub use audit::Call;
 pub use cloud::SimCloud;
 pub use config::{DriftAware, ReadRate, SimConfig};
 pub use console::{Console, ImportOutcome};
 pub use dynamo::{BackupTruth, NewTable, TableTruth};
 pub use ecs::{ImageBehaviour, LifecycleHook, NewService};
 pub use fault::{Fault, FaultPlan, ResourceFailure, ResourceFault, Window};
-pub use inventory::{Inventory, StackRecord, View};
+pub use inventory::{Inventory, Monitor, StackRecord, View};
 pub use resource::ResourceOperation;
 pub use secrets::SecretTruth;
+pub use site::Site;
 pub use stack::Counts;
-pub use web::Site;

@@ -27,7 +27,7 @@ pub(super) struct Resource {
     pub(super) status: String,
     /// What was done to it past its stack.
     #[serde(default)]
-    pub(super) tampered: super::drift::Tampered,
+    pub(super) tampered: super::tampered::Tampered,
     /// A rollback was continued without it: it is not what its stack takes it for.
     #[serde(default)]
     pub(super) skipped: bool,

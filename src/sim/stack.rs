@@ -6,9 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::change_set::ChangeSet;
 use super::resource::{Resource, ResourceOperation};
-use crate::model::{ChangeSetName, OnFailure, Output, StackEvent, StackState};
+use crate::model::{ChangeSetName, ChangeSetState, OnFailure, Output, StackEvent, StackState};
 
 /// A stack, as AWS keeps it.
 #[derive(Serialize, Deserialize)]
@@ -69,6 +68,18 @@ pub(super) struct Submission {
     pub(super) monitoring_minutes: Option<i32>,
     #[serde(default)]
     pub(super) capabilities: BTreeSet<String>,
+}
+
+/// A change set and what it was made from.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ChangeSet {
+    pub(super) state: ChangeSetState,
+    pub(super) submission: Submission,
+    pub(super) created: Timestamp,
+    /// When it was computed.
+    pub(super) ready: Option<Timestamp>,
+    /// Tells it apart from an earlier one of its name.
+    pub(super) serial: u64,
 }
 
 /// What an update goes back to when it fails.

@@ -492,7 +492,7 @@ fn stub(kind: String) -> Resource {
         deletion_policy: None,
         update_replace_policy: None,
         status: "CREATE_IN_PROGRESS".to_owned(),
-        tampered: super::drift::Tampered::default(),
+        tampered: super::tampered::Tampered::default(),
         skipped: false,
         holds: None,
     }

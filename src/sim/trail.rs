@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::cloud::SimDoor;
 use super::ecs::page;
+use super::tampered::Told;
 use super::world::World;
 use crate::model::Deed;
 use crate::ports::{Page, PageToken, PortError, Trail};
@@ -20,14 +20,6 @@ const KEPT: usize = 10_000;
 
 /// Events on a page.
 const PAGE: usize = 50;
-
-/// An event, and what it concerns.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Told {
-    region: usize,
-    resource: String,
-    deed: Deed,
-}
 
 impl World {
     /// Writes down what somebody at the console did to a resource.

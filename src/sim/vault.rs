@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::reads::Lens;
+use super::secret::{Replica, Secret, Version};
 use super::world::World;
 use crate::model::{
     AWSCURRENT, AWSPREVIOUS, Redacted, Region, ReplicaState, ReplicaStatus, SecretArn, SecretState, VALUE_MAX,
@@ -20,93 +20,6 @@ const VERSIONS_MAX: usize = 100;
 
 /// How long it takes until a replica has a value.
 const REPLICATION: Duration = Duration::from_secs(20);
-
-/// A secret. It holds its values: this is AWS.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Secret {
-    region: usize,
-    arn: SecretArn,
-    name: String,
-    description: Option<String>,
-    kms_key: Option<String>,
-    tags: BTreeMap<String, String>,
-    created: Timestamp,
-    changed: Timestamp,
-    accessed: Option<Timestamp>,
-    /// Since when, and when it is gone for good.
-    deleted: Option<(Timestamp, Timestamp)>,
-    versions: BTreeMap<VersionId, Version>,
-    rotates: bool,
-    rotated: Option<Timestamp>,
-    policy: Option<String>,
-    replicas: BTreeMap<Region, Replica>,
-    /// What was said of it before, for stale reads.
-    #[serde(skip)]
-    history: VecDeque<(Timestamp, SecretState)>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Version {
-    value: String,
-    made: Timestamp,
-    labels: BTreeSet<String>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Replica {
-    kms_key: Option<String>,
-    /// When it has the value; `None`: it could not be made.
-    ready: Option<Timestamp>,
-}
-
-impl Secret {
-    fn state(&self, primary: &Region, now: Timestamp) -> SecretState {
-        let replicas = self.replicas.iter().map(|(region, replica)| {
-            let (status, message) = match replica.ready {
-                Some(ready) if ready <= now => (ReplicaStatus::InSync, None),
-                Some(_) => (ReplicaStatus::InProgress, None),
-                None => {
-                    let message = "Secret with this name already exists in this region";
-                    (ReplicaStatus::Failed, Some(message.to_owned()))
-                }
-            };
-            (region.clone(), ReplicaState { status, message, kms_key: replica.kms_key.clone() })
-        });
-        let labelled = self.versions.iter().filter(|(_, version)| !version.labels.is_empty());
-        SecretState {
-            arn: self.arn.clone(),
-            name: self.name.clone(),
-            description: self.description.clone(),
-            kms_key: self.kms_key.clone(),
-            tags: self.tags.clone(),
-            created: Some(self.created),
-            changed: Some(self.changed),
-            accessed: self.accessed,
-            deleted: self.deleted.map(|(since, _)| since),
-            versions: labelled.map(|(id, version)| (id.clone(), version.labels.clone())).collect(),
-            rotates: self.rotates,
-            rotated: self.rotated,
-            primary: (!self.replicas.is_empty()).then(|| primary.clone()),
-            owning_service: None,
-            replicas: Some(replicas.collect()),
-        }
-    }
-
-    /// Puts a label on a version and takes it off every other. `AWSPREVIOUS` follows `AWSCURRENT` by itself.
-    fn put_label(&mut self, label: &str, to: &VersionId) {
-        let from = self.versions.iter().find(|(_, version)| version.labels.contains(label));
-        let from = from.map(|(id, _)| id.clone()).filter(|from| from != to);
-        for version in self.versions.values_mut() {
-            version.labels.remove(label);
-        }
-        if let Some(version) = self.versions.get_mut(to) {
-            version.labels.insert(label.to_owned());
-        }
-        if let Some(from) = from.filter(|_| label == AWSCURRENT) {
-            self.put_label(AWSPREVIOUS, &from);
-        }
-    }
-}
 
 impl World {
     /// Secrets whose recovery window is over are gone.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
-use super::evaluate::Resolve;
+use super::evaluate::{Resolve, entries};
 use super::reader::ResourceDecl;
 use super::resource::{self, Resource};
 use crate::model::Scope;
@@ -80,9 +80,4 @@ impl Wanted {
         let property = resource::name_property(&self.kind)?;
         self.properties.get(property).and_then(Json::as_str)
     }
-}
-
-pub(super) fn entries(properties: &Json) -> &Map<String, Json> {
-    static EMPTY: std::sync::LazyLock<Map<String, Json>> = std::sync::LazyLock::new(Map::new);
-    properties.as_object().unwrap_or(&EMPTY)
 }

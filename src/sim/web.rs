@@ -7,36 +7,18 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use super::cloud::SimCloud;
 use super::console::Console;
 use super::evaluate::shown;
 use super::resource::Resource;
+use super::site::Site;
 use super::world::World;
 use crate::model::{HttpRequest, TargetState};
 use crate::ports::{HttpAnswer, NoHttpAnswer, Probes};
 
 /// A record that points to a record that points to a record: more than anybody has.
 const HOPS_MAX: usize = 8;
-
-/// What a web server does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Site {
-    /// It answers.
-    Answers {
-        /// With this status.
-        status: u16,
-        /// And this body.
-        body: String,
-    },
-    /// Nobody listens.
-    Refuses,
-    /// It takes the connection and says nothing.
-    Silent,
-    /// The request cannot be made from where we are.
-    OutOfReach,
-}
 
 impl Console {
     /// From here on a host answers like this; `None`: as it would by itself.

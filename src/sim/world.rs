@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::Audit;
 use super::config::SimConfig;
-use super::dns::Dns;
 use super::ecs::Ecs;
 use super::fault::FaultPlan;
 use super::reader::{self, Parsed};
+use super::secret::Secret;
+use super::site::Site;
 use super::stack::{Stack, Version};
-use super::web::Site;
+use super::tampered::{Detected, Told};
+use super::zone::Dns;
 use crate::model::{
     ChangeSetId, ChangeSetName, Scope, ServiceArn, StackEvent, StackId, StackName, StackState, StackStatus,
 };
@@ -66,13 +68,13 @@ pub(super) struct Data {
     pub(super) dns: Dns,
     /// Detections of drift: the last of each stack.
     #[serde(default)]
-    pub(super) detections: Vec<super::drift::Detected>,
+    pub(super) detections: Vec<Detected>,
     /// The trail: what the console did to resources, oldest first.
     #[serde(default)]
-    pub(super) told: Vec<super::trail::Told>,
+    pub(super) told: Vec<Told>,
     /// Secrets Manager.
     #[serde(default)]
-    pub(super) secrets: Vec<super::vault::Secret>,
+    pub(super) secrets: Vec<Secret>,
     /// `DynamoDB`.
     #[serde(default)]
     pub(super) dynamo: super::dynamo::Dynamo,
