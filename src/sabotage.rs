@@ -56,6 +56,12 @@ pub enum Bug {
     ConsentToNames,
     /// Drift is put back however often somebody makes it again.
     FightsOn,
+    /// Change sets leave nested stacks out, and what they do inside is not asked for.
+    NestedLeftOut,
+    /// What a deletion takes with it is read from the template as it was written.
+    JudgedAsWritten,
+    /// What cannot be judged counts for nothing.
+    UnknownIsHarmless,
 }
 
 thread_local! {

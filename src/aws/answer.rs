@@ -3,16 +3,17 @@
 //! An answer that lacks what we rely on, or has a word we do not know where the difference matters (a stack's status,
 //! a change's action), is an error and never a guess: what is unknown must not look like absent or harmless.
 
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types as sdk;
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use super::error::unreadable;
 use crate::model::{
-    ChangeAction, ChangeSetStatus, ChangeSetSummary, InvalidName, Output, Replacement, ResourceChange, StackEvent,
-    StackState,
+    ChangeAction, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeploymentMode, InvalidName, Output, Replacement,
+    ResourceChange, StackEvent, StackState,
 };
-use crate::ports::PortError;
+use crate::ports::{PageToken, PortError};
 
 /// The operation whose answer is read, for errors.
 #[derive(Clone, Copy)]
@@ -101,6 +102,39 @@ impl Reader {
         })
     }
 
+    /// A change set with a page of its changes, and where the next begins.
+    pub(super) fn change_set(
+        self,
+        answer: DescribeChangeSetOutput,
+    ) -> Result<(ChangeSetState, Option<PageToken>), PortError> {
+        let parent = answer.parent_change_set_id.as_deref().filter(|id| !id.is_empty());
+        let parent = parent.map(|id| self.parse(Some(id), "ParentChangeSetId")).transpose()?;
+        let execution = match answer.execution_status {
+            // Only the root's can be executed; what was computed of a nested one can be read all the same.
+            Some(sdk::ExecutionStatus::Unavailable) if parent.is_some() => Some(sdk::ExecutionStatus::Available),
+            other => other,
+        };
+        let changes = answer.changes.unwrap_or_default().into_iter();
+        let state = ChangeSetState {
+            id: self.parse(answer.change_set_id.as_deref(), "ChangeSetId")?,
+            name: self.parse(answer.change_set_name.as_deref(), "ChangeSetName")?,
+            stack: self.parse(answer.stack_id.as_deref(), "StackId")?,
+            status: self.change_set_status(
+                answer.status.as_ref(),
+                execution.as_ref(),
+                answer.status_reason.as_deref(),
+            )?,
+            mode: match answer.deployment_mode {
+                Some(sdk::DeploymentMode::RevertDrift) => DeploymentMode::RevertDrift,
+                // "Only present for drift-aware change sets" (AWS: *`DescribeChangeSet`*).
+                _ => DeploymentMode::Ordinary,
+            },
+            parent,
+            changes: changes.filter_map(|change| self.change(change).transpose()).collect::<Result<_, _>>()?,
+        };
+        Ok((state, answer.next_token))
+    }
+
     /// A change set has two statuses: what became of computing it, and whether it may be executed.
     pub(super) fn change_set_status(
         self,
@@ -158,6 +192,8 @@ impl Reader {
                 change.policy_action,
                 Some(sdk::PolicyAction::Retain | sdk::PolicyAction::ReplaceAndRetain)
             ),
+            nested: change.change_set_id.and_then(|id| id.parse().ok()),
+            unknown: None,
         }))
     }
 }

@@ -48,7 +48,7 @@ impl Drift for Client {
         let call = self.stacks.list_stack_resources().stack_name(stack.as_str()).set_next_token(page);
         let answer = call.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
         let read = Reader(OPERATION);
-        let items = answer.stack_resource_summaries.unwrap_or_default().into_iter().map(|found| {
+        let items = answer.stack_resource_summaries.unwrap_or_default().into_iter().filter(is_there).map(|found| {
             let drift = found.drift_information.as_ref().and_then(|drift| drift.stack_resource_drift_status.as_ref());
             Ok(ResourceState {
                 resource: read.need(found.logical_resource_id, "LogicalResourceId")?,
@@ -72,6 +72,12 @@ impl Drift for Client {
         let items = found.map(|drift| resource(Reader(OPERATION), drift)).collect::<Result<_, _>>()?;
         Ok(Page { items, next: answer.next_token })
     }
+}
+
+/// Of a stack whose deletion failed, AWS lists what it has deleted, too.
+fn is_there(found: &sdk::StackResourceSummary) -> bool {
+    let status = found.resource_status.as_ref();
+    !matches!(status, Some(sdk::ResourceStatus::DeleteComplete | sdk::ResourceStatus::DeleteSkipped))
 }
 
 fn resource(read: Reader, found: sdk::StackResourceDrift) -> Result<ResourceDrift, PortError> {

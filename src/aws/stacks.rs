@@ -89,6 +89,13 @@ impl Stacks for Client {
         Reader(OPERATION).need(answer.template_body, "TemplateBody")
     }
 
+    async fn processed_template(&self, stack: &StackId) -> Result<String, PortError> {
+        const OPERATION: &str = "GetTemplate";
+        let request = self.stacks.get_template().stack_name(stack.as_str()).template_stage(TemplateStage::Processed);
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        Reader(OPERATION).need(answer.template_body, "TemplateBody")
+    }
+
     async fn stack_policy(&self, stack: &StackId) -> Result<Option<String>, PortError> {
         const OPERATION: &str = "GetStackPolicy";
         let request = self.stacks.get_stack_policy().stack_name(stack.as_str());
@@ -123,26 +130,18 @@ impl Stacks for Client {
         const OPERATION: &str = "DescribeChangeSet";
         let request = self.stacks.describe_change_set().stack_name(stack.as_str()).change_set_name(name.as_str());
         let answer = request.set_next_token(page).send().await.map_err(|e| port_error(OPERATION, e, &[]));
-        let Some(answer) = found(answer)? else { return Ok(None) };
-        let read = Reader(OPERATION);
-        let changes = answer.changes.unwrap_or_default().into_iter();
-        let state = ChangeSetState {
-            id: read.parse(answer.change_set_id.as_deref(), "ChangeSetId")?,
-            name: read.parse(answer.change_set_name.as_deref(), "ChangeSetName")?,
-            stack: read.parse(answer.stack_id.as_deref(), "StackId")?,
-            status: read.change_set_status(
-                answer.status.as_ref(),
-                answer.execution_status.as_ref(),
-                answer.status_reason.as_deref(),
-            )?,
-            mode: match answer.deployment_mode {
-                Some(sdk::DeploymentMode::RevertDrift) => DeploymentMode::RevertDrift,
-                // "Only present for drift-aware change sets" (AWS: *`DescribeChangeSet`*).
-                _ => DeploymentMode::Ordinary,
-            },
-            changes: changes.filter_map(|change| read.change(change).transpose()).collect::<Result<_, _>>()?,
-        };
-        Ok(Some((state, answer.next_token)))
+        found(answer)?.map(|answer| Reader(OPERATION).change_set(answer)).transpose()
+    }
+
+    async fn nested_change_set(
+        &self,
+        id: &ChangeSetId,
+        page: Option<PageToken>,
+    ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
+        const OPERATION: &str = "DescribeChangeSet";
+        let request = self.stacks.describe_change_set().change_set_name(id.as_str());
+        let answer = request.set_next_token(page).send().await.map_err(|e| port_error(OPERATION, e, &[]));
+        found(answer)?.map(|answer| Reader(OPERATION).change_set(answer)).transpose()
     }
 
     async fn importers(&self, export: &str, page: Option<PageToken>) -> Result<Page<StackName>, PortError> {
@@ -234,7 +233,7 @@ impl Stacks for Client {
             .set_deployment_mode(
                 (request.mode == DeploymentMode::RevertDrift).then_some(sdk::DeploymentMode::RevertDrift),
             )
-            .include_nested_stacks(false);
+            .include_nested_stacks(request.nested);
         let secrets = request::secrets(&options.parameters);
         let answer = call.send().await.map_err(|e| port_error(OPERATION, e, &secrets))?;
         Reader(OPERATION).parse(answer.id(), "Id")

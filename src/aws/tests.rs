@@ -2,6 +2,7 @@
 
 mod access;
 mod containers;
+mod nested;
 mod records;
 mod secrets;
 mod stuck;
@@ -62,6 +63,7 @@ fn change_set() -> CreateChangeSet {
         name: "landfast-1".parse().unwrap(),
         template: TemplateSource::Url("https://bucket.s3.eu-central-1.amazonaws.com/key".to_owned()),
         options: StackOptions::default(),
+        nested: true,
         mode: DeploymentMode::Ordinary,
     }
 }
@@ -117,7 +119,7 @@ async fn a_change_set_says_none_for_what_the_manifest_leaves_out() {
     Tags=
     ChangeSetName=landfast-1
     ChangeSetType=UPDATE
-    IncludeNestedStacks=false
+    IncludeNestedStacks=true
     ");
 }
 
@@ -307,6 +309,8 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
             replacement: Replacement::Always,
             properties: strings(&["KeySchema", "Tags"]),
             retained: true,
+            nested: None,
+            unknown: None,
         }
     );
     assert_eq!((state.changes[1].action, state.changes[1].replacement), (ChangeAction::Add, Replacement::Never));
@@ -336,7 +340,7 @@ async fn a_change_set_that_reverts_drift_is_asked_for_and_told_from_another() {
         described(""),
     ]);
     let stacks = wire.stacks().await;
-    let request = CreateChangeSet { mode: DeploymentMode::RevertDrift, ..change_set() };
+    let request = CreateChangeSet { mode: DeploymentMode::RevertDrift, nested: false, ..change_set() };
     stacks.create_change_set(FENCE, request).await.unwrap();
     assert!(wire.sent()[0].form().contains("DeploymentMode=REVERT_DRIFT\n"), "{}", wire.sent()[0].form());
     let name = "landfast-1".parse().unwrap();

@@ -225,7 +225,8 @@ impl Call<'_> {
             return Err(PortError::new(Class::Invalid, "CreateChangeSet", "the step names no stack"));
         };
         let template = self.template(inputs).await?;
-        Ok(CreateChangeSet { stack: stack.clone(), name, template, options: inputs.options.clone(), mode })
+        let nested = mode == DeploymentMode::Ordinary && !sabotage::is(Bug::NestedLeftOut);
+        Ok(CreateChangeSet { stack: stack.clone(), name, template, options: inputs.options.clone(), nested, mode })
     }
 
     async fn template(&self, inputs: &Inputs) -> Result<TemplateSource, PortError> {

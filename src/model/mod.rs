@@ -108,8 +108,9 @@ pub use service::{
 pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
 pub use snapshot::{FileContent, Snapshot};
 pub use stack::{
-    ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeploymentMode,
-    Output, Replacement, ResourceChange, StackEvent, StackId, StackState, StackStatus, StackVersion,
+    ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, Contained,
+    DeploymentMode, NESTED_STACK, Output, Replacement, ResourceChange, StackEvent, StackId, StackState, StackStatus,
+    StackVersion,
 };
 pub use step::{Act, Do, Expect, Inputs, StackDo, StackOptions, StackStep, Step, Value};
 pub use table::{

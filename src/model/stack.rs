@@ -223,6 +223,9 @@ pub struct ChangeSetState {
     /// What it does about drift, as AWS says: an endpoint that does not know of it makes an ordinary one.
     #[serde(default)]
     pub mode: DeploymentMode,
+    /// The change set of the stack that its stack is nested in, if it belongs to one.
+    #[serde(default)]
+    pub parent: Option<ChangeSetId>,
     /// The changes, all pages.
     pub changes: Vec<ResourceChange>,
 }
@@ -257,11 +260,14 @@ pub enum Replacement {
     Always,
 }
 
+/// The type of a stack within a stack.
+pub const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
+
 /// One change of a change set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceChange {
-    /// The logical id.
+    /// The logical id; of a resource in a nested stack `Stack/Resource`.
     pub resource: String,
     /// The resource type.
     #[serde(rename = "type")]
@@ -279,6 +285,12 @@ pub struct ResourceChange {
     /// A removed or replaced resource stays in the account (its `DeletionPolicy` or `UpdateReplacePolicy` says so).
     #[serde(default)]
     pub retained: bool,
+    /// The change set of the nested stack that it is, where AWS has made one.
+    #[serde(skip)]
+    pub nested: Option<ChangeSetId>,
+    /// Why nobody can tell what it does to what the resource holds: guards take it for the worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 impl ResourceChange {
@@ -287,6 +299,45 @@ impl ResourceChange {
     pub fn is_destructive(&self) -> bool {
         self.action == ChangeAction::Remove
             || (self.action == ChangeAction::Modify && self.replacement != Replacement::Never)
+    }
+
+    /// The same, or nobody can tell.
+    #[must_use]
+    pub fn may_destroy(&self) -> bool {
+        self.is_destructive() || self.unknown.is_some() || self.action == ChangeAction::Dynamic
+    }
+}
+
+/// A resource that is in a stack, or in one nested in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contained {
+    /// Its logical id; in a nested stack `Stack/Resource`.
+    pub resource: String,
+    /// Its type.
+    pub kind: String,
+    /// What AWS calls it.
+    pub physical_id: Option<String>,
+    /// It stays in the account, or leaves a snapshot, when the stack is deleted.
+    pub retained: bool,
+    /// Why nobody can tell what is in it.
+    pub unknown: Option<String>,
+}
+
+impl Contained {
+    /// It goes with its stack.
+    #[must_use]
+    pub fn removed(&self) -> ResourceChange {
+        ResourceChange {
+            resource: self.resource.clone(),
+            kind: self.kind.clone(),
+            physical_id: self.physical_id.clone(),
+            action: ChangeAction::Remove,
+            replacement: Replacement::Never,
+            properties: BTreeSet::new(),
+            retained: self.retained,
+            nested: None,
+            unknown: self.unknown.clone(),
+        }
     }
 }
 

@@ -95,6 +95,8 @@ pub struct CreateChangeSet {
     pub template: TemplateSource,
     /// Everything else that a change set may change.
     pub options: StackOptions,
+    /// Nested stacks get change sets of their own. Not where it is to revert drift: AWS makes none that does both.
+    pub nested: bool,
     /// What it does about drift. An endpoint that does not know of it may refuse it, or ignore it: what came of it is in
     /// [`ChangeSetState::mode`].
     pub mode: DeploymentMode,
@@ -118,6 +120,10 @@ pub trait Stacks: Send + Sync {
     /// The template as it was submitted (AWS: *`GetTemplate`*, stage `Original`).
     async fn template(&self, stack: &StackId) -> Result<String, PortError>;
 
+    /// The template that is deployed: what macros made of the one that was submitted (AWS: *`GetTemplate`*, stage
+    /// `Processed`).
+    async fn processed_template(&self, stack: &StackId) -> Result<String, PortError>;
+
     /// The stack policy, if there is one.
     async fn stack_policy(&self, stack: &StackId) -> Result<Option<String>, PortError>;
 
@@ -132,6 +138,13 @@ pub trait Stacks: Send + Sync {
         &self,
         stack: &StackId,
         name: &ChangeSetName,
+        page: Option<PageToken>,
+    ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError>;
+
+    /// The same of a change set that belongs to a nested stack, by its id alone.
+    async fn nested_change_set(
+        &self,
+        id: &ChangeSetId,
         page: Option<PageToken>,
     ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError>;
 

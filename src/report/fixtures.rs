@@ -43,6 +43,8 @@ fn change(resource: &str, kind: &str, action: ChangeAction, replacement: Replace
         replacement,
         properties: BTreeSet::new(),
         retained: false,
+        nested: None,
+        unknown: None,
     }
 }
 
@@ -142,6 +144,8 @@ fn updates() -> Vec<(&'static str, Entry)> {
             change("Nested", "AWS::CloudFormation::Stack", ChangeAction::Dynamic, Replacement::Never),
             ResourceChange {
                 retained: true,
+                nested: None,
+                unknown: None,
                 ..change("LogBucket", "AWS::S3::Bucket", ChangeAction::Remove, Replacement::Never)
             },
         ]),

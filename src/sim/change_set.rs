@@ -11,8 +11,9 @@ use serde_json::Value as Json;
 
 use super::evaluate::{Resolve, UNKNOWN, entries};
 use super::exports::outputs;
-use super::reader;
-use super::resource::{self, Resource};
+use super::nested::DEPTH_MAX;
+use super::reader::{self, Parsed, ResourceDecl};
+use super::resource::{self, Resource, STACK};
 use super::stack::{ChangeSet, Submission};
 use super::wanted::Wanted;
 use super::world::{Due, World};
@@ -47,7 +48,7 @@ impl Resolve for Forecast<'_> {
 
     fn attribute(&self, logical: &str, attribute: &str) -> Option<String> {
         match (self.resources.get(logical), self.fates.get(logical)) {
-            (Some(resource), None) => Some(resource.attribute(self.scope, attribute)),
+            (Some(resource), None) => resource.attribute(self.scope, attribute),
             _ => Some(format!("{UNKNOWN}{logical}.{attribute}")),
         }
     }
@@ -56,8 +57,20 @@ impl Resolve for Forecast<'_> {
 /// What a submission would change.
 pub(super) struct Computed {
     pub(super) changes: Vec<ResourceChange>,
-    /// Nothing would change, outputs and tags included.
+    /// Nothing would change, outputs and tags and nested stacks included.
     pub(super) empty: bool,
+    /// What would change in nested stacks.
+    pub(super) inners: Vec<Inner>,
+}
+
+/// What would change in a nested stack.
+pub(super) struct Inner {
+    pub(super) resource: String,
+    /// The stack, if there is one already.
+    pub(super) stack: Option<usize>,
+    pub(super) wanted: Wanted,
+    pub(super) submission: Submission,
+    pub(super) computed: Computed,
 }
 
 impl World {
@@ -69,6 +82,7 @@ impl World {
         name: ChangeSetName,
         submission: Submission,
         mode: DeploymentMode,
+        nested: bool,
     ) {
         let serial = self.serial();
         self.own(id.clone(), ix);
@@ -79,10 +93,12 @@ impl World {
             stack: stack.state.id.clone(),
             status: ChangeSetStatus::Creating,
             mode,
+            parent: None,
             changes: Vec::new(),
         };
         let created = self.data.now;
-        stack.change_sets.insert(name.clone(), ChangeSet { state, submission, created, ready: None, serial });
+        let set = ChangeSet { state, submission, created, ready: None, nested, below: Vec::new(), serial };
+        stack.change_sets.insert(name.clone(), set);
         self.later(COMPUTING, Due::Prepare { stack: ix, name, serial });
     }
 
@@ -92,13 +108,21 @@ impl World {
         if change_set.serial != serial || change_set.state.status != ChangeSetStatus::Creating {
             return;
         }
-        let (submission, mode) = (change_set.submission.clone(), change_set.state.mode);
-        let computed = self.compute(ix, &submission, mode);
+        let (submission, mode, nested) = (change_set.submission.clone(), change_set.state.mode, change_set.nested);
+        let id = change_set.state.id.clone();
+        let computed = self.compute(ix, &submission, mode).and_then(|mut computed| {
+            let below = if nested { self.nest(ix, &id, &submission, &mut computed)? } else { Vec::new() };
+            if !nested {
+                self.add_automatic(ix, &mut computed);
+            }
+            Ok((computed, below))
+        });
         let now = self.data.now;
         let Some(change_set) = self.data.stacks[ix].change_sets.get_mut(name) else { return };
         change_set.ready = Some(now);
         match computed {
-            Ok(computed) => {
+            Ok((computed, below)) => {
+                change_set.below = below;
                 change_set.state.status =
                     if computed.empty { ChangeSetStatus::Empty } else { ChangeSetStatus::Available };
                 change_set.state.changes = computed.changes;
@@ -115,30 +139,33 @@ impl World {
         mode: DeploymentMode,
     ) -> Result<Computed, String> {
         let imports = self.imported(ix, submission)?;
-        let parsed = self.parsed(&submission.template)?;
-        let stack = &self.data.stacks[ix];
-        let actual = (mode == DeploymentMode::RevertDrift).then(|| self.actual(ix));
-        let resources = actual.as_ref().unwrap_or(&stack.resources);
+        let parsed = self.parsed(submission.deployed())?;
+        let scope = self.scope_of(ix).clone();
+        let resources = match mode {
+            DeploymentMode::RevertDrift => self.actual(ix),
+            DeploymentMode::Ordinary => self.data.stacks[ix].resources.clone(),
+        };
         let mut fates = BTreeMap::new();
         let mut changes = Vec::new();
         let mut kept = BTreeSet::new();
+        let mut inners = Vec::new();
         for name in reader::order(&parsed) {
             let Some(decl) = parsed.resources.get(name) else { continue };
-            let forecast = Forecast { scope: self.scope_of(ix), resources, fates: &fates };
-            let wanted = self.with_env(ix, &parsed, submission, &forecast, |env| {
-                if !env.holds(decl.condition.as_ref())? {
-                    return Ok::<_, String>(None);
-                }
-                let properties = env.eval(&decl.properties)?.unwrap_or_default();
-                let metadata = env.eval(&decl.metadata)?.unwrap_or_default();
-                Ok(Some(Wanted::new(decl, properties, metadata, &submission.tags)))
-            })?;
-            let Some(wanted) = wanted else { continue };
+            let forecast = Forecast { scope: &scope, resources: &resources, fates: &fates };
+            let Some(wanted) = self.forecast(ix, &parsed, submission, &forecast, decl)? else { continue };
             kept.insert(name.as_str());
-            let change = match resources.get(name).filter(|now| now.exists()) {
-                None => Some((addition(name, &wanted.kind), Some(Fate::Replaced))),
-                Some(now) => modification(name, &wanted, now, decl),
+            let now = resources.get(name).filter(|now| now.exists());
+            let inner = match mode {
+                DeploymentMode::RevertDrift => None,
+                DeploymentMode::Ordinary => self.compute_inner(ix, name, &wanted, now, submission, 0)?,
             };
+            let modified = now.and_then(|now| modification(name, &wanted, now, decl));
+            let inner = inner.filter(|inner| now.is_none() || modified.is_some() || !inner.computed.empty);
+            let change = match now {
+                None => Some((addition(name, &wanted.kind), Some(Fate::Replaced))),
+                Some(now) => modified.or_else(|| inner.as_ref().map(|_| (unchanged(name, now), Some(Fate::Modified)))),
+            };
+            inners.extend(inner);
             if let Some((change, fate)) = change {
                 fates.extend(fate.map(|fate| (name.clone(), fate)));
                 changes.push(change);
@@ -146,19 +173,93 @@ impl World {
         }
         let gone = resources.iter().filter(|(name, now)| now.exists() && !kept.contains(name.as_str()));
         changes.extend(gone.map(|(name, now)| removal(name, now)));
-        let forecast = Forecast { scope: self.scope_of(ix), resources, fates: &fates };
+        let forecast = Forecast { scope: &scope, resources: &resources, fates: &fates };
         let outputs = self.with_env(ix, &parsed, submission, &forecast, |env| outputs(&parsed, env))?;
-        let now = self.submitted(ix);
-        let role = submission.role_arn.as_ref().is_some_and(|role| stack.state.role_arn.as_ref() != Some(role));
+        let stack = &self.data.stacks[ix];
+        let now = &stack.state;
+        let role = submission.role_arn.is_some() && submission.role_arn != now.role_arn;
         let empty = changes.is_empty()
-            && outputs == stack.state.outputs
+            && outputs == now.outputs
             && imports == stack.imports
             && submission.tags == now.tags
             && submission.notifications == now.notifications
             && submission.rollback_alarms == now.rollback_alarms
             && submission.monitoring_minutes == now.monitoring_minutes
             && !role;
-        Ok(Computed { changes, empty })
+        Ok(Computed { changes, empty, inners })
+    }
+
+    /// A resource as it would be asked for; `None`: its condition does not hold.
+    fn forecast(
+        &self,
+        ix: usize,
+        parsed: &Parsed,
+        submission: &Submission,
+        resources: &dyn Resolve,
+        decl: &ResourceDecl,
+    ) -> Result<Option<Wanted>, String> {
+        self.with_env(ix, parsed, submission, resources, |env| {
+            if !env.holds(decl.condition.as_ref())? {
+                return Ok(None);
+            }
+            let properties = env.eval(&decl.properties)?.unwrap_or_default();
+            let metadata = env.eval(&decl.metadata)?.unwrap_or_default();
+            Ok(Some(Wanted::new(decl, properties, metadata, &submission.tags)))
+        })
+    }
+
+    /// What would change in a nested stack; `None`: the resource is none.
+    fn compute_inner(
+        &mut self,
+        ix: usize,
+        name: &str,
+        wanted: &Wanted,
+        now: Option<&Resource>,
+        submission: &Submission,
+        depth: usize,
+    ) -> Result<Option<Inner>, String> {
+        if wanted.kind != STACK {
+            return Ok(None);
+        }
+        let failed = |why: String| format!("Nested change set of {name} was not successfully created: {why}");
+        let inner = self.inner_submission(ix, &wanted.properties, &wanted.tags, submission);
+        let inner = inner.map_err(|error| failed(error.message))?;
+        let stack = now.and_then(|now| self.inner(now));
+        let computed = match stack {
+            Some(stack) => self.compute(stack, &inner, DeploymentMode::Ordinary),
+            None => self.compute_new(ix, &inner, depth),
+        };
+        let computed = computed.map_err(failed)?;
+        let submission = inner;
+        Ok(Some(Inner { resource: name.to_owned(), stack, wanted: wanted.clone(), submission, computed }))
+    }
+
+    /// What would be made in a nested stack that is not there yet.
+    fn compute_new(&mut self, ix: usize, submission: &Submission, depth: usize) -> Result<Computed, String> {
+        if depth > DEPTH_MAX {
+            return Err("stacks are nested too deeply".to_owned());
+        }
+        let parsed = self.parsed(submission.deployed())?;
+        let scope = self.scope_of(ix).clone();
+        let (resources, fates) = (BTreeMap::new(), BTreeMap::new());
+        let forecast = Forecast { scope: &scope, resources: &resources, fates: &fates };
+        let (mut changes, mut inners) = (Vec::new(), Vec::new());
+        for name in reader::order(&parsed) {
+            let Some(decl) = parsed.resources.get(name) else { continue };
+            let Some(wanted) = self.forecast(ix, &parsed, submission, &forecast, decl)? else { continue };
+            changes.push(addition(name, &wanted.kind));
+            inners.extend(self.compute_inner(ix, name, &wanted, None, submission, depth + 1)?);
+        }
+        Ok(Computed { changes, empty: false, inners })
+    }
+}
+
+/// Something changes in a nested stack, and nothing in what its parent says of it.
+pub(super) fn unchanged(name: &str, now: &Resource) -> ResourceChange {
+    ResourceChange {
+        physical_id: Some(now.physical_id.clone()),
+        action: ChangeAction::Modify,
+        ..addition(name, &now.kind)
     }
 }
 
@@ -171,6 +272,8 @@ fn addition(name: &str, kind: &str) -> ResourceChange {
         replacement: Replacement::Never,
         properties: BTreeSet::new(),
         retained: false,
+        nested: None,
+        unknown: None,
     }
 }
 
@@ -187,7 +290,7 @@ fn modification(
     name: &str,
     wanted: &Wanted,
     now: &Resource,
-    decl: &reader::ResourceDecl,
+    decl: &ResourceDecl,
 ) -> Option<(ResourceChange, Option<Fate>)> {
     let changed = wanted.changed(now);
     let mut replacement = if wanted.kind == now.kind { Replacement::Never } else { Replacement::Always };

@@ -365,6 +365,10 @@ impl Stacks for SimDoor {
         self.read("GetTemplate", stack.as_str(), |world, lens| world.template(self.region, lens, stack)).await
     }
 
+    async fn processed_template(&self, stack: &StackId) -> Result<String, PortError> {
+        self.read("GetTemplate", stack.as_str(), |world, _| world.processed_template(self.region, stack)).await
+    }
+
     async fn stack_policy(&self, stack: &StackId) -> Result<Option<String>, PortError> {
         self.read("GetStackPolicy", stack.as_str(), |world, _| world.policy(self.region, stack)).await
     }
@@ -391,6 +395,15 @@ impl Stacks for SimDoor {
     ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
         let read = |world: &mut World, lens| world.describe_change_set(self.region, lens, stack, name, page.as_ref());
         self.read("DescribeChangeSet", stack.as_str(), read).await
+    }
+
+    async fn nested_change_set(
+        &self,
+        id: &ChangeSetId,
+        page: Option<PageToken>,
+    ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
+        let read = |world: &mut World, lens| world.nested_change_set(self.region, lens, id, page.as_ref());
+        self.read("DescribeChangeSet", id.as_str(), read).await
     }
 
     async fn importers(&self, export: &str, page: Option<PageToken>) -> Result<Page<StackName>, PortError> {

@@ -122,7 +122,9 @@ impl Console {
             let template = TemplateSource::Body(Arc::clone(&submission.template));
             let (parameters, tags) = (plain(&submission.parameters), submission.tags.clone());
             let options = StackOptions { parameters, tags, ..ticked() };
-            submission.parameters = world.accept(region, OPERATION, &template, options)?.parameters;
+            let accepted = world.accept(region, OPERATION, &template, options)?;
+            submission.parameters = accepted.parameters;
+            submission.processed = accepted.processed;
             let computed = world
                 .compute(ix, &submission, DeploymentMode::Ordinary)
                 .map_err(|reason| invalid(OPERATION, reason))?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::reader::{Parsed, sub_names};
+use super::reader::{Parsed, declared, sub_names};
 use crate::model::Scope;
 
 /// Begins the value of everything that is known only after the update.
@@ -17,6 +17,19 @@ pub(super) trait Resolve {
     fn reference(&self, logical: &str) -> Option<String>;
     /// `Fn::GetAtt`.
     fn attribute(&self, logical: &str, attribute: &str) -> Option<String>;
+}
+
+/// There is no resource yet.
+pub(super) struct Nothing;
+
+impl Resolve for Nothing {
+    fn reference(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn attribute(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Everything that an expression can refer to.
@@ -31,6 +44,30 @@ pub(super) struct Env<'a> {
     pub(super) exports: &'a dyn Fn(&str) -> Option<String>,
     /// Exports that were asked for.
     pub(super) imports: RefCell<BTreeSet<String>>,
+}
+
+/// What a macro may know of a request.
+pub(super) struct Frame<'a> {
+    pub(super) parameters: BTreeMap<String, String>,
+    pub(super) scope: &'a Scope,
+}
+
+impl Frame<'_> {
+    /// Evaluates something before there is any resource.
+    pub(super) fn with<T>(&self, root: &Map<String, Json>, what: impl FnOnce(&Env<'_>) -> T) -> T {
+        let parsed = declared(root);
+        what(&Env {
+            parsed: &parsed,
+            parameters: &self.parameters,
+            scope: self.scope,
+            stack_id: "",
+            stack_name: "",
+            notifications: &BTreeSet::new(),
+            resources: &Nothing,
+            exports: &|_| None,
+            imports: RefCell::default(),
+        })
+    }
 }
 
 /// The partition a region is in, and its domain.
@@ -143,7 +180,17 @@ impl Env<'_> {
             }
             ("Fn::GetAZs", _) => return self.zones(argument),
             ("Fn::Cidr", [block, count, rest @ ..]) => return self.cidr(block, count, rest.first()),
-            ("Fn::FindInMap", [map, top, second, ..]) => return self.mapped(map, top, second),
+            ("Fn::FindInMap", [map, top, second, rest @ ..]) => {
+                let default = rest.first().and_then(|rest| rest.get("DefaultValue"));
+                return self
+                    .mapped(map, top, second)
+                    .or_else(|missing| default.map_or(Err(missing), |it| self.eval(it)));
+            }
+            ("Fn::Length", _) => {
+                let list = self.eval(argument)?.unwrap_or_default();
+                list.as_array().ok_or_else(wrong)?.len().to_string()
+            }
+            ("Fn::ToJsonString", _) => self.eval(argument)?.unwrap_or_default().to_string(),
             ("Fn::GetAtt", [logical, attribute]) => {
                 let (logical, attribute) = (self.text(logical)?, self.text(attribute)?);
                 self.attribute(&logical, &attribute)?

@@ -34,8 +34,8 @@ impl World {
                 Some(UNKNOWN.to_owned())
             }
         }
-        let parsed = self.parsed(&submission.template)?;
-        if !submission.template.contains("ImportValue") {
+        let parsed = self.parsed(submission.deployed())?;
+        if !submission.deployed().contains("ImportValue") {
             return Ok(BTreeSet::new());
         }
         self.with_env(ix, &parsed, submission, &Anything, |env| {
@@ -80,7 +80,7 @@ impl World {
     /// Evaluates the outputs and publishes the exports, unless somebody else needs them as they were.
     pub(super) fn publish(&mut self, ix: usize) -> Result<(), String> {
         let submission = self.submitted(ix);
-        let parsed = self.parsed(&submission.template)?;
+        let parsed = self.parsed(submission.deployed())?;
         let stack = &self.data.stacks[ix];
         let live = Live { scope: self.scope_of(ix), resources: &stack.resources };
         let outputs = self.with_env(ix, &parsed, &submission, &live, |env| outputs(&parsed, env))?;

@@ -2,7 +2,7 @@
 //!
 //! It implements the ports with the semantics that AWS documents and operators trip over: asynchronous operations with
 //! every stack status, rollback that can fail, change sets that go stale, exports in use, capabilities, names that are
-//! taken, pages, throttling, lost answers, stale reads. The same object is the test double of every room, the ground
+//! taken, nested stacks, macros, pages, throttling, lost answers, stale reads. The same object is the test double of every room, the ground
 //! of the simulation and the embedded cloud of `landfast demo`.
 //!
 //! Time comes from the [`Context`](crate::context::Context) alone; nothing happens in the background and nothing is
@@ -22,12 +22,16 @@ mod dynamo;
 mod ecs;
 mod evaluate;
 mod exports;
+mod extensions;
 mod fault;
 mod health;
 mod inventory;
+mod nested;
+mod nested_sets;
 mod objects;
 mod operation;
 mod policy;
+mod process;
 mod reader;
 mod reads;
 mod records;
@@ -36,6 +40,7 @@ mod resource;
 mod rollback;
 mod secret;
 mod secrets;
+mod serverless;
 mod site;
 mod stack;
 mod tampered;

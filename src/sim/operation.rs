@@ -70,6 +70,7 @@ impl World {
         let stack = &self.data.stacks[ix];
         Submission {
             template: Arc::clone(&stack.template),
+            processed: stack.processed.clone(),
             parameters: stack.parameters.clone(),
             tags: stack.state.tags.clone(),
             role_arn: stack.state.role_arn.clone(),
@@ -84,6 +85,7 @@ impl World {
     pub(super) fn submit(&mut self, ix: usize, submission: Submission, change_set: Option<ChangeSetId>) {
         let shown = self.shown_parameters(&submission);
         self.data.stacks[ix].template = submission.template;
+        self.data.stacks[ix].processed = submission.processed;
         self.data.stacks[ix].parameters = submission.parameters;
         self.change(ix, |state| {
             state.parameters = shown;
@@ -100,7 +102,7 @@ impl World {
     }
 
     fn shown_parameters(&mut self, submission: &Submission) -> BTreeMap<String, String> {
-        let parsed = self.parsed(&submission.template).unwrap_or_default();
+        let parsed = self.parsed(submission.deployed()).unwrap_or_default();
         let hidden = |name: &String| parsed.parameters.get(name).is_some_and(|decl| decl.no_echo);
         let parameters = submission.parameters.iter();
         parameters
@@ -111,7 +113,7 @@ impl World {
     /// The resource of a task as the stack's template wants it.
     pub(super) fn wanted(&mut self, ix: usize, name: &str) -> Result<(Wanted, ResourceDecl), String> {
         let submission = self.submitted(ix);
-        let parsed = self.parsed(&submission.template)?;
+        let parsed = self.parsed(submission.deployed())?;
         let decl = parsed.resources.get(name).ok_or("Template error: the resource is not in the template")?;
         let stack = &self.data.stacks[ix];
         let live = Live { scope: self.scope_of(ix), resources: &stack.resources };
@@ -126,8 +128,8 @@ impl World {
     }
 
     pub(super) fn kind_in_template(&mut self, ix: usize, name: &str) -> String {
-        let template = Arc::clone(&self.data.stacks[ix].template);
-        let parsed = self.parsed(&template).unwrap_or_default();
+        let submission = self.submitted(ix);
+        let parsed = self.parsed(submission.deployed()).unwrap_or_default();
         parsed.resources.get(name).map(|decl| decl.kind.clone()).unwrap_or_default()
     }
 
@@ -168,10 +170,10 @@ impl World {
         operation.reverts = mode == Some(DeploymentMode::RevertDrift);
         stack.token = token;
         stack.operation = Some(operation);
-        if name.is_some() {
-            // AWS: ExecuteChangeSet deletes all other change sets, "because they aren't valid for the updated stack".
-            stack.change_sets.retain(|other, _| Some(other) == name.as_ref());
+        if let Some(name) = &name {
+            self.spend_change_sets(ix, name);
         }
+        let stack = &mut self.data.stacks[ix];
         for change_set in stack.change_sets.values_mut() {
             // The one being executed, or those that an update of another kind makes obsolete.
             change_set.state.status = ChangeSetStatus::Spent;
@@ -190,6 +192,9 @@ impl World {
         self.cancel_tasks(ix);
         // What an earlier operation replaced and did not come to delete goes with the stack.
         self.collect_replaced(ix);
+        for name in self.data.stacks[ix].change_sets.keys().cloned().collect::<Vec<_>>() {
+            self.drop_nested(ix, &name);
+        }
         let left = self.data.stacks[ix].operation.take().map(|operation| operation.leftovers).unwrap_or_default();
         let mut operation = Operation::new(number, Phase::Delete);
         operation.leftovers = left;
@@ -202,7 +207,7 @@ impl World {
     /// All resources of the template that exist by their conditions, dependencies first.
     fn begin_applying(&mut self, ix: usize, phase: Phase) {
         let submission = self.submitted(ix);
-        let planned = self.parsed(&submission.template).and_then(|parsed| {
+        let planned = self.parsed(submission.deployed()).and_then(|parsed| {
             let stack = &self.data.stacks[ix];
             let live = Live { scope: self.scope_of(ix), resources: &stack.resources };
             self.with_env(ix, &parsed, &submission, &live, |env| {
@@ -435,10 +440,18 @@ impl World {
             }
             Some(reason) => self.roll_back_update(ix, &reason),
             None => {
-                self.collect_leftovers(ix);
                 self.set_status(ix, StackStatus::UpdateCompleteCleanupInProgress, None);
-                self.begin_discarding(ix, Phase::Cleanup);
+                if !self.is_held(ix) {
+                    self.clean_up(ix);
+                }
             }
         }
+    }
+
+    /// Removes what an update no longer needs, in nested stacks too.
+    pub(super) fn clean_up(&mut self, ix: usize) {
+        self.release_inners(ix);
+        self.collect_leftovers(ix);
+        self.begin_discarding(ix, Phase::Cleanup);
     }
 }

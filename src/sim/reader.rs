@@ -58,24 +58,100 @@ pub(super) struct Parsed {
     pub(super) conditions: Map<String, Json>,
     pub(super) resources: BTreeMap<String, ResourceDecl>,
     pub(super) outputs: BTreeMap<String, OutputDecl>,
-    /// It has a macro or a transform.
-    pub(super) transform: bool,
+}
+
+/// The sections that a template may have (AWS: *Template sections*).
+const SECTIONS: [&str; 11] = [
+    "AWSTemplateFormatVersion",
+    "Conditions",
+    "Description",
+    "Hooks",
+    "Mappings",
+    "Metadata",
+    "Outputs",
+    "Parameters",
+    "Resources",
+    "Rules",
+    "Transform",
+];
+
+/// What is declared with a logical id, which is alphanumeric (AWS: *Resources*, *Parameters*, *Outputs*, *Mappings*).
+const NAMED: [(&str, &str); 4] =
+    [("Resources", "Resource"), ("Parameters", "Parameter"), ("Outputs", "Output"), ("Mappings", "Mapping")];
+
+/// The macro that AWS hosts for more functions than there were.
+pub(super) const EXTENSIONS: &str = "AWS::LanguageExtensions";
+
+/// The text of a template as a map.
+pub(super) fn structure(body: &str) -> Result<Map<String, Json>, String> {
+    let yaml: Yaml = serde_yaml::from_str(body).map_err(|error| format!("Template format error: {error}"))?;
+    match plain(yaml) {
+        Ok(Json::Object(root)) => Ok(root),
+        Ok(_) => Err("Template format error: unsupported structure.".to_owned()),
+        Err(BadKey { path, key }) => {
+            Err(format!("Template format error: [{path}] map keys must be strings; received numeric [{key}] instead"))
+        }
+    }
+}
+
+/// The macros that a whole template is to be processed by, in their order.
+pub(super) fn transforms(root: &Map<String, Json>) -> Vec<Json> {
+    match root.get("Transform") {
+        None | Some(Json::Null) => Vec::new(),
+        Some(Json::Array(all)) => all.clone(),
+        Some(one) => vec![one.clone()],
+    }
+}
+
+/// What expressions can refer to before there is any resource.
+pub(super) fn declared(root: &Map<String, Json>) -> Parsed {
+    Parsed {
+        parameters: section(root, "Parameters").iter().map(|(name, decl)| (name.clone(), parameter(decl))).collect(),
+        mappings: root.get("Mappings").cloned().unwrap_or_default(),
+        conditions: section(root, "Conditions").clone(),
+        outputs: BTreeMap::new(),
+        resources: BTreeMap::new(),
+    }
+}
+
+fn check_names(root: &Map<String, Json>) -> Result<(), String> {
+    let unknown: Vec<&str> = root.keys().map(String::as_str).filter(|name| !SECTIONS.contains(name)).collect();
+    if !unknown.is_empty() {
+        return Err(format!("Template format error: Invalid template property or properties [{}]", unknown.join(", ")));
+    }
+    for (section_name, what) in NAMED {
+        let mut names = section(root, section_name).keys();
+        if let Some(name) = names.find(|name| !name.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+            return Err(format!("Template format error: {what} name {name} is non alphanumeric."));
+        }
+    }
+    let extended = transforms(root).iter().any(|name| name.as_str() == Some(EXTENSIONS));
+    let unsupported = ["Resources", "Outputs"].iter().find_map(|name| unsupported(root.get(*name)?));
+    match unsupported.filter(|_| !extended) {
+        None => Ok(()),
+        Some(name) => Err(format!("Template error: Encountered unsupported function: {name}")),
+    }
+}
+
+/// A function that only [`EXTENSIONS`] knows.
+fn unsupported(value: &Json) -> Option<&str> {
+    match value {
+        Json::Array(items) => items.iter().find_map(unsupported),
+        Json::Object(map) => map.iter().find_map(|(key, value)| match key.as_str() {
+            "Fn::Length" | "Fn::ToJsonString" => Some(key.as_str()),
+            "Fn::FindInMap" if value.as_array().is_some_and(|list| list.len() > 3) => Some(key.as_str()),
+            _ => unsupported(value),
+        }),
+        _ => None,
+    }
 }
 
 /// Reads a template, or says what `CloudFormation` would.
 pub(super) fn read(body: &str) -> Result<Parsed, String> {
-    let yaml: Yaml = serde_yaml::from_str(body).map_err(|error| format!("Template format error: {error}"))?;
-    let Json::Object(mut root) = plain(yaml)? else {
-        return Err("Template format error: unsupported structure.".to_owned());
-    };
-    let mut parsed = Parsed {
-        parameters: section(&root, "Parameters").iter().map(|(name, decl)| (name.clone(), parameter(decl))).collect(),
-        mappings: root.remove("Mappings").unwrap_or_default(),
-        conditions: section(&root, "Conditions").clone(),
-        outputs: section(&root, "Outputs").iter().map(|(name, decl)| (name.clone(), output(decl))).collect(),
-        transform: root.contains_key("Transform"),
-        resources: BTreeMap::new(),
-    };
+    let root = structure(body)?;
+    check_names(&root)?;
+    let mut parsed = declared(&root);
+    parsed.outputs = section(&root, "Outputs").iter().map(|(name, decl)| (name.clone(), output(decl))).collect();
     for (name, decl) in section(&root, "Resources") {
         let Some(kind) = decl.get("Type").and_then(Json::as_str) else {
             return Err(format!(
@@ -91,7 +167,7 @@ pub(super) fn read(body: &str) -> Result<Parsed, String> {
     Ok(parsed)
 }
 
-fn section<'a>(root: &'a Map<String, Json>, name: &str) -> &'a Map<String, Json> {
+pub(super) fn section<'a>(root: &'a Map<String, Json>, name: &str) -> &'a Map<String, Json> {
     static EMPTY: std::sync::LazyLock<Map<String, Json>> = std::sync::LazyLock::new(Map::new);
     root.get(name).and_then(Json::as_object).unwrap_or(&EMPTY)
 }
@@ -234,8 +310,20 @@ pub(super) fn order(parsed: &Parsed) -> Vec<&String> {
     }
 }
 
+/// A key that is a number, and where it is.
+struct BadKey {
+    path: String,
+    key: String,
+}
+
+impl BadKey {
+    fn under(self, parent: &str) -> Self {
+        Self { path: format!("/{parent}{}", self.path), ..self }
+    }
+}
+
 /// YAML as JSON in which every scalar is text and every tag is a function.
-fn plain(yaml: Yaml) -> Result<Json, String> {
+fn plain(yaml: Yaml) -> Result<Json, BadKey> {
     Ok(match yaml {
         Yaml::Null => Json::Null,
         Yaml::Bool(value) => Json::String(value.to_string()),
@@ -245,10 +333,16 @@ fn plain(yaml: Yaml) -> Result<Json, String> {
         Yaml::Mapping(map) => {
             let mut object = Map::with_capacity(map.len());
             for (key, value) in map {
-                let Json::String(key) = plain(key)? else {
-                    return Err("Template format error: keys must be text.".to_owned());
+                let key = match key {
+                    Yaml::String(key) => key,
+                    Yaml::Bool(key) => key.to_string(),
+                    other => {
+                        let key =
+                            plain(other).map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned))?;
+                        return Err(BadKey { path: String::new(), key });
+                    }
                 };
-                let mut value = plain(value)?;
+                let mut value = plain(value).map_err(|wrong| wrong.under(&key))?;
                 if key == "Fn::GetAtt" {
                     split_attribute(&mut value);
                 }

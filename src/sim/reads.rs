@@ -10,7 +10,8 @@ use super::stack::Version;
 use super::validate::invalid;
 use super::world::World;
 use crate::model::{
-    ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, StackEvent, StackId, StackName, StackState,
+    ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, StackEvent, StackId, StackName,
+    StackState,
 };
 use crate::ports::{Class, Page, PageToken, PortError};
 
@@ -115,6 +116,18 @@ impl World {
         Ok(version.map_or_else(|| self.data.stacks[ix].template.to_string(), |version| version.template.to_string()))
     }
 
+    /// The same, stage `Processed`.
+    pub(super) fn processed_template(&self, region: usize, id: &StackId) -> Result<String, PortError> {
+        let ix = self.any(region, id, "GetTemplate")?;
+        let submission = self.submitted(ix);
+        let Some(processed) = &submission.processed else { return Ok(submission.template.to_string()) };
+        let root = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(processed);
+        let mut root = root.map_err(|error| PortError::new(Class::Transient, "GetTemplate", error.to_string()))?;
+        // It says here which functions are known, and nothing to whoever reads it.
+        root.remove("Transform");
+        Ok(serde_json::Value::Object(root).to_string())
+    }
+
     /// The stack of that id, deleted or not.
     pub(super) fn any(&self, region: usize, id: &StackId, operation: &'static str) -> Result<usize, PortError> {
         self.find(region, id).ok_or_else(|| {
@@ -200,6 +213,28 @@ impl World {
         page: Option<&PageToken>,
     ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
         let Some(ix) = self.find(region, id) else { return Ok(None) };
+        self.show_change_set(ix, lens, name, page)
+    }
+
+    /// The same, by its id alone.
+    pub(super) fn nested_change_set(
+        &self,
+        region: usize,
+        lens: Lens,
+        id: &ChangeSetId,
+        page: Option<&PageToken>,
+    ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
+        let Some((ix, name)) = self.change_set_by_id(region, id) else { return Ok(None) };
+        self.show_change_set(ix, lens, &name, page)
+    }
+
+    fn show_change_set(
+        &self,
+        ix: usize,
+        lens: Lens,
+        name: &ChangeSetName,
+        page: Option<&PageToken>,
+    ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
         let then = self.then(lens);
         let Some(set) = self.data.stacks[ix].change_sets.get(name).filter(|set| set.created <= then) else {
             return Ok(None);
@@ -222,6 +257,7 @@ impl World {
                 ChangeSetStatus::Creating
             },
             mode: set.state.mode,
+            parent: set.state.parent.clone(),
             changes: rest.iter().take(size).cloned().collect(),
         };
         Ok(Some((state, (rest.len() > size).then(|| format!("changes:{}", from + size)))))

@@ -71,6 +71,7 @@ impl World {
             region,
             state: Arc::new(state),
             template: Arc::clone(&submission.template),
+            processed: None,
             parameters: BTreeMap::new(),
             policy: request.stack_policy.map(|policy| policy.to_string()),
             resources: BTreeMap::new(),
@@ -142,19 +143,25 @@ impl World {
             (_, DriftAware::Ignored) => DeploymentMode::Ordinary,
             (mode, _) => mode,
         };
+        if mode == DeploymentMode::RevertDrift && request.nested {
+            return Err(invalid(OPERATION, "Nested stacks is not supported with DeploymentMode REVERT_DRIFT"));
+        }
         let (template, options) = self.again(ix, request.template, request.options);
         let submission = self.accept(region, OPERATION, &template, options)?;
+        let id = self.change_set_id(ix, &request.name).ok_or_else(|| invalid(OPERATION, "Invalid change set name"))?;
+        self.begin_change_set(ix, id.clone(), request.name, submission, mode, request.nested);
+        Ok(id)
+    }
+
+    /// What a new change set of a stack is called.
+    pub(super) fn change_set_id(&mut self, ix: usize, name: &ChangeSetName) -> Option<ChangeSetId> {
         let serial = self.serial().to_string();
         let scope = self.scope_of(ix);
         let (partition, _) = partition(scope.region.as_str());
-        let uuid = uuid(&[request.stack.as_str(), request.name.as_str(), &serial]);
-        let arn = format!(
-            "arn:{partition}:cloudformation:{}:{}:changeSet/{}/{uuid}",
-            scope.region, scope.account, request.name
-        );
-        let id: ChangeSetId = arn.parse().map_err(|_| invalid(OPERATION, "Invalid change set name"))?;
-        self.begin_change_set(ix, id.clone(), request.name, submission, mode);
-        Ok(id)
+        let uuid = uuid(&[self.data.stacks[ix].state.id.as_str(), name.as_str(), &serial]);
+        format!("arn:{partition}:cloudformation:{}:{}:changeSet/{name}/{uuid}", scope.region, scope.account)
+            .parse()
+            .ok()
     }
 
     /// The deployed template and values in the place of what says to use them again.
@@ -211,13 +218,16 @@ impl World {
             let message = format!("ChangeSet [{id}] cannot be executed in its current status");
             return Err(PortError::new(Class::Conflict, OPERATION, message).with_code("InvalidChangeSetStatus"));
         };
+        if change_set.state.parent.is_some() {
+            return Err(invalid(OPERATION, format!("ChangeSet [{id}] must be executed from the root change set")));
+        }
         let submission = change_set.submission.clone();
         self.check_updatable(ix, OPERATION)?;
         self.begin_update(ix, submission, Some(token.to_owned()), Some((name, id.clone())), false);
         Ok(())
     }
 
-    fn change_set_by_id(&self, region: usize, id: &ChangeSetId) -> Option<(usize, ChangeSetName)> {
+    pub(super) fn change_set_by_id(&self, region: usize, id: &ChangeSetId) -> Option<(usize, ChangeSetName)> {
         let ix = self.owner(id).filter(|ix| self.data.stacks[*ix].region == region)?;
         let mut all = self.data.stacks[ix].change_sets.iter();
         all.find(|(_, set)| set.state.id == *id).map(|(name, _)| (ix, name.clone()))
@@ -239,7 +249,11 @@ impl World {
             let message = format!("An operation on ChangeSet [{name}] is currently in progress.");
             return Err(PortError::new(Class::Conflict, OPERATION, message).with_code("InvalidChangeSetStatus"));
         }
-        stack.change_sets.remove(name);
+        if stack.change_sets.get(name).is_some_and(|set| set.state.parent.is_some()) {
+            // AWS: *Change sets for nested stacks*: "execute or delete change sets for nested stacks from the root".
+            return Err(invalid(OPERATION, format!("ChangeSet [{name}] must be deleted from the root change set")));
+        }
+        self.drop_change_set(ix, name);
         Ok(())
     }
 
@@ -307,6 +321,9 @@ impl World {
     ) -> Result<(), PortError> {
         const OPERATION: &str = "CancelUpdateStack";
         let ix = self.existing(region, id, OPERATION)?;
+        if self.data.stacks[ix].state.parent.is_some() {
+            return Err(invalid(OPERATION, "CancelUpdateStack cannot be invoked on child stacks"));
+        }
         if self.data.stacks[ix].state.status != StackStatus::UpdateInProgress {
             return Err(conflict(OPERATION, "CancelUpdateStack cannot be called from current stack status"));
         }
@@ -326,6 +343,10 @@ impl World {
         const OPERATION: &str = "ContinueUpdateRollback";
         let ix = self.existing(region, id, OPERATION)?;
         let state = &self.data.stacks[ix].state;
+        if state.parent.is_some() {
+            // AWS: *Continue rolling back an update*: "from the root stack".
+            return Err(invalid(OPERATION, "RollbackUpdatedStack cannot be invoked on child stacks"));
+        }
         if state.status != StackStatus::UpdateRollbackFailed {
             let message = format!("Stack:{} is in {} state and can not continue rollback.", state.id, state.status);
             return Err(conflict(OPERATION, message));

@@ -2,13 +2,16 @@
 //!
 //! Durations are what users report, in whole seconds, and decide only how long a stack's critical path is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::evaluate::partition;
 use crate::model::{Digest, Scope};
+
+/// The type of a stack within a stack.
+pub(super) const STACK: &str = "AWS::CloudFormation::Stack";
 
 /// A resource that exists, or is being made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +22,7 @@ pub(super) struct Resource {
     pub(super) properties: Json,
     pub(super) metadata: Json,
     /// The stack's tags as they were passed on to it; empty where the type takes none.
-    pub(super) tags: std::collections::BTreeMap<String, String>,
+    pub(super) tags: BTreeMap<String, String>,
     pub(super) depends_on: BTreeSet<String>,
     pub(super) deletion_policy: Option<String>,
     pub(super) update_replace_policy: Option<String>,
@@ -33,6 +36,9 @@ pub(super) struct Resource {
     pub(super) skipped: bool,
     /// The physical name it holds in [`super::world::World`], if it was given one.
     pub(super) holds: Option<String>,
+    /// Outputs, if it is a stack.
+    #[serde(default)]
+    pub(super) outputs: BTreeMap<String, String>,
 }
 
 impl Resource {
@@ -42,8 +48,11 @@ impl Resource {
     }
 
     /// What `Fn::GetAtt` gives.
-    pub(super) fn attribute(&self, scope: &Scope, name: &str) -> String {
-        attribute(&self.kind, scope, &self.physical_id, name)
+    pub(super) fn attribute(&self, scope: &Scope, name: &str) -> Option<String> {
+        match name.strip_prefix("Outputs.") {
+            Some(output) if self.kind == STACK => self.outputs.get(output).cloned(),
+            _ => Some(attribute(&self.kind, scope, &self.physical_id, name)),
+        }
     }
 }
 
@@ -86,7 +95,7 @@ pub(super) fn seconds(kind: &str, operation: ResourceOperation) -> u64 {
         "AWS::KMS::Key" => (30, 10, 5),
         "AWS::S3::Bucket" | "AWS::IAM::Role" | "AWS::IAM::InstanceProfile" => (20, 10, 5),
         "AWS::EC2::VPC" | "AWS::EC2::InternetGateway" | "AWS::EC2::EIP" | "AWS::Lambda::Function" => (15, 10, 5),
-        "AWS::CloudFormation::WaitConditionHandle" => (1, 1, 1),
+        STACK | "AWS::CloudFormation::WaitConditionHandle" => (1, 1, 1),
         _ => (8, 6, 5),
     };
     match operation {
@@ -258,7 +267,7 @@ pub(super) fn takes_tags(kind: &str) -> bool {
             | "AWS::SNS::TopicPolicy"
             | "AWS::SQS::QueuePolicy"
             | "AWS::SecretsManager::ResourcePolicy"
-    ) && !kind.starts_with("AWS::CloudFormation::")
+    ) && (kind == STACK || !kind.starts_with("AWS::CloudFormation::"))
         && !kind.starts_with("Custom::")
 }
 

@@ -50,6 +50,7 @@ impl World {
 
     /// Goes back to what was before the update.
     pub(super) fn roll_back_update(&mut self, ix: usize, reason: &str) {
+        self.tell_parent(ix, reason);
         self.cancel_tasks(ix);
         self.set_status(ix, StackStatus::UpdateRollbackInProgress, Some(reason.to_owned()));
         self.resume_rollback(ix);

@@ -16,6 +16,9 @@ pub(super) struct Stack {
     /// What `DescribeStacks` says. Shared with the versions kept for stale reads.
     pub(super) state: Arc<StackState>,
     pub(super) template: Arc<str>,
+    /// What macros made of it; none: it has none.
+    #[serde(default)]
+    pub(super) processed: Option<Arc<str>>,
     /// Real values, `NoEcho` ones too: AWS has to know them.
     pub(super) parameters: BTreeMap<String, String>,
     pub(super) policy: Option<String>,
@@ -59,6 +62,9 @@ pub struct Counts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Submission {
     pub(super) template: Arc<str>,
+    /// What macros made of it; none: it has none.
+    #[serde(default)]
+    pub(super) processed: Option<Arc<str>>,
     /// All of them, defaults too.
     pub(super) parameters: BTreeMap<String, String>,
     pub(super) tags: BTreeMap<String, String>,
@@ -70,6 +76,13 @@ pub(super) struct Submission {
     pub(super) capabilities: BTreeSet<String>,
 }
 
+impl Submission {
+    /// The template that is deployed: what macros made of the one that was submitted.
+    pub(super) fn deployed(&self) -> &Arc<str> {
+        self.processed.as_ref().unwrap_or(&self.template)
+    }
+}
+
 /// A change set and what it was made from.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ChangeSet {
@@ -78,6 +91,12 @@ pub(super) struct ChangeSet {
     pub(super) created: Timestamp,
     /// When it was computed.
     pub(super) ready: Option<Timestamp>,
+    /// It includes nested stacks.
+    #[serde(default)]
+    pub(super) nested: bool,
+    /// The change sets that belong to it: of which stacks, and their names.
+    #[serde(default)]
+    pub(super) below: Vec<(usize, ChangeSetName)>,
     /// Tells it apart from an earlier one of its name.
     pub(super) serial: u64,
 }
@@ -135,6 +154,9 @@ pub(super) struct Operation {
     pub(super) change_set: Option<ChangeSetName>,
     /// The phase is over as soon as its [`super::world::Due::Settle`] comes.
     pub(super) settling: bool,
+    /// A nested stack that has been updated waits for its root before it removes anything.
+    #[serde(default)]
+    pub(super) held: bool,
     /// The phase ends badly for a reason that is not a resource's.
     pub(super) doomed: Option<String>,
 }
@@ -156,6 +178,7 @@ impl Operation {
             irreversible: BTreeSet::new(),
             change_set: None,
             settling: false,
+            held: false,
             doomed: None,
         }
     }

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::ecs::Standing;
 use super::fault::ResourceFailure;
 use super::reader::ResourceDecl;
-use super::resource::{self, Resource, ResourceOperation};
+use super::resource::{self, Resource, ResourceOperation, STACK};
 use super::stack::{Task, TaskState, Undo, Work};
 use super::wanted::{Delta, Wanted};
 use super::world::{Due, World};
@@ -17,6 +17,9 @@ use crate::ports::{Class, PortError};
 
 /// How often it is looked whether a service is steady.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// How often it is looked how far a nested stack is.
+const LOOK_INSIDE: Duration = Duration::from_secs(1);
 
 impl World {
     /// Begins a task. True if it is over already.
@@ -76,7 +79,13 @@ impl World {
         let verb = doing.verb();
         let logical = logical(name).to_owned();
         let Some(resource) = self.resource_of(ix, name).cloned() else { return };
-        if doing != ResourceOperation::Delete && failure.is_none() {
+        if failure.is_none() && resource.kind == STACK {
+            match self.standing_of_inner(ix, name, &resource) {
+                Standing::Steady => self.take_outputs(ix, &logical),
+                Standing::Moving => return self.schedule_task(ix, name, LOOK_INSIDE),
+                Standing::Failed(why) => failure = Some(why),
+            }
+        } else if doing != ResourceOperation::Delete && failure.is_none() {
             match self.standing_of(ix, &resource) {
                 Standing::Steady => {}
                 Standing::Moving => return self.schedule_task(ix, name, LOOK_AGAIN),
@@ -155,7 +164,13 @@ impl World {
         existing: Option<Resource>,
     ) -> Option<(ResourceOperation, Option<String>)> {
         let actual = self.as_compared(ix, existing.as_ref().filter(|now| now.exists()));
-        let delta = actual.as_ref().map(|now| wanted.delta(now));
+        let mut delta = actual.as_ref().map(|now| wanted.delta(now));
+        if delta == Some(Delta::Same)
+            && let Some(now) = &actual
+            && self.inner_differs(ix, wanted, now)
+        {
+            delta = Some(Delta::InPlace);
+        }
         let mut made = Resource {
             kind: wanted.kind.clone(),
             physical_id: String::new(),
@@ -169,6 +184,7 @@ impl World {
             tampered: self.quirks(&wanted.kind),
             skipped: false,
             holds: None,
+            outputs: BTreeMap::new(),
         };
         if let (None, Some(holds)) = (&actual, existing.as_ref().and_then(|gone| gone.holds.as_ref())) {
             // What is gone holds no name.
@@ -188,6 +204,7 @@ impl World {
             (Some(Delta::InPlace), Some(now)) => {
                 made.physical_id.clone_from(&now.physical_id);
                 made.holds.clone_from(&now.holds);
+                made.outputs.clone_from(&now.outputs);
                 let left = now.tampered.without(&wanted.changed(actual.as_ref().unwrap_or(&now)));
                 made.tampered = left.and(&made.tampered);
                 let mut denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
@@ -202,8 +219,9 @@ impl World {
                 self.event(ix, name, &made.kind, Some(&made.physical_id), "UPDATE_IN_PROGRESS", None);
                 if denied.is_none() {
                     self.count(ix, name).updates += 1;
-                    let refused = self.update_of_stack(ix, &made).err();
-                    denied = refused.as_ref().map(handled);
+                    let within = made.kind == STACK;
+                    let done = if within { self.update_inner(ix, &made) } else { self.update_of_stack(ix, &made) };
+                    denied = done.err().as_ref().map(handled);
                 }
                 self.data.stacks[ix].resources.insert(name.to_owned(), made);
                 Some((ResourceOperation::Update, denied))
@@ -275,7 +293,13 @@ impl World {
         made.physical_id =
             resource::physical_id(&made.kind, self.scope_of(ix), state.name.as_str(), name, &seed, wanted.name());
         made.holds = holds;
-        let refused = match self.make_of_stack(ix, made) {
+        let within = made.kind == STACK;
+        let called = if within { self.make_inner(ix, name, made).map(Some) } else { self.make_of_stack(ix, made) };
+        if within {
+            // What could not be begun has no name.
+            made.physical_id.clear();
+        }
+        let refused = match called {
             Ok(called) => {
                 if let Some(called) = called {
                     made.physical_id = called;
@@ -325,6 +349,7 @@ impl World {
         let full = resource.kind == "AWS::S3::Bucket"
             && self.data.objects.get(&resource.physical_id).is_some_and(|objects| !objects.is_empty());
         let failure = self.keeps_table_of_stack(ix, &resource).map(|why| handler_message(&why, "InvalidRequest"));
+        let failure = failure.or_else(|| self.delete_inner(ix, &resource));
         let failure = failure.or_else(|| {
             full.then(|| {
                 handler_message(
@@ -340,7 +365,8 @@ impl World {
         let undo = self.data.stacks[ix].operation.as_ref()?.undo.get(name)?.clone();
         let Undo::Was(was) = undo else { return None };
         let current = self.data.stacks[ix].resources.get(name)?.clone();
-        if current == *was {
+        let within = self.inner(&was).is_some_and(|child| self.revert_inner(child));
+        if current == *was && !within {
             return None;
         }
         self.event(ix, name, &was.kind, Some(&was.physical_id), "UPDATE_IN_PROGRESS", None);
@@ -375,9 +401,11 @@ impl World {
         }
     }
 
-    /// Whether a rollback can be continued without a resource: `Resource`, or `Stack.Resource` of a nested one, which this
-    /// AWS has none of.
+    /// Whether a rollback can be continued without a resource: `Resource`, or `Stack.Resource` of a nested one.
     pub(super) fn may_be_skipped(&self, ix: usize, name: &str) -> bool {
+        if let Some((child, name)) = self.within(ix, name) {
+            return self.may_be_skipped(child, &name);
+        }
         let operation = self.data.stacks[ix].operation.as_ref();
         operation.is_some_and(|operation| {
             operation.irreversible.contains(name) && matches!(operation.undo.get(name), Some(Undo::Was(_)))
@@ -388,6 +416,9 @@ impl World {
     /// the status of the specified resources to `UPDATE_COMPLETE`"; after that "the state of the skipped resources will be
     /// inconsistent with the state of the resources in the stack template").
     pub(super) fn skip(&mut self, ix: usize, name: &str) {
+        if let Some((child, name)) = self.within(ix, name) {
+            return self.skip(child, &name);
+        }
         let Some(operation) = self.data.stacks[ix].operation.as_mut() else { return };
         operation.irreversible.remove(name);
         let Some(Undo::Was(was)) = operation.undo.remove(name) else { return };
@@ -495,6 +526,7 @@ fn stub(kind: String) -> Resource {
         tampered: super::tampered::Tampered::default(),
         skipped: false,
         holds: None,
+        outputs: BTreeMap::new(),
     }
 }
 

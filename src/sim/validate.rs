@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::evaluate::UNKNOWN;
 use super::reader::Parsed;
 use super::resource;
 use super::stack::Submission;
@@ -35,10 +36,14 @@ impl World {
         options: StackOptions,
     ) -> Result<Submission, PortError> {
         let template = self.template_of(operation, template)?;
-        let parsed = self.parsed(&template).map_err(|reason| invalid(operation, reason))?;
+        let processed = self.process(region, &template, &options.parameters);
+        let processed = processed.map_err(|reason| invalid(operation, reason))?;
+        let parsed =
+            self.parsed(processed.as_ref().unwrap_or(&template)).map_err(|reason| invalid(operation, reason))?;
         let parameters = self.parameters_of(region, operation, &parsed, &options.parameters)?;
         // Without a change set in between, a template is executed at once.
-        check_capabilities(operation, &parsed, &options.capabilities, operation != "CreateChangeSet")?;
+        let expands = processed.is_some() && operation != "CreateChangeSet";
+        check_capabilities(operation, &parsed, &options.capabilities, expands)?;
         // AWS: Tag, at most 50 a stack; keys of AWS's own are refused.
         if options.tags.len() > 50 {
             return Err(invalid(
@@ -53,6 +58,7 @@ impl World {
             options;
         Ok(Submission {
             template,
+            processed,
             parameters,
             tags,
             role_arn,
@@ -84,7 +90,7 @@ impl World {
     }
 
     /// What is in S3 under a URL, in either style.
-    fn object(&self, url: &str) -> Option<Arc<str>> {
+    pub(super) fn object(&self, url: &str) -> Option<Arc<str>> {
         let (host, path) = url.strip_prefix("https://")?.split_once('/')?;
         let (bucket, key) = match host.split_once(".s3") {
             Some((bucket, _)) => (bucket, path),
@@ -125,6 +131,11 @@ impl World {
                     default.clone()
                 }
             };
+            if value.contains(UNKNOWN) {
+                // What is known only after the update is checked then.
+                values.insert(name.clone(), value);
+                continue;
+            }
             if !decl.allowed.is_empty() && !decl.allowed.contains(&value) {
                 return Err(invalid(operation, format!("Parameter '{name}' must be one of AllowedValues")));
             }
@@ -155,7 +166,7 @@ fn check_capabilities(
     operation: &'static str,
     parsed: &Parsed,
     given: &BTreeSet<String>,
-    direct: bool,
+    expands: bool,
 ) -> Result<(), PortError> {
     let has = |capability: &str| given.contains(capability);
     let iam = parsed.resources.values().filter(|decl| resource::is_iam(&decl.kind));
@@ -172,7 +183,7 @@ fn check_capabilities(
             required = Some("CAPABILITY_IAM");
         }
     }
-    if required.is_none() && parsed.transform && direct && !has("CAPABILITY_AUTO_EXPAND") {
+    if required.is_none() && expands && !has("CAPABILITY_AUTO_EXPAND") {
         required = Some("CAPABILITY_AUTO_EXPAND");
     }
     match required {

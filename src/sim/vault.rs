@@ -3,15 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::reads::Lens;
 use super::secret::{Replica, Secret, Version};
 use super::world::World;
-use crate::model::{
-    AWSCURRENT, AWSPREVIOUS, Redacted, Region, ReplicaState, ReplicaStatus, SecretArn, SecretState, VALUE_MAX,
-    VersionId,
-};
+use crate::model::{AWSCURRENT, Redacted, Region, ReplicaStatus, SecretArn, SecretState, VALUE_MAX, VersionId};
 use crate::ports::{Class, CreateSecret, Page, PageToken, PortError, PutSecretValue, SecretVersion, UpdateSecret};
 
 /// Versions that a secret may have; more are taken only while unlabelled ones of more than a day can be removed (AWS:

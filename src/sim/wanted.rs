@@ -21,11 +21,12 @@ impl Resolve for Live<'_> {
     }
 
     fn attribute(&self, logical: &str, attribute: &str) -> Option<String> {
-        self.resources.get(logical).map(|resource| resource.attribute(self.scope, attribute))
+        self.resources.get(logical).and_then(|resource| resource.attribute(self.scope, attribute))
     }
 }
 
 /// A resource as the template wants it, all expressions evaluated.
+#[derive(Clone)]
 pub(super) struct Wanted {
     pub(super) kind: String,
     pub(super) properties: Json,

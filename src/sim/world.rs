@@ -15,6 +15,7 @@ use super::config::SimConfig;
 use super::ecs::Ecs;
 use super::fault::FaultPlan;
 use super::reader::{self, Parsed};
+use super::resource::STACK;
 use super::secret::Secret;
 use super::site::Site;
 use super::stack::{Stack, Version};
@@ -242,6 +243,11 @@ impl World {
         self.by_id.get(id).map(|ix| &self.data.stacks[*ix])
     }
 
+    /// The number of the stack of that id, deleted or not.
+    pub(super) fn index(&self, id: &StackId) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+
     /// The stack that a change set belongs to.
     pub(super) fn owner(&self, id: &ChangeSetId) -> Option<usize> {
         self.owners.get(id).copied()
@@ -308,14 +314,7 @@ impl World {
             state.status_reason = told;
         });
         let state = Arc::clone(&self.data.stacks[ix].state);
-        self.event(
-            ix,
-            state.name.as_str(),
-            "AWS::CloudFormation::Stack",
-            Some(state.id.as_str()),
-            status.as_str(),
-            reason,
-        );
+        self.event(ix, state.name.as_str(), STACK, Some(state.id.as_str()), status.as_str(), reason);
     }
 
     /// Records an event of the operation that is running.

@@ -54,6 +54,8 @@ fn change(resource: &str, kind: &str, action: ChangeAction) -> ResourceChange {
         replacement,
         properties: BTreeSet::new(),
         retained: false,
+        nested: None,
+        unknown: None,
     }
 }
 

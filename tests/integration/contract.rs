@@ -269,6 +269,7 @@ pub fn change(stack: &StackState, name: &str, values: &[(&str, &str)]) -> Create
         name: name.parse().unwrap(),
         template: TemplateSource::Body(TEMPLATE.into()),
         options: options(values),
+        nested: true,
         mode: DeploymentMode::Ordinary,
     }
 }

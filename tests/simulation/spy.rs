@@ -214,6 +214,16 @@ impl Stacks for Door {
     async fn template(&self, stack: &StackId) -> Answer<String> {
         self.inner.template(stack).await
     }
+    async fn processed_template(&self, stack: &StackId) -> Answer<String> {
+        self.inner.processed_template(stack).await
+    }
+    async fn nested_change_set(
+        &self,
+        id: &ChangeSetId,
+        page: Option<PageToken>,
+    ) -> Answer<Option<(ChangeSetState, Option<PageToken>)>> {
+        self.inner.nested_change_set(id, page).await
+    }
     async fn stack_policy(&self, stack: &StackId) -> Answer<Option<String>> {
         self.inner.stack_policy(stack).await
     }

@@ -9,7 +9,7 @@ async fn what_is_deployed_is_deployed_again_without_being_repeated() {
     let parameters = BTreeMap::from([("Password".to_owned(), Value::Previous)]);
     let options = StackOptions { parameters, ..StackOptions::default() };
     let mode = DeploymentMode::RevertDrift;
-    let request = CreateChangeSet { template: TemplateSource::Previous, options, mode, ..change_set() };
+    let request = CreateChangeSet { template: TemplateSource::Previous, options, nested: false, mode, ..change_set() };
     wire.stacks().await.create_change_set(FENCE, request).await.unwrap();
     let form = wire.sent()[0].form();
     for line in [

@@ -400,6 +400,8 @@ impl Deciding<'_> {
             replacement: Replacement::Never,
             properties: BTreeSet::new(),
             retained: false,
+            nested: None,
+            unknown: None,
         }));
         wanted.purge.extend(going);
     }

@@ -53,6 +53,8 @@ impl Deciding<'_> {
                 replacement: Replacement::Never,
                 properties: BTreeSet::new(),
                 retained: false,
+                nested: None,
+                unknown: None,
             });
             wanted.shorten.push(change);
         } else {

@@ -255,6 +255,8 @@ pub(super) fn lost(what: &str, arn: Option<&str>) -> ResourceChange {
         replacement: Replacement::Never,
         properties: BTreeSet::new(),
         retained: false,
+        nested: None,
+        unknown: None,
     }
 }
 

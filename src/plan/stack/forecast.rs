@@ -17,6 +17,8 @@ pub(super) fn all_added(spec: &StackSpec) -> Vec<ResourceChange> {
         replacement: Replacement::Never,
         properties: BTreeSet::new(),
         retained: false,
+        nested: None,
+        unknown: None,
     };
     spec.template.resources.iter().map(added).collect()
 }

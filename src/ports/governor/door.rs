@@ -156,6 +156,10 @@ impl Stacks for Door<dyn Stacks> {
         self.read(&api::GET_TEMPLATE, || self.inner.template(stack)).await
     }
 
+    async fn processed_template(&self, stack: &StackId) -> Result<String, PortError> {
+        self.read(&api::GET_TEMPLATE, || self.inner.processed_template(stack)).await
+    }
+
     async fn stack_policy(&self, stack: &StackId) -> Result<Option<String>, PortError> {
         self.read(&api::GET_STACK_POLICY, || self.inner.stack_policy(stack)).await
     }
@@ -175,6 +179,14 @@ impl Stacks for Door<dyn Stacks> {
         page: Option<PageToken>,
     ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
         self.read(&api::DESCRIBE_CHANGE_SET, || self.inner.describe_change_set(stack, name, page.clone())).await
+    }
+
+    async fn nested_change_set(
+        &self,
+        id: &ChangeSetId,
+        page: Option<PageToken>,
+    ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
+        self.read(&api::DESCRIBE_CHANGE_SET, || self.inner.nested_change_set(id, page.clone())).await
     }
 
     async fn importers(&self, export: &str, page: Option<PageToken>) -> Result<Page<StackName>, PortError> {

@@ -82,6 +82,8 @@ impl Stacks for Fake {
         self.answer("GetTemplate", "template".to_owned()).await.map(|()| String::new())
     }
     async fn list(&self, _: Option<PageToken>) -> Result<Page<StackState>, PortError> { unreachable!() }
+    async fn processed_template(&self, _: &StackId) -> Result<String, PortError> { unreachable!() }
+    async fn nested_change_set(&self, _: &ChangeSetId, _: Option<PageToken>) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> { unreachable!() }
     async fn stack_policy(&self, _: &StackId) -> Result<Option<String>, PortError> { unreachable!() }
     async fn events(&self, _: &StackId, _: Option<PageToken>) -> Result<Page<StackEvent>, PortError> { unreachable!() }
     async fn change_sets(&self, _: &StackId, _: Option<PageToken>) -> Result<Page<ChangeSetSummary>, PortError> { unreachable!() }

@@ -96,6 +96,7 @@ fn an_update_fails_on_what_was_skipped_until_a_drift_aware_change_set_has_brough
     let again = CreateChangeSet {
         template: TemplateSource::Previous,
         options: StackOptions { parameters: [("Size".to_owned(), Value::Previous)].into(), ..StackOptions::default() },
+        nested: false,
         mode: DeploymentMode::RevertDrift,
         ..change(&id, "c3", "")
     };

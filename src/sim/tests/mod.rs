@@ -5,7 +5,9 @@ mod change_sets;
 mod doctor;
 mod health;
 mod lifecycle;
+mod macros;
 mod manifests;
+mod nested;
 mod refusals;
 mod services;
 mod services_of_stacks;
@@ -176,6 +178,7 @@ pub(super) fn change(stack: &StackId, name: &str, template: &str) -> CreateChang
         name: name.parse().unwrap(),
         template: TemplateSource::Body(template.into()),
         options: StackOptions::default(),
+        nested: true,
         mode: DeploymentMode::Ordinary,
     }
 }

@@ -98,6 +98,7 @@ async fn prepared(backend: &Backend, stack: &StackState, name: &str, mode: Deplo
     let request = CreateChangeSet {
         template: TemplateSource::Body(TEMPLATE.into()),
         options: landfast::model::StackOptions::default(),
+        nested: mode == DeploymentMode::Ordinary,
         mode,
         ..change(stack, name, &[])
     };

@@ -57,6 +57,7 @@ fn change_sets_that_others_have_piled_up_are_told_before_no_more_can_be_made() {
                 parameters: [("Size".to_owned(), landfast::model::Value::Previous)].into(),
                 ..StackOptions::default()
             },
+            nested: true,
             mode: DeploymentMode::Ordinary,
         };
         let _ = ward.clock.drive(port.create_change_set(Fence { epoch: 1, revision: 1 }, request)).unwrap();
