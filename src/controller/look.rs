@@ -1,6 +1,7 @@
 //! One look: observe, ask for what is missing, plan, check the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tracing::error;
@@ -212,7 +213,11 @@ impl Controller {
         let by_address = environment.stacks.values().map(|spec| (spec.address(), &spec.key));
         let by_address: BTreeMap<_, _> = by_address.collect();
         for (address, stack) in &mut observation.stacks {
-            if stack.template.is_none() && stack.stack_policy.is_none() && stack.events.is_empty() {
+            if stack.template.is_none()
+                && stack.stack_policy.is_none()
+                && stack.events.is_empty()
+                && stack.contents.is_empty()
+            {
                 continue;
             }
             let owned = || plan::owner(&stack.state).and_then(|owner| owner.parse::<Key>().ok());
@@ -228,6 +233,9 @@ impl Controller {
                 }
                 if let Some(Seen::Present(facts)) = read {
                     memory.template = Some((version.clone(), facts));
+                }
+                if let Some(Seen::Present(contents)) = stack.contents.get(&stack.state.id) {
+                    memory.contents = Some((version.clone(), Arc::clone(contents)));
                 }
                 match &stack.stack_policy {
                     Some(Seen::Present(digest)) => memory.stack_policy = Some((version.clone(), Some(digest.clone()))),

@@ -152,7 +152,8 @@ pub(super) struct PolicySpec {
     /// Changes to the list of resource types that hold state. By default these are the tables of DynamoDB, buckets,
     /// RDS, Neptune, DocumentDB and Redshift databases, ElastiCache and MemoryDB, MSK clusters, KMS keys, EFS and FSx
     /// file systems, EBS volumes, OpenSearch domains, Kinesis streams, queues, user pools, secrets, image repositories,
-    /// log groups, Timestream tables, backup vaults and hosted zones.
+    /// log groups, Timestream tables, backup vaults and hosted zones; and every type that is not AWS's own, because nobody
+    /// can tell what is behind it: custom resources, types from third parties, modules.
     #[serde(default)]
     pub(super) stateful_types: StatefulSpec,
     /// How old the newest completed backup of a stateful resource may be when it is replaced or removed; `24h` unless
@@ -201,7 +202,7 @@ pub(super) struct StatefulSpec {
     /// Types that hold state too: `AWS::SSM::Parameter`.
     #[serde(default)]
     pub(super) add: Vec<String>,
-    /// Types that are treated as if they held none.
+    /// Types that are treated as if they held none: `AWS::Logs::LogGroup`, `Custom::Thing`.
     #[serde(default)]
     pub(super) remove: Vec<String>,
 }

@@ -91,6 +91,7 @@ pub(super) fn policy(spec: &PolicySpec) -> Result<Policy, Vec<(Vec<&'static str>
         stack_name,
         required_tags: spec.required_tags.iter().cloned().collect(),
         stateful_types,
+        stateless_types: spec.stateful_types.remove.iter().cloned().collect(),
         backup_max_age,
         drift: spec.drift,
         drift_every,

@@ -162,6 +162,9 @@ pub struct Policy {
     pub required_tags: BTreeSet<String>,
     /// Resource types that hold state: replaced or removed only with consent and a backup.
     pub stateful_types: BTreeSet<String>,
+    /// Types outside of AWS's own that are known to hold none. Of any other nobody can tell, so that it counts as one that
+    /// does.
+    pub stateless_types: BTreeSet<String>,
     /// How old the newest completed backup of a stateful resource may be when it is replaced or removed.
     pub backup_max_age: Duration,
     /// What is done about drift inside stacks, where a stack does not say.

@@ -47,6 +47,7 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
             stack_name: ".*".to_owned(),
             required_tags: BTreeSet::new(),
             stateful_types: BTreeSet::new(),
+            stateless_types: BTreeSet::new(),
             backup_max_age: Duration::from_hours(24),
             drift: crate::model::DriftAction::Report,
             drift_every: None,

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key,
-    ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion, TemplateFacts,
+    BackupMemory, ChangeSetId, ChangeSetName, Consent, Contained, Digest, DriftMemory, Fingerprint, FingerprintKey,
+    Key, ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion, TemplateFacts,
     Writes,
 };
 
@@ -134,6 +134,9 @@ remembered! {
 pub struct StackMemory {
     /// What was read of the deployed stack, good for as long as the version has not moved.
     pub template: Option<(StackVersion, TemplateFacts)>,
+    /// What is in it, nested stacks included, for the version at which that was read: for people. Before anything is deleted
+    /// it is read again, because a nested stack can be changed without its root.
+    pub contents: Option<(StackVersion, Arc<[Contained]>)>,
     /// Digest of its stack policy, for the version at which it was read; `None` inside: it has none.
     pub stack_policy: Option<(StackVersion, Option<Digest>)>,
     /// AWS said of these inputs that they change nothing.

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{
     Address, BackupNeed, BackupsSeen, ChangeSetName, ChangeSetState, ChangeSetSummary, CheckNeed, ChecksSeen,
-    Conclusion, Digest, Key, RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed, ServicesSeen,
-    StackAddress, StackEvent, StackId, StackName, StackState, StackStatus, TemplateFacts,
+    Conclusion, Contained, Digest, Key, RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed,
+    ServicesSeen, StackAddress, StackEvent, StackId, StackName, StackState, StackStatus, TemplateFacts,
 };
 
 /// The answer to a question put to AWS. Unknown is not absent: no step may follow from it.
@@ -132,6 +132,8 @@ pub struct ObservedStack {
     pub backups: BTreeMap<String, Seen<Timestamp>>,
     /// ECS services that it has begun to make, by logical id, while it is being created. `None`: was not asked for.
     pub making: Option<Seen<BTreeMap<String, super::ServiceArn>>>,
+    /// What is in it, or in a stack nested in it, by that stack's id. Nested stacks included.
+    pub contents: BTreeMap<StackId, Seen<Arc<[Contained]>>>,
     /// Events of the last phase of its operation, newest first: its own, and those of stacks nested in it.
     pub events: BTreeMap<StackId, Seen<Arc<[StackEvent]>>>,
 }
@@ -148,6 +150,7 @@ impl ObservedStack {
             importers: BTreeMap::new(),
             backups: BTreeMap::new(),
             making: None,
+            contents: BTreeMap::new(),
             events: BTreeMap::new(),
         }
     }
@@ -200,6 +203,8 @@ pub enum StackNeed {
     Importers(StackAddress, String),
     /// The newest backup of a resource of a stack: type and physical id.
     Backup(StackAddress, String, String),
+    /// What is in a stack, or in one that is nested in it: what would go with it.
+    Contents(StackAddress, StackId),
     /// Events of the last phase of an operation on a stack, or on one that is nested in it. The status is what the
     /// newest event has to say, where it was seen: those that do not are out of date.
     Events(StackAddress, StackId, Option<StackStatus>),

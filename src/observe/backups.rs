@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use super::Observer;
 use super::restores::count_of;
 use crate::model::{
-    BackupNeed, Comparison, Counted, ITEMS_TAG, JobId, OWNER_TAG, Observation, PointId, PointName, PointsListed,
-    ProfileSeen, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableProfile, TableSeen, VaultJob,
-    VaultName,
+    BackupNeed, Comparison, Counted, ITEMS_TAG, JobId, NESTED_STACK, OWNER_TAG, Observation, PointId, PointName,
+    PointsListed, ProfileSeen, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableProfile, TableSeen,
+    VaultJob, VaultName,
 };
 use crate::ports::{Drift, PortError, Priority, Tables, Vaults, all, found};
 
@@ -25,7 +25,6 @@ const DEPTH_MAX: usize = 5;
 
 pub(super) const TABLE: &str = "AWS::DynamoDB::Table";
 pub(super) const GLOBAL_TABLE: &str = "AWS::DynamoDB::GlobalTable";
-const NESTED: &str = "AWS::CloudFormation::Stack";
 
 enum Answer {
     Tables(Scope, Seen<BTreeSet<TableName>>),
@@ -232,7 +231,7 @@ fn tables_of<'p>(
                         tables.insert(name, resource.resource);
                     }
                 }
-                NESTED if depth > 0 => {
+                NESTED_STACK if depth > 0 => {
                     let Ok(nested) = id.parse::<StackId>() else { continue };
                     let within = tables_of(port, &nested, depth - 1).await?.unwrap_or_default();
                     let inside = |(name, inner)| (name, format!("{}/{inner}", resource.resource));

@@ -9,14 +9,15 @@ use futures_util::stream::iter;
 use jiff::Timestamp;
 
 use super::Observer;
+use super::inside::{contents, describe};
 use super::listing::{Listed, add};
 use crate::model::{
-    BackupNeed, ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need,
+    BackupNeed, ChangeSetName, ChangeSets, CheckNeed, Conclusion, Contained, Digest, FingerprintKey, Key, Need,
     Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceArn, ServiceNeed, StackAddress, StackEvent,
     StackId, StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
 };
 use crate::plan;
-use crate::ports::{Class, PAGES_MAX, PageToken, PortError, Priority, Stacks, all, endless, found};
+use crate::ports::{Class, PageToken, PortError, Priority, Stacks, all, endless, found};
 use crate::template;
 
 /// Details that are read at the same time. The governor decides how fast; this only bounds what waits in its queue.
@@ -39,6 +40,7 @@ enum Answer {
     Importers(String, Seen<BTreeSet<StackName>>),
     Backup(String, Seen<Timestamp>),
     Events(StackId, Seen<Arc<[StackEvent]>>),
+    Contents(StackId, Seen<Arc<[Contained]>>),
 }
 
 impl Observer<'_> {
@@ -100,6 +102,13 @@ impl Observer<'_> {
                 let port = self.port(&address);
                 let backup = self.within(port.newest_backup(&kind, &physical)).await;
                 (Some(address), Answer::Backup(physical, backup))
+            }
+            StackNeed::Contents(address, id) => {
+                let port = self.port(&address);
+                let drift = self.governor.drift(&address.scope, self.role(&address.scope));
+                let read = async { Ok(contents(&*port, &*drift, &id).await?.map(Arc::from)) };
+                let contents = self.within(read).await;
+                (Some(address), Answer::Contents(id, contents))
             }
             StackNeed::Events(address, id, status) => {
                 let port = self.port(&address);
@@ -197,6 +206,9 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
                 Answer::Backup(physical, backup) => {
                     stack.backups.insert(physical, backup);
                 }
+                Answer::Contents(id, contents) => {
+                    stack.contents.insert(id, contents);
+                }
                 Answer::Events(id, events) => {
                     stack.events.insert(id, events);
                 }
@@ -211,18 +223,6 @@ async fn read_template(port: &dyn Stacks, id: &StackId) -> Result<Option<Templat
     // A deployed template that we cannot read (a macro's own syntax, say) still has a digest of its text: it is then
     // simply another template than ours.
     Ok(Some(template::parse(&body).map_or_else(|_| template::opaque_facts(&body), |template| template.facts)))
-}
-
-async fn describe(port: &dyn Stacks, id: &StackId, name: &ChangeSetName) -> Result<Option<ChangeSetState>, PortError> {
-    let Some((mut state, mut next)) = port.describe_change_set(id, name, None).await? else { return Ok(None) };
-    for _ in 0..PAGES_MAX {
-        let Some(token) = next else { return Ok(Some(state)) };
-        // Deleted between two pages: what was read is not all of it, and it can no longer be executed.
-        let Some((more, after)) = port.describe_change_set(id, name, Some(token)).await? else { return Ok(None) };
-        state.changes.extend(more.changes);
-        next = after;
-    }
-    Err(endless("DescribeChangeSet"))
 }
 
 async fn read_conclusion(

@@ -10,8 +10,8 @@ use futures_util::stream::iter;
 
 use super::Observer;
 use crate::model::{
-    DetectionStatus, DriftSeen, ResourceDrift, ResourceDriftStatus, ResourceState, StackAddress, StackDrift, StackId,
-    Unknown,
+    DetectionStatus, DriftSeen, NESTED_STACK, ResourceDrift, ResourceDriftStatus, ResourceState, StackAddress,
+    StackDrift, StackId, Unknown,
 };
 use crate::ports::{Class, Drift, PortError, all};
 
@@ -28,9 +28,6 @@ const LATEST: Duration = Duration::from_secs(20);
 
 /// Stacks within stacks are followed so far down.
 const DEPTH_MAX: usize = 5;
-
-/// The type of a stack within a stack.
-const NESTED: &str = "AWS::CloudFormation::Stack";
 
 impl Observer<'_> {
     /// Compares every resource of these stacks with what was deployed.
@@ -53,7 +50,7 @@ impl Observer<'_> {
             let nested: Vec<(String, Option<StackId>)> = drift
                 .resources
                 .iter()
-                .filter(|resource| resource.kind == NESTED && resource.status != ResourceDriftStatus::Deleted)
+                .filter(|resource| resource.kind == NESTED_STACK && resource.status != ResourceDriftStatus::Deleted)
                 .map(|found| (found.resource.clone(), found.physical_id.as_ref().and_then(|id| id.parse().ok())))
                 .collect();
             for (name, id) in nested {

@@ -173,7 +173,7 @@ fn lost(entry: &Entry) -> BTreeSet<String> {
     if matches!(entry.changes, Changes::Predicted(_)) && entry.action != Action::Delete {
         return BTreeSet::new();
     }
-    entry.changes.list().iter().filter(|change| change.is_destructive()).map(|change| change.resource.clone()).collect()
+    entry.changes.list().iter().filter(|change| change.may_destroy()).map(|change| change.resource.clone()).collect()
 }
 
 fn incarnation(input: &Input<'_>, entry: &Entry) -> Option<StackId> {

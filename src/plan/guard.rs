@@ -8,7 +8,7 @@ use super::planner::{Planner, refuse};
 use super::resolve::BODY_MAX;
 use super::{Goal, Input, consent};
 use crate::model::{
-    Act, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, ObservedStack, Plan, Refusal, Replace,
+    Act, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, NESTED_STACK, ObservedStack, Plan, Refusal, Replace,
     ResourceChange, Seen, ServiceDo, ServiceStep, StackDo, StackNeed, StackSpec, StackStep, Waiting,
 };
 use crate::sabotage::{self, Bug};
@@ -168,15 +168,13 @@ pub(super) fn replacements(planner: &Planner<'_>, spec: &StackSpec, stack: &Obse
     if stateful.is_empty() || sabotage::is(Bug::Unguarded) {
         return;
     }
-    let names = stateful.iter().map(|change| format!("{} ({})", change.resource, change.kind));
-    let names = names.collect::<Vec<_>>().join(", ");
     let approved = consent::covers(planner.input, &spec.key, entry);
     match environment.policy.replace {
         Replace::Deny => refuse(
             entry,
             Refusal {
                 guard: Guard::Replace,
-                reason: format!("it would replace or remove what holds state: {names}"),
+                reason: losses(environment, &stateful),
                 release: "set `policy.replace` to `approve`, then approve the plan".to_owned(),
             },
         ),
@@ -186,17 +184,51 @@ pub(super) fn replacements(planner: &Planner<'_>, spec: &StackSpec, stack: &Obse
         }
         Replace::Approve | Replace::Allow => {
             // What is retained can be put back; only what is gone needs a backup.
-            for change in stateful.iter().filter(|change| !change.retained) {
+            let known = |change: &&ResourceChange| environment.policy.stateful_types.contains(&change.kind);
+            for change in stateful.iter().filter(|change| !change.retained).filter(known) {
                 backup(planner, spec, stack, change, entry);
             }
         }
     }
 }
 
-/// The change takes something that holds state out of use. Retained, it stays in the account, but whatever used it then
-/// has an empty one: that is as bad until somebody notices.
+/// What would be lost, and what may be because nobody can tell.
+fn losses(environment: &Environment, lost: &[ResourceChange]) -> String {
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        lost.iter().partition(|change| environment.policy.stateful_types.contains(&change.kind));
+    let list = |changes: &[&ResourceChange]| {
+        let named = changes.iter().map(|change| match &change.unknown {
+            Some(why) => format!("{} ({}: {why})", change.resource, change.kind),
+            None => format!("{} ({})", change.resource, change.kind),
+        });
+        named.collect::<Vec<_>>().join(", ")
+    };
+    let known = (!known.is_empty()).then(|| format!("it would replace or remove what holds state: {}", list(&known)));
+    let unknown =
+        (!unknown.is_empty()).then(|| format!("it may replace or remove what holds state: {}", list(&unknown)));
+    known.into_iter().chain(unknown).collect::<Vec<_>>().join("; ")
+}
+
+/// The change takes something that holds state out of use, or nobody can tell. Retained, it stays in the account, but
+/// whatever used it then has an empty one: that is as bad until somebody notices.
 pub(super) fn is_lost(environment: &Environment, change: &ResourceChange) -> bool {
-    change.is_destructive() && environment.policy.stateful_types.contains(&change.kind)
+    if change.kind == NESTED_STACK {
+        // What is in it is judged by itself, where it is known.
+        return change.unknown.is_some() && !sabotage::is(Bug::UnknownIsHarmless);
+    }
+    change.may_destroy() && holds_state(environment, &change.kind)
+}
+
+/// Resources of this type hold state: policy says so, or nobody can tell because it is none of AWS's own.
+fn holds_state(environment: &Environment, kind: &str) -> bool {
+    let policy = &environment.policy;
+    let unknown = is_foreign(kind) && !policy.stateless_types.contains(kind);
+    policy.stateful_types.contains(kind) || (unknown && !sabotage::is(Bug::UnknownIsHarmless))
+}
+
+/// A custom resource, a type from a third party, or a module that is not resolved: what stands behind it is its author's.
+fn is_foreign(kind: &str) -> bool {
+    !kind.starts_with("AWS::") || kind.ends_with("::MODULE") || kind == "AWS::CloudFormation::CustomResource"
 }
 
 fn backup(planner: &Planner<'_>, spec: &StackSpec, stack: &ObservedStack, change: &ResourceChange, entry: &mut Entry) {

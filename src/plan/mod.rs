@@ -17,6 +17,7 @@ mod drift;
 mod exports;
 mod guard;
 mod input;
+mod inside;
 mod lint;
 mod names;
 mod order;

@@ -15,9 +15,9 @@ use super::stack::expect;
 use super::standing::{Standing, row};
 use super::{Goal, attempts, consent, exports, guard, record};
 use crate::model::{
-    Action, Address, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Key, Mode, ObservedStack,
-    OperationKind, Prune, Refusal, ResourceChange, Seen, StackAddress, StackDo, StackMemory, StackNeed, StackState,
-    StackStatus, StackStep, Step, Waiting,
+    Action, Address, Changes, Conclusion, Contained, Difference, Digest, Do, Entry, Expect, Guard, Key, Mode,
+    ObservedStack, OperationKind, Prune, Refusal, ResourceChange, Seen, StackAddress, StackDo, StackMemory, StackNeed,
+    StackState, StackStatus, StackStep, Step, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -294,9 +294,7 @@ impl Removing<'_> {
             .changes
             .list()
             .iter()
-            .filter(|change| {
-                !change.retained && self.planner.input.environment.policy.stateful_types.contains(&change.kind)
-            })
+            .filter(|change| !change.retained && guard::is_lost(self.planner.input.environment, change))
             .collect();
         if lost.is_empty() || approved || !entry.refused.is_empty() {
             return;
@@ -306,30 +304,36 @@ impl Removing<'_> {
         }
     }
 
-    /// Which resources go with it, by the deployed template.
+    /// Which resources go with it, nested stacks included: by what there is, and not by what a template says.
     fn describe_loss(&self, entry: &mut Entry) {
-        let state = &self.stack.state;
-        let memory = self.memory();
-        let remembered = memory.template.as_ref().filter(|(version, _)| *version == state.version());
-        let facts = match (&remembered, &self.stack.template) {
-            (Some((_, facts)), _) | (None, Some(Seen::Present(facts))) => facts,
-            (None, Some(Seen::Absent)) => return,
-            (None, Some(Seen::Unknown(why))) => {
-                entry.waiting.push(Waiting::Unknown { why: format!("its template could not be read: {why}") });
+        let (state, memory) = (&self.stack.state, self.memory());
+        let remembered = memory.contents.as_ref().filter(|(version, _)| *version == state.version());
+        let contents = match (self.stack.contents.get(&state.id), remembered) {
+            (Some(Seen::Present(contents)), _) | (None, Some((_, contents))) => contents,
+            (Some(Seen::Absent), _) => {
+                entry
+                    .waiting
+                    .push(Waiting::Unknown { why: "it is listed, and has no resources to be read".to_owned() });
                 return;
             }
-            (None, None) => {
-                self.planner.need(StackNeed::Template(self.address.clone(), state.id.clone()));
-                entry.waiting.push(Waiting::Unknown { why: "its template has not been read".to_owned() });
+            (Some(Seen::Unknown(why)), _) => {
+                entry.waiting.push(Waiting::Unknown { why: format!("what is in it could not be read: {why}") });
                 return;
             }
+            (None, None) => return self.read_contents(entry),
         };
-        let mut lost = crate::template::all_removed(facts);
         let kept = left(entry);
-        for change in lost.iter_mut().filter(|change| kept.contains(&change.resource)) {
-            change.retained = true;
+        let mut lost: Vec<ResourceChange> = contents.iter().map(Contained::removed).collect();
+        for change in &mut lost {
+            let own = change.resource.split('/').next().unwrap_or_default();
+            change.retained |= kept.contains(own);
         }
         entry.changes = Changes::Predicted(lost);
+    }
+
+    fn read_contents(&self, entry: &mut Entry) {
+        self.planner.need(StackNeed::Contents(self.address.clone(), self.stack.state.id.clone()));
+        entry.waiting.push(Waiting::Unknown { why: "what is in it has not been read".to_owned() });
     }
 
     fn delete(&self, entry: &mut Entry) {
@@ -345,6 +349,10 @@ impl Removing<'_> {
         // The stack is what it was: AWS did not begin.
         if attempts::hold(self.planner.input, failed, u32::MAX, entry) {
             return;
+        }
+        if !self.stack.contents.contains_key(&state.id) {
+            // What is remembered may be of before a nested stack was changed: read once more, now that it is meant.
+            return self.read_contents(entry);
         }
         let attempt = failed.map_or(0, |attempts| attempts.count);
         let action = StackDo::Delete {

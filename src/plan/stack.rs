@@ -198,7 +198,9 @@ impl Deciding<'_> {
         let key = self.spec.key.to_string();
         let stacks = &self.planner.input.observation.stacks;
         let ours = |stack: &ObservedStack| {
-            owner(&stack.state) == Some(key.as_str()) && row(stack.state.status).standing != Standing::Gone
+            // A nested stack has the tags of its root.
+            let root = stack.state.parent.is_none();
+            root && owner(&stack.state) == Some(key.as_str()) && row(stack.state.status).standing != Standing::Gone
         };
         stacks.iter().find(|(_, stack)| ours(stack)).map(|(address, _)| address)
     }

@@ -137,7 +137,10 @@ fn changes(entry: &Entry, paint: Paint) -> String {
     let width = |of: fn(&ResourceChange) -> &String| list.iter().map(|c| of(c).chars().count()).max().unwrap_or(0);
     let (names, kinds) = (width(|change| &change.resource), width(|change| &change.kind));
     for change in list {
-        let (mark, loud) = fate(change, paint);
+        let (mark, mut loud) = fate(change, paint);
+        if let Some(why) = &change.unknown {
+            let _ = write!(loud, " {}", paint.danger(format!("(NOT KNOWN: {})", words::clean(why))));
+        }
         let line = format!(
             "{mark:>3} {:names$}  {:kinds$}  {loud}",
             words::clean(&change.resource),

@@ -104,6 +104,12 @@ fn intention(entry: &Entry) -> String {
                 let (resource, kind) = (words::clean(&change.resource), words::clean(&change.kind));
                 let _ = writeln!(text, "  ! {resource} ({kind}) {fate}");
             }
+            for change in changes.list() {
+                let Some(why) = &change.unknown else { continue };
+                let (resource, kind, why) =
+                    (words::clean(&change.resource), words::clean(&change.kind), words::clean(why));
+                let _ = writeln!(text, "  ! what happens in {resource} ({kind}) is not known: {why}");
+            }
         }
     }
     text

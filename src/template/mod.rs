@@ -15,7 +15,7 @@ mod table;
 pub use export::resolve_name;
 pub use locate::{Written, written};
 pub use opaque::{json_digest, opaque_facts};
-pub use predict::{all_removed, predict};
+pub use predict::predict;
 pub use read::{MAX_BYTES, TemplateError, parse};
 pub use shift::{Origin, TrafficShift, output_origin, traffic_shifts};
 pub use table::{TableSettings, table_settings};

@@ -13,16 +13,6 @@ pub fn predict(old: &TemplateFacts, new: &TemplateFacts) -> Vec<ResourceChange> 
     names.into_iter().flat_map(|name| one(name, &old.resources, &new.resources)).collect()
 }
 
-/// What goes with a stack that is deleted.
-#[must_use]
-pub fn all_removed(deployed: &TemplateFacts) -> Vec<ResourceChange> {
-    let removed = |(name, (kind, _)): (&String, &(String, Digest))| ResourceChange {
-        retained: deployed.retained.contains(name),
-        ..change(name, kind, ChangeAction::Remove)
-    };
-    deployed.resources.iter().map(removed).collect()
-}
-
 fn one(
     name: &str,
     old: &BTreeMap<String, (String, Digest)>,

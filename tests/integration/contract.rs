@@ -7,6 +7,7 @@
 mod change_sets;
 mod drift;
 mod isolation;
+mod nested;
 mod objects;
 mod records;
 mod secrets;
@@ -385,6 +386,9 @@ contract!(
         change_sets::tags_alone_are_a_change,
         isolation::regions_and_accounts_do_not_see_each_other,
         isolation::a_list_has_every_stack_once_however_many_pages_it_takes,
+        nested::a_nested_stack_has_resources_of_its_own_and_goes_with_its_root,
+        nested::a_change_set_reaches_into_nested_stacks,
+        nested::both_the_template_and_what_macros_made_of_it_can_be_read,
         drift::what_was_deployed_and_left_alone_has_not_drifted,
         drift::a_changed_property_is_found_with_both_of_its_values,
         drift::what_is_gone_is_said_to_be,

@@ -84,6 +84,40 @@ pub(crate) struct Unit {
     /// Drift of it is put back.
     #[serde(default)]
     pub(crate) revert: bool,
+    /// How its table comes about.
+    #[serde(default)]
+    pub(crate) made: Made,
+}
+
+/// How the table of a stack comes about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Made {
+    /// Its template says so.
+    #[default]
+    Plainly,
+    /// It is in a nested stack.
+    Nested,
+    /// A macro makes it.
+    Expanded,
+}
+
+/// The templates of nested stacks: bucket, key, and how the address of an object there begins.
+const NESTED: (&str, &str) = ("nested", "https://nested.s3.us-east-1.amazonaws.com/");
+
+/// The templates of nested stacks, by key.
+pub(crate) fn nested_templates() -> impl Iterator<Item = (&'static str, String, String)> {
+    (0..9_u8).map(|shape| {
+        let body = format!("Resources:\n  {}\n", table(shape, "Table"));
+        (NESTED.0, format!("table-{shape}.yaml"), body)
+    })
+}
+
+/// The key's name is immutable: another shape means another table.
+fn table(shape: u8, name: &str) -> String {
+    format!(
+        "{name}: {{ Type: AWS::DynamoDB::Table, Properties: {{ BillingMode: PAY_PER_REQUEST, KeySchema: [{{ AttributeName: \
+         k{shape}, KeyType: HASH }}] }} }}"
+    )
 }
 
 impl Unit {
@@ -100,13 +134,16 @@ impl Unit {
             adopt: false,
             timeout: None,
             revert: false,
+            made: Made::Plainly,
         }
     }
 
     /// The template, which depends on nothing but the shape and what is imported.
     pub(crate) fn template(&self, number: u8) -> String {
+        let expanded = self.shape % 3 == 2 && self.made == Made::Expanded;
+        let macros = if expanded { "Transform: AWS::LanguageExtensions\n" } else { "" };
         let mut text = format!(
-            "Description: shape {}\nParameters:\n  Size: {{ Type: String }}\n  Upstream: {{ Type: String, Default: none }}\n  \
+            "Description: shape {}\n{macros}Parameters:\n  Size: {{ Type: String }}\n  Upstream: {{ Type: String, Default: none }}\n  \
              Secret: {{ Type: String, NoEcho: true, Default: none }}\nResources:\n  \
              Topic: {{ Type: AWS::SNS::Topic, Properties: {{ DisplayName: !Ref Size, Tracing: !Ref Upstream }} }}\n",
             self.shape
@@ -115,12 +152,17 @@ impl Unit {
             text.push_str("  Extra: { Type: AWS::SSM::Parameter, Properties: { Type: String, Value: !Ref Secret } }\n");
         }
         if self.shape % 3 == 2 {
-            // The key's name is immutable: another shape means another table.
-            let _ = writeln!(
-                text,
-                "  Table: {{ Type: AWS::DynamoDB::Table, Properties: {{ BillingMode: PAY_PER_REQUEST, KeySchema: [{{ AttributeName: k{}, KeyType: HASH }}] }} }}",
-                self.shape
-            );
+            let line = match self.made {
+                Made::Plainly => table(self.shape, "Table"),
+                Made::Nested => format!(
+                    "Data: {{ Type: AWS::CloudFormation::Stack, Properties: {{ TemplateURL: {}table-{}.yaml }} }}",
+                    NESTED.1, self.shape
+                ),
+                Made::Expanded => {
+                    format!("'Fn::ForEach::Tables': [Name, [Table], {{ {} }}]", table(self.shape, "'${Name}'"))
+                }
+            };
+            let _ = writeln!(text, "  {line}");
         }
         if let Some(other) = self.imports {
             let _ = writeln!(
@@ -150,6 +192,9 @@ impl Unit {
                 format!("${{environments.{}.stacks.s{other}.outputs.Echo}}", environment(other))
             };
             let _ = writeln!(text, "    Upstream: \"{reference}\"");
+        }
+        if self.made == Made::Expanded {
+            text.push_str("  capabilities: [CAPABILITY_AUTO_EXPAND]\n");
         }
         let _ = writeln!(text, "  tags: {{ Edition: \"{}\" }}", self.tag);
         for (on, line) in [
@@ -297,6 +342,7 @@ fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
         unit.upstream = number.checked_sub(1);
         unit.imports = number.checked_sub(2).filter(|other| environment(*other) == environment(number));
         unit.timeout = (number == 2).then_some(5);
+        unit.made = [Made::Plainly, Made::Nested, Made::Expanded][usize::from(number % 3)];
         units.insert(number, unit);
     }
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };

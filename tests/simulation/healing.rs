@@ -71,6 +71,13 @@ impl Run<'_> {
         for record in self.rig.cloud.inventory().stacks.iter().filter(|record| !record.is_deleted()) {
             let state = &record.state;
             let standing = row(state.status).standing;
+            if let Some(table) = record.resources.get("Table") {
+                console.set_newest_backup("AWS::DynamoDB::Table", table, Some(self.rig.cx.now()));
+            }
+            if state.parent.is_some() {
+                // What becomes of a nested stack is its root's.
+                continue;
+            }
             let ours = state.tags.contains_key(OWNER_TAG);
             let foreign_in_the_way = !ours && wanted.contains(&state.name.to_string());
             let _ = console.continue_rollback(&state.name);
@@ -83,9 +90,6 @@ impl Run<'_> {
             if foreign_in_the_way || stuck || unwanted || never {
                 let _ = console.set_termination_protection(&state.name, false);
                 let _ = console.delete_stack(&state.name);
-            }
-            if let Some(table) = record.resources.get("Table") {
-                console.set_newest_backup("AWS::DynamoDB::Table", table, Some(self.rig.cx.now()));
             }
         }
     }

@@ -26,6 +26,7 @@ mod healing;
 mod images;
 mod isolation;
 mod monitor;
+mod nested;
 mod oracle;
 mod outputs;
 mod outsiders;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use landfast::model::{
-    DeploymentMode, Desired, DriftAction, Key, Mode, Prune, Replace, Scope, StackEvent, StackId, StackState,
+    ChangeSetState, DeploymentMode, Desired, DriftAction, Key, Mode, NESTED_STACK, Prune, Replace, ResourceChange,
+    Scope, StackEvent, StackId, StackState,
 };
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Call, SimCloud, View};
@@ -297,7 +298,9 @@ impl Checking<'_> {
         let owner = spec.key.to_string();
         let inventory = self.view.inventory();
         let twin = inventory.stacks.iter().find(|other| {
+            // Nested stacks have the tags of their root.
             !other.is_deleted()
+                && other.state.parent.is_none()
                 && other.state.tags.get(OWNER_TAG) == Some(&owner)
                 && other.state.name != spec.stack_name
         });
@@ -344,11 +347,33 @@ impl Checking<'_> {
         if u32::try_from(recent).unwrap() > budget.deletions {
             self.blames.push(format!("S3 blast radius: {recent} deletions in an hour, {} allowed", budget.deletions));
         }
-        let inventory = self.view.inventory();
-        let record = inventory.stacks.iter().find(|record| record.state.id == stack.id);
-        if record.is_some_and(|record| record.resources.contains_key("Table")) {
+        if self.holds_table(&stack.id) {
             self.blames.push(format!("S4 state: {key} holds a table and is deleted without approval"));
         }
+    }
+
+    /// It is in the stack, or in one that is nested in it.
+    fn holds_table(&self, stack: &StackId) -> bool {
+        let inventory = self.view.inventory();
+        let mut within = vec![stack.clone()];
+        while let Some(id) = within.pop() {
+            let records = inventory.stacks.iter().filter(|record| !record.is_deleted());
+            if records.clone().any(|record| record.state.id == id && record.resources.contains_key("Table")) {
+                return true;
+            }
+            within.extend(
+                records
+                    .filter(|record| record.state.parent.as_ref() == Some(&id))
+                    .map(|record| record.state.id.clone()),
+            );
+        }
+        false
+    }
+
+    /// The changes of a change set, and of those below it.
+    fn all_changes(&self, set: &ChangeSetState) -> Vec<ResourceChange> {
+        let below = set.changes.iter().filter_map(|change| self.view.change_set(change.nested.as_ref()?));
+        set.changes.iter().cloned().chain(below.flat_map(|set| self.all_changes(set))).collect()
     }
 
     /// S21: drift is put back where that is asked for, and not fought over.
@@ -385,7 +410,15 @@ impl Checking<'_> {
             let action = environment.stacks.get(key).and_then(|spec| spec.drift).unwrap_or(policy.drift);
             self.revert(key, stack.id.as_str(), action);
         }
-        for change in set.changes.iter().filter(|change| change.is_destructive() && !change.retained) {
+        for change in self.all_changes(set).iter().filter(|change| change.is_destructive() && !change.retained) {
+            if change.kind == NESTED_STACK {
+                let id = change.physical_id.as_ref().and_then(|id| id.parse().ok());
+                if policy.replace != Replace::Allow && id.is_some_and(|id| self.holds_table(&id)) {
+                    let what = &change.resource;
+                    self.blames.push(format!("S4 state: {what} of {key} goes, and a table with it"));
+                }
+                continue;
+            }
             if !policy.stateful_types.contains(&change.kind) {
                 continue;
             }

@@ -163,6 +163,7 @@ impl Small {
             let Case::Present { status, owner, same, memory } = case else { continue };
             let mut seen = ObservedStack::listed(state(spec, status, owner));
             seen.change_sets = Some(ChangeSets { all: Seen::Present(Vec::new()), described: None });
+            seen.contents.insert(seen.state.id.clone(), Seen::Present(Arc::new([])));
             if status == StackStatus::UpdateRollbackComplete {
                 // Nobody has left anything out of it.
                 seen.events.insert(seen.state.id.clone(), Seen::Present(Arc::new([])));

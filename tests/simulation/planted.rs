@@ -36,6 +36,19 @@ const OF_SERVICES: [(Bug, &str); 5] = [
 /// Bugs in what becomes of drift, and the rule that must find them.
 const OF_DRIFT: [(Bug, &str); 2] = [(Bug::AllIsBaseline, "L3 drift"), (Bug::FightsOn, "S21 fight")];
 
+/// Bugs in what guards see, all of which lose what somebody would have been asked for.
+const OF_GUARDS: [Bug; 3] = [Bug::NestedLeftOut, Bug::JudgedAsWritten, Bug::UnknownIsHarmless];
+
+#[test]
+fn every_planted_bug_of_what_guards_see_is_found() {
+    for bug in OF_GUARDS {
+        assert_eq!(crate::nested::play_planted(bug, false), Vec::<String>::new(), "without {bug:?}");
+        let found = crate::nested::play_planted(bug, true);
+        assert!(found.iter().any(|wrong| wrong.starts_with("S24 hidden")), "{bug:?} was not found: {found:?}");
+        println!("{bug:?}: found: {}", found[0]);
+    }
+}
+
 #[test]
 fn every_planted_bug_of_drift_is_found() {
     for (bug, rule) in OF_DRIFT {

@@ -70,6 +70,9 @@ impl Rig {
         let cloud = SimCloud::new(cx.clone(), SimConfig { page_size: 3, ..SimConfig::default() });
         let truth = Arc::new(Truth::default());
         truth.watch(&cloud);
+        for (bucket, key, body) in crate::fleet::nested_templates() {
+            cloud.console(&scope()).put_object(bucket, &key, &body);
+        }
         let repo = Arc::new(Mutex::new(Repo { history: vec![fleet.clone()], fleet, glitch: None }));
         Self {
             clock,

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, AppAct, AppEdit};
-use crate::fleet::{Fleet, Glitch, Policy, Prune, SECOND, Unit, environment};
+use crate::fleet::{Fleet, Glitch, Made, Policy, Prune, SECOND, Unit, environment};
 
 /// Everything that happens in a run, before it is left to heal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,7 @@ impl Scenario {
         scenario.add_app();
         scenario.add_tampering();
         scenario.add_outsiders();
+        scenario.add_nested();
         scenario
     }
 
@@ -130,6 +131,23 @@ impl Scenario {
         scenario.faults(&mut rng, &mut swarm);
         scenario.events.sort_by_key(|(at, _)| *at);
         scenario
+    }
+
+    /// In a third of all seeds, tables are in nested stacks or made by macros. By numbers of its own, so that everything else
+    /// stays as it was drawn.
+    fn add_nested(&mut self) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x4e57ed);
+        if !rng.random_bool(0.34) {
+            return;
+        }
+        for unit in self.fleet.units.values_mut() {
+            unit.made = [Made::Plainly, Made::Nested, Made::Nested, Made::Expanded][rng.random_range(0..4)];
+        }
+        for (_, event) in &mut self.events {
+            if let Event::Edit { edit: Edit::Put(_, unit), .. } = event {
+                unit.made = Made::Nested;
+            }
+        }
     }
 
     fn add(&mut self, rng: &mut impl Rng, count: std::ops::Range<usize>, mut make: impl FnMut(&mut dyn Rng) -> Event) {

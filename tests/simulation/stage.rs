@@ -47,6 +47,7 @@ pub(crate) fn environment(scope: &Scope) -> Environment {
             stack_name: ".*".to_owned(),
             required_tags: BTreeSet::new(),
             stateful_types: BTreeSet::new(),
+            stateless_types: BTreeSet::new(),
             backup_max_age: HOUR,
             drift: DriftAction::Report,
             drift_every: None,

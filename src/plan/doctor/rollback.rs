@@ -10,10 +10,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::events::{failed_for_themselves, is_of, last_phase, last_update};
-use crate::model::{ObservedStack, Seen, StackAddress, StackEvent, StackId, StackNeed};
-
-/// The type of a stack within a stack.
-const NESTED: &str = "AWS::CloudFormation::Stack";
+use crate::model::{NESTED_STACK, ObservedStack, Seen, StackAddress, StackEvent, StackId, StackNeed};
 
 /// Stacks within stacks are followed so far down.
 const DEPTH_MAX: usize = 5;
@@ -69,7 +66,7 @@ pub(in crate::plan) fn by_hand(events: &[StackEvent], stack: &StackId) -> Option
             worked.insert(&event.resource);
         } else if continued.is_some()
             && event.status == "UPDATE_COMPLETE"
-            && event.kind != NESTED
+            && event.kind != NESTED_STACK
             && !worked.contains(event.resource.as_str())
         {
             skipped.insert(event.resource.clone());
@@ -91,7 +88,7 @@ impl Looking<'_> {
         let mut found = Vec::new();
         for event in failed_for_themselves(phase, id, "UPDATE_FAILED") {
             let inner: Option<StackId> = event.physical_id.as_deref().and_then(|id| id.parse().ok());
-            match inner.filter(|_| event.kind == NESTED) {
+            match inner.filter(|_| event.kind == NESTED_STACK) {
                 // Its own stack can only be named where it is being deleted: what failed in it is.
                 Some(inner) if depth > 0 => {
                     let inner_name = name_of(&inner).to_owned();

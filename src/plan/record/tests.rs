@@ -63,6 +63,7 @@ fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
         stack_name: ".*".to_owned(),
         required_tags: BTreeSet::new(),
         stateful_types: BTreeSet::new(),
+        stateless_types: BTreeSet::new(),
         backup_max_age: std::time::Duration::from_hours(1),
         drift: crate::model::DriftAction::Report,
         drift_every: None,

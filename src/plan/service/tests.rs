@@ -310,6 +310,7 @@ impl World {
             stack_name: ".*".to_owned(),
             required_tags: BTreeSet::new(),
             stateful_types: BTreeSet::new(),
+            stateless_types: BTreeSet::new(),
             backup_max_age: Duration::from_hours(24),
             drift: crate::model::DriftAction::Report,
             drift_every: None,

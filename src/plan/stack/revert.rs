@@ -164,7 +164,7 @@ impl Deciding<'_> {
         let empty = |change: &ResourceChange| {
             change.action == ChangeAction::Add && environment.policy.stateful_types.contains(&change.kind)
         };
-        let serious = changes.iter().any(|change| change.is_destructive() || empty(change));
+        let serious = changes.iter().any(|change| change.may_destroy() || empty(change));
         let begins = entry.step.as_ref().is_some_and(|step| step.action.begins_operation());
         if serious && begins && !consent::covers(self.planner.input, &self.spec.key, entry) {
             entry.step = None;

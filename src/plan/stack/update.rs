@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::forecast::predicted;
 use super::{Deciding, expect};
 use crate::model::{
-    Act, Action, ChangeSetStatus, Changes, DeploymentMode, Difference, Entry, Expect, Inputs, ObservedStack,
-    ResourceChange, Seen, StackDo, StackNeed, StackState, TemplateFacts, Waiting, Writes,
+    Act, Action, ChangeSetStatus, Changes, DeploymentMode, Difference, Entry, Expect, Inputs, ObservedStack, Seen,
+    StackDo, StackNeed, StackState, TemplateFacts, Waiting, Writes,
 };
 use crate::plan::names::{change_set, change_set_prefix, token};
 use crate::plan::resolve::Resolved;
 use crate::plan::root_cause::failure;
-use crate::plan::{attempts, exports, guard};
+use crate::plan::{attempts, exports, guard, inside};
 use crate::template;
 
 /// The endpoint has made an ordinary change set of one that was to revert drift.
@@ -138,7 +138,10 @@ impl Deciding<'_> {
                 ChangeSetStatus::Empty => self.settle(entry, stack, inputs),
                 ChangeSetStatus::Failed(reason) => self.reject(entry, state, inputs, reason),
                 ChangeSetStatus::Available => {
-                    entry.changes = Changes::Known(set.changes.clone());
+                    let changes = inside::opened(self.planner, &self.spec.address(), stack, &set.changes);
+                    let environment = self.planner.input.environment;
+                    let destroyed = changes.iter().filter(|change| guard::is_lost(environment, change)).count();
+                    entry.changes = Changes::Known(changes);
                     let replaced = exports::replaced(self.spec, state, &set.changes);
                     if exports::in_use(self.planner, &self.spec.address(), stack, replaced, entry) {
                         return;
@@ -155,9 +158,6 @@ impl Deciding<'_> {
                             writes: Writes::of(&set.changes),
                         },
                     );
-                    let environment = self.planner.input.environment;
-                    let lost = |change: &&ResourceChange| guard::is_lost(environment, change);
-                    let destroyed = set.changes.iter().filter(lost).count();
                     step.cost = (1, u32::try_from(destroyed).unwrap_or(u32::MAX), 0);
                     entry.step = Some(step);
                     guard::replacements(self.planner, self.spec, stack, entry);
