@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use super::Observer;
 use super::listing::{Listed, add};
 use crate::model::{
-    BackupNeed, ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need,
-    Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceArn, ServiceNeed, StackAddress, StackEvent,
-    StackId, StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
+    BackupNeed, Bucket, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSets, CheckNeed, Conclusion, Digest,
+    FingerprintKey, Key, Need, Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceArn, ServiceNeed,
+    StackAddress, StackEvent, StackId, StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PAGES_MAX, PageToken, PortError, Priority, Stacks, all, endless, found};
@@ -35,6 +35,7 @@ enum Answer {
     StackPolicy(Seen<Digest>),
     ChangeSets(ChangeSets),
     Conclusion(Key, Seen<Conclusion>),
+    Bucket(Scope, String, Seen<Bucket>),
     Making(Seen<BTreeMap<String, ServiceArn>>),
     Importers(String, Seen<BTreeSet<StackName>>),
     Backup(String, Seen<Timestamp>),
@@ -86,6 +87,10 @@ impl Observer<'_> {
                 let conclusion = self.within(read_conclusion(&*port, &id, moved, &operation)).await;
                 (Some(address), Answer::Conclusion(key, conclusion))
             }
+            StackNeed::Bucket(scope, name) => {
+                let bucket = self.bucket(&scope, &name).await;
+                (None, Answer::Bucket(scope, name, bucket))
+            }
             StackNeed::Making(address, id) => {
                 let port = self.port(&address);
                 let making = self.within(read_making(&*port, &id)).await;
@@ -107,6 +112,23 @@ impl Observer<'_> {
                 (Some(address), Answer::Events(id, events))
             }
         }
+    }
+
+    /// Whether a bucket can be used for templates. What is refused is refused tomorrow too: that is known, and is no read
+    /// that has failed.
+    pub(super) async fn bucket(&self, scope: &Scope, name: &str) -> Seen<Bucket> {
+        let port = self.governor.stacks(scope, self.role(scope), Priority::Status);
+        let read = async {
+            match port.keeps_versions(name).await {
+                Ok(true) => Ok(Some(Bucket::Versioned)),
+                Ok(false) => Ok(Some(Bucket::Unversioned)),
+                Err(error) if matches!(error.class, Class::NotFound | Class::Invalid | Class::Denied) => {
+                    Ok(Some(Bucket::Unusable(error.message)))
+                }
+                Err(error) => Err(error),
+            }
+        };
+        self.within(read).await
     }
 
     fn port(&self, address: &StackAddress) -> Arc<dyn Stacks> {
@@ -181,6 +203,9 @@ fn sorted(needs: BTreeSet<Need>) -> Sorted {
 fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: Answer) {
     match answer {
         Answer::Listing(scope, listed) => add(observation, scope, listed),
+        Answer::Bucket(scope, name, bucket) => {
+            observation.buckets.insert((scope, name), bucket);
+        }
         Answer::Conclusion(key, conclusion) => {
             observation.conclusions.insert(key, conclusion);
         }
@@ -200,29 +225,40 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
                 Answer::Events(id, events) => {
                     stack.events.insert(id, events);
                 }
-                Answer::Listing(..) | Answer::Conclusion(..) => {}
+                Answer::Listing(..) | Answer::Bucket(..) | Answer::Conclusion(..) => {}
             }
         }
     }
 }
 
 async fn read_template(port: &dyn Stacks, id: &StackId) -> Result<Option<TemplateFacts>, PortError> {
-    let body = port.template(id).await?;
-    // A deployed template that we cannot read (a macro's own syntax, say) still has a digest of its text: it is then
-    // simply another template than ours.
-    Ok(Some(template::parse(&body).map_or_else(|_| template::opaque_facts(&body), |template| template.facts)))
+    Ok(Some(facts(&port.template(id).await?)))
+}
+
+/// A template that we cannot read (a macro's own syntax, say) still has a digest of its text: it is then simply another
+/// template than ours.
+fn facts(body: &str) -> TemplateFacts {
+    template::parse(body).map_or_else(|_| template::opaque_facts(body), |template| template.facts)
 }
 
 async fn describe(port: &dyn Stacks, id: &StackId, name: &ChangeSetName) -> Result<Option<ChangeSetState>, PortError> {
     let Some((mut state, mut next)) = port.describe_change_set(id, name, None).await? else { return Ok(None) };
     for _ in 0..PAGES_MAX {
-        let Some(token) = next else { return Ok(Some(state)) };
+        let Some(token) = next else { break };
         // Deleted between two pages: what was read is not all of it, and it can no longer be executed.
         let Some((more, after)) = port.describe_change_set(id, name, Some(token)).await? else { return Ok(None) };
         state.changes.extend(more.changes);
         next = after;
     }
-    Err(endless("DescribeChangeSet"))
+    if next.is_some() {
+        return Err(endless("DescribeChangeSet"));
+    }
+    // What it would deploy is read where it can be executed: nothing else is done with it before.
+    if state.status == ChangeSetStatus::Available {
+        let Some(body) = port.change_set_template(id, name).await? else { return Ok(None) };
+        state.inputs.template = Some(facts(&body).digest);
+    }
+    Ok(Some(state))
 }
 
 async fn read_conclusion(

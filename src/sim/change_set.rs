@@ -18,8 +18,8 @@ use super::stack::Submission;
 use super::wanted::{Wanted, entries};
 use super::world::{Due, World};
 use crate::model::{
-    ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, Replacement,
-    ResourceChange, Scope, StackStatus,
+    ChangeAction, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode,
+    Replacement, ResourceChange, Scope, StackStatus,
 };
 
 /// Begins the value of everything that is known only after the update.
@@ -87,6 +87,15 @@ impl World {
     ) {
         let serial = self.serial();
         self.own(id.clone(), ix);
+        let inputs = ChangeSetInputs {
+            template: None,
+            parameters: self.shown_parameters(&submission),
+            capabilities: submission.capabilities.clone(),
+            tags: submission.tags.clone(),
+            notifications: submission.notifications.clone(),
+            rollback_alarms: submission.rollback_alarms.clone(),
+            monitoring_minutes: submission.monitoring_minutes,
+        };
         let stack = &mut self.data.stacks[ix];
         let state = ChangeSetState {
             id,
@@ -95,6 +104,7 @@ impl World {
             status: ChangeSetStatus::Creating,
             mode,
             changes: Vec::new(),
+            inputs,
         };
         let created = self.data.now;
         stack.change_sets.insert(name.clone(), ChangeSet { state, submission, created, ready: None, serial });

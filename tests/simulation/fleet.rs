@@ -84,6 +84,9 @@ pub(crate) struct Unit {
     /// Drift of it is put back.
     #[serde(default)]
     pub(crate) revert: bool,
+    /// Its template is too large for a request, and goes through the bucket.
+    #[serde(default)]
+    pub(crate) large: bool,
 }
 
 impl Unit {
@@ -100,6 +103,7 @@ impl Unit {
             adopt: false,
             timeout: None,
             revert: false,
+            large: false,
         }
     }
 
@@ -134,6 +138,9 @@ impl Unit {
             "Outputs:\n  Echo: {{ Value: !Ref Size }}\n  Topic: {{ Value: !Ref Topic, Export: {{ Name: {} }} }}",
             export(number)
         );
+        if self.large {
+            let _ = writeln!(text, "# {}", "large ".repeat(9_000));
+        }
         text
     }
 
@@ -279,9 +286,10 @@ impl Fleet {
         let mode = if observe { "observe" } else { "apply" };
         let replace = if replace { "allow" } else { "deny" };
         let every = if self.units.values().any(|unit| unit.revert) { crate::tampering::EVERY } else { DAY / 4 };
+        let bucket = if self.units.values().any(|unit| unit.large) { "  templateBucket: templates\n" } else { "" };
         format!(
             "apiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: {name} }}\nspec:\n  system: shop\n  account: \"{account}\"\n  \
-             region: us-east-1\n  include: [{name}]\n  tags: {{ Team: core }}\n  policy:\n    mode: {mode}\n    prune: {prune}\n    \
+             region: us-east-1\n  include: [{name}]\n{bucket}  tags: {{ Team: core }}\n  policy:\n    mode: {mode}\n    prune: {prune}\n    \
              replace: {replace}\n    driftEvery: {}m\n    \
              budget: {{ stacks: 1000, replacements: 1000, deletions: {deletions}, per: 1h }}\n",
             every.as_secs() / 60
