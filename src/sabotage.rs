@@ -54,6 +54,18 @@ pub enum Bug {
     AllIsBaseline,
     /// Consent covers what is done, and not what it is done with.
     ConsentToNames,
+    /// A change set is ours if it has the name of one that was asked for.
+    TrustsNames,
+    /// That a change set of the name exists is taken for the answer that it was made.
+    ExistsIsOurs,
+    /// What a change set was made from is not read back.
+    NoReadBack,
+    /// A recovery point is ours if it has a name like ours.
+    TrustsPoints,
+    /// The owner tag proves that a stack is ours to delete.
+    TrustsTags,
+    /// A template in a bucket is read as it is then, and not as it was written.
+    NewestObject,
     /// Drift is put back however often somebody makes it again.
     FightsOn,
     /// Change sets leave nested stacks out, and what they do inside is not asked for.

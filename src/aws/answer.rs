@@ -3,6 +3,8 @@
 //! An answer that lacks what we rely on, or has a word we do not know where the difference matters (a stack's status,
 //! a change's action), is an error and never a guess: what is unknown must not look like absent or harmless.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types as sdk;
 use aws_smithy_types::DateTime;
@@ -10,8 +12,8 @@ use jiff::Timestamp;
 
 use super::error::unreadable;
 use crate::model::{
-    ChangeAction, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeploymentMode, InvalidName, Output, Replacement,
-    ResourceChange, StackEvent, StackState,
+    ChangeAction, ChangeSetInputs, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeploymentMode, InvalidName,
+    Output, Replacement, ResourceChange, StackEvent, StackState,
 };
 use crate::ports::{PageToken, PortError};
 
@@ -38,7 +40,7 @@ impl Reader {
     }
 
     pub(super) fn stack(self, stack: sdk::Stack) -> Result<StackState, PortError> {
-        let rollback = stack.rollback_configuration.unwrap_or_else(|| sdk::RollbackConfiguration::builder().build());
+        let (rollback_alarms, monitoring_minutes) = rollback(stack.rollback_configuration);
         Ok(StackState {
             id: self.parse(stack.stack_id.as_deref(), "StackId")?,
             name: self.parse(stack.stack_name.as_deref(), "StackName")?,
@@ -46,30 +48,14 @@ impl Reader {
             status_reason: stack.stack_status_reason,
             created: self.time(&self.need(stack.creation_time, "CreationTime")?)?,
             updated: stack.last_updated_time.map(|time| self.time(&time)).transpose()?,
-            parameters: stack
-                .parameters
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|parameter| Some((parameter.parameter_key?, parameter.parameter_value.unwrap_or_default())))
-                .collect(),
-            tags: stack
-                .tags
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
-                .collect(),
+            parameters: parameters(stack.parameters.unwrap_or_default()),
+            tags: tags(stack.tags.unwrap_or_default()),
             outputs: stack.outputs.unwrap_or_default().into_iter().filter_map(output).collect(),
             termination_protection: stack.enable_termination_protection.unwrap_or(false),
             role_arn: stack.role_arn,
             notifications: stack.notification_arns.unwrap_or_default().into_iter().collect(),
-            rollback_alarms: rollback
-                .rollback_triggers
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|trigger| trigger.arn)
-                .collect(),
-            // AWS answers 0 where nothing was asked for.
-            monitoring_minutes: rollback.monitoring_time_in_minutes.filter(|minutes| *minutes != 0),
+            rollback_alarms,
+            monitoring_minutes,
             capabilities: stack.capabilities.unwrap_or_default().iter().map(|one| one.as_str().to_owned()).collect(),
             timeout_minutes: stack.timeout_in_minutes.filter(|minutes| *minutes > 0),
             change_set: stack.change_set_id.and_then(|id| id.parse().ok()),
@@ -114,6 +100,7 @@ impl Reader {
             Some(sdk::ExecutionStatus::Unavailable) if parent.is_some() => Some(sdk::ExecutionStatus::Available),
             other => other,
         };
+        let inputs = change_set_inputs(&answer);
         let changes = answer.changes.unwrap_or_default().into_iter();
         let state = ChangeSetState {
             id: self.parse(answer.change_set_id.as_deref(), "ChangeSetId")?,
@@ -130,6 +117,7 @@ impl Reader {
                 _ => DeploymentMode::Ordinary,
             },
             parent,
+            inputs,
             changes: changes.filter_map(|change| self.change(change).transpose()).collect::<Result<_, _>>()?,
         };
         Ok((state, answer.next_token))
@@ -216,4 +204,36 @@ fn property(detail: sdk::ResourceChangeDetail) -> Option<String> {
 
 fn output(output: sdk::Output) -> Option<(String, Output)> {
     Some((output.output_key?, Output { value: output.output_value.unwrap_or_default(), export: output.export_name }))
+}
+
+/// What `DescribeChangeSet` says of the inputs: the same on every page.
+fn change_set_inputs(answer: &DescribeChangeSetOutput) -> ChangeSetInputs {
+    let (rollback_alarms, monitoring_minutes) = rollback(answer.rollback_configuration.clone());
+    ChangeSetInputs {
+        template: None,
+        parameters: parameters(answer.parameters.clone().unwrap_or_default()),
+        capabilities: answer.capabilities().iter().map(|one| one.as_str().to_owned()).collect(),
+        tags: tags(answer.tags.clone().unwrap_or_default()),
+        notifications: answer.notification_arns().iter().cloned().collect(),
+        rollback_alarms,
+        monitoring_minutes,
+    }
+}
+
+fn parameters(all: Vec<sdk::Parameter>) -> BTreeMap<String, String> {
+    let one =
+        |parameter: sdk::Parameter| Some((parameter.parameter_key?, parameter.parameter_value.unwrap_or_default()));
+    all.into_iter().filter_map(one).collect()
+}
+
+fn tags(all: Vec<sdk::Tag>) -> BTreeMap<String, String> {
+    all.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect()
+}
+
+/// Alarms, and for how many minutes they are watched: AWS answers 0 where nothing was asked for.
+fn rollback(configuration: Option<sdk::RollbackConfiguration>) -> (BTreeSet<String>, Option<i32>) {
+    let Some(rollback) = configuration else { return (BTreeSet::new(), None) };
+    let triggers = rollback.rollback_triggers.unwrap_or_default().into_iter();
+    let minutes = rollback.monitoring_time_in_minutes.filter(|minutes| *minutes != 0);
+    (triggers.filter_map(|trigger| trigger.arn).collect(), minutes)
 }

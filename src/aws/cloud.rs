@@ -118,14 +118,14 @@ impl AwsCloud {
             config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(entered)).build();
         }
         Clients {
-            stacks: Arc::new(stacks::Client::new(&config)),
+            stacks: Arc::new(stacks::Client::new(&config, scope)),
             containers: Arc::new(containers::Client::new(&config)),
             secrets: Arc::new(secrets::Client::new(&config)),
             records: Arc::new(records::Client::new(&config)),
             health: Arc::new(health::Client::new(&config)),
             drift: Arc::new(drift::Client::new(&config)),
             trail: Arc::new(trail::Client::new(&config)),
-            objects: Arc::new(objects::Client::new(&config)),
+            objects: Arc::new(objects::Client::new(&config, scope)),
             tables: Arc::new(tables::Client::new(&config)),
             vaults: Arc::new(vaults::Client::new(&config)),
             account: Arc::new(account::Client::new(&config)),

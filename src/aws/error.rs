@@ -129,7 +129,8 @@ const CODES: &[(Class, &[&str])] = &[
             "ServiceUnavailable",
         ],
     ),
-    (Class::Transient, &["RequestTimeout", "Unavailable", "Server"]),
+    // S3: a bucket that was made a moment ago (AWS: *Error responses*).
+    (Class::Transient, &["RequestTimeout", "TemporaryRedirect", "Unavailable", "Server"]),
     (
         Class::Invalid,
         &[
@@ -202,11 +203,23 @@ fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> Class {
             return row.map_or(Class::Invalid, |(class, _)| *class);
         }
     }
+    match status.map_or(Class::Transient, of_status) {
+        // A page of somebody between us and AWS: that says nothing of the object (invariant S10).
+        Class::NotFound if code.is_none() => Class::Invalid,
+        class => class,
+    }
+}
+
+/// What a status alone says. What is answered with 3xx or 4xx is answered so again, except where it says to wait: a bucket in
+/// another region is there tomorrow too (301), and so is a proxy's page to log in.
+fn of_status(status: u16) -> Class {
     match status {
-        Some(429) => Class::Throttled,
-        Some(401 | 403) => Class::Denied,
-        Some(404) => Class::NotFound,
-        Some(400..=499) => Class::Invalid,
+        429 => Class::Throttled,
+        401 | 403 | 407 => Class::Denied,
+        404 | 410 => Class::NotFound,
+        // Request timeout, too early.
+        408 | 425 => Class::Transient,
+        300..=499 => Class::Invalid,
         _ => Class::Transient,
     }
 }
@@ -275,8 +288,11 @@ where
         SdkError::TimeoutError(_) => (Class::Transient, "no answer in time"),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => (Class::Transient, "no connection in time"),
         SdkError::DispatchFailure(_) => (Class::Transient, "the connection failed"),
-        _ if status.is_some_and(|status| status == 429) => (Class::Throttled, "the answer could not be read"),
-        _ => (Class::Transient, "the answer could not be read"),
+        // That something is not there is said in words that can be read.
+        _ => match status.map_or(Class::Transient, of_status) {
+            Class::NotFound => (Class::Invalid, "the answer could not be read"),
+            class => (class, "the answer could not be read"),
+        },
     }
 }
 
@@ -444,12 +460,16 @@ mod tests {
             (Class::Transient, 503, "ServiceUnavailable", ""),
             (Class::Transient, 400, "RequestTimeout", "Your socket connection was not read from in time"),
             (Class::Transient, 502, "SomethingNew", ""),
+            (Class::Invalid, 301, "PermanentRedirect", "must be addressed using the specified endpoint"),
+            (Class::Transient, 307, "TemporaryRedirect", "You are being redirected while DNS is updated."),
+            (Class::Transient, 408, "SomethingNew", ""),
         ];
         for (expected, status, code, message) in rows {
             assert_eq!(classify(Some(code), message, Some(*status)), *expected, "{status} {code}: {message}");
         }
         assert_eq!(classify(None, "", None), Class::Transient);
         assert_eq!(classify(None, "", Some(400)), Class::Invalid);
+        assert_eq!(classify(None, "", Some(404)), Class::Invalid, "nobody has said what is not there");
     }
 
     #[test]

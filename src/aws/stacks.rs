@@ -1,24 +1,22 @@
 //! `ports::Stacks` over the SDK: one method, one request.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::types::{self as sdk, ChangeSetType, TemplateStage};
 use aws_sdk_dynamodb::types::{BackupStatus, BackupTypeFilter};
-use aws_sdk_s3::presigning::PresigningConfig;
 use jiff::Timestamp;
 
 use super::answer::Reader;
 use super::error::{port_error, unreadable};
 use super::request;
 use crate::model::{
-    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, StackEvent, StackId,
-    StackName, StackState,
+    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, Scope, StackEvent,
+    StackId, StackName, StackState,
 };
 use crate::ports::{
-    Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource, found,
+    CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource, Uploaded, found,
 };
 
 /// A table has at most a few hundred backups; 100 pages of 100 are a loop that AWS never ends, not a table.
@@ -28,30 +26,18 @@ const MAX_BACKUP_PAGES: usize = 100;
 pub(super) struct Client {
     stacks: aws_sdk_cloudformation::Client,
     caller: aws_sdk_sts::Client,
-    objects: aws_sdk_s3::Client,
+    objects: super::objects::Client,
     tables: aws_sdk_dynamodb::Client,
 }
 
 impl Client {
-    pub(super) fn new(config: &SdkConfig) -> Self {
+    pub(super) fn new(config: &SdkConfig, scope: &Scope) -> Self {
         Self {
             stacks: aws_sdk_cloudformation::Client::new(config),
             caller: aws_sdk_sts::Client::new(config),
-            objects: super::objects::client(config),
+            objects: super::objects::Client::new(config, scope),
             tables: aws_sdk_dynamodb::Client::new(config),
         }
-    }
-
-    /// Where an object is, in the form that the partition and the endpoint ask for: the SDK knows, we do not. Nothing
-    /// is sent. `CloudFormation` reads with the caller's credentials, so the signature is not needed.
-    async fn object_url(&self, bucket: &str, key: &str) -> Result<String, PortError> {
-        const OPERATION: &str = "PutObject";
-        let expiry = PresigningConfig::expires_in(Duration::from_mins(1))
-            .map_err(|error| PortError::new(Class::Invalid, OPERATION, error.to_string()))?;
-        let plain = aws_sdk_s3::config::Builder::new().use_fips(false).use_dual_stack(false);
-        let request = self.objects.get_object().bucket(bucket).key(key).customize().config_override(plain);
-        let signed = request.presigned(expiry).await.map_err(|error| port_error(OPERATION, error, &[]))?;
-        Ok(signed.uri().split('?').next().unwrap_or_default().to_owned())
     }
 }
 
@@ -142,6 +128,14 @@ impl Stacks for Client {
         let request = self.stacks.describe_change_set().change_set_name(id.as_str());
         let answer = request.set_next_token(page).send().await.map_err(|e| port_error(OPERATION, e, &[]));
         found(answer)?.map(|answer| Reader(OPERATION).change_set(answer)).transpose()
+    }
+
+    async fn change_set_template(&self, stack: &StackId, name: &ChangeSetName) -> Result<Option<String>, PortError> {
+        const OPERATION: &str = "GetTemplate";
+        let request = self.stacks.get_template().stack_name(stack.as_str()).change_set_name(name.as_str());
+        let request = request.template_stage(TemplateStage::Original);
+        let answer = found(request.send().await.map_err(|e| port_error(OPERATION, e, &[])))?;
+        answer.map(|answer| Reader(OPERATION).need(answer.template_body, "TemplateBody")).transpose()
     }
 
     async fn importers(&self, export: &str, page: Option<PageToken>) -> Result<Page<StackName>, PortError> {
@@ -296,10 +290,30 @@ impl Stacks for Client {
         Ok(())
     }
 
-    async fn upload_template(&self, _fence: Fence, bucket: &str, key: &str, body: &str) -> Result<String, PortError> {
-        let content = body.as_bytes().to_vec().into();
-        let call = self.objects.put_object().bucket(bucket).key(key).body(content);
-        call.send().await.map_err(|e| port_error("PutObject", e, &[]))?;
-        self.object_url(bucket, key).await
+    async fn keeps_versions(&self, bucket: &str) -> Result<bool, PortError> {
+        self.objects.keeps_versions(bucket).await
+    }
+
+    async fn upload_template(&self, _fence: Fence, bucket: &str, key: &str, body: &str) -> Result<Uploaded, PortError> {
+        let version = self.objects.write(bucket, key, None, body).await?;
+        Ok(Uploaded { url: self.objects.url(bucket, key, version.as_deref()).await?, version })
+    }
+
+    async fn uploaded_template(&self, bucket: &str, key: &str, version: &str) -> Result<Option<String>, PortError> {
+        self.objects.read(bucket, key, Some(version)).await
+    }
+
+    async fn newest_upload(&self, bucket: &str, key: &str) -> Result<Option<Uploaded>, PortError> {
+        self.objects.newest(bucket, key).await
+    }
+
+    async fn delete_upload(
+        &self,
+        _fence: Fence,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<(), PortError> {
+        self.objects.erase(bucket, key, version).await
     }
 }

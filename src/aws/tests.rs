@@ -1,6 +1,7 @@
 //! What goes over the wire and what is made of the answers.
 
 mod access;
+mod buckets;
 mod containers;
 mod nested;
 mod records;
@@ -14,10 +15,10 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::wire::{Answer, FENCE, Wire, refusal, result, scope};
+use super::wire::{Answer, FENCE, Wire, refusal, result};
 use crate::model::{
-    ChangeAction, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Replacement, ResourceChange, StackId,
-    StackOptions, StackStatus, Value,
+    ChangeAction, ChangeSetInputs, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Replacement, ResourceChange,
+    StackId, StackOptions, StackStatus, Value,
 };
 use crate::ports::{Class, Cloud as _, CreateChangeSet, CreateStack, TemplateSource};
 
@@ -292,6 +293,13 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
     let text = format!(
         "<ChangeSetName>landfast-1</ChangeSetName><ChangeSetId>{CHANGE_SET}</ChangeSetId><StackId>{STACK}</StackId>\
          <Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus><Changes>{}</Changes>\
+         <Parameters><member><ParameterKey>Cidr</ParameterKey><ParameterValue>10.0.0.0/16</ParameterValue></member>\
+         <member><ParameterKey>Password</ParameterKey><ParameterValue>****</ParameterValue></member></Parameters>\
+         <NotificationARNs><member>arn:aws:sns:eu-central-1:111122223333:events</member></NotificationARNs>\
+         <RollbackConfiguration><RollbackTriggers><member><Arn>arn:alarm</Arn><Type>AWS::CloudWatch::Alarm</Type></member>\
+         </RollbackTriggers><MonitoringTimeInMinutes>0</MonitoringTimeInMinutes></RollbackConfiguration>\
+         <Capabilities><member>CAPABILITY_NAMED_IAM</member></Capabilities>\
+         <Tags><member><Key>landfast:owner</Key><Value>dev/stack/network</Value></member></Tags>\
          <NextToken>more</NextToken>",
         changes.concat()
     );
@@ -299,6 +307,20 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
     let name = "landfast-1".parse().unwrap();
     let (state, next) = wire.stacks().await.describe_change_set(&id(), &name, None).await.unwrap().unwrap();
     assert_eq!((state.status, next.as_deref()), (ChangeSetStatus::Available, Some("more")));
+    assert_eq!(
+        state.inputs,
+        ChangeSetInputs {
+            template: None,
+            parameters: [("Cidr", "10.0.0.0/16"), ("Password", "****")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into(),
+            capabilities: strings(&["CAPABILITY_NAMED_IAM"]),
+            tags: [("landfast:owner".to_owned(), "dev/stack/network".to_owned())].into(),
+            notifications: strings(&["arn:aws:sns:eu-central-1:111122223333:events"]),
+            rollback_alarms: strings(&["arn:alarm"]),
+            monitoring_minutes: None,
+        }
+    );
     assert_eq!(
         state.changes[0],
         ResourceChange {
@@ -404,22 +426,6 @@ async fn the_newest_completed_backup_is_looked_for_on_every_page() {
     assert!(wire.sent()[1].body.contains(arn));
     assert_eq!(stacks.newest_backup("AWS::S3::Bucket", "b").await.unwrap(), None);
     assert_eq!(wire.sent().len(), 3, "only tables can be asked for");
-}
-
-#[tokio::test]
-async fn a_template_is_read_from_where_it_was_put() {
-    let rows = [
-        (None, "https://templates.s3.eu-central-1.amazonaws.com/dev/ab12"),
-        (Some("http://127.0.0.1:4566"), "http://127.0.0.1:4566/templates/dev/ab12"),
-    ];
-    for (endpoint, expected) in rows {
-        let wire = Wire::answering([Answer::Http(200, String::new())]);
-        let stacks = wire.cloud(endpoint).await.stacks(&scope(), None);
-        let url = stacks.upload_template(FENCE, "templates", "dev/ab12", "Resources: {}").await.unwrap();
-        assert_eq!(url, expected);
-        assert_eq!(wire.sent()[0].uri.split('?').next(), Some(expected));
-        assert_eq!(wire.sent().len(), 1);
-    }
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ use crate::ports::{Cloud as _, Fence, Stacks};
 pub(super) enum Answer {
     /// A status and a body.
     Http(u16, String),
+    /// The same with headers.
+    Headed(u16, &'static [(&'static str, &'static str)], String),
     /// This, in CBOR (Smithy: *RPC v2 CBOR protocol*).
     Cbor(Vec<u8>),
     /// The connection breaks.
@@ -56,6 +58,8 @@ pub(super) struct Sent {
     pub(super) uri: String,
     pub(super) agent: String,
     pub(super) body: String,
+    /// The account that a bucket has to belong to.
+    pub(super) owner: String,
 }
 
 impl Sent {
@@ -97,11 +101,19 @@ impl HttpConnector for Wire {
             uri: request.uri().to_owned(),
             agent: request.headers().get("user-agent").unwrap_or_default().to_owned(),
             body: String::from_utf8_lossy(body).into_owned(),
+            owner: request.headers().get("x-amz-expected-bucket-owner").unwrap_or_default().to_owned(),
         });
         match self.answers.lock().unwrap().pop_front() {
             Some(Answer::Http(status, body)) => {
                 let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
                 response.headers_mut().insert("x-amzn-requestid", "req-1");
+                HttpConnectorFuture::ready(Ok(response))
+            }
+            Some(Answer::Headed(status, headers, body)) => {
+                let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+                for (name, value) in headers {
+                    response.headers_mut().insert(*name, *value);
+                }
                 HttpConnectorFuture::ready(Ok(response))
             }
             Some(Answer::Cbor(body)) => {

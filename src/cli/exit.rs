@@ -45,7 +45,10 @@ impl Exit {
         let entries = || plan.entries.values();
         let failed = entries().any(|entry| {
             entry.action == Action::Unknown
-                || entry.refused.iter().any(|refusal| matches!(refusal.guard, Guard::Stalled | Guard::ChangeSet))
+                || entry
+                    .refused
+                    .iter()
+                    .any(|refusal| matches!(refusal.guard, Guard::Stalled | Guard::ChangeSet | Guard::TemplateBucket))
                 || entry.waiting.iter().any(|waiting| {
                     matches!(
                         waiting,

@@ -91,13 +91,14 @@ impl Preview {
 
     fn leftovers(&self, memory: &Memory) -> Vec<Step> {
         let Looked { observation, plan, .. } = &self.looked;
-        let left = memory.objects.stacks.iter().filter(|(_, memory)| !memory.change_sets.is_empty());
+        let left = memory.objects.stacks.iter().filter(|(_, memory)| !memory.prepared.is_empty());
         let steps = left.filter_map(|(key, memory)| {
             let place = plan.entries.get(key)?.address.clone();
             let address = place.as_stack()?;
             let state = &observation.stacks.get(&address)?.state;
             let expect = Expect::Stack(state.version(), state.status);
-            let action = StackDo::Discard { names: memory.change_sets.clone() };
+            let names = memory.prepared.iter().map(|(name, prepared)| (name.clone(), prepared.upload.clone()));
+            let action = StackDo::Discard { names: names.collect() };
             Some(Step {
                 key: key.clone(),
                 address: place,

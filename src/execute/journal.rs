@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::{
-    Applied, Attempts, Conclusion, Digest, DriftMemory, Expect, Failure, Fingerprint, Operation, OperationKind,
-    REVERTS_KEPT, Settled, Skipped, Spent, StackDo, StackId, StackMemory, StackStep, StackVersion, Step, Writes,
-    Written,
+    Applied, Attempts, ChangeSetId, ChangeSetName, Conclusion, Digest, DriftMemory, Expect, Failure, Fingerprint,
+    Operation, OperationKind, Prepared, REVERTS_KEPT, Settled, Skipped, Spent, StackDo, StackId, StackMemory,
+    StackStep, StackVersion, Step, Writes, Written,
 };
 use crate::ports::{Class, PortError};
 use crate::sabotage::{self, Bug};
@@ -61,8 +61,10 @@ pub(super) fn before(step: &Step, stack: &StackStep, memory: &mut StackMemory, n
         memory.depends_on.clone_from(&step.depends_on);
     }
     match &stack.action {
-        StackDo::Prepare { name, .. } => {
-            memory.change_sets.insert(name.clone());
+        StackDo::Prepare { inputs, name, of, attempt, .. } => {
+            let (of, upload) = (of.clone(), inputs.upload.clone());
+            let prepared = Prepared { of, attempt: *attempt, at: now, id: None, spoiled: false, upload };
+            memory.prepared.insert(name.clone(), prepared);
         }
         // Still the same operation, under the token it was begun with; only how it is meant to end has changed.
         StackDo::Cancel { .. } => {
@@ -118,10 +120,11 @@ fn did_not_skip(memory: &mut StackMemory, operation: &Operation) {
 pub(super) fn refused(step: &Step, stack: &StackStep, error: &PortError, memory: &mut StackMemory, now: Timestamp) {
     let ambiguous = matches!(error.class, Class::Transient | Class::Conflict);
     let Some(operation) = begins(stack, step.revision, now) else {
-        if let (StackDo::Prepare { inputs, .. }, Class::Invalid | Class::Denied | Class::Limit) =
-            (&stack.action, error.class)
-        {
-            reject(memory, &inputs.digest, &failure_of(step, error), now);
+        if let StackDo::Prepare { inputs, name, .. } = &stack.action {
+            not_prepared(memory, name, error);
+            if matches!(error.class, Class::Invalid | Class::Denied | Class::Limit) {
+                reject(memory, &inputs.digest, &failure_of(step, error), now);
+            }
         }
         return;
     };
@@ -141,6 +144,26 @@ pub(super) fn refused(step: &Step, stack: &StackStep, error: &PortError, memory:
     if used_token || matches!(error.class, Class::Invalid | Class::Denied | Class::Limit) {
         attempt(memory, &operation.inputs, &failure_of(step, error), now);
     }
+}
+
+/// There is a change set of that name. Whether ours or not cannot be told: it is not used, and another one is made.
+fn not_prepared(memory: &mut StackMemory, name: &ChangeSetName, error: &PortError) {
+    let exists = error.code.as_deref().is_some_and(|code| code.starts_with("AlreadyExists"));
+    if let Some(prepared) = memory.prepared.get_mut(name).filter(|_| exists) {
+        prepared.spoiled = true;
+    }
+}
+
+/// AWS has answered with the ARN of the change set: from now on it is known to be ours.
+pub(super) fn prepared(memory: &mut StackMemory, name: &ChangeSetName, id: &ChangeSetId) {
+    if let Some(prepared) = memory.prepared.get_mut(name) {
+        prepared.id = Some(id.clone());
+    }
+}
+
+/// The stack was updated: there are no change sets of it any more, but what was uploaded for them is still there.
+fn outlived(memory: &mut StackMemory) {
+    memory.prepared.retain(|_, prepared| prepared.upload.is_some());
 }
 
 /// What is invalid stays invalid; permissions and quotas may come without a change of the manifest.
@@ -167,6 +190,11 @@ pub(super) fn conclude(
     let Some(operation) = memory.pending.take() else { return Applied::default() };
     let brings = matches!(operation.kind, OperationKind::Create | OperationKind::Update | OperationKind::Cancel);
     let applied = (brings && *conclusion == Conclusion::Succeeded).then_some(operation.revision);
+    // Its answer was lost, and its events have said that it is ours.
+    let seen = !matches!(conclusion, Conclusion::NotSeen);
+    if let Some(version) = version.filter(|_| seen && operation.kind == OperationKind::Create) {
+        memory.made = Some(version.id.clone());
+    }
     match (conclusion, operation.kind) {
         (Conclusion::Running, _) => memory.pending = Some(operation),
         // It was not continued, so it may be.
@@ -193,7 +221,7 @@ pub(super) fn conclude(
                     Some(Attempts::counted(None, operation.inputs.clone(), failed_to_compare(&operation), now));
             }
             memory.continued = None;
-            memory.change_sets.clear();
+            outlived(memory);
             wrote(&mut memory.drift, operation.writes, now);
             if let Some(version) = version {
                 memory.healthy = Some(version.id.clone());
@@ -214,7 +242,7 @@ pub(super) fn conclude(
         (Conclusion::Succeeded, OperationKind::Create | OperationKind::Update | OperationKind::Cancel) => {
             memory.attempts = None;
             memory.continued = None;
-            memory.change_sets.clear();
+            outlived(memory);
             wrote(&mut memory.drift, operation.writes, now);
             if let Some(version) = version {
                 memory.healthy = Some(version.id.clone());
@@ -249,6 +277,13 @@ pub(super) fn settle(
     memory.no_echo = Some((version.clone(), no_echo.clone()));
     memory.healthy = Some(version.id.clone());
     memory.attempts = None;
+}
+
+/// It does not hold what was asked for.
+pub(super) fn spoil(memory: &mut StackMemory, name: &ChangeSetName) {
+    if let Some(prepared) = memory.prepared.get_mut(name) {
+        prepared.spoiled = true;
+    }
 }
 
 /// Written when AWS has refused to compute the change set.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{Executor, Outcome, journal};
 use crate::model::{
-    Act, Applied, AssumeRole, ChangeSetName, DeploymentMode, Expect, Inputs, StackDo, StackId, StackMemory, StackStep,
-    Step,
+    Act, Applied, AssumeRole, ChangeSetId, ChangeSetName, DeploymentMode, Expect, Inputs, StackDo, StackId,
+    StackMemory, StackStep, Step,
 };
-use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, PortError, Priority, Stacks, TemplateSource};
+use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, PortError, Priority, Stacks, TemplateSource, Uploaded};
 use crate::sabotage::{self, Bug};
 use crate::store::{Record, RecordOutcome};
 use crate::template;
@@ -58,7 +58,12 @@ impl Executor {
                     return journal::conclude(memory, conclusion, version.as_ref(), now);
                 }
                 StackDo::Settle { version, inputs, no_echo } => journal::settle(memory, version, inputs, no_echo),
-                StackDo::Reject { inputs, failure } => journal::reject(memory, inputs, failure, now),
+                StackDo::Reject { inputs, failure, spoiled } => {
+                    if let Some(name) = spoiled {
+                        journal::spoil(memory, name);
+                    }
+                    journal::reject(memory, inputs, failure, now);
+                }
                 StackDo::Notice { skipped } => {
                     if let Some(stack) = call_stack(stack) {
                         journal::notice(memory, stack, skipped, now);
@@ -84,24 +89,28 @@ impl Executor {
         &self,
         step: &Step,
         stack: &StackStep,
-        answer: Result<Option<StackId>, PortError>,
+        answer: Result<Answered, PortError>,
     ) -> Result<Outcome, crate::store::StoreError> {
         let now = self.cx.now();
         let outcome = RecordOutcome::of(&answer);
         let record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
         self.store.update_with(&step.key, record, None, |memory: &mut StackMemory| match &answer {
-            Ok(id) => {
-                if let (Some(id), Some(pending)) = (id, &mut memory.pending) {
-                    pending.stack = Some(id.clone());
+            Ok(answered) => {
+                if let Answered::Stack(id) = answered {
+                    memory.made = Some(id.clone());
+                    if let Some(pending) = &mut memory.pending {
+                        pending.stack = Some(id.clone());
+                    }
                 }
-                match &stack.action {
-                    StackDo::Discard { names } => memory.change_sets.retain(|name| !names.contains(name)),
+                match (&stack.action, answered) {
+                    (StackDo::Prepare { name, .. }, Answered::ChangeSet(id)) => journal::prepared(memory, name, id),
+                    (StackDo::Discard { names }, _) => memory.prepared.retain(|name, _| !names.contains_key(name)),
                     // Executing a change set removes every other one of its stack. Itself it is gone when the update
                     // succeeds, and stays where it fails.
-                    StackDo::Execute { change_set, .. } => {
-                        memory.change_sets.retain(|name| change_set.as_str().contains(&format!("/{name}/")));
-                    }
-                    StackDo::SetPolicy { body } => {
+                    (StackDo::Execute { change_set, .. }, _) => memory
+                        .prepared
+                        .retain(|_, prepared| prepared.id.as_ref() == Some(change_set) || prepared.upload.is_some()),
+                    (StackDo::SetPolicy { body }, _) => {
                         if let Expect::Stack(version, _) = &stack.expect {
                             memory.stack_policy = Some((version.clone(), Some(template::json_digest(body))));
                         }
@@ -138,6 +147,19 @@ async fn holds(port: &dyn Stacks, step: &StackStep) -> Result<(), Outcome> {
     }
 }
 
+/// Versions of one upload that are taken away in one step: ours is one, and each lost answer may have left another.
+const UPLOADS_MAX: usize = 10;
+
+/// What the call of a step was answered with.
+enum Answered {
+    /// That it was done.
+    Nothing,
+    /// The stack that was created.
+    Stack(StackId),
+    /// The change set that was created.
+    ChangeSet(ChangeSetId),
+}
+
 /// The one mutating call of a step (and the upload that it may need first).
 struct Call<'a> {
     port: &'a dyn Stacks,
@@ -146,49 +168,57 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    async fn make(&self) -> Result<Option<StackId>, PortError> {
+    async fn make(&self) -> Result<Answered, PortError> {
         let (port, fence) = (self.port, self.fence);
         match &self.step.action {
-            StackDo::Create { .. } => return self.create().await.map(Some),
-            StackDo::Prepare { inputs, name, mode } => {
+            StackDo::Create { .. } => return self.create().await.map(Answered::Stack),
+            StackDo::Prepare { inputs, name, mode, .. } => {
                 let request = self.change_set(inputs, name.clone(), *mode).await?;
-                match port.create_change_set(fence, request).await {
-                    // It is ours, made before a crash or a lost answer: the name says from what.
-                    Err(error) if error.class == Class::Conflict => {}
-                    answer => drop(answer?),
+                // That one of this name exists says nothing of whose it is: only the ARN in the answer does.
+                let answer = port.create_change_set(fence, request).await;
+                if sabotage::is(Bug::ExistsIsOurs)
+                    && matches!(&answer, Err(error) if error.class == Class::Conflict)
+                    && let Some(stack) = self.stack()
+                    && let Some((found, _)) = port.describe_change_set(stack, name, None).await?
+                {
+                    return Ok(Answered::ChangeSet(found.id));
                 }
+                return answer.map(Answered::ChangeSet);
             }
             StackDo::Execute { change_set, token, .. } => port.execute_change_set(fence, change_set, token).await?,
             StackDo::Discard { names } => {
-                let Some(stack) = self.stack() else { return Ok(None) };
-                for name in names {
+                let Some(stack) = self.stack() else { return Ok(Answered::Nothing) };
+                for (name, upload) in names {
                     match port.delete_change_set(fence, stack, name).await {
                         // Executed or deleted. While it is being computed or executed it is in conflict, and tried again.
                         Err(error) if error.class == Class::NotFound => {}
                         answer => answer?,
                     }
+                    if let Some((bucket, key)) = upload {
+                        self.clear(bucket, key).await?;
+                    }
                 }
             }
             StackDo::Delete { stack, token, retain, .. } => port.delete(fence, stack, retain, token).await?,
             StackDo::Cancel { token } => {
-                let Some(stack) = self.stack() else { return Ok(None) };
+                let Some(stack) = self.stack() else { return Ok(Answered::Nothing) };
                 port.cancel_update(fence, stack, token).await?;
             }
             StackDo::ContinueRollback { token, skip } => {
-                let Some(stack) = self.stack() else { return Ok(None) };
+                let Some(stack) = self.stack() else { return Ok(Answered::Nothing) };
                 port.continue_rollback(fence, stack, skip, token).await?;
             }
             StackDo::Protect { on } => {
-                let Some(stack) = self.stack() else { return Ok(None) };
+                let Some(stack) = self.stack() else { return Ok(Answered::Nothing) };
                 port.set_termination_protection(fence, stack, *on).await?;
             }
             StackDo::SetPolicy { body } => {
-                let Some(stack) = self.stack() else { return Ok(None) };
+                let Some(stack) = self.stack() else { return Ok(Answered::Nothing) };
                 port.set_stack_policy(fence, stack, body).await?;
             }
             StackDo::Conclude { .. } | StackDo::Settle { .. } | StackDo::Notice { .. } | StackDo::Reject { .. } => {}
         }
-        Ok(None)
+        Ok(Answered::Nothing)
     }
 
     fn stack(&self) -> Option<&StackId> {
@@ -233,10 +263,46 @@ impl Call<'_> {
         match &inputs.upload {
             None if inputs.previous => Ok(TemplateSource::Previous),
             None => Ok(TemplateSource::Body(Arc::clone(&inputs.body))),
-            Some((bucket, key)) => {
-                self.port.upload_template(self.fence, bucket, key, &inputs.body).await.map(TemplateSource::Url)
-            }
+            Some((bucket, key)) => self.upload(bucket, key, &inputs.body).await.map(TemplateSource::Url),
         }
+    }
+
+    /// Puts a template where AWS can read it, and reads it back: what is read later under the URL is this version, whoever
+    /// writes to the bucket in between (invariant S23).
+    async fn upload(&self, bucket: &str, key: &str, body: &str) -> Result<String, PortError> {
+        const OPERATION: &str = "PutObject";
+        let uploaded = match self.port.upload_template(self.fence, bucket, key, body).await {
+            // A bucket that is not there is not a stack that is not there.
+            Err(error) if error.class == Class::NotFound => return Err(PortError { class: Class::Invalid, ..error }),
+            uploaded => uploaded?,
+        };
+        let place = format!("s3://{bucket}/{key}");
+        let Some(version) = &uploaded.version else {
+            let message = format!("{place} has no version: the bucket has to keep versions");
+            return Err(PortError::new(Class::Invalid, OPERATION, message));
+        };
+        let held = self.port.uploaded_template(bucket, key, version).await?;
+        if held.as_deref() != Some(body) {
+            let message = format!("{place} does not hold what was written to it");
+            return Err(PortError::new(Class::Denied, OPERATION, message));
+        }
+        if sabotage::is(Bug::NewestObject) {
+            return Ok(uploaded.url.split('?').next().unwrap_or_default().to_owned());
+        }
+        Ok(uploaded.url)
+    }
+
+    /// Takes away what was uploaded for a change set that is gone, every version of it, also where an answer was lost.
+    async fn clear(&self, bucket: &str, key: &str) -> Result<(), PortError> {
+        for _ in 0..UPLOADS_MAX {
+            let found = match self.port.newest_upload(bucket, key).await {
+                Err(error) if error.class == Class::NotFound => None,
+                found => found?,
+            };
+            let Some(Uploaded { version, .. }) = found else { return Ok(()) };
+            self.port.delete_upload(self.fence, bucket, key, version.as_deref()).await?;
+        }
+        Ok(())
     }
 }
 

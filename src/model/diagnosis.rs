@@ -99,6 +99,10 @@ pub enum Ailment {
     Shell,
     /// Change sets have piled up.
     ChangeSets,
+    /// Somebody else has made change sets that carry names like ours.
+    ForeignChangeSet,
+    /// It carries our owner tag, and the journal does not say that we made it.
+    UnprovenOwner,
     /// It is ours, and no manifest describes it.
     Orphaned,
     /// It is nobody's: no manifest describes it.

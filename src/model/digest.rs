@@ -87,6 +87,14 @@ impl fmt::Debug for Digest {
 #[serde(transparent)]
 pub struct Fingerprint(String);
 
+impl Fingerprint {
+    /// All 64 hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The key of all fingerprints: made once from the operating system's generator and kept in the store.
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct FingerprintKey([u8; 32]);

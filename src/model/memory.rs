@@ -147,8 +147,11 @@ pub struct StackMemory {
     pub pending: Option<Operation>,
     /// Failures of the same inputs.
     pub attempts: Option<Attempts>,
-    /// Change sets that we may have created and not yet removed.
-    pub change_sets: BTreeSet<ChangeSetName>,
+    /// Change sets that we have asked for and not yet removed.
+    pub prepared: BTreeMap<ChangeSetName, Prepared>,
+    /// This incarnation was made by us: AWS has answered our creation with it, or its events carry the token of ours. A tag
+    /// proves nothing, because anybody who may update a stack can set it.
+    pub made: Option<StackId>,
     /// This incarnation has been healthy: it is never deleted to fix it.
     pub healthy: Option<StackId>,
     /// The version at which we continued a rollback: once is enough.
@@ -163,6 +166,38 @@ pub struct StackMemory {
     pub watched: Option<Watched>,
     /// Since when it differs, and how much it did before.
     pub drift: DriftMemory,
+}
+
+impl StackMemory {
+    /// This incarnation was made or deployed by us, by the journal: whatever its tags say.
+    #[must_use]
+    pub fn has_made(&self, id: &StackId) -> bool {
+        self.made.as_ref() == Some(id) || self.healthy.as_ref() == Some(id)
+    }
+}
+
+/// A change set that we have asked for: written down before the call, and its ARN when the answer has come.
+///
+/// Only what our own call has answered says which change set is ours. A name says nothing: whoever may create change sets
+/// can give theirs any name (invariant S23).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Prepared {
+    /// What it was asked for: the digest of inputs, version and mode.
+    pub of: Digest,
+    /// Which of several for the same: another one is asked for where an earlier one was lost or is taken.
+    pub attempt: u32,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// The ARN that AWS has answered. `None`: the answer was lost, or has not come yet.
+    #[serde(default)]
+    pub id: Option<ChangeSetId>,
+    /// It is not used: somebody else's has its name, or it does not hold what was asked for.
+    #[serde(default)]
+    pub spoiled: bool,
+    /// Where its template was uploaded to, if it had to be: bucket and key, of this change set alone.
+    #[serde(default)]
+    pub upload: Option<(String, String)>,
 }
 
 /// How far an operation was when its events were last read. They are not read at every look: an operation is suspected

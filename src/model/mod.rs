@@ -75,10 +75,10 @@ pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
 pub use image::{ImageId, ImageManifest, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
 pub use memory::{
-    Applied, Attempts, Conclusion, Failure, Memory, ObjectMemory, Objects, Operation, OperationKind, Remembered,
-    Settled, Skipped, Spent, StackMemory, Watched, Working,
+    Applied, Attempts, Conclusion, Failure, Memory, ObjectMemory, Objects, Operation, OperationKind, Prepared,
+    Remembered, Settled, Skipped, Spent, StackMemory, Watched, Working,
 };
-pub use observation::{ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
+pub use observation::{Bucket, ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use pattern::like;
 pub use plan::{Action, Basis, Changes, Consent, Entry, Grant, Guard, Plan, Refusal, Waiting};
 pub use point::{JobId, JobState, PointId, PointKeeper, PointStatus, RecoveryPoint, VaultJob, VaultName};
@@ -108,9 +108,9 @@ pub use service::{
 pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
 pub use snapshot::{FileContent, Snapshot};
 pub use stack::{
-    ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, Contained,
-    DeploymentMode, NESTED_STACK, Output, Replacement, ResourceChange, StackEvent, StackId, StackState, StackStatus,
-    StackVersion,
+    ChangeAction, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary,
+    Contained, DeploymentMode, NESTED_STACK, Output, Replacement, ResourceChange, StackEvent, StackId, StackState,
+    StackStatus, StackVersion,
 };
 pub use step::{Act, Do, Expect, Inputs, StackDo, StackOptions, StackStep, Step, Value};
 pub use table::{

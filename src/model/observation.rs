@@ -77,6 +77,19 @@ pub struct Observation {
     pub backups: BackupsSeen,
     /// Readiness checks.
     pub checks: ChecksSeen,
+    /// Buckets for templates.
+    pub buckets: BTreeMap<(Scope, String), Seen<Bucket>>,
+}
+
+/// A bucket for templates, as it is found from an account and region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bucket {
+    /// It is there, and keeps versions.
+    Versioned,
+    /// It is there, and what is in it can be written over.
+    Unversioned,
+    /// There is none of that name, or it is in another region, or of another account: in AWS's words.
+    Unusable(String),
 }
 
 impl Observation {
@@ -94,6 +107,7 @@ impl Observation {
             records: RecordsSeen::default(),
             backups: BackupsSeen::default(),
             checks: ChecksSeen::default(),
+            buckets: BTreeMap::new(),
         }
     }
 
@@ -197,6 +211,8 @@ pub enum StackNeed {
     /// How our operation on a stack ended. The time is that of the stack's last change, where it still exists: events
     /// that do not reach up to it are out of date.
     Conclusion(Key, StackAddress, StackId, Option<Timestamp>, Box<super::Operation>),
+    /// Whether a bucket can be used for templates.
+    Bucket(Scope, String),
     /// Which ECS services a stack that is being created has begun to make: its outputs are not there yet.
     Making(StackAddress, StackId),
     /// Who imports an export of a stack.

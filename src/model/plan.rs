@@ -322,6 +322,8 @@ pub enum Guard {
     Revision,
     /// The template is too large to send, and there is no bucket to upload it to.
     TemplateSize,
+    /// The template is too large to send, and the bucket that it would be uploaded to cannot be used.
+    TemplateBucket,
     /// The record set cannot be in the hosted zone that is named, or it is not clear which zone that is.
     Zone,
     /// What would be written is empty.

@@ -6,8 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::StackName;
 use super::aws::{InvalidName, identifier};
+use super::{Digest, StackName};
 
 identifier! {
     /// The id (ARN) of a stack. Unlike a name it is never used again after the stack is deleted.
@@ -228,6 +228,29 @@ pub struct ChangeSetState {
     pub parent: Option<ChangeSetId>,
     /// The changes, all pages.
     pub changes: Vec<ResourceChange>,
+    /// What it was made from, as AWS says.
+    #[serde(default)]
+    pub inputs: ChangeSetInputs,
+}
+
+/// What AWS says that a change set was made from (AWS: *`DescribeChangeSet`*; *`GetTemplate`*, `ChangeSetName`). The service
+/// role is not among it: AWS does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSetInputs {
+    /// Digest of its template. `None`: was not read.
+    pub template: Option<Digest>,
+    /// Parameter values, those of the template's defaults included; `NoEcho` ones read `****`.
+    pub parameters: BTreeMap<String, String>,
+    /// Acknowledged capabilities.
+    pub capabilities: BTreeSet<String>,
+    /// Stack tags.
+    pub tags: BTreeMap<String, String>,
+    /// SNS topics.
+    pub notifications: BTreeSet<String>,
+    /// Rollback alarms.
+    pub rollback_alarms: BTreeSet<String>,
+    /// Minutes the alarms are watched.
+    pub monitoring_minutes: Option<i32>,
 }
 
 /// What happens to a resource.

@@ -199,14 +199,18 @@ pub enum StackDo {
     Prepare {
         /// From this.
         inputs: Arc<Inputs>,
-        /// Its name: derived from inputs and version, so that a crash finds it again.
+        /// Its name: derived from inputs and version with a key, so that a crash finds it again and nobody else foresees it.
         name: ChangeSetName,
+        /// What it is made for: the digest of inputs, version and mode.
+        of: Digest,
+        /// Which of several for the same.
+        attempt: u32,
         /// What it does about drift.
         mode: DeploymentMode,
     },
     /// Executes a change set.
     Execute {
-        /// Which.
+        /// Which: the ARN that our own `CreateChangeSet` has answered.
         change_set: ChangeSetId,
         /// Idempotency token.
         token: String,
@@ -221,8 +225,8 @@ pub enum StackDo {
     },
     /// Deletes change sets of ours that are stale or empty.
     Discard {
-        /// Which.
-        names: BTreeSet<ChangeSetName>,
+        /// Which, and where their templates were uploaded to: bucket and key.
+        names: BTreeMap<ChangeSetName, Option<(String, String)>>,
     },
     /// Deletes the stack.
     Delete {
@@ -286,6 +290,8 @@ pub enum StackDo {
         inputs: Digest,
         /// How.
         failure: Failure,
+        /// The change set that is therefore not used.
+        spoiled: Option<ChangeSetName>,
     },
 }
 
@@ -317,7 +323,7 @@ impl Act for StackDo {
             | Self::Cancel { token }
             | Self::ContinueRollback { token, .. } => token.clone(),
             Self::Prepare { name, .. } => name.to_string(),
-            Self::Discard { names } => names.iter().map(ChangeSetName::as_str).collect::<Vec<_>>().join(","),
+            Self::Discard { names } => names.keys().map(ChangeSetName::as_str).collect::<Vec<_>>().join(","),
             Self::Protect { on } => on.to_string(),
             Self::SetPolicy { body } => Digest::of_bytes(body.as_bytes()).to_string(),
             Self::Notice { skipped } => skipped.iter().map(String::as_str).collect::<Vec<_>>().join(","),

@@ -12,9 +12,9 @@ use super::Observer;
 use super::inside::{contents, describe};
 use super::listing::{Listed, add};
 use crate::model::{
-    BackupNeed, ChangeSetName, ChangeSets, CheckNeed, Conclusion, Contained, Digest, FingerprintKey, Key, Need,
-    Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceArn, ServiceNeed, StackAddress, StackEvent,
-    StackId, StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
+    BackupNeed, Bucket, ChangeSetName, ChangeSetStatus, ChangeSets, CheckNeed, Conclusion, Contained, Digest,
+    FingerprintKey, Key, Need, Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceArn, ServiceNeed,
+    StackAddress, StackEvent, StackId, StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, Stacks, all, endless, found};
@@ -36,6 +36,7 @@ enum Answer {
     StackPolicy(Seen<Digest>),
     ChangeSets(ChangeSets),
     Conclusion(Key, Seen<Conclusion>),
+    Bucket(Scope, String, Seen<Bucket>),
     Making(Seen<BTreeMap<String, ServiceArn>>),
     Importers(String, Seen<BTreeSet<StackName>>),
     Backup(String, Seen<Timestamp>),
@@ -88,6 +89,10 @@ impl Observer<'_> {
                 let conclusion = self.within(read_conclusion(&*port, &id, moved, &operation)).await;
                 (Some(address), Answer::Conclusion(key, conclusion))
             }
+            StackNeed::Bucket(scope, name) => {
+                let bucket = self.bucket(&scope, &name).await;
+                (None, Answer::Bucket(scope, name, bucket))
+            }
             StackNeed::Making(address, id) => {
                 let port = self.port(&address);
                 let making = self.within(read_making(&*port, &id)).await;
@@ -118,6 +123,23 @@ impl Observer<'_> {
         }
     }
 
+    /// Whether a bucket can be used for templates. What is refused is refused tomorrow too: that is known, and is no read
+    /// that has failed.
+    pub(super) async fn bucket(&self, scope: &Scope, name: &str) -> Seen<Bucket> {
+        let port = self.governor.stacks(scope, self.role(scope), Priority::Status);
+        let read = async {
+            match port.keeps_versions(name).await {
+                Ok(true) => Ok(Some(Bucket::Versioned)),
+                Ok(false) => Ok(Some(Bucket::Unversioned)),
+                Err(error) if matches!(error.class, Class::NotFound | Class::Invalid | Class::Denied) => {
+                    Ok(Some(Bucket::Unusable(error.message)))
+                }
+                Err(error) => Err(error),
+            }
+        };
+        self.within(read).await
+    }
+
     fn port(&self, address: &StackAddress) -> Arc<dyn Stacks> {
         self.governor.stacks(&address.scope, self.role(&address.scope), Priority::Status)
     }
@@ -141,7 +163,7 @@ impl Observer<'_> {
         let all = self.within(async { all("ListChangeSets", |page| port.change_sets(id, page)).await.map(Some) }).await;
         let listed = all.present().is_some_and(|all| name.is_some_and(|name| all.iter().any(|set| set.name == *name)));
         let described = match name {
-            Some(name) if listed => Some(self.within(describe(port, id, name)).await),
+            Some(name) if listed => Some(self.within(described(port, id, name)).await),
             Some(_) if all.present().is_some() => Some(Seen::Absent),
             _ => None,
         };
@@ -190,6 +212,9 @@ fn sorted(needs: BTreeSet<Need>) -> Sorted {
 fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: Answer) {
     match answer {
         Answer::Listing(scope, listed) => add(observation, scope, listed),
+        Answer::Bucket(scope, name, bucket) => {
+            observation.buckets.insert((scope, name), bucket);
+        }
         Answer::Conclusion(key, conclusion) => {
             observation.conclusions.insert(key, conclusion);
         }
@@ -212,17 +237,30 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
                 Answer::Events(id, events) => {
                     stack.events.insert(id, events);
                 }
-                Answer::Listing(..) | Answer::Conclusion(..) => {}
+                Answer::Listing(..) | Answer::Bucket(..) | Answer::Conclusion(..) => {}
             }
         }
     }
 }
 
 async fn read_template(port: &dyn Stacks, id: &StackId) -> Result<Option<TemplateFacts>, PortError> {
-    let body = port.template(id).await?;
-    // A deployed template that we cannot read (a macro's own syntax, say) still has a digest of its text: it is then
-    // simply another template than ours.
-    Ok(Some(template::parse(&body).map_or_else(|_| template::opaque_facts(&body), |template| template.facts)))
+    Ok(Some(facts(&port.template(id).await?)))
+}
+
+/// A template that we cannot read (a macro's own syntax, say) still has a digest of its text: it is then simply another
+/// template than ours.
+fn facts(body: &str) -> TemplateFacts {
+    template::parse(body).map_or_else(|_| template::opaque_facts(body), |template| template.facts)
+}
+
+/// A change set, and what it would deploy. That is read where it can be executed: nothing else is done with it before.
+async fn described(port: &dyn Stacks, id: &StackId, name: &ChangeSetName) -> Result<Option<ChangeSetState>, PortError> {
+    let Some(mut state) = describe(port, id, name).await? else { return Ok(None) };
+    if state.status == ChangeSetStatus::Available {
+        let Some(body) = port.change_set_template(id, name).await? else { return Ok(None) };
+        state.inputs.template = Some(facts(&body).digest);
+    }
+    Ok(Some(state))
 }
 
 async fn read_conclusion(

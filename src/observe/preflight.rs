@@ -52,7 +52,11 @@ impl Observer<'_> {
             Some(Some(source)) => self.denied(port, &source, questions.actions(&types)).await,
             _ => Ok(BTreeSet::new()),
         };
-        Answers { principal, types, denied, used, measured, quotas, certificates }
+        let bucket = match &questions.bucket {
+            Some(name) => Some(self.bucket(scope, name).await),
+            None => None,
+        };
+        Answers { principal, types, denied, used, measured, quotas, bucket, certificates }
     }
 
     /// How much of a quota is used: as AWS's own metric says, or as the resources do. Where nothing exists, and nothing
@@ -142,6 +146,7 @@ fn blind(questions: &Questions, why: &Unknown) -> Answers {
         used: BTreeMap::new(),
         measured: BTreeMap::new(),
         quotas: questions.quotas().map(|quota| (quota.code.to_owned(), Seen::Unknown(unknown()))).collect(),
+        bucket: questions.bucket.as_ref().map(|_| Seen::Unknown(unknown())),
         certificates: questions.certificates.iter().map(|arn| (arn.clone(), Seen::Unknown(unknown()))).collect(),
     }
 }

@@ -14,6 +14,7 @@ mod leftovers;
 mod rollback;
 mod service;
 mod stalled;
+mod strangers;
 
 pub use census::census;
 pub(super) use deletion::blockers;
@@ -30,8 +31,8 @@ use super::drift::reverting;
 use super::planner::Planner;
 use super::standing::{Standing, row};
 use crate::model::{
-    Ailment, Choice, Diagnosis, Entry, Guard, Key, Kind, ObservedStack, Remedy, Seen, StackAddress, StackMemory,
-    StackNeed, StackStatus, Waiting, Watched,
+    Action, Ailment, Choice, Diagnosis, Entry, Guard, Key, Kind, ObservedStack, Remedy, Seen, StackAddress,
+    StackMemory, StackNeed, StackStatus, Waiting, Watched,
 };
 
 /// Adds to every entry of a stack what ails it.
@@ -86,6 +87,10 @@ impl Patient<'_> {
         }
         found.extend(self.out_of_step(stack));
         found.extend(gone::diagnoses(self, stack));
+        if self.entry.action == Action::Delete {
+            found.extend(strangers::unproven(self.key, &self.address, &self.memory, stack));
+        }
+        found.extend(strangers::diagnosis(self.key, &self.address, &self.memory, stack));
         if self.entry.refused.iter().any(|refusal| refusal.guard == Guard::ExportInUse) {
             found.extend(exports::diagnoses(self.planner, self.key, &self.address, stack));
         }

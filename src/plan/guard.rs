@@ -8,8 +8,8 @@ use super::planner::{Planner, refuse};
 use super::resolve::BODY_MAX;
 use super::{Goal, Input, consent};
 use crate::model::{
-    Act, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, NESTED_STACK, ObservedStack, Plan, Refusal, Replace,
-    ResourceChange, Seen, ServiceDo, ServiceStep, StackDo, StackNeed, StackSpec, StackStep, Waiting,
+    Act, Action, Bucket, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, NESTED_STACK, ObservedStack, Plan,
+    Refusal, Replace, ResourceChange, Seen, ServiceDo, ServiceStep, StackDo, StackNeed, StackSpec, StackStep, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -158,6 +158,48 @@ pub(super) fn template_size(spec: &StackSpec, inputs: &Inputs, entry: &mut Entry
             },
         );
     }
+}
+
+/// A template that has to be uploaded, and where to. What is uploaded is read by `CloudFormation` later, so the bucket has to
+/// keep versions: only a version cannot be written over in between (invariant S23).
+pub(super) fn template_bucket(planner: &Planner<'_>, spec: &StackSpec, inputs: &Inputs, entry: &mut Entry) {
+    let Some((bucket, _)) = &inputs.upload else { return };
+    let scope = &spec.scope;
+    let (reason, release) = match planner.input.observation.buckets.get(&(scope.clone(), bucket.clone())) {
+        Some(Seen::Present(Bucket::Versioned)) => return,
+        Some(Seen::Present(Bucket::Unversioned)) => (
+            format!(
+                "the template bucket {bucket} keeps no versions, so a template in it could be replaced before it is read"
+            ),
+            format!(
+                "`aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled`, or name \
+                 another bucket in `templateBucket`"
+            ),
+        ),
+        Some(Seen::Present(Bucket::Unusable(why))) => (
+            format!("the template bucket {bucket} cannot be used: {why}"),
+            format!(
+                "name a bucket of account {} in {} in `templateBucket`, with versioning, and allow its use",
+                scope.account, scope.region
+            ),
+        ),
+        Some(Seen::Unknown(why)) => {
+            let why = format!("the template bucket {bucket} could not be looked at: {why}");
+            return not_known(entry, why);
+        }
+        Some(Seen::Absent) => (format!("there is no bucket {bucket}"), "create it, with versioning".to_owned()),
+        None => {
+            planner.need(StackNeed::Bucket(scope.clone(), bucket.clone()));
+            return not_known(entry, format!("the template bucket {bucket} has not been looked at"));
+        }
+    };
+    refuse(entry, Refusal { guard: Guard::TemplateBucket, reason, release });
+}
+
+fn not_known(entry: &mut Entry, why: String) {
+    entry.action = Action::Unknown;
+    entry.step = None;
+    entry.waiting.push(Waiting::Unknown { why });
 }
 
 /// Changes that replace or remove resources that hold state (invariant S4; policy `replace`, `backupMaxAge`).

@@ -11,6 +11,7 @@ use crate::model::{
     RecordPlace, RecordStep, Refusal, SecretDo, SecretExpect, SecretStep, Seen, ServiceDo, ServiceStep, StackDo,
     StackStep, Step,
 };
+use crate::sabotage::{self, Bug};
 
 /// Something in a plan that must never be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -203,7 +204,13 @@ fn of_a_stack(key: &Key, entry: &Entry, step: &StackStep, input: &Input<'_>) -> 
             (standing != Some(Standing::RollbackStuck), "a rollback is continued that has not failed (S7)"),
             (!skip.is_empty() && !agreed, "resources are left out of a rollback without consent (S2)"),
         ])),
-        StackDo::Execute { resyncs, .. } => {
+        StackDo::Execute { resyncs, change_set, .. } => {
+            let memory = input.memory.objects.stacks.get(key);
+            let ours = memory.is_some_and(|memory| {
+                memory.prepared.values().any(|prepared| prepared.id.as_ref() == Some(change_set))
+            });
+            let trusts = sabotage::is(Bug::TrustsNames);
+            rules.extend(broken([(!ours && !trusts, "a change set is executed that the journal does not know (S23)")]));
             let skipped = input.memory.objects.stacks.get(key).and_then(|memory| memory.skipped.as_ref());
             let open = skipped.is_some_and(|skipped| Some(&skipped.stack) == state.map(|state| &state.id));
             rules.extend(broken([(open && resyncs.is_empty(), "a stack is updated that is out of step (S7)")]));

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{ChangeSetName, DeploymentMode, Digest, Key, StackState, StackVersion};
+use crate::model::{ChangeSetName, DeploymentMode, Digest, FingerprintKey, Key, StackState, StackVersion};
 
 pub use crate::model::OWNER_TAG;
 
@@ -21,13 +21,24 @@ pub fn owner(state: &StackState) -> Option<&str> {
     state.tags.get(OWNER_TAG).map(String::as_str)
 }
 
-/// The change set for these inputs on this version of a stack.
-pub(super) fn change_set(inputs: &Digest, version: &StackVersion, mode: DeploymentMode) -> Option<ChangeSetName> {
-    let digest = match mode {
+/// What a change set is made for: these inputs on this version of a stack.
+pub(super) fn purpose(inputs: &Digest, version: &StackVersion, mode: DeploymentMode) -> Digest {
+    match mode {
         DeploymentMode::Ordinary => Digest::of(&(inputs, version)),
         DeploymentMode::RevertDrift => Digest::of(&(inputs, version, mode)),
-    };
-    format!("{}{}", change_set_prefix(), digest.as_str().get(..24)?).parse().ok()
+    }
+}
+
+/// The name of a change set: 73 of the 128 letters, digits and hyphens that AWS allows (AWS: *`CreateChangeSet`*,
+/// `ChangeSetName`). With a key that is in the journal alone, so that nobody can have one of that name ready.
+pub(super) fn change_set(key: &FingerprintKey, purpose: &Digest, attempt: u32) -> Option<ChangeSetName> {
+    let fingerprint = key.fingerprint_of(&["change set", purpose.as_str(), &attempt.to_string()]);
+    format!("{}{}", change_set_prefix(), fingerprint.as_str()).parse().ok()
+}
+
+/// Where the template of a change set is uploaded to, if it has to be: an object of its own, which goes with it.
+pub(super) fn upload(name: &ChangeSetName) -> String {
+    format!("landfast/change-sets/{name}")
 }
 
 /// An idempotency token: at most 128 letters, digits and hyphens (AWS: parameter `ClientRequestToken`).

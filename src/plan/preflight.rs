@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Action, Certificate, ChangeAction, Environment, Met, Parameter, Plan, Prerequisite, Principal, QuotaState, Scope,
-    Seen, TypeFacts, Unknown,
+    Action, Bucket, Certificate, ChangeAction, Environment, Met, Parameter, Plan, Prerequisite, Principal, QuotaState,
+    Scope, Seen, TypeFacts, Unknown,
 };
 
 pub use actions::{Purpose, actions};
@@ -102,6 +102,8 @@ pub struct Questions {
     pub sizes: BTreeMap<String, Sum>,
     /// ARNs of certificates among the stacks' parameters.
     pub certificates: BTreeSet<String>,
+    /// The bucket that templates are uploaded to.
+    pub bucket: Option<String>,
     /// What Landfast itself does there.
     pub purposes: BTreeSet<Purpose>,
 }
@@ -139,6 +141,8 @@ pub struct Answers {
     pub measured: BTreeMap<String, Result<f64, Unknown>>,
     /// Quotas by code; absent: the region has none of this code.
     pub quotas: BTreeMap<String, Seen<QuotaState>>,
+    /// The bucket that templates are uploaded to, where there is one.
+    pub bucket: Option<Seen<Bucket>>,
     /// Certificates by ARN.
     pub certificates: BTreeMap<String, Seen<Certificate>>,
 }
@@ -156,6 +160,7 @@ pub fn questions(environment: &Environment, plan: &Plan, reports: bool) -> BTree
     }
     for (key, spec) in &environment.stacks {
         let asked = all.entry(spec.scope.clone()).or_default();
+        asked.bucket.clone_from(&environment.template_bucket);
         let kinds: BTreeSet<String> = spec
             .template
             .resources
@@ -221,6 +226,7 @@ pub fn judge(scope: &Scope, asked: &Questions, answers: &Answers, now: Timestamp
     let mut lines = vec![credentials(scope, &answers.principal)];
     lines.push(permissions(asked, answers));
     lines.push(availability(scope, asked, answers));
+    lines.extend(asked.bucket.iter().zip(&answers.bucket).map(|(name, seen)| bucket(scope, name, seen)));
     lines.extend(asked.quotas().map(|quota| room(&quota, asked, answers)));
     lines.extend(asked.certificates.iter().map(|arn| certificate(arn, answers, now)));
     lines
@@ -265,6 +271,28 @@ fn permissions(asked: &Questions, answers: &Answers) -> Prerequisite {
         Err(why) => {
             let remedy = "allow iam:SimulatePrincipalPolicy to the caller, or read his policies by hand";
             line("permission", what, Met::Unknown, why.to_string(), Some(remedy.to_owned()))
+        }
+    }
+}
+
+fn bucket(scope: &Scope, name: &str, seen: &Seen<Bucket>) -> Prerequisite {
+    let what = format!("bucket {name} for templates");
+    match seen {
+        Seen::Present(Bucket::Versioned) => {
+            line("bucket", what, Met::Ok, "it is there and keeps versions".to_owned(), None)
+        }
+        Seen::Present(Bucket::Unversioned) => {
+            let remedy =
+                format!("`aws s3api put-bucket-versioning --bucket {name} --versioning-configuration Status=Enabled`");
+            line("bucket", what, Met::Missing, "it keeps no versions".to_owned(), Some(remedy))
+        }
+        Seen::Present(Bucket::Unusable(why)) => {
+            let remedy = format!("name a bucket of account {} in {} in `templateBucket`", scope.account, scope.region);
+            line("bucket", what, Met::Missing, why.clone(), Some(remedy))
+        }
+        Seen::Absent => line("bucket", what, Met::Missing, "there is none".to_owned(), Some("create it".to_owned())),
+        Seen::Unknown(why) => {
+            line("bucket", what, Met::Unknown, why.to_string(), Some("allow s3:GetBucketVersioning".to_owned()))
         }
     }
 }
@@ -399,6 +427,7 @@ mod tests {
             own_types: ["AWS::EC2::VPC".to_owned()].into(),
             new: [("AWS::EC2::VPC".to_owned(), 2)].into(),
             purposes: [Purpose::Stacks].into(),
+            bucket: None,
             certificates: ["arn:aws:acm:us-east-1:111122223333:certificate/1".to_owned()].into(),
             ..Questions::default()
         }
@@ -415,6 +444,7 @@ mod tests {
             used: [("AWS::EC2::VPC".to_owned(), Ok(3))].into(),
             measured: BTreeMap::new(),
             quotas: [("L-F678F1CE".to_owned(), Seen::Present(QuotaState { value: 5.0, usage: None }))].into(),
+            bucket: None,
             certificates: asked()
                 .certificates
                 .into_iter()
@@ -456,6 +486,7 @@ mod tests {
             used: BTreeMap::new(),
             measured: BTreeMap::new(),
             quotas: [("L-F678F1CE".to_owned(), Seen::Unknown(why()))].into(),
+            bucket: None,
             certificates: asked().certificates.into_iter().map(|arn| (arn, Seen::Unknown(why()))).collect(),
         };
         assert_eq!(met(&blind), [Met::Unknown; 5]);

@@ -234,6 +234,7 @@ impl Removing<'_> {
         let environment = input.environment;
         self.describe_loss(entry);
         let kept = left(entry);
+        let proven = self.memory().has_made(&self.stack.state.id) || sabotage::is(Bug::TrustsTags);
         let approved = consent::covers(input, self.key, entry);
         if input.goal == Goal::Converge && environment.stacks.is_empty() && !sabotage::is(Bug::PruneOnEmpty) {
             refuse(
@@ -263,7 +264,7 @@ impl Removing<'_> {
                     );
                 }
                 Prune::Confirm => entry.waiting.push(guard::approval(input)),
-                Prune::Always if guard::asks_to_delete(input, self.key, entry) || !kept.is_empty() => {
+                Prune::Always if guard::asks_to_delete(input, self.key, entry) || !kept.is_empty() || !proven => {
                     entry.waiting.push(guard::approval(input));
                 }
                 Prune::Always => {}

@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod forecast;
+mod ours;
 mod revert;
 mod stuck;
 mod update;
@@ -28,7 +29,7 @@ use crate::model::{
 
 /// How long a stack may be missing from the listing after it was created. Reads follow within seconds; longer is for a
 /// bad day. A creation that was really lost is late by as much.
-const LISTED_WITHIN: SignedDuration = SignedDuration::from_secs(90);
+pub(in crate::plan) const LISTED_WITHIN: SignedDuration = SignedDuration::from_secs(90);
 
 /// Creations of the same inputs that are tried before it is left to a person: two that may have been bad luck, and one
 /// that shows that it was not.
@@ -177,6 +178,7 @@ impl Deciding<'_> {
             },
         ));
         guard::template_size(self.spec, &resolved.inputs, entry);
+        guard::template_bucket(self.planner, self.spec, &resolved.inputs, entry);
     }
 
     /// A parameter is to stay as it is, where there is nothing that it could stay as. Refused before a failed stack is
@@ -306,7 +308,7 @@ impl Deciding<'_> {
                 entry.differences.push(difference);
                 entry.step = Some(self.step(expect(state), action));
             } else if !self.revert(entry, stack, &resolved) {
-                self.collect_change_sets(entry, state);
+                self.collect_change_sets(entry, state, None);
             }
             return;
         }

@@ -36,7 +36,7 @@ pub use probes::{BODY_MAX, HttpAnswer, NoHttpAnswer, NoProbes, Probes};
 pub use records::{RecordPage, Records, RecordsFrom};
 pub use seal::{Identities, SealError, Unseal, seal};
 pub use secrets::{CreateSecret, PutSecretValue, SecretVersion, Secrets, UpdateSecret};
-pub use stacks::{Cloud, CreateChangeSet, CreateStack, Stacks, TemplateSource};
+pub use stacks::{Cloud, CreateChangeSet, CreateStack, Stacks, TemplateSource, Uploaded};
 pub use tables::{ItemsRead, TableChange, Tables};
 pub use trail::Trail;
 pub use vaults::{StartBackup, StartCopy, StartRestore, Vaults};

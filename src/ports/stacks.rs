@@ -63,6 +63,15 @@ pub enum TemplateSource {
     Previous,
 }
 
+/// A template in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    /// Where AWS reads it: this version of it, where the bucket keeps versions (AWS: *Amazon S3, Using versioning*).
+    pub url: String,
+    /// The version. `None`: the bucket keeps none, and what is read under the URL is whatever was written last.
+    pub version: Option<String>,
+}
+
 /// A request to create a stack (AWS: *`CreateStack`*).
 #[derive(Clone, Debug)]
 pub struct CreateStack {
@@ -147,6 +156,9 @@ pub trait Stacks: Send + Sync {
         id: &ChangeSetId,
         page: Option<PageToken>,
     ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError>;
+    /// The template that a change set was made from, as it was submitted; `None` if there is no change set of that name
+    /// (AWS: *`GetTemplate`*, `ChangeSetName`, stage `Original`).
+    async fn change_set_template(&self, stack: &StackId, name: &ChangeSetName) -> Result<Option<String>, PortError>;
 
     /// One page of the names of stacks that import an export; empty if none does.
     async fn importers(&self, export: &str, page: Option<PageToken>) -> Result<Page<StackName>, PortError>;
@@ -196,6 +208,26 @@ pub trait Stacks: Send + Sync {
     /// Sets the stack policy.
     async fn set_stack_policy(&self, fence: Fence, stack: &StackId, body: &str) -> Result<(), PortError>;
 
-    /// Puts a template where AWS can read it, and returns its URL. Content-addressed: repeating it changes nothing.
-    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<String, PortError>;
+    /// Whether a bucket for templates keeps versions (AWS: *`GetBucketVersioning`*). Answers `NotFound` if there is no such
+    /// bucket, `Invalid` if it is in another region, `Denied` if it belongs to another account or may not be used.
+    async fn keeps_versions(&self, bucket: &str) -> Result<bool, PortError>;
+
+    /// Puts a template where AWS can read it (AWS: *`PutObject`*).
+    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<Uploaded, PortError>;
+
+    /// What is in this version of a template that was uploaded; `None` if it is gone (AWS: *`GetObject`*, `versionId`).
+    async fn uploaded_template(&self, bucket: &str, key: &str, version: &str) -> Result<Option<String>, PortError>;
+
+    /// The newest version of a template that was uploaded; `None` if there is none (AWS: *`HeadObject`*).
+    async fn newest_upload(&self, bucket: &str, key: &str) -> Result<Option<Uploaded>, PortError>;
+
+    /// Deletes a template that was uploaded: this version of it, or what there is where none are kept (AWS: *`DeleteObject`*,
+    /// `versionId`).
+    async fn delete_upload(
+        &self,
+        fence: Fence,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<(), PortError>;
 }

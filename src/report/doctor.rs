@@ -198,6 +198,8 @@ pub(super) fn ailment(ailment: Ailment) -> &'static str {
         Ailment::NeverHealthy => "its creation has failed",
         Ailment::Shell => "it is the shell of a change set that was never executed",
         Ailment::ChangeSets => "change sets have piled up on it",
+        Ailment::UnprovenOwner => "it carries our owner tag, and the journal does not say that Landfast made it",
+        Ailment::ForeignChangeSet => "somebody else has made change sets on it that carry names like ours",
         Ailment::Orphaned => "it is ours, and no manifest describes it",
         Ailment::Unmanaged => "no manifest describes it",
     }

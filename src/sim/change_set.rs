@@ -18,8 +18,8 @@ use super::stack::{ChangeSet, Submission};
 use super::wanted::Wanted;
 use super::world::{Due, World};
 use crate::model::{
-    ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, Replacement,
-    ResourceChange, Scope, StackStatus,
+    ChangeAction, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode,
+    Replacement, ResourceChange, Scope, StackStatus,
 };
 
 /// How long AWS computes.
@@ -86,6 +86,15 @@ impl World {
     ) {
         let serial = self.serial();
         self.own(id.clone(), ix);
+        let inputs = ChangeSetInputs {
+            template: None,
+            parameters: self.shown_parameters(&submission),
+            capabilities: submission.capabilities.clone(),
+            tags: submission.tags.clone(),
+            notifications: submission.notifications.clone(),
+            rollback_alarms: submission.rollback_alarms.clone(),
+            monitoring_minutes: submission.monitoring_minutes,
+        };
         let stack = &mut self.data.stacks[ix];
         let state = ChangeSetState {
             id,
@@ -95,6 +104,7 @@ impl World {
             mode,
             parent: None,
             changes: Vec::new(),
+            inputs,
         };
         let created = self.data.now;
         let set = ChangeSet { state, submission, created, ready: None, nested, below: Vec::new(), serial };

@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::ports::{
     Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
-    PortError, Records, Secrets, Stacks, Tables, Trail, Vaults,
+    PortError, Records, Secrets, Stacks, Tables, Trail, Uploaded, Vaults,
 };
 
 /// An AWS in memory, of all accounts and regions. Cheap to clone; all clones are one AWS.
@@ -406,6 +406,11 @@ impl Stacks for SimDoor {
         self.read("DescribeChangeSet", id.as_str(), read).await
     }
 
+    async fn change_set_template(&self, stack: &StackId, name: &ChangeSetName) -> Result<Option<String>, PortError> {
+        let read = |world: &mut World, lens| Ok(world.change_set_template(self.region, lens, stack, name));
+        self.read("GetTemplate", stack.as_str(), read).await
+    }
+
     async fn importers(&self, export: &str, page: Option<PageToken>) -> Result<Page<StackName>, PortError> {
         self.read("ListImports", export, |world, lens| world.importers(self.region, lens, export, page.as_ref())).await
     }
@@ -473,8 +478,34 @@ impl Stacks for SimDoor {
         self.write("SetStackPolicy", stack.as_str(), fence, None, set).await
     }
 
-    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<String, PortError> {
+    async fn keeps_versions(&self, bucket: &str) -> Result<bool, PortError> {
+        self.read("GetBucketVersioning", bucket, |world, _| world.keeps_versions(bucket)).await
+    }
+
+    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<Uploaded, PortError> {
         let upload = |world: &mut World| world.upload(self.region, bucket, key, body);
         self.write("PutObject", key, fence, None, upload).await
+    }
+
+    async fn uploaded_template(&self, bucket: &str, key: &str, version: &str) -> Result<Option<String>, PortError> {
+        let read = |world: &mut World| {
+            world.check_bucket("GetObject", bucket)?;
+            Ok(world.object_version(bucket, key, Some(version)).map(|body| body.to_string()))
+        };
+        self.read("GetObject", key, |world, _| read(world)).await
+    }
+
+    async fn newest_upload(&self, bucket: &str, key: &str) -> Result<Option<Uploaded>, PortError> {
+        self.read("HeadObject", key, |world, _| world.newest_upload(self.region, bucket, key)).await
+    }
+
+    async fn delete_upload(
+        &self,
+        fence: Fence,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<(), PortError> {
+        self.write("DeleteObject", key, fence, None, |world| world.erase(bucket, key, version)).await
     }
 }

@@ -24,6 +24,9 @@ pub struct SimConfig {
     pub reads: Option<ReadRate>,
     /// The buckets that exist beside those made by stacks. None: every bucket exists.
     pub buckets: Option<BTreeSet<String>>,
+    /// Buckets that are not as templates need them: every other one that exists keeps versions, unless a stack has made it
+    /// without.
+    pub flawed: BTreeMap<String, BucketFlaw>,
     /// How far listings of tables and recovery points lag behind.
     pub listing_lag: Duration,
     /// How often items of tables are counted (AWS: *`TableDescription`*: "approximately every six hours"). Zero: counts are
@@ -38,6 +41,17 @@ pub struct SimConfig {
     pub quirks: BTreeMap<String, Vec<(String, serde_json::Value)>>,
     /// What becomes of change sets that are to put back what was changed past their stack.
     pub drift_aware: DriftAware,
+}
+
+/// What is wrong with a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketFlaw {
+    /// It keeps no versions.
+    Unversioned,
+    /// It is in another region.
+    Elsewhere,
+    /// It belongs to another account.
+    Foreign,
 }
 
 /// What an endpoint makes of a change set that is to put back what was changed past its stack. AWS has known of it since
@@ -73,6 +87,7 @@ impl Default for SimConfig {
             stack_quota: 2000,
             reads: None,
             buckets: None,
+            flawed: BTreeMap::new(),
             listing_lag: Duration::from_secs(1),
             table_counts: Duration::from_hours(6),
             history: 32,

@@ -10,8 +10,10 @@ use super::cloud::SimCloud;
 use super::stack::{Operation, Phase, Submission, TaskState};
 use super::validate::invalid;
 use super::world::World;
-use crate::model::{DeploymentMode, OnFailure, Scope, StackId, StackName, StackOptions, StackStatus, Value};
-use crate::ports::{Class, CreateStack, PortError, TemplateSource};
+use crate::model::{
+    ChangeSetId, ChangeSetName, DeploymentMode, OnFailure, Scope, StackId, StackName, StackOptions, StackStatus, Value,
+};
+use crate::ports::{Class, CreateChangeSet, CreateStack, PortError, TemplateSource};
 
 /// The console of one account and region. What it does is not audited as a call, takes no time to be accepted, and
 /// leaves events with the console's own tokens.
@@ -203,6 +205,23 @@ impl Console {
         self.with(|world, region, token| world.review(region, name, template, token))
     }
 
+    /// Makes a change set, as anybody may who is allowed to.
+    pub fn create_change_set(&self, request: CreateChangeSet) -> Result<ChangeSetId, PortError> {
+        self.with(|world, region, _| world.create_change_set(region, request))
+    }
+
+    /// Deletes a change set.
+    pub fn delete_change_set(&self, stack: &StackId, name: &ChangeSetName) -> Result<(), PortError> {
+        self.with(|world, region, _| world.delete_change_set(region, stack, name))
+    }
+
+    /// The template that a stack has.
+    pub fn template(&self, stack: &StackId) -> Result<String, PortError> {
+        self.at(|world, region| {
+            world.any(region, stack, "GetTemplate").map(|ix| world.data.stacks[ix].template.to_string())
+        })
+    }
+
     /// Imports resources into a stack.
     pub fn import(&self, name: &StackName, outcome: ImportOutcome) -> Result<(), PortError> {
         self.with(|world, region, token| {
@@ -241,12 +260,14 @@ impl Console {
     /// Puts an object into a bucket. A bucket that is not empty cannot be deleted.
     pub fn put_object(&self, bucket: &str, key: &str, body: &str) {
         let mut world = self.cloud.lock();
-        world.data.objects.entry(bucket.to_owned()).or_default().insert(key.to_owned(), body.into());
+        let _version = world.put_object(bucket, key, body);
     }
 
     /// Empties a bucket.
     pub fn empty_bucket(&self, bucket: &str) {
-        self.cloud.lock().data.objects.remove(bucket);
+        let mut world = self.cloud.lock();
+        world.data.objects.remove(bucket);
+        world.data.versions.retain(|place, _| place.split('/').next() != Some(bucket));
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Inventory {
     pub stacks: Vec<StackRecord>,
     /// Objects in S3: bucket and key.
     pub objects: BTreeSet<(String, String)>,
+    /// What there is a version of: what was deleted without naming one is still kept.
+    pub versions: BTreeSet<(String, String)>,
 }
 
 /// The truth about one stack.
@@ -98,6 +100,13 @@ impl View<'_> {
         region.live.get(name).map(|ix| self.0.data.stacks[*ix].state.as_ref())
     }
 
+    /// The template that a change set would deploy.
+    #[must_use]
+    pub fn change_set_template(&self, id: &ChangeSetId) -> Option<&str> {
+        let stack = self.0.owner(id).and_then(|ix| self.0.data.stacks.get(ix))?;
+        stack.change_sets.values().find(|set| set.state.id == *id).map(|set| set.submission.template.as_ref())
+    }
+
     /// A change set by its id, with all its changes.
     #[must_use]
     pub fn change_set(&self, id: &ChangeSetId) -> Option<&ChangeSetState> {
@@ -159,6 +168,9 @@ impl World {
             .objects
             .iter()
             .flat_map(|(bucket, objects)| objects.keys().map(|key| (bucket.clone(), key.clone())));
-        Inventory { stacks: stacks.collect(), objects: objects.collect() }
+        let kept = self.data.versions.iter().filter(|(_, versions)| !versions.is_empty());
+        let kept = kept
+            .filter_map(|(place, _)| place.split_once('/').map(|(bucket, key)| (bucket.to_owned(), key.to_owned())));
+        Inventory { stacks: stacks.collect(), objects: objects.collect(), versions: kept.collect() }
     }
 }

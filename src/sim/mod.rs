@@ -59,7 +59,7 @@ mod tests;
 
 pub use audit::Call;
 pub use cloud::SimCloud;
-pub use config::{DriftAware, ReadRate, SimConfig};
+pub use config::{BucketFlaw, DriftAware, ReadRate, SimConfig};
 pub use console::{Console, ImportOutcome};
 pub use dynamo::{BackupTruth, NewTable, TableTruth};
 pub use ecs::{ImageBehaviour, LifecycleHook, NewService};

@@ -101,7 +101,7 @@ impl World {
         });
     }
 
-    fn shown_parameters(&mut self, submission: &Submission) -> BTreeMap<String, String> {
+    pub(super) fn shown_parameters(&mut self, submission: &Submission) -> BTreeMap<String, String> {
         let parsed = self.parsed(submission.deployed()).unwrap_or_default();
         let hidden = |name: &String| parsed.parameters.get(name).is_some_and(|decl| decl.no_echo);
         let parameters = submission.parameters.iter();

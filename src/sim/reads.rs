@@ -259,8 +259,22 @@ impl World {
             mode: set.state.mode,
             parent: set.state.parent.clone(),
             changes: rest.iter().take(size).cloned().collect(),
+            inputs: set.state.inputs.clone(),
         };
         Ok(Some((state, (rest.len() > size).then(|| format!("changes:{}", from + size)))))
+    }
+
+    /// AWS: *`GetTemplate`*, `ChangeSetName`.
+    pub(super) fn change_set_template(
+        &self,
+        region: usize,
+        lens: Lens,
+        id: &StackId,
+        name: &ChangeSetName,
+    ) -> Option<String> {
+        let (ix, then) = (self.find(region, id)?, self.then(lens));
+        let set = self.data.stacks[ix].change_sets.get(name).filter(|set| set.created <= then)?;
+        Some(set.submission.template.to_string())
     }
 
     /// AWS: *`ListImports`*.

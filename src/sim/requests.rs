@@ -389,14 +389,6 @@ impl World {
         self.data.stacks[ix].policy = Some(body.to_owned());
         Ok(())
     }
-
-    /// AWS: *`PutObject`*.
-    pub(super) fn upload(&mut self, region: usize, bucket: &str, key: &str, body: &str) -> Result<String, PortError> {
-        self.check_bucket("PutObject", bucket)?;
-        self.data.objects.entry(bucket.to_owned()).or_default().insert(key.to_owned(), body.into());
-        let name = self.data.regions[region].scope.region.as_str();
-        Ok(format!("https://{bucket}.s3.{name}.{}/{key}", partition(name).1))
-    }
 }
 
 /// AWS: *`SetStackPolicy`*: at most 16 KB of JSON with statements.

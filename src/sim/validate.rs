@@ -91,12 +91,14 @@ impl World {
 
     /// What is in S3 under a URL, in either style.
     pub(super) fn object(&self, url: &str) -> Option<Arc<str>> {
+        let (url, query) = url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
+        let version = query.and_then(|query| query.strip_prefix("versionId="));
         let (host, path) = url.strip_prefix("https://")?.split_once('/')?;
         let (bucket, key) = match host.split_once(".s3") {
             Some((bucket, _)) => (bucket, path),
             None => path.split_once('/')?,
         };
-        self.data.objects.get(bucket)?.get(key).cloned()
+        self.object_version(bucket, key, version)
     }
 
     fn parameters_of(

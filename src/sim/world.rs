@@ -57,6 +57,9 @@ pub(super) struct Data {
     pub(super) names: BTreeMap<String, StackName>,
     /// S3: bucket, key, body.
     pub(super) objects: BTreeMap<String, BTreeMap<String, Arc<str>>>,
+    /// S3: the versions of an object, oldest first, by `bucket/key`.
+    #[serde(default)]
+    pub(super) versions: BTreeMap<String, Vec<(String, Arc<str>)>>,
     /// When the newest backup was completed: `scope|type|physical id`.
     pub(super) backups: BTreeMap<String, Timestamp>,
     /// The Systems Manager parameter store: `scope|name`.
@@ -131,6 +134,7 @@ impl World {
             serial: 0,
             names: BTreeMap::new(),
             objects: BTreeMap::new(),
+            versions: BTreeMap::new(),
             backups: BTreeMap::new(),
             stored: BTreeMap::new(),
             sites: BTreeMap::new(),

@@ -4,11 +4,12 @@ The pages are those of the *AWS CloudFormation API Reference* unless another gui
 """
 
 import re
+from urllib.parse import parse_qs, unquote, urlparse
 from xml.sax.saxutils import escape
 
 from ministack.core.responses import AccountRegionScopedDict
-from ministack.services import cloudformation
-from ministack.services.cloudformation import changesets, handlers
+from ministack.services import cloudformation, s3
+from ministack.services.cloudformation import changesets, handlers, helpers
 from ministack.services.cloudformation.helpers import _error, _p, _xml
 
 ACTIONS = handlers._ACTION_HANDLERS
@@ -68,14 +69,7 @@ def options(params):
 
 def options_xml(stack):
     kept = stack.get("_options", {})
-    text = "<NotificationARNs>" + "".join(f"<member>{escape(arn)}</member>" for arn in kept.get("topics", []))
-    text += "</NotificationARNs><RollbackConfiguration><RollbackTriggers>"
-    for arn, kind in kept.get("alarms", []):
-        text += f"<member><Arn>{escape(arn)}</Arn><Type>{escape(kind)}</Type></member>"
-    text += "</RollbackTriggers>"
-    if kept.get("minutes"):
-        text += f"<MonitoringTimeInMinutes>{kept['minutes']}</MonitoringTimeInMinutes>"
-    text += "</RollbackConfiguration>"
+    text = topics_and_alarms(kept)
     if kept.get("role"):
         text += f"<RoleARN>{escape(kept['role'])}</RoleARN>"
     if kept.get("timeout"):
@@ -85,11 +79,23 @@ def options_xml(stack):
     return text
 
 
+def topics_and_alarms(kept):
+    text = "<NotificationARNs>" + "".join(f"<member>{escape(arn)}</member>" for arn in kept.get("topics", []))
+    text += "</NotificationARNs><RollbackConfiguration><RollbackTriggers>"
+    for arn, kind in kept.get("alarms", []):
+        text += f"<member><Arn>{escape(arn)}</Arn><Type>{escape(kind)}</Type></member>"
+    text += "</RollbackTriggers>"
+    if kept.get("minutes"):
+        text += f"<MonitoringTimeInMinutes>{kept['minutes']}</MonitoringTimeInMinutes>"
+    return text + "</RollbackConfiguration>"
+
+
 def register():
     creation()
     description()
     change_sets()
     deletion()
+    documents()
 
 
 def creation():
@@ -156,6 +162,19 @@ def change_sets():
     for action in ("DescribeChangeSet", "ListChangeSets"):
         corrects(action)(by_name)
 
+    @corrects("DescribeChangeSet")
+    def with_inputs(params, plain):
+        """*DescribeChangeSet*, NotificationARNs and RollbackConfiguration: ministack leaves them out."""
+        status, headers, body = plain(params)
+        given = _p(params, "StackName")
+        stack = handlers._resolve_stack(given) if given else None
+        _, change_set = changesets._find_change_set(_p(params, "ChangeSetName"), stack["StackName"] if stack else given)
+        if status != 200 or not change_set:
+            return status, headers, body
+        text = body.decode() if isinstance(body, bytes) else body
+        inputs = topics_and_alarms(change_set.get("_options", {}))
+        return status, headers, text.replace("</DescribeChangeSetResult>", inputs + "</DescribeChangeSetResult>").encode()
+
     @corrects("ListChangeSets")
     def with_execution(params, plain):
         """*ChangeSetSummary*, ExecutionStatus: ministack writes an empty reason, which AWS leaves out."""
@@ -197,6 +216,25 @@ def change_sets():
             role = kept.get("role") or stack.get("_options", {}).get("role", "")
             stack.update(_change_set=change_set["ChangeSetId"], _options={**kept, "role": role})
         return answer
+
+
+def documents():
+    """User Guide, *Selecting a stack template*: "you can specify a specific version of the template by appending
+    ?versionId=version-id to the URL"; ministack reads the newest one."""
+    plain = helpers._resolve_document
+
+    def resolve(params, body_key, url_key, label):
+        url = urlparse(_p(params, url_key) or "")
+        version = parse_qs(url.query).get("versionId", [""])[0]
+        if _p(params, body_key) or not version:
+            return plain(params, body_key, url_key, label)
+        bucket, _, key = unquote(url.path).lstrip("/").partition("/")
+        body = s3._get_object_data(bucket, key, version)
+        if body is None:
+            return None, _error("ValidationError", "S3 error: The specified version does not exist.")
+        return body.decode(), None
+
+    helpers._resolve_document = resolve
 
 
 def deletion():

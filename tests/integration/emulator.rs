@@ -152,8 +152,16 @@ impl Account {
         SharedCredentialsProvider::new(builder.provider_name("emulator").build())
     }
 
-    /// Makes a bucket, which no port does.
+    /// Makes a bucket that keeps versions, which no port does.
     pub async fn make_bucket(&self, name: &str) {
+        let client = self.make_plain_bucket(name).await;
+        let enabled = aws_sdk_s3::types::BucketVersioningStatus::Enabled;
+        let versions = aws_sdk_s3::types::VersioningConfiguration::builder().status(enabled).build();
+        client.put_bucket_versioning().bucket(name).versioning_configuration(versions).send().await.unwrap();
+    }
+
+    /// Makes a bucket as it is made without further settings: what is in it is written over.
+    pub async fn make_plain_bucket(&self, name: &str) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
             .endpoint_url(&self.url)
@@ -161,7 +169,9 @@ impl Account {
             .region(aws_sdk_s3::config::Region::new("us-east-1"))
             .credentials_provider(self.credentials())
             .build();
-        aws_sdk_s3::Client::from_conf(config).create_bucket().bucket(name).send().await.unwrap();
+        let client = aws_sdk_s3::Client::from_conf(config);
+        client.create_bucket().bucket(name).send().await.unwrap();
+        client
     }
 }
 

@@ -8,7 +8,7 @@ use regex::Regex;
 
 /// Called by `adopt` alone, which only looks; under the name of another permission (`ListObjectsV2`: `s3:ListBucket`); or by
 /// a preflight, which says itself what it could not read.
-const BESIDE: [&str; 15] = [
+const BESIDE: [&str; 16] = [
     "DescribeCertificate",
     "DescribeType",
     "GetBackupPlan",
@@ -17,6 +17,7 @@ const BESIDE: [&str; 15] = [
     "GetMetricStatistics",
     "GetResource",
     "GetServiceQuota",
+    "HeadObject",
     "ListBackupPlans",
     "ListBackupSelections",
     "ListClusters",

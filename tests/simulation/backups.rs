@@ -3,6 +3,7 @@
 
 mod going;
 mod settings;
+mod strangers;
 mod universe;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -25,6 +25,7 @@ fn scenario(units: &[Unit], events: Vec<(u64, Event)>, resources: Vec<ResourceFa
         until: 1_200,
         restart: false,
         heals: false,
+        hostile: false,
     }
 }
 

@@ -118,6 +118,9 @@ fn table(shape: u8, name: &str) -> String {
         "{name}: {{ Type: AWS::DynamoDB::Table, Properties: {{ BillingMode: PAY_PER_REQUEST, KeySchema: [{{ AttributeName: \
          k{shape}, KeyType: HASH }}] }} }}"
     )
+    /// Its template is too large for a request, and goes through the bucket.
+    #[serde(default)]
+    pub(crate) large: bool,
 }
 
 impl Unit {
@@ -134,7 +137,7 @@ impl Unit {
             adopt: false,
             timeout: None,
             revert: false,
-            made: Made::Plainly,
+            large: false, made: Made::Plainly,
         }
     }
 
@@ -176,6 +179,9 @@ impl Unit {
             "Outputs:\n  Echo: {{ Value: !Ref Size }}\n  Topic: {{ Value: !Ref Topic, Export: {{ Name: {} }} }}",
             export(number)
         );
+        if self.large {
+            let _ = writeln!(text, "# {}", "large ".repeat(9_000));
+        }
         text
     }
 
@@ -324,9 +330,10 @@ impl Fleet {
         let mode = if observe { "observe" } else { "apply" };
         let replace = if replace { "allow" } else { "deny" };
         let every = if self.units.values().any(|unit| unit.revert) { crate::tampering::EVERY } else { DAY / 4 };
+        let bucket = if self.units.values().any(|unit| unit.large) { "  templateBucket: templates\n" } else { "" };
         format!(
             "apiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: {name} }}\nspec:\n  system: shop\n  account: \"{account}\"\n  \
-             region: us-east-1\n  include: [{name}]\n  tags: {{ Team: core }}\n  policy:\n    mode: {mode}\n    prune: {prune}\n    \
+             region: us-east-1\n  include: [{name}]\n{bucket}  tags: {{ Team: core }}\n  policy:\n    mode: {mode}\n    prune: {prune}\n    \
              replace: {replace}\n    driftEvery: {}m\n    \
              budget: {{ stacks: 1000, replacements: 1000, deletions: {deletions}, per: 1h }}\n",
             every.as_secs() / 60

@@ -203,6 +203,13 @@ impl Run<'_> {
         }
         let leftovers: Vec<String> =
             self.rig.cloud.inventory().leftovers().into_iter().filter(|left| left.contains("landfast-")).collect();
+        // Theirs carry names like ours, and are left alone.
+        let leftovers = if self.scenario.hostile { Vec::new() } else { leftovers };
+        let uploads = self.rig.cloud.inventory().versions;
+        let uploads: Vec<_> = uploads.iter().filter(|(_, key)| key.starts_with("landfast/change-sets/")).collect();
+        if !uploads.is_empty() && !self.scenario.hostile {
+            return Err(format!("S20 no residue: {uploads:?}"));
+        }
         if !leftovers.is_empty() {
             return Err(format!("S20 no residue: {}", leftovers.join(", ")));
         }
@@ -257,7 +264,7 @@ impl Run<'_> {
                     entry.step.as_ref().map(|step| step.action.verb()),
                     memory.and_then(|memory| memory.pending.as_ref()).map(|pending| (pending.kind, &pending.token)),
                     memory.and_then(|memory| memory.attempts.as_ref()),
-                    memory.map(|memory| &memory.change_sets),
+                    memory.map(|memory| &memory.prepared),
                 ));
             }
         }

@@ -24,6 +24,7 @@ mod drift;
 mod fleet;
 mod healing;
 mod images;
+mod intruder;
 mod isolation;
 mod monitor;
 mod nested;

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use landfast::model::{
-    ChangeSetState, DeploymentMode, Desired, DriftAction, Key, Mode, NESTED_STACK, Prune, Replace, ResourceChange,
-    Scope, StackEvent, StackId, StackState,
+    ChangeSetId, ChangeSetState, DeploymentMode, Desired, DriftAction, Environment, Key, Mode, NESTED_STACK, Parameter, Prune, Replace, ResourceChange, Scope, StackEvent, StackId, StackName, StackState,
 };
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Call, SimCloud, View};
+
+use crate::outsiders::FORGED;
 
 /// What a monitor knows beside the world itself.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Truth {
     pub(crate) images: crate::images::Images,
     /// What is known of secrets.
     pub(crate) vaults: crate::vaults::Vaults,
+    /// Somebody who means no good, if there is somebody.
+    pub(crate) intruder: crate::intruder::Intruder,
 }
 
 #[derive(Default)]
@@ -50,11 +53,35 @@ struct Inner {
     /// Change sets that put drift back, by stack, within the last hour; and how many there were.
     reverts: BTreeMap<String, Vec<Timestamp>>,
     reverted: u64,
+    /// Change sets that our own calls have been answered with.
+    made: BTreeSet<String>,
 }
 
 impl Truth {
     pub(crate) fn computes(&self, change_set: &str, inputs: String) {
         self.inner.lock().unwrap().computed.insert(change_set.to_owned(), inputs);
+    }
+
+    /// AWS has answered our own call with this change set.
+    pub(crate) fn made(&self, change_set: &ChangeSetId) {
+        self.inner.lock().unwrap().made.insert(change_set.to_string());
+    }
+
+    /// S23: what is executed is what our own call was answered with.
+    pub(crate) fn ours(&self, change_set: &ChangeSetId) {
+        if !self.inner.lock().unwrap().made.contains(change_set.as_str()) {
+            self.blame(format!("S23 ours: {change_set} is executed, and no answer to a call of ours has named it"));
+        }
+    }
+
+    /// S22: a stack is created from the template that its manifest names.
+    pub(crate) fn created(&self, revision: u64, name: &StackName, deployed: &str) {
+        let Some(desired) = self.desired(revision) else { return };
+        let specs = desired.environments.values().flat_map(|environment| environment.stacks.values());
+        let agreed = specs.into_iter().any(|spec| spec.stack_name == *name && *spec.template.body == *deployed);
+        if !agreed {
+            self.blame(format!("S22 agreed: {name} is created from another template than its manifest's"));
+        }
     }
 
     pub(crate) fn executes(&self, name: &str, token: &str, change_set: &str) {
@@ -311,6 +338,9 @@ impl Checking<'_> {
 
     /// S2, S3, S4.
     fn delete(&mut self, desired: &Desired, key: &Key, stack: &StackState) {
+        if stack.name.as_str().starts_with(FORGED) {
+            self.blames.push(format!("S1 ownership: {} is somebody else's, and is deleted for its tag", stack.name));
+        }
         let never_healthy = row(stack.status).standing == Standing::NeverHealthy;
         let Some(environment) = desired.environments.get(&key.environment) else {
             return self.blames.push(format!("S2 consent: {key} is deleted, and its environment is in no manifest"));
@@ -376,6 +406,22 @@ impl Checking<'_> {
         set.changes.iter().cloned().chain(below.flat_map(|set| self.all_changes(set))).collect()
     }
 
+    /// S22: what is executed is what the manifest says. What a change set of the deployed template brings back is in no
+    /// manifest.
+    fn agreed(&mut self, environment: &Environment, key: &Key, set: &ChangeSetState) {
+        let Some(spec) = environment.stacks.get(key).filter(|_| set.mode == DeploymentMode::Ordinary) else { return };
+        if self.view.change_set_template(&set.id) != Some(&*spec.template.body) {
+            self.blames.push(format!("S22 agreed: {key} is updated to another template than its manifest's"));
+        }
+        for (name, value) in &spec.parameters {
+            let Parameter::Plain(text) = value else { continue };
+            let (wanted, held) = (text.as_literal(), set.inputs.parameters.get(name));
+            if wanted.is_some() && wanted != held.map(String::as_str) {
+                self.blames.push(format!("S22 agreed: {key} is updated with {name} = {held:?} instead of {wanted:?}"));
+            }
+        }
+    }
+
     /// S21: drift is put back where that is asked for, and not fought over.
     fn revert(&mut self, key: &Key, stack: &str, action: DriftAction) {
         if action != DriftAction::Revert {
@@ -405,6 +451,7 @@ impl Checking<'_> {
             self.blames
                 .push(format!("S7 out of step: {key} is updated, and {names} was skipped and not brought into step"));
         }
+        self.agreed(environment, key, set);
         let policy = &environment.policy;
         if set.mode == DeploymentMode::RevertDrift && skipped.is_empty() {
             let action = environment.stacks.get(key).and_then(|spec| spec.drift).unwrap_or(policy.drift);

@@ -4,13 +4,17 @@
 use std::collections::BTreeMap;
 
 use landfast::model::StackName;
+use landfast::plan::OWNER_TAG;
 use landfast::ports::PortError;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::fleet::export;
+use crate::fleet::{environment, export};
 use crate::run::Run;
 use crate::scenario::{Act, Event, Scenario};
+
+/// Begins the names of stacks of others that say that they are ours.
+pub(crate) const FORGED: &str = "theirs-";
 
 impl Scenario {
     /// Gives a quarter of all seeds somebody who imports, and may let go again.
@@ -39,9 +43,20 @@ impl Run<'_> {
         self.rig.console().create_stack(&outsider(stack), &template, &none, &none).map(drop)
     }
 
+    /// Somebody else's stack says that it is ours, of an object that no manifest has (S1).
+    pub(crate) fn forge(&self, stack: u8) -> Result<(), PortError> {
+        let tags = BTreeMap::from([(OWNER_TAG.to_owned(), format!("{}/stack/ghost{stack}", environment(stack)))]);
+        let template = "Resources: { Theirs: { Type: AWS::SNS::Topic } }";
+        self.rig.console().create_stack(&forged(stack), template, &BTreeMap::new(), &tags).map(drop)
+    }
+
     pub(crate) fn let_go(&self, stack: u8) -> Result<(), PortError> {
         self.rig.console().delete_stack(&outsider(stack))
     }
+}
+
+fn forged(stack: u8) -> StackName {
+    format!("{FORGED}{stack}").parse().unwrap()
 }
 
 fn outsider(stack: u8) -> StackName {

@@ -8,11 +8,11 @@ use landfast::sim::{Fault, ResourceFailure, ResourceFault, ResourceOperation};
 use crate::app::App;
 use crate::fleet::{Fleet, Glitch, Policy, Prune, Unit};
 use crate::run::play;
-use crate::scenario::{Edit, Event, Scenario};
+use crate::scenario::{Act, Edit, Event, Scenario};
 use crate::seeds::report;
 
 /// Each bug, the seeds within which it must be found, and the rules that may find it.
-const BUGS: [(Bug, u64, &[&str]); 9] = [
+const BUGS: [(Bug, u64, &[&str]); 14] = [
     (Bug::UnknownIsAbsent, 20, &["S5", "S10"]),
     (Bug::PruneOnEmpty, 10, &["S2"]),
     (Bug::NoSecondLook, 2, &["S5"]),
@@ -22,6 +22,11 @@ const BUGS: [(Bug, u64, &[&str]); 9] = [
     (Bug::EdgeTriggered, 10, &["L1"]),
     (Bug::NoDeadline, 10, &["L1", "L6"]),
     (Bug::Unguarded, 20, &["S4"]),
+    (Bug::TrustsNames, 20, &["S23", "S22"]),
+    (Bug::ExistsIsOurs, 20, &["S23", "S22"]),
+    (Bug::NoReadBack, 40, &["S22"]),
+    (Bug::NewestObject, 20, &["S22", "L1"]),
+    (Bug::TrustsTags, 20, &["S1"]),
 ];
 
 /// Bugs in what becomes of images, and the rule that must find them.
@@ -103,6 +108,15 @@ fn focused(bug: Bug, seed: u64) -> Scenario {
             let ends = |event: &Event| matches!(event, Event::Crash { .. } | Event::Stop { .. } | Event::LoseStore);
             scenario.events.retain(|(_, event)| !ends(event));
         }
+        Bug::TrustsNames | Bug::ExistsIsOurs | Bug::NoReadBack => scenario.hostile = true,
+        Bug::TrustsTags => {
+            scenario.fleet.policy.prune = Prune::Always;
+            scenario.events.push((half, Event::Console { stack: 1, act: Act::Forge }));
+        }
+        Bug::NewestObject => {
+            scenario.hostile = true;
+            scenario.fleet.units.values_mut().for_each(|unit| unit.large = true);
+        }
         // One stack, one commit that fails once: for good, or in a way that another attempt gets over.
         Bug::RetryTerminal => return failing_once("InvalidRequest", true),
         Bug::ConcludeByStatus => return failing_once("NotStabilized", false),
@@ -132,6 +146,7 @@ fn failing_once(code: &str, heals: bool) -> Scenario {
         until: 3_600,
         restart: false,
         heals,
+        hostile: false,
     }
 }
 

@@ -69,6 +69,9 @@ pub(crate) fn play_dying(scenario: &Scenario, dies_at: Option<u64>) -> Result<Wo
     let rig = Rig::new(scenario.seed, scenario.fleet.clone());
     let mut run = Run { rig, scenario, polls: 0, pushed: 0, newest: None, tampered: BTreeSet::new() };
     run.rig.dies_at = dies_at;
+    if scenario.hostile {
+        run.rig.truth.intruder.appears(scenario.seed);
+    }
     let played = run.play();
     let mut blames = run.rig.truth.blames();
     if let Err(why) = played {
@@ -200,6 +203,7 @@ impl Run<'_> {
             }
             Act::Import => self.import(stack),
             Act::LetGo => self.let_go(stack),
+            Act::Forge => self.forge(stack),
             Act::Break => {
                 let broken = "Resources: { Topic: { Type: AWS::SNS::Topic, Properties: { TopicName: taken } } }";
                 console.update_template_without_rollback(&name, broken)

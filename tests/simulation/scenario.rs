@@ -28,6 +28,9 @@ pub(crate) struct Scenario {
     pub(crate) restart: bool,
     /// A last edit, a last drift and a person follow. Without, it must converge by itself.
     pub(crate) heals: bool,
+    /// Somebody who may create change sets, and means no good, is there all the time.
+    #[serde(default)]
+    pub(crate) hostile: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +90,8 @@ pub(crate) enum Act {
     Import,
     /// Deletes that one.
     LetGo,
+    /// Creates a stack of somebody else that carries our owner tag.
+    Forge,
 }
 
 /// Classes of what may go wrong; each is off in some seeds, so that rare combinations occur.
@@ -105,6 +110,7 @@ impl Scenario {
         scenario.add_tampering();
         scenario.add_outsiders();
         scenario.add_nested();
+        scenario.add_intruder();
         scenario
     }
 
@@ -124,6 +130,7 @@ impl Scenario {
             until,
             restart: seed % 2 == 1,
             heals: true,
+            hostile: false,
         };
         scenario.edits(&mut rng, &mut swarm);
         scenario.people(&mut rng, &mut swarm);

@@ -12,7 +12,7 @@ use landfast::model::{
 };
 use landfast::ports::{
     Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
-    PortError, Records, Secrets, Stacks, Tables, TemplateSource, Trail, Vaults,
+    PortError, Records, Secrets, Stacks, Tables, TemplateSource, Trail, Uploaded, Vaults,
 };
 use landfast::sim::{Console, SimCloud};
 use landfast::store::{RecordOutcome, Store};
@@ -124,6 +124,11 @@ fn shown(template: &TemplateSource, options: &StackOptions) -> String {
             Value::Previous => (name.as_str(), "(previous)"),
         })
         .collect::<Vec<_>>();
+    // What was uploaded once more has another version, and is the same.
+    let template = match template {
+        TemplateSource::Url(url) => TemplateSource::Url(url.split('?').next().unwrap_or_default().to_owned()),
+        given => given.clone(),
+    };
     format!("{:?}", (template, parameters, &options.tags))
 }
 
@@ -235,6 +240,7 @@ impl Stacks for Door {
         answer
     }
     async fn change_sets(&self, stack: &StackId, page: Option<PageToken>) -> Answer<Page<ChangeSetSummary>> {
+        self.life.truth.intruder.replaces(&self.console, &self.inner, stack).await;
         self.inner.change_sets(stack, page).await
     }
     async fn describe_change_set(
@@ -244,6 +250,9 @@ impl Stacks for Door {
         page: Option<PageToken>,
     ) -> Answer<Option<(ChangeSetState, Option<PageToken>)>> {
         self.inner.describe_change_set(stack, name, page).await
+    }
+    async fn change_set_template(&self, stack: &StackId, name: &ChangeSetName) -> Answer<Option<String>> {
+        self.inner.change_set_template(stack, name).await
     }
     async fn importers(&self, export: &str, page: Option<PageToken>) -> Answer<Page<StackName>> {
         self.inner.importers(export, page).await
@@ -258,7 +267,14 @@ impl Stacks for Door {
         self.journaled("CreateStack", &request.token);
         self.life.truth.same_token(&request.token, &inputs);
         self.life.truth.begins(request.name.as_str(), &request.token, &inputs);
-        self.inner.create(fence, request).await
+        let name = request.name.clone();
+        let answer = self.inner.create(fence, request).await;
+        if let Ok(id) = &answer
+            && let Ok(deployed) = self.console.template(id)
+        {
+            self.life.truth.created(fence.revision, &name, &deployed);
+        }
+        answer
     }
     async fn create_change_set(&self, fence: Fence, request: CreateChangeSet) -> Answer<ChangeSetId> {
         let _flight = self.depart("CreateChangeSet", request.stack.as_str());
@@ -266,13 +282,19 @@ impl Stacks for Door {
         let name = format!("{}/{}", request.stack, request.name);
         self.life.truth.computes(&name, inputs);
         self.life.truth.images.proposes(&name, &request.options.parameters);
-        self.inner.create_change_set(fence, request).await
+        let request = self.life.truth.intruder.meets(&self.console, request);
+        let answer = self.inner.create_change_set(fence, request).await;
+        if let Ok(id) = &answer {
+            self.life.truth.made(id);
+        }
+        answer
     }
     async fn execute_change_set(&self, fence: Fence, change_set: &ChangeSetId, token: &str) -> Answer<()> {
         let _flight = self.depart("ExecuteChangeSet", change_set.as_str());
         self.checked("ExecuteChangeSet", change_set.as_str(), false);
         self.journaled("ExecuteChangeSet", token);
         self.life.truth.same_token(token, change_set.as_str());
+        self.life.truth.ours(change_set);
         if let Some(Some(state)) = &*self.read.lock().unwrap() {
             let set = change_set.as_str().split('/').nth(1).unwrap_or_default();
             let set = format!("{}/{set}", state.id);
@@ -320,7 +342,23 @@ impl Stacks for Door {
         self.checked("SetStackPolicy", stack.as_str(), false);
         self.inner.set_stack_policy(fence, stack, body).await
     }
-    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Answer<String> {
-        self.inner.upload_template(fence, bucket, key, body).await
+    async fn keeps_versions(&self, bucket: &str) -> Answer<bool> {
+        self.inner.keeps_versions(bucket).await
+    }
+    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Answer<Uploaded> {
+        let answer = self.inner.upload_template(fence, bucket, key, body).await;
+        self.life.truth.intruder.overwrites(&self.console, bucket, key);
+        answer
+    }
+    async fn uploaded_template(&self, bucket: &str, key: &str, version: &str) -> Answer<Option<String>> {
+        let answer = self.inner.uploaded_template(bucket, key, version).await;
+        self.life.truth.intruder.overwrites(&self.console, bucket, key);
+        answer
+    }
+    async fn newest_upload(&self, bucket: &str, key: &str) -> Answer<Option<Uploaded>> {
+        self.inner.newest_upload(bucket, key).await
+    }
+    async fn delete_upload(&self, fence: Fence, bucket: &str, key: &str, version: Option<&str>) -> Answer<()> {
+        self.inner.delete_upload(fence, bucket, key, version).await
     }
 }

@@ -360,7 +360,11 @@ impl Deciding<'_> {
         let kept: Vec<Kept> = points
             .iter()
             .zip(counts)
-            .map(|(point, counts)| Kept { made: point.created, counts: *counts, verified: point.verified })
+            .map(|(point, counts)| Kept {
+                made: point.created,
+                counts: *counts && is_ours(table, point),
+                verified: point.verified,
+            })
             .collect();
         let utc = jiff::tz::TimeZone::UTC;
         let zone = self.spec.schedule.as_ref().map_or(&utc, |schedule| schedule.zone());
@@ -435,4 +439,11 @@ pub(super) fn failed(table: &Covered<'_>, kind: &str, job: &VaultJob) -> Failure
 /// A slot for people.
 pub(super) fn shown(slot: Timestamp) -> String {
     slot.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// It fills a place of a retention: the journal says that a call of ours has made it, or read its tags in the vault. A name
+/// proves nothing, because whoever may back the table up can give theirs any name, and would push ours out (S23). Where the
+/// journal was lost, what it knew takes no place and stays for as long as it would if it did.
+fn is_ours(table: &Covered<'_>, point: &Point) -> bool {
+    sabotage::is(Bug::TrustsPoints) || !point.id.is_on_demand() || table.memory.points.contains_key(&point.id)
 }

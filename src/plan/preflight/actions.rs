@@ -75,7 +75,17 @@ const ACTIONS: [(Purpose, &[&str]); 17] = [
         ],
     ),
     // CloudFormation reads it with the caller's permissions.
-    (Purpose::Uploads, &["s3:GetObject", "s3:PutObject"]),
+    (
+        Purpose::Uploads,
+        &[
+            "s3:DeleteObjectVersion",
+            "s3:GetBucketVersioning",
+            "s3:GetObject",
+            "s3:GetObjectVersion",
+            "s3:ListBucket",
+            "s3:PutObject",
+        ],
+    ),
     (Purpose::Roles, &["iam:PassRole"]),
     (
         Purpose::Drift,

@@ -129,7 +129,7 @@ impl Deciding<'_> {
     /// A change set of ours that nobody will execute.
     fn tidy_up(&self, entry: &mut Entry, stack: &ObservedStack) {
         if entry.step.is_none() {
-            self.collect_change_sets(entry, &stack.state);
+            self.collect_change_sets(entry, &stack.state, None);
         }
     }
 

@@ -140,6 +140,7 @@ impl Deciding<'_> {
             StackDo::Execute { .. } if covered.is_empty() => Some(StackDo::Reject {
                 inputs: inputs.digest.clone(),
                 failure: crate::plan::failure(state.name.as_str(), "AWS::CloudFormation::Stack", NOT_COMPARED),
+                spoiled: None,
             }),
             StackDo::Execute { resyncs, .. } => {
                 resyncs.clone_from(&covered);
@@ -175,7 +176,7 @@ impl Deciding<'_> {
             format!("make {names} as the stack's template says, then `landfast doctor --in-step {}`", self.spec.key);
         entry.step = None;
         entry.refused.push(Refusal { guard: Guard::OutOfStep, reason, release });
-        self.collect_change_sets(entry, state);
+        self.collect_change_sets(entry, state, None);
         true
     }
 
@@ -194,7 +195,7 @@ impl Deciding<'_> {
             self.spec.key.environment, self.spec.key
         );
         entry.refused.push(Refusal { guard: Guard::OutOfStep, reason, release });
-        self.collect_change_sets(entry, state);
+        self.collect_change_sets(entry, state, None);
         true
     }
 

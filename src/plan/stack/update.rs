@@ -1,15 +1,16 @@
 //! The way to an update: change set made, read, judged, executed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::forecast::predicted;
+use super::ours::{self, Choice, uploading};
 use super::{Deciding, expect};
 use crate::model::{
-    Act, Action, ChangeSetStatus, Changes, DeploymentMode, Difference, Entry, Expect, Inputs, ObservedStack, Seen,
-    StackDo, StackNeed, StackState, TemplateFacts, Waiting, Writes,
+    Act, Action, ChangeSetName, ChangeSetState, ChangeSetStatus, Changes, DeploymentMode, Difference, Entry, Expect,
+    Failure, Inputs, ObservedStack, Seen, StackDo, StackNeed, StackState, Step, TemplateFacts, Waiting, Writes,
 };
-use crate::plan::names::{change_set, change_set_prefix, token};
+use crate::plan::names::{change_set, purpose, token};
 use crate::plan::resolve::Resolved;
 use crate::plan::root_cause::failure;
 use crate::plan::{attempts, exports, guard, inside};
@@ -81,11 +82,15 @@ impl Deciding<'_> {
         Ok(Some((Difference::StackPolicy, StackDo::SetPolicy { body: Arc::clone(body) })))
     }
 
-    pub(super) fn collect_change_sets(&self, entry: &mut Entry, state: &StackState) {
-        if !self.memory.change_sets.is_empty() {
-            let names = self.memory.change_sets.clone();
-            entry.step = Some(self.step(expect(state), StackDo::Discard { names }));
-        }
+    /// Removes what we have asked for and do not use any more.
+    pub(super) fn collect_change_sets(&self, entry: &mut Entry, state: &StackState, but: Option<&ChangeSetName>) {
+        entry.step = self.discard(state, |name| Some(name) != but);
+    }
+
+    fn discard(&self, state: &StackState, which: impl Fn(&ChangeSetName) -> bool) -> Option<Step> {
+        let left = self.memory.prepared.iter().filter(|(name, _)| which(name));
+        let names: BTreeMap<_, _> = left.map(|(name, prepared)| (name.clone(), prepared.upload.clone())).collect();
+        (!names.is_empty()).then(|| self.step(expect(state), StackDo::Discard { names }))
     }
 
     /// The way to an update: change set made, read, judged, executed.
@@ -96,80 +101,134 @@ impl Deciding<'_> {
         let state = &stack.state;
         let version = state.version();
         guard::template_size(self.spec, inputs, entry);
-        let Some(name) = change_set(&inputs.digest, &version, mode) else { return };
-        if !entry.refused.is_empty() || guard::is_observed_only(self.planner.input.environment) {
+        guard::template_bucket(self.planner, self.spec, inputs, entry);
+        if !entry.refused.is_empty()
+            || entry.action == Action::Unknown
+            || guard::is_observed_only(self.planner.input.environment)
+        {
             return;
         }
         if self.was_skipped_by_hand(entry, stack) {
             return;
         }
+        let purpose = purpose(&inputs.digest, &version, mode);
         let Some(sets) = &stack.change_sets else {
-            self.planner.need(StackNeed::ChangeSets(self.spec.address(), state.id.clone(), Some(name)));
+            let known = self.asked_for(&purpose).map(|(name, _)| name.clone());
+            self.planner.need(StackNeed::ChangeSets(self.spec.address(), state.id.clone(), known));
             return Self::unknown(entry, "its change sets have not been listed".to_owned());
         };
-        let superseded: BTreeSet<_> = match &sets.all {
+        let listed = match &sets.all {
             Seen::Unknown(why) => return Self::unknown(entry, format!("its change sets could not be listed: {why}")),
-            Seen::Absent => BTreeSet::new(),
-            Seen::Present(all) => all
-                .iter()
-                .map(|set| set.name.clone())
-                .filter(|other| other.as_str().starts_with(change_set_prefix()) && *other != name)
-                .collect(),
+            Seen::Absent => &[],
+            Seen::Present(all) => all.as_slice(),
         };
-        if !superseded.is_empty() {
-            entry.step = Some(self.step(expect(state), StackDo::Discard { names: superseded }));
-            return;
-        }
-        match &sets.described {
-            None | Some(Seen::Absent) => {
-                let inputs = Arc::clone(inputs);
-                entry.step = Some(self.step(expect(state), StackDo::Prepare { inputs, name, mode }));
+        let own = match self.choose(&purpose, listed) {
+            Choice::Ours(name) => {
+                self.judge(entry, stack, inputs, name, sets.described.as_ref(), mode);
+                Some(name)
             }
-            Some(Seen::Unknown(why)) => Self::unknown(entry, format!("its change set could not be read: {why}")),
-            Some(Seen::Present(set)) => match &set.status {
-                _ if set.mode != mode => self.reject(entry, state, inputs, NOT_REVERTING),
-                ChangeSetStatus::Creating => entry.waiting.push(Waiting::ChangeSet { name: name.to_string() }),
-                ChangeSetStatus::Spent => {
-                    entry.step = Some(self.step(expect(state), StackDo::Discard { names: [name].into() }));
-                }
-                ChangeSetStatus::Empty if mode == DeploymentMode::RevertDrift => {
-                    self.reject(entry, state, inputs, NOTHING_TO_REVERT);
-                }
-                ChangeSetStatus::Empty => self.settle(entry, stack, inputs),
-                ChangeSetStatus::Failed(reason) => self.reject(entry, state, inputs, reason),
-                ChangeSetStatus::Available => {
-                    let changes = inside::opened(self.planner, &self.spec.address(), stack, &set.changes);
-                    let environment = self.planner.input.environment;
-                    let destroyed = changes.iter().filter(|change| guard::is_lost(environment, change)).count();
-                    entry.changes = Changes::Known(changes);
-                    let replaced = exports::replaced(self.spec, state, &set.changes);
-                    if exports::in_use(self.planner, &self.spec.address(), stack, replaced, entry) {
-                        return;
-                    }
-                    let token = token(&self.spec.key, "execute", &set.id);
-                    let mut step = self.step(
-                        expect(state),
-                        StackDo::Execute {
-                            change_set: set.id.clone(),
-                            token,
-                            inputs: inputs.digest.clone(),
-                            no_echo: inputs.no_echo.clone(),
-                            resyncs: BTreeSet::new(),
-                            writes: Writes::of(&set.changes),
-                        },
-                    );
-                    step.cost = (1, u32::try_from(destroyed).unwrap_or(u32::MAX), 0);
-                    entry.step = Some(step);
-                    guard::replacements(self.planner, self.spec, stack, entry);
-                }
+            Choice::NotListed(name) => {
+                entry.waiting.push(Waiting::ChangeSet { name: name.to_string() });
+                Some(name)
+            }
+            Choice::Another(attempt) => {
+                let Some(name) = change_set(&self.planner.input.memory.fingerprint_key, &purpose, attempt) else {
+                    return;
+                };
+                let inputs = Arc::new(uploading(inputs, &name));
+                let action = StackDo::Prepare { inputs, name, of: purpose, attempt, mode };
+                entry.step = Some(self.step(expect(state), action));
+                None
+            }
+        };
+        // What is left of earlier ones goes while nothing else can be done: it holds nothing up, however often somebody
+        // brings it back.
+        if entry.step.is_none() && own.is_some() {
+            self.collect_change_sets(entry, state, own);
+        }
+    }
+
+    /// A change set that is ours: followed until it is computed, and then judged.
+    fn judge(
+        &self,
+        entry: &mut Entry,
+        stack: &ObservedStack,
+        inputs: &Arc<Inputs>,
+        name: &ChangeSetName,
+        described: Option<&Seen<ChangeSetState>>,
+        mode: DeploymentMode,
+    ) {
+        let state = &stack.state;
+        let set = match described {
+            // It was listed a moment ago.
+            None | Some(Seen::Absent) => {
+                return entry.waiting.push(Waiting::ChangeSet { name: name.to_string() });
+            }
+            Some(Seen::Unknown(why)) => {
+                return Self::unknown(entry, format!("its change set could not be read: {why}"));
+            }
+            Some(Seen::Present(set)) => set,
+        };
+        match &set.status {
+            ChangeSetStatus::Creating => entry.waiting.push(Waiting::ChangeSet { name: name.to_string() }),
+            _ if set.mode != mode => self.reject(entry, state, inputs, NOT_REVERTING),
+            ChangeSetStatus::Spent => {
+                entry.step = self.discard(state, |other| other == name);
+            }
+            ChangeSetStatus::Empty if mode == DeploymentMode::RevertDrift => {
+                self.reject(entry, state, inputs, NOTHING_TO_REVERT);
+            }
+            ChangeSetStatus::Empty => self.settle(entry, stack, inputs),
+            ChangeSetStatus::Failed(reason) => self.reject(entry, state, inputs, reason),
+            ChangeSetStatus::Available => match ours::otherwise(self.spec, inputs, &set.inputs) {
+                Some(what) => self.spoiled(entry, state, inputs, set, &what),
+                None => self.execute(entry, stack, inputs, set),
             },
         }
+    }
+
+    /// It can be executed, as far as the guards let it.
+    fn execute(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Inputs, set: &ChangeSetState) {
+        let state = &stack.state;
+        let changes = inside::opened(self.planner, &self.spec.address(), stack, &set.changes);
+        let environment = self.planner.input.environment;
+        let destroyed = changes.iter().filter(|change| guard::is_lost(environment, change)).count();
+        entry.changes = Changes::Known(changes);
+        let replaced = exports::replaced(self.spec, state, &set.changes);
+        if exports::in_use(self.planner, &self.spec.address(), stack, replaced, entry) {
+            return;
+        }
+        let token = token(&self.spec.key, "execute", &set.id);
+        let mut step = self.step(
+            expect(state),
+            StackDo::Execute {
+                change_set: set.id.clone(),
+                token,
+                inputs: inputs.digest.clone(),
+                no_echo: inputs.no_echo.clone(),
+                resyncs: BTreeSet::new(),
+                writes: Writes::of(&set.changes),
+            },
+        );
+        step.cost = (1, u32::try_from(destroyed).unwrap_or(u32::MAX), 0);
+        entry.step = Some(step);
+        guard::replacements(self.planner, self.spec, stack, entry);
+    }
+
+    /// It does not hold what was asked for, so it is not used. What does may follow: another one is made, later.
+    fn spoiled(&self, entry: &mut Entry, state: &StackState, inputs: &Inputs, set: &ChangeSetState, what: &str) {
+        let reason =
+            format!("the change set {} does not hold what was asked for ({what}), and is not executed", set.name);
+        let failure =
+            Failure { transient: true, ..failure(state.name.as_str(), "AWS::CloudFormation::Stack", &reason) };
+        let (inputs, spoiled) = (inputs.digest.clone(), Some(set.name.clone()));
+        entry.step = Some(self.step(Expect::Nothing, StackDo::Reject { inputs, failure, spoiled }));
     }
 
     fn reject(&self, entry: &mut Entry, state: &StackState, inputs: &Inputs, reason: &str) {
         let failure = failure(state.name.as_str(), "AWS::CloudFormation::Stack", reason);
         let inputs = inputs.digest.clone();
-        entry.step = Some(self.step(Expect::Nothing, StackDo::Reject { inputs, failure }));
+        entry.step = Some(self.step(Expect::Nothing, StackDo::Reject { inputs, failure, spoiled: None }));
     }
 
     /// AWS says that the inputs change nothing: the stack is as desired, whatever the texts look like.

@@ -76,6 +76,8 @@ pub(super) const TERMINATION_PROTECTION: Api = change("UpdateTerminationProtecti
 pub(super) const SET_STACK_POLICY: Api = change("SetStackPolicy");
 // S3 takes 3,500 writes per second and prefix (AWS: *S3, best practices design patterns*): only a bound.
 pub(super) const PUT_OBJECT: Api = Api { operation: "PutObject", rate: 10.0, ceiling: 50.0, deadline: CHANGE };
+pub(super) const HEAD_OBJECT: Api = read("HeadObject", 10.0, 50.0);
+pub(super) const BUCKET_VERSIONING: Api = read("GetBucketVersioning", 5.0, 20.0);
 pub(super) const GET_OBJECT: Api = read("GetObject", 10.0, 50.0);
 pub(super) const DELETE_OBJECT: Api = Api { operation: "DeleteObject", rate: 10.0, ceiling: 50.0, deadline: CHANGE };
 // And 5,500 reads (AWS: the same page).

@@ -15,7 +15,7 @@ use crate::model::{
     AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId, StackName,
     StackState,
 };
-use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks};
+use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, Uploaded};
 
 /// Whether the credentials of a scope and role are those of the account; asked once, by whoever needs it first.
 #[derive(Default)]
@@ -189,6 +189,10 @@ impl Stacks for Door<dyn Stacks> {
         self.read(&api::DESCRIBE_CHANGE_SET, || self.inner.nested_change_set(id, page.clone())).await
     }
 
+    async fn change_set_template(&self, stack: &StackId, name: &ChangeSetName) -> Result<Option<String>, PortError> {
+        self.read(&api::GET_TEMPLATE, || self.inner.change_set_template(stack, name)).await
+    }
+
     async fn importers(&self, export: &str, page: Option<PageToken>) -> Result<Page<StackName>, PortError> {
         self.read(&api::LIST_IMPORTS, || self.inner.importers(export, page.clone())).await
     }
@@ -251,8 +255,31 @@ impl Stacks for Door<dyn Stacks> {
         self.change(&api::SET_STACK_POLICY, fence, call).await
     }
 
-    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<String, PortError> {
+    async fn keeps_versions(&self, bucket: &str) -> Result<bool, PortError> {
+        self.read(&api::BUCKET_VERSIONING, || self.inner.keeps_versions(bucket)).await
+    }
+
+    async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<Uploaded, PortError> {
         let call = || self.inner.upload_template(fence, bucket, key, body);
         self.change(&api::PUT_OBJECT, fence, call).await
+    }
+
+    async fn uploaded_template(&self, bucket: &str, key: &str, version: &str) -> Result<Option<String>, PortError> {
+        self.read(&api::GET_OBJECT, || self.inner.uploaded_template(bucket, key, version)).await
+    }
+
+    async fn newest_upload(&self, bucket: &str, key: &str) -> Result<Option<Uploaded>, PortError> {
+        self.read(&api::HEAD_OBJECT, || self.inner.newest_upload(bucket, key)).await
+    }
+
+    async fn delete_upload(
+        &self,
+        fence: Fence,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<(), PortError> {
+        let call = || self.inner.delete_upload(fence, bucket, key, version);
+        self.change(&api::DELETE_OBJECT, fence, call).await
     }
 }

@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::ports::{
     Account, Class, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
-    PortError, Records, Secrets, Tables, Trail, Vaults,
+    PortError, Records, Secrets, Tables, Trail, Uploaded, Vaults,
 };
 
 enum Reply {
@@ -88,6 +88,7 @@ impl Stacks for Fake {
     async fn events(&self, _: &StackId, _: Option<PageToken>) -> Result<Page<StackEvent>, PortError> { unreachable!() }
     async fn change_sets(&self, _: &StackId, _: Option<PageToken>) -> Result<Page<ChangeSetSummary>, PortError> { unreachable!() }
     async fn describe_change_set(&self, _: &StackId, _: &ChangeSetName, _: Option<PageToken>) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> { unreachable!() }
+    async fn change_set_template(&self, _: &StackId, _: &ChangeSetName) -> Result<Option<String>, PortError> { unreachable!() }
     async fn importers(&self, _: &str, _: Option<PageToken>) -> Result<Page<StackName>, PortError> { unreachable!() }
     async fn newest_backup(&self, _: &str, _: &str) -> Result<Option<Timestamp>, PortError> { unreachable!() }
     async fn create(&self, _: Fence, _: CreateStack) -> Result<StackId, PortError> { unreachable!() }
@@ -98,7 +99,11 @@ impl Stacks for Fake {
     async fn continue_rollback(&self, _: Fence, _: &StackId, _: &BTreeSet<String>, _: &str) -> Result<(), PortError> { unreachable!() }
     async fn set_termination_protection(&self, _: Fence, _: &StackId, _: bool) -> Result<(), PortError> { unreachable!() }
     async fn set_stack_policy(&self, _: Fence, _: &StackId, _: &str) -> Result<(), PortError> { unreachable!() }
-    async fn upload_template(&self, _: Fence, _: &str, _: &str, _: &str) -> Result<String, PortError> { unreachable!() }
+    async fn keeps_versions(&self, _: &str) -> Result<bool, PortError> { unreachable!() }
+    async fn upload_template(&self, _: Fence, _: &str, _: &str, _: &str) -> Result<Uploaded, PortError> { unreachable!() }
+    async fn uploaded_template(&self, _: &str, _: &str, _: &str) -> Result<Option<String>, PortError> { unreachable!() }
+    async fn newest_upload(&self, _: &str, _: &str) -> Result<Option<Uploaded>, PortError> { unreachable!() }
+    async fn delete_upload(&self, _: Fence, _: &str, _: &str, _: Option<&str>) -> Result<(), PortError> { unreachable!() }
 }
 
 struct FakeCloud(Arc<Fake>);

@@ -71,7 +71,7 @@ fn a_large_template_must_come_from_s3() {
     let rig = Rig::new();
     let large = format!("{TWO}# {}\n", "x".repeat(51_200));
     assert_eq!(rig.create(request("one", &large)).unwrap_err().class, Class::Invalid);
-    let url = rig.run(rig.stacks.upload_template(FENCE, "templates", "one.yaml", &large)).unwrap();
+    let url = rig.run(rig.stacks.upload_template(FENCE, "templates", "one.yaml", &large)).unwrap().url;
     let mut wanted = request("one", "");
     wanted.template = TemplateSource::Url(url.clone());
     rig.create(wanted).unwrap();

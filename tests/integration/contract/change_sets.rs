@@ -12,6 +12,11 @@ pub async fn a_change_set_says_what_it_will_do_and_does_it(backend: &Backend) {
     request.template = TemplateSource::Body(format!("{TEMPLATE}  Note: {{ Value: added }}\n").into());
     let id = stacks.create_change_set(FENCE, request).await.unwrap();
     let change_set = backend.computed(&*stacks, &before.id, "first").await.unwrap();
+    // What it was made from is said by it, and its template beside it.
+    let template = stacks.change_set_template(&before.id, &change_set.name).await.unwrap().unwrap();
+    assert!(template.ends_with("Note: { Value: added }\n"), "{template}");
+    assert_eq!(change_set.inputs.parameters["Delay"], "5");
+    assert_eq!(change_set.inputs.tags, before.tags);
     assert_eq!((&change_set.id, &change_set.stack), (&id, &before.id));
     assert_eq!(change_set.status, ChangeSetStatus::Available);
     let [queue] = change_set.changes.as_slice() else { panic!("{:?}", change_set.changes) };

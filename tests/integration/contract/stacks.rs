@@ -198,13 +198,29 @@ pub async fn an_export_knows_its_importers_and_cannot_be_deleted_under_them(back
 
 pub async fn a_template_may_be_read_from_a_bucket(backend: &Backend) {
     let stacks = backend.stacks();
-    let url = stacks.upload_template(FENCE, &backend.bucket, "dev/ab12.yaml", TEMPLATE).await.unwrap();
-    let again = stacks.upload_template(FENCE, &backend.bucket, "dev/ab12.yaml", TEMPLATE).await.unwrap();
-    assert_eq!(url, again);
+    let (bucket, key) = (&backend.bucket, "dev/ab12.yaml");
+    assert!(stacks.keeps_versions(bucket).await.unwrap());
+    assert_eq!(stacks.newest_upload(bucket, key).await.unwrap(), None);
+    let first = stacks.upload_template(FENCE, bucket, key, TEMPLATE).await.unwrap();
+    let second = stacks.upload_template(FENCE, bucket, key, "Resources: {}").await.unwrap();
+    assert_eq!(stacks.newest_upload(bucket, key).await.unwrap(), Some(second.clone()));
+    // What was written is what is read, whatever is written after it (AWS: *Selecting a stack template*).
+    let version = first.version.clone().unwrap();
+    assert_ne!(Some(&version), second.version.as_ref());
+    assert_eq!(stacks.uploaded_template(bucket, key, &version).await.unwrap().as_deref(), Some(TEMPLATE));
     let mut request = create("large");
-    request.template = TemplateSource::Url(url);
+    request.template = TemplateSource::Url(first.url);
     let state = backend.created(&*stacks, request).await;
     assert_eq!(stacks.template(&state.id).await.unwrap(), TEMPLATE);
+    for left in [Some(version.clone()), None] {
+        let newest = stacks.newest_upload(bucket, key).await.unwrap().unwrap();
+        stacks.delete_upload(FENCE, bucket, key, newest.version.as_deref()).await.unwrap();
+        let now = stacks.newest_upload(bucket, key).await.unwrap();
+        assert_eq!(now.and_then(|now| now.version), left);
+    }
+    assert_eq!(stacks.uploaded_template(bucket, key, &version).await.unwrap(), None);
+    let error = stacks.keeps_versions("no-such-bucket-anywhere").await.unwrap_err();
+    assert_eq!(error.class, Class::NotFound);
     let error = stacks.upload_template(FENCE, "no-such-bucket-anywhere", "key", TEMPLATE).await.unwrap_err();
     assert_eq!(error.class, Class::NotFound);
 }

@@ -110,3 +110,21 @@ async fn a_template_that_is_too_large_for_a_call_goes_through_a_bucket() {
     assert!(template.len() > 51_200 && template.ends_with(&comment));
     place.run(&["plan", "dev"]).exits(0);
 }
+
+#[tokio::test]
+async fn a_bucket_that_cannot_be_used_is_said_by_the_plan_and_ends_an_apply() {
+    let Some(place) = Place::new(Duration::ZERO) else { return };
+    let plain = format!("plain-{}", place.account.id);
+    place.account.make_plain_bucket(&plain).await;
+    place.append("performance-mgmt/templates/ecr.yaml", &format!("# {}\n", "long ".repeat(20)).repeat(600));
+    let mut before = "  include:".to_owned();
+    for (bucket, words) in [("no-such-bucket-anywhere", "there is no bucket"), (plain.as_str(), "keeps no versions")] {
+        let after = format!("  templateBucket: {bucket}\n  include:");
+        place.edit("environments/dev/environment.yaml", &before, &after);
+        before = after;
+        for command in [&["plan", "dev"][..], &["apply", "dev", "--yes"]] {
+            let said = place.run(command).exits(1);
+            assert!(said.out.contains(words), "{}", said.out);
+        }
+    }
+}
