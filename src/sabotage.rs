@@ -56,6 +56,10 @@ pub enum Bug {
     ConsentToNames,
     /// Drift is put back however often somebody makes it again.
     FightsOn,
+    /// What is in no manifest that was read is gone, whatever could not be read.
+    UnreadIsGone,
+    /// Files are read while Git is in the middle of writing them.
+    ReadsHalfACheckout,
 }
 
 thread_local! {

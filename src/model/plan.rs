@@ -320,6 +320,8 @@ pub enum Guard {
     OutOfStep,
     /// A newer revision has been applied.
     Revision,
+    /// Something was not read, or not understood, that may hold the manifest.
+    Unread,
     /// The template is too large to send, and there is no bucket to upload it to.
     TemplateSize,
     /// The record set cannot be in the hosted zone that is named, or it is not clear which zone that is.

@@ -227,6 +227,8 @@ pub(crate) enum Glitch {
     Conflict,
     /// An environment cannot be read.
     Unreadable,
+    /// The manifest of a stack is called as a backup of an editor is.
+    Renamed,
 }
 
 impl Fleet {
@@ -264,6 +266,18 @@ impl Fleet {
                     path.contains("/s") && std::path::Path::new(path).extension().is_some_and(|x| x == "yaml")
                 }) {
                     text.1.push_str("<<<<<<< HEAD\n");
+                }
+            }
+            Some(Glitch::Renamed) => {
+                let last = files
+                    .keys()
+                    .rev()
+                    .find(|path| {
+                        path.contains("/s") && std::path::Path::new(path).extension().is_some_and(|x| x == "yaml")
+                    })
+                    .cloned();
+                if let Some((path, text)) = last.and_then(|path| files.remove_entry(&path)) {
+                    files.insert(format!("{path}~"), text);
                 }
             }
             Some(Glitch::Unreadable) => _ = files.insert("dev.yaml".to_owned(), "kind: [".to_owned()),

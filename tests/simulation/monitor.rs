@@ -324,6 +324,9 @@ impl Checking<'_> {
             }
             return;
         }
+        if let Some(gap) = environment.gaps.against(key) {
+            self.blames.push(format!("S25 present: {key} is deleted, and {}", gap.why));
+        }
         let mut wrong = |why: &str| self.blames.push(format!("S2 consent: {key} is deleted: {why}"));
         if environment.stacks.is_empty() {
             wrong("the revision describes nothing");

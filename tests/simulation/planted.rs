@@ -12,10 +12,11 @@ use crate::scenario::{Edit, Event, Scenario};
 use crate::seeds::report;
 
 /// Each bug, the seeds within which it must be found, and the rules that may find it.
-const BUGS: [(Bug, u64, &[&str]); 9] = [
+const BUGS: [(Bug, u64, &[&str]); 10] = [
     (Bug::UnknownIsAbsent, 20, &["S5", "S10"]),
     (Bug::PruneOnEmpty, 10, &["S2"]),
     (Bug::NoSecondLook, 2, &["S5"]),
+    (Bug::UnreadIsGone, 20, &["S25"]),
     (Bug::ConcludeByStatus, 1, &["L1"]),
     (Bug::JournalAfter, 2, &["O3"]),
     (Bug::RetryTerminal, 1, &["L7"]),
@@ -82,6 +83,11 @@ fn focused(bug: Bug, seed: u64) -> Scenario {
         Bug::PruneOnEmpty => {
             scenario.fleet.policy.prune = Prune::Always;
             scenario.events.push((half, Event::Checkout { glitch: Some(Glitch::NoStacks), told: true }));
+            scenario.events.push((half + 900, Event::Checkout { glitch: None, told: true }));
+        }
+        Bug::UnreadIsGone => {
+            scenario.fleet.policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
+            scenario.events.push((half, Event::Checkout { glitch: Some(Glitch::Renamed), told: true }));
             scenario.events.push((half + 900, Event::Checkout { glitch: None, told: true }));
         }
         Bug::NoDeadline => {
