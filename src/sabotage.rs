@@ -74,6 +74,10 @@ pub enum Bug {
     JudgedAsWritten,
     /// What cannot be judged counts for nothing.
     UnknownIsHarmless,
+    /// What is in no manifest that was read is gone, whatever could not be read.
+    UnreadIsGone,
+    /// Files are read while Git is in the middle of writing them.
+    ReadsHalfACheckout,
 }
 
 thread_local! {

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod exit;
 mod furnish;
+mod loading;
 mod logging;
 mod progress;
 mod session;

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::args::{CloudKind, Global};
 use super::exit::Trouble;
 use super::furnish::furnish;
-use super::terminal;
+use super::{loading, terminal};
 use crate::aws::{AwsCloud, Settings};
 use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
-use crate::manifest::{self, Diagnostic, Loaded, Severity};
-use crate::model::{Environment, Redacted, Revision, Snapshot};
+use crate::manifest::{Diagnostic, Loaded, Severity};
+use crate::model::{Environment, Redacted};
 use crate::ports::{Cloud, Gate, Governor, Identities, Probes, Unseal};
 use crate::probe::Network;
 use crate::sim::{SimCloud, SimConfig};
@@ -283,23 +283,27 @@ pub(super) fn root(global: &Global) -> PathBuf {
     }
 }
 
-/// Reads the manifests' files.
-pub(super) fn read(root: &Path) -> Result<Snapshot, Trouble> {
-    source::read(root).map_err(Trouble::Source)
-}
-
 /// Reads the manifests without a journal: for commands that only look at files.
 pub(super) fn load_unrecorded(root: &Path) -> Result<Loaded, Trouble> {
-    let snapshot = read(root)?;
-    let revision = Revision { sequence: 0, content: snapshot.content.clone(), commit: snapshot.commit.clone() };
-    Ok(manifest::load(&snapshot, revision))
+    loading::load(root)
 }
 
-/// Reads the manifests and gives the revision its place in the journal.
+/// Reads the manifests and gives the revision its place in the journal. While Git writes files, nothing is gone.
 pub(super) fn load(root: &Path, store: &Store) -> Result<Loaded, Trouble> {
-    let snapshot = read(root)?;
-    let revision = store.revise(&snapshot.content, snapshot.commit.as_deref())?;
-    Ok(manifest::load(&snapshot, revision))
+    let before = source::under_way(root);
+    let mut loaded = loading::load(root)?;
+    if let Some(under_way) = before.or_else(|| source::under_way(root)) {
+        loading::hold(&mut loaded, &under_way);
+    }
+    record(&mut loaded, store)?;
+    Ok(loaded)
+}
+
+/// Gives a revision its place in the journal.
+pub(super) fn record(loaded: &mut Loaded, store: &Store) -> Result<(), Trouble> {
+    let revision = &loaded.desired.revision;
+    loaded.desired.revision = store.revise(&revision.content, revision.commit.as_deref())?;
+    Ok(())
 }
 
 /// Shows what is wrong with the manifests, on standard error.

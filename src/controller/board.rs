@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::model::{Desired, Digest, EnvName, Revision};
+use crate::model::{Desired, Digest, EnvName, Environment, Gap, Revision};
 
 /// Where revisions are pinned up. Readers take what is there and are woken when it changes; they are never handed a
 /// change.
@@ -31,13 +31,16 @@ impl Board {
     }
 
     /// Pins up what a revision says. Environments that are `broken` in it stay as they were: a mistake in one of them
-    /// neither stops the others nor takes effect.
+    /// neither stops the others nor takes effect. Nothing of theirs is deleted meanwhile: what the last good revision did
+    /// not ask for, this one may (invariant S25).
     pub fn publish(&self, mut loaded: Desired, broken: &BTreeSet<EnvName>) {
         {
             let mut current = self.lock();
             for name in broken {
                 if let Some(last_good) = current.environments.get(name) {
-                    loaded.environments.insert(name.clone(), Arc::clone(last_good));
+                    let mut kept = Environment::clone(last_good);
+                    kept.gaps.add(unread());
+                    loaded.environments.insert(name.clone(), Arc::new(kept));
                 }
             }
             *current = Arc::new(loaded);
@@ -57,5 +60,14 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, Arc<Desired>> {
         self.desired.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an environment with errors may hold: anything.
+fn unread() -> Gap {
+    Gap {
+        why: "the newest revision of this environment has errors, and may hold its manifest".to_owned(),
+        release: "correct what `landfast validate` shows".to_owned(),
+        holds: None,
     }
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use miette::{LabeledSpan, NamedSource, SourceCode};
+use miette::{LabeledSpan, SourceCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::excerpt::{self, Excerpt};
 use crate::model::EnvName;
 use crate::yaml::Span;
 
@@ -31,8 +32,11 @@ pub struct Bytes {
     pub length: usize,
 }
 
-/// A file's text, masked, with its name.
-type Source = Arc<NamedSource<Arc<str>>>;
+/// How many problems of one file are shown, and how many in all.
+const MOST_OF_A_FILE: usize = 100;
+const MOST: usize = 1_000;
+/// How many problems of one file are kept apart; of the rest only the number is known.
+const MOST_KEPT: usize = 1_000;
 
 /// One thing that is wrong. Renders through [`miette`] with a snippet; serialises without it. Values of `NoEcho`
 /// parameters are neither in the text nor in the snippet.
@@ -64,7 +68,7 @@ pub struct Diagnostic {
     #[schemars(with = "BTreeSet<String>")]
     pub environments: BTreeSet<EnvName>,
     #[serde(skip)]
-    source: Option<Source>,
+    source: Option<Arc<Excerpt>>,
 }
 
 impl fmt::Display for Diagnostic {
@@ -96,8 +100,8 @@ impl miette::Diagnostic for Diagnostic {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let span = self.span.filter(|_| self.source.is_some())?;
-        Some(Box::new(std::iter::once(LabeledSpan::new(None, span.offset, span.length))))
+        let (offset, length) = self.source.as_ref()?.label();
+        Some(Box::new(std::iter::once(LabeledSpan::new(None, offset, length))))
     }
 }
 
@@ -187,12 +191,48 @@ fn distance(wrong: &str, candidate: &str) -> Option<usize> {
     (distance <= limit).then_some(distance)
 }
 
+/// A problem, and the environments that it concerns.
+type Concerning = (Problem, BTreeSet<EnvName>);
 type Order = (Option<Arc<str>>, usize, usize, Severity, &'static str, String);
+
+/// Problems that are only counted.
+#[derive(Clone, Default)]
+struct Surplus {
+    number: usize,
+    errors: bool,
+    environments: BTreeSet<EnvName>,
+}
+
+impl Surplus {
+    fn add(&mut self, severity: Severity, environments: impl IntoIterator<Item = EnvName>) {
+        self.number += 1;
+        self.errors |= severity == Severity::Error;
+        self.environments.extend(environments);
+    }
+
+    fn said(self, file: Option<String>, of: &str) -> Option<Diagnostic> {
+        let plural = if self.number == 1 { "" } else { "s" };
+        (self.number > 0).then(|| Diagnostic {
+            severity: if self.errors { Severity::Error } else { Severity::Warning },
+            code: "more-problems",
+            message: format!("{} more problem{plural} {of} not shown", self.number),
+            help: None,
+            file,
+            line: None,
+            column: None,
+            span: None,
+            environments: self.environments,
+            source: None,
+        })
+    }
+}
 
 /// All problems of one load. The same problem met in several environments is one.
 #[derive(Default)]
 pub(super) struct Report {
-    problems: BTreeMap<Order, (Problem, BTreeSet<EnvName>)>,
+    problems: BTreeMap<Order, Concerning>,
+    /// How many of each file are in `problems`, and how many were too many for that.
+    counts: BTreeMap<Option<Arc<str>>, (usize, Surplus)>,
     broken: BTreeSet<EnvName>,
     masks: BTreeMap<Arc<str>, BTreeSet<(usize, usize)>>,
     hidden: BTreeSet<Arc<str>>,
@@ -203,14 +243,21 @@ impl Report {
     pub(super) fn add<'e>(&mut self, problem: Problem, environments: impl IntoIterator<Item = &'e EnvName>) {
         let file = problem.file.clone();
         let (start, line) = (problem.span.start.offset, problem.span.start.line);
-        let order = (file, line, start, problem.severity, problem.code, problem.message.clone());
-        let is_error = problem.severity == Severity::Error;
-        let (_, known) = self.problems.entry(order).or_insert_with(|| (problem, BTreeSet::new()));
-        for environment in environments {
-            known.insert(environment.clone());
-            if is_error {
-                self.broken.insert(environment.clone());
-            }
+        let message = excerpt::message(&problem.message);
+        let order = (file.clone(), line, start, problem.severity, problem.code, message);
+        let severity = problem.severity;
+        let environments: Vec<EnvName> = environments.into_iter().cloned().collect();
+        if severity == Severity::Error {
+            self.broken.extend(environments.iter().cloned());
+        }
+        let (kept, surplus) = self.counts.entry(file).or_default();
+        if let Some((_, known)) = self.problems.get_mut(&order) {
+            known.extend(environments);
+        } else if *kept < MOST_KEPT {
+            *kept += 1;
+            self.problems.insert(order, (problem, environments.into_iter().collect()));
+        } else {
+            surplus.add(severity, environments);
         }
     }
 
@@ -231,30 +278,65 @@ impl Report {
         self.hidden.insert(Arc::clone(file));
     }
 
-    /// The diagnostics, by file and place, with their snippets, and the environments that have an error.
+    /// The diagnostics, by file and place, with their snippets, and the environments that have an error. Of too many, the
+    /// errors are shown first, and it is said how many more there are.
     pub(super) fn finish(self, text: impl Fn(&str) -> Option<Arc<str>>) -> (Vec<Diagnostic>, BTreeSet<EnvName>) {
-        let mut sources: BTreeMap<Arc<str>, Option<Source>> = BTreeMap::new();
-        let (masks, hidden) = (&self.masks, &self.hidden);
-        let diagnostics = self.problems.into_values().map(|(problem, environments)| {
-            let known = problem.span.start.line > 0;
-            let source = problem.file.as_ref().filter(|file| known && !hidden.contains(*file)).and_then(|file| {
-                let named = || text(file).map(|text| Arc::new(NamedSource::new(file, masked(&text, masks.get(file)))));
-                sources.entry(Arc::clone(file)).or_insert_with(named).clone()
-            });
-            Diagnostic {
-                severity: problem.severity,
-                code: problem.code,
-                message: problem.message,
-                help: problem.help,
-                file: problem.file.map(|file| file.to_string()),
-                line: known.then_some(problem.span.start.line),
-                column: known.then_some(problem.span.start.column),
-                span: known.then_some(Bytes { offset: problem.span.start.offset, length: problem.span.len() }),
-                environments,
-                source,
+        let mut files: BTreeMap<Option<Arc<str>>, Vec<Concerning>> = BTreeMap::new();
+        for ((file, ..), problem) in self.problems {
+            files.entry(file).or_default().push(problem);
+        }
+        let mut counts = self.counts;
+        let (mut diagnostics, mut rest) = (Vec::new(), Surplus::default());
+        for (file, problems) in files {
+            let (_, mut surplus) = counts.remove(&file).unwrap_or_default();
+            let shown = MOST_OF_A_FILE.min(MOST.saturating_sub(diagnostics.len()));
+            let errors = problems.iter().filter(|(problem, _)| problem.severity == Severity::Error).count();
+            let (mut of_errors, mut of_warnings) = (shown, shown.saturating_sub(errors));
+            let visible = file.as_ref().is_none_or(|file| !self.hidden.contains(file));
+            let source = file.as_deref().filter(|_| visible).and_then(&text);
+            let source = source.map(|text| masked(&text, file.as_ref().and_then(|file| self.masks.get(file))));
+            for (problem, environments) in problems {
+                let left = if problem.severity == Severity::Error { &mut of_errors } else { &mut of_warnings };
+                match left.checked_sub(1) {
+                    Some(fewer) => {
+                        *left = fewer;
+                        diagnostics.push(problem.shown(environments, source.as_deref()));
+                    }
+                    None => surplus.add(problem.severity, environments),
+                }
             }
-        });
-        (diagnostics.collect(), self.broken)
+            if shown == MOST_OF_A_FILE {
+                diagnostics.extend(surplus.said(file.map(|file| file.to_string()), "of this file are"));
+            } else {
+                rest.number += surplus.number;
+                rest.errors |= surplus.errors;
+                rest.environments.extend(surplus.environments);
+            }
+        }
+        diagnostics.extend(rest.said(None, "are"));
+        (diagnostics, self.broken)
+    }
+}
+
+impl Problem {
+    /// With its snippet.
+    fn shown(self, environments: BTreeSet<EnvName>, source: Option<&str>) -> Diagnostic {
+        let (start, length) = (self.span.start, self.span.len());
+        let known = start.line > 0;
+        let source = source.zip(self.file.as_ref()).filter(|_| known);
+        let excerpt = source.map(|(text, file)| Arc::new(Excerpt::new(file, text, start.offset, length, start.column)));
+        Diagnostic {
+            severity: self.severity,
+            code: self.code,
+            message: excerpt::message(&self.message),
+            help: self.help.as_deref().map(excerpt::message),
+            file: self.file.map(|file| file.to_string()),
+            line: known.then_some(start.line),
+            column: known.then_some(start.column),
+            span: known.then_some(Bytes { offset: start.offset, length }),
+            environments,
+            source: excerpt,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::parameters::{self, FileEntry};
 use super::policy::{is_recipient, policy};
 use super::render::{Names, Site};
 use super::text::{beside, text};
-use crate::model::{AssumeRole, EnvName, Environment, InvalidName, Scope, Snapshot};
+use crate::model::{AssumeRole, EnvName, Environment, Gaps, InvalidName, Passed, Scope, Snapshot};
 use crate::yaml::{Entry, Span};
 
 /// An environment that could be read, without its stacks.
@@ -24,6 +24,8 @@ pub(super) struct Env<'s> {
     pub(super) parameter_file: Option<Arc<str>>,
     /// The manifest files that it includes.
     pub(super) includes: BTreeSet<Arc<str>>,
+    /// The files and directories that it includes, whatever is there.
+    covers: Vec<String>,
     /// Those that files may be sealed to; `None`: anybody.
     pub(super) recipients: Option<BTreeSet<String>>,
 }
@@ -31,6 +33,14 @@ pub(super) struct Env<'s> {
 static NOTHING: BTreeSet<String> = BTreeSet::new();
 
 impl Env<'_> {
+    /// Whether a manifest at this path would be included.
+    pub(super) fn covers(&self, path: &str) -> bool {
+        self.covers.iter().any(|root| {
+            root.is_empty()
+                || path.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
     /// What `${…}` stands for in a stack of this region.
     pub(super) fn names<'a>(&'a self, region: &'a str, secrets: &'a BTreeSet<String>) -> Names<'a> {
         Names {
@@ -113,7 +123,7 @@ impl<'s> Reader<'_, 's> {
                 &mut self.problems,
             )
         });
-        let includes = self.includes(&doc, &spec, &names);
+        let (includes, covers) = self.includes(&doc, &spec, &names);
         let (parameter_file, parameters) = self.parameters(&doc, &spec, &names, report);
         let shell = Environment {
             name: name.clone(),
@@ -129,9 +139,10 @@ impl<'s> Reader<'_, 's> {
             records: BTreeMap::new(),
             backups: BTreeMap::new(),
             ready: BTreeMap::new(),
+            gaps: Gaps::default(),
         };
         let recipients = self.recipients(&doc, &spec);
-        Some(Env { doc, shell, values, parameters, parameter_file, includes, recipients })
+        Some(Env { doc, shell, values, parameters, parameter_file, includes, covers, recipients })
     }
 
     fn recipients(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec) -> Option<BTreeSet<String>> {
@@ -213,22 +224,38 @@ impl<'s> Reader<'_, 's> {
         tags
     }
 
-    fn includes(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec, names: &Names<'_>) -> BTreeSet<Arc<str>> {
-        let mut files = BTreeSet::new();
+    fn includes(
+        &mut self,
+        doc: &Doc<'_>,
+        spec: &EnvironmentSpec,
+        names: &Names<'_>,
+    ) -> (BTreeSet<Arc<str>>, Vec<String>) {
+        let (mut files, mut covers) = (BTreeSet::new(), Vec::new());
         let nodes = doc.items(&["spec", "include"]);
         for (include, node) in spec.include.iter().zip(nodes) {
             let site = Site::of(doc, node);
             let Some(include) = names.literal(include, site, &mut self.problems) else { continue };
-            let found = beside(&doc.file, &include).map(|path| (self.below(&path), self.exists(&path)));
-            if let Some((manifests, true)) = found {
-                files.extend(manifests);
+            let path = beside(&doc.file, &include);
+            if let Some(path) = path.as_ref().filter(|path| self.exists(path)) {
+                files.extend(self.below(path));
+                covers.push(path.clone());
+            } else if let Some(why) = path.as_deref().and_then(|path| self.passed_over(path)) {
+                let message = format!("`{include}` is never read: it is {why}");
+                let problem = Problem::error("include-passed-over", message, &doc.file, site.span);
+                self.problems.push(problem.help("give it another name, or take it off the list"));
             } else {
                 let message = format!("there is nothing at `{include}`");
                 let help = "paths are relative to this file and stay below the root of the manifests";
                 self.problems.push(Problem::error("include-not-found", message, &doc.file, site.span).help(help));
             }
         }
-        files
+        (files, covers)
+    }
+
+    /// Why a path is passed over, itself or what it lies in.
+    fn passed_over(&self, path: &str) -> Option<Passed> {
+        let mut ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        ends.find_map(|end| self.snapshot.passed.get(path.get(..end)?)).copied()
     }
 
     /// The manifests that are `path`, or below it.

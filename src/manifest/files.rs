@@ -8,10 +8,10 @@ use super::diagnostic::{Problem, nearest};
 use super::doc::Doc;
 use super::document::API_VERSION;
 use super::kinds::{ROWS, Row};
-use super::nouns::{Secrecy, words};
+use super::nouns::{self, Secrecy, words};
 use super::text::{fault, text};
 use super::{secrecy, secret};
-use crate::model::{FileContent, Snapshot};
+use crate::model::Snapshot;
 use crate::yaml::{self, Node, Span};
 
 /// Everything found in a snapshot.
@@ -30,28 +30,31 @@ pub(super) struct Found<'s> {
 
 /// Reads every manifest of a snapshot.
 pub(super) fn find(snapshot: &Snapshot) -> Found<'_> {
+    find_those(snapshot, |source| source.contains("apiVersion"))
+}
+
+/// Reads the documents that may be environments.
+pub(super) fn find_environments(snapshot: &Snapshot) -> Found<'_> {
+    find_those(snapshot, |source| source.contains("apiVersion") && source.contains(nouns::ENVIRONMENT.word))
+}
+
+/// What cannot be read, or does not call itself ours, is left to the [`survey`](super::survey).
+fn find_those(snapshot: &Snapshot, wanted: impl Fn(&str) -> bool) -> Found<'_> {
     let mut found = Found::default();
-    for path in snapshot.files.keys().filter(|path| is_yaml(path)) {
-        let file: Arc<str> = Arc::from(path.as_str());
-        match text(snapshot, path) {
-            Ok(source) if source.contains("apiVersion") => found.read(&file, source),
-            Ok(_) => {}
-            Err((code, message, span)) => {
-                let ours = match snapshot.files.get(path) {
-                    Some(FileContent::Bytes(bytes)) => claims(&String::from_utf8_lossy(bytes)),
-                    _ => true,
-                };
-                if ours {
-                    found.problem(Problem::error(code, message, &file, span));
-                }
-            }
+    for path in snapshot.files.keys().filter(|path| is_manifest_name(path)) {
+        if let Ok(source) = text(snapshot, path)
+            && wanted(source)
+        {
+            found.read(&Arc::from(path.as_str()), source);
         }
     }
     found
 }
 
-fn is_yaml(path: &str) -> bool {
-    matches!(path.rsplit_once('.'), Some((_, "yaml" | "yml")))
+/// Whether manifests are looked for in files of this name.
+pub(super) fn is_manifest_name(path: &str) -> bool {
+    let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    matches!(ending.as_deref(), Some("yaml" | "yml" | "json"))
 }
 
 /// A line of the text says that it is a manifest.
@@ -112,7 +115,7 @@ impl<'s> Found<'s> {
 }
 
 /// The `apiVersion` of a document that is, or is meant to be, ours.
-fn group(root: &Node) -> Option<&str> {
+pub(super) fn group(root: &Node) -> Option<&str> {
     let version = root.get("apiVersion")?.text()?;
     let group = version.split('/').next().unwrap_or_default();
     (group == "landfast" || nearest(group, ["landfast"]).is_some()).then_some(version)

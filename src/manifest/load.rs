@@ -16,12 +16,18 @@ use super::members::{Index, Members, Sheet, finder};
 use super::nouns::Secrecy;
 use super::render::Site;
 use super::stack::StackDocument;
+use super::survey::{PassedOver, Survey, Surveyor};
 use super::text::{beside, text};
 use super::values::Patterns;
-use super::{record, secrecy, secret, service};
-use crate::model::{Desired, EnvName, Key, Kind, ObjectName, Readiness, Revision, Snapshot, Template};
+use super::{record, secrecy, secret, service, survey};
+use crate::model::{
+    Desired, EnvName, Environment, Gaps, Key, Kind, ObjectName, Readiness, Revision, Snapshot, Template,
+};
 use crate::template;
 use crate::yaml::Span;
+
+/// Objects of all environments together.
+const MOST_OBJECTS: usize = 50_000;
 
 /// What came of a snapshot.
 #[derive(Debug)]
@@ -34,6 +40,21 @@ pub struct Loaded {
     pub broken: BTreeSet<EnvName>,
     /// How many manifest documents there are.
     pub found: usize,
+    /// Files and directories that are no manifests, each with the rule that says so.
+    pub passed: BTreeSet<PassedOver>,
+    /// Something was not understood that no environment includes. It may describe an environment that is missing here.
+    pub obscure: bool,
+}
+
+/// Which of what was passed over by its name has to be looked at, because it lies where manifests are read.
+#[must_use]
+pub fn aside(snapshot: &Snapshot) -> BTreeSet<String> {
+    if snapshot.passed.is_empty() {
+        return BTreeSet::new();
+    }
+    let mut found = files::find_environments(snapshot);
+    let environments = Loader::new(snapshot).environments(&mut found);
+    survey::aside(snapshot, &environments)
 }
 
 /// Reads every manifest of a snapshot. Never fails: what is wrong is in the diagnostics.
@@ -41,19 +62,23 @@ pub struct Loaded {
 pub fn load(snapshot: &Snapshot, revision: Revision) -> Loaded {
     let mut found = files::find(snapshot);
     let documents = found.documents;
-    let mut loader = Loader { snapshot, report: Report::default(), templates: BTreeMap::new() };
+    let ours = survey::files_of(&found);
+    let unread: BTreeSet<Arc<str>> = found.problems.keys().cloned().collect();
+    let mut loader = Loader::new(snapshot);
     let environments = loader.environments(&mut found);
+    let environments = loader.bearable(environments, &found);
     let sheets = loader.sheets(&mut found, &environments);
     let index = loader.index(&environments, &sheets);
     let mut desired = loader.instantiate(&environments, &sheets, &index);
+    let survey = loader.survey(&environments, &ours, &unread, &sheets);
     loader.beside_each_other(&desired);
     desired.imports();
     loader.cycles(&desired.edges);
     loader.dependent_on_broken(&desired);
     let source = |file: &str| text(snapshot, file).ok().map(Arc::from);
     let (diagnostics, broken) = loader.report.finish(source);
-    let desired = desired.finish(&environments, &broken, revision);
-    Loaded { desired, diagnostics, broken, found: documents }
+    let desired = desired.finish(&environments, &broken, &survey.gaps, revision);
+    Loaded { desired, diagnostics, broken, found: documents, passed: survey.passed, obscure: survey.obscure }
 }
 
 /// What was instantiated, in broken environments too.
@@ -73,9 +98,47 @@ struct Loader<'s> {
     snapshot: &'s Snapshot,
     report: Report,
     templates: BTreeMap<String, Result<Arc<Template>, Problem>>,
+    /// Files that manifests name.
+    named: BTreeSet<String>,
+    /// There is an environment whose name cannot be read.
+    nameless: bool,
 }
 
 impl<'s> Loader<'s> {
+    fn new(snapshot: &'s Snapshot) -> Self {
+        Self {
+            snapshot,
+            report: Report::default(),
+            templates: BTreeMap::new(),
+            named: BTreeSet::new(),
+            nameless: false,
+        }
+    }
+
+    /// What every other file is. Templates and other files that manifests name are known by now.
+    fn survey(
+        &mut self,
+        environments: &BTreeMap<EnvName, Env<'s>>,
+        ours: &BTreeSet<Arc<str>>,
+        unread: &BTreeSet<Arc<str>>,
+        sheets: &Sheets<'s>,
+    ) -> Survey {
+        let mut named = std::mem::take(&mut self.named);
+        named.extend(self.templates.keys().cloned());
+        named.extend(environments.values().filter_map(|env| env.parameter_file.as_deref().map(str::to_owned)));
+        let report = &mut self.report;
+        let survey = Survey { obscure: self.nameless, ..Survey::default() };
+        let mut surveyor = Surveyor { snapshot: self.snapshot, environments, named: &named, report, survey };
+        let nobodys = |file: &Arc<str>| !environments.values().any(|env| env.covers(file));
+        unread.iter().filter(|file| nobodys(file)).for_each(|file| surveyor.unreadable(file));
+        for (file, sheets) in sheets.iter().filter(|(file, _)| nobodys(file)) {
+            for (sheet, _) in sheets {
+                surveyor.unused(file, sheet.kind, &sheet.name);
+            }
+        }
+        surveyor.run(ours)
+    }
+
     /// Reads the environments whose names are known and unique.
     fn environments(&mut self, found: &mut Found<'s>) -> BTreeMap<EnvName, Env<'s>> {
         let manifests: BTreeSet<Arc<str>> = found.resources.keys().chain(found.problems.keys()).cloned().collect();
@@ -102,9 +165,13 @@ impl<'s> Loader<'s> {
                 Some(Ok(name)) => name,
                 Some(Err(why)) => {
                     self.report.add(Problem::error("invalid-value", why.to_string(), &doc.file, span), []);
+                    self.nameless = true;
                     continue;
                 }
-                None => continue,
+                None => {
+                    self.nameless = true;
+                    continue;
+                }
             };
             let place = format!("{}:{}", doc.file, span.start.line);
             if let Some(earlier) = first.get(&name) {
@@ -120,6 +187,22 @@ impl<'s> Loader<'s> {
         }
         self.unread(found, &environments, first.len() == environments.len());
         environments
+    }
+
+    /// The environments, if what is instantiated in all of them is not too much: every document that each includes.
+    fn bearable(&mut self, environments: BTreeMap<EnvName, Env<'s>>, found: &Found<'s>) -> BTreeMap<EnvName, Env<'s>> {
+        let of = |file| found.resources.get(file).map_or(0, Vec::len);
+        let objects: usize = environments.values().flat_map(|env| &env.includes).map(of).sum();
+        if objects <= MOST_OBJECTS {
+            return environments;
+        }
+        for (name, env) in &environments {
+            let message =
+                format!("the environments include {objects} objects; {MOST_OBJECTS} at most can be reconciled");
+            let span = env.doc.span(&["spec", "include"]);
+            self.report.add(Problem::error("too-many-objects", message, &env.doc.file, span), [name]);
+        }
+        BTreeMap::new()
     }
 
     /// Reports what is wrong with whole files to the environments that include them, and files that nobody includes.
@@ -304,6 +387,7 @@ impl<'s> Loader<'s> {
                 outcome.masks.iter().for_each(|(file, span)| self.report.mask(file, *span));
                 outcome.problems.into_iter().for_each(|problem| self.report.add(problem, [name]));
                 used.extend(outcome.used);
+                self.named.extend(outcome.files);
                 instances.edges.insert(key.clone(), outcome.edges);
                 instances.takes.insert(key.clone(), outcome.takes);
                 let Some(made) = outcome.made else { continue };
@@ -400,13 +484,17 @@ impl Instances {
         mut self,
         environments: &BTreeMap<EnvName, Env<'_>>,
         broken: &BTreeSet<EnvName>,
+        gaps: &BTreeMap<EnvName, Gaps>,
         revision: Revision,
     ) -> Desired {
         let sound = |name: &EnvName| !broken.contains(name) && environments.contains_key(name);
         let mut shells: BTreeMap<EnvName, _> = environments
             .iter()
             .filter(|(name, _)| sound(name))
-            .map(|(name, env)| (name.clone(), env.shell.clone()))
+            .map(|(name, env)| {
+                let gaps = gaps.get(name).cloned().unwrap_or_default();
+                (name.clone(), Environment { gaps, ..env.shell.clone() })
+            })
             .collect();
         for (key, (made, _)) in self.made {
             let Some(shell) = shells.get_mut(&key.environment) else { continue };

@@ -55,6 +55,8 @@ pub(super) struct Outcome {
     pub(super) masks: Vec<(Arc<str>, Span)>,
     /// Entries of the parameter file that it uses.
     pub(super) used: BTreeSet<String>,
+    /// Files that it names.
+    pub(super) files: BTreeSet<String>,
 }
 
 /// A place in the document, whether or not there is anything at it.
@@ -320,6 +322,7 @@ impl<'m> Maker<'m> {
     pub(super) fn file(&mut self, path: &str, at: At<'_>) -> Option<(String, &'m str)> {
         let path = self.closed(path, at)?;
         let found = beside(&self.doc.file, &path).unwrap_or(path);
+        self.out.files.insert(found.clone());
         match text(self.around.snapshot, &found) {
             Ok(source) => Some((found, source)),
             Err((code, message, _)) => {

@@ -11,6 +11,7 @@ mod doc;
 mod document;
 mod drift;
 mod environment;
+mod excerpt;
 mod files;
 mod graph;
 mod instantiate;
@@ -31,7 +32,9 @@ mod schema;
 mod secrecy;
 mod secret;
 mod service;
+mod shape;
 mod stack;
+mod survey;
 mod text;
 mod values;
 
@@ -39,6 +42,7 @@ mod values;
 mod tests;
 
 pub use diagnostic::{Bytes, Diagnostic, Severity};
-pub use load::{Loaded, load};
+pub use load::{Loaded, aside, load};
 pub use recipients::{RECORD as RECIPIENTS_RECORD, record as recipients_record};
 pub use schema::schemas;
+pub use survey::PassedOver;

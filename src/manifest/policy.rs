@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::document::PolicySpec;
-use crate::model::{Budget, Policy};
+use crate::model::{Budget, Policy, whole};
 
 /// Resource types that hold state which a new resource of the same description does not have. Log groups and image
 /// repositories are among them: nobody gets their contents back either.
@@ -66,7 +66,7 @@ pub(super) fn policy(spec: &PolicySpec) -> Result<Policy, Vec<(Vec<&'static str>
     let drift_every =
         drift_every(spec.drift_every.as_deref()).map_err(|why| wrong.push((vec!["spec", "policy", "driftEvery"], why)));
     let stack_name = spec.stack_name.clone().unwrap_or_else(|| ANY_NAME.to_owned());
-    if regex::Regex::new(&format!("^(?:{stack_name})$")).is_err() {
+    if whole(&stack_name).is_err() {
         wrong.push((vec!["spec", "policy", "stackName"], format!("`{stack_name}` is not a regular expression")));
     }
     let (Ok(per), Ok(backup_max_age), Ok(drift_every), true) = (per, backup_max_age, drift_every, wrong.is_empty())

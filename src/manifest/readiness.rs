@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::document::{Or, decode, duration_or_reference_schema, number_schema};
 use super::maker::{At, Maker, Waits};
-use crate::model::{Check, ConsumerCheck, HttpProbe, Readiness, Text, Tls};
+use crate::model::{Check, ConsumerCheck, HttpProbe, Readiness, Text, Tls, anywhere};
 
 /// How long a check may take to pass, unless said otherwise.
 const WITHIN: Duration = Duration::from_mins(5);
@@ -305,7 +305,7 @@ fn scheme(url: &Text) -> Result<Option<bool>, String> {
 
 /// Checks that a text is a regular expression.
 pub(super) fn compiled(pattern: &str) -> Result<Regex, String> {
-    Regex::new(pattern).map_err(|error| {
+    anywhere(pattern).map_err(|error| {
         // The engine draws a picture over several lines; the last one says what it is.
         let shown = error.to_string();
         let last = shown.lines().last().unwrap_or_default().trim();

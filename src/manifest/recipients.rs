@@ -36,11 +36,13 @@ pub fn record(ciphertext: &str, recipients: &[String]) -> String {
 /// Holds a sealed file against the recipients that policy allows.
 pub(super) fn check(maker: &mut Maker<'_>, file: &str, ciphertext: &str, at: At<'_>) {
     let Some(allowed) = &maker.around.env.recipients else { return };
-    let record = text(maker.around.snapshot, &format!("{file}{RECORD}"));
+    let path = format!("{file}{RECORD}");
+    let record = text(maker.around.snapshot, &path);
     let problems = match record {
         Ok(record) => judge(record, ciphertext, allowed),
         Err(_) => vec![format!("nobody knows who can open this file: there is no `{RECORD}` beside it")],
     };
+    maker.out.files.insert(path);
     for message in problems {
         let problem = maker.error("recipients", message, at);
         maker.add(problem.help("`landfast seal` seals it again, to recipients of `policy.sealRecipients`"));

@@ -15,6 +15,9 @@ use crate::yaml::{Node, Span};
 /// is searched for in the file.
 const MAX_PIECES: usize = 400;
 
+/// The longest text: nothing that AWS takes is longer, and a few references to a long value are soon a lot.
+const LONGEST: usize = 128 << 10;
+
 /// What `${…}` may stand for.
 pub(super) struct Names<'a> {
     pub(super) env: &'a str,
@@ -111,6 +114,12 @@ impl Names<'_> {
                 Ok(part) => parts.push(part),
                 Err(problem) => problems.push(problem),
             }
+        }
+        let known = |part: &Part| if let Part::Literal(text) = part { text.len() } else { 0 };
+        if parts.iter().map(known).sum::<usize>() > LONGEST {
+            let message = format!("with everything filled in, this is longer than {LONGEST} bytes");
+            problems.push(Problem::error("too-long", message, site.file, site.span));
+            parts.clear();
         }
         rendered.text = Text::new(parts);
         if problems.is_empty() { Ok(rendered) } else { Err(problems) }

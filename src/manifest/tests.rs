@@ -10,6 +10,7 @@ use super::*;
 
 mod backups;
 mod checks;
+mod presence;
 mod records;
 mod references;
 mod schemas;
@@ -225,7 +226,7 @@ fn versions_and_kinds_that_are_not_known_are_named_with_those_that_are() {
         assert!(said(&loaded).contains(&expected.to_owned()), "{:?}", said(&loaded));
     }
     let other = "apiVersion: apps/v1\nkind: Deployment\n";
-    assert_said(&[("stacks/other.yaml", other), ("stacks/values.yaml", "a: [")], &[]);
+    assert_said(&[("stacks/other.yaml", other), ("values.yaml", "a: b")], &[]);
 }
 
 #[test]

@@ -16,15 +16,27 @@ pub(super) const MAX_BYTES: u64 = 1_048_576;
 pub(super) fn text<'s>(snapshot: &'s Snapshot, path: &str) -> Result<&'s str, (&'static str, String, Span)> {
     let top = Span { start: Place { offset: 0, line: 1, column: 1 }, end: 0 };
     match snapshot.files.get(path) {
+        None if leads_out(path) => {
+            let message =
+                format!("`{path}` leads out: paths are relative to the file and stay below the root of the manifests");
+            Err(("file-not-found", message, Span::default()))
+        }
         None => Err(("file-not-found", format!("there is no file `{path}`"), Span::default())),
-        Some(FileContent::Unreadable(why)) => {
+        Some(FileContent::Unreadable(why) | FileContent::NotListed(why)) => {
             Err(("file-unreadable", format!("`{path}` cannot be read: {why}"), Span::default()))
         }
         Some(FileContent::TooLarge(size)) => Err(("file-too-large", too_large(path, *size), top)),
         Some(FileContent::Bytes(bytes)) if bytes.len() as u64 > MAX_BYTES => {
             Err(("file-too-large", too_large(path, bytes.len() as u64), top))
         }
+        Some(FileContent::Bytes(bytes)) if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) => {
+            Err(("not-utf8", format!("`{path}` is UTF-16: save it as UTF-8"), top))
+        }
         Some(FileContent::Bytes(bytes)) => match std::str::from_utf8(bytes) {
+            // A disk or a file system that has lost a file's content leaves zeros, and YAML ends at the first.
+            Ok(text) if text.contains('\0') => {
+                Err(("not-text", format!("`{path}` is no text: it has a zero byte"), top))
+            }
             Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
             Err(error) => {
                 let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
@@ -34,6 +46,11 @@ pub(super) fn text<'s>(snapshot: &'s Snapshot, path: &str) -> Result<&'s str, (&
             }
         },
     }
+}
+
+/// A path as it was written, where it could not be found from the file that it stands in.
+fn leads_out(path: &str) -> bool {
+    path.starts_with('/') || path.split('/').any(|part| part == "..")
 }
 
 fn too_large(path: &str, size: u64) -> String {

@@ -7,8 +7,13 @@ use regex::Regex;
 use super::diagnostic::Problem;
 use super::parameters::FileEntry;
 use super::render::{Rendered, Site, public};
-use crate::model::{ImageParameter, Parameter, Redacted, Template, TemplateParameter, Text};
+use crate::model::{ImageParameter, Parameter, Redacted, Template, TemplateParameter, Text, whole};
 use crate::yaml::Span;
+
+/// Compiled patterns that are kept; each may take megabytes.
+const MOST_PATTERNS: usize = 64;
+/// The longest value that CloudFormation takes (AWS: *CloudFormation quotas*, parameter values).
+const LONGEST: usize = 4_096;
 
 /// A value that the stack's manifest gives.
 pub(super) struct Given<'g> {
@@ -37,7 +42,10 @@ pub(super) struct Patterns(BTreeMap<String, Option<Regex>>);
 
 impl Patterns {
     fn get(&mut self, pattern: &str) -> Option<&Regex> {
-        let compile = || Regex::new(&format!("^(?:{pattern})$")).ok();
+        if self.0.len() >= MOST_PATTERNS {
+            self.0.clear();
+        }
+        let compile = || whole(pattern).ok();
         self.0.entry(pattern.to_owned()).or_insert_with(compile).as_ref()
     }
 }
@@ -150,6 +158,10 @@ impl One<'_> {
         // The value is the name of an SSM parameter; what it holds is known to AWS alone.
         if declared.kind.starts_with("AWS::SSM::Parameter::Value") {
             return;
+        }
+        if text.len() > LONGEST {
+            let message = format!("the parameter `{}`{origin} is longer than {LONGEST} bytes", self.name);
+            return self.out.problems.push(Problem::error("parameter-not-allowed", message, site.file, site.span));
         }
         let shown = |part: &str| if declared.no_echo { "its value".to_owned() } else { format!("`{part}`") };
         let list = takes_list(&declared.kind);

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AssumeRole, BackupSpec, DriftAction, EnvName, ImageParameter, Key, Readiness, RecordSpec, Redacted, Revision,
+    AssumeRole, BackupSpec, DriftAction, EnvName, Gaps, ImageParameter, Key, Readiness, RecordSpec, Redacted, Revision,
     Scope, SecretSpec, ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
 };
 
@@ -50,6 +50,8 @@ pub struct Environment {
     pub backups: BTreeMap<Key, Arc<BackupSpec>>,
     /// What must hold beside their own status before objects are ready.
     pub ready: BTreeMap<Key, Vec<Readiness>>,
+    /// What was not read, or not understood, and may hold the manifest of something that is not desired here.
+    pub gaps: Gaps,
 }
 
 impl Environment {

@@ -59,6 +59,7 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
         records: BTreeMap::new(),
         backups: BTreeMap::new(),
         ready: BTreeMap::new(),
+        gaps: crate::model::Gaps::default(),
     }
 }
 

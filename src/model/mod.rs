@@ -14,6 +14,7 @@ mod drift;
 mod ecs;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod gaps;
 mod health;
 mod image;
 mod key;
@@ -71,6 +72,7 @@ pub use ecs::{
     ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentStatus, ServiceDeploymentSummary, ServiceEvent,
     ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment, linear_minutes,
 };
+pub use gaps::{Gap, Gaps};
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
 pub use image::{ImageId, ImageManifest, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
@@ -79,7 +81,7 @@ pub use memory::{
     Remembered, Settled, Skipped, Spent, StackMemory, Watched, Working,
 };
 pub use observation::{Bucket, ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
-pub use pattern::like;
+pub use pattern::{anywhere, like, whole};
 pub use plan::{Action, Basis, Changes, Consent, Entry, Grant, Guard, Plan, Refusal, Waiting};
 pub use point::{JobId, JobState, PointId, PointKeeper, PointStatus, RecoveryPoint, VaultJob, VaultName};
 pub use preflight::{Certificate, Met, Prerequisite, Principal, QuotaState, TypeFacts, UsageMetric};
@@ -106,7 +108,7 @@ pub use service::{
     ServiceSpec,
 };
 pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
-pub use snapshot::{FileContent, Snapshot};
+pub use snapshot::{FileContent, Passed, Snapshot};
 pub use stack::{
     ChangeAction, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary,
     Contained, DeploymentMode, NESTED_STACK, Output, Replacement, ResourceChange, StackEvent, StackId, StackState,

@@ -1,6 +1,23 @@
 //! Patterns, as ARNs, policies and selections of AWS have them.
 
+use regex::{Regex, RegexBuilder};
 use wildmatch::WildMatch;
+
+/// What a compiled regular expression of somebody else may take: 64 letters of any script fit, nested repetitions by the
+/// hundred do not. Matching takes its size times the length of the text.
+const EXPRESSION: usize = 2 << 20;
+/// The same where the text is an answer of a web server.
+const OF_ANSWERS: usize = 256 << 10;
+
+/// A regular expression that others wrote, which a text must match as a whole.
+pub fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(EXPRESSION).dfa_size_limit(EXPRESSION).build()
+}
+
+/// A regular expression that others wrote, which is looked for in an answer of 64 KiB at most.
+pub fn anywhere(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(OF_ANSWERS).dfa_size_limit(EXPRESSION).build()
+}
 
 /// Whether a text is like a pattern, in which `*` is any text and `?` any character (AWS: *IAM JSON policy elements:
 /// `Resource`*).

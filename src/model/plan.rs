@@ -320,6 +320,8 @@ pub enum Guard {
     OutOfStep,
     /// A newer revision has been applied.
     Revision,
+    /// Something was not read, or not understood, that may hold the manifest.
+    Unread,
     /// The template is too large to send, and there is no bucket to upload it to.
     TemplateSize,
     /// The template is too large to send, and the bucket that it would be uploaded to cannot be used.

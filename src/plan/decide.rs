@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::planner::Planner;
 use super::{
-    Goal, Input, MAX_OPERATIONS, backup, consent, doctor, guard, order, readiness, record, removal, secret, service,
-    stack,
+    Goal, Input, MAX_OPERATIONS, backup, consent, doctor, guard, order, presence, readiness, record, removal, secret,
+    service, stack,
 };
 use crate::model::{Act, Digest, Do, Entry, Key, Kind, Need, Plan, Waiting};
 
@@ -35,6 +35,7 @@ fn run(mut planner: Planner<'_>) -> (Plan, BTreeSet<Need>) {
     }
     removal::decide(&mut planner);
     secret::decide_removals(&mut planner);
+    presence::hold(&mut planner);
     planner.hold_stacks();
     guard::budget(&mut planner);
     take_turns(&mut planner);

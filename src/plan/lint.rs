@@ -53,10 +53,12 @@ fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'sta
     let restarts = matches!(&step.action, Do::Service(ServiceStep { action: ServiceDo::Restart { .. }, .. }));
     let told = |refusal: &Refusal| matches!(refusal.guard, Guard::MovedTag | Guard::ImageElsewhere);
     let refused = entry.refused.iter().any(|refusal| !(restarts && told(refusal)));
+    let unread = input.goal == Goal::Converge && input.environment.gaps.against(key).is_some();
     broken([
         (step.key != *key || step.address != entry.address, "a step belongs to another object (S6)"),
         (mutates && entry.action == Action::Unknown, "a step follows from what could not be seen (S10)"),
         (refused && operates, "a refused object is operated on"),
+        (mutates && unread && super::presence::leaves(entry), "what may still be asked for is deleted (S25)"),
         (mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)"),
         (input.busy.contains(key), "an object has two steps at once (S6)"),
     ])

@@ -25,6 +25,7 @@ mod outputs;
 mod pending;
 mod planner;
 pub mod preflight;
+mod presence;
 mod readiness;
 mod record;
 mod removal;

@@ -84,7 +84,7 @@ pub(super) fn intent(action: Action) -> &'static str {
         Action::Recover => "is stuck, and one operation will try to free it",
         Action::Revert => "was changed past its stack, and will be put back",
         Action::Delete => "will be DELETED",
-        Action::Retain => "stays, although its manifest is gone",
+        Action::Retain => "stays, although no manifest that was read asks for it",
         Action::Unknown => "could not be seen, so nothing is decided",
     }
 }
@@ -276,6 +276,7 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Stuck => "stuck",
         Guard::OutOfStep => "out of step",
         Guard::Revision => "older revision",
+        Guard::Unread => "not read",
         Guard::TemplateSize => "template size",
         Guard::TemplateBucket => "template bucket",
         Guard::Zone => "hosted zone",
@@ -314,6 +315,7 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Stuck => "Stuck",
         Guard::OutOfStep => "OutOfStep",
         Guard::Revision => "OlderRevision",
+        Guard::Unread => "ManifestMayBeThere",
         Guard::TemplateSize => "TemplateTooLarge",
         Guard::TemplateBucket => "TemplateBucketUnusable",
         Guard::Zone => "WrongZone",

@@ -35,6 +35,14 @@ pub enum SourceError {
         /// The directory.
         path: PathBuf,
     },
+    /// The list of what is no manifest makes no sense.
+    #[error("{path} cannot be read: {why}")]
+    Ignore {
+        /// The list.
+        path: PathBuf,
+        /// The reason.
+        why: String,
+    },
     /// The operating system does not tell of changes.
     #[error(
         "{path} cannot be watched for changes (on Linux, perhaps raise fs.inotify.max_user_watches or \

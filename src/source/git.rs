@@ -14,7 +14,7 @@ const LARGEST: u64 = 64 << 20;
 
 /// The id of the commit that is checked out in the work tree that `directory` is in, if it is in one.
 pub(super) fn head(directory: &Path) -> Option<String> {
-    let own = directory.ancestors().find_map(git_directory)?;
+    let own = self::directory(directory)?;
     // A linked work tree has its own HEAD, and shares the references with the main one.
     let common = match read(&own.join("commondir")) {
         Some(path) => own.join(path.trim()),
@@ -35,6 +35,11 @@ pub(super) fn head(directory: &Path) -> Option<String> {
         };
     }
     None
+}
+
+/// The directory that Git keeps for the work tree that a path is in.
+pub(super) fn directory(path: &Path) -> Option<PathBuf> {
+    path.ancestors().find_map(git_directory)
 }
 
 /// `.git`, or where the file `.git` of a linked work tree or submodule says that it is.

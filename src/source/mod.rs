@@ -4,11 +4,14 @@
 //! derived from them is of one moment. Nothing here knows what is in a file. News say only *look now*: they may come
 //! late, twice or for nothing, and the daemon's resync makes up for those that do not come at all.
 
+mod checkout;
 mod error;
 mod git;
+mod ignore;
 mod read;
 mod watch;
 
+pub use checkout::{UnderWay, at_rest, under_way};
 pub use error::SourceError;
-pub use read::read;
+pub use read::{read, read_with};
 pub use watch::Watch;

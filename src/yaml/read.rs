@@ -8,8 +8,20 @@ use super::{Content, Entry, Node, Place, Scalar, Span, json};
 
 /// How deep values may be nested. Real templates stay below 30.
 pub(super) const MAX_DEPTH: usize = 100;
-/// How many nodes aliases may add to a stream, all together. People repeat a few dozen lines; a bomb repeats millions.
+/// How many values aliases may add to a stream, all together. People repeat a few dozen lines; a bomb repeats millions.
 const MAX_ALIASED: usize = 20_000;
+/// How many values may be kept because they have an anchor, those within others counted again: anchors within anchors
+/// keep everything as often as they are deep.
+const MAX_KEPT: usize = 100_000;
+/// So many bytes of a text count as one more value.
+const TEXT: usize = 64;
+/// The key that merges another mapping in YAML 1.1. CloudFormation does not take it in templates (AWS: *CloudFormation
+/// template formats*), and nobody should have to know where it works.
+const MERGE: &str = "<<";
+const NO_MERGE: &str =
+    "merge keys (`<<`) are not supported: write the fields out, or repeat a whole value by its alias";
+/// Faults of one document that are told of.
+const MAX_FAULTS: usize = 1_000;
 /// Characters between two entries of the table from characters to bytes.
 const MARK_EVERY: usize = 64;
 
@@ -79,7 +91,9 @@ struct Reader<'t> {
     marks: Vec<usize>,
     parser: Parser<'t, StrInput<'t>>,
     open: Vec<Frame>,
-    anchors: BTreeMap<usize, (Node, usize)>,
+    /// `None`: it is too large to be repeated even once.
+    anchors: BTreeMap<usize, Option<(Node, usize)>>,
+    kept: usize,
     aliased: usize,
     faults: Vec<Fault>,
     root: Option<Node>,
@@ -89,7 +103,7 @@ struct Reader<'t> {
 struct Frame {
     node: Node,
     anchor: usize,
-    /// Nodes in it so far, itself included.
+    /// Values in it so far, itself included; a long text counts as several.
     size: usize,
     /// In a mapping, the key that waits for its value.
     key: Option<(String, Span)>,
@@ -109,6 +123,7 @@ impl<'t> Reader<'t> {
             parser: Parser::new_from_str(text),
             open: Vec::new(),
             anchors: BTreeMap::new(),
+            kept: 0,
             aliased: 0,
             faults: Vec::new(),
             root: None,
@@ -150,22 +165,25 @@ impl<'t> Reader<'t> {
                 let core = tag.as_ref().is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
                 let scalar = Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain && !core };
                 let node = Node { content: Content::Scalar(scalar), tag: local(tag.as_deref()), span: self.span(mark) };
-                self.keep(anchor, &node, 1);
-                self.place_node(node, 1);
+                let size = 1 + node.text().map_or(0, str::len) / TEXT;
+                self.keep(anchor, &node, size)?;
+                self.place_node(node, size);
             }
             Event::Alias(anchor) => {
                 let span = self.span(mark);
-                let Some((node, size)) = self.anchors.get(&anchor) else {
+                let Some(node) = self.anchors.get(&anchor) else {
                     let message = "the alias stands inside the value that it repeats".to_owned();
                     return Err(Fault { kind: FaultKind::Aliases, message, span });
                 };
-                let (size, depth) = (*size, self.open.len());
-                self.aliased = self.aliased.saturating_add(size);
-                if self.aliased > MAX_ALIASED || depth + depth_of(node) > MAX_DEPTH {
+                let depth = self.open.len();
+                let fits = node.as_ref().filter(|(node, size)| {
+                    self.aliased.saturating_add(*size) <= MAX_ALIASED && depth + depth_of(node) <= MAX_DEPTH
+                });
+                let Some((node, size)) = fits.cloned() else {
                     let message = format!("aliases expand to more than {MAX_ALIASED} values or {MAX_DEPTH} levels");
                     return Err(Fault { kind: FaultKind::Aliases, message, span });
-                }
-                let node = node.clone();
+                };
+                self.aliased += size;
                 self.place_node(node, size);
             }
             Event::SequenceStart(anchor, tag) => {
@@ -178,7 +196,7 @@ impl<'t> Reader<'t> {
                 if let Some(mut frame) = self.open.pop() {
                     let end = self.span(mark).end.max(frame.node.span.start.offset);
                     frame.node.span.end = end;
-                    self.keep(frame.anchor, &frame.node, frame.size);
+                    self.keep(frame.anchor, &frame.node, frame.size)?;
                     self.place_node(frame.node, frame.size);
                 }
             }
@@ -198,9 +216,26 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn keep(&mut self, anchor: usize, node: &Node, size: usize) {
-        if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), size));
+    fn keep(&mut self, anchor: usize, node: &Node, size: usize) -> Result<(), Fault> {
+        if anchor == 0 {
+            return Ok(());
+        }
+        if size > MAX_ALIASED {
+            self.anchors.insert(anchor, None);
+            return Ok(());
+        }
+        self.kept = self.kept.saturating_add(size);
+        if self.kept > MAX_KEPT {
+            let message = format!("anchors within anchors hold more than {MAX_KEPT} values");
+            return Err(Fault { kind: FaultKind::Aliases, message, span: node.span });
+        }
+        self.anchors.insert(anchor, Some((node.clone(), size)));
+        Ok(())
+    }
+
+    fn fault(&mut self, kind: FaultKind, message: String, span: Span) {
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(Fault { kind, message, span });
         }
     }
 
@@ -218,18 +253,21 @@ impl<'t> Reader<'t> {
                 None => {
                     let span = node.span;
                     let key = node.text().map(str::to_owned);
-                    if key.is_none() {
-                        let message = "a key is a list or a mapping; only scalars can be keys".to_owned();
-                        self.faults.push(Fault { kind: FaultKind::Key, message, span });
-                    }
+                    let nameless = key.is_none();
                     frame.key = Some((key.unwrap_or_default(), span));
+                    if nameless {
+                        let message = "a key is a list or a mapping; only scalars can be keys".to_owned();
+                        self.fault(FaultKind::Key, message, span);
+                    }
                 }
                 Some((key, key_span)) => {
-                    if frame.keys.insert(key.clone()) {
+                    if key == MERGE {
+                        self.fault(FaultKind::Key, NO_MERGE.to_owned(), key_span);
+                    } else if frame.keys.insert(key.clone()) {
                         entries.push(Entry { key, key_span, value: node });
                     } else {
                         let message = format!("the key `{key}` is there twice");
-                        self.faults.push(Fault { kind: FaultKind::DuplicateKey, message, span: key_span });
+                        self.fault(FaultKind::DuplicateKey, message, key_span);
                     }
                 }
             },
@@ -306,6 +344,13 @@ mod tests {
     }
 
     #[test]
+    fn a_merge_key_is_a_fault_that_says_so() {
+        let document = only("a: &a { x: 1 }\nb: { <<: *a, y: 2 }\n");
+        assert!(document.faults[0].message.starts_with("merge keys"), "{:?}", document.faults);
+        assert_eq!(document.root.get("b").unwrap().entries().len(), 1);
+    }
+
+    #[test]
     fn aliases_expand_and_a_bomb_does_not() {
         let document = only("a: &x { k: v }\nb: *x\n");
         assert_eq!(document.root.get("b").unwrap().get("k").unwrap().text(), Some("v"));
@@ -316,6 +361,33 @@ mod tests {
         }
         assert_eq!(parse(&bomb).fault.unwrap().kind, FaultKind::Aliases);
         assert_eq!(parse("a: &x [*x]\n").fault.unwrap().kind, FaultKind::Aliases);
+    }
+
+    #[test]
+    fn anchors_within_anchors_and_long_texts_are_bounded_too() {
+        // Every level keeps everything below it: 90 times a megabyte of text, and of values.
+        let nested = |inner: &str| {
+            let open: Vec<String> = (0..90).map(|level| format!("&a{level} [")).collect();
+            let open = open.concat();
+            format!("{open}{inner}{}\n", "]".repeat(90))
+        };
+        let values = nested(&"1,".repeat(300_000));
+        let texts = nested(&format!("'{}'", "x".repeat(900_000)));
+        let mut kept = 0;
+        for text in [&values, &texts] {
+            let mut reader = Reader::new(text);
+            while let Some(Ok((event, mark))) = reader.parser.next_event() {
+                if reader.take(event, mark).is_err() {
+                    break;
+                }
+            }
+            kept = kept.max(reader.kept);
+        }
+        assert!(kept <= 2 * MAX_KEPT, "{kept}");
+        let long = format!("a: &a '{}'\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(1_000));
+        assert_eq!(parse(&long).fault.unwrap().kind, FaultKind::Aliases);
+        let many = format!("a: &a {{ k: v }}\nb: [{}]\n", "*a, ".repeat(1_000));
+        assert_eq!(parse(&many).fault, None);
     }
 
     #[test]

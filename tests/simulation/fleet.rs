@@ -87,6 +87,9 @@ pub(crate) struct Unit {
     /// How its table comes about.
     #[serde(default)]
     pub(crate) made: Made,
+    /// Its template is too large for a request, and goes through the bucket.
+    #[serde(default)]
+    pub(crate) large: bool,
 }
 
 /// How the table of a stack comes about.
@@ -118,9 +121,6 @@ fn table(shape: u8, name: &str) -> String {
         "{name}: {{ Type: AWS::DynamoDB::Table, Properties: {{ BillingMode: PAY_PER_REQUEST, KeySchema: [{{ AttributeName: \
          k{shape}, KeyType: HASH }}] }} }}"
     )
-    /// Its template is too large for a request, and goes through the bucket.
-    #[serde(default)]
-    pub(crate) large: bool,
 }
 
 impl Unit {
@@ -137,7 +137,8 @@ impl Unit {
             adopt: false,
             timeout: None,
             revert: false,
-            large: false, made: Made::Plainly,
+            large: false,
+            made: Made::Plainly,
         }
     }
 
@@ -278,6 +279,8 @@ pub(crate) enum Glitch {
     Conflict,
     /// An environment cannot be read.
     Unreadable,
+    /// The manifest of a stack is called as a backup of an editor is.
+    Renamed,
 }
 
 impl Fleet {
@@ -315,6 +318,18 @@ impl Fleet {
                     path.contains("/s") && std::path::Path::new(path).extension().is_some_and(|x| x == "yaml")
                 }) {
                     text.1.push_str("<<<<<<< HEAD\n");
+                }
+            }
+            Some(Glitch::Renamed) => {
+                let last = files
+                    .keys()
+                    .rev()
+                    .find(|path| {
+                        path.contains("/s") && std::path::Path::new(path).extension().is_some_and(|x| x == "yaml")
+                    })
+                    .cloned();
+                if let Some((path, text)) = last.and_then(|path| files.remove_entry(&path)) {
+                    files.insert(format!("{path}~"), text);
                 }
             }
             Some(Glitch::Unreadable) => _ = files.insert("dev.yaml".to_owned(), "kind: [".to_owned()),

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use landfast::model::{
-    ChangeSetId, ChangeSetState, DeploymentMode, Desired, DriftAction, Environment, Key, Mode, NESTED_STACK, Parameter, Prune, Replace, ResourceChange, Scope, StackEvent, StackId, StackName, StackState,
+    ChangeSetId, ChangeSetState, DeploymentMode, Desired, DriftAction, Environment, Key, Mode, NESTED_STACK, Parameter,
+    Prune, Replace, ResourceChange, Scope, StackEvent, StackId, StackName, StackState,
 };
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::{Call, SimCloud, View};
@@ -356,6 +357,9 @@ impl Checking<'_> {
                 self.blames.push(format!("S2 consent: {key} is wanted, is {}, and is deleted", stack.status));
             }
             return;
+        }
+        if let Some(gap) = environment.gaps.against(key) {
+            self.blames.push(format!("S25 present: {key} is deleted, and {}", gap.why));
         }
         let mut wrong = |why: &str| self.blames.push(format!("S2 consent: {key} is deleted: {why}"));
         if environment.stacks.is_empty() {

@@ -12,10 +12,11 @@ use crate::scenario::{Act, Edit, Event, Scenario};
 use crate::seeds::report;
 
 /// Each bug, the seeds within which it must be found, and the rules that may find it.
-const BUGS: [(Bug, u64, &[&str]); 14] = [
+const BUGS: &[(Bug, u64, &[&str])] = &[
     (Bug::UnknownIsAbsent, 20, &["S5", "S10"]),
     (Bug::PruneOnEmpty, 10, &["S2"]),
     (Bug::NoSecondLook, 2, &["S5"]),
+    (Bug::UnreadIsGone, 20, &["S25"]),
     (Bug::ConcludeByStatus, 1, &["L1"]),
     (Bug::JournalAfter, 2, &["O3"]),
     (Bug::RetryTerminal, 1, &["L7"]),
@@ -30,7 +31,7 @@ const BUGS: [(Bug, u64, &[&str]); 14] = [
 ];
 
 /// Bugs in what becomes of images, and the rule that must find them.
-const OF_SERVICES: [(Bug, &str); 5] = [
+const OF_SERVICES: &[(Bug, &str)] = &[
     (Bug::GoesBack, "S14 images"),
     (Bug::ForgetsQuarantine, "S14 images"),
     (Bug::SteadyIsSuccess, "S14 proof"),
@@ -39,7 +40,7 @@ const OF_SERVICES: [(Bug, &str); 5] = [
 ];
 
 /// Bugs in what becomes of drift, and the rule that must find them.
-const OF_DRIFT: [(Bug, &str); 2] = [(Bug::AllIsBaseline, "L3 drift"), (Bug::FightsOn, "S21 fight")];
+const OF_DRIFT: &[(Bug, &str)] = &[(Bug::AllIsBaseline, "L3 drift"), (Bug::FightsOn, "S21 fight")];
 
 /// Bugs in what guards see, all of which lose what somebody would have been asked for.
 const OF_GUARDS: [Bug; 3] = [Bug::NestedLeftOut, Bug::JudgedAsWritten, Bug::UnknownIsHarmless];
@@ -100,6 +101,11 @@ fn focused(bug: Bug, seed: u64) -> Scenario {
         Bug::PruneOnEmpty => {
             scenario.fleet.policy.prune = Prune::Always;
             scenario.events.push((half, Event::Checkout { glitch: Some(Glitch::NoStacks), told: true }));
+            scenario.events.push((half + 900, Event::Checkout { glitch: None, told: true }));
+        }
+        Bug::UnreadIsGone => {
+            scenario.fleet.policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
+            scenario.events.push((half, Event::Checkout { glitch: Some(Glitch::Renamed), told: true }));
             scenario.events.push((half + 900, Event::Checkout { glitch: None, told: true }));
         }
         Bug::NoDeadline => {

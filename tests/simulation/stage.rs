@@ -59,6 +59,7 @@ pub(crate) fn environment(scope: &Scope) -> Environment {
         records: BTreeMap::new(),
         backups: BTreeMap::new(),
         ready: BTreeMap::new(),
+        gaps: landfast::model::Gaps::default(),
     }
 }
 

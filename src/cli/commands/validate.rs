@@ -1,5 +1,6 @@
 //! `landfast validate`: everything that is wrong with the manifests, at once.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::{session, terminal};
-use crate::manifest::Diagnostic;
+use crate::manifest::{Diagnostic, PassedOver};
 use crate::model::Environment;
 use crate::report::{API_VERSION, to_json};
 
@@ -41,6 +42,8 @@ pub(super) struct Validation<'a> {
     broken: Vec<String>,
     /// Everything that was found.
     diagnostics: &'a [Diagnostic],
+    /// Files and directories that are no manifests, each with the rule that says so.
+    passed_over: &'a BTreeSet<PassedOver>,
 }
 
 pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Result<Exit, Trouble> {
@@ -68,6 +71,7 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
                 backups,
                 broken: loaded.broken.iter().map(ToString::to_string).collect(),
                 diagnostics: &loaded.diagnostics,
+                passed_over: &loaded.passed,
             };
             terminal::print(
                 &to_json(&report).map_err(|error| Trouble::machine("the report could not be written", error))?,
@@ -85,7 +89,30 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
                 }
             }
             terminal::print(&format!("{found}, {errors} errors, {warnings} warnings\n"))?;
+            terminal::print(&passed_over(&loaded.passed))?;
         }
     }
     Ok(if errors == 0 { Exit::Done } else { Exit::Manifest })
+}
+
+/// How many of the files of one rule are named.
+const NAMED: usize = 3;
+
+/// What is no manifest, by rule.
+fn passed_over(passed: &BTreeSet<PassedOver>) -> String {
+    let mut rules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in passed {
+        rules.entry(&one.rule).or_default().push(&one.path);
+    }
+    if rules.is_empty() {
+        return String::new();
+    }
+    let mut text = "Not read as manifests:\n".to_owned();
+    for (rule, paths) in rules {
+        let named = paths.iter().take(NAMED).map(|path| path.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
+        let more = paths.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more (-o json lists them)") } else { String::new() };
+        let _ = writeln!(text, "  {rule}: {named}{more}");
+    }
+    text
 }

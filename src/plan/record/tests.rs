@@ -87,6 +87,7 @@ fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
         records,
         backups: BTreeMap::new(),
         ready: BTreeMap::new(),
+        gaps: crate::model::Gaps::default(),
     }
 }
 

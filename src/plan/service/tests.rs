@@ -329,6 +329,7 @@ impl World {
             records: BTreeMap::new(),
             backups: BTreeMap::new(),
             ready: BTreeMap::new(),
+            gaps: crate::model::Gaps::default(),
         };
         let revision = Revision { sequence: 1, content: Digest::of("files"), commit: None };
         let environment = Arc::new(environment);
