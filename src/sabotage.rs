@@ -54,6 +54,12 @@ pub enum Bug {
     AllIsBaseline,
     /// Consent covers what is done, and not what it is done with.
     ConsentToNames,
+    /// Two stacks between which an export moves are updated at once.
+    ExportsAtOnce,
+    /// Renaming an object deletes what it was, and makes another.
+    RenameDeletes,
+    /// A stack that somebody has deleted is taken for one that was never made.
+    GoneIsAbsent,
     /// Drift is put back however often somebody makes it again.
     FightsOn,
 }

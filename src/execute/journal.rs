@@ -60,6 +60,11 @@ pub(super) fn before(step: &Step, stack: &StackStep, memory: &mut StackMemory, n
         memory.depends_on.clone_from(&step.depends_on);
     }
     match &stack.action {
+        StackDo::Create { leaves: Some(left), .. } => {
+            // What is remembered from here on is of the new one.
+            memory.left.insert(left.clone());
+            memory.healthy = None;
+        }
         StackDo::Prepare { name, .. } => {
             memory.change_sets.insert(name.clone());
         }
@@ -205,8 +210,8 @@ pub(super) fn conclude(
         (Conclusion::Failed(failure), _) => attempt(memory, &operation.inputs, failure, now),
         (Conclusion::Succeeded, OperationKind::Delete) => *memory = StackMemory::default(),
         (Conclusion::Succeeded, OperationKind::Clear) => {
-            let attempts = memory.attempts.take();
-            *memory = StackMemory { attempts, ..StackMemory::default() };
+            let (attempts, left) = (memory.attempts.take(), std::mem::take(&mut memory.left));
+            *memory = StackMemory { attempts, left, ..StackMemory::default() };
         }
         (Conclusion::Succeeded, OperationKind::Create | OperationKind::Update | OperationKind::Cancel) => {
             memory.attempts = None;
@@ -214,8 +219,9 @@ pub(super) fn conclude(
             memory.change_sets.clear();
             memory.applied = Some(memory.applied.unwrap_or(0).max(operation.revision));
             wrote(&mut memory.drift, operation.writes, now);
+            // Where it is gone since, it was there all the same.
+            memory.healthy = version.map(|version| version.id.clone()).or(operation.stack).or(memory.healthy.take());
             if let Some(version) = version {
-                memory.healthy = Some(version.id.clone());
                 memory.no_echo = Some((version.clone(), operation.no_echo));
             }
         }

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, Key, Kind,
-    ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion, TemplateFacts,
-    Writes,
+    BackupMemory, ChangeSetId, ChangeSetName, Consent, Digest, DriftMemory, Fingerprint, FingerprintKey, GoneStack,
+    Key, Kind, ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion,
+    TemplateFacts, Writes,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -132,8 +132,12 @@ pub struct StackMemory {
     pub attempts: Option<Attempts>,
     /// Change sets that we may have created and not yet removed.
     pub change_sets: BTreeSet<ChangeSetName>,
-    /// This incarnation has been healthy: it is never deleted to fix it.
+    /// This incarnation has been healthy: it is never deleted to fix it, and if it is gone, somebody has deleted it.
     pub healthy: Option<StackId>,
+    /// What was read of that incarnation once it was gone.
+    pub gone: Option<GoneStack>,
+    /// Stacks of this object in other regions, which were left there when its region changed.
+    pub left: BTreeSet<StackId>,
     /// The version at which we continued a rollback: once is enough.
     pub continued: Option<StackVersion>,
     /// What a rollback was continued without: nothing else updates the stack before that is in step with it again.

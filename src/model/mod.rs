@@ -14,6 +14,7 @@ mod drift;
 mod ecs;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod gone;
 mod health;
 mod image;
 mod key;
@@ -71,6 +72,7 @@ pub use ecs::{
     ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentStatus, ServiceDeploymentSummary, ServiceEvent,
     ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment, linear_minutes,
 };
+pub use gone::{DeletedStack, GoneResource, GoneStack};
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
 pub use image::{ImageId, ImageManifest, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use super::Observer;
 use super::listing::{Listed, add};
 use crate::model::{
-    BackupNeed, ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, Digest, FingerprintKey, Key, Need,
-    Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceArn, ServiceNeed, StackAddress, StackEvent,
-    StackId, StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
+    BackupNeed, ChangeSetName, ChangeSetState, ChangeSets, CheckNeed, Conclusion, DeletedStack, Digest, FingerprintKey,
+    GoneStack, Key, Need, Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceArn, ServiceNeed,
+    StackAddress, StackEvent, StackId, StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PAGES_MAX, PageToken, PortError, Priority, Stacks, all, endless, found};
@@ -31,6 +31,8 @@ const EVENT_PAGES_MAX: usize = 60;
 
 enum Answer {
     Listing(Scope, Listed),
+    Deleted(Scope, Seen<BTreeMap<StackName, DeletedStack>>),
+    Gone(StackId, Seen<GoneStack>),
     Template(Seen<TemplateFacts>),
     StackPolicy(Seen<Digest>),
     ChangeSets(ChangeSets),
@@ -62,6 +64,14 @@ impl Observer<'_> {
             StackNeed::Listing(scope) => {
                 let (scope, listed) = self.look_at(scope).await;
                 (None, Answer::Listing(scope, listed))
+            }
+            StackNeed::Deleted(scope) => {
+                let deleted = self.deleted(&scope).await;
+                (None, Answer::Deleted(scope, deleted))
+            }
+            StackNeed::Gone(address, id) => {
+                let gone = self.gone(&address, &id).await;
+                (None, Answer::Gone(id, gone))
             }
             StackNeed::Template(address, id) => {
                 let port = self.port(&address);
@@ -109,7 +119,7 @@ impl Observer<'_> {
         }
     }
 
-    fn port(&self, address: &StackAddress) -> Arc<dyn Stacks> {
+    pub(super) fn port(&self, address: &StackAddress) -> Arc<dyn Stacks> {
         self.governor.stacks(&address.scope, self.role(&address.scope), Priority::Status)
     }
 
@@ -181,6 +191,12 @@ fn sorted(needs: BTreeSet<Need>) -> Sorted {
 fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: Answer) {
     match answer {
         Answer::Listing(scope, listed) => add(observation, scope, listed),
+        Answer::Deleted(scope, deleted) => {
+            observation.deleted.insert(scope, deleted);
+        }
+        Answer::Gone(id, gone) => {
+            observation.gone.insert(id, gone);
+        }
         Answer::Conclusion(key, conclusion) => {
             observation.conclusions.insert(key, conclusion);
         }
@@ -200,7 +216,7 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
                 Answer::Events(id, events) => {
                     stack.events.insert(id, events);
                 }
-                Answer::Listing(..) | Answer::Conclusion(..) => {}
+                Answer::Listing(..) | Answer::Deleted(..) | Answer::Gone(..) | Answer::Conclusion(..) => {}
             }
         }
     }
@@ -273,7 +289,7 @@ async fn read_making(port: &dyn Stacks, id: &StackId) -> Result<Option<BTreeMap<
 }
 
 /// Events of the last phase of an operation; of all of them, where an update was rolled back. Those that do not say what the stack says are out of date.
-async fn read_phase(
+pub(super) async fn read_phase(
     port: &dyn Stacks,
     id: &StackId,
     status: Option<StackStatus>,

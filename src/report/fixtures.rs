@@ -97,6 +97,7 @@ fn creation() -> Entry {
             address: Address::from(&address("network")),
             revision: 42,
             cost: (1, 0, 0),
+            takes_over: None,
             depends_on: BTreeSet::new(),
             action: Do::Stack(StackStep {
                 address: address("network"),
@@ -108,6 +109,7 @@ fn creation() -> Entry {
                     stack_policy: None,
                     on_failure: OnFailure::Rollback,
                     timeout: None,
+                    leaves: None,
                 },
             }),
         }),

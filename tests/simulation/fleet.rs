@@ -84,6 +84,9 @@ pub(crate) struct Unit {
     /// Drift of it is put back.
     #[serde(default)]
     pub(crate) revert: bool,
+    /// Its manifest has its other name; the stack keeps its own.
+    #[serde(default)]
+    pub(crate) renamed: bool,
 }
 
 impl Unit {
@@ -100,6 +103,7 @@ impl Unit {
             adopt: false,
             timeout: None,
             revert: false,
+            renamed: false,
         }
     }
 
@@ -207,6 +211,11 @@ pub(crate) fn environment(number: u8) -> &'static str {
     if number < SECOND { "dev" } else { "ops" }
 }
 
+/// The name of a stack in its manifest.
+pub(crate) fn object_name(number: u8, unit: &Unit) -> String {
+    if unit.renamed { format!("r{number}") } else { format!("s{number}") }
+}
+
 /// The name of a stack in CloudFormation.
 pub(crate) fn stack_name(number: u8) -> String {
     format!("{}-shop-s{number}", environment(number))
@@ -247,6 +256,14 @@ impl Fleet {
             let folder = environment(*number);
             files.insert(format!("{folder}/s{number}.yaml"), unit.manifest(*number));
             files.insert(format!("{folder}/s{number}.tpl"), unit.template(*number));
+        }
+        for (number, unit) in self.units.iter().filter(|(_, unit)| unit.renamed) {
+            let (before, after) = (format!("name: s{number} }}\nspec:\n"), object_name(*number, unit));
+            let named = format!("name: {after} }}\nspec:\n  stackName: {}\n", stack_name(*number));
+            for text in files.values_mut() {
+                *text = text.replace(&format!("stacks.s{number}.outputs"), &format!("stacks.{after}.outputs"));
+                *text = text.replace(&before, &named);
+            }
         }
         for (file, text) in self.web.iter().flat_map(Web::files) {
             files.insert(file.to_owned(), text);
