@@ -66,6 +66,12 @@ pub enum Bug {
     TrustsTags,
     /// A template in a bucket is read as it is then, and not as it was written.
     NewestObject,
+    /// Two stacks between which an export moves are updated at once.
+    ExportsAtOnce,
+    /// Renaming an object deletes what it was, and makes another.
+    RenameDeletes,
+    /// A stack that somebody has deleted is taken for one that was never made.
+    GoneIsAbsent,
     /// Drift is put back however often somebody makes it again.
     FightsOn,
     /// Change sets leave nested stacks out, and what they do inside is not asked for.

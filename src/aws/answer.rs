@@ -12,8 +12,8 @@ use jiff::Timestamp;
 
 use super::error::unreadable;
 use crate::model::{
-    ChangeAction, ChangeSetInputs, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeploymentMode, InvalidName,
-    Output, Replacement, ResourceChange, StackEvent, StackState,
+    ChangeAction, ChangeSetInputs, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack, DeploymentMode,
+    InvalidName, Output, Replacement, ResourceChange, StackEvent, StackState,
 };
 use crate::ports::{PageToken, PortError};
 
@@ -60,6 +60,15 @@ impl Reader {
             timeout_minutes: stack.timeout_in_minutes.filter(|minutes| *minutes > 0),
             change_set: stack.change_set_id.and_then(|id| id.parse().ok()),
             parent: stack.parent_id.map(|id| self.parse(Some(&id), "ParentId")).transpose()?,
+        })
+    }
+
+    /// A line of the list of deleted stacks.
+    pub(super) fn deleted(self, stack: &sdk::StackSummary) -> Result<DeletedStack, PortError> {
+        Ok(DeletedStack {
+            id: self.parse(stack.stack_id.as_deref(), "StackId")?,
+            name: self.parse(stack.stack_name.as_deref(), "StackName")?,
+            at: stack.deletion_time.as_ref().map(|time| self.time(time)).transpose()?,
         })
     }
 

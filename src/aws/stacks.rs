@@ -12,8 +12,8 @@ use super::answer::Reader;
 use super::error::{port_error, unreadable};
 use super::request;
 use crate::model::{
-    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, Scope, StackEvent,
-    StackId, StackName, StackState,
+    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeletedStack, DeploymentMode, Scope,
+    StackEvent, StackId, StackName, StackState,
 };
 use crate::ports::{
     CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource, Uploaded, found,
@@ -66,6 +66,23 @@ impl Stacks for Client {
         let stack = answer.stacks.unwrap_or_default().into_iter().next();
         let stack = stack.ok_or_else(|| unreadable(OPERATION, "it names no stack and no reason"))?;
         Reader(OPERATION).stack(stack).map(Some)
+    }
+
+    async fn deleted(&self, page: Option<PageToken>) -> Result<Page<DeletedStack>, PortError> {
+        const OPERATION: &str = "ListStacks";
+        let request = self.stacks.list_stacks().stack_status_filter(sdk::StackStatus::DeleteComplete);
+        let answer = request.set_next_token(page).send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let stacks = answer.stack_summaries.unwrap_or_default().into_iter();
+        let items = stacks.map(|stack| Reader(OPERATION).deleted(&stack)).collect::<Result<_, _>>()?;
+        Ok(Page { items, next: answer.next_token })
+    }
+
+    async fn known(&self, stack: &StackId) -> Result<Option<StackState>, PortError> {
+        const OPERATION: &str = "DescribeStacks";
+        let request = self.stacks.describe_stacks().stack_name(stack.as_str());
+        let answer = found(request.send().await.map_err(|e| port_error(OPERATION, e, &[])))?;
+        let stack = answer.and_then(|answer| answer.stacks.unwrap_or_default().into_iter().next());
+        stack.map(|stack| Reader(OPERATION).stack(stack)).transpose()
     }
 
     async fn template(&self, stack: &StackId) -> Result<String, PortError> {

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::error;
 
 use super::Controller;
 use crate::model::{
     Action, Address, BackupsSeen, CheckStanding, CheckedSettings, Desired, Environment, Key, Memory, ObjectMemory,
     Observation, Plan, ReadinessMemory, RecordsSeen, SecretMemory, SecretSpec, SecretsSeen, Seen, ServiceMemory,
-    ServicesSeen, StackAddress, StackMemory, TaskDefinitionState,
+    ServicesSeen, StackAddress, StackId, StackMemory, TaskDefinitionState,
 };
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
@@ -19,6 +19,10 @@ use crate::store::StoreError;
 /// Rounds of questions before the planner has to decide with what it knows. The longest chain is five: another
 /// environment's listing, template, change sets, importers, backups.
 const ROUNDS_MAX: usize = 8;
+
+/// After so long the event history of an account names whoever has done something (AWS: *CloudTrail event history*: "within
+/// an average of about 5 minutes").
+const TRAIL_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 
 /// What a look begins with.
 #[derive(Clone, Debug)]
@@ -96,6 +100,7 @@ impl Controller {
         }
         self.remember_definitions(environment, &memory, &observation, &plan);
         if goal == Goal::Converge {
+            self.remember_healthy(&input);
             self.remember_checks(environment, &memory, &plan);
             self.remember_synced(&input, &plan);
             self.remember_differences(&input, &plan);
@@ -206,6 +211,36 @@ impl Controller {
         }
     }
 
+    /// Keeps which stacks were healthy, whoever made them so: of those that are gone later, only that says that they were
+    /// there. And what was read of one that is gone, once it is all that will be told.
+    fn remember_healthy(&self, input: &Input<'_>) {
+        for (key, spec) in &input.environment.stacks {
+            let known = input.memory.objects.stacks.get(key);
+            if let Seen::Present(stack) = input.observation.stack(&spec.address()) {
+                let state = &stack.state;
+                let ours = plan::owner(state) == Some(key.to_string().as_str());
+                let steady = plan::row(state.status).standing == plan::Standing::Steady;
+                let same = known.is_some_and(|known| known.healthy.as_ref() == Some(&state.id) && known.gone.is_none());
+                let left = |id: &StackId| !left_behind(input.observation, id);
+                if let Some(known) = known.filter(|known| known.left.iter().any(left)) {
+                    let gone: Vec<StackId> = known.left.iter().filter(|id| left(id)).cloned().collect();
+                    self.store.cache(key, |memory: &mut StackMemory| memory.left.retain(|id| !gone.contains(id)));
+                }
+                if ours && steady && !same {
+                    self.store.cache(key, |memory: &mut StackMemory| {
+                        memory.healthy = Some(state.id.clone());
+                        memory.gone = None;
+                    });
+                }
+            } else if let Some(id) = known.and_then(|known| known.healthy.as_ref())
+                && let Some(Seen::Present(gone)) = input.observation.gone.get(id)
+                && (gone.by.is_some() || gone.at.is_some_and(|at| input.now.duration_since(at) > TRAIL_WITHIN))
+            {
+                self.store.cache(key, |memory: &mut StackMemory| memory.gone = Some(gone.clone()));
+            }
+        }
+    }
+
     /// Keeps what was read of stacks that have not moved since, so that it is not read again. What is remembered of
     /// this version of a stack goes before what is observed, so that templates are moved, not copied: there are
     /// thousands.
@@ -244,6 +279,16 @@ impl Controller {
                 }
             });
         }
+    }
+}
+
+/// Whether a stack that a change of region has left where it was may still be there.
+fn left_behind(observation: &Observation, id: &StackId) -> bool {
+    let Some(address) = plan::address_of(id) else { return false };
+    match observation.stack(&address) {
+        Seen::Present(stack) => stack.state.id == *id,
+        Seen::Absent => false,
+        Seen::Unknown(_) => true,
     }
 }
 

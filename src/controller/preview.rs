@@ -104,6 +104,7 @@ impl Preview {
                 address: place,
                 revision: plan.revision.sequence,
                 cost: (0, 0, 0),
+                takes_over: None,
                 depends_on: memory.depends_on.clone(),
                 action: Do::Stack(StackStep { address, expect, action }),
             })

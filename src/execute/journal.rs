@@ -61,6 +61,11 @@ pub(super) fn before(step: &Step, stack: &StackStep, memory: &mut StackMemory, n
         memory.depends_on.clone_from(&step.depends_on);
     }
     match &stack.action {
+        StackDo::Create { leaves: Some(left), .. } => {
+            // What is remembered from here on is of the new one.
+            memory.left.insert(left.clone());
+            memory.healthy = None;
+        }
         StackDo::Prepare { inputs, name, of, attempt, .. } => {
             let (of, upload) = (of.clone(), inputs.upload.clone());
             let prepared = Prepared { of, attempt: *attempt, at: now, id: None, spoiled: false, upload };
@@ -236,16 +241,17 @@ pub(super) fn conclude(
         (Conclusion::Failed(failure), _) => attempt(memory, &operation.inputs, failure, now),
         (Conclusion::Succeeded, OperationKind::Delete) => *memory = StackMemory::default(),
         (Conclusion::Succeeded, OperationKind::Clear) => {
-            let attempts = memory.attempts.take();
-            *memory = StackMemory { attempts, ..StackMemory::default() };
+            let (attempts, left) = (memory.attempts.take(), std::mem::take(&mut memory.left));
+            *memory = StackMemory { attempts, left, ..StackMemory::default() };
         }
         (Conclusion::Succeeded, OperationKind::Create | OperationKind::Update | OperationKind::Cancel) => {
             memory.attempts = None;
             memory.continued = None;
             outlived(memory);
             wrote(&mut memory.drift, operation.writes, now);
+            // Where it is gone since, it was there all the same.
+            memory.healthy = version.map(|version| version.id.clone()).or(operation.stack).or(memory.healthy.take());
             if let Some(version) = version {
-                memory.healthy = Some(version.id.clone());
                 memory.no_echo = Some((version.clone(), operation.no_echo));
             }
         }

@@ -226,7 +226,7 @@ impl Call<'_> {
     }
 
     async fn create(&self) -> Result<StackId, PortError> {
-        let StackDo::Create { inputs, token, termination_protection, stack_policy, on_failure, timeout } =
+        let StackDo::Create { inputs, token, termination_protection, stack_policy, on_failure, timeout, .. } =
             &self.step.action
         else {
             return Err(PortError::new(Class::Invalid, "CreateStack", "not a creation"));

@@ -10,8 +10,10 @@ use crate::yaml::{self, Content, Node, Span};
 /// One entry of a parameter file.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct FileEntry {
-    /// Its value. May be a secret: never goes into a message.
+    /// Its value. May be a secret: never goes into a message. Empty, where it is kept.
     pub(super) value: String,
+    /// It stays what the stack has (`UsePreviousValue`).
+    pub(super) kept: bool,
     pub(super) key_span: Span,
     pub(super) value_span: Span,
 }
@@ -57,12 +59,31 @@ fn listed(item: &Node, file: &Arc<str>, entries: &mut BTreeMap<String, FileEntry
             problems.push(problem.suggest(&entry.key, KNOWN));
         }
     }
-    let (Some(key), Some(value)) = (item.get("ParameterKey"), item.get("ParameterValue")) else {
+    let Some(key) = item.get("ParameterKey") else {
         problems.push(shape(file, item.span));
         return;
     };
     let Some(name) = key.text() else {
         problems.push(shape(file, key.span));
+        return;
+    };
+    let value = item.get("ParameterValue");
+    if item
+        .get("UsePreviousValue")
+        .is_some_and(|flag| flag.text().is_some_and(|text| text.eq_ignore_ascii_case("true")))
+    {
+        // AWS: *`Parameter`*: "If you specify `true`, do not specify a parameter value"; the AWS CLI leaves an empty one.
+        if let Some(given) = value.filter(|value| value.text() != Some("")) {
+            let message = format!("`{name}` has a value, and `UsePreviousValue` says that it keeps the one it has");
+            problems.push(Problem::error("parameter-file", message, file, given.span).help("leave one of the two out"));
+            return;
+        }
+        let kept = FileEntry { value: String::new(), kept: true, key_span: key.span, value_span: item.span };
+        insert(name, kept, file, entries, problems);
+        return;
+    }
+    let Some(value) = value else {
+        problems.push(shape(file, item.span));
         return;
     };
     keep(name, key.span, value, file, entries, problems);
@@ -82,11 +103,23 @@ fn keep(
         problems.push(Problem::error("wrong-type", message, file, key_span));
         return;
     };
+    let entry = FileEntry { value: text, kept: false, key_span, value_span: value.span };
+    insert(name, entry, file, entries, problems);
+}
+
+fn insert(
+    name: &str,
+    entry: FileEntry,
+    file: &Arc<str>,
+    entries: &mut BTreeMap<String, FileEntry>,
+    problems: &mut Vec<Problem>,
+) {
     if entries.contains_key(name) {
-        problems.push(Problem::error("duplicate-key", format!("the key `{name}` is there twice"), file, key_span));
+        let message = format!("the key `{name}` is there twice");
+        problems.push(Problem::error("duplicate-key", message, file, entry.key_span));
         return;
     }
-    entries.insert(name.to_owned(), FileEntry { value: text, key_span, value_span: value.span });
+    entries.insert(name.to_owned(), entry);
 }
 
 /// A scalar as text; a list of them joined by commas.
@@ -121,6 +154,19 @@ mod tests {
                         {"ParameterKey": "C", "ParameterValue": "true"}, {"ParameterKey": "D", "ParameterValue": "a,b"} ]"#;
         assert_eq!(values(guide), values(list));
         assert_eq!(values(guide).len(), 4);
+    }
+
+    #[test]
+    fn what_keeps_its_value_has_none_of_its_own() {
+        for kept in [r#""UsePreviousValue": true"#, r#""ParameterValue": "", "UsePreviousValue": true"#] {
+            let source = format!(r#"[{{"ParameterKey": "A", {kept}}}]"#);
+            let entries = read(&Arc::from("p.json"), &source).unwrap_or_default();
+            assert!(entries.get("A").is_some_and(|entry| entry.kept), "{source}");
+        }
+        let both = r#"[{"ParameterKey": "A", "ParameterValue": "x", "UsePreviousValue": true}]"#;
+        assert!(read(&Arc::from("p.json"), both).is_err());
+        let neither = r#"[{"ParameterKey": "A", "ParameterValue": "x", "UsePreviousValue": false}]"#;
+        assert_eq!(values(neither), [("A".to_owned(), "x".to_owned())]);
     }
 
     #[test]

@@ -166,6 +166,11 @@ impl Names<'_> {
                     .parameters
                     .get(name)
                     .ok_or_else(|| error("unknown-file-parameter", message()).suggest(name, known))?;
+                if entry.kept {
+                    let message =
+                        format!("the parameter file says that `{name}` keeps its value, which nobody knows here");
+                    return Err(error("not-known-yet", message));
+                }
                 rendered.parameters.insert(name.to_owned());
                 if self.secrets.contains(name) {
                     rendered.secret = Some((name.to_owned(), site.span));

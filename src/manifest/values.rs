@@ -110,6 +110,10 @@ struct One<'o> {
 impl One<'_> {
     fn take_from_file(&mut self, entry: &FileEntry, owner: Site<'_>) {
         self.out.used.insert(self.name.to_owned());
+        if entry.kept {
+            self.out.values.insert(self.name.to_owned(), Parameter::Previous);
+            return;
+        }
         self.check(&entry.value, owner, " (from the parameter file)");
         let value = if self.declared.no_echo {
             Parameter::NoEcho(Redacted::new(entry.value.clone()))

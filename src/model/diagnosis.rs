@@ -75,6 +75,8 @@ impl Diagnosis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Ailment {
+    /// It was healthy, and somebody has deleted it.
+    StackGone,
     /// A table of it was deleted past it, and what was in it.
     TableGone,
     /// The rollback of an update failed.
@@ -93,6 +95,8 @@ pub enum Ailment {
     ServiceNotSteady,
     /// An export that another stack imports would be removed or changed.
     ExportInUse,
+    /// Its region has changed, and the stack that it was is still there.
+    LeftBehind,
     /// Its creation failed, and what is left of it is in the way.
     NeverHealthy,
     /// The shell of a change set that was never executed.

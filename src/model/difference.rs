@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,21 @@ use super::StackStatus;
 pub enum Difference {
     /// It does not exist.
     Absent,
+    /// Something that was there is gone.
+    Missing {
+        /// Its name, with what it is: `the table orders`.
+        name: String,
+    },
+    /// It was there and healthy, and was deleted by somebody else.
+    Gone {
+        /// The id that it had.
+        stack: String,
+        /// When it was deleted, as far as known.
+        #[schemars(with = "Option<String>")]
+        at: Option<Timestamp>,
+        /// What went with it, of what holds state; `null` where that is not known.
+        lost: Option<BTreeSet<String>>,
+    },
     /// It was deployed from another template.
     Template,
     /// A parameter has another value; `to: null` where it is known only after apply.
@@ -51,8 +67,29 @@ pub enum Difference {
     },
     /// The stack policy differs.
     StackPolicy,
+    /// Its manifest has no stack policy any more: everything is allowed again.
+    StackPolicyLifted,
     /// It is not marked as ours.
     Owner,
+    /// It is in another region: that stack stays, and a second one is created.
+    Elsewhere {
+        /// The id of the one that stays.
+        stack: String,
+        /// Where it is.
+        region: String,
+        /// What holds state in it; `null` where that is not known.
+        holds: Option<BTreeSet<String>>,
+    },
+    /// It is the same object under another name: its owner tag changes, and nothing else.
+    Renamed {
+        /// The key that it had.
+        from: String,
+    },
+    /// Another object takes it over: nothing becomes of it here.
+    HandedOver {
+        /// The key that it gets.
+        to: String,
+    },
     /// The stack is in a status that has to be left first.
     Status {
         /// The status.

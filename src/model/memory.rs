@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BackupMemory, ChangeSetId, ChangeSetName, Consent, Contained, Digest, DriftMemory, Fingerprint, FingerprintKey,
-    Key, ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion, TemplateFacts,
-    Writes,
+    GoneStack, Key, ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion,
+    TemplateFacts, Writes,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -152,8 +152,12 @@ pub struct StackMemory {
     /// This incarnation was made by us: AWS has answered our creation with it, or its events carry the token of ours. A tag
     /// proves nothing, because anybody who may update a stack can set it.
     pub made: Option<StackId>,
-    /// This incarnation has been healthy: it is never deleted to fix it.
+    /// This incarnation has been healthy: it is never deleted to fix it, and if it is gone, somebody has deleted it.
     pub healthy: Option<StackId>,
+    /// What was read of that incarnation once it was gone.
+    pub gone: Option<GoneStack>,
+    /// Stacks of this object in other regions, which were left there when its region changed.
+    pub left: BTreeSet<StackId>,
     /// The version at which we continued a rollback: once is enough.
     pub continued: Option<StackVersion>,
     /// What a rollback was continued without: nothing else updates the stack before that is in step with it again.

@@ -15,6 +15,7 @@ mod ecs;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod gaps;
+mod gone;
 mod health;
 mod image;
 mod key;
@@ -73,6 +74,7 @@ pub use ecs::{
     ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment, linear_minutes,
 };
 pub use gaps::{Gap, Gaps};
+pub use gone::{DeletedStack, GoneResource, GoneStack};
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
 pub use image::{ImageId, ImageManifest, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};

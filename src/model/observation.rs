@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::{
     Address, BackupNeed, BackupsSeen, ChangeSetName, ChangeSetState, ChangeSetSummary, CheckNeed, ChecksSeen,
-    Conclusion, Contained, Digest, Key, RecordNeed, RecordsSeen, Scope, SecretNeed, SecretsSeen, ServiceNeed,
-    ServicesSeen, StackAddress, StackEvent, StackId, StackName, StackState, StackStatus, TemplateFacts,
+    Conclusion, Contained, DeletedStack, Digest, GoneStack, Key, RecordNeed, RecordsSeen, Scope, SecretNeed,
+    SecretsSeen, ServiceNeed, ServicesSeen, StackAddress, StackEvent, StackId, StackName, StackState, StackStatus,
+    TemplateFacts,
 };
 
 /// The answer to a question put to AWS. Unknown is not absent: no step may follow from it.
@@ -65,6 +66,10 @@ pub struct Observation {
     pub pages: usize,
     /// The stacks that concern us, wherever they were listed.
     pub stacks: BTreeMap<StackAddress, ObservedStack>,
+    /// Stacks that were deleted within the last 90 days, the newest of each name, where that was asked for.
+    pub deleted: BTreeMap<Scope, Seen<BTreeMap<StackName, DeletedStack>>>,
+    /// What is known of some of them.
+    pub gone: BTreeMap<StackId, Seen<GoneStack>>,
     /// How our last operations ended, where that was asked for.
     pub conclusions: BTreeMap<Key, Seen<Conclusion>>,
     /// Services and images.
@@ -101,6 +106,8 @@ impl Observation {
             listings: BTreeMap::new(),
             pages: 0,
             stacks: BTreeMap::new(),
+            deleted: BTreeMap::new(),
+            gone: BTreeMap::new(),
             conclusions: BTreeMap::new(),
             services: ServicesSeen::default(),
             secrets: SecretsSeen::default(),
@@ -202,6 +209,10 @@ pub enum Need {
 pub enum StackNeed {
     /// A complete listing of an account and region.
     Listing(Scope),
+    /// Which stacks were deleted in an account and region within the last 90 days.
+    Deleted(Scope),
+    /// How a stack that is not there any more was deleted, and what was in it.
+    Gone(StackAddress, StackId),
     /// The template of a stack.
     Template(StackAddress, StackId),
     /// The stack policy of a stack.

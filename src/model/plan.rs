@@ -310,6 +310,10 @@ pub enum Guard {
     RequiredTags,
     /// An export in use would be removed or changed.
     ExportInUse,
+    /// What somebody else makes is not there, or not any more.
+    Missing,
+    /// Another stack has an export of the same name.
+    ExportTaken,
     /// AWS refused the change set.
     ChangeSet,
     /// The inputs failed and have not changed since.

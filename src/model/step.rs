@@ -32,6 +32,8 @@ pub struct Step {
     pub revision: u64,
     /// What it costs of the budget: stacks changed, resources replaced or removed, stacks deleted.
     pub cost: (u32, u32, u32),
+    /// The key that it had before its manifest was renamed or moved: what is remembered under that goes over first.
+    pub takes_over: Option<Key>,
     /// What the object depends on now: remembered, because deletions go in the reverse order.
     pub depends_on: BTreeSet<Key>,
     /// What to do.
@@ -194,6 +196,8 @@ pub enum StackDo {
         on_failure: OnFailure,
         /// After how long AWS gives up.
         timeout: Option<Duration>,
+        /// The stack that it was until now, in another region, which stays.
+        leaves: Option<StackId>,
     },
     /// Creates a change set.
     Prepare {

@@ -12,9 +12,10 @@ use super::Observer;
 use super::inside::{contents, describe};
 use super::listing::{Listed, add};
 use crate::model::{
-    BackupNeed, Bucket, ChangeSetName, ChangeSetStatus, ChangeSets, CheckNeed, Conclusion, Contained, Digest,
-    FingerprintKey, Key, Need, Observation, Operation, RecordNeed, Scope, SecretNeed, Seen, ServiceArn, ServiceNeed,
-    StackAddress, StackEvent, StackId, StackName, StackNeed, StackStatus, TemplateFacts, Unknown,
+    BackupNeed, Bucket, ChangeSetName, ChangeSetStatus, ChangeSets, CheckNeed, Conclusion, Contained, DeletedStack,
+    Digest, FingerprintKey, GoneStack, Key, Need, Observation, Operation, RecordNeed, Scope, SecretNeed, Seen,
+    ServiceArn, ServiceNeed, StackAddress, StackEvent, StackId, StackName, StackNeed, StackStatus, TemplateFacts,
+    Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, Stacks, all, endless, found};
@@ -32,6 +33,8 @@ const EVENT_PAGES_MAX: usize = 60;
 
 enum Answer {
     Listing(Scope, Listed),
+    Deleted(Scope, Seen<BTreeMap<StackName, DeletedStack>>),
+    Gone(StackId, Seen<GoneStack>),
     Template(Seen<TemplateFacts>),
     StackPolicy(Seen<Digest>),
     ChangeSets(ChangeSets),
@@ -65,6 +68,14 @@ impl Observer<'_> {
             StackNeed::Listing(scope) => {
                 let (scope, listed) = self.look_at(scope).await;
                 (None, Answer::Listing(scope, listed))
+            }
+            StackNeed::Deleted(scope) => {
+                let deleted = self.deleted(&scope).await;
+                (None, Answer::Deleted(scope, deleted))
+            }
+            StackNeed::Gone(address, id) => {
+                let gone = self.gone(&address, &id).await;
+                (None, Answer::Gone(id, gone))
             }
             StackNeed::Template(address, id) => {
                 let port = self.port(&address);
@@ -140,7 +151,7 @@ impl Observer<'_> {
         self.within(read).await
     }
 
-    fn port(&self, address: &StackAddress) -> Arc<dyn Stacks> {
+    pub(super) fn port(&self, address: &StackAddress) -> Arc<dyn Stacks> {
         self.governor.stacks(&address.scope, self.role(&address.scope), Priority::Status)
     }
 
@@ -215,6 +226,13 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
         Answer::Bucket(scope, name, bucket) => {
             observation.buckets.insert((scope, name), bucket);
         }
+
+        Answer::Deleted(scope, deleted) => {
+            observation.deleted.insert(scope, deleted);
+        }
+        Answer::Gone(id, gone) => {
+            observation.gone.insert(id, gone);
+        }
         Answer::Conclusion(key, conclusion) => {
             observation.conclusions.insert(key, conclusion);
         }
@@ -237,7 +255,11 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
                 Answer::Events(id, events) => {
                     stack.events.insert(id, events);
                 }
-                Answer::Listing(..) | Answer::Bucket(..) | Answer::Conclusion(..) => {}
+                Answer::Listing(..)
+                | Answer::Bucket(..)
+                | Answer::Deleted(..)
+                | Answer::Gone(..)
+                | Answer::Conclusion(..) => {}
             }
         }
     }
@@ -311,7 +333,7 @@ async fn read_making(port: &dyn Stacks, id: &StackId) -> Result<Option<BTreeMap<
 }
 
 /// Events of the last phase of an operation; of all of them, where an update was rolled back. Those that do not say what the stack says are out of date.
-async fn read_phase(
+pub(super) async fn read_phase(
     port: &dyn Stacks,
     id: &StackId,
     status: Option<StackStatus>,

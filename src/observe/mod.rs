@@ -9,6 +9,7 @@ mod census;
 mod checks;
 mod details;
 mod drift;
+mod gone;
 mod inside;
 mod listing;
 mod preflight;

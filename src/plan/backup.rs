@@ -184,6 +184,9 @@ impl Deciding<'_> {
             let points = self.points_here(&table, listings.as_ref());
             ready &= self.proof(entry, &table, &points, &mut wanted);
         }
+        if let Some(listings) = &listings {
+            ready &= self.lost(entry, selected, listings);
+        }
         let tables = if count == 1 { "1 TABLE".to_owned() } else { format!("{count} TABLES") };
         entry.status = Some(tables + &self.measured());
         self.restores(entry, &mut wanted);
@@ -323,6 +326,7 @@ impl Deciding<'_> {
             address: self.spec.address(),
             revision: self.planner.input.desired.revision.sequence,
             cost: (0, 0, 0),
+            takes_over: None,
             depends_on: self.spec.depends_on.clone(),
             action: Do::Backup(action),
         }

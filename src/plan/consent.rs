@@ -147,7 +147,17 @@ fn destroyed(entry: &Entry) -> BTreeSet<String> {
         _ => None,
     });
     let left = left.flat_map(|(resources, how)| resources.iter().map(move |name| format!("{name} ({how})")));
-    lost(entry).into_iter().chain(left).chain(beside(entry)).collect()
+    lost(entry).into_iter().chain(left).chain(beside(entry)).chain(again(entry)).collect()
+}
+
+/// What is made again, empty, in the place of what somebody has deleted: a consent to its first creation, or to another
+/// time that it was gone, does not cover that.
+fn again(entry: &Entry) -> impl Iterator<Item = String> {
+    entry.differences.iter().filter_map(|difference| match difference {
+        Difference::Gone { stack, .. } => Some(format!("{stack} (made again)")),
+        Difference::Elsewhere { stack, .. } => Some(format!("{stack} (left behind)")),
+        _ => None,
+    })
 }
 
 /// What a change set that brings resources into step would change beside them: it puts back all of a stack's drift, also

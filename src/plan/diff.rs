@@ -75,10 +75,15 @@ fn push_parameter(name: &str, from: Option<&String>, to: Option<&String>, found:
 
 /// Stack tags are ours as a whole, except those that AWS itself sets.
 fn tags(resolved: &Resolved, state: &StackState, found: &mut Vec<Difference>) {
-    if owner(state).is_none() {
-        found.push(Difference::Owner);
-    }
     let desired = &resolved.inputs.options.tags;
+    match owner(state) {
+        None => found.push(Difference::Owner),
+        // That it may be taken over was found out before.
+        Some(owner) if desired.get(super::OWNER_TAG).is_none_or(|ours| ours != owner) => {
+            found.push(Difference::Renamed { from: owner.to_owned() });
+        }
+        Some(_) => {}
+    }
     let names: BTreeSet<&String> = desired.keys().chain(state.tags.keys()).collect();
     for name in names {
         let (from, to) = (state.tags.get(name), desired.get(name));

@@ -11,6 +11,7 @@ mod events;
 mod exports;
 mod gone;
 mod leftovers;
+mod lost;
 mod rollback;
 mod service;
 mod stalled;
@@ -68,9 +69,12 @@ struct Patient<'a> {
 
 impl Patient<'_> {
     fn ailments(&self) -> Vec<Diagnosis> {
-        let Seen::Present(stack) = self.planner.input.observation.stack(&self.address) else { return Vec::new() };
+        if let Some(lost) = lost::diagnosis(self) {
+            return vec![lost];
+        }
+        let mut found = lost::left_behind(self);
+        let Seen::Present(stack) = self.planner.input.observation.stack(&self.address) else { return found };
         let status = stack.state.status;
-        let mut found = Vec::new();
         match status {
             StackStatus::UpdateRollbackFailed => found.push(self.rollback_failed(stack)),
             StackStatus::UpdateFailed => found.push(self.update_failed()),

@@ -6,12 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::names::owner;
 use super::planner::{Planner, refuse};
 use super::root_cause;
+use super::standing::{Standing, row};
 use crate::model::{
     Entry, Environment, Failure, Guard, Inputs, ObservedStack, Output, Parameter, Refusal, Replacement, ResourceChange,
     Seen, StackAddress, StackName, StackNeed, StackSpec, StackState, TemplateFacts, Value, Waiting,
 };
+use crate::sabotage::{self, Bug};
 use crate::template;
 
 /// Whether what would be done with these exports of the stack has to wait for consumers, or is refused because of them. Asked
@@ -49,10 +52,18 @@ pub(super) fn in_use(
         }
         if !holding.is_empty() {
             let consumers = holding.join(", ");
+            let release = match moves_to(planner.input.environment, address, &export) {
+                None => format!("stop importing it in {consumers} first; both may be in one commit"),
+                Some(to) => format!(
+                    "an export that others import cannot move to {} in one go: first write its value in the place of the \
+                     import in {consumers}, then move it, then import it again",
+                    to.key
+                ),
+            };
             let refusal = Refusal {
                 guard: Guard::ExportInUse,
                 reason: format!("the export {export} would be removed or changed, and {consumers} imports it"),
-                release: format!("stop importing it in {consumers} first; both may be in one commit"),
+                release,
             };
             refuse(entry, refusal);
             free = false;
@@ -63,6 +74,108 @@ pub(super) fn in_use(
         free = false;
     }
     !free
+}
+
+/// Whether an export that the stack is to have is still another's: the other one lets go first (two stacks of an account and
+/// region cannot have one of the same name). Asked before there is a step.
+pub(super) fn taken(
+    planner: &Planner<'_>,
+    spec: &StackSpec,
+    own: Option<&StackState>,
+    inputs: &Inputs,
+    entry: &mut Entry,
+) -> bool {
+    if sabotage::is(Bug::ExportsAtOnce) {
+        return false;
+    }
+    let value = |name: &str| match inputs.options.parameters.get(name)? {
+        Value::Plain(value) => Some(value.clone()),
+        Value::Previous => own.and_then(|state| state.parameters.get(name).cloned()),
+        Value::NoEcho(_) => None,
+    };
+    let mut first: BTreeSet<String> = BTreeSet::new();
+    let refused = entry.refused.len();
+    for output in spec.template.facts.outputs.values() {
+        let Some(export) = output.export.as_ref().and_then(|name| resolve_by(spec, name, &value)) else { continue };
+        if own.is_some_and(|state| all(state).any(|own| own == export)) {
+            continue;
+        }
+        let Some((address, other)) = exporter(planner, spec, &export) else { continue };
+        match keeper(planner, address, &other.state, &export) {
+            Keeper::LetsGo(key) => _ = first.insert(key),
+            // It may be that a condition keeps this one from being made.
+            Keeper::Keeps if !output.conditional => {
+                let refusal = Refusal {
+                    guard: Guard::ExportTaken,
+                    reason: format!("the stack {} exports {export} already", address.name),
+                    release: format!(
+                        "take the export out of the template of {}; both may be in one commit",
+                        address.name
+                    ),
+                };
+                refuse(entry, refusal);
+            }
+            Keeper::Keeps | Keeper::Nobody => {}
+        }
+    }
+    let waits = !first.is_empty();
+    if waits {
+        entry.waiting.push(Waiting::Dependency { objects: first });
+    }
+    waits || entry.refused.len() > refused
+}
+
+/// The stack beside this one that has an export of that name.
+fn exporter<'p>(
+    planner: &Planner<'p>,
+    spec: &StackSpec,
+    export: &str,
+) -> Option<(&'p StackAddress, &'p ObservedStack)> {
+    let stacks = planner.input.observation.stacks.iter();
+    let mut others = stacks.filter(|(address, stack)| {
+        address.scope == spec.scope
+            && address.name != spec.stack_name
+            && row(stack.state.status).standing != Standing::Gone
+    });
+    others.find(|(_, stack)| all(&stack.state).any(|other| other == export))
+}
+
+/// What becomes of an export where it is.
+enum Keeper {
+    /// This object is about to lose it, or is about to be deleted.
+    LetsGo(String),
+    /// Its manifest asks for it.
+    Keeps,
+    /// It is in nobody's manifest here.
+    Nobody,
+}
+
+fn keeper(planner: &Planner<'_>, address: &StackAddress, state: &StackState, export: &str) -> Keeper {
+    let specs = planner.input.desired.environments.values().flat_map(|environment| environment.stacks.values());
+    if let Some(spec) = specs.into_iter().find(|spec| spec.address() == *address) {
+        let has = |name: &String| resolve(spec, name).is_none_or(|name| name == export);
+        let keeps = spec.template.facts.outputs.values().any(|output| output.export.as_ref().is_some_and(has));
+        return if keeps { Keeper::Keeps } else { Keeper::LetsGo(spec.key.to_string()) };
+    }
+    match owner(state) {
+        Some(owner) if owner.starts_with(&format!("{}/", planner.input.environment.name)) => {
+            Keeper::LetsGo(owner.to_owned())
+        }
+        _ => Keeper::Nobody,
+    }
+}
+
+/// The stack that is to have an export that another is to lose.
+fn moves_to<'e>(environment: &'e Environment, address: &StackAddress, export: &str) -> Option<&'e StackSpec> {
+    let mut others = environment
+        .stacks
+        .values()
+        .map(AsRef::as_ref)
+        .filter(|spec: &&StackSpec| spec.scope == address.scope && spec.stack_name != address.name);
+    others.find(|spec| {
+        let mut exports = spec.template.facts.outputs.values().filter_map(|output| output.export.as_ref());
+        exports.any(|name| resolve(spec, name).is_some_and(|name| name == export))
+    })
 }
 
 /// The manifest of a stack that imports.

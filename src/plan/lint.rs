@@ -2,6 +2,7 @@
 //!
 //! The planner should never make such a plan. If it does, that is a bug, and nothing is done.
 
+use super::handover::{former_of_stack, heir};
 use super::names::{OWNER_TAG, owner};
 use super::service::collect::proven;
 use super::standing::{Standing, row};
@@ -34,7 +35,7 @@ pub fn lint(plan: &Plan, input: &Input<'_>) -> Vec<Fault> {
             Do::Stack(stack) => rules.extend(of_a_stack(key, entry, stack, input)),
             Do::Service(service) => rules.extend(of_a_service(key, service, input)),
             Do::Secret(secret) => rules.extend(of_a_secret(key, secret, input)),
-            Do::Record(record) => rules.extend(of_a_record(key, record, input)),
+            Do::Record(record) => rules.extend(of_a_record(key, step, record, input)),
             Do::Backup(backup) => rules.extend(super::backup::faults(key, entry, backup, input)),
         }
         faults.extend(rules.into_iter().map(|rule| Fault { key: key.clone(), rule }));
@@ -65,11 +66,12 @@ fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'sta
 }
 
 /// What must hold of a step on a DNS record.
-fn of_a_record(key: &Key, step: &RecordStep, input: &Input<'_>) -> Vec<&'static str> {
+fn of_a_record(key: &Key, whole: &Step, step: &RecordStep, input: &Input<'_>) -> Vec<&'static str> {
     let RecordDo::Send(batch) = &step.action else { return Vec::new() };
     let RecordBatch { set, marker, changes, removes, replaces, .. } = &**batch;
     let spec = input.environment.records.get(key).filter(|_| input.goal == Goal::Converge);
-    let ours = marker.as_ref().is_some_and(|marker| super::record::is_ours(marker, key));
+    let renamed = |marker| super::record::is_former(marker, key, whole.takes_over.as_ref());
+    let ours = marker.as_ref().is_some_and(|marker| super::record::is_ours(marker, key) || renamed(marker));
     let adopts = spec.is_some_and(|spec| spec.adopt) && marker.is_none();
     let memory = input.memory.objects.records.get(key);
     let former = |place: &RecordPlace| memory.is_some_and(|memory| memory.former.contains(place));
@@ -95,8 +97,9 @@ fn of_a_secret(key: &Key, step: &SecretStep, input: &Input<'_>) -> Vec<&'static 
         Seen::Absent | Seen::Unknown(_) => None,
     };
     let spec = input.environment.secrets.get(key).filter(|_| input.goal == Goal::Converge);
+    let renamed = |owner: &str| super::secret::former(input, key, Some(owner)).is_some();
     let foreign = state.is_some_and(|state| match state.tags.get(OWNER_TAG) {
-        Some(owner) => *owner != key.to_string(),
+        Some(owner) => *owner != key.to_string() && !renamed(owner),
         None => !spec.is_some_and(|spec| spec.adopt),
     });
     let writes = matches!(step.action, SecretDo::Put { .. } | SecretDo::Stage { .. } | SecretDo::Promote { .. });
@@ -127,7 +130,8 @@ fn of_a_service(key: &Key, step: &ServiceStep, input: &Input<'_>) -> Vec<&'stati
         ServiceDo::Register { .. } | ServiceDo::Deploy { .. } | ServiceDo::Restart { .. } | ServiceDo::Stop { .. }
     );
     let owner = state.and_then(|state| state.tags.get(OWNER_TAG));
-    let takes = matches!(step.action, ServiceDo::Own { .. }) && owner.is_some();
+    let renamed = owner.is_some_and(|owner| super::service::former(input, key, Some(owner)).is_some());
+    let takes = matches!(step.action, ServiceDo::Own { .. }) && owner.is_some() && !renamed;
     let intended = memory.and_then(|memory| memory.rollout.as_ref()).map(|rollout| &rollout.intended);
     let failed = memory
         .zip(intended)
@@ -175,8 +179,12 @@ fn of_a_stack(key: &Key, entry: &Entry, step: &StackStep, input: &Input<'_>) -> 
     let state = stack.map(|stack| &stack.state);
     let standing = state.map(|state| row(state.status).standing);
     let (mutates, operates) = (step.action.mutates(), step.action.begins_operation());
+    let renamed = |owner| {
+        let spec = input.environment.stacks.get(key);
+        spec.is_some_and(|spec| former_of_stack(input, spec, Some(owner)).is_some())
+    };
     let foreign = state.is_some_and(|state| match owner(state) {
-        Some(owner) => owner != key.to_string(),
+        Some(owner) => owner != key.to_string() && !renamed(owner),
         None => !input.environment.stacks.get(key).is_some_and(|spec| spec.adopt),
     });
     let mut rules = broken([
@@ -197,6 +205,7 @@ fn of_a_stack(key: &Key, entry: &Entry, step: &StackStep, input: &Input<'_>) -> 
             rules.extend(broken([
                 (state.map(|state| &state.id) != Some(stack), "another incarnation is deleted (S2)"),
                 (state.is_some_and(|state| state.termination_protection), "a protected stack is deleted (S2)"),
+                (heir(input, &step.address, key).is_some(), "a stack is deleted that another object takes over (S25)"),
                 (*kind == OperationKind::Delete && desired, "a desired stack is deleted (S2)"),
                 (*kind == OperationKind::Clear && !never, "a stack that was healthy is deleted to fix it (S2)"),
                 (!retain.is_empty() && !agreed, "resources are left behind without consent (S2)"),

@@ -15,7 +15,9 @@ mod diff;
 mod doctor;
 mod drift;
 mod exports;
+mod gone;
 mod guard;
+mod handover;
 mod input;
 mod inside;
 mod lint;
@@ -47,12 +49,14 @@ pub use drift::{
     Due, adopted as drift_adopted, beside as drift_beside, by_hand as drift_by_hand, culprit, due as drift_due,
     judge as judge_drift, looked as drift_looked, remembered as drift_remembered,
 };
+pub use gone::{Deletion, deletion};
 #[cfg(test)]
 pub(crate) use guard::name_commands;
 pub use input::{Goal, Input, MAX_OPERATIONS};
 pub use lint::{Fault, lint};
 pub use names::{OWNER_TAG, RETAIN_TAG, change_set_prefix, owner};
 pub use order::{Cycle, order};
+pub use removal::address_of;
 pub use request::grant;
 pub use root_cause::{conclude, failure, is_transient, reach};
 pub use secret::{DELETION_TAG, restarts};

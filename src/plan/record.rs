@@ -17,7 +17,7 @@ pub(super) use self::leaving::leaving;
 use self::names::marker_of;
 use super::names::token;
 use super::planner::{Planner, refuse};
-use super::{Input, attempts, guard};
+use super::{Input, attempts, guard, handover};
 use crate::model::{
     Action, Address, Basis, Conclusion, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key, Kind,
     RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed, RecordOperation, RecordPlace,
@@ -45,6 +45,31 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &RecordSpec) -> Entry {
 /// Whether a marker says that the record set beside it is this object's.
 pub(super) fn is_ours(marker: &RecordSet, key: &Key) -> bool {
     names::owner(marker) == Some(key.to_string().as_str())
+}
+
+/// Whether a marker names the key from which this object takes over.
+pub(super) fn is_former(marker: &RecordSet, key: &Key, from: Option<&Key>) -> bool {
+    from.is_some_and(|from| from != key && is_ours(marker, from))
+}
+
+/// The key that a marker names, if the record goes over from it to `key`.
+pub(super) fn former(planner: &Planner<'_>, key: &Key, marker: &RecordSet) -> Option<Key> {
+    handover::former(planner.input, key, names::owner(marker), |home, key| home.records.contains_key(key))
+}
+
+/// Who takes over what was made at this place.
+fn heir(planner: &Planner<'_>, place: &RecordPlace, owner: &Key) -> Option<Key> {
+    let id = |spec: &RecordSpec| match &spec.routing {
+        Routing::Simple => None,
+        Routing::Weighted { id, .. } | Routing::Failover { id, .. } => Some(id.clone()),
+    };
+    let named = |spec: &RecordSpec| planner.text(&spec.name).is_ok_and(|name| DnsName::new(&name) == place.of.name);
+    let claims = |spec: &&std::sync::Arc<RecordSpec>| {
+        spec.key != *owner && spec.kind.as_str() == place.of.kind && id(spec) == place.set && named(spec)
+    };
+    handover::claimed(planner.input, |environment| {
+        environment.records.values().find(claims).map(|spec| spec.key.clone())
+    })
 }
 
 /// Whether a batch of this object may change a record set of this name and type: its own, its marker, or what it replaces.
@@ -279,6 +304,7 @@ fn step(
         address: Address { scope: place.scope.clone(), name: format!("{} {}", place.of.kind, place.of.name) },
         revision: planner.input.desired.revision.sequence,
         cost: (0, 0, 0),
+        takes_over: None,
         depends_on: depends_on.clone(),
         action: Do::Record(RecordStep { place: place.clone(), marker: marker_of(place), action }),
     }

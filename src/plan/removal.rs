@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::doctor::{NoSet, blockers};
+use super::handover::heir;
 use super::names::{RETAIN_TAG, owner, token};
 use super::pending::Pending;
 use super::planner::{Planner, refuse};
@@ -25,6 +26,7 @@ use crate::sabotage::{self, Bug};
 pub(super) fn decide(planner: &mut Planner<'_>) {
     let input = planner.input;
     let mut leaving: BTreeMap<Key, (&StackAddress, &ObservedStack)> = BTreeMap::new();
+    let mut handed: BTreeMap<Key, Entry> = BTreeMap::new();
     for (address, stack) in &input.observation.stacks {
         let Some(key) = owner(&stack.state).and_then(|owner| owner.parse::<Key>().ok()) else { continue };
         let ours = key.environment == input.environment.name;
@@ -33,10 +35,17 @@ pub(super) fn decide(planner: &mut Planner<'_>) {
         // A key whose stack moved to another name or region is desired there; here its old stack is in nobody's
         // manifest, but shares the key. It is reported once the new one is gone from the plan's way: never deleted.
         let moved = planner.entries.contains_key(&key);
-        if ours && !desired && !moved && stack.state.parent.is_none() {
-            leaving.insert(key, (address, stack));
+        if !ours || desired || moved || stack.state.parent.is_some() {
+            continue;
+        }
+        match heir(input, address, &key) {
+            None => _ = leaving.insert(key, (address, stack)),
+            // Within one environment the entry of the one that takes it over says it all.
+            Some(heir) if heir.environment == key.environment => {}
+            Some(heir) => _ = handed.insert(key, handed_over(address, &stack.state, &heir)),
         }
     }
+    planner.entries.extend(handed);
     let unseen = unseen(planner, &leaving);
     // Of the other kinds: they go before the stacks that they depend on.
     let others = record::leaving(planner);
@@ -64,6 +73,15 @@ pub(super) fn decide(planner: &mut Planner<'_>) {
     planner.entries.extend(unseen);
     planner.entries.extend(others);
     finished(planner, &leaving);
+}
+
+/// Another environment takes it over.
+fn handed_over(address: &StackAddress, state: &StackState, heir: &Key) -> Entry {
+    Entry {
+        action: Action::Retain,
+        differences: vec![Difference::HandedOver { to: heir.to_string() }],
+        ..blank(address, Some(state))
+    }
 }
 
 /// What a destruction would have to delete and may be there: not seen is not gone (invariant S10).
@@ -106,6 +124,9 @@ fn finished(planner: &mut Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &
         }
         let Some(address) = operation.stack.as_ref().and_then(address_of) else { continue };
         let Some(Ok(())) = input.observation.listings.get(&address.scope) else { continue };
+        if heir(input, &address, key).is_some() {
+            continue;
+        }
         let mut entry = blank(&address, None);
         entry.action = Action::Delete;
         let conclusion = match operation.kind {
@@ -119,7 +140,8 @@ fn finished(planner: &mut Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &
 }
 
 /// Account, region and name, as the stack's ARN says: `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID`.
-fn address_of(id: &crate::model::StackId) -> Option<StackAddress> {
+#[must_use]
+pub fn address_of(id: &crate::model::StackId) -> Option<StackAddress> {
     let mut parts = id.as_str().split(':').skip(3);
     let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
     let name = resource.split('/').nth(1)?;
@@ -142,6 +164,7 @@ fn step(planner: &Planner<'_>, key: &Key, address: &StackAddress, expect: Expect
         address: Address::from(address),
         revision: planner.input.desired.revision.sequence,
         cost: (0, 0, 0),
+        takes_over: None,
         depends_on: planner.remembered::<StackMemory>(key).depends_on.clone(),
         action: Do::Stack(StackStep { address: address.clone(), expect, action }),
     }

@@ -7,7 +7,7 @@ use crate::model::{Conclusion, Failure, Operation, OperationKind, StackEvent, St
 /// Handler error codes after which trying again may help (AWS: CloudFormation CLI, *Handler error codes*), and the
 /// words that older resource types, and CloudFormation itself, use instead. A missing export may yet come, and who imports
 /// one may let go.
-const TRANSIENT: [&str; 14] = [
+const TRANSIENT: [&str; 15] = [
     "HandlerErrorCode: Throttling",
     "HandlerErrorCode: ServiceInternalError",
     "HandlerErrorCode: InternalFailure",
@@ -22,10 +22,14 @@ const TRANSIENT: [&str; 14] = [
     "timed out",
     "No export named",
     IN_USE,
+    EXPORTED,
 ];
 
 /// What CloudFormation says of an export that others import (AWS: re:Post, *Remediating "Cannot delete/update export"*).
 pub(super) const IN_USE: &str = "as it is in use by";
+
+/// What CloudFormation says of an export that another stack has: that one may let go.
+const EXPORTED: &str = "is already exported by stack";
 
 /// By how much the time of a stack's change and that of its event may differ.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);

@@ -11,12 +11,13 @@ mod stale;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::names::OWNER_TAG;
 use super::planner::{Planner, refuse};
-use super::{attempts, guard};
+use super::{Input, attempts, guard, handover};
 use crate::model::{
     Act, Action, AppliedValue, Basis, Difference, Digest, Do, Entry, Guard, Key, Make, Refusal, SecretDo, SecretExpect,
     SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, Seen, Step, Unknown, VersionId,
@@ -43,7 +44,13 @@ pub const DELETION_TAG: &str = "landfast:deletion";
 pub(super) fn decide(planner: &Planner<'_>, spec: &SecretSpec) -> Entry {
     let seen = &planner.input.observation.secrets;
     let address = spec.address();
-    let memory = planner.remembered(&spec.key);
+    let mut memory = planner.remembered::<SecretMemory>(&spec.key);
+    if let Seen::Present(state) = seen.secret(&address)
+        && let Some(from) = former(planner.input, &spec.key, state.tags.get(OWNER_TAG).map(String::as_str))
+        && let Some(before) = planner.input.memory.objects.secrets.get(&from)
+    {
+        memory = Arc::clone(before);
+    }
     let deciding = Deciding { planner, spec, memory: &memory, named: seen.described.contains_key(&address) };
     let basis = Basis { inputs: deciding.settings().as_ref().map(Digest::of), ..Basis::of(spec.digest.clone()) };
     let mut entry = Entry { depends_on: spec.depends_on.clone(), basis, ..Entry::new(address.clone()) };
@@ -62,6 +69,11 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &SecretSpec) -> Entry {
     deciding.finish(&mut entry);
     deciding.restarted(&mut entry);
     entry
+}
+
+/// The key that `owner` names, if the secret goes over from it to `key`.
+pub(super) fn former(input: &Input<'_>, key: &Key, owner: Option<&str>) -> Option<Key> {
+    handover::former(input, key, owner, |home, key| home.secrets.contains_key(key))
 }
 
 struct Deciding<'a> {
@@ -86,6 +98,14 @@ impl Deciding<'_> {
         self.planner.input.now
     }
 
+    /// The key that the secret says it belongs to, where that is its name before it was renamed or moved.
+    fn former(&self) -> Option<Key> {
+        let Seen::Present(state) = self.planner.input.observation.secrets.secret(&self.spec.address()) else {
+            return None;
+        };
+        former(self.planner.input, &self.spec.key, state.tags.get(OWNER_TAG).map(String::as_str))
+    }
+
     fn owner(&self) -> String {
         self.spec.key.to_string()
     }
@@ -97,6 +117,7 @@ impl Deciding<'_> {
             address: address.clone(),
             revision: self.planner.input.desired.revision.sequence,
             cost: (0, 0, 0),
+            takes_over: self.former(),
             depends_on: self.spec.depends_on.clone(),
             action: Do::Secret(SecretStep { address, expect, action }),
         }
@@ -117,8 +138,18 @@ impl Deciding<'_> {
 
     fn absent(&self, entry: &mut Entry) {
         let Some(make) = self.make() else {
-            entry.waiting.push(Waiting::Someone { what: format!("the secret {}", self.spec.name) });
-            return;
+            entry.action = Action::Create;
+            let was = self.planner.input.memory.objects.synced(&self.spec.key).is_some();
+            let reason = if was {
+                entry.differences.push(Difference::Missing { name: format!("the secret {}", self.spec.name) });
+                format!("the secret {} was there, and is gone: it was deleted outside Landfast", self.spec.name)
+            } else {
+                format!(
+                    "there is no secret {}, and its manifest says that others make it (`external: true`)",
+                    self.spec.name
+                )
+            };
+            return refused(entry, Guard::Missing, reason, "create it, or correct `name` in its manifest");
         };
         entry.action = Action::Create;
         entry.differences.push(Difference::Absent);
@@ -159,7 +190,10 @@ impl Deciding<'_> {
         let owner = self.owner();
         let listed = &self.planner.input.observation.secrets.listed;
         let ours = |state: &SecretState| state.tags.get(OWNER_TAG) == Some(&owner) && state.deleted.is_none();
-        let found = listed.iter().find(|(address, state)| ours(state) && !is_replica(address, state));
+        // One that another object takes over is that one's.
+        let stays = |address| handover::heir_of_secret(self.planner.input, address, &self.spec.key).is_none();
+        let mine = |address, state: &SecretState| ours(state) && !is_replica(address, state) && stays(address);
+        let found = listed.iter().find(|(address, state)| mine(address, state));
         found.map(|(address, _)| address)
     }
 
@@ -178,6 +212,10 @@ impl Deciding<'_> {
         let external = self.spec.source == SecretSource::External;
         match state.tags.get(OWNER_TAG) {
             Some(owner) if *owner == self.owner() => {}
+            Some(owner) if self.former().is_some() => {
+                entry.action = Action::Adopt;
+                entry.differences.push(Difference::Renamed { from: owner.clone() });
+            }
             Some(owner) => {
                 return refused(
                     entry,
@@ -230,9 +268,21 @@ impl Deciding<'_> {
     /// Somebody else's, and it is not asked to be taken over: that it is there is all.
     fn foreign(&self, entry: &mut Entry, state: &SecretState) {
         entry.ready = state.deleted.is_none() && state.current().is_some();
-        if !entry.ready {
-            entry.waiting.push(Waiting::Someone { what: format!("a value of the secret {}", self.spec.name) });
+        if entry.ready {
+            return;
         }
+        entry.action = Action::Update;
+        if let Some(at) = state.deleted {
+            entry.differences.push(Difference::Deleted);
+            let reason = format!("the secret {} was deleted outside Landfast, at {at}", self.spec.name);
+            let release = format!(
+                "restore it while that is possible: `aws secretsmanager restore-secret --region {} --secret-id {}`",
+                self.spec.scope.region, self.spec.name
+            );
+            return refused(entry, Guard::Missing, reason, release);
+        }
+        let reason = format!("the secret {} has no value, and its manifest says that others make it", self.spec.name);
+        refused(entry, Guard::Missing, reason, "give it a value");
     }
 
     fn applied(&self, state: &SecretState) -> Option<&AppliedValue> {

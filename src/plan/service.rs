@@ -21,8 +21,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::guard;
+use super::names::OWNER_TAG;
 use super::planner::{Planner, refuse};
+use super::{Input, guard, handover};
 use crate::model::{
     Action, Address, Basis, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout,
     Seen, ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep,
@@ -36,7 +37,12 @@ const BESIDE_A_ROLLOUT: Duration = Duration::from_hours(1);
 pub(super) fn decide(planner: &Planner<'_>, spec: &ServiceSpec) -> Entry {
     let memory = planner.remembered(&spec.key);
     let service = resolve(planner, spec, &memory);
-    let deciding = Deciding { planner, spec, memory: &memory, service };
+    let mut deciding = Deciding { planner, spec, memory: &memory, service };
+    // Until it goes over, what is remembered is under the key that it had.
+    let before = deciding.former().and_then(|from| planner.input.memory.objects.services.get(&from));
+    if let Some(before) = before {
+        deciding.memory = before;
+    }
     let mut entry = deciding.entry();
     deciding.run(&mut entry);
     if entry.step.is_some() {
@@ -119,6 +125,11 @@ impl Planner<'_> {
     }
 }
 
+/// The key that `owner` names, if the service goes over from it to `key`.
+pub(super) fn former(input: &Input<'_>, key: &Key, owner: Option<&str>) -> Option<Key> {
+    handover::former(input, key, owner, |home, key| home.services.contains_key(key))
+}
+
 struct Deciding<'a> {
     planner: &'a Planner<'a>,
     spec: &'a ServiceSpec,
@@ -132,6 +143,13 @@ impl Deciding<'_> {
         let mut basis = Basis::of(manifest_side(self.spec, self.memory));
         basis.inputs = self.service.as_ref().map(|service| Digest::of(&service.to_string()));
         Entry { depends_on: self.spec.depends_on.clone(), basis, ..Entry::new(self.address()) }
+    }
+
+    /// The key that the service says it belongs to, where that is its name before it was renamed or moved.
+    fn former(&self) -> Option<Key> {
+        let at = (self.spec.scope.clone(), self.service.clone()?);
+        let state = self.planner.input.observation.services.services.get(&at)?.present()?;
+        former(self.planner.input, &self.spec.key, state.tags.get(OWNER_TAG).map(String::as_str))
     }
 
     fn address(&self) -> Address {
@@ -148,6 +166,7 @@ impl Deciding<'_> {
             address: self.address(),
             revision: self.planner.input.desired.revision.sequence,
             cost: (0, 0, 0),
+            takes_over: self.former(),
             depends_on: self.spec.depends_on.clone(),
             action: Do::Service(ServiceStep { service: self.service.clone(), action }),
         }
@@ -208,8 +227,9 @@ impl Deciding<'_> {
         }
         let images = self.spec.images.keys().all(|container| intended.contains_key(container));
         entry.ready = images && self.unready().is_empty();
+        let gone = entry.refused.iter().any(|refusal| refusal.guard == Guard::ImageGone);
         if entry.waiting.is_empty() {
-            entry.action = Action::None;
+            entry.action = if gone { Action::Update } else { Action::None };
         }
         self.elsewhere(entry);
         let proven = self.memory.releases.first();
@@ -272,14 +292,7 @@ impl Deciding<'_> {
                     entry.waiting.push(Waiting::Dependency { objects });
                 }
             }
-            Some(Seen::Present(_) | Seen::Absent) => refuse(
-                entry,
-                refusal(
-                    Guard::Stuck,
-                    format!("there is no service {service}"),
-                    "create it, with any image; Landfast deploys to services and does not make them",
-                ),
-            ),
+            Some(Seen::Present(_) | Seen::Absent) => self.bereft(entry, service),
             Some(Seen::Unknown(why)) => unknown(entry, &format!("the service could not be read: {why}")),
             None => {
                 self.planner.need(ServiceNeed::Service(at.0, at.1));
@@ -287,6 +300,28 @@ impl Deciding<'_> {
             }
         }
         None
+    }
+
+    /// There is no such service. What has run there says whether there was one.
+    fn bereft(&self, entry: &mut Entry, service: &ServiceRef) {
+        entry.action = Action::Create;
+        let (mut reason, mut release) = (
+            format!("there is no service {service}"),
+            "create it, with any image; Landfast deploys to services and does not make them".to_owned(),
+        );
+        if let Some(last) = self.memory.releases.first() {
+            let images: Vec<String> = last.images.values().map(Decision::name).collect();
+            reason = format!(
+                "the service {service} is gone: it ran {}, and was deleted outside Landfast",
+                images.join(", ")
+            );
+            release = format!(
+                "create it again, with task definition {} if that is still there; or take its manifest out",
+                last.task_definition.short()
+            );
+            entry.differences.push(crate::model::Difference::Missing { name: format!("the service {service}") });
+        }
+        refuse(entry, Refusal { guard: Guard::Missing, reason, release });
     }
 
     fn definition(&self, arn: &TaskDefinitionArn, entry: &mut Entry) -> Option<&TaskDefinitionState> {

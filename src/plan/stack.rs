@@ -2,6 +2,8 @@
 
 mod dependencies;
 mod forecast;
+mod gone;
+mod moved;
 mod ours;
 mod revert;
 mod stuck;
@@ -14,15 +16,17 @@ use jiff::SignedDuration;
 
 use self::forecast::all_added;
 pub(super) use self::forecast::output_may_change;
+pub(super) use self::moved::deletion;
 use super::diff::differences;
+use super::handover::{former_of_stack, heir};
 use super::names::{owner, token};
 use super::pending::Pending;
 use super::planner::{Planner, refuse};
 use super::resolve::spec_digest;
 use super::standing::{Standing, row};
-use super::{attempts, drift, guard};
+use super::{attempts, drift, exports, guard};
 use crate::model::{
-    Act, Action, Address, Basis, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, ObservedStack,
+    Act, Action, Address, Basis, Changes, Conclusion, Difference, Digest, Do, Entry, Expect, Guard, Key, ObservedStack,
     Operation, OperationKind, Parameter, Refusal, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackState,
     StackStatus, StackStep, Step, TemplateFacts, Waiting,
 };
@@ -42,8 +46,15 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     if !planner.input.observation.listings.contains_key(&address.scope) {
         planner.need(StackNeed::Listing(address.scope.clone()));
     }
-    let memory = planner.remembered(&spec.key);
-    let deciding = Deciding { planner, spec, memory: &memory };
+    let former = seen.present().and_then(|stack| former_of_stack(planner.input, spec, owner(&stack.state)));
+    let mut memory = planner.remembered::<StackMemory>(&spec.key);
+    let blank = memory.healthy.is_none() && memory.pending.is_none();
+    let former = former.filter(|_| blank || seen.present().map(|stack| &stack.state.id) == memory.healthy.as_ref());
+    // Until it goes over, what is remembered is under the key that it had.
+    if let Some(before) = former.as_ref().and_then(|from| planner.input.memory.objects.stacks.get(from)) {
+        memory = Arc::clone(before);
+    }
+    let deciding = Deciding { planner, spec, memory: &memory, former };
     let mut entry = deciding.entry(seen.present().map(|stack| stack.state.status));
     match (seen, &deciding.memory.pending) {
         (Seen::Unknown(why), _) => Deciding::unknown(&mut entry, why.to_string()),
@@ -52,6 +63,8 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
         (Seen::Absent, None) => deciding.create(&mut entry),
         (Seen::Present(stack), None) => deciding.present(&mut entry, stack),
     }
+    deciding.look_back();
+    deciding.left_behind(&mut entry);
     if entry.action != Action::None {
         guard::conventions(planner, spec, &mut entry);
         guard::mode(planner.input, &spec.key, &mut entry);
@@ -64,6 +77,8 @@ struct Deciding<'a> {
     planner: &'a Planner<'a>,
     spec: &'a StackSpec,
     memory: &'a StackMemory,
+    /// The key that the stack says it belongs to, where that is its name before it was renamed or moved.
+    former: Option<Key>,
 }
 
 impl Deciding<'_> {
@@ -87,6 +102,7 @@ impl Deciding<'_> {
             address: Address::from(&address),
             revision: self.planner.input.desired.revision.sequence,
             cost: (0, 0, 0),
+            takes_over: self.former.clone(),
             depends_on: self.spec.depends_on.clone(),
             action: Do::Stack(StackStep { address, expect, action }),
         }
@@ -149,16 +165,32 @@ impl Deciding<'_> {
         entry.action = Action::Create;
         entry.differences.push(Difference::Absent);
         entry.changes = Changes::Predicted(all_added(self.spec));
-        if let Some(other) = self.elsewhere() {
+        self.look_back();
+        let elsewhere = self.elsewhere();
+        let mut leaves = None;
+        if let Some(other) = elsewhere.filter(|other| other.scope != self.spec.scope) {
+            if self.waits_to_move(entry, other) {
+                return;
+            }
+            leaves = self.planner.input.observation.stacks.get(other).map(|stack| stack.state.id.clone());
+        } else if let Some(other) = elsewhere {
             let reason = format!("its stack is deployed as {other}, and a second one would be created");
             let release = format!("set `stackName` and `region` back, or delete {other} first");
             return refuse(entry, Refusal { guard: Guard::Ownership, reason, release });
+        } else {
+            self.find_gone(entry);
         }
         if self.lacks_previous_values(entry) {
             return;
         }
         let resolved = self.resolve(entry);
-        if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {
+        if self.waits_for_dependencies(entry, &resolved)
+            || exports::taken(self.planner, self.spec, None, &resolved.inputs, entry)
+            || self.is_held_by_attempts(entry, &resolved.inputs.digest)
+        {
+            return;
+        }
+        if leaves.is_none() && self.waits_as_gone(entry) {
             return;
         }
         // What was deleted and is asked for again is another stack, also when it is made of the same.
@@ -175,6 +207,7 @@ impl Deciding<'_> {
                 stack_policy: self.spec.stack_policy.clone(),
                 on_failure: self.spec.on_failure,
                 timeout: self.spec.timeout.or_else(|| self.planner.patience(self.spec)),
+                leaves,
             },
         ));
         guard::template_size(self.spec, &resolved.inputs, entry);
@@ -204,7 +237,10 @@ impl Deciding<'_> {
             let root = stack.state.parent.is_none();
             root && owner(&stack.state) == Some(key.as_str()) && row(stack.state.status).standing != Standing::Gone
         };
-        stacks.iter().find(|(_, stack)| ours(stack)).map(|(address, _)| address)
+        // One that another object takes over is that one's.
+        let stays = |address: &crate::model::StackAddress| heir(self.planner.input, address, &self.spec.key).is_none();
+        let found = stacks.iter().find(|(address, stack)| ours(stack) && stays(address));
+        found.map(|(address, _)| address)
     }
 
     fn present(&self, entry: &mut Entry, stack: &ObservedStack) {
@@ -312,7 +348,7 @@ impl Deciding<'_> {
             }
             return;
         }
-        let adopts = found.contains(&Difference::Owner);
+        let adopts = found.iter().any(|one| matches!(one, Difference::Owner | Difference::Renamed { .. }));
         entry.action = if adopts { Action::Adopt } else { Action::Update };
         entry.differences = found;
         self.change(entry, stack, deployed, &resolved);
@@ -333,6 +369,7 @@ impl Deciding<'_> {
         let key = self.spec.key.to_string();
         match owner(state) {
             Some(owner) if owner == key => true,
+            Some(_) if self.former.is_some() => true,
             None if self.spec.adopt => true,
             None => {
                 refuse(

@@ -108,6 +108,7 @@ mod tests {
             address: Address { scope, name: name.to_owned() },
             revision: 1,
             cost: (0, 0, 0),
+            takes_over: None,
             depends_on: BTreeSet::new(),
             action: Do::Record(RecordStep { place, marker: of, action: RecordDo::Send(Box::new(batch)) }),
         }

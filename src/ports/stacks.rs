@@ -12,8 +12,8 @@ use super::{
     Vaults,
 };
 use crate::model::{
-    AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeploymentMode, OnFailure,
-    Scope, StackEvent, StackId, StackName, StackOptions, StackState,
+    AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeletedStack, DeploymentMode,
+    OnFailure, Scope, StackEvent, StackId, StackName, StackOptions, StackState,
 };
 
 /// A back end: AWS itself, something that speaks its wire, or the simulation.
@@ -125,6 +125,13 @@ pub trait Stacks: Send + Sync {
 
     /// One stack by name; `None` if there is none (AWS answers `ValidationError`, "does not exist").
     async fn describe(&self, name: &StackName) -> Result<Option<StackState>, PortError>;
+
+    /// One page of the stacks that were deleted within the last 90 days (AWS: *`ListStacks`*, `DELETE_COMPLETE`).
+    async fn deleted(&self, page: Option<PageToken>) -> Result<Page<DeletedStack>, PortError>;
+
+    /// One stack by its id, also if it was deleted within the last 90 days (AWS: *`DescribeStacks`*); `None` if AWS knows
+    /// none of that id.
+    async fn known(&self, stack: &StackId) -> Result<Option<StackState>, PortError>;
 
     /// The template as it was submitted (AWS: *`GetTemplate`*, stage `Original`).
     async fn template(&self, stack: &StackId) -> Result<String, PortError>;

@@ -186,6 +186,7 @@ fn choice(text: &mut String, choice: &Choice, mark: &str, paint: Paint) {
 /// What it is, in half a sentence.
 pub(super) fn ailment(ailment: Ailment) -> &'static str {
     match ailment {
+        Ailment::StackGone => "it was deleted outside Landfast",
         Ailment::TableGone => "a table of it was deleted past it",
         Ailment::RollbackFailed => "the rollback of its update has failed",
         Ailment::OutOfStep => "resources are out of step with their stack",
@@ -195,6 +196,7 @@ pub(super) fn ailment(ailment: Ailment) -> &'static str {
         Ailment::Stalled => "its operation has stopped moving",
         Ailment::ServiceNotSteady => "it waits for a service that does not become steady",
         Ailment::ExportInUse => "an export that others import would change",
+        Ailment::LeftBehind => "its stack in another region is still there",
         Ailment::NeverHealthy => "its creation has failed",
         Ailment::Shell => "it is the shell of a change set that was never executed",
         Ailment::ChangeSets => "change sets have piled up on it",

@@ -99,6 +99,7 @@ fn creation() -> Entry {
             address: Address::from(&address("network")),
             revision: 42,
             cost: (1, 0, 0),
+            takes_over: None,
             depends_on: BTreeSet::new(),
             action: Do::Stack(StackStep {
                 address: address("network"),
@@ -110,6 +111,7 @@ fn creation() -> Entry {
                     stack_policy: None,
                     on_failure: OnFailure::Rollback,
                     timeout: None,
+                    leaves: None,
                 },
             }),
         }),

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::json::API_VERSION;
 use super::{Paint, words};
 use crate::model::{
-    Environment, Evidence, Memory, Observation, RolloutOutcome, Seen, ServiceSpec, TaskDefinitionState, TaskState,
-    TasksSeen,
+    Environment, Evidence, Memory, Observation, Plan, RolloutOutcome, Seen, ServiceSpec, TaskDefinitionState,
+    TaskState, TasksSeen,
 };
 
 /// What `images -o json` writes.
@@ -77,12 +77,14 @@ pub struct OlderThan {
 impl ImageList {
     /// The images of some environments.
     #[must_use]
-    pub fn of<'a>(environments: impl IntoIterator<Item = (&'a Environment, &'a Observation, &'a Memory)>) -> Self {
+    pub fn of<'a>(
+        environments: impl IntoIterator<Item = (&'a Environment, &'a Observation, &'a Memory, &'a Plan)>,
+    ) -> Self {
         let mut items = Vec::new();
-        for (environment, observation, memory) in environments {
+        for (environment, observation, memory, plan) in environments {
             for spec in environment.services.values() {
-                let definition = live(spec, observation);
-                let older = older(spec, observation, memory);
+                let definition = live(spec, observation, plan);
+                let older = older(spec, observation, memory, plan);
                 let images = spec.images.keys();
                 items.extend(images.map(|container| Image::of(spec, container, definition, memory, &older)));
             }
@@ -177,14 +179,14 @@ impl Image {
 }
 
 /// Secrets that tasks of the service have to be replaced for, and how many of them.
-fn older(spec: &ServiceSpec, observation: &Observation, memory: &Memory) -> Vec<OlderThan> {
+fn older(spec: &ServiceSpec, observation: &Observation, memory: &Memory, plan: &Plan) -> Vec<OlderThan> {
     let has = memory.objects.services.get(&spec.key).map(|memory| &memory.has);
     let secrets = memory.objects.secrets.iter().filter(|(key, secret)| {
         let got = has.and_then(|has| has.get(*key));
         let wanted = secret.restarts.get(&spec.key).into_iter().flatten();
         wanted.into_iter().any(|version| !got.is_some_and(|got| got.contains(version)))
     });
-    let tasks = tasks(spec, observation);
+    let tasks = tasks(spec, observation, plan);
     secrets
         .map(|(key, secret)| {
             let since = secret.current_since;
@@ -195,30 +197,25 @@ fn older(spec: &ServiceSpec, observation: &Observation, memory: &Memory) -> Vec<
         .collect()
 }
 
-/// The tasks of a service, where it is clear which one that is and they were read.
-fn tasks<'a>(spec: &ServiceSpec, observation: &'a Observation) -> Option<&'a TasksSeen> {
-    let name = |text: &crate::model::Text| text.as_literal().map(str::to_owned);
-    let (service, cluster) = (name(&spec.service), name(&spec.cluster));
-    let mut here = observation.services.tasks.iter().filter(|((scope, found), _)| {
-        let same = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
-        *scope == spec.scope && same(&service, &found.service) && same(&cluster, &found.cluster)
-    });
-    let (first, more) = (here.next(), here.next());
-    first.filter(|_| more.is_none()).and_then(|(_, seen)| seen.present())
+/// The tasks of a service, where it is known which one that is and they were read.
+fn tasks<'a>(spec: &ServiceSpec, observation: &'a Observation, plan: &Plan) -> Option<&'a TasksSeen> {
+    let named = named(spec, plan)?;
+    let mut all = observation.services.tasks.iter();
+    let (_, seen) = all.find(|((scope, found), _)| *scope == spec.scope && found.to_string() == named)?;
+    seen.present()
 }
 
 /// The live task definition, as far as it was seen.
-fn live<'a>(spec: &ServiceSpec, observation: &'a Observation) -> Option<&'a TaskDefinitionState> {
-    let name = |text: &crate::model::Text| text.as_literal().map(str::to_owned);
+fn live<'a>(spec: &ServiceSpec, observation: &'a Observation, plan: &Plan) -> Option<&'a TaskDefinitionState> {
+    let named = named(spec, plan)?;
     let seen = &observation.services;
-    let here = seen.services.iter().filter(|((scope, _), _)| *scope == spec.scope);
-    let mut here = here.filter(|((_, service), _)| {
-        let same = |wanted: Option<String>, found: &str| wanted.is_none_or(|wanted| wanted == found);
-        same(name(&spec.service), &service.service) && same(name(&spec.cluster), &service.cluster)
-    });
-    let (first, more) = (here.next(), here.next());
-    // With references in both names it may not be clear which one it is: then nothing is said.
-    let ((scope, _), Seen::Present(state)) = first.filter(|_| more.is_none())? else { return None };
-    let arn = state.task_definition.clone()?;
-    seen.task_definitions.get(&(scope.clone(), arn)).and_then(Seen::present)
+    let mut all = seen.services.iter();
+    let (_, service) = all.find(|((scope, found), _)| *scope == spec.scope && found.to_string() == named)?;
+    let arn = service.present()?.task_definition.clone()?;
+    seen.task_definitions.get(&(spec.scope.clone(), arn)).and_then(Seen::present)
+}
+
+/// The service that a manifest names, with the outputs of stacks filled in: as the plan has found it.
+fn named<'p>(spec: &ServiceSpec, plan: &'p Plan) -> Option<&'p str> {
+    plan.entries.get(&spec.key).map(|entry| entry.address.name.as_str())
 }

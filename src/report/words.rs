@@ -98,6 +98,16 @@ pub(super) fn goes_without_saying(action: Action, difference: &Difference) -> bo
 pub(super) fn difference(difference: &Difference) -> String {
     match difference {
         Difference::Absent => "the stack does not exist".to_owned(),
+        Difference::Missing { name } => format!("{} was there, and is gone", clean(name)),
+        Difference::Gone { at, lost, .. } => {
+            let at = at.map(|at| format!(" at {}", time(at))).unwrap_or_default();
+            let lost = match lost {
+                None => "; what was in it is not known".to_owned(),
+                Some(lost) if lost.is_empty() => String::new(),
+                Some(lost) => format!("; with it went {}", listed(lost)),
+            };
+            format!("it was healthy, and was deleted outside Landfast{at}{lost}")
+        }
         Difference::Template => "the template changed".to_owned(),
         Difference::Parameter { name, from, to } => {
             format!("parameter {}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(known after apply)"))
@@ -114,7 +124,23 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::TerminationProtection { to: true } => "termination protection: off → on".to_owned(),
         Difference::TerminationProtection { to: false } => "termination protection: on → OFF".to_owned(),
         Difference::StackPolicy => "the stack policy differs".to_owned(),
+        Difference::StackPolicyLifted => {
+            "the stack policy left the manifest: it is replaced by one that allows everything (AWS removes none)"
+                .to_owned()
+        }
         Difference::Owner => "the stack does not carry our owner tag".to_owned(),
+        Difference::Elsewhere { region, holds, .. } => {
+            let holds = match holds {
+                None => "; what it holds is not known".to_owned(),
+                Some(holds) if holds.is_empty() => String::new(),
+                Some(holds) => format!("; it holds {}", listed(holds)),
+            };
+            format!("its stack is in {region} and STAYS there; a second one is created{holds}")
+        }
+        Difference::Renamed { from } => {
+            format!("it was {} before: it stays as it is, and changes its owner tag", clean(from))
+        }
+        Difference::HandedOver { to } => format!("{} takes it over: nothing of it changes", clean(to)),
         Difference::Status { status } => format!("the stack is in {status}, which has to be left first"),
         Difference::NotDesired => "nothing asks for it any more".to_owned(),
         Difference::Skip { resources } => format!(
@@ -271,6 +297,8 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::StackName => "stack name",
         Guard::RequiredTags => "required tag",
         Guard::ExportInUse => "export in use",
+        Guard::ExportTaken => "export taken",
+        Guard::Missing => "missing",
         Guard::ChangeSet => "change set",
         Guard::Stalled => "failed before",
         Guard::Stuck => "stuck",
@@ -310,6 +338,8 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::StackName => "StackNameRefused",
         Guard::RequiredTags => "RequiredTagMissing",
         Guard::ExportInUse => "ExportInUse",
+        Guard::ExportTaken => "ExportTaken",
+        Guard::Missing => "Missing",
         Guard::ChangeSet => "ChangeSetRefused",
         Guard::Stalled => "InputsFailed",
         Guard::Stuck => "Stuck",

@@ -15,8 +15,8 @@ use super::reads::Lens;
 use super::world::{Data, World};
 use crate::context::Context;
 use crate::model::{
-    AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId,
-    StackName, StackState,
+    AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeletedStack, Scope,
+    StackEvent, StackId, StackName, StackState,
 };
 use crate::ports::{
     Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
@@ -359,6 +359,14 @@ impl Stacks for SimDoor {
     async fn describe(&self, name: &StackName) -> Result<Option<StackState>, PortError> {
         self.read("DescribeStacks", name.as_str(), |world, lens| Ok(world.describe_stack(self.region, lens, name)))
             .await
+    }
+
+    async fn deleted(&self, page: Option<PageToken>) -> Result<Page<DeletedStack>, PortError> {
+        self.read("ListStacks", "", |world, lens| world.deleted_stacks(self.region, lens, page.as_ref())).await
+    }
+
+    async fn known(&self, stack: &StackId) -> Result<Option<StackState>, PortError> {
+        self.read("DescribeStacks", stack.as_str(), |world, lens| Ok(world.known_stack(self.region, lens, stack))).await
     }
 
     async fn template(&self, stack: &StackId) -> Result<String, PortError> {

@@ -143,6 +143,7 @@ impl Console {
         self.with(|world, region, token| {
             let Some(ix) = world.named(region, name) else { return Ok(()) };
             let id = world.state_of(ix).id.clone();
+            world.tell(region, name.as_str(), "DeleteStack".to_owned());
             world.delete_stack(region, &id, &BTreeSet::new(), Some(token))
         })
     }

@@ -86,6 +86,12 @@ impl View<'_> {
         self.0.anywhere(id).map(|stack| stack.state.as_ref())
     }
 
+    /// When the last thing happened to a stack: of a deleted one, when it was deleted.
+    #[must_use]
+    pub fn deleted_at(&self, id: &StackId) -> Option<jiff::Timestamp> {
+        self.0.anywhere(id).and_then(|stack| stack.events.last()).map(|event| event.at)
+    }
+
     /// Resources that a rollback was continued without, and that nobody has brought into step with their stack since.
     #[must_use]
     pub fn skipped(&self, id: &StackId) -> Vec<String> {

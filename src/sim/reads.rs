@@ -10,10 +10,13 @@ use super::stack::Version;
 use super::validate::invalid;
 use super::world::World;
 use crate::model::{
-    ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, StackEvent, StackId, StackName,
-    StackState,
+    ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack, StackEvent, StackId,
+    StackName, StackState, StackStatus,
 };
 use crate::ports::{Class, Page, PageToken, PortError};
+
+/// How long AWS tells of deleted stacks (AWS: *`ListStacks`*: "kept for 90 days after the stack is deleted").
+const TOLD_FOR: Duration = Duration::from_hours(90 * 24);
 
 /// How a read is bent by a fault.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,6 +110,38 @@ impl World {
                 named.find_map(|(ix, _)| self.as_of(ix, then)).map(|version| version.state.as_ref().clone())
             }
         }
+    }
+
+    /// AWS: *`ListStacks`* of those that were deleted, newest first, for 90 days.
+    pub(super) fn deleted_stacks(
+        &self,
+        region: usize,
+        lens: Lens,
+        page: Option<&PageToken>,
+    ) -> Result<Page<DeletedStack>, PortError> {
+        let then = self.then(lens);
+        let since = self.ago(TOLD_FOR);
+        let stacks = self.data.stacks.iter().rev().filter(|stack| stack.region == region);
+        let deleted = stacks.filter_map(|stack| {
+            let at = stack.events.last().map(|event| event.at).filter(|at| (since..=then).contains(at))?;
+            let gone = stack.state.status == StackStatus::DeleteComplete;
+            let (id, name) = (stack.state.id.clone(), stack.state.name.clone());
+            gone.then_some(DeletedStack { id, name, at: Some(at) })
+        });
+        let deleted: Vec<DeletedStack> = deleted.collect();
+        super::ecs::page("ListStacks", &deleted, self.config.page_size.max(1), lens, page)
+    }
+
+    /// AWS: *`DescribeStacks`* with an id, also of a deleted stack for 90 days.
+    pub(super) fn known_stack(&self, region: usize, lens: Lens, id: &StackId) -> Option<StackState> {
+        let ix = self.find(region, id)?;
+        let stack = &self.data.stacks[ix];
+        let gone = stack.state.status == StackStatus::DeleteComplete;
+        if gone && stack.events.last().is_some_and(|event| event.at < self.ago(TOLD_FOR)) {
+            return None;
+        }
+        let before = lens.stale.and_then(|age| self.as_of(ix, self.ago(age)));
+        Some(before.map_or(&stack.state, |version| &version.state).as_ref().clone())
     }
 
     /// AWS: *`GetTemplate`*. Works for deleted stacks by id.

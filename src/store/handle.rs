@@ -236,6 +236,33 @@ impl Store {
         Ok(())
     }
 
+    /// What is remembered under `from` is remembered under `to` from now on, and no longer there; with a record in the
+    /// journal, all or nothing. Writes nothing if nothing is remembered.
+    pub fn hand_over<M: Remembered>(&self, from: &Key, to: &Key, mut record: Record) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let Some(memory) = state.of::<M>(from).map(|memory| (**memory).clone()) else { return Ok(()) };
+        record.sequence = state.next_record;
+        record.epoch = state.epoch;
+        record.at = self.inner.cx.now();
+        let batch = vec![
+            State::write(to, &memory)?,
+            State::write(from, &M::default())?,
+            Write::put(Table::Journal, number(record.sequence), &record)?,
+        ];
+        // As a cache, it would be written once more under its old key.
+        let dirty = state.dirty.remove(from);
+        if let Err(error) = self.commit(&mut state, Some(to), batch) {
+            if dirty {
+                state.dirty.insert(from.clone());
+            }
+            return Err(error);
+        }
+        state.remember(from, M::default());
+        state.remember(to, memory);
+        state.next_record += 1;
+        Ok(())
+    }
+
     /// Changes a cache: what can be found out again. It is written together with the next durable change, or by
     /// [`Store::flush`].
     pub fn cache<M: Remembered>(&self, key: &Key, change: impl FnOnce(&mut M)) {

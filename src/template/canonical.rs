@@ -56,7 +56,8 @@ fn scalar_value(scalar: &Scalar, tagged: bool) -> Value {
         _ => scalar
             .as_integer()
             .map(Value::from)
-            .or_else(|| scalar.as_float().map(Value::from))
+            // A float has a point there: `1e3` is a text (YAML 1.1, *Float*).
+            .or_else(|| scalar.as_float().filter(|_| text.contains('.')).map(Value::from))
             .unwrap_or_else(|| Value::from(text)),
     }
 }

@@ -90,6 +90,9 @@ pub(crate) struct Unit {
     /// Its template is too large for a request, and goes through the bucket.
     #[serde(default)]
     pub(crate) large: bool,
+    /// Its manifest has its other name; the stack keeps its own.
+    #[serde(default)]
+    pub(crate) renamed: bool,
 }
 
 /// How the table of a stack comes about.
@@ -139,6 +142,7 @@ impl Unit {
             revert: false,
             large: false,
             made: Made::Plainly,
+            renamed: false,
         }
     }
 
@@ -259,6 +263,11 @@ pub(crate) fn environment(number: u8) -> &'static str {
     if number < SECOND { "dev" } else { "ops" }
 }
 
+/// The name of a stack in its manifest.
+pub(crate) fn object_name(number: u8, unit: &Unit) -> String {
+    if unit.renamed { format!("r{number}") } else { format!("s{number}") }
+}
+
 /// The name of a stack in CloudFormation.
 pub(crate) fn stack_name(number: u8) -> String {
     format!("{}-shop-s{number}", environment(number))
@@ -301,6 +310,14 @@ impl Fleet {
             let folder = environment(*number);
             files.insert(format!("{folder}/s{number}.yaml"), unit.manifest(*number));
             files.insert(format!("{folder}/s{number}.tpl"), unit.template(*number));
+        }
+        for (number, unit) in self.units.iter().filter(|(_, unit)| unit.renamed) {
+            let (before, after) = (format!("name: s{number} }}\nspec:\n"), object_name(*number, unit));
+            let named = format!("name: {after} }}\nspec:\n  stackName: {}\n", stack_name(*number));
+            for text in files.values_mut() {
+                *text = text.replace(&format!("stacks.s{number}.outputs"), &format!("stacks.{after}.outputs"));
+                *text = text.replace(&before, &named);
+            }
         }
         for (file, text) in self.web.iter().flat_map(Web::files) {
             files.insert(file.to_owned(), text);

@@ -1,12 +1,13 @@
 //! Nothing goes wrong any more: a run is healed, comes to what its manifests say, and is silent then (L1 to L3, L5, S20).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use landfast::model::{Act as _, Action, Digest, Guard, Refusal, StackStatus, Waiting};
-use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
+use landfast::model::{Act as _, Action, Difference, Digest, Entry, Guard, Refusal, StackStatus, Waiting};
+use landfast::plan::{self, Goal, Input, OWNER_TAG, RETAIN_TAG, Standing, row};
 use landfast::sim::Inventory;
 
-use crate::fleet::{CANARY, Fleet, Prune, environment, stack_name};
+use crate::fleet::{CANARY, Fleet, Prune, environment, object_name, stack_name};
 use crate::rig::RESYNC;
 use crate::run::Run;
 use crate::scenario::Act;
@@ -64,6 +65,7 @@ impl Run<'_> {
         let fleet = self.rig.repo.lock().unwrap().fleet.clone();
         let wanted = wanted(&fleet);
         self.person_of_app();
+        self.agree();
         for number in 0..8 {
             let _ = self.let_go(number);
         }
@@ -102,6 +104,31 @@ impl Run<'_> {
         }
     }
 
+    /// A person agrees to have made again, empty, what somebody has deleted; and to nothing else of the plan.
+    fn agree(&self) {
+        let Some(controller) = self.rig.controller() else { return };
+        let desired = controller.board.desired();
+        for environment in desired.environments.values() {
+            let Some(Ok(looked)) = self.rig.clock.drive(controller.glance(&desired, environment)) else { continue };
+            let again = |entry: &Entry| {
+                entry.differences.iter().any(|one| matches!(one, Difference::Gone { .. }))
+                    && entry.waiting.iter().any(|one| matches!(one, Waiting::Approval { .. }))
+            };
+            let (observation, memory, now) = (&looked.observation, &looked.memory, self.rig.cx.now());
+            let (goal, busy) = (Goal::Converge, BTreeSet::new());
+            let input = Input { desired: &desired, environment, observation, memory, now, goal, busy: &busy };
+            let mut consent = plan::consent(&looked.plan, &input, "ann".to_owned(), now, false);
+            consent.grants.retain(|key, _| looked.plan.entries.get(key).is_some_and(again));
+            if consent.grants.is_empty() {
+                continue;
+            }
+            for key in consent.grants.keys() {
+                self.rig.truth.agrees(&looked.plan.entries[key].address.name);
+            }
+            let _ = controller.store().consent(&environment.name, Some(consent));
+        }
+    }
+
     /// L1.
     pub(crate) fn converge(&mut self) -> Result<(), String> {
         let began = self.rig.cx.elapsed();
@@ -109,6 +136,7 @@ impl Run<'_> {
         while self.rig.cx.elapsed() - began < CONVERGES_WITHIN {
             self.rig.pass(Duration::from_mins(5))?;
             self.person_of_web();
+            self.agree();
             last = self.wrong();
             if last.is_empty() {
                 return Ok(());
@@ -146,7 +174,7 @@ impl Run<'_> {
                     wrong.push(format!("{name} has another {parameter} than {value}"));
                 }
             }
-            let owner = format!("{}/stack/s{number}", environment(*number));
+            let owner = format!("{}/stack/{}", environment(*number), object_name(*number, unit));
             let tags =
                 [(OWNER_TAG, Some(owner)), ("Edition", Some(unit.tag.to_string())), ("Team", Some("core".to_owned()))];
             for (tag, value) in tags {

@@ -9,7 +9,7 @@ use landfast::model::{
     Prune, Replace, ResourceChange, Scope, StackEvent, StackId, StackName, StackState,
 };
 use landfast::plan::{OWNER_TAG, RETAIN_TAG, Standing, row};
-use landfast::sim::{Call, SimCloud, View};
+use landfast::sim::{Call, Inventory, SimCloud, StackRecord, View};
 
 use crate::outsiders::FORGED;
 
@@ -51,6 +51,12 @@ struct Inner {
     terminal: u64,
     /// Deletions of healthy stacks by the daemon.
     deleted: BTreeMap<String, u64>,
+    /// Stacks that the daemon has deleted, by id.
+    ours: BTreeSet<String>,
+    /// Stacks that a person has agreed to have made again, by name.
+    agreed: BTreeSet<String>,
+    /// The journal was lost, once or more.
+    forgetful: bool,
     /// Change sets that put drift back, by stack, within the last hour; and how many there were.
     reverts: BTreeMap<String, Vec<Timestamp>>,
     reverted: u64,
@@ -135,6 +141,11 @@ impl Truth {
         self.inner.lock().unwrap().deleted.clone()
     }
 
+    /// A person agrees to have a stack made again, empty.
+    pub(crate) fn agrees(&self, stack: &str) {
+        self.inner.lock().unwrap().agreed.insert(stack.to_owned());
+    }
+
     /// How often drift was put back.
     pub(crate) fn reverted(&self) -> u64 {
         self.inner.lock().unwrap().reverted
@@ -190,6 +201,7 @@ impl Truth {
         inner.begun.clear();
         inner.deletions.clear();
         inner.reverts.clear();
+        inner.forgetful = true;
         drop(inner);
         self.images.forgotten();
     }
@@ -303,6 +315,11 @@ impl Checking<'_> {
     fn owned(&mut self, desired: &Desired, stack: &StackState) -> Option<Key> {
         if let Some(owner) = stack.tags.get(OWNER_TAG) {
             let key = owner.parse::<Key>();
+            // Its manifest was renamed: whoever asks for the stack now takes it over.
+            let mut specs = desired.environments.values().flat_map(|environment| environment.stacks.values());
+            if let Some(heir) = specs.find(|spec| spec.stack_name == stack.name) {
+                return Some(heir.key.clone());
+            }
             if key.is_err() {
                 self.blames.push(format!("S1 ownership: {} belongs to {owner}", stack.name));
             }
@@ -325,6 +342,7 @@ impl Checking<'_> {
         self.backwards(&spec.key, desired.revision.sequence);
         let owner = spec.key.to_string();
         let inventory = self.view.inventory();
+        self.again(&inventory, &owner);
         let twin = inventory.stacks.iter().find(|other| {
             // Nested stacks have the tags of their root.
             !other.is_deleted()
@@ -337,11 +355,34 @@ impl Checking<'_> {
         }
     }
 
+    /// S4: what somebody has deleted together with a table is not made again, empty, unless a person agrees.
+    fn again(&mut self, inventory: &Inventory, owner: &str) {
+        let same = |record: &&StackRecord| {
+            record.state.name.as_str() == self.call.target
+                && record.state.tags.get(OWNER_TAG).is_some_and(|tag| tag == owner)
+        };
+        let Some(last) = inventory.stacks.iter().rev().find(same) else { return };
+        // Outputs are there once it was complete.
+        let healthy = !last.state.outputs.is_empty();
+        let held = last.counts.get("Table").is_some_and(|counts| counts.creates > 0);
+        // Lists of what was deleted lag behind, and whoever has lost the journal has nothing else.
+        let lately = self
+            .view
+            .deleted_at(&last.state.id)
+            .is_none_or(|at| self.call.at.duration_since(at) < jiff::SignedDuration::from_mins(15));
+        let excused = self.inner.forgetful && lately;
+        let known = self.inner.ours.contains(last.state.id.as_str()) || self.inner.agreed.contains(&self.call.target);
+        if last.is_deleted() && healthy && held && !known && !excused {
+            self.blames.push(format!("S4 state: {owner} was deleted by somebody, and is made again, empty"));
+        }
+    }
+
     /// S2, S3, S4.
     fn delete(&mut self, desired: &Desired, key: &Key, stack: &StackState) {
         if stack.name.as_str().starts_with(FORGED) {
             self.blames.push(format!("S1 ownership: {} is somebody else's, and is deleted for its tag", stack.name));
         }
+        self.inner.ours.insert(stack.id.to_string());
         let never_healthy = row(stack.status).standing == Standing::NeverHealthy;
         let Some(environment) = desired.environments.get(&key.environment) else {
             return self.blames.push(format!("S2 consent: {key} is deleted, and its environment is in no manifest"));

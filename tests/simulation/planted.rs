@@ -84,6 +84,27 @@ fn a_restore_test_that_proves_anything_is_found() {
 }
 
 #[test]
+fn a_stack_that_is_made_again_empty_is_found() {
+    assert_eq!(crate::deleted::play_planted(false), Vec::<String>::new());
+    let found = crate::deleted::play_planted(true);
+    assert!(found.iter().any(|wrong| wrong.starts_with("S4 state")), "{found:?}");
+}
+
+#[test]
+fn a_rename_that_deletes_is_found() {
+    assert_eq!(crate::moves::play_renamed(false), Vec::<String>::new());
+    let found = crate::moves::play_renamed(true);
+    assert!(found.iter().any(|wrong| wrong.starts_with("S25")), "{found:?}");
+}
+
+#[test]
+fn an_export_that_is_made_before_it_is_given_up_is_found() {
+    assert_eq!(crate::moves::play_exports(false), Vec::<String>::new());
+    let found = crate::moves::play_exports(true);
+    assert!(found.iter().any(|wrong| wrong.starts_with("L1 order")), "{found:?}");
+}
+
+#[test]
 fn a_skip_that_is_forgotten_is_found() {
     assert_eq!(crate::doctor::play_planted(), Vec::<String>::new());
     plant(Some(Bug::ForgetsSkipped));

@@ -63,6 +63,8 @@ pub(crate) enum Edit {
     Remove(u8),
     Retain(u8, bool),
     Protect(u8, bool),
+    /// Its manifest gets its other name, or its own again.
+    Rename(u8),
     /// Everything as it was this many commits ago.
     Back(usize),
     /// Of a secret, a record or the service.
@@ -111,7 +113,22 @@ impl Scenario {
         scenario.add_outsiders();
         scenario.add_nested();
         scenario.add_intruder();
+        scenario.add_renames();
         scenario
+    }
+
+    /// Renames objects in a quarter of all seeds: their stacks stay, whatever else happens.
+    fn add_renames(&mut self) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x2e4a);
+        if !rng.random_bool(0.25) {
+            return;
+        }
+        for _ in 0..rng.random_range(1..5) {
+            let at = rng.random_range(0..self.until);
+            let edit = Edit::Rename(rng.random_range(0..8));
+            self.events.push((at, Event::Edit { edit, told: rng.random() }));
+        }
+        self.events.sort_by_key(|(at, _)| *at);
     }
 
     /// Stacks alone.
@@ -378,6 +395,7 @@ impl Edit {
             Self::Shape(number, to) => with(number, &|unit| unit.shape = *to),
             Self::Secret(number, to) => with(number, &|unit| unit.secret = *to),
             Self::Retain(number, to) => with(number, &|unit| unit.retained = *to),
+            Self::Rename(number) => with(number, &|unit| unit.renamed = !unit.renamed),
             Self::Protect(number, to) => with(number, &|unit| unit.protected = *to),
             Self::Put(number, unit) => {
                 let known = |other: &Option<u8>| other.is_none_or(|other| fleet.units.contains_key(&other));

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use landfast::model::{
-    AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId,
-    StackName, StackOptions, StackState, Value,
+    AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeletedStack, Scope,
+    StackEvent, StackId, StackName, StackOptions, StackState, Value,
 };
 use landfast::ports::{
     Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
@@ -215,6 +215,12 @@ impl Stacks for Door {
             *self.read.lock().unwrap() = Some(state.clone());
         }
         answer
+    }
+    async fn deleted(&self, page: Option<PageToken>) -> Answer<Page<DeletedStack>> {
+        self.inner.deleted(page).await
+    }
+    async fn known(&self, stack: &StackId) -> Answer<Option<StackState>> {
+        self.inner.known(stack).await
     }
     async fn template(&self, stack: &StackId) -> Answer<String> {
         self.inner.template(stack).await

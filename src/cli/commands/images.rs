@@ -14,7 +14,9 @@ pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) ->
     let view = View::open(global, environment)?;
     let looks = view.drive(view.glance())?;
     let seen = view.environments.iter().zip(&looks);
-    let list = ImageList::of(seen.map(|(environment, looked)| (&**environment, &looked.observation, &looked.memory)));
+    let list = ImageList::of(
+        seen.map(|(environment, looked)| (&**environment, &looked.observation, &looked.memory, &looked.plan)),
+    );
     show(output, &list, |list| list.text(view.paint()))?;
     Ok(Exit::Done)
 }

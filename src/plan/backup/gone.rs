@@ -3,13 +3,53 @@
 //! Nothing is restored by itself: as of when, and whether it is wanted at all, is a person's to say. But the whole way back
 //! is in one command. A table that is restored under the name it had is the stack's again, which knows it by its name.
 
+use std::collections::BTreeSet;
+
 use super::make::Listings;
 use super::points;
+use super::select::Selected;
 use super::{Deciding, refused};
-use crate::model::{BackupSpec, Entry, Guard, Key, PointId, RecoveryPoint, Scope, Seen, TableName};
+use crate::model::{
+    BackupSpec, Difference, Entry, Guard, Key, PointId, RecoveryPoint, Scope, Seen, TEST_PREFIX, TableName,
+    TableSelection,
+};
 use crate::plan::Input;
 
 impl Deciding<'_> {
+    /// Tables that a policy by prefix or by tag has covered, and that are not there any more: their recovery points say so.
+    /// One that is excepted, or was restored under another name, is not missed. True: none is.
+    pub(super) fn lost(&self, entry: &mut Entry, selected: &Selected, listings: &Listings<'_>) -> bool {
+        if !matches!(self.spec.tables, TableSelection::Prefix(_) | TableSelection::Tagged(_)) {
+            return true;
+        }
+        let Some(Seen::Present(all)) = self.planner.input.observation.backups.tables.get(&self.spec.scope) else {
+            return true;
+        };
+        let owner = self.spec.key.to_string();
+        let listed = listings.home.iter().flat_map(|listed| &listed.points);
+        let ours = listed
+            .filter(|point| point.is_available() && points::said(point).is_some_and(|(whose, ..)| whose == owner));
+        let remembered = self.memory.tables.iter().filter(|(_, memory)| !memory.points.is_empty());
+        let known = ours.map(|point| &point.table).chain(remembered.map(|(table, _)| table));
+        let meant = |table: &TableName| match &self.spec.tables {
+            TableSelection::Prefix(prefix) => table.as_str().starts_with(prefix.as_str()),
+            _ => true,
+        };
+        let restored = |table: &TableName| self.memory.restores.contains_key(table);
+        let missing: BTreeSet<&TableName> = known
+            .filter(|table| {
+                !all.contains(*table) && !selected.contains_key(*table) && !self.spec.except.contains(*table)
+            })
+            .filter(|table| meant(table) && !restored(table) && !table.as_str().starts_with(TEST_PREFIX))
+            .collect();
+        let none = missing.is_empty();
+        for table in missing {
+            entry.differences.push(Difference::Missing { name: format!("the table {table}") });
+            self.bereft(entry, table, None, Some(listings));
+        }
+        none
+    }
+
     /// Says what brings it back, if it was ever there; a name that nothing is known of is mistaken.
     pub(super) fn bereft(
         &self,
@@ -27,14 +67,17 @@ impl Deciding<'_> {
             Some((stack, resource)) => {
                 format!("there is no table {table}: it was deleted past {stack}, whose {resource} it is")
             }
-            None => format!("there is no table {table}"),
+            None if points.is_empty() => format!("there is no table {table}"),
+            None => format!("there is no table {table} any more: it was deleted, and has recovery points"),
         };
         if origin.is_none() && points.is_empty() {
             return refused(entry, Guard::NoTable, reason, "correct `tables` in the manifest");
         }
         let back = restoring(&self.spec.key, &self.spec.scope, table, newest.map(|point| &point.id));
         let as_of = newest.map(|point| format!(", as of {}", point.created)).unwrap_or_default();
-        let release = format!("restore it under its own name{as_of}: `{}`; or take it out", back.join("`, then `"));
+        let named = matches!(self.spec.tables, TableSelection::Stack(_) | TableSelection::Names(_));
+        let out = if named { "take it out" } else { "name it in `except`" };
+        let release = format!("restore it under its own name{as_of}: `{}`; or {out}", back.join("`, then `"));
         refused(entry, Guard::NoTable, reason, release);
     }
 }

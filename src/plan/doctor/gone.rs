@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::Patient;
 use crate::model::{
-    Ailment, BackupSpec, By, Choice, Diagnosis, ObservedStack, Remedy, Seen, TableName, TableSelection, Verdict,
+    Ailment, BackupSpec, By, Choice, Diagnosis, ObservedStack, Region, Remedy, Seen, TableName, TableSelection, Verdict,
 };
 use crate::plan::backup::{newest_point, restoring};
 use crate::plan::standing::{Standing, row};
 
-const TABLES: [&str; 2] = ["AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"];
+pub(super) const TABLES: [&str; 2] = ["AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable"];
 
 /// What shows that it is gone, and since when that is known.
 struct Loss {
@@ -58,14 +58,30 @@ pub(super) fn diagnoses(patient: &Patient<'_>, stack: &ObservedStack) -> Vec<Dia
     lost.into_iter().map(|(table, loss)| told(patient, &table, loss)).collect()
 }
 
-fn told(patient: &Patient<'_>, table: &TableName, loss: Loss) -> Diagnosis {
+/// The policy that covers a table of the stack, or did.
+pub(super) fn policy<'a>(patient: &Patient<'a>, table: &TableName) -> Option<&'a BackupSpec> {
     let input = patient.planner.input;
     let covers = |spec: &&BackupSpec| match &spec.tables {
         TableSelection::Stack(stack) => stack == patient.key,
         _ => input.memory.objects.backups.get(&spec.key).is_some_and(|memory| memory.tables.contains_key(table)),
     };
     let mut policies = input.environment.backups.values().map(|spec| &**spec);
-    let policy = policies.find(|spec| spec.scope == patient.address.scope && covers(spec));
+    policies.find(|spec| spec.scope == patient.address.scope && covers(spec))
+}
+
+/// Commands that restore a table without a policy.
+pub(super) fn by_hand(region: &Region, table: &TableName) -> [String; 2] {
+    [
+        format!("aws dynamodb list-backups --region {region} --table-name {table} --backup-type ALL"),
+        format!(
+            "aws dynamodb restore-table-from-backup --region {region} --target-table-name {table} --backup-arn ARN"
+        ),
+    ]
+}
+
+fn told(patient: &Patient<'_>, table: &TableName, loss: Loss) -> Diagnosis {
+    let input = patient.planner.input;
+    let policy = policy(patient, table);
     let evidence = format!("{table} is its resource {}", loss.resource);
     let mut choices = Vec::new();
     let busy = policy.and_then(|spec| input.memory.objects.backups.get(&spec.key)?.restores.get(table));
@@ -84,13 +100,8 @@ fn told(patient: &Patient<'_>, table: &TableName, loss: Loss) -> Diagnosis {
         let what = format!("restore it under its own name{as_of}: the stack takes it for its own again");
         choices.push(Choice::new(what, commands));
     } else {
-        let region = &patient.address.scope.region;
-        let list = format!("aws dynamodb list-backups --region {region} --table-name {table} --backup-type ALL");
-        let restore = format!(
-            "aws dynamodb restore-table-from-backup --region {region} --target-table-name {table} --backup-arn ARN"
-        );
         let what = "restore it under its own name from a backup, if AWS has one: no policy covers it";
-        choices.push(Choice::new(what, [list, restore]));
+        choices.push(Choice::new(what, by_hand(&patient.address.scope.region, table)));
     }
     let again = patient.approval().unwrap_or_else(|| format!("landfast drift --revert {}", patient.key));
     choices.push(Choice::new("have the stack make it again, without its items", [again]));

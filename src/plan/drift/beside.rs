@@ -106,7 +106,7 @@ fn parts(difference: &Difference) -> (String, Option<String>, Option<String>) {
             (if names.is_empty() { "value".to_owned() } else { format!("fields {}", names.join(", ")) }, None, None)
         }
         Difference::Deleted => none("it is deleted, and can be restored"),
-        Difference::Absent => none("it is gone"),
+        Difference::Absent | Difference::Gone { .. } => none("it is gone"),
         _ => none("its state"),
     }
 }
@@ -121,7 +121,8 @@ fn severity(difference: &Difference) -> Severity {
         | Difference::Role
         | Difference::Fields { .. }
         | Difference::Deleted
-        | Difference::Absent => Severity::High,
+        | Difference::Absent
+        | Difference::Gone { .. } => Severity::High,
         _ => Severity::Medium,
     }
 }

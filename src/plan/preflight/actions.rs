@@ -67,6 +67,7 @@ const ACTIONS: [(Purpose, &[&str]); 17] = [
             "cloudformation:ListChangeSets",
             "cloudformation:ListImports",
             "cloudformation:ListStackResources",
+            "cloudformation:ListStacks",
             "cloudformation:SetStackPolicy",
             "cloudformation:TagResource",
             "cloudformation:UntagResource",

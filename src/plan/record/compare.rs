@@ -1,8 +1,9 @@
 //! What is there, whose it is, and what would make it as desired.
 
-use super::{Blocked, Deciding, Wanted, names, seen};
+use super::{Blocked, Deciding, Wanted, former, names, seen};
 use crate::model::{
-    Action, Difference, Entry, Guard, RecordChange, RecordContent, RecordSet, RecordVerb, Refusal, SetRouting, Waiting,
+    Action, Difference, Entry, Guard, Key, RecordChange, RecordContent, RecordSet, RecordVerb, Refusal, SetRouting,
+    Waiting,
 };
 use crate::plan::planner::refuse;
 
@@ -10,6 +11,8 @@ use crate::plan::planner::refuse;
 enum Marker<'a> {
     None,
     Ours(&'a RecordSet),
+    /// Ours, under the key that it had before it was renamed or moved.
+    Former(&'a RecordSet, Key),
     /// Another's, or no marker at all: what it says.
     Foreign(String),
 }
@@ -41,6 +44,7 @@ impl Deciding<'_> {
                 Self::not_ours(entry, &format!("{place} exists and was not made by Landfast"), release);
             }
             (Some(set), Marker::None) => self.adopt(entry, wanted, set, found),
+            (Some(set), Marker::Former(marker, from)) => self.take_over(entry, wanted, (set, marker, &from), found),
             (Some(set), Marker::Ours(marker)) => return self.keep(entry, wanted, (set, marker), found),
             (None, marker) => return self.create(entry, wanted, sets, &marker),
         }
@@ -51,7 +55,10 @@ impl Deciding<'_> {
         let Some(marker) = marker else { return Marker::None };
         match names::owner(marker) {
             Some(owner) if owner == self.spec.key.to_string() => Marker::Ours(marker),
-            Some(owner) => Marker::Foreign(owner.to_owned()),
+            Some(owner) => match former(self.planner, &self.spec.key, marker) {
+                Some(from) => Marker::Former(marker, from),
+                None => Marker::Foreign(owner.to_owned()),
+            },
             None => Marker::Foreign(format!("whoever wrote TXT {}", marker.of.name)),
         }
     }
@@ -95,6 +102,10 @@ impl Deciding<'_> {
         changes.push(change(RecordVerb::Create, &wanted.set));
         let marker = match marker {
             Marker::Ours(marker) => Some(*marker),
+            Marker::Former(marker, _) => {
+                changes.push(change(RecordVerb::Upsert, &names::marker(&wanted.marker, &self.spec.key)));
+                Some(*marker)
+            }
             Marker::None | Marker::Foreign(_) => {
                 changes.push(change(RecordVerb::Create, &names::marker(&wanted.marker, &self.spec.key)));
                 None
@@ -116,6 +127,28 @@ impl Deciding<'_> {
         let mut changes = replacement(set, &wanted.set);
         changes.push(change(RecordVerb::Create, &names::marker(&wanted.marker, &self.spec.key)));
         self.send(entry, wanted, "adopt", (Some(set), None), changes);
+    }
+
+    /// It is there and ours, under the key that it had: only the marker changes, and what differs anyway.
+    fn take_over(
+        &self,
+        entry: &mut Entry,
+        wanted: &Wanted,
+        (set, marker, from): (&RecordSet, &RecordSet, &Key),
+        found: Vec<Difference>,
+    ) {
+        entry.action = Action::Adopt;
+        entry.differences.push(Difference::Renamed { from: from.to_string() });
+        let mut changes = if found.is_empty() { Vec::new() } else { replacement(set, &wanted.set) };
+        entry.differences.extend(found);
+        if Self::is_strange(entry, set) || self.waits(entry) {
+            return;
+        }
+        changes.push(change(RecordVerb::Upsert, &names::marker(&wanted.marker, &self.spec.key)));
+        self.send(entry, wanted, "adopt", (Some(set), Some(marker)), changes);
+        if let Some(step) = &mut entry.step {
+            step.takes_over = Some(from.clone());
+        }
     }
 
     /// It is there and ours.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::change;
 use super::names::marker_of;
-use super::{Blocked, follow, is_ours, seen, step};
+use super::{Blocked, follow, heir, is_ours, seen, step};
 use crate::model::{
     Action, Address, Difference, Digest, Entry, Guard, Key, Mode, Prune, RecordBatch, RecordChange, RecordDo,
     RecordMemory, RecordPlace, RecordSet, RecordVerb, Refusal, Waiting,
@@ -25,6 +25,9 @@ pub(in crate::plan) fn leaving(planner: &Planner<'_>) -> BTreeMap<Key, Entry> {
         let pending = memory.pending.as_ref();
         let there = memory.former.first().or(memory.place.as_ref());
         let place = there.or(pending.map(|pending| &pending.place))?;
+        if heir(planner, place, key).is_some() {
+            return None;
+        }
         Some((key.clone(), Leaving { planner, key, memory, place }.entry()))
     });
     entries.collect()

@@ -11,6 +11,7 @@ use crate::model::{
     Action, Address, Changes, Difference, Do, Entry, Guard, Key, Kind, Mode, Prune, Scope, SecretDo, SecretExpect,
     SecretNeed, SecretState, SecretStep, Seen, Step, Waiting,
 };
+use crate::plan::handover::heir_of_secret;
 use crate::plan::names::OWNER_TAG;
 use crate::plan::planner::Planner;
 use crate::plan::{Goal, consent, guard};
@@ -40,7 +41,8 @@ pub(in crate::plan) fn decide(planner: &mut Planner<'_>) {
             continue;
         };
         let wanted = input.goal == Goal::Converge && environment.secrets.contains_key(&key);
-        if wanted || is_replica(address, state) || planner.entries.contains_key(&key) {
+        let handed = heir_of_secret(input, address, &key).is_some();
+        if handed || wanted || is_replica(address, state) || planner.entries.contains_key(&key) {
             continue;
         }
         let removing = Removing { planner, key: &key, address };
@@ -123,6 +125,7 @@ impl Removing<'_> {
             address: address.clone(),
             revision: self.planner.input.desired.revision.sequence,
             cost: (0, 0, 1),
+            takes_over: None,
             depends_on: std::collections::BTreeSet::new(),
             action: Do::Secret(SecretStep { address, expect, action }),
         });

@@ -40,6 +40,10 @@ impl Deciding<'_> {
             return false;
         }
         let (before, after) = (digests(&self.memory.decisions), digests(&decisions));
+        if before != after && self.lacks_container(entry, after.keys()) {
+            entry.action = Action::Update;
+            return true;
+        }
         let rollout = if before == after {
             self.memory.rollout.clone().map(Box::new)
         } else {
@@ -51,6 +55,34 @@ impl Deciding<'_> {
             entry.action = Action::Update;
         }
         entry.step = Some(self.step(ServiceDo::Decide { decisions, rollout, unpin }));
+        true
+    }
+
+    /// The live task definition of a service that no stack owns has no container of that name: nothing is decided, and nobody
+    /// takes the service over, before the manifest names one that there is.
+    pub(super) fn lacks_container<'n>(
+        &self,
+        entry: &mut Entry,
+        mut containers: impl Iterator<Item = &'n String>,
+    ) -> bool {
+        if self.spec.stack().is_some() {
+            return false;
+        }
+        let seen = &self.planner.input.observation.services;
+        let Some(service) = self.service.clone() else { return false };
+        let state = seen.services.get(&(self.spec.scope.clone(), service)).and_then(Seen::present);
+        let Some(arn) = state.and_then(|state| state.task_definition.clone()) else { return false };
+        let definition = seen.task_definitions.get(&(self.spec.scope.clone(), arn)).and_then(Seen::present);
+        let Some(definition) = definition else { return false };
+        let has = |container: &String| definition.containers.iter().any(|found| found.name == *container);
+        let Some(missing) = containers.find(|container| !has(container)) else { return false };
+        let names: Vec<&str> = definition.containers.iter().map(|container| container.name.as_str()).collect();
+        let reason = format!(
+            "task definition {} has no container {missing}: it has {}",
+            definition.arn.short(),
+            names.join(", ")
+        );
+        refuse(entry, refusal(Guard::Stuck, reason, "name the container as the task definition does"));
         true
     }
 
@@ -101,7 +133,13 @@ impl Deciding<'_> {
         let scope = &self.spec.scope;
         let images = match self.planner.input.observation.services.images.get(&(scope.clone(), repository.clone())) {
             Some(Seen::Present(images)) => &images[..],
-            Some(Seen::Absent) => &[],
+            Some(Seen::Absent) => {
+                if let Some(decided) = before {
+                    Self::without_repository(entry, container, &repository.to_string(), decided);
+                    return Some(decided.clone());
+                }
+                &[]
+            }
             Some(Seen::Unknown(why)) => {
                 super::unknown(entry, &format!("the images of {repository} could not be read: {why}"));
                 return before.cloned();
@@ -152,6 +190,15 @@ impl Deciding<'_> {
                 before.cloned()
             }
         }
+    }
+
+    /// The repository of what was decided on is gone, and with it every image that a task could be started from.
+    fn without_repository(entry: &mut Entry, container: &str, repository: &str, decided: &Decision) {
+        let image = format!("{} ({})", decided.name(), decided.digest.short());
+        let reason = format!("there is no repository {repository} any more: no further task of {image} can be started");
+        entry.differences.push(Difference::ImageGone { container: container.to_owned(), image });
+        let release = "create it again and push that image, or name the repository that it was renamed to";
+        refuse(entry, refusal(Guard::ImageGone, reason, release));
     }
 
     fn decision(&self, spec: &ImageSpec, chosen: Chosen, before: Option<&Decision>) -> Decision {

@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Deciding, refusal};
-use crate::model::{
-    DeploymentController, Entry, Guard, Primary, Rollout, ServiceDo, ServiceState, TaskDefinitionState, Waiting,
-};
+use crate::model::{DeploymentController, Entry, Guard, Primary, Rollout, ServiceDo, ServiceState, Waiting};
 use crate::plan::OWNER_TAG;
 use crate::plan::names::token;
 use crate::plan::planner::refuse;
@@ -18,14 +16,8 @@ pub(super) const ROLLOUT_TAG: &str = "landfast:rollout";
 
 impl Deciding<'_> {
     /// The next step on the way into a service that no stack owns.
-    pub(super) fn deliver(
-        &self,
-        entry: &mut Entry,
-        state: &ServiceState,
-        definition: &TaskDefinitionState,
-        rollout: &Rollout,
-    ) {
-        if !self.is_ours(entry, state) {
+    pub(super) fn deliver(&self, entry: &mut Entry, state: &ServiceState, rollout: &Rollout) {
+        if self.lacks_container(entry, rollout.intended.keys()) || !self.is_ours(entry, state) {
             return;
         }
         if state.controller != DeploymentController::Ecs {
@@ -46,11 +38,6 @@ impl Deciding<'_> {
             entry.step = Some(self.step(ServiceDo::Deploy { expect, task_definition }));
             return;
         }
-        let has = |container: &String| definition.containers.iter().any(|found| found.name == *container);
-        if let Some(missing) = rollout.intended.keys().find(|container| !has(container)) {
-            let reason = format!("task definition {} has no container {missing}", definition.arn.short());
-            return refuse(entry, refusal(Guard::Stuck, reason, "name the container as the task definition does"));
-        }
         let images = self.memory.decisions.iter().map(|(container, image)| {
             let uri = image.uri(&self.spec.scope);
             (container.clone(), uri)
@@ -67,6 +54,11 @@ impl Deciding<'_> {
         let key = self.spec.key.to_string();
         match state.tags.get(OWNER_TAG) {
             Some(owner) if *owner == key => true,
+            Some(_) if self.former().is_some() => {
+                let tags = BTreeMap::from([(OWNER_TAG.to_owned(), key)]);
+                entry.step = Some(self.step(ServiceDo::Own { arn: state.arn.clone(), tags }));
+                false
+            }
             Some(owner) => {
                 let reason = format!("the service {} belongs to {owner}", state.name);
                 refuse(

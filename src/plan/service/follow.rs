@@ -45,7 +45,7 @@ impl Deciding<'_> {
         let carrier = self.carrier();
         let untold = carrier == Carrier::Direct && rollout.begun.is_none() && rollout.restart.is_none();
         if untold && !outcome::runs(&rollout.intended, definition) {
-            return self.deliver(entry, state, definition, rollout);
+            return self.deliver(entry, state, rollout);
         }
         let Some(deployments) = self.deployments(entry, service, rollout.opened) else { return };
         let Some(tasks) = self.tasks(entry, service) else { return };
@@ -65,7 +65,7 @@ impl Deciding<'_> {
             return self.follow_restart(entry, &case, restart);
         }
         match judge(&case) {
-            Judgement::NotBegun if carrier == Carrier::Direct => self.deliver(entry, state, definition, rollout),
+            Judgement::NotBegun if carrier == Carrier::Direct => self.deliver(entry, state, rollout),
             Judgement::NotBegun => {
                 let objects = self.spec.stack().into_iter().map(ToString::to_string).collect();
                 let waits = Waiting::Dependency { objects };

@@ -16,6 +16,9 @@ use crate::plan::root_cause::failure;
 use crate::plan::{attempts, exports, guard, inside};
 use crate::template;
 
+/// A stack policy that protects nothing.
+const ALLOWS_ALL: &str = r#"{"Statement":[{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}]}"#;
+
 /// The endpoint has made an ordinary change set of one that was to revert drift.
 const NOT_REVERTING: &str = "this endpoint does not make change sets that revert drift (`DeploymentMode=REVERT_DRIFT`)";
 
@@ -45,7 +48,8 @@ impl Deciding<'_> {
         let failed = attempts::of(self.memory.attempts.as_ref(), &resolved.inputs.digest);
         let mut touched = exports::touched(self.spec, &stack.state, deployed, &resolved.inputs);
         touched.extend(failed.into_iter().flat_map(|failed| exports::failed_on(&stack.state, &failed.failure)));
-        if exports::in_use(self.planner, &self.spec.address(), stack, touched, entry)
+        if exports::taken(self.planner, self.spec, Some(&stack.state), &resolved.inputs, entry)
+            || exports::in_use(self.planner, &self.spec.address(), stack, touched, entry)
             || self.is_held_by_attempts(entry, &resolved.inputs.digest)
         {
             return;
@@ -64,7 +68,7 @@ impl Deciding<'_> {
         if state.termination_protection != on {
             return Ok(Some((Difference::TerminationProtection { to: on }, StackDo::Protect { on })));
         }
-        let Some(body) = &self.spec.stack_policy else { return Ok(None) };
+        let Some(body) = &self.spec.stack_policy else { return Ok(self.lifted()) };
         let known = self.memory.stack_policy.as_ref().filter(|(version, _)| *version == state.version());
         let deployed = match (known, &stack.stack_policy) {
             (Some((_, digest)), _) => digest.clone(),
@@ -80,6 +84,16 @@ impl Deciding<'_> {
             return Ok(None);
         }
         Ok(Some((Difference::StackPolicy, StackDo::SetPolicy { body: Arc::clone(body) })))
+    }
+
+    /// The policy that we have set, and the manifest does not have any more, allows everything again: AWS removes none (AWS:
+    /// *Prevent updates to stack resources*: "To remove all protection, you must modify the policy to explicitly allow all
+    /// actions on all resources"). One that somebody else has set is not looked at.
+    fn lifted(&self) -> Option<(Difference, StackDo)> {
+        let (_, set) = self.memory.stack_policy.as_ref()?;
+        let set = set.as_ref()?;
+        (*set != template::json_digest(ALLOWS_ALL))
+            .then(|| (Difference::StackPolicyLifted, StackDo::SetPolicy { body: ALLOWS_ALL.into() }))
     }
 
     /// Removes what we have asked for and do not use any more.

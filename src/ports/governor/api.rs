@@ -38,6 +38,7 @@ pub(super) const CALLER: Api = read("GetCallerIdentity", 10.0, 50.0);
 // allows for accounts that have more.
 pub(super) const DESCRIBE_STACKS: Api = read("DescribeStacks", 5.0, 10.0);
 // For the other reads nothing is reported; it is taken to be the same, and learned.
+pub(super) const LIST_STACKS: Api = read("ListStacks", 5.0, 20.0);
 pub(super) const GET_TEMPLATE: Api = read("GetTemplate", 5.0, 20.0);
 pub(super) const GET_STACK_POLICY: Api = read("GetStackPolicy", 5.0, 20.0);
 pub(super) const DESCRIBE_EVENTS: Api = read("DescribeStackEvents", 5.0, 20.0);

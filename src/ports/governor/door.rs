@@ -12,8 +12,8 @@ use super::api::{self, Api};
 use super::pass::{Pass, Sort};
 use super::{Priority, Shared};
 use crate::model::{
-    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, Scope, StackEvent, StackId, StackName,
-    StackState,
+    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeletedStack, Scope, StackEvent, StackId,
+    StackName, StackState,
 };
 use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, Uploaded};
 
@@ -150,6 +150,14 @@ impl Stacks for Door<dyn Stacks> {
 
     async fn describe(&self, name: &StackName) -> Result<Option<StackState>, PortError> {
         self.read(&api::DESCRIBE_STACKS, || self.inner.describe(name)).await
+    }
+
+    async fn deleted(&self, page: Option<PageToken>) -> Result<Page<DeletedStack>, PortError> {
+        self.read(&api::LIST_STACKS, || self.inner.deleted(page.clone())).await
+    }
+
+    async fn known(&self, stack: &StackId) -> Result<Option<StackState>, PortError> {
+        self.read(&api::DESCRIBE_STACKS, || self.inner.known(stack)).await
     }
 
     async fn template(&self, stack: &StackId) -> Result<String, PortError> {

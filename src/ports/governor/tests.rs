@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use super::*;
 use crate::context::Virtual;
 use crate::model::{
-    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, StackEvent, StackId, StackName, StackState,
+    AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeletedStack, StackEvent, StackId,
+    StackName, StackState,
 };
 use crate::ports::{
     Account, Class, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
@@ -84,6 +85,8 @@ impl Stacks for Fake {
     async fn list(&self, _: Option<PageToken>) -> Result<Page<StackState>, PortError> { unreachable!() }
     async fn processed_template(&self, _: &StackId) -> Result<String, PortError> { unreachable!() }
     async fn nested_change_set(&self, _: &ChangeSetId, _: Option<PageToken>) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> { unreachable!() }
+    async fn deleted(&self, _: Option<PageToken>) -> Result<Page<DeletedStack>, PortError> { unreachable!() }
+    async fn known(&self, _: &StackId) -> Result<Option<StackState>, PortError> { unreachable!() }
     async fn stack_policy(&self, _: &StackId) -> Result<Option<String>, PortError> { unreachable!() }
     async fn events(&self, _: &StackId, _: Option<PageToken>) -> Result<Page<StackEvent>, PortError> { unreachable!() }
     async fn change_sets(&self, _: &StackId, _: Option<PageToken>) -> Result<Page<ChangeSetSummary>, PortError> { unreachable!() }

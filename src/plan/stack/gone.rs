@@ -1,0 +1,155 @@
+//! A desired stack that is not there, and was. What somebody has deleted is a finding, and not an absence: whatever held
+//! state is not made again, empty, before a person agrees. Everything else is, and the plan says what happened.
+//!
+//! That it was there is remembered. Where the journal was lost, AWS is asked: it lists deleted stacks for 90 days. That is
+//! only asked for a stack that is about to be created and may hold state. What we have deleted ourselves is forgotten in
+//! the journal, or has our token; anybody could write one, so a token counts only where nothing is remembered.
+
+use std::collections::BTreeSet;
+
+use super::Deciding;
+use crate::model::{Difference, Entry, GoneResource, GoneStack, Seen, StackId, StackNeed, Unknown, Waiting};
+use crate::plan::{consent, guard};
+use crate::sabotage::{self, Bug};
+
+/// A stack in a stack: what is in it is not in the template.
+const NESTED: &str = "AWS::CloudFormation::Stack";
+
+/// What is known of a stack that is not there.
+enum Before {
+    /// There was none, as far as anybody knows.
+    Nothing,
+    /// There was this one.
+    Gone(StackId, Option<GoneStack>),
+    /// That could not be read.
+    Unknown(String),
+}
+
+impl Deciding<'_> {
+    /// Says of a stack that is remembered that it is gone.
+    pub(super) fn find_gone(&self, entry: &mut Entry) {
+        if let Some(id) = self.memory.healthy.as_ref().filter(|_| !sabotage::is(Bug::GoneIsAbsent)) {
+            let gone = self.told_of(id).ok().flatten();
+            entry.differences = vec![self.difference(id, gone)];
+        }
+    }
+
+    /// Whether the creation waits because the stack was there before. Asked when there is nothing else that it waits for.
+    pub(super) fn waits_as_gone(&self, entry: &mut Entry) -> bool {
+        let holds = match self.before() {
+            Before::Nothing => false,
+            Before::Gone(id, gone) => {
+                entry.differences = vec![self.difference(&id, gone.as_ref())];
+                let lost = match entry.differences.first() {
+                    Some(Difference::Gone { lost, .. }) => lost.clone(),
+                    _ => None,
+                };
+                let holds = lost.is_none_or(|lost| !lost.is_empty());
+                if holds && !self.is_agreed(entry) {
+                    entry.waiting.push(guard::approval(self.planner.input));
+                    return true;
+                }
+                return false;
+            }
+            Before::Unknown(why) => {
+                entry.waiting.push(Waiting::Unknown { why });
+                true
+            }
+        };
+        holds && !self.is_agreed(entry)
+    }
+
+    fn is_agreed(&self, entry: &Entry) -> bool {
+        consent::covers(self.planner.input, &self.spec.key, entry)
+    }
+
+    fn before(&self) -> Before {
+        if sabotage::is(Bug::GoneIsAbsent) {
+            return Before::Nothing;
+        }
+        if let Some(id) = &self.memory.healthy {
+            // It may still be in the region where it was.
+            let listed = self.was_at().map(|address| self.planner.input.observation.stack(&address));
+            if let Some(Seen::Unknown(Unknown(why))) = listed {
+                return Before::Unknown(format!("whether it still is where it was could not be seen: {why}"));
+            }
+            return match self.told_of(id) {
+                Ok(gone) => Before::Gone(id.clone(), gone.cloned()),
+                Err(why) => Before::Unknown(why),
+            };
+        }
+        if !self.may_hold_state() {
+            return Before::Nothing;
+        }
+        let scope = &self.spec.scope;
+        let deleted = match self.planner.input.observation.deleted.get(scope) {
+            Some(Seen::Present(deleted)) => deleted,
+            Some(Seen::Absent) => return Before::Nothing,
+            Some(Seen::Unknown(Unknown(why))) => {
+                let why = format!(
+                    "whether a stack of this name was deleted lately could not be read: {why}; approved, it is created anyway"
+                );
+                return Before::Unknown(why);
+            }
+            None => {
+                self.planner.need(StackNeed::Deleted(scope.clone()));
+                return Before::Unknown("which stacks were deleted lately has not been read".to_owned());
+            }
+        };
+        let Some(deleted) = deleted.get(&self.spec.stack_name) else { return Before::Nothing };
+        match self.told_of(&deleted.id) {
+            Err(why) => Before::Unknown(why),
+            Ok(Some(gone)) if gone.owner.as_deref() == Some(&self.spec.key.to_string()) && !gone.ours => {
+                Before::Gone(gone.id.clone(), Some(gone.clone()))
+            }
+            // Somebody else's, ours to delete, or of more than 90 days ago.
+            Ok(_) => Before::Nothing,
+        }
+    }
+
+    /// What is known of a stack that is gone; nothing, where AWS has forgotten it.
+    fn told_of(&self, id: &StackId) -> Result<Option<&GoneStack>, String> {
+        if let Some(gone) = self.memory.gone.as_ref().filter(|gone| gone.id == *id) {
+            return Ok(Some(gone));
+        }
+        match self.planner.input.observation.gone.get(id) {
+            Some(Seen::Present(gone)) => Ok(Some(gone)),
+            Some(Seen::Absent) => Ok(None),
+            Some(Seen::Unknown(Unknown(why))) => Err(format!("how it was deleted could not be read: {why}")),
+            None => {
+                let address = self.was_at().unwrap_or_else(|| self.spec.address());
+                self.planner.need(StackNeed::Gone(address, id.clone()));
+                Err("how it was deleted has not been read".to_owned())
+            }
+        }
+    }
+
+    fn difference(&self, id: &StackId, gone: Option<&GoneStack>) -> Difference {
+        Difference::Gone { stack: id.to_string(), at: gone.and_then(|gone| gone.at), lost: self.lost(id, gone) }
+    }
+
+    /// What held state in it: by the events of its deletion, else by its template as it was remembered. What is still in
+    /// the account counts: a new stack would have an empty one beside it.
+    fn lost(&self, id: &StackId, gone: Option<&GoneStack>) -> Option<BTreeSet<String>> {
+        let told = |one: &GoneResource| {
+            let name = one.physical_id.as_ref().unwrap_or(&one.resource);
+            let kept = if one.kept { ", still in the account" } else { "" };
+            format!("{name} ({}{kept})", one.kind)
+        };
+        if let Some(gone) = gone.filter(|gone| !gone.resources.is_empty()) {
+            return Some(gone.resources.iter().filter(|one| self.holds_state(&one.kind)).map(told).collect());
+        }
+        let (_, facts) = self.memory.template.as_ref().filter(|(version, _)| version.id == *id)?;
+        Some(self.holding(facts))
+    }
+
+    pub(super) fn holds_state(&self, kind: &str) -> bool {
+        kind == NESTED || self.planner.input.environment.policy.stateful_types.contains(kind)
+    }
+
+    /// What cannot be judged counts.
+    fn may_hold_state(&self) -> bool {
+        let template = &self.spec.template;
+        template.has_transform || template.resources.values().any(|resource| self.holds_state(&resource.kind))
+    }
+}
