@@ -56,6 +56,12 @@ pub enum Bug {
     ConsentToNames,
     /// Drift is put back however often somebody makes it again.
     FightsOn,
+    /// A policy holds as the manifests say, whatever the operator allows.
+    NoFloor,
+    /// Checks ask any server, whatever its address means.
+    ProbesAnywhere,
+    /// A sealed value is opened for whoever asks.
+    OpensForAnybody,
 }
 
 thread_local! {

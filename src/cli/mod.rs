@@ -9,6 +9,7 @@ mod demo;
 mod exit;
 mod furnish;
 mod logging;
+mod operator;
 mod progress;
 mod session;
 mod terminal;

@@ -18,8 +18,9 @@ use super::render::Site;
 use super::stack::StackDocument;
 use super::text::{beside, text};
 use super::values::Patterns;
-use super::{record, secrecy, secret, service};
+use super::{held, record, secrecy, secret, service};
 use crate::model::{Desired, EnvName, Key, Kind, ObjectName, Readiness, Revision, Snapshot, Template};
+use crate::operator::Operator;
 use crate::template;
 use crate::yaml::Span;
 
@@ -36,12 +37,20 @@ pub struct Loaded {
     pub found: usize,
 }
 
-/// Reads every manifest of a snapshot. Never fails: what is wrong is in the diagnostics.
+/// Reads every manifest of a snapshot, where no operator limits what it may ask for.
 #[must_use]
 pub fn load(snapshot: &Snapshot, revision: Revision) -> Loaded {
+    load_under(snapshot, revision, &Operator::default())
+}
+
+/// Reads every manifest of a snapshot. Never fails: what is wrong is in the diagnostics. What holds is what the manifests
+/// ask for as far as the operator allows it (invariant S26); this is the only place where that is decided, because nothing
+/// becomes a desired state in another way.
+#[must_use]
+pub fn load_under(snapshot: &Snapshot, revision: Revision, operator: &Operator) -> Loaded {
     let mut found = files::find(snapshot);
-    let documents = found.documents;
-    let mut loader = Loader { snapshot, report: Report::default(), templates: BTreeMap::new() };
+    let (documents, wanted) = (found.documents, found.environments.len());
+    let mut loader = Loader { snapshot, operator, wanted, report: Report::default(), templates: BTreeMap::new() };
     let environments = loader.environments(&mut found);
     let sheets = loader.sheets(&mut found, &environments);
     let index = loader.index(&environments, &sheets);
@@ -71,6 +80,9 @@ type Sheets<'s> = BTreeMap<Arc<str>, Vec<(Sheet<'s>, Option<Box<dyn Resource>>)>
 
 struct Loader<'s> {
     snapshot: &'s Snapshot,
+    operator: &'s Operator,
+    /// How many environments are described, however badly.
+    wanted: usize,
     report: Report,
     templates: BTreeMap<String, Result<Arc<Template>, Problem>>,
 }
@@ -114,7 +126,9 @@ impl<'s> Loader<'s> {
                 continue;
             }
             first.insert(name.clone(), place);
-            if sound && let Some(env) = environment::read(&name, doc, self.snapshot, &manifests, &mut self.report) {
+            let around =
+                environment::Around { snapshot: self.snapshot, manifests: &manifests, operator: self.operator };
+            if sound && let Some(env) = environment::read(&name, doc, around, &mut self.report) {
                 environments.insert(name, env);
             }
         }
@@ -287,6 +301,7 @@ impl<'s> Loader<'s> {
             let around = Surroundings {
                 snapshot: self.snapshot,
                 env,
+                environments: self.wanted,
                 secrets: &secrets,
                 members,
                 deliveries: &members.deliveries(name),
@@ -306,7 +321,10 @@ impl<'s> Loader<'s> {
                 used.extend(outcome.used);
                 instances.edges.insert(key.clone(), outcome.edges);
                 instances.takes.insert(key.clone(), outcome.takes);
-                let Some(made) = outcome.made else { continue };
+                let Some(mut made) = outcome.made else { continue };
+                for problem in held::hold(&mut made, sheet, env) {
+                    self.report.add(problem, [name]);
+                }
                 if !outcome.ready.is_empty() {
                     instances.ready.insert(key.clone(), outcome.ready);
                 }

@@ -5,6 +5,7 @@
 //! it, unless they take outputs from it.
 
 mod backup;
+mod bounds;
 mod check;
 mod diagnostic;
 mod doc;
@@ -13,6 +14,7 @@ mod drift;
 mod environment;
 mod files;
 mod graph;
+mod held;
 mod instantiate;
 mod interpolate;
 mod kinds;
@@ -39,6 +41,6 @@ mod values;
 mod tests;
 
 pub use diagnostic::{Bytes, Diagnostic, Severity};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_under};
 pub use recipients::{RECORD as RECIPIENTS_RECORD, record as recipients_record};
 pub use schema::schemas;

@@ -10,6 +10,7 @@ use super::*;
 
 mod backups;
 mod checks;
+mod floor;
 mod records;
 mod references;
 mod schemas;

@@ -29,7 +29,7 @@ pub(super) fn run(
     let until = if once { Until::Settled } else { Until::Stopped };
     // Watching begins before the first read, so that no change falls between the two.
     let mut watch = if once { None } else { Some(watch(&session, &controller, &root)?) };
-    let broken = publish(&controller, &root, Missing::IsAnError)?;
+    let broken = publish(&session, &controller, &root, Missing::IsAnError)?;
     terminal::note(&format!("landfast {} tends {}", env!("CARGO_PKG_VERSION"), root.display()));
     let ended = session.drive(&controller, async {
         tokio::select! {
@@ -59,8 +59,8 @@ enum Missing {
 }
 
 /// Loads the manifests and pins them up. What is broken stays as it was.
-fn publish(controller: &Controller, root: &Path, missing: Missing) -> Result<bool, Trouble> {
-    let loaded = session::load(root, controller.store())?;
+fn publish(session: &Session, controller: &Controller, root: &Path, missing: Missing) -> Result<bool, Trouble> {
+    let loaded = session::load(root, controller.store(), &session.operator)?;
     session::show_diagnostics(&loaded.diagnostics);
     let nothing = loaded.desired.environments.is_empty();
     if nothing && missing == Missing::IsAnError {
@@ -102,7 +102,7 @@ async fn follow(
                 continue;
             }
         }
-        if let Err(why) = publish(controller, root, Missing::KeepsTheLastGood) {
+        if let Err(why) = publish(session, controller, root, Missing::KeepsTheLastGood) {
             error!(%why, "the manifests could not be loaded; everything stays as it was");
         }
         known = controller.board.desired().revision.clone();
