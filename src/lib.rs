@@ -19,6 +19,8 @@ pub mod yaml;
 
 pub mod template;
 
+pub mod operator;
+
 pub mod manifest;
 
 pub mod plan;

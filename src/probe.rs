@@ -1,54 +1,61 @@
 //! Asks web servers over the network: readiness probes.
 //!
 //! Every probe is a new connection, without proxies, cookies or credentials, and redirects are an answer like any other:
-//! what is asked is whether this server answers so, and not whether somebody does in the end.
+//! what is asked is whether this server answers so, and not whether somebody does in the end. So there is one address to
+//! judge for a request, and it is judged before anything is sent: a literal one as the client reads it, a name by all that
+//! it resolves to.
 
-use std::collections::BTreeMap;
+mod authority;
+mod resolve;
+
 use std::error::Error as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Client, redirect};
 
-use crate::model::{HttpRequest, Tls};
+use crate::model::{HttpRequest, Reach, Tls};
 use crate::ports::{BODY_MAX, HttpAnswer, NoHttpAnswer, Probes};
+use crate::sabotage::{self, Bug};
+use resolve::{Judging, Refused};
 
 /// Web servers, over the network.
 #[derive(Debug, Default)]
 pub struct Network {
-    /// A client for each way of judging certificates: making one reads the machine's authorities.
-    clients: Mutex<BTreeMap<Tls, Client>>,
+    /// A client for each way of judging certificates and addresses: making one reads the machine's authorities.
+    clients: Mutex<Vec<(Tls, Reach, Client)>>,
 }
 
+/// Clients that are kept: as many as there are ways of judging in a repository, and a few more.
+const CLIENTS_MAX: usize = 64;
+
 impl Network {
-    fn client(&self, tls: &Tls) -> Result<Client, NoHttpAnswer> {
+    fn client(&self, tls: &Tls, reach: &Reach) -> Result<Client, NoHttpAnswer> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(tls) {
+        if let Some((.., client)) = clients.iter().find(|(known, judged, _)| known == tls && judged == reach) {
             return Ok(client.clone());
         }
-        let client = client(tls)?;
-        clients.insert(tls.clone(), client.clone());
+        let client = client(tls, reach)?;
+        if clients.len() >= CLIENTS_MAX {
+            clients.remove(0);
+        }
+        clients.push((tls.clone(), reach.clone(), client.clone()));
         Ok(client)
     }
 }
 
-fn client(tls: &Tls) -> Result<Client, NoHttpAnswer> {
+fn client(tls: &Tls, reach: &Reach) -> Result<Client, NoHttpAnswer> {
     let here = |error: reqwest::Error| NoHttpAnswer::Here(format!("no request can be made: {}", innermost(&error)));
     let builder = Client::builder()
         .user_agent("landfast")
         .redirect(redirect::Policy::none())
         .no_proxy()
+        .dns_resolver(Judging(Arc::new(reach.clone())))
         // The next probe is to find out whether a connection can be made.
         .pool_max_idle_per_host(0);
     let builder = match tls {
         Tls::Verify => builder,
-        Tls::Authority(pem) => {
-            let authorities = Certificate::from_pem_bundle(pem.as_bytes()).map_err(here)?;
-            if authorities.is_empty() {
-                return Err(NoHttpAnswer::Here("there is no certificate in the authority's PEM".to_owned()));
-            }
-            builder.tls_certs_only(authorities)
-        }
+        Tls::Authority(pem) => builder.tls_backend_preconfigured(authority::trusting(pem).map_err(NoHttpAnswer::Here)?),
         Tls::Skip => builder.tls_danger_accept_invalid_certs(true),
     };
     builder.build().map_err(here)
@@ -56,8 +63,13 @@ fn client(tls: &Tls) -> Result<Client, NoHttpAnswer> {
 
 #[async_trait]
 impl Probes for Network {
-    async fn get(&self, request: &HttpRequest) -> Result<HttpAnswer, NoHttpAnswer> {
-        let client = self.client(&request.tls)?;
+    async fn get(&self, request: &HttpRequest, reach: &Reach) -> Result<HttpAnswer, NoHttpAnswer> {
+        // The client resolves names alone; an address it connects to as it is.
+        reach.server(&request.url).map_or_else(
+            |why| if sabotage::is(Bug::ProbesAnywhere) { Ok(()) } else { Err(NoHttpAnswer::Refused(why)) },
+            |_| Ok(()),
+        )?;
+        let client = self.client(&request.tls, reach)?;
         let sent = client.get(&request.url).timeout(request.timeout).send().await;
         let mut answer = sent.map_err(|error| explained(request, &error))?;
         let status = answer.status().as_u16();
@@ -83,7 +95,10 @@ fn explained(request: &HttpRequest, error: &reqwest::Error) -> NoHttpAnswer {
         let timeout = humantime::format_duration(request.timeout);
         return NoHttpAnswer::Server(format!("no answer within {timeout}"));
     }
-    let (kind, text) = (io_kind(error), innermost(error));
+    if let Some(Refused(why)) = cause(error) {
+        return NoHttpAnswer::Refused(why.clone());
+    }
+    let (kind, text) = (cause(error).map(std::io::Error::kind), innermost(error));
     if error.is_dns() || text.contains("failed to lookup address") || text.contains("name resolution") {
         // The resolver says the same of a name that does not exist and of itself being out of reach, but for this.
         return if text.contains("Temporary failure") {
@@ -101,12 +116,12 @@ fn explained(request: &HttpRequest, error: &reqwest::Error) -> NoHttpAnswer {
             NoHttpAnswer::Here("there is no network from here".to_owned())
         }
         Some(std::io::ErrorKind::HostUnreachable) => NoHttpAnswer::Server("there is no route to it".to_owned()),
-        _ => NoHttpAnswer::Server(certificate(&text).map_or(text, str::to_owned)),
+        _ => NoHttpAnswer::Server(certificate(&text).unwrap_or(text)),
     }
 }
 
 /// What is wrong with the certificate, if that is it.
-fn certificate(text: &str) -> Option<&'static str> {
+fn certificate(text: &str) -> Option<String> {
     let rows = [
         ("xpired", "certificate expired"),
         ("NotValidYet", "certificate not valid yet"),
@@ -115,19 +130,22 @@ fn certificate(text: &str) -> Option<&'static str> {
         ("not valid for name", "certificate is for another name"),
         ("UnknownIssuer", "certificate from an unknown authority"),
         ("Revoked", "certificate revoked"),
-        ("invalid peer certificate", "certificate not accepted"),
+        (authority::AS_SERVER, "certificate is its own authority, which is taken if `tls.authority` names exactly it"),
     ];
-    rows.iter().find(|(phrase, _)| text.contains(phrase)).map(|(_, words)| *words)
+    if let Some((_, words)) = rows.iter().find(|(phrase, _)| text.contains(phrase)) {
+        return Some((*words).to_owned());
+    }
+    // What is left is a word of the library, and not of the server.
+    let why = text.split_once("invalid peer certificate: ")?.1;
+    Some(format!("certificate not accepted: {}", why.chars().take(100).collect::<String>()))
 }
 
-/// The error of the operating system behind it.
-fn io_kind(error: &reqwest::Error) -> Option<std::io::ErrorKind> {
+/// The innermost error of this kind behind it.
+fn cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     let mut source = error.source();
     let mut found = None;
     while let Some(error) = source {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            found = Some(io.kind());
-        }
+        found = error.downcast_ref::<E>().or(found);
         source = error.source();
     }
     found
@@ -156,6 +174,29 @@ mod tests {
         HttpRequest { url, expect: 200, body: Some("x".to_owned()), tls: Tls::Verify, timeout: Duration::from_secs(5) }
     }
 
+    fn local() -> Reach {
+        Reach { local: true, ..Reach::default() }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_to_where_it_may_not_go() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in
+            ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "017700000001", "127.0.0.1.", "localhost", "localhost."]
+        {
+            let asked = Network::default().get(&request(format!("http://{host}:{port}/")), &Reach::default()).await;
+            let Err(NoHttpAnswer::Refused(why)) = asked else { panic!("{host}: {asked:?}") };
+            assert!(why.contains("loopback"), "{host}: {why}");
+        }
+        for host in ["[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0", "0.0.0.0", "me@127.0.0.1", "10.0.0.1@127.0.0.1"] {
+            let asked = Network::default().get(&request(format!("http://{host}:{port}/")), &local()).await;
+            assert!(matches!(asked, Err(NoHttpAnswer::Refused(_))), "{host}: {asked:?}");
+        }
+        assert!(listener.accept().is_err(), "somebody connected");
+    }
+
     /// A server that gives one answer to one request.
     fn server(answer: Vec<u8>) -> (String, std::thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -175,7 +216,7 @@ mod tests {
         let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n".to_vec();
         answer.extend(vec![b'x'; 200_000]);
         let (url, thread) = server(answer);
-        let answer = Network::default().get(&request(format!("{url}/health?a=b"))).await.unwrap();
+        let answer = Network::default().get(&request(format!("{url}/health?a=b")), &local()).await.unwrap();
         assert_eq!((answer.status, answer.body.len()), (200, BODY_MAX));
         assert!(thread.join().unwrap().starts_with("GET /health?a=b HTTP/1.1\r\n"));
     }
@@ -184,25 +225,25 @@ mod tests {
     async fn a_redirect_is_an_answer_and_not_followed() {
         let (url, _thread) =
             server(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n".to_vec());
-        assert_eq!(Network::default().get(&request(url)).await.unwrap().status, 302);
+        assert_eq!(Network::default().get(&request(url), &local()).await.unwrap().status, 302);
     }
 
     #[tokio::test]
     async fn the_reason_of_a_missing_answer_is_clear() {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let refused = Network::default().get(&request(format!("http://{closed}/"))).await.unwrap_err();
+        let refused = Network::default().get(&request(format!("http://{closed}/")), &local()).await.unwrap_err();
         assert_eq!(refused, NoHttpAnswer::Server("connection refused".to_owned()));
         let quiet = TcpListener::bind("127.0.0.1:0").unwrap();
         let slow = HttpRequest {
             timeout: Duration::from_millis(50),
             ..request(format!("http://{}/", quiet.local_addr().unwrap()))
         };
-        let late = Network::default().get(&slow).await.unwrap_err();
+        let late = Network::default().get(&slow, &local()).await.unwrap_err();
         assert_eq!(late, NoHttpAnswer::Server("no answer within 50ms".to_owned()));
-        let wrong = Network::default().get(&request("not an address".to_owned())).await.unwrap_err();
-        assert!(matches!(wrong, NoHttpAnswer::Here(_)), "{wrong}");
+        let wrong = Network::default().get(&request("not an address".to_owned()), &local()).await.unwrap_err();
+        assert!(matches!(wrong, NoHttpAnswer::Refused(_)), "{wrong}");
         let pem = HttpRequest { tls: Tls::Authority("nonsense".into()), ..request(format!("http://{closed}/")) };
-        assert!(matches!(Network::default().get(&pem).await.unwrap_err(), NoHttpAnswer::Here(_)));
+        assert!(matches!(Network::default().get(&pem, &local()).await.unwrap_err(), NoHttpAnswer::Here(_)));
     }
 
     #[test]
@@ -212,9 +253,9 @@ mod tests {
             ("invalid peer certificate: certificate expired: verification time 1", "certificate expired"),
             ("invalid peer certificate: UnknownIssuer", "certificate from an unknown authority"),
             ("invalid peer certificate: certificate not valid for name \"a\"", "certificate is for another name"),
-            ("invalid peer certificate: BadEncoding", "certificate not accepted"),
+            ("invalid peer certificate: BadEncoding", "certificate not accepted: BadEncoding"),
         ] {
-            assert_eq!(certificate(text), Some(words));
+            assert_eq!(certificate(text).as_deref(), Some(words));
         }
         assert_eq!(certificate("tls handshake eof"), None);
     }

@@ -84,6 +84,12 @@ pub enum Bug {
     UnreadIsGone,
     /// Files are read while Git is in the middle of writing them.
     ReadsHalfACheckout,
+    /// A policy holds as the manifests say, whatever the operator allows.
+    NoFloor,
+    /// Checks ask any server, whatever its address means.
+    ProbesAnywhere,
+    /// A sealed value is opened for whoever asks.
+    OpensForAnybody,
 }
 
 thread_local! {

@@ -42,6 +42,10 @@ pub struct Global {
     /// Directory of the manifests [default: `manifests` if it exists, else the current directory].
     #[arg(short, long, global = true, env = "LANDFAST_MANIFESTS", value_name = "DIR")]
     pub manifests: Option<PathBuf>,
+    /// The operator's own configuration, which limits what the manifests may ask for; never a file of theirs [default:
+    /// `/etc/landfast/landfast.toml`, else `landfast.toml` here, if there is one].
+    #[arg(long, global = true, env = "LANDFAST_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Directory of the journal: what has to outlive the process.
     #[arg(long, global = true, env = "LANDFAST_STATE", value_name = "DIR", default_value = ".landfast")]
     pub state: PathBuf,
@@ -167,6 +171,10 @@ pub enum Command {
     Plan {
         /// Only this environment.
         environment: Option<String>,
+        /// Ask the web servers that checks name, too. Without it a plan sends nothing but reads to AWS, so that a pull
+        /// request's author cannot have it ask a server of their choice.
+        #[arg(long)]
+        probe: bool,
         /// Form of the report.
         #[arg(short, long, default_value = "text")]
         output: Output,
@@ -292,13 +300,18 @@ pub enum Command {
         #[arg(long, value_name = "DIGEST")]
         plan: Option<String>,
     },
-    /// Encrypt a secret's value, read from standard input, to a file that may be committed.
+    /// Encrypt a secret's value, read from standard input, to a file that may be committed. It is sealed for the secrets
+    /// whose manifests take the file, and opened for no other.
     Seal {
         /// The file. It is replaced as a whole, or not at all.
         file: PathBuf,
         /// An age recipient (`age1…`) that can open it. May be given several times.
         #[arg(short, long = "recipient", value_name = "RECIPIENT", required = true)]
         recipients: Vec<String>,
+        /// A secret that the value is for (`dev/secret/app`), in place of those whose manifests take the file. May be given
+        /// several times.
+        #[arg(long = "for", value_name = "OBJECT")]
+        secrets: Vec<String>,
     },
     /// Ask something of secrets. No command ever prints a value.
     Secret {

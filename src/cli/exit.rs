@@ -105,6 +105,9 @@ pub enum Trouble {
         /// Those that there are.
         known: Vec<String>,
     },
+    /// The operator's configuration is wrong, or is where it may not be.
+    #[error("{0}")]
+    Operator(String),
     /// A person has to be asked, and nobody is there.
     #[error("{0}")]
     NobodyToAsk(String),
@@ -160,7 +163,8 @@ impl Trouble {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Manifest(_) => Exit::Manifest,
-            Self::NoSuchEnvironment { .. }
+            Self::Operator(_)
+            | Self::NoSuchEnvironment { .. }
             | Self::Address(_)
             | Self::NoSuchObject(_)
             | Self::NoSuchRelease { .. }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::exit::Trouble;
 use crate::manifest::{self, Loaded};
 use crate::model::{Digest, Gap, Revision, Snapshot};
+use crate::operator::Operator;
 use crate::source::{self, UnderWay};
 
 /// For the thread that loads: what is nested is read by functions that call themselves.
@@ -23,27 +24,31 @@ pub(super) fn read(root: &Path) -> Result<Snapshot, Trouble> {
 }
 
 /// Loads the manifests, as a revision that has no place in a journal yet.
-pub(super) fn load(root: &Path) -> Result<Loaded, Trouble> {
-    changed(root, None).and_then(|loaded| loaded.ok_or_else(|| failed("nothing was loaded")))
+pub(super) fn load(root: &Path, operator: &Operator) -> Result<Loaded, Trouble> {
+    changed(root, None, operator).and_then(|loaded| loaded.ok_or_else(|| failed("nothing was loaded")))
 }
 
 /// The same; `None` if the files are those that are `known`.
-fn changed(root: &Path, known: Option<&Digest>) -> Result<Option<Loaded>, Trouble> {
+fn changed(root: &Path, known: Option<&Digest>, operator: &Operator) -> Result<Option<Loaded>, Trouble> {
     let work = || {
         let snapshot = read(root)?;
         if known == Some(&snapshot.content) {
             return Ok(None);
         }
         let revision = Revision { sequence: 0, content: snapshot.content.clone(), commit: snapshot.commit.clone() };
-        Ok(Some(manifest::load(&snapshot, revision)))
+        Ok(Some(manifest::load_under(&snapshot, revision, operator)))
     };
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(failed(&said(&*panic))))
 }
 
 /// The same on a thread of its own, which nobody waits for when the process is told to stop.
-pub(super) async fn changed_apart(root: PathBuf, known: Option<Digest>) -> Result<Option<Loaded>, Trouble> {
+pub(super) async fn changed_apart(
+    root: PathBuf,
+    known: Option<Digest>,
+    operator: Operator,
+) -> Result<Option<Loaded>, Trouble> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let work = move || drop(sender.send(changed(&root, known.as_ref())));
+    let work = move || drop(sender.send(changed(&root, known.as_ref(), &operator)));
     let thread = std::thread::Builder::new().name("manifests".to_owned()).stack_size(STACK);
     thread.spawn(work).map_err(|error| Trouble::machine("no thread could be started to load the manifests", error))?;
     receiver.await.unwrap_or_else(|_| Err(failed("the thread has ended")))
@@ -77,11 +82,11 @@ mod tests {
     fn files_that_are_known_are_not_loaded_again() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("a.yaml"), "a: b\n").unwrap();
-        let loaded = load(directory.path()).unwrap();
+        let loaded = load(directory.path(), &Operator::default()).unwrap();
         let content = loaded.desired.revision.content.clone();
-        assert!(changed(directory.path(), Some(&content)).unwrap().is_none());
+        assert!(changed(directory.path(), Some(&content), &Operator::default()).unwrap().is_none());
         std::fs::write(directory.path().join("a.yaml"), "a: c\n").unwrap();
-        assert!(changed(directory.path(), Some(&content)).unwrap().is_some());
+        assert!(changed(directory.path(), Some(&content), &Operator::default()).unwrap().is_some());
     }
 
     #[test]

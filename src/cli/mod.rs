@@ -10,6 +10,7 @@ mod exit;
 mod furnish;
 mod loading;
 mod logging;
+mod operator;
 mod progress;
 mod session;
 mod terminal;

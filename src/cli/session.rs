@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::args::{CloudKind, Global};
 use super::exit::Trouble;
 use super::furnish::furnish;
-use super::{loading, terminal};
+use super::{loading, operator, terminal};
 use crate::aws::{AwsCloud, Settings};
 use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
 use crate::manifest::{Diagnostic, Loaded, Severity};
 use crate::model::{Environment, Redacted};
-use crate::ports::{Cloud, Gate, Governor, Identities, Probes, Unseal};
+use crate::operator::Operator;
+use crate::ports::{Cloud, Gate, Governor, Identities, Probes, Unasked, Unseal};
 use crate::probe::Network;
 use crate::sim::{SimCloud, SimConfig};
 use crate::source;
@@ -53,6 +54,8 @@ enum Clockwork {
 pub(super) struct Session {
     pub(super) global: Global,
     pub(super) cx: Context,
+    /// What the operator allows.
+    pub(super) operator: Operator,
     clockwork: Clockwork,
     cloud: Arc<dyn Cloud>,
     probes: Arc<dyn Probes>,
@@ -90,6 +93,7 @@ impl Session {
                 Ok(Self {
                     global: global.clone(),
                     cx,
+                    operator: operator::find(global, &root(global))?,
                     clockwork,
                     cloud,
                     probes: Arc::new(Network::default()),
@@ -105,6 +109,7 @@ impl Session {
 
     #[expect(clippy::disallowed_methods, reason = "this is where the clock is chosen: a new simulation begins now")]
     fn simulated(global: &Global, pace: Pace) -> Result<Self, Trouble> {
+        let operator = operator::find(global, &root(global))?;
         let saved = load_simulation(&global.state)?;
         let (clockwork, cx, speed) = match pace {
             Pace::Virtual => {
@@ -124,13 +129,14 @@ impl Session {
                 .map_err(|error| Trouble::machine("the saved simulation could not be read; delete sim.json", error))?;
         }
         // Manifests that cannot be read are the command's to report.
-        if let Ok(loaded) = load_unrecorded(&root(global)) {
+        if let Ok(loaded) = load_unrecorded(&root(global), &operator) {
             furnish(&simulation, &loaded.desired);
         }
         let cloud = Arc::new(simulation.clone());
         Ok(Self {
             global: global.clone(),
             cx,
+            operator,
             clockwork,
             cloud,
             probes: Arc::new(simulation.clone()),
@@ -158,6 +164,11 @@ impl Session {
         }
     }
 
+    /// From here on nothing is asked of web servers.
+    pub(super) fn ask_no_web_servers(&mut self) {
+        self.probes = Arc::new(Unasked);
+    }
+
     fn journal(&self) -> PathBuf {
         self.global.state.join(match self.global.cloud {
             CloudKind::Aws => "journal.redb",
@@ -167,7 +178,8 @@ impl Session {
 
     /// The loop over this session's cloud.
     pub(super) fn controller(&self, store: Store, listener: Listener) -> Controller {
-        let controller = Controller::new(self.cx.clone(), Arc::clone(&self.cloud), store, listener);
+        let cloud = Arc::clone(&self.cloud);
+        let controller = Controller::under(self.cx.clone(), cloud, store, listener, self.operator.clone());
         let controller = controller.probing(Arc::clone(&self.probes));
         controller.unsealing_with(Arc::clone(&self.identities) as Arc<dyn Unseal>)
     }
@@ -177,7 +189,7 @@ impl Session {
     pub(super) fn governor(&self) -> Governor {
         let gate = Gate::new(0);
         gate.close();
-        Governor::new(self.cx.clone(), Arc::clone(&self.cloud), gate)
+        Governor::under(self.cx.clone(), Arc::clone(&self.cloud), gate, self.operator.clone())
     }
 
     /// Runs a future that only asks. It is dropped when the process is told to stop.
@@ -284,14 +296,14 @@ pub(super) fn root(global: &Global) -> PathBuf {
 }
 
 /// Reads the manifests without a journal: for commands that only look at files.
-pub(super) fn load_unrecorded(root: &Path) -> Result<Loaded, Trouble> {
-    loading::load(root)
+pub(super) fn load_unrecorded(root: &Path, operator: &Operator) -> Result<Loaded, Trouble> {
+    loading::load(root, operator)
 }
 
 /// Reads the manifests and gives the revision its place in the journal. While Git writes files, nothing is gone.
-pub(super) fn load(root: &Path, store: &Store) -> Result<Loaded, Trouble> {
+pub(super) fn load(root: &Path, store: &Store, operator: &Operator) -> Result<Loaded, Trouble> {
     let before = source::under_way(root);
-    let mut loaded = loading::load(root)?;
+    let mut loaded = loading::load(root, operator)?;
     if let Some(under_way) = before.or_else(|| source::under_way(root)) {
         loading::hold(&mut loaded, &under_way);
     }

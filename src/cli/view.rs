@@ -34,9 +34,20 @@ impl View {
 
     /// The same, at this pace.
     pub(super) fn at(pace: Pace, global: &Global, environment: Option<&str>) -> Result<Self, Trouble> {
-        let session = Session::start(global, pace)?;
+        Self::of(Session::start(global, pace)?, environment)
+    }
+
+    /// The same, asking no web servers.
+    pub(super) fn of_aws_alone(global: &Global, environment: Option<&str>) -> Result<Self, Trouble> {
+        let mut session = Session::start(global, Pace::Virtual)?;
+        session.ask_no_web_servers();
+        Self::of(session, environment)
+    }
+
+    fn of(session: Session, environment: Option<&str>) -> Result<Self, Trouble> {
+        let global = &session.global;
         let (store, holder) = session.store_for_looking()?;
-        let loaded = session::load(&session::root(global), &store)?;
+        let loaded = session::load(&session::root(global), &store, &session.operator)?;
         session::show_diagnostics(&loaded.diagnostics);
         let environments = session::choose(&loaded, environment)?;
         let controller = session.controller(store.clone(), progress::silent());

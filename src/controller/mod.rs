@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::execute::Executor;
+use crate::operator::Operator;
 use crate::ports::{Cloud, Gate, Governor, NoProbes, Probes, Unseal};
 use crate::store::{Inbox, Store};
 
@@ -61,8 +62,14 @@ impl Controller {
     /// A controller over `cloud` that remembers in `store` and tells `listener` what happens.
     #[must_use]
     pub fn new(cx: Context, cloud: Arc<dyn Cloud>, store: Store, listener: Listener) -> Self {
+        Self::under(cx, cloud, store, listener, Operator::default())
+    }
+
+    /// The same, sending nothing to where the operator does not allow it.
+    #[must_use]
+    pub fn under(cx: Context, cloud: Arc<dyn Cloud>, store: Store, listener: Listener, operator: Operator) -> Self {
         let gate = Gate::new(store.epoch());
-        let governor = Arc::new(Governor::new(cx.clone(), cloud, gate.clone()));
+        let governor = Arc::new(Governor::under(cx.clone(), cloud, gate.clone(), operator));
         let executor = Executor::new(cx.clone(), Arc::clone(&governor), gate.clone(), store.clone());
         let narrator = Narrator::new(cx.clone(), listener);
         Self {

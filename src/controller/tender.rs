@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{Instrument as _, error, info, info_span};
+use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::flights::{Flights, Landed};
 use super::look::{Base, Looked, Rest};
@@ -328,6 +328,10 @@ impl<'a> Tender<'a> {
         let Some(inbox) = &controller.inbox else { return Ok(false) };
         let now = controller.cx.now();
         let Some(approval) = inbox.take(&self.name, &looked.plan.digest, now)? else { return Ok(false) };
+        if let Err(why) = environment.limits.may_approve(&approval.by) {
+            warn!(environment = %self.name, plan = %looked.plan.digest, %why, "approval set aside");
+            return Ok(false);
+        }
         info!(environment = %self.name, plan = %looked.plan.digest.code(), by = approval.by, "plan approved");
         let busy = self.flights.busy();
         let input = self.input(desired, environment, looked, &busy);

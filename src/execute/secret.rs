@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Executor, Outcome};
 use crate::model::{
-    AWSCURRENT, AWSPENDING, Act, Applied, AssumeRole, Digest, Fingerprint, GeneratedField, Make, OWNER_TAG, Redacted,
-    SecretArn, SecretDo, SecretExpect, SecretFields, SecretMemory, SecretStep, Step, VersionId,
+    AWSCURRENT, AWSPENDING, Act, Applied, AssumeRole, Binding, Digest, EnvName, Fingerprint, GeneratedField, Make,
+    OWNER_TAG, Redacted, SecretArn, SecretDo, SecretExpect, SecretFields, SecretMemory, SecretStep, Step, VersionId,
 };
 use crate::ports::{Class, CreateSecret, Fence, PortError, Priority, PutSecretValue, SealError, Secrets, UpdateSecret};
 use crate::store::{Record, RecordOutcome, StoreError};
@@ -51,7 +51,8 @@ impl Executor {
         if let Err(error) = begun {
             return Outcome::NotJournaled(error);
         }
-        let answer = Call { executor: self, port: &*port, fence, step: secret }.make().await;
+        let answer =
+            Call { executor: self, port: &*port, fence, environment: &step.key.environment, step: secret }.make().await;
         let outcome = RecordOutcome::of(&answer);
         let written = self.write(step, outcome, None, |memory, now| match &answer {
             Ok(answer) => journal::done(memory, step, secret, answer, now),
@@ -107,6 +108,7 @@ struct Call<'a> {
     executor: &'a Executor,
     port: &'a dyn Secrets,
     fence: Fence,
+    environment: &'a EnvName,
     step: &'a SecretStep,
 }
 
@@ -165,7 +167,9 @@ impl Call<'_> {
     fn value(&self, make: &Make, current: Option<SecretFields>) -> Result<(SecretFields, Option<Digest>), PortError> {
         match make {
             Make::Unseal(file, source) => {
-                let value = self.executor.unseal.unseal(&file.ciphertext).map_err(|error| {
+                let wanted = Binding { environment: self.environment.clone(), secret: self.step.address.clone() };
+                let opened = self.executor.unseal.unseal(&file.ciphertext, &wanted, file.unbound);
+                let value = opened.map_err(|error| {
                     let class = match error {
                         SealError::NoIdentity | SealError::NotForUs => Class::Denied,
                         _ => Class::Invalid,

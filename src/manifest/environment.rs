@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::bounds::{self, Limited};
 use super::diagnostic::{Problem, Report};
 use super::doc::Doc;
 use super::document::{EnvironmentDocument, EnvironmentSpec, Mismatch, RoleSpec, ValueTree, decode};
@@ -11,12 +12,15 @@ use super::parameters::{self, FileEntry};
 use super::policy::{is_recipient, policy};
 use super::render::{Names, Site};
 use super::text::{beside, text};
-use crate::model::{AssumeRole, EnvName, Environment, Gaps, InvalidName, Passed, Scope, Snapshot};
+use crate::model::{AssumeRole, EnvName, Environment, Gaps, InvalidName, Limits, Passed, Scope, Snapshot};
+use crate::operator::{Floor, Operator};
 use crate::yaml::{Entry, Span};
 
 /// An environment that could be read, without its stacks.
 pub(super) struct Env<'s> {
     pub(super) doc: Doc<'s>,
+    /// What the operator says of it.
+    pub(super) floor: Floor<'s>,
     /// Without stacks.
     pub(super) shell: Environment,
     pub(super) values: BTreeMap<String, String>,
@@ -61,23 +65,28 @@ pub(super) fn mismatch(doc: &Doc<'_>, mismatch: &Mismatch) -> Problem {
     Problem::error("wrong-type", mismatch.message.clone(), &doc.file, doc.span(&path))
 }
 
+/// What every environment is read with.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'r, 's> {
+    pub(super) snapshot: &'s Snapshot,
+    /// Manifest files that hold stacks, or that could not be read.
+    pub(super) manifests: &'r BTreeSet<Arc<str>>,
+    /// What the operator allows.
+    pub(super) operator: &'s Operator,
+}
+
 struct Reader<'r, 's> {
     snapshot: &'s Snapshot,
-    /// Manifest files that hold stacks, or that could not be read.
     manifests: &'r BTreeSet<Arc<str>>,
+    operator: &'s Operator,
     problems: Vec<Problem>,
 }
 
 /// Reads an environment whose name is known. What is wrong goes to the report; what can be used is returned even so,
 /// so that everything else is checked too.
-pub(super) fn read<'s>(
-    name: &EnvName,
-    doc: Doc<'s>,
-    snapshot: &'s Snapshot,
-    manifests: &BTreeSet<Arc<str>>,
-    report: &mut Report,
-) -> Option<Env<'s>> {
-    let mut reader = Reader { snapshot, manifests, problems: Vec::new() };
+pub(super) fn read<'s>(name: &EnvName, doc: Doc<'s>, around: Around<'_, 's>, report: &mut Report) -> Option<Env<'s>> {
+    let Around { snapshot, manifests, operator } = around;
+    let mut reader = Reader { snapshot, manifests, operator, problems: Vec::new() };
     let env = reader.environment(name, doc, report);
     for problem in reader.problems {
         report.add(problem, [name]);
@@ -132,6 +141,7 @@ impl<'s> Reader<'_, 's> {
             role: role.ok()?,
             tags,
             policy: policy.ok()?,
+            limits: Limits::default(),
             template_bucket,
             stacks: BTreeMap::new(),
             services: BTreeMap::new(),
@@ -142,7 +152,30 @@ impl<'s> Reader<'_, 's> {
             gaps: Gaps::default(),
         };
         let recipients = self.recipients(&doc, &spec);
-        Some(Env { doc, shell, values, parameters, parameter_file, includes, covers, recipients })
+        let floor = match self.operator.floor_of(name) {
+            Ok(floor) => floor,
+            Err(why) => {
+                let span = doc.span(&["metadata", "name"]);
+                self.problems.push(Problem::error("not-allowed", why, &doc.file, span));
+                return None;
+            }
+        };
+        let recipients = floor.recipients(recipients);
+        let mut shell = shell;
+        self.hold(&doc, &floor, &mut shell, &includes);
+        Some(Env { doc, floor, shell, values, parameters, parameter_file, includes, covers, recipients })
+    }
+
+    /// Holds it against what the operator says: what was cut is a warning, what is forbidden an error.
+    fn hold(&mut self, doc: &Doc<'_>, floor: &Floor<'_>, shell: &mut Environment, includes: &BTreeSet<Arc<str>>) {
+        for Limited { path, message, forbidden } in bounds::hold(shell, floor, &doc.file, includes) {
+            let span = doc.span(&path);
+            self.problems.push(if forbidden {
+                Problem::error("not-allowed", message, &doc.file, span)
+            } else {
+                Problem::warning("limited", message, &doc.file, span)
+            });
+        }
     }
 
     fn recipients(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec) -> Option<BTreeSet<String>> {

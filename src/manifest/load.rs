@@ -19,10 +19,11 @@ use super::stack::StackDocument;
 use super::survey::{PassedOver, Survey, Surveyor};
 use super::text::{beside, text};
 use super::values::Patterns;
-use super::{record, secrecy, secret, service, survey};
+use super::{held, record, secrecy, secret, service, survey};
 use crate::model::{
     Desired, EnvName, Environment, Gaps, Key, Kind, ObjectName, Readiness, Revision, Snapshot, Template,
 };
+use crate::operator::Operator;
 use crate::template;
 use crate::yaml::Span;
 
@@ -53,18 +54,27 @@ pub fn aside(snapshot: &Snapshot) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     let mut found = files::find_environments(snapshot);
-    let environments = Loader::new(snapshot).environments(&mut found);
+    let operator = Operator::default();
+    let environments = Loader::new(snapshot, &operator, found.environments.len()).environments(&mut found);
     survey::aside(snapshot, &environments)
 }
 
-/// Reads every manifest of a snapshot. Never fails: what is wrong is in the diagnostics.
+/// Reads every manifest of a snapshot, where no operator limits what it may ask for.
 #[must_use]
 pub fn load(snapshot: &Snapshot, revision: Revision) -> Loaded {
+    load_under(snapshot, revision, &Operator::default())
+}
+
+/// Reads every manifest of a snapshot. Never fails: what is wrong is in the diagnostics. What holds is what the manifests
+/// ask for as far as the operator allows it (invariant S26); this is the only place where that is decided, because nothing
+/// becomes a desired state in another way.
+#[must_use]
+pub fn load_under(snapshot: &Snapshot, revision: Revision, operator: &Operator) -> Loaded {
     let mut found = files::find(snapshot);
     let documents = found.documents;
     let ours = survey::files_of(&found);
     let unread: BTreeSet<Arc<str>> = found.problems.keys().cloned().collect();
-    let mut loader = Loader::new(snapshot);
+    let mut loader = Loader::new(snapshot, operator, found.environments.len());
     let environments = loader.environments(&mut found);
     let environments = loader.bearable(environments, &found);
     let sheets = loader.sheets(&mut found, &environments);
@@ -96,6 +106,9 @@ type Sheets<'s> = BTreeMap<Arc<str>, Vec<(Sheet<'s>, Option<Box<dyn Resource>>)>
 
 struct Loader<'s> {
     snapshot: &'s Snapshot,
+    operator: &'s Operator,
+    /// How many environments are described, however badly.
+    wanted: usize,
     report: Report,
     templates: BTreeMap<String, Result<Arc<Template>, Problem>>,
     /// Files that manifests name.
@@ -105,9 +118,11 @@ struct Loader<'s> {
 }
 
 impl<'s> Loader<'s> {
-    fn new(snapshot: &'s Snapshot) -> Self {
+    fn new(snapshot: &'s Snapshot, operator: &'s Operator, wanted: usize) -> Self {
         Self {
             snapshot,
+            operator,
+            wanted,
             report: Report::default(),
             templates: BTreeMap::new(),
             named: BTreeSet::new(),
@@ -181,7 +196,9 @@ impl<'s> Loader<'s> {
                 continue;
             }
             first.insert(name.clone(), place);
-            if sound && let Some(env) = environment::read(&name, doc, self.snapshot, &manifests, &mut self.report) {
+            let around =
+                environment::Around { snapshot: self.snapshot, manifests: &manifests, operator: self.operator };
+            if sound && let Some(env) = environment::read(&name, doc, around, &mut self.report) {
                 environments.insert(name, env);
             }
         }
@@ -370,6 +387,7 @@ impl<'s> Loader<'s> {
             let around = Surroundings {
                 snapshot: self.snapshot,
                 env,
+                environments: self.wanted,
                 secrets: &secrets,
                 members,
                 deliveries: &members.deliveries(name),
@@ -390,7 +408,10 @@ impl<'s> Loader<'s> {
                 self.named.extend(outcome.files);
                 instances.edges.insert(key.clone(), outcome.edges);
                 instances.takes.insert(key.clone(), outcome.takes);
-                let Some(made) = outcome.made else { continue };
+                let Some(mut made) = outcome.made else { continue };
+                for problem in held::hold(&mut made, sheet, env) {
+                    self.report.add(problem, [name]);
+                }
                 if !outcome.ready.is_empty() {
                     instances.ready.insert(key.clone(), outcome.ready);
                 }

@@ -33,12 +33,23 @@ pub(super) trait Resource {
 pub(super) struct Surroundings<'e> {
     pub(super) snapshot: &'e Snapshot,
     pub(super) env: &'e Env<'e>,
+    /// How many environments the manifests mean to describe, broken ones included.
+    pub(super) environments: usize,
     /// Parameters that a template of this environment declares `NoEcho`.
     pub(super) secrets: &'e BTreeSet<String>,
     pub(super) members: &'e Members<'e>,
     pub(super) deliveries: &'e Deliveries,
     pub(super) find: &'e FindOutput<'e>,
     pub(super) guesses: &'e Guesses,
+}
+
+impl Surroundings<'_> {
+    /// A sealed file that is for no secret in particular is opened where it could be taken from no other environment, or
+    /// where the operator says so.
+    pub(super) fn opens_unbound(&self) -> bool {
+        let limits = &self.env.shell.limits;
+        limits.bound_seals.is_none() && (self.environments == 1 || limits.is_operated)
+    }
 }
 
 /// What came of a document in an environment.

@@ -5,6 +5,7 @@
 //! it, unless they take outputs from it.
 
 mod backup;
+mod bounds;
 mod check;
 mod diagnostic;
 mod doc;
@@ -14,6 +15,7 @@ mod environment;
 mod excerpt;
 mod files;
 mod graph;
+mod held;
 mod instantiate;
 mod interpolate;
 mod kinds;
@@ -42,7 +44,7 @@ mod values;
 mod tests;
 
 pub use diagnostic::{Bytes, Diagnostic, Severity};
-pub use load::{Loaded, aside, load};
+pub use load::{Loaded, aside, load, load_under};
 pub use recipients::{RECORD as RECIPIENTS_RECORD, record as recipients_record};
 pub use schema::schemas;
 pub use survey::PassedOver;

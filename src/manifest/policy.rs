@@ -8,7 +8,7 @@ use crate::model::{Budget, Policy, whole};
 
 /// Resource types that hold state which a new resource of the same description does not have. Log groups and image
 /// repositories are among them: nobody gets their contents back either.
-const STATEFUL: [&str; 41] = [
+pub(super) const STATEFUL: [&str; 41] = [
     "AWS::Backup::BackupVault",
     "AWS::Cassandra::Keyspace",
     "AWS::Cassandra::Table",

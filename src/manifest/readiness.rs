@@ -12,6 +12,8 @@ use super::document::{Or, decode, duration_or_reference_schema, number_schema};
 use super::maker::{At, Maker, Waits};
 use crate::model::{Check, ConsumerCheck, HttpProbe, Readiness, Text, Tls, anywhere};
 
+/// How many checks an object may have: all of them are asked at every look.
+const CHECKS_MAX: usize = 10;
 /// How long a check may take to pass, unless said otherwise.
 const WITHIN: Duration = Duration::from_mins(5);
 const WITHIN_LIMITS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
@@ -148,8 +150,12 @@ struct TargetsDocument {
 pub(super) fn listed(maker: &mut Maker<'_>) -> Vec<Readiness> {
     let fields = maker.at(&["spec", "ready"]);
     let before = std::mem::replace(&mut maker.waits, Waits::Elsewhere);
+    if fields.nodes().len() > CHECKS_MAX {
+        maker
+            .wrong(format!("an object has at most {CHECKS_MAX} checks, and this one {}", fields.nodes().len()), fields);
+    }
     let mut listed = Vec::new();
-    for (at, node) in fields.items().zip(fields.nodes()) {
+    for (at, node) in fields.items().zip(fields.nodes()).take(CHECKS_MAX) {
         // What cannot be decoded was reported with the document.
         if let Ok(check) = decode::<CheckDocument>(node) {
             listed.extend(check.check(maker, at));

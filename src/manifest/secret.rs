@@ -350,7 +350,8 @@ fn sealed(maker: &mut Maker<'_>, path: &str, at: At<'_>) -> Option<SealedFile> {
     match is_sealed(text) {
         Ok(()) => {
             super::recipients::check(maker, &file, text, at);
-            Some(SealedFile { file: Arc::from(file), ciphertext: Arc::from(text) })
+            let unbound = maker.around.opens_unbound();
+            Some(SealedFile { file: Arc::from(file), ciphertext: Arc::from(text), unbound })
         }
         Err(why) => {
             let problem = maker.error("not-sealed", why, at);

@@ -10,6 +10,7 @@ use super::*;
 
 mod backups;
 mod checks;
+mod floor;
 mod presence;
 mod records;
 mod references;

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AssumeRole, BackupSpec, DriftAction, EnvName, Gaps, ImageParameter, Key, Readiness, RecordSpec, Redacted, Revision,
-    Scope, SecretSpec, ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
+    AssumeRole, BackupSpec, DriftAction, EnvName, Gaps, ImageParameter, Key, Limits, Readiness, RecordSpec, Redacted,
+    Revision, Scope, SecretSpec, ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
 };
 
 /// Everything one revision asks for.
@@ -34,8 +34,10 @@ pub struct Environment {
     pub role: Option<AssumeRole>,
     /// Tags of every stack.
     pub tags: BTreeMap<String, String>,
-    /// What Landfast may do here by itself.
+    /// What Landfast may do here by itself: what the manifest asks for, as far as the operator allows it.
     pub policy: Policy,
+    /// What the operator's own configuration says of it.
+    pub limits: Limits,
     /// The bucket that templates over 51,200 bytes are uploaded to.
     pub template_bucket: Option<String>,
     /// Its stacks.
@@ -176,7 +178,7 @@ pub struct Policy {
 }
 
 /// Whether Landfast acts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
     /// Only looks: no mutating call is made, not even for a preview.
@@ -189,7 +191,7 @@ pub enum Mode {
 }
 
 /// What follows from a manifest that is gone from a good revision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Prune {
     /// The stack stays and is reported.
@@ -202,7 +204,7 @@ pub enum Prune {
 }
 
 /// What follows from a change that replaces or removes a stateful resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Replace {
     /// It is refused.

@@ -52,6 +52,7 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
             drift: crate::model::DriftAction::Report,
             drift_every: None,
         },
+        limits: crate::model::Limits::default(),
         template_bucket: None,
         stacks: stacks.iter().map(|(name, on)| (key(name), Arc::new(spec(name, on)))).collect(),
         services: BTreeMap::new(),

@@ -19,12 +19,14 @@ mod gone;
 mod health;
 mod image;
 mod key;
+mod limits;
 mod memory;
 mod observation;
 mod pattern;
 mod plan;
 mod point;
 mod preflight;
+mod reach;
 mod readiness;
 mod record;
 mod redacted;
@@ -78,6 +80,7 @@ pub use gone::{DeletedStack, GoneResource, GoneStack};
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
 pub use image::{ImageId, ImageManifest, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
+pub use limits::{Cut, Limits};
 pub use memory::{
     Applied, Attempts, Conclusion, Failure, Memory, ObjectMemory, Objects, Operation, OperationKind, Prepared,
     Remembered, Settled, Skipped, Spent, StackMemory, Watched, Working,
@@ -87,6 +90,7 @@ pub use pattern::{anywhere, like, whole};
 pub use plan::{Action, Basis, Changes, Consent, Entry, Grant, Guard, Plan, Refusal, Waiting};
 pub use point::{JobId, JobState, PointId, PointKeeper, PointStatus, RecoveryPoint, VaultJob, VaultName};
 pub use preflight::{Certificate, Met, Prerequisite, Principal, QuotaState, TypeFacts, UsageMetric};
+pub use reach::{Reach, Server};
 pub use readiness::{
     Check, CheckAnswer, CheckNeed, CheckOutcome, CheckStanding, ChecksSeen, HttpProbe, HttpRequest, Readiness,
     ReadinessMemory, Tls,
@@ -100,10 +104,10 @@ pub use rollout::{
     RolloutOutcome, ServiceMemory, digests,
 };
 pub use secret::{
-    AWSCURRENT, AWSPENDING, AWSPREVIOUS, AppliedValue, Charset, CheckedSettings, ConsumerCheck, FailedRotation,
-    GeneratedField, Make, OWNER_TAG, ReplicaState, ReplicaStatus, RotationMemory, RotationSpec, SealedFile, SecretArn,
-    SecretDo, SecretExpect, SecretFields, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep,
-    SecretsSeen, VALUE_MAX, ValueFacts, VersionId,
+    AWSCURRENT, AWSPENDING, AWSPREVIOUS, AppliedValue, Binding, Charset, CheckedSettings, ConsumerCheck,
+    FailedRotation, GeneratedField, Make, OWNER_TAG, ReplicaState, ReplicaStatus, RotationMemory, RotationSpec,
+    SealedFile, SecretArn, SecretDo, SecretExpect, SecretFields, SecretMemory, SecretNeed, SecretSource, SecretSpec,
+    SecretState, SecretStep, SecretsSeen, VALUE_MAX, ValueFacts, VersionId,
 };
 pub use service::{
     Delivery, ImageDigest, ImageParameter, ImageSpec, MovedTag, NewestBy, RolloutFailure, RolloutSpec, Select,

@@ -167,6 +167,8 @@ pub enum CheckOutcome {
     Holds,
     /// It is not, for this reason.
     Fails(String),
+    /// Nobody wanted it to be made.
+    NotAsked,
     /// It could not be made.
     Unknown(Unknown),
 }

@@ -164,6 +164,9 @@ pub enum Declined {
     /// Nothing that could be put back is known.
     #[error("no difference is known: look for drift first (`landfast drift`)")]
     NoDrift,
+    /// The operator does not let this person ask.
+    #[error("{0}")]
+    NotApprover(String),
     /// It waited for so long that it may not be meant any more.
     #[error("it was asked for at {0}, too long ago to be meant still")]
     Expired(Timestamp),

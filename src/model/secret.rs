@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Address, DeletionPolicy, Digest, HttpProbe, Key, Region, Scope, Text};
 
+mod binding;
 mod memory;
 mod seen;
 mod step;
 mod value;
 
+pub use binding::Binding;
 pub use memory::{AppliedValue, CheckedSettings, RotationMemory, SecretMemory};
 pub use seen::{
     AWSCURRENT, AWSPENDING, AWSPREVIOUS, OWNER_TAG, ReplicaState, ReplicaStatus, SecretArn, SecretNeed, SecretState,
@@ -110,6 +112,8 @@ pub struct SealedFile {
     pub file: Arc<str>,
     /// What is in it: the armored ciphertext.
     pub ciphertext: Arc<str>,
+    /// It is opened although it may have been sealed for no secret in particular.
+    pub unbound: bool,
 }
 
 /// When generated fields are made anew.

@@ -13,6 +13,7 @@ use crate::model::{
     ServiceState, ServiceStatus, TargetHealth, TargetState, Unknown,
 };
 use crate::ports::{HttpAnswer, NoHttpAnswer, Priority, all};
+use crate::sabotage::{self, Bug};
 
 /// Checks that are asked at the same time: enough for an environment, few enough for anybody's server.
 const AT_ONCE: usize = 8;
@@ -79,7 +80,14 @@ impl Observer<'_> {
 
     async fn http(&self, request: &HttpRequest) -> CheckOutcome {
         let limit = request.timeout.saturating_add(GRACE);
-        match self.cx.timeout(limit, self.probes.get(request)).await {
+        let reach = &self.environment.limits.reach;
+        // Before anybody else: what a manifest names is judged in the same way whoever asks.
+        if let Err(why) = reach.server(&request.url)
+            && !sabotage::is(Bug::ProbesAnywhere)
+        {
+            return judge(request, Err(NoHttpAnswer::Refused(why)));
+        }
+        match self.cx.timeout(limit, self.probes.get(request, reach)).await {
             Some(answer) => judge(request, answer),
             None => CheckOutcome::Fails(format!("no answer within {}", humantime::format_duration(request.timeout))),
         }
@@ -139,6 +147,8 @@ fn judge(request: &HttpRequest, answer: Result<HttpAnswer, NoHttpAnswer>) -> Che
     let answer = match answer {
         Ok(answer) => answer,
         Err(NoHttpAnswer::Server(why)) => return CheckOutcome::Fails(why),
+        Err(NoHttpAnswer::Refused(why)) => return CheckOutcome::Fails(format!("not asked: {why}")),
+        Err(NoHttpAnswer::NotAsked) => return CheckOutcome::NotAsked,
         Err(NoHttpAnswer::Here(why)) => return CheckOutcome::Unknown(Unknown::because(why)),
     };
     if answer.status != request.expect {

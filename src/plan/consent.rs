@@ -103,7 +103,10 @@ pub(super) fn absent() -> Digest {
 
 /// Whether a person approved what this entry does, all of it.
 pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
-    let Some(grant) = input.memory.consent.as_ref().and_then(|consent| consent.grants.get(key)) else { return false };
+    let consent = input.memory.consent.as_ref();
+    // Whoever may not approve has not (invariant S26).
+    let consent = consent.filter(|consent| input.environment.limits.may_approve(&consent.by).is_ok());
+    let Some(grant) = consent.and_then(|consent| consent.grants.get(key)) else { return false };
     let same_kind = match entry.action {
         // What was approved as a creation may have to be cleared and repeated; what may change, may turn out to.
         Action::Create | Action::Recreate => matches!(grant.action, Action::Create | Action::Recreate),

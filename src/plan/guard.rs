@@ -63,7 +63,7 @@ pub(super) fn mode(input: &Input<'_>, key: &Key, entry: &mut Entry) {
                     Refusal {
                         guard: Guard::Mode,
                         reason: format!("{} is only observed", input.environment.name),
-                        release: "set `policy.mode` to `approve` or `apply`".to_owned(),
+                        release: input.environment.limits.release("mode", "set `policy.mode` to `approve` or `apply`"),
                     },
                 );
             }
@@ -217,7 +217,9 @@ pub(super) fn replacements(planner: &Planner<'_>, spec: &StackSpec, stack: &Obse
             Refusal {
                 guard: Guard::Replace,
                 reason: losses(environment, &stateful),
-                release: "set `policy.replace` to `approve`, then approve the plan".to_owned(),
+                release: environment
+                    .limits
+                    .release("replace", "set `policy.replace` to `approve`, then approve the plan"),
             },
         ),
         Replace::Approve if !approved => {

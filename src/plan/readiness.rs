@@ -55,6 +55,7 @@ impl Asking<'_> {
                 entry.waiting.push(Waiting::Readiness { check: shown, why: why.clone(), since, overdue });
                 CheckStanding { check, since: Some((since, false)) }
             }
+            CheckOutcome::NotAsked => unknown,
             CheckOutcome::Unknown(why) => {
                 let why = format!("its check \"{shown}\" could not be made: {why}");
                 entry.waiting.push(Waiting::Unknown { why });

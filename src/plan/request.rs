@@ -26,6 +26,7 @@ pub fn grant(
     if now.duration_since(request.at) > EXPIRES {
         return Err(Declined::Expired(request.at));
     }
+    environment.limits.may_approve(&request.by).map_err(Declined::NotApprover)?;
     let key = &request.key;
     match (&request.wish, key.kind) {
         (Wish::Rotate, Kind::Secret) => {

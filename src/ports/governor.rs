@@ -30,6 +30,7 @@ use super::{
 };
 use crate::context::Context;
 use crate::model::{AssumeRole, Scope};
+use crate::operator::Operator;
 use api::Api;
 use door::{Door, Identity};
 use lane::Lane;
@@ -78,6 +79,7 @@ struct Shared {
     gate: Gate,
     lanes: Mutex<BTreeMap<(Scope, &'static str), Arc<Lane>>>,
     identities: Mutex<BTreeMap<Entrance, Arc<Identity>>>,
+    operator: Operator,
 }
 
 /// What a set of credentials is for.
@@ -87,8 +89,14 @@ impl Governor {
     /// A governor in front of `cloud`; mutating calls pass `gate`.
     #[must_use]
     pub fn new(cx: Context, cloud: Arc<dyn Cloud>, gate: Gate) -> Self {
+        Self::under(cx, cloud, gate, Operator::default())
+    }
+
+    /// The same, sending nothing to where the operator does not allow it (invariants S11, S26).
+    #[must_use]
+    pub fn under(cx: Context, cloud: Arc<dyn Cloud>, gate: Gate, operator: Operator) -> Self {
         let (lanes, identities) = (Mutex::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { cx, cloud, gate, lanes, identities }) }
+        Self { shared: Arc::new(Shared { cx, cloud, gate, lanes, identities, operator }) }
     }
 
     /// The governed door to an account and region. The account behind the credentials is verified before the first
@@ -171,6 +179,7 @@ impl Governor {
             scope: scope.clone(),
             priority,
             identity: Arc::clone(identity),
+            forbidden: self.shared.operator.allows_call(scope, role).err().map(Arc::from),
         }
     }
 

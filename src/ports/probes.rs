@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::model::HttpRequest;
+use crate::model::{HttpRequest, Reach};
 
 /// The beginning of a body that is read: enough for any health endpoint.
 pub const BODY_MAX: usize = 64 * 1024;
@@ -11,8 +11,9 @@ pub const BODY_MAX: usize = 64 * 1024;
 /// not followed, and no credentials are sent.
 #[async_trait]
 pub trait Probes: Send + Sync {
-    /// Asks, within the request's timeout.
-    async fn get(&self, request: &HttpRequest) -> Result<HttpAnswer, NoHttpAnswer>;
+    /// Asks, within the request's timeout. `reach` says whom, and every address that the name in the URL resolves to is
+    /// judged by it before it is connected to.
+    async fn get(&self, request: &HttpRequest, reach: &Reach) -> Result<HttpAnswer, NoHttpAnswer>;
 }
 
 /// What a server answered. What is in the body may be anybody's secret: it is matched and never shown.
@@ -36,9 +37,26 @@ pub enum NoHttpAnswer {
     /// The server, or the way to it, is not as it should be: the check fails.
     #[error("{0}")]
     Server(String),
+    /// The server may not be asked: the check fails, and nothing was sent.
+    #[error("{0}")]
+    Refused(String),
+    /// Nobody wanted it to be asked.
+    #[error("it was not asked")]
+    NotAsked,
     /// Nothing was learned about the server, because the request could not be made from here.
     #[error("{0}")]
     Here(String),
+}
+
+/// Asks nothing: for a look that must not send anything to whom a manifest names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unasked;
+
+#[async_trait]
+impl Probes for Unasked {
+    async fn get(&self, _request: &HttpRequest, _reach: &Reach) -> Result<HttpAnswer, NoHttpAnswer> {
+        Err(NoHttpAnswer::NotAsked)
+    }
 }
 
 /// Where there is nobody to make requests.
@@ -47,7 +65,7 @@ pub struct NoProbes;
 
 #[async_trait]
 impl Probes for NoProbes {
-    async fn get(&self, _request: &HttpRequest) -> Result<HttpAnswer, NoHttpAnswer> {
+    async fn get(&self, _request: &HttpRequest, _reach: &Reach) -> Result<HttpAnswer, NoHttpAnswer> {
         Err(NoHttpAnswer::Here("web servers cannot be asked from here".to_owned()))
     }
 }

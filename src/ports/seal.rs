@@ -3,14 +3,19 @@
 //! The plan never opens anything; it compares ciphertexts by digest. Only a step that needs the value is given it, by an
 //! [`Unseal`]. The header of an age file does not say to which X25519 recipients it was sealed, only to how many: that is
 //! written down beside it when it is sealed, and held against policy when manifests are loaded.
+//!
+//! A sealed file can be copied by whoever can read it, which says nothing of who may read the secret that another manifest
+//! would make of it. So the secrets that a value is for are sealed with it, and it is opened for no other.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::model::{Redacted, VALUE_MAX};
+use crate::model::{Binding, Redacted, VALUE_MAX};
+use crate::sabotage::{self, Bug};
 
 /// Why a file could not be sealed or opened. Never says what was in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +44,26 @@ pub enum SealError {
     /// Nobody to seal to.
     #[error("no recipient was given")]
     NoRecipient,
+    /// It is for another secret.
+    #[error("it was sealed for {sealed}, and not for {wanted}: seal the value again for this secret")]
+    ForAnother {
+        /// What it was sealed for.
+        sealed: String,
+        /// What it is asked for.
+        wanted: String,
+    },
+    /// It is for no secret in particular.
+    #[error(
+        "it was sealed for no secret in particular, and here only files that were are opened: seal the value again \
+         (`landfast seal`), now that a manifest takes the file"
+    )]
+    Unbound,
+    /// It is by another tool, or by a release that did not seal for whom it is.
+    #[error(
+        "it does not say which secret it is for, because an older release or another tool has sealed it: seal the value \
+         again (`landfast seal`)"
+    )]
+    OldForm,
     /// Encrypting failed.
     #[error("it could not be encrypted")]
     Failed,
@@ -46,11 +71,26 @@ pub enum SealError {
 
 /// Opens what was sealed.
 pub trait Unseal: Send + Sync {
-    /// What is in an armored age file.
+    /// The value in an armored age file, for the secret that it was sealed for. `unbound`: also if it was sealed for none
+    /// in particular.
     ///
     /// # Errors
-    /// It cannot be opened, or does not hold a value.
-    fn unseal(&self, ciphertext: &str) -> Result<Redacted, SealError>;
+    /// It cannot be opened, does not hold a value, or is for another secret.
+    fn unseal(&self, ciphertext: &str, wanted: &Binding, unbound: bool) -> Result<Redacted, SealError>;
+}
+
+/// What stands before a sealed value: its form, and the secrets that it is for, on a line of its own.
+const FORM: &str = "landfast-sealed/v1 ";
+
+/// The most that it has: as many secrets as anybody shares a value between.
+const HEADER_MAX: usize = 16 * 1024;
+
+/// The secrets that a value was sealed for.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    #[serde(rename = "for")]
+    secrets: Vec<Binding>,
 }
 
 /// Identities from a file.
@@ -85,7 +125,37 @@ impl fmt::Debug for Identities {
 }
 
 impl Unseal for Identities {
-    fn unseal(&self, ciphertext: &str) -> Result<Redacted, SealError> {
+    fn unseal(&self, ciphertext: &str, wanted: &Binding, unbound: bool) -> Result<Redacted, SealError> {
+        let opened = self.open_within(ciphertext, VALUE_MAX + HEADER_MAX)?;
+        let (header, value) = opened.expose().split_once('\n').ok_or(SealError::OldForm)?;
+        let header = header.strip_prefix(FORM).ok_or(SealError::OldForm)?;
+        // The parser's error quotes what it read.
+        let header: Header = serde_json::from_str(header).map_err(|_| SealError::OldForm)?;
+        if value.len() > VALUE_MAX {
+            return Err(SealError::TooLarge);
+        }
+        if header.secrets.is_empty() && !unbound {
+            return Err(SealError::Unbound);
+        }
+        let fits = header.secrets.is_empty() || header.secrets.contains(wanted) || sabotage::is(Bug::OpensForAnybody);
+        if !fits {
+            let sealed: Vec<String> = header.secrets.iter().map(ToString::to_string).collect();
+            return Err(SealError::ForAnother { sealed: sealed.join(", "), wanted: wanted.to_string() });
+        }
+        Ok(Redacted::new(value.to_owned()))
+    }
+}
+
+impl Identities {
+    /// What is in an armored age file, whatever it is for.
+    ///
+    /// # Errors
+    /// It cannot be opened, or holds no text.
+    pub fn open(&self, ciphertext: &str) -> Result<Redacted, SealError> {
+        self.open_within(ciphertext, VALUE_MAX)
+    }
+
+    fn open_within(&self, ciphertext: &str, limit: usize) -> Result<Redacted, SealError> {
         if self.0.is_empty() {
             return Err(SealError::NoIdentity);
         }
@@ -97,9 +167,9 @@ impl Unseal for Identities {
             _ => SealError::Damaged,
         })?;
         // Room for all there may be, so that it is never moved while it is read.
-        let mut value = Zeroizing::new(Vec::with_capacity(VALUE_MAX + 1));
-        reader.take(VALUE_MAX as u64 + 1).read_to_end(&mut value).map_err(|_| SealError::Damaged)?;
-        if value.len() > VALUE_MAX {
+        let mut value = Zeroizing::new(Vec::with_capacity(limit + 1));
+        reader.take(limit as u64 + 1).read_to_end(&mut value).map_err(|_| SealError::Damaged)?;
+        if value.len() > limit {
             return Err(SealError::TooLarge);
         }
         let text = std::str::from_utf8(&value).map_err(|_| SealError::NotText)?;
@@ -107,14 +177,28 @@ impl Unseal for Identities {
     }
 }
 
-/// Seals a value to these recipients, any one of whom can open it.
+/// Seals a value for these secrets and no others; for none in particular, if there are none. Any one of the recipients can
+/// open it.
 ///
 /// # Errors
-/// There is no recipient, one of them is none, or the value is too large.
-pub fn seal(value: &Redacted, recipients: &[String]) -> Result<String, SealError> {
-    if value.expose().len() > VALUE_MAX {
+/// There is no recipient, one of them is none, or the value is too large, or for too many secrets.
+pub fn seal_for(value: &Redacted, secrets: Vec<Binding>, recipients: &[String]) -> Result<String, SealError> {
+    let header = serde_json::to_string(&Header { secrets }).map_err(|_| SealError::Failed)?;
+    if value.expose().len() > VALUE_MAX || FORM.len() + header.len() >= HEADER_MAX {
         return Err(SealError::TooLarge);
     }
+    let mut text = Zeroizing::new(String::with_capacity(VALUE_MAX + HEADER_MAX));
+    for part in [FORM, &header, "\n", value.expose()] {
+        text.push_str(part);
+    }
+    seal(&Redacted::new((*text).clone()), recipients)
+}
+
+/// Encrypts a text to these recipients, any one of whom can open it.
+///
+/// # Errors
+/// There is no recipient, or one of them is none.
+pub fn seal(value: &Redacted, recipients: &[String]) -> Result<String, SealError> {
     let read = recipients.iter().enumerate();
     let read = read.map(|(at, text)| text.trim().parse().map_err(|_: &str| SealError::Recipient(at + 1)));
     let recipients: Vec<age::x25519::Recipient> = read.collect::<Result<_, _>>()?;
@@ -139,6 +223,7 @@ pub fn seal(value: &Redacted, recipients: &[String]) -> Result<String, SealError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Address, Scope};
 
     /// An identity and its recipient.
     fn identity() -> (Redacted, String) {
@@ -158,11 +243,60 @@ mod tests {
         assert!(sealed.starts_with("-----BEGIN AGE ENCRYPTED FILE-----") && !sealed.contains("canary"));
         for (secret, _) in [&ours, &theirs] {
             let identities = Identities::parse(secret).unwrap();
-            assert_eq!(identities.unseal(&sealed).unwrap().expose(), "canary");
+            assert_eq!(identities.open(&sealed).unwrap().expose(), "canary");
         }
         let identities = Identities::parse(&other.0).unwrap();
-        assert_eq!(identities.unseal(&sealed).unwrap_err(), SealError::NotForUs);
-        assert_eq!(Identities::default().unseal(&sealed).unwrap_err(), SealError::NoIdentity);
+        assert_eq!(identities.open(&sealed).unwrap_err(), SealError::NotForUs);
+        assert_eq!(Identities::default().open(&sealed).unwrap_err(), SealError::NoIdentity);
+    }
+
+    fn binding(environment: &str, account: &str, region: &str, name: &str) -> Binding {
+        let scope = Scope { account: account.parse().unwrap(), region: region.parse().unwrap() };
+        Binding { environment: environment.parse().unwrap(), secret: Address { scope, name: name.to_owned() } }
+    }
+
+    #[test]
+    fn a_value_is_opened_for_the_secret_that_it_was_sealed_for_and_for_no_other() {
+        let (secret, recipient) = identity();
+        let identities = Identities::parse(&secret).unwrap();
+        let prod = binding("prod", "444455556666", "us-east-1", "prod/shop/app");
+        let dr = binding("dr", "444455556666", "us-west-2", "prod/shop/app");
+        let sealed = seal_for(&value("can\nary\n"), vec![prod.clone(), dr.clone()], &[recipient]).unwrap();
+        for wanted in [&prod, &dr] {
+            assert_eq!(identities.unseal(&sealed, wanted, false).unwrap().expose(), "can\nary\n");
+        }
+        for other in [
+            binding("dev", "444455556666", "us-east-1", "prod/shop/app"),
+            binding("prod", "111122223333", "us-east-1", "prod/shop/app"),
+            binding("prod", "444455556666", "eu-west-1", "prod/shop/app"),
+            binding("prod", "444455556666", "us-east-1", "prod/shop/other"),
+        ] {
+            for unbound in [true, false] {
+                let error = identities.unseal(&sealed, &other, unbound).unwrap_err();
+                assert!(matches!(error, SealError::ForAnother { .. }), "{other}: {error}");
+                assert!(!error.to_string().contains("ary"));
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_say_for_whom_it_is_has_to_be_sealed_again() {
+        let (secret, recipient) = identity();
+        let identities = Identities::parse(&secret).unwrap();
+        let wanted = binding("dev", "111122223333", "us-east-1", "dev/shop/app");
+        for old in ["canary", "{\"a\": 1}\n", "landfast-sealed/v1 {}\ncanary", "landfast-sealed/v2 {\"for\":[]}\nx", ""]
+        {
+            let sealed = seal(&value(old), std::slice::from_ref(&recipient)).unwrap();
+            assert_eq!(identities.unseal(&sealed, &wanted, true).unwrap_err(), SealError::OldForm, "{old}");
+        }
+        let unbound = seal_for(&value("canary"), Vec::new(), std::slice::from_ref(&recipient)).unwrap();
+        assert_eq!(identities.unseal(&unbound, &wanted, true).unwrap().expose(), "canary");
+        assert_eq!(identities.unseal(&unbound, &wanted, false).unwrap_err(), SealError::Unbound);
+        let largest = value(&"x".repeat(VALUE_MAX));
+        let sealed = seal_for(&largest, vec![wanted.clone()], std::slice::from_ref(&recipient)).unwrap();
+        assert_eq!(identities.unseal(&sealed, &wanted, false).unwrap().expose().len(), VALUE_MAX);
+        let more = value(&"x".repeat(VALUE_MAX + 1));
+        assert_eq!(seal_for(&more, Vec::new(), &[recipient]).unwrap_err(), SealError::TooLarge);
     }
 
     #[test]
@@ -174,9 +308,9 @@ mod tests {
         let mut changed = sealed.clone();
         let other = if sealed.as_bytes()[middle] == b'A' { "B" } else { "A" };
         changed.replace_range(middle..=middle, other);
-        assert_eq!(identities.unseal(&changed).unwrap_err(), SealError::Damaged);
-        assert_eq!(identities.unseal(&sealed[..sealed.len() / 2]).unwrap_err(), SealError::Damaged);
-        assert_eq!(identities.unseal("nothing").unwrap_err(), SealError::Damaged);
+        assert_eq!(identities.open(&changed).unwrap_err(), SealError::Damaged);
+        assert_eq!(identities.open(&sealed[..sealed.len() / 2]).unwrap_err(), SealError::Damaged);
+        assert_eq!(identities.open("nothing").unwrap_err(), SealError::Damaged);
     }
 
     #[test]

@@ -14,8 +14,9 @@ use super::evaluate::shown;
 use super::resource::Resource;
 use super::site::Site;
 use super::world::World;
-use crate::model::{HttpRequest, TargetState};
+use crate::model::{HttpRequest, Reach, TargetState};
 use crate::ports::{HttpAnswer, NoHttpAnswer, Probes};
+use crate::sabotage::{self, Bug};
 
 /// A record that points to a record that points to a record: more than anybody has.
 const HOPS_MAX: usize = 8;
@@ -34,12 +35,12 @@ impl Console {
 
 #[async_trait]
 impl Probes for SimCloud {
-    async fn get(&self, request: &HttpRequest) -> Result<HttpAnswer, NoHttpAnswer> {
+    async fn get(&self, request: &HttpRequest, reach: &Reach) -> Result<HttpAnswer, NoHttpAnswer> {
         let Some(host) = host(&request.url) else {
             return Err(NoHttpAnswer::Here(format!("{} is no address that can be asked", request.url)));
         };
         self.pass_latency().await;
-        let site = self.lock().site(host);
+        let site = self.lock().site(host, reach).map_err(NoHttpAnswer::Refused)?;
         match site {
             Some(Site::Answers { status, body }) => Ok(HttpAnswer { status, body: body.into_bytes() }),
             Some(Site::Refuses) => Err(NoHttpAnswer::Server("connection refused".to_owned())),
@@ -62,18 +63,25 @@ fn host(url: &str) -> Option<&str> {
 }
 
 impl World {
-    fn site(&self, host: &str) -> Option<Site> {
+    /// What answers there. An address that a name leads to is judged, as every client has to.
+    fn site(&self, host: &str, reach: &Reach) -> Result<Option<Site>, String> {
         let mut host = host.to_ascii_lowercase();
         for _ in 0..HOPS_MAX {
+            if let Ok(address) = host.parse()
+                && !sabotage::is(Bug::ProbesAnywhere)
+            {
+                reach.address(address)?;
+            }
             if let Some(site) = self.data.sites.get(&host) {
-                return Some(site.clone());
+                return Ok(Some(site.clone()));
             }
             if let Some(answers) = self.load_balancer(&host) {
-                return Some(answers);
+                return Ok(Some(answers));
             }
-            host = self.resolve_name(&host)?;
+            let Some(target) = self.resolve_name(&host) else { break };
+            host = target;
         }
-        None
+        Ok(None)
     }
 
     fn load_balancer(&self, host: &str) -> Option<Site> {

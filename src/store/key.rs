@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::StoreError;
 use super::rows::{Table, Write};
 use crate::model::{FingerprintKey, Redacted};
-use crate::ports::{Identities, SealError, Unseal as _, seal};
+use crate::ports::{Identities, SealError, seal};
 
 /// What the key is sealed with, if it is.
 pub(super) type Keys<'a> = Option<&'a Identities>;
@@ -49,7 +49,7 @@ pub(super) fn kept(kept: Kept, path: &Path, keys: Keys<'_>) -> Result<(Fingerpri
     let sealed = match (kept, keys) {
         (Kept::Plain(key), _) => return Ok((FingerprintKey::new(key), false)),
         (Kept::Sealed(_), None) => return Err(StoreError::KeyIsSealed { path: path.to_owned() }),
-        (Kept::Sealed(text), Some(keys)) => keys.unseal(&text),
+        (Kept::Sealed(text), Some(keys)) => keys.open(&text),
     };
     let opened = sealed.and_then(|digits| bytes(digits.expose()).ok_or(SealError::Damaged));
     let key = opened.map_err(|source| StoreError::OtherKey { path: path.to_owned(), source })?;

@@ -16,6 +16,7 @@ mod demo;
 mod e2e;
 mod emulator;
 mod faults;
+mod operator;
 mod page;
 mod permissions;
 mod readme;

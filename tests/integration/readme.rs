@@ -86,7 +86,9 @@ fn every_command_of_the_readme_does_what_it_shows() {
         let mut shell = Command::new("bash");
         shell.args(["-ec", &format!("exec 2>&1; {command}")]).current_dir(place.path()).env("PATH", &path);
         shell.env("LANDFAST_CLOUD", "sim").env("NO_COLOR", "1").stdin(std::process::Stdio::null());
-        for name in ["LANDFAST_LOG", "LANDFAST_STATE", "LANDFAST_MANIFESTS", "AWS_ENDPOINT_URL"] {
+        for name in
+            ["LANDFAST_LOG", "LANDFAST_STATE", "LANDFAST_MANIFESTS", "LANDFAST_CONFIG", "CI", "AWS_ENDPOINT_URL"]
+        {
             shell.env_remove(name);
         }
         let ended = shell.output().unwrap();

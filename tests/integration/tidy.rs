@@ -238,3 +238,25 @@ fn files_open_with_what_they_are_and_fit_a_mind() {
     }
     assert_none(&faults, "files open with `//!`, stay short, and leave nothing for later");
 }
+
+/// Tests that a text names as `src/some/file.rs::a_test` and that are not there.
+fn missing_tests(text: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = Regex::new(r"`((?:src|tests)/[\w/.-]+\.rs)::(\w+)`").unwrap();
+    let is_missing = |found: &regex::Captures<'_>| {
+        let code = std::fs::read_to_string(root.join(&found[1])).unwrap_or_default();
+        !code.contains(&format!("fn {}(", &found[2]))
+    };
+    named.captures_iter(text).filter(is_missing).map(|found| found[0].to_owned()).collect()
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let text = std::fs::read_to_string(src().join("THREATS.md")).unwrap();
+    assert!(text.matches(".rs::").count() > 20, "it names the tests that show what it says");
+    assert_none(&missing_tests(&text), "src/THREATS.md names tests that are not there");
+    assert_eq!(missing_tests("`src/lib.rs::nothing` and `src/nowhere.rs::a`").len(), 2);
+    // One table, and every row of it says what shows it.
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Who")).collect();
+    assert!(rows.iter().all(|row| row.contains(".rs::")), "a row names no test");
+}

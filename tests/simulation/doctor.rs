@@ -134,7 +134,7 @@ impl Ward {
         let controller = Controller::new(cx, Arc::new(spy), store, Arc::new(|_, _| {}));
         let environment = Arc::clone(loaded.desired.environments.values().next().unwrap());
         controller.board.publish(loaded.desired, &BTreeSet::new());
-        self.truth.published(&controller.board.desired());
+        self.truth.published(&controller.board.desired(), None);
         Life { controller: Arc::new(controller), environment }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use landfast::model::{FileContent, Snapshot};
+use landfast::operator::Operator;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Named, Vault};
@@ -27,6 +28,9 @@ pub(crate) struct Fleet {
     pub(crate) web: Option<Web>,
     #[serde(default)]
     pub(crate) app: App,
+    /// The manifests ask for everything, and it is the operator who says what may be done.
+    #[serde(default)]
+    pub(crate) floored: bool,
 }
 
 /// The service `web` of the cluster `shop`, whose image follows a repository.
@@ -55,6 +59,11 @@ pub(crate) struct Policy {
     pub(crate) deletions: u32,
     /// Replacements of stateful resources are done where there is a backup.
     pub(crate) replace: bool,
+}
+
+impl Policy {
+    /// What somebody would write who wants everything.
+    const LOOSEST: Self = Self { prune: Prune::Always, observe: false, deletions: 1000, replace: true };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -357,7 +366,8 @@ impl Fleet {
     }
 
     fn environment(&self, name: &str, account: &str) -> String {
-        let Policy { prune, observe, deletions, replace } = self.policy;
+        let asked = if self.floored { Policy::LOOSEST } else { self.policy };
+        let Policy { prune, observe, deletions, replace } = asked;
         let prune = format!("{prune:?}").to_lowercase();
         let mode = if observe { "observe" } else { "apply" };
         let replace = if replace { "allow" } else { "deny" };
@@ -367,9 +377,27 @@ impl Fleet {
             "apiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: {name} }}\nspec:\n  system: shop\n  account: \"{account}\"\n  \
              region: us-east-1\n  include: [{name}]\n{bucket}  tags: {{ Team: core }}\n  policy:\n    mode: {mode}\n    prune: {prune}\n    \
              replace: {replace}\n    driftEvery: {}m\n    \
-             budget: {{ stacks: 1000, replacements: 1000, deletions: {deletions}, per: 1h }}\n",
-            every.as_secs() / 60
+             budget: {{ stacks: 1000, replacements: 1000, deletions: {deletions}, per: 1h }}\n# {:?}\n",
+            every.as_secs() / 60,
+            // What the operator says anew counts from when the manifests are read again.
+            self.policy,
         )
+    }
+
+    /// What the operator says.
+    pub(crate) fn operator(&self) -> Operator {
+        if !self.floored {
+            return Operator::default();
+        }
+        let Policy { prune, observe, deletions, replace } = self.policy;
+        let prune = format!("{prune:?}").to_lowercase();
+        let mode = if observe { "observe" } else { "apply" };
+        let replace = if replace { "allow" } else { "deny" };
+        let text = format!(
+            "[[environment]]\nname = ['*']\naccounts = ['111122223333']\nmode = '{mode}'\nprune = '{prune}'\n\
+             replace = '{replace}'\nbudget = {{ deletions = {deletions} }}\n"
+        );
+        landfast::operator::read("landfast.toml", &text).unwrap()
     }
 }
 
@@ -395,7 +423,7 @@ fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
     let vault = Vault { fields: 2, every: Some(1), restarts: true, edition: 1, delete: true };
     let named = Named { target: 1, upstream: Some(0), label: 0 };
     let app = App { secrets: BTreeMap::from([(0, vault)]), records: BTreeMap::from([(0, named)]) };
-    let snapshot = Fleet { units, policy, web, app }.snapshot(None);
+    let snapshot = Fleet { units, policy, web, app, floored: false }.snapshot(None);
     let revision = landfast::model::Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
     let loaded = landfast::manifest::load(&snapshot, revision);
     assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
@@ -407,7 +435,8 @@ fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
 #[test]
 fn a_checkout_without_stacks_still_describes_its_environments() {
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
-    let fleet = Fleet { units: BTreeMap::from([(0, Unit::plain())]), policy, web: None, app: App::default() };
+    let units = BTreeMap::from([(0, Unit::plain())]);
+    let fleet = Fleet { units, policy, web: None, app: App::default(), floored: false };
     let snapshot = fleet.snapshot(Some(Glitch::NoStacks));
     let revision = landfast::model::Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
     let loaded = landfast::manifest::load(&snapshot, revision);

@@ -27,6 +27,7 @@ fn fleet() -> Fleet {
         policy: Policy { prune: Prune::Always, observe: false, deletions: 9, replace: false },
         web: None,
         app: App::default(),
+        floored: false,
     }
 }
 

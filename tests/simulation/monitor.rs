@@ -13,6 +13,8 @@ use landfast::sim::{Call, Inventory, SimCloud, StackRecord, View};
 
 use crate::outsiders::FORGED;
 
+use crate::fleet::Policy;
+
 /// What a monitor knows beside the world itself.
 #[derive(Default)]
 pub(crate) struct Truth {
@@ -62,6 +64,8 @@ struct Inner {
     reverted: u64,
     /// Change sets that our own calls have been answered with.
     made: BTreeSet<String>,
+    /// What the operator allowed with each revision, where there is one.
+    floors: BTreeMap<u64, Policy>,
 }
 
 impl Truth {
@@ -177,11 +181,12 @@ impl Truth {
         self.inner.lock().unwrap().revisions.get(&revision).cloned()
     }
 
-    pub(crate) fn published(&self, desired: &Arc<Desired>) {
+    pub(crate) fn published(&self, desired: &Arc<Desired>, floor: Option<Policy>) {
         self.vaults.published(desired);
         let mut inner = self.inner.lock().unwrap();
         let before = inner.revisions.last_key_value().map(|(_, before)| Arc::clone(before));
         inner.revisions.insert(desired.revision.sequence, Arc::clone(desired));
+        inner.floors.extend(floor.map(|floor| (desired.revision.sequence, floor)));
         // What is asked for anew may be tried anew.
         let specs = |desired: &Desired| {
             let specs = desired.environments.values().flat_map(|environment| environment.stacks.values().cloned());
@@ -196,6 +201,7 @@ impl Truth {
     pub(crate) fn store_lost(&self) {
         let mut inner = self.inner.lock().unwrap();
         inner.revisions.clear();
+        inner.floors.clear();
         inner.applied.clear();
         inner.epoch = 0;
         inner.begun.clear();
@@ -274,6 +280,10 @@ impl Checking<'_> {
         let Some(desired) = self.inner.revisions.get(&fence.revision).cloned() else {
             return self.blames.push(format!("S8: revision {} was never published", fence.revision));
         };
+        let floor = self.inner.floors.get(&fence.revision).copied();
+        if floor.is_some_and(|floor| floor.observe) {
+            self.blames.push("S26 floor: the operator lets it only look".to_owned());
+        }
         if self.call.operation == "CreateStack" {
             return self.create(&desired);
         }
@@ -290,8 +300,14 @@ impl Checking<'_> {
         self.backwards(&key, fence.revision);
         self.mode(&desired, &key);
         match self.call.operation {
-            "DeleteStack" => self.delete(&desired, &key, &stack),
-            "ExecuteChangeSet" => self.execute(&desired, &key, &stack),
+            "DeleteStack" => {
+                self.delete(&desired, &key, &stack);
+                self.deletes_under(floor, &desired, &key, &stack);
+            }
+            "ExecuteChangeSet" => {
+                self.execute(&desired, &key, &stack);
+                self.executes_under(floor, &key);
+            }
             _ => {}
         }
     }
@@ -464,6 +480,34 @@ impl Checking<'_> {
             if wanted.is_some() && wanted != held.map(String::as_str) {
                 self.blames.push(format!("S22 agreed: {key} is updated with {name} = {held:?} instead of {wanted:?}"));
             }
+        }
+    }
+
+    /// S26: whatever the manifests say, the operator's word holds.
+    fn deletes_under(&mut self, floor: Option<Policy>, desired: &Desired, key: &Key, stack: &StackState) {
+        let Some(floor) = floor else { return };
+        let environment = desired.environments.get(&key.environment);
+        let wanted = environment.is_some_and(|environment| environment.stacks.contains_key(key));
+        if wanted || row(stack.status).standing == Standing::NeverHealthy {
+            return;
+        }
+        if floor.prune != crate::fleet::Prune::Always {
+            self.blames.push(format!("S26 floor: {key} is deleted, and the operator lets nothing be pruned"));
+        }
+        if floor.deletions == 0 {
+            self.blames.push(format!("S26 floor: {key} is deleted, and the operator allows no deletion"));
+        }
+    }
+
+    fn executes_under(&mut self, floor: Option<Policy>, key: &Key) {
+        if floor.is_none_or(|floor| floor.replace) {
+            return;
+        }
+        let set = self.call.target.parse().ok().and_then(|id| self.view.change_set(&id));
+        let lost = set.iter().flat_map(|set| &set.changes);
+        let mut lost = lost.filter(|change| change.is_destructive() && change.kind == "AWS::DynamoDB::Table");
+        if let Some(change) = lost.next() {
+            self.blames.push(format!("S26 floor: {} of {key} is lost, which the operator forbids", change.resource));
         }
     }
 

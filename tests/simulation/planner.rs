@@ -27,8 +27,13 @@ fn fingerprints() -> FingerprintKey {
 
 fn desired(policy: Policy) -> Desired {
     let dependant = Unit { upstream: Some(0), ..Unit::plain() };
-    let fleet =
-        Fleet { units: BTreeMap::from([(0, Unit::plain()), (1, dependant)]), policy, web: None, app: App::default() };
+    let fleet = Fleet {
+        units: BTreeMap::from([(0, Unit::plain()), (1, dependant)]),
+        policy,
+        web: None,
+        app: App::default(),
+        floored: false,
+    };
     let snapshot = fleet.snapshot(None);
     let revision = Revision { sequence: 3, content: snapshot.content.clone(), commit: None };
     let loaded = manifest::load(&snapshot, revision);

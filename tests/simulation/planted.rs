@@ -6,7 +6,7 @@ use landfast::sabotage::{Bug, plant};
 use landfast::sim::{Fault, ResourceFailure, ResourceFault, ResourceOperation};
 
 use crate::app::App;
-use crate::fleet::{Fleet, Glitch, Policy, Prune, Unit};
+use crate::fleet::{self, Fleet, Glitch, Policy, Prune, Unit};
 use crate::run::play;
 use crate::scenario::{Act, Edit, Event, Scenario};
 use crate::seeds::report;
@@ -28,6 +28,7 @@ const BUGS: &[(Bug, u64, &[&str])] = &[
     (Bug::NoReadBack, 40, &["S22"]),
     (Bug::NewestObject, 20, &["S22", "L1"]),
     (Bug::TrustsTags, 20, &["S1"]),
+    (Bug::NoFloor, 6, &["S26"]),
 ];
 
 /// Bugs in what becomes of images, and the rule that must find them.
@@ -144,6 +145,15 @@ fn focused(bug: Bug, seed: u64) -> Scenario {
             scenario.hostile = true;
             scenario.fleet.units.values_mut().for_each(|unit| unit.large = true);
         }
+
+        // Manifests that ask for everything under an operator who allows nothing but looking, or no deletion.
+        Bug::NoFloor => {
+            scenario.fleet.floored = true;
+            let strict = fleet::Policy { prune: Prune::Never, observe: seed % 2 == 0, deletions: 0, replace: false };
+            scenario.fleet.policy = strict;
+            let remove = (0..8).map(|stack| (half, Event::Edit { edit: Edit::Remove(stack), told: true }));
+            scenario.events.extend(remove.skip(1));
+        }
         // One stack, one commit that fails once: for good, or in a way that another attempt gets over.
         Bug::RetryTerminal => return failing_once("InvalidRequest", true),
         Bug::ConcludeByStatus => return failing_once("NotStabilized", false),
@@ -158,7 +168,7 @@ fn failing_once(code: &str, heals: bool) -> Scenario {
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
     Scenario {
         seed: 1,
-        fleet: Fleet { units: BTreeMap::from([(0, unit)]), policy, web: None, app: App::default() },
+        fleet: Fleet { units: BTreeMap::from([(0, unit)]), policy, web: None, app: App::default(), floored: false },
         // No value in it is shown by AWS: only its own record tells whether it was applied.
         events: vec![(300, Event::Edit { edit: Edit::Secret(0, 2), told: true })],
         calls: Vec::new(),

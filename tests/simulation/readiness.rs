@@ -49,6 +49,7 @@ impl World {
             policy,
             web: None,
             app: App::default(),
+            floored: false,
         }
         .snapshot(None);
         let revision = Revision { sequence: 1, content: snapshot.content.clone(), commit: None };

@@ -244,16 +244,20 @@ async fn daemon(
 
 /// Loads the manifests and pins them up, if they changed.
 fn publish(controller: &Controller, repo: &Mutex<Repo>, truth: &Truth) -> Result<(), String> {
-    let snapshot = repo.lock().unwrap().snapshot();
+    let (snapshot, operator, floor) = {
+        let repo = repo.lock().unwrap();
+        let floor = repo.fleet.floored.then_some(repo.fleet.policy);
+        (repo.snapshot(), repo.fleet.operator(), floor)
+    };
     if controller.board.desired().revision.content == snapshot.content {
         return Ok(());
     }
     let revision = controller.store().revise(&snapshot.content, None).map_err(|error| error.to_string())?;
-    let loaded = manifest::load(&snapshot, revision);
+    let loaded = manifest::load_under(&snapshot, revision, &operator);
     if loaded.desired.environments.is_empty() {
         return Ok(());
     }
     controller.board.publish(loaded.desired, &loaded.broken);
-    truth.published(&controller.board.desired());
+    truth.published(&controller.board.desired(), floor);
     Ok(())
 }

@@ -114,6 +114,7 @@ impl Scenario {
         scenario.add_nested();
         scenario.add_intruder();
         scenario.add_renames();
+        scenario.fleet.floored = seed % 6 == 1;
         scenario
     }
 
@@ -376,7 +377,7 @@ fn fleet(rng: &mut impl Rng, swarm: &mut Swarm) -> Fleet {
     let prune = [Prune::Always, Prune::Always, Prune::Always, Prune::Confirm, Prune::Never][rng.random_range(0..5)];
     let policy =
         Policy { prune, observe: false, deletions: if rng.random_bool(0.7) { 50 } else { 1 }, replace: rng.random() };
-    Fleet { units, policy, web: None, app: App::default() }
+    Fleet { units, policy, web: None, app: App::default(), floored: false }
 }
 
 impl Edit {

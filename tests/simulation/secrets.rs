@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use landfast::model::{
-    AWSCURRENT, AWSPENDING, AWSPREVIOUS, Budget, Charset, DeletionPolicy, Digest, Environment, GeneratedField, Key,
-    Memory, Prune, Redacted, RotationSpec, Scope, SealedFile, SecretMemory, SecretSource, SecretSpec, ServiceSpec,
+    AWSCURRENT, AWSPENDING, AWSPREVIOUS, Binding, Budget, Charset, DeletionPolicy, Digest, Environment, GeneratedField,
+    Key, Memory, Prune, Redacted, RotationSpec, Scope, SealedFile, SecretMemory, SecretSource, SecretSpec, ServiceSpec,
     Text,
 };
 use landfast::ports::{Cloud as _, Identities, Probes, SealError, Unseal};
@@ -38,14 +38,18 @@ fn generated(names: &[&str]) -> SecretSource {
 }
 
 fn sealed(value: &str) -> SecretSource {
-    SecretSource::Sealed(SealedFile { file: "app.age".into(), ciphertext: format!("sealed:{value}").into() })
+    SecretSource::Sealed(SealedFile {
+        file: "app.age".into(),
+        ciphertext: format!("sealed:{value}").into(),
+        unbound: false,
+    })
 }
 
 /// Opens what [`sealed`] has sealed: real age files are opened in `ports`.
 struct Opener;
 
 impl Unseal for Opener {
-    fn unseal(&self, ciphertext: &str) -> Result<Redacted, SealError> {
+    fn unseal(&self, ciphertext: &str, _: &Binding, _: bool) -> Result<Redacted, SealError> {
         ciphertext.strip_prefix("sealed:").map(|value| Redacted::new(value.to_owned())).ok_or(SealError::Damaged)
     }
 }
@@ -205,6 +209,7 @@ fn a_sealed_value_is_put_when_it_changes_and_put_back_when_somebody_changes_it()
     let again = SecretSource::Sealed(SealedFile {
         file: "app.age".into(),
         ciphertext: r#"sealed:{ "password": "canary-7f3a-one" }"#.into(),
+        unbound: false,
     });
     world.run(vec![spec(again)], HOUR, FOREVER);
     assert_eq!(world.mutations(), ["CreateSecret"]);
@@ -398,6 +403,6 @@ fn a_call_whose_answer_is_lost_makes_nothing_twice() {
 
 #[test]
 fn without_an_identity_nothing_is_written_and_the_error_names_the_file() {
-    let error = Identities::default().unseal("x").unwrap_err();
+    let error = Identities::default().open("x").unwrap_err();
     assert_eq!(error, SealError::NoIdentity);
 }

@@ -67,7 +67,10 @@ impl World {
             strategy: strategy.to_owned(),
             beside: String::new(),
         };
-        let rig = Rig::new(11, Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default() });
+        let rig = Rig::new(
+            11,
+            Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default(), floored: false },
+        );
         rig.console().create_repository(REPOSITORY);
         let mut world = Self { rig, first: format!("sha256:{:064}", 0).parse().unwrap(), versions: BTreeMap::new() };
         world.first = world.push("1.0.0", ImageBehaviour::Runs);

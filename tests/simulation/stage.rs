@@ -52,6 +52,7 @@ pub(crate) fn environment(scope: &Scope) -> Environment {
             drift: DriftAction::Report,
             drift_every: None,
         },
+        limits: landfast::model::Limits::default(),
         template_bucket: None,
         stacks: BTreeMap::new(),
         services: BTreeMap::new(),

@@ -29,7 +29,7 @@ pub(super) fn run(
         }
         (store, ..) => store?,
     };
-    let loaded = session::load(&session::root(global), &store)?;
+    let loaded = session::load(&session::root(global), &store, &session.operator)?;
     session::show_diagnostics(&loaded.diagnostics);
     let environments = session::choose(&loaded, environment)?;
     let controller = session.controller(store, progress::listener());
@@ -116,6 +116,9 @@ impl Run<'_> {
     /// Consent to the plan that was shown, or none where none is needed.
     fn agree(&self, preview: &Preview, approval: &Asking<'_>) -> Result<Option<Consent>, Trouble> {
         let plan = &preview.looked.plan;
+        if !matches!(approval, Asking::None) {
+            self.environment.limits.may_approve(&whoami()).map_err(Trouble::NobodyToAsk)?;
+        }
         match approval {
             Asking::None => return Ok(None),
             Asking::Plan(wanted) if plan.digest.is_named(wanted) => {}

@@ -67,6 +67,7 @@ fn declined(object: &str, why: Declined) -> Trouble {
     match why {
         Declined::NotDesired => Trouble::NoSuchObject(object.to_owned()),
         Declined::NoSuchImage(known) => Trouble::NoSuchRelease { object: object.to_owned(), known },
+        Declined::NotApprover(why) => Trouble::NobodyToAsk(why),
         why @ (Declined::Kind(_)
         | Declined::Restored(_)
         | Declined::NotGenerated

@@ -10,7 +10,7 @@ use crate::plan::Goal;
 pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Virtual)?;
     let store = session.store()?;
-    let loaded = session::load(&session::root(global), &store)?;
+    let loaded = session::load(&session::root(global), &store, &session.operator)?;
     session::show_diagnostics(&loaded.diagnostics);
     let chosen = session::choose(&loaded, Some(environment))?;
     let controller = session.controller(store, progress::listener());

@@ -34,7 +34,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Validate { path, output } => validate::run(&global, path, output),
         Command::Schema { out } => schema::run(out.as_deref()),
         Command::Graph { environment, format } => graph::run(&global, environment.as_deref(), format),
-        Command::Plan { environment, output } => plan::run(&global, environment.as_deref(), output),
+        Command::Plan { environment, probe, output } => plan::run(&global, environment.as_deref(), probe, output),
         Command::Preflight { environment, drift_reports, output } => {
             preflight::run(&global, environment.as_deref(), &drift_reports, output)
         }
@@ -57,7 +57,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Outputs { environment, output } => outputs::run(&global, environment.as_deref(), output),
         Command::Events { object, limit, output } => events::run(&global, &object, limit, output),
         Command::Destroy { environment, plan } => destroy::run(&global, &environment, plan.as_deref()),
-        Command::Seal { file, recipients } => seal::run(&file, &recipients),
+        Command::Seal { file, recipients, secrets } => seal::run(&global, &file, &recipients, &secrets),
         Command::Secret { command } => match command {
             SecretCommand::Status { environment } => secret::status(&global, environment.as_deref()),
             SecretCommand::Rotate { object } => secret::rotate(&global, &object),

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::Holder;
-use crate::cli::terminal;
 use crate::cli::view::View;
+use crate::cli::{operator, terminal};
 use crate::controller::{Controller, Preview, preview};
 use crate::manifest::Loaded;
-use crate::model::{Environment, Plan};
+use crate::model::{Entry, Environment, Plan};
 use crate::plan::Goal;
 use crate::report;
 
-pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
-    let view = View::open(global, environment)?;
+pub(super) fn run(global: &Global, environment: Option<&str>, probe: bool, output: Output) -> Result<Exit, Trouble> {
+    let view = if probe { View::open(global, environment)? } else { View::of_aws_alone(global, environment)? };
+    operator::mention(&view.session.operator);
     let (controller, loaded) = (&view.controller, &view.loaded);
     let plans = view.drive(async {
         let mut plans = Vec::new();
@@ -31,8 +32,16 @@ pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) ->
         Ok(plans)
     })?;
     show(global, output, &plans)?;
+    if !probe && plans.iter().flat_map(|plan| plan.entries.values()).any(is_unasked) {
+        terminal::note("note: web servers were not asked whether they answer; `landfast plan --probe` asks them");
+    }
     let worst = plans.iter().map(Exit::of_shown).max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
     Ok(if loaded.broken.is_empty() || environment.is_some() { worst } else { Exit::Manifest })
+}
+
+/// One of its checks is not known to hold or to fail.
+fn is_unasked(entry: &Entry) -> bool {
+    entry.checks.iter().any(|check| check.since.is_none())
 }
 
 /// A failure is worse than a question, and a question worse than a difference.

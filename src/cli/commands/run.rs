@@ -80,7 +80,7 @@ impl Known {
         loop {
             let found = source::at_rest(&session.cx, root, self.given_up.as_ref()).await;
             let known = self.content.clone().filter(|_| found == self.given_up);
-            let loaded = loading::changed_apart(root.to_owned(), known).await?;
+            let loaded = loading::changed_apart(root.to_owned(), known, session.operator.clone()).await?;
             if source::under_way(root) != found {
                 continue;
             }

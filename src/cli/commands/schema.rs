@@ -11,6 +11,7 @@ use super::validate::Validation;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
 use crate::manifest;
+use crate::operator;
 use crate::report::{self, to_json};
 
 pub(super) fn run(out: Option<&Path>) -> Result<Exit, Trouble> {
@@ -34,6 +35,7 @@ pub(super) fn run(out: Option<&Path>) -> Result<Exit, Trouble> {
 fn all() -> Result<BTreeMap<String, Value>, Trouble> {
     let mut schemas: BTreeMap<String, Value> =
         manifest::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
+    schemas.insert("operator.json".to_owned(), operator::schema());
     let mut reports = report::schemas();
     reports.insert("Applied", schema_for!(Applied<'_>));
     reports.insert("Validation", schema_for!(Validation<'_>));

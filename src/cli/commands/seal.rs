@@ -6,16 +6,19 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::terminal;
-use crate::manifest::{RECIPIENTS_RECORD, recipients_record};
-use crate::model::{Redacted, VALUE_MAX};
-use crate::ports::seal;
+use crate::cli::{operator, session, terminal};
+use crate::manifest::{self, Loaded, RECIPIENTS_RECORD, recipients_record};
+use crate::model::{Binding, FileContent, Key, Redacted, Revision, SecretSource, SecretSpec, Snapshot, VALUE_MAX};
+use crate::operator::Operator;
+use crate::ports::seal_for;
 
-pub(super) fn run(file: &Path, recipients: &[String]) -> Result<Exit, Trouble> {
-    let value = read(io::stdin().lock())?;
+pub(super) fn run(global: &Global, file: &Path, recipients: &[String], named: &[String]) -> Result<Exit, Trouble> {
     let doing = || format!("{} could not be sealed", file.display());
-    let sealed = seal(&value, recipients).map_err(|error| Trouble::machine(doing(), error))?;
+    let secrets = secrets(global, file, recipients, named)?;
+    let value = read(io::stdin().lock())?;
+    let sealed = seal_for(&value, secrets.clone(), recipients).map_err(|error| Trouble::machine(doing(), error))?;
     let mut beside = file.as_os_str().to_owned();
     beside.push(RECIPIENTS_RECORD);
     let beside = Path::new(&beside);
@@ -26,7 +29,68 @@ pub(super) fn run(file: &Path, recipients: &[String]) -> Result<Exit, Trouble> {
     }
     let count = recipients.len();
     terminal::note(&format!("{} is sealed to {count} recipient{}", file.display(), if count == 1 { "" } else { "s" }));
+    for secret in &secrets {
+        terminal::note(&format!("  for {secret}"));
+    }
+    if secrets.is_empty() {
+        terminal::note(
+            "  for no secret in particular, because no manifest takes this file yet: seal the value again once one does, or \
+             name the secret with `--for`. As it is, the file is opened only while the manifests have one environment",
+        );
+    }
     Ok(Exit::Done)
+}
+
+/// The secrets that a value is for: those that were named, or those whose manifests take the file.
+fn secrets(global: &Global, file: &Path, recipients: &[String], named: &[String]) -> Result<Vec<Binding>, Trouble> {
+    let root = session::root(global);
+    let operator = operator::find(global, &root)?;
+    let named = named.iter().map(|name| name.parse::<Key>().map_err(Trouble::Address));
+    let named = named.collect::<Result<Vec<_>, _>>()?;
+    let Some(inside) = below(&root, file).filter(|_| root.is_dir()) else {
+        return named.first().map_or(Ok(Vec::new()), |key| Err(Trouble::NoSuchObject(key.to_string())));
+    };
+    let loaded = loaded(&root, &inside, recipients, &operator)?;
+    let takes = |spec: &SecretSpec| matches!(&spec.source, SecretSource::Sealed(sealed) if *sealed.file == *inside);
+    let all = loaded.desired.environments.values().flat_map(|environment| environment.secrets.iter());
+    let wanted = all.filter(|(key, spec)| if named.is_empty() { takes(spec) } else { named.contains(*key) });
+    let found: Vec<(&Key, Binding)> = wanted
+        .map(|(key, spec)| (key, Binding { environment: key.environment.clone(), secret: spec.address() }))
+        .collect();
+    let missing = named.iter().find(|key| found.iter().all(|(found, _)| found != key));
+    if !loaded.broken.is_empty() && (found.is_empty() || missing.is_some()) {
+        session::show_diagnostics(&loaded.diagnostics);
+        return Err(Trouble::Manifest("it cannot be told which secret this file is for".to_owned()));
+    }
+    match missing {
+        Some(key) => Err(Trouble::NoSuchObject(key.to_string())),
+        None => Ok(found.into_iter().map(|(_, binding)| binding).collect()),
+    }
+}
+
+/// The path of the file as the manifests have it, if it is among them.
+fn below(root: &Path, file: &Path) -> Option<String> {
+    let root = fs::canonicalize(root).ok()?;
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let file = fs::canonicalize(parent).ok()?.join(file.file_name()?);
+    let inside = file.strip_prefix(root).ok()?;
+    Some(inside.to_str()?.replace(std::path::MAIN_SEPARATOR, "/"))
+}
+
+/// The manifests as they will be once the file is there: what stands in for it is sealed, and is nothing.
+fn loaded(root: &Path, inside: &str, recipients: &[String], operator: &Operator) -> Result<Loaded, Trouble> {
+    let snapshot = session::read(root)?;
+    let doing = || "the value could not be sealed";
+    let nothing = Redacted::new(String::new());
+    let sealed = seal_for(&nothing, Vec::new(), recipients).map_err(|error| Trouble::machine(doing(), error))?;
+    let record = recipients_record(&sealed, recipients);
+    let mut files = snapshot.files.clone();
+    for (path, text) in [(inside.to_owned(), sealed), (format!("{inside}{RECIPIENTS_RECORD}"), record)] {
+        files.insert(path, FileContent::Bytes(text.into_bytes().into()));
+    }
+    let snapshot = Snapshot::new(root.display().to_string(), files, snapshot.commit);
+    let revision = Revision { sequence: 0, content: snapshot.content.clone(), commit: None };
+    Ok(manifest::load_under(&snapshot, revision, operator))
 }
 
 /// All of the input. One line end at its end is the terminal's, or the editor's, and not part of the value.

@@ -2,11 +2,15 @@
 //!
 //! Nothing here can be shown or serialised, and what is held is wiped when it is dropped. The limit of that: copies that
 //! the parser, the SDK and the operating system make on the way are not ours to wipe.
+//!
+//! What nobody changes stays as it was written, to the last digit of a number: a machine's number holds 17 of them, and an
+//! order's id may have more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Deserializer, Value};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::model::{Address, Fingerprint, FingerprintKey, Redacted};
@@ -18,7 +22,12 @@ pub const VALUE_MAX: usize = 65_536;
 pub struct SecretFields(Content);
 
 enum Content {
-    Object(Map<String, Value>),
+    Object {
+        /// Each field as its JSON was written.
+        fields: BTreeMap<String, Zeroizing<String>>,
+        /// All of it, as long as nothing was added.
+        whole: Option<Redacted>,
+    },
     Text(Redacted),
 }
 
@@ -26,48 +35,53 @@ impl SecretFields {
     /// No fields yet.
     #[must_use]
     pub fn none() -> Self {
-        Self(Content::Object(Map::new()))
+        Self(Content::Object { fields: BTreeMap::new(), whole: None })
     }
 
     /// The fields of a value.
     #[must_use]
     pub fn of(value: &Redacted) -> Self {
-        // The parser's error quotes what it read: it is dropped here, unseen.
-        match serde_json::from_str::<Value>(value.expose()) {
-            Ok(Value::Object(fields)) => Self(Content::Object(fields)),
-            Ok(mut other) => {
-                wipe(&mut other);
-                Self(Content::Text(value.clone()))
+        // The parser's error quotes what it read: it is dropped here, unseen. It also knows how deep is too deep, which
+        // whoever skips values does not.
+        let is_object = match serde_json::from_str::<Value>(value.expose()) {
+            Ok(mut parsed) => {
+                wipe(&mut parsed);
+                parsed.is_object()
             }
-            Err(_) => Self(Content::Text(value.clone())),
-        }
+            Err(_) => false,
+        };
+        let members = is_object.then(|| members(value.expose())).flatten();
+        let Some(members) = members else { return Self(Content::Text(value.clone())) };
+        let fields = members.into_iter().map(|(name, raw)| (name, Zeroizing::new(raw.to_owned()))).collect();
+        Self(Content::Object { fields, whole: Some(value.clone()) })
     }
 
     /// It is a JSON object, to which fields can be added.
     #[must_use]
     pub fn is_object(&self) -> bool {
-        matches!(self.0, Content::Object(_))
+        matches!(self.0, Content::Object { .. })
     }
 
     /// The names of its fields. A field that is `null` counts as missing.
     #[must_use]
     pub fn names(&self) -> BTreeSet<String> {
         match &self.0 {
-            Content::Object(fields) => {
-                fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name.clone()).collect()
+            Content::Object { fields, .. } => {
+                fields.iter().filter(|(_, value)| !is_null(value)).map(|(name, _)| name.clone()).collect()
             }
             Content::Text(_) => BTreeSet::from([String::new()]),
         }
     }
 
-    /// A fingerprint of each field, bound to the secret and the field: equal values elsewhere have others.
+    /// A fingerprint of each field, bound to the secret and the field: equal values elsewhere have others. The order of
+    /// keys, blanks and the way a character is escaped do not count; the digits of a number do.
     #[must_use]
     pub fn fingerprints(&self, key: &FingerprintKey, address: &Address) -> BTreeMap<String, Fingerprint> {
         let secret = address.to_string();
         match &self.0 {
-            Content::Object(fields) => fields
+            Content::Object { fields, .. } => fields
                 .iter()
-                .filter(|(_, value)| !value.is_null())
+                .filter(|(_, value)| !is_null(value))
                 .map(|(name, value)| {
                     let text = canonical(value);
                     (name.clone(), key.fingerprint_of(&[&secret, name, &text]))
@@ -79,22 +93,23 @@ impl SecretFields {
 
     /// Sets a field. Does nothing to a value that has no fields.
     pub fn set(&mut self, name: &str, value: &Redacted) {
-        if let Content::Object(fields) = &mut self.0
-            && let Some(mut before) = fields.insert(name.to_owned(), Value::String(value.expose().to_owned()))
-        {
-            wipe(&mut before);
+        if let Content::Object { fields, whole } = &mut self.0 {
+            let mut text = Buffer::new();
+            text.json(&value.expose());
+            fields.insert(name.to_owned(), Zeroizing::new(text.as_str().to_owned()));
+            *whole = None;
         }
     }
 
-    /// The value as it is stored: a JSON object with its keys in order, or the text.
+    /// The value as it is stored: as it was written, or a JSON object with its keys in order if something was added.
     #[must_use]
     pub fn write(&self) -> Redacted {
         match &self.0 {
-            Content::Text(text) => text.clone(),
-            Content::Object(fields) => {
+            Content::Text(text) | Content::Object { whole: Some(text), .. } => text.clone(),
+            Content::Object { fields, whole: None } => {
                 let mut text = Buffer::new();
-                write_object(fields, &mut text);
-                text.into_redacted()
+                write_fields(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())), &mut text);
+                Redacted::new(text.as_str().to_owned())
             }
         }
     }
@@ -106,12 +121,8 @@ impl fmt::Debug for SecretFields {
     }
 }
 
-impl Drop for SecretFields {
-    fn drop(&mut self) {
-        if let Content::Object(fields) = &mut self.0 {
-            fields.iter_mut().for_each(|(_, value)| wipe(value));
-        }
-    }
+fn is_null(value: &str) -> bool {
+    value == "null"
 }
 
 fn wipe(value: &mut Value) {
@@ -137,28 +148,65 @@ impl Buffer {
     }
 
     fn json(&mut self, value: &impl serde::Serialize) {
-        // Writing strings and numbers to memory cannot fail.
+        // Writing strings to memory cannot fail.
         let _ = serde_json::to_writer(&mut *self.0, value);
     }
 
-    fn into_redacted(self) -> Redacted {
-        Redacted::new(std::str::from_utf8(&self.0).unwrap_or_default().to_owned())
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
-/// JSON with the keys of every object in order.
-fn canonical(value: &Value) -> Zeroizing<String> {
-    let mut text = Buffer::new();
-    write_value(value, &mut text);
-    Zeroizing::new(std::str::from_utf8(&text.0).unwrap_or_default().to_owned())
+/// The members of an object as they are written, by name; the last of two of one name. The text is known to be JSON.
+fn members(text: &str) -> Option<BTreeMap<String, &str>> {
+    let mut rest = text.trim().strip_prefix('{')?.trim_start();
+    let mut members = BTreeMap::new();
+    while !rest.starts_with('}') {
+        let (name, _) = next::<String>(&mut rest)?;
+        rest = rest.strip_prefix(':')?;
+        let (_, value) = next::<IgnoredAny>(&mut rest)?;
+        members.insert(name, value);
+        rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+    }
+    Some(members)
 }
 
-fn write_value(value: &Value, text: &mut Buffer) {
-    match value {
-        Value::Object(fields) => write_object(fields, text),
-        Value::Array(items) => {
+/// The items of an array as they are written.
+fn items(text: &str) -> Option<Vec<&str>> {
+    let mut rest = text.trim().strip_prefix('[')?.trim_start();
+    let mut items = Vec::new();
+    while !rest.starts_with(']') {
+        items.push(next::<IgnoredAny>(&mut rest)?.1);
+        rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+    }
+    Some(items)
+}
+
+/// The value that `rest` begins with, read and as it is written; what follows it, without blanks, is left.
+fn next<'t, T: DeserializeOwned>(rest: &mut &'t str) -> Option<(T, &'t str)> {
+    let mut values = Deserializer::from_str(rest).into_iter::<T>();
+    let value = values.next()?.ok()?;
+    let (written, left) = rest.split_at_checked(values.byte_offset())?;
+    *rest = left.trim_start();
+    Some((value, written.trim()))
+}
+
+/// JSON with the keys of every object in order and without blanks.
+fn canonical(value: &str) -> Zeroizing<String> {
+    let mut text = Buffer::new();
+    write_value(value, &mut text);
+    Zeroizing::new(text.as_str().to_owned())
+}
+
+fn write_value(value: &str, text: &mut Buffer) {
+    match value.as_bytes().first() {
+        Some(b'{') => {
+            let fields = members(value).unwrap_or_default();
+            write_fields(fields.iter().map(|(name, value)| (name.as_str(), *value)), text);
+        }
+        Some(b'[') => {
             text.push("[");
-            for (at, item) in items.iter().enumerate() {
+            for (at, item) in items(value).unwrap_or_default().into_iter().enumerate() {
                 if at > 0 {
                     text.push(",");
                 }
@@ -166,18 +214,22 @@ fn write_value(value: &Value, text: &mut Buffer) {
             }
             text.push("]");
         }
-        simple => text.json(simple),
+        Some(b'"') => {
+            let decoded: Zeroizing<String> = Zeroizing::new(serde_json::from_str(value).unwrap_or_default());
+            text.json(&decoded.as_str());
+        }
+        // A number is what it is written as; `true`, `false` and `null` are written in one way.
+        _ => text.push(value),
     }
 }
 
-fn write_object(fields: &Map<String, Value>, text: &mut Buffer) {
-    let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
+fn write_fields<'f>(fields: impl Iterator<Item = (&'f str, &'f str)>, text: &mut Buffer) {
     text.push("{");
-    for (at, (name, value)) in sorted.into_iter().enumerate() {
+    for (at, (name, value)) in fields.enumerate() {
         if at > 0 {
             text.push(",");
         }
-        text.json(name);
+        text.json(&name);
         text.push(":");
         write_value(value, text);
     }
@@ -206,6 +258,27 @@ mod tests {
         assert_eq!(one.fingerprints(&key, &address("s")), two.fingerprints(&key, &address("s")));
         assert_ne!(one.fingerprints(&key, &address("s")), two.fingerprints(&key, &address("other")));
         assert_eq!(two.write().expose(), r#"{"a":"s","b":{"x":[2],"y":1}}"#);
+    }
+
+    #[test]
+    fn a_number_is_what_was_written() {
+        let text =
+            r#"{"zone":"b", "order_id":12345678901234567890123,"rate":0.1234567890123456789,"price":1.10,"e":1E400}"#;
+        let mut value = fields(text);
+        assert_eq!(value.write().expose(), text);
+        value.set("new", &Redacted::new("x\"y".to_owned()));
+        let expected = r#"{"e":1E400,"new":"x\"y","order_id":12345678901234567890123,"price":1.10,"rate":0.1234567890123456789,"zone":"b"}"#;
+        assert_eq!(value.write().expose(), expected);
+        let key = FingerprintKey::new([1; 32]);
+        let of = |text: &str| fields(text).fingerprints(&key, &address("s"));
+        assert_ne!(of(r#"{"a":{"id":12345678901234567890123}}"#), of(r#"{"a":{"id":12345678901234567890124}}"#));
+        assert_eq!(of(r#"{"a":["\u0041", {"y":1,"x":2}]}"#), of(r#"{"a":["A",{"x":2,"y":1}]}"#));
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_a_text() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
+        assert_eq!(fields(&deep).names(), BTreeSet::from([String::new()]));
     }
 
     #[test]

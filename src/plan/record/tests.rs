@@ -80,6 +80,7 @@ fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
         role: None,
         tags: BTreeMap::new(),
         policy,
+        limits: crate::model::Limits::default(),
         template_bucket: None,
         stacks: BTreeMap::new(),
         services: BTreeMap::new(),

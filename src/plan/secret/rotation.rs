@@ -174,6 +174,7 @@ impl Deciding<'_> {
         };
         match &answer.outcome {
             CheckOutcome::Holds => Consumer::Content,
+            CheckOutcome::NotAsked => Consumer::Waits,
             CheckOutcome::Unknown(why) => {
                 let why = format!("its check \"{shown}\" could not be made: {why}");
                 entry.waiting.push(Waiting::Unknown { why });

@@ -322,6 +322,7 @@ impl World {
             role: None,
             tags: BTreeMap::new(),
             policy,
+            limits: crate::model::Limits::default(),
             template_bucket: None,
             stacks: self.stack.iter().map(|_| (stack_key(), Arc::new(stack_spec()))).collect(),
             services: BTreeMap::from([(self.spec.key.clone(), Arc::new(self.spec.clone()))]),

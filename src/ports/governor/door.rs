@@ -53,6 +53,8 @@ pub(super) struct Door<P: ?Sized> {
     pub(super) scope: Scope,
     pub(super) priority: Priority,
     pub(super) identity: Arc<Identity>,
+    /// Why nothing may be sent through it, if that is so.
+    pub(super) forbidden: Option<Arc<str>>,
 }
 
 impl<P: ?Sized + Send + Sync> Door<P> {
@@ -84,6 +86,9 @@ impl<P: ?Sized + Send + Sync> Door<P> {
     /// Makes sure that the credentials are those of the account (invariant S11). A success is remembered; a failure
     /// is the answer to all who waited for it, and the next call asks again.
     async fn verify(&self, api: &'static Api) -> Result<(), PortError> {
+        if let Some(why) = &self.forbidden {
+            return Err(PortError::new(Class::Denied, api.operation, format!("nothing was sent: {why}")));
+        }
         let Some(question) = self.question() else { return Ok(()) };
         question.await.map_err(|wrong| {
             let mut error = PortError::new(wrong.class, api.operation, wrong.message);
@@ -141,6 +146,9 @@ impl<P: ?Sized + Send + Sync> Door<P> {
 #[async_trait]
 impl Stacks for Door<dyn Stacks> {
     async fn caller(&self) -> Result<AccountId, PortError> {
+        if let Some(why) = &self.forbidden {
+            return Err(PortError::new(Class::Denied, api::CALLER.operation, format!("nothing was sent: {why}")));
+        }
         self.pass(&api::CALLER, Sort::Read).send(|| self.inner.caller()).await
     }
 

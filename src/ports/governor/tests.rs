@@ -526,3 +526,22 @@ fn a_call_costs_microseconds() {
     world.drive(join_all((0..2000).map(|_| async { door.describe(&name("a")).await.is_ok() })));
     assert!(began.elapsed() < Duration::from_secs(20));
 }
+
+#[test]
+fn nothing_is_sent_to_where_the_operator_does_not_allow_it() {
+    let text = "[[environment]]\nname = ['*']\naccounts = ['111122223333']\nregions = ['eu-*']\n";
+    let operator = crate::operator::read("landfast.toml", text).unwrap();
+    let world = world(fine);
+    let cloud = Arc::new(FakeCloud(Arc::clone(&world.fake)));
+    let governor = Governor::under(world.cx.clone(), cloud, world.gate.clone(), operator);
+    let scope = |region: &str| Scope { account: "111122223333".parse().unwrap(), region: region.parse().unwrap() };
+    let door = governor.stacks(&scope("us-east-1"), None, Priority::Deploy);
+    let refused = world.drive(async { (door.caller().await, door.describe(&name("a")).await) });
+    for error in [refused.0.unwrap_err(), refused.1.unwrap_err()] {
+        assert_eq!(error.class, Class::Denied);
+        assert!(error.to_string().contains("landfast.toml"), "{error}");
+    }
+    assert!(world.fake.log.lock().unwrap().is_empty(), "something was sent");
+    let door = governor.stacks(&scope("eu-central-1"), None, Priority::Deploy);
+    assert!(world.drive(door.describe(&name("a"))).is_ok());
+}

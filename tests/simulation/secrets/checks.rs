@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use landfast::context::Context;
-use landfast::model::{ConsumerCheck, HttpProbe, HttpRequest, Tls, VersionId};
+use landfast::model::{ConsumerCheck, HttpProbe, HttpRequest, Reach, Tls, VersionId};
 use landfast::ports::{HttpAnswer, NoHttpAnswer};
 use landfast::sim::{SimCloud, Site};
 
@@ -40,7 +40,7 @@ struct Consumer {
 
 #[async_trait]
 impl Probes for Consumer {
-    async fn get(&self, request: &HttpRequest) -> Result<HttpAnswer, NoHttpAnswer> {
+    async fn get(&self, request: &HttpRequest, _: &Reach) -> Result<HttpAnswer, NoHttpAnswer> {
         self.asked.lock().unwrap().push(request.url.clone());
         let version: VersionId = request.url.rsplit('=').next().unwrap().parse().unwrap();
         let truth = self.cloud.console(&scope()).secret_truth(NAME).unwrap();
@@ -130,7 +130,7 @@ struct Slow {
 
 #[async_trait]
 impl Probes for Slow {
-    async fn get(&self, _: &HttpRequest) -> Result<HttpAnswer, NoHttpAnswer> {
+    async fn get(&self, _: &HttpRequest, _: &Reach) -> Result<HttpAnswer, NoHttpAnswer> {
         let now = self.cx.now();
         let first = *self.first.lock().unwrap().get_or_insert(now);
         let ready = now.duration_since(first) > jiff::SignedDuration::from_secs(20);

@@ -1,0 +1,287 @@
+//! `landfast.toml` as it is written. Strict: what is not known is an error, with its place.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Deserializer, de};
+use toml::Spanned;
+
+use super::section::{Operator, Said, Section};
+use crate::model::{DriftAction, Mode, Prune, Replace};
+
+/// What is wrong with the configuration, with a picture of where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Wrong(String);
+
+/// The configuration in the text of a file.
+///
+/// # Errors
+/// It is not TOML, or something in it is not known or makes no sense.
+pub fn read(file: &str, text: &str) -> Result<Operator, Wrong> {
+    let document: Document =
+        toml::from_str(text).map_err(|error| Wrong(format!("{file}: {}", error.to_string().trim_end())))?;
+    let reader = Reader { file, text };
+    Ok(Operator::of(file, document.environment.into_iter().map(|section| reader.section(section)).collect()))
+}
+
+/// The JSON Schema of the configuration.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>().to_value()
+}
+
+/// The operator's own configuration of Landfast: what the manifests may ask for. It is read when Landfast starts, from
+/// outside of the repository of the manifests.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "Landfast operator configuration")]
+struct Document {
+    /// What is allowed in environments of some names. Every section with an environment's name applies to it, and the
+    /// tightest of what they say holds. An environment that no section names is not touched.
+    #[serde(default)]
+    environment: Vec<SectionDocument>,
+}
+
+/// What is allowed in environments of some names. What is left out is not limited. In all lists of names, `*` stands for
+/// any text and `?` for one character.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Environment")]
+struct SectionDocument {
+    /// Names of environments.
+    #[schemars(with = "Vec<String>")]
+    name: Spanned<Vec<String>>,
+    /// Accounts that an environment may be in.
+    #[schemars(with = "Option<Vec<String>>")]
+    accounts: Option<Spanned<Vec<String>>>,
+    /// Regions that its objects, replicas and copies may be in.
+    #[schemars(with = "Option<Vec<String>>")]
+    regions: Option<Spanned<Vec<String>>>,
+    /// ARNs of the roles that it may be entered by, and that its stacks may be given. With it, an environment needs a
+    /// role.
+    #[schemars(with = "Option<Vec<String>>")]
+    roles: Option<Spanned<Vec<String>>>,
+    /// Buckets that its large templates may be uploaded to.
+    #[schemars(with = "Option<Vec<String>>")]
+    template_buckets: Option<Spanned<Vec<String>>>,
+    /// Values of its `system`.
+    #[schemars(with = "Option<Vec<String>>")]
+    systems: Option<Spanned<Vec<String>>>,
+    /// Files that it may be made of, below the root of the manifests: those that the right people own.
+    #[schemars(with = "Option<Vec<String>>")]
+    manifests: Option<Spanned<Vec<String>>>,
+    /// Names that its stacks may have.
+    #[schemars(with = "Option<Vec<String>>")]
+    stack_names: Option<Spanned<Vec<String>>>,
+    /// Which web servers its checks may ask.
+    #[serde(default)]
+    probes: ProbesDocument,
+    /// The loosest `policy.mode`.
+    #[schemars(with = "Option<Mode>")]
+    mode: Option<Spanned<Mode>>,
+    /// The loosest `policy.prune`.
+    #[schemars(with = "Option<Prune>")]
+    prune: Option<Spanned<Prune>>,
+    /// The loosest `policy.replace`.
+    #[schemars(with = "Option<Replace>")]
+    replace: Option<Spanned<Replace>>,
+    /// The loosest `policy.drift`, of an environment and of its stacks.
+    #[schemars(with = "Option<DriftAction>")]
+    drift: Option<Spanned<DriftAction>>,
+    /// The largest budget.
+    #[serde(default)]
+    budget: BudgetDocument,
+    /// The longest `policy.backupMaxAge`.
+    #[schemars(with = "Option<String>")]
+    backup_max_age: Option<Spanned<Period>>,
+    /// Tags that every stack must have, beside those of the manifest.
+    #[schemars(with = "Option<BTreeSet<String>>")]
+    required_tags: Option<Spanned<BTreeSet<String>>>,
+    /// Resource types that hold state. A manifest cannot take a type from the list, unless it is among `remove` here.
+    #[serde(default)]
+    stateful_types: StatefulDocument,
+    /// Who may approve plans and ask for changes: names, as `LANDFAST_USER`, `SUDO_USER` or `USER` says them.
+    #[schemars(with = "Option<Vec<String>>")]
+    approvers: Option<Spanned<Vec<String>>>,
+    /// Age recipients that files may be sealed to.
+    #[schemars(with = "Option<BTreeSet<String>>")]
+    seal_recipients: Option<Spanned<BTreeSet<String>>>,
+    /// `true`: sealed files that were sealed for no secret in particular are opened too.
+    #[serde(default)]
+    unbound_seals: bool,
+}
+
+/// Which web servers checks may ask.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Probes")]
+struct ProbesDocument {
+    /// Hosts: `*.example.com`.
+    #[schemars(with = "Option<Vec<String>>")]
+    hosts: Option<Spanned<Vec<String>>>,
+    /// Networks that their addresses have to be in: `10.0.0.0/8`. Loopback, link-local and metadata addresses are reached
+    /// only through a network inside of their range, such as `127.0.0.0/8`.
+    #[schemars(with = "Option<Vec<String>>")]
+    networks: Option<Spanned<Vec<Network>>>,
+}
+
+/// A budget. What is left out is not limited.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Budget")]
+struct BudgetDocument {
+    /// Stacks changed.
+    #[schemars(with = "Option<u32>")]
+    stacks: Option<Spanned<u32>>,
+    /// Stateful resources replaced or removed.
+    #[schemars(with = "Option<u32>")]
+    replacements: Option<Spanned<u32>>,
+    /// Stacks deleted.
+    #[schemars(with = "Option<u32>")]
+    deletions: Option<Spanned<u32>>,
+    /// The period; `1h` unless said otherwise.
+    #[schemars(with = "Option<String>")]
+    per: Option<Spanned<Period>>,
+}
+
+/// Changes to the list of resource types that hold state.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "StatefulTypes")]
+struct StatefulDocument {
+    /// Types that hold state too.
+    #[serde(default)]
+    add: BTreeSet<String>,
+    /// Types that a manifest may take from the list.
+    #[serde(default)]
+    remove: BTreeSet<String>,
+}
+
+/// A duration as people write it.
+#[derive(Clone, Copy, Debug)]
+struct Period(Duration);
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let period = humantime::parse_duration(&text);
+        period.map(Self).map_err(|_| de::Error::custom(format!("`{text}` is not a duration such as 15m, 1h or 7d")))
+    }
+}
+
+/// A network.
+#[derive(Clone, Copy, Debug)]
+struct Network(IpNet);
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let network: IpNet = text
+            .parse()
+            .map_err(|_| de::Error::custom(format!("`{text}` is not a network such as 10.0.0.0/8 or 127.0.0.1/32")))?;
+        if network != network.trunc() {
+            return Err(de::Error::custom(format!("`{text}` is not a network; did you mean {}?", network.trunc())));
+        }
+        Ok(Self(network))
+    }
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn at<T>(&self, spanned: &Spanned<T>) -> Arc<str> {
+        let before = self.text.get(..spanned.span().start).unwrap_or_default();
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        format!("{}:{line}", self.file).into()
+    }
+
+    fn said<T, U>(&self, spanned: Option<Spanned<T>>, value: impl FnOnce(T) -> U) -> Option<Said<U>> {
+        let spanned = spanned?;
+        let by = self.at(&spanned);
+        Some(Said { value: value(spanned.into_inner()), by })
+    }
+
+    fn section(&self, section: SectionDocument) -> Section {
+        let by = self.at(&section.name);
+        let same = std::convert::identity::<Vec<String>>;
+        let networks = |networks: Vec<Network>| networks.into_iter().map(|Network(network)| network).collect();
+        Section {
+            names: section.name.into_inner(),
+            accounts: self.said(section.accounts, same),
+            regions: self.said(section.regions, same),
+            roles: self.said(section.roles, same),
+            template_buckets: self.said(section.template_buckets, same),
+            systems: self.said(section.systems, same),
+            manifests: self.said(section.manifests, same),
+            stack_names: self.said(section.stack_names, same),
+            probe_hosts: self.said(section.probes.hosts, same),
+            probe_networks: self.said(section.probes.networks, networks),
+            mode: self.said(section.mode, |mode| mode),
+            prune: self.said(section.prune, |prune| prune),
+            replace: self.said(section.replace, |replace| replace),
+            drift: self.said(section.drift, |drift| drift),
+            budget_stacks: self.said(section.budget.stacks, |stacks| stacks),
+            budget_replacements: self.said(section.budget.replacements, |replacements| replacements),
+            budget_deletions: self.said(section.budget.deletions, |deletions| deletions),
+            budget_per: self.said(section.budget.per, |Period(per)| per),
+            backup_max_age: self.said(section.backup_max_age, |Period(age)| age),
+            required_tags: self.said(section.required_tags, |tags| tags),
+            stateful_add: section.stateful_types.add,
+            stateful_remove: section.stateful_types.remove,
+            approvers: self.said(section.approvers, same),
+            seal_recipients: self.said(section.seal_recipients, |recipients| recipients),
+            unbound_seals: section.unbound_seals,
+            by,
+        }
+    }
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.file().unwrap_or("no configuration"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_read_with_its_line() {
+        let operator = read("landfast.toml", include_str!("../../examples/landfast.toml")).unwrap();
+        assert!(operator.sections.len() >= 2);
+        let prod = operator.sections.iter().find(|section| section.mode.is_some()).unwrap();
+        let by = prod.mode.as_ref().unwrap().by.to_string();
+        let line: usize = by.strip_prefix("landfast.toml:").unwrap().parse().unwrap();
+        let text = include_str!("../../examples/landfast.toml").lines().nth(line - 1).unwrap();
+        assert!(text.starts_with("mode ="), "{by}: {text}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_error_at_its_place() {
+        for (text, place, words) in [
+            ("[[environment]]\nname = ['a']\nmodee = 'apply'\n", "line 3", "unknown field `modee`"),
+            ("[[environment]]\nname = ['a']\nmode = 'aply'\n", "line 3", "unknown variant `aply`"),
+            ("[[environment]]\nname = 'a'\n", "line 2", "expected a sequence"),
+            ("[[environment]]\naccounts = []\n", "line 1", "missing field `name`"),
+            ("[environments]\n", "line 1", "unknown field `environments`"),
+            ("[[environment]]\nname = ['a']\nbudget = { per = 'x' }\n", "line 3", "not a duration"),
+            ("[[environment]]\nname = ['a']\nprobes = { networks = ['10.0.0.1/8'] }\n", "line 3", "10.0.0.0/8"),
+            ("[[environment]]\nname = ['a']\nprobes.networks = ['10.0.0.1']\n", "line 3", "not a network"),
+            ("[[environment]]\nname = ['a']\nname = ['b']\n", "line 3", "duplicate key"),
+            ("[[environment]\n", "line 1", "landfast.toml"),
+        ] {
+            let error = read("landfast.toml", text).unwrap_err().to_string();
+            assert!(error.contains(place) && error.contains(words), "{text}: {error}");
+        }
+    }
+}
