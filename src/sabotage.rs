@@ -56,6 +56,10 @@ pub enum Bug {
     ConsentToNames,
     /// Drift is put back however often somebody makes it again.
     FightsOn,
+    /// Whatever lies in the inbox is believed: from whenever, under whatever name, by whoever it says.
+    TrustsNotes,
+    /// A step that could not be written down is logged, and the daemon goes on.
+    LivesOnWithoutJournal,
 }
 
 thread_local! {

@@ -34,8 +34,22 @@ impl View {
 
     /// The same, at this pace.
     pub(super) fn at(pace: Pace, global: &Global, environment: Option<&str>) -> Result<Self, Trouble> {
+        Self::over(pace, global, environment, Session::store_for_looking)
+    }
+
+    /// Of one environment, to ask something of an object in it.
+    pub(super) fn to_ask(global: &Global, environment: &str) -> Result<Self, Trouble> {
+        Self::over(Pace::Virtual, global, Some(environment), Session::store_for_asking)
+    }
+
+    fn over(
+        pace: Pace,
+        global: &Global,
+        environment: Option<&str>,
+        store: impl FnOnce(&Session) -> Result<(Store, Holder), Trouble>,
+    ) -> Result<Self, Trouble> {
         let session = Session::start(global, pace)?;
-        let (store, holder) = session.store_for_looking()?;
+        let (store, holder) = store(&session)?;
         let loaded = session::load(&session::root(global), &store)?;
         session::show_diagnostics(&loaded.diagnostics);
         let environments = session::choose(&loaded, environment)?;

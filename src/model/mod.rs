@@ -15,6 +15,7 @@ mod ecs;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod health;
+mod hidden;
 mod image;
 mod key;
 mod memory;
@@ -72,6 +73,7 @@ pub use ecs::{
     ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment, linear_minutes,
 };
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
+pub use hidden::{is_likely_secret, names_secret};
 pub use image::{ImageId, ImageManifest, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
 pub use memory::{
