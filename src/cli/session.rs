@@ -187,6 +187,11 @@ impl Session {
         }
     }
 
+    /// Nobody has begun a journal there.
+    pub(super) fn has_no_journal(&self) -> bool {
+        Store::access(&self.journal()) == Access::Missing
+    }
+
     fn journal(&self) -> PathBuf {
         self.global.state.join(match self.global.cloud {
             CloudKind::Aws => "journal.redb",
