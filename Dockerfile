@@ -1,9 +1,26 @@
 # A static binary on an image that holds nothing else but CA certificates.
 #
-#   docker build -t landfast .
+# Both base images are named by digest, by whoever builds: a tag is whatever somebody has pushed last, and what is in the
+# build image ends up in a program that holds the keys to AWS accounts. So neither has a default. Look one up, compare it
+# with what you trust, and keep it with your build:
+#
+#   digest() { docker buildx imagetools inspect "$1" --format '{{.Manifest.Digest}}'; }
+#   docker build -t landfast \
+#     --build-arg BUILD_IMAGE="rust:1.95-alpine@$(digest rust:1.95-alpine)" \
+#     --build-arg BASE_IMAGE="gcr.io/distroless/static-debian12:nonroot@$(digest gcr.io/distroless/static-debian12:nonroot)" .
 #   docker run -v "$PWD/manifests:/manifests:ro" -v landfast-state:/state landfast
 
-FROM rust:1.95-alpine AS build
+# rust:1.95-alpine@sha256:…
+ARG BUILD_IMAGE
+# gcr.io/distroless/static-debian12:nonroot@sha256:…
+ARG BASE_IMAGE
+
+FROM ${BUILD_IMAGE} AS build
+ARG BUILD_IMAGE
+ARG BASE_IMAGE
+RUN for image in "$BUILD_IMAGE" "$BASE_IMAGE"; do \
+        case "$image" in *@sha256:*) ;; *) echo "$image is not named by digest" >&2; exit 1 ;; esac; \
+    done
 # cmake, perl and a C compiler: the cryptography under rustls.
 RUN apk add --no-cache build-base cmake perl
 WORKDIR /src
@@ -17,7 +34,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     && cp target/release/landfast /landfast \
     && mkdir /state
 
-FROM gcr.io/distroless/static-debian12:nonroot
+FROM ${BASE_IMAGE}
 COPY --from=build /landfast /landfast
 COPY --from=build --chown=nonroot:nonroot /state /state
 ENV LANDFAST_MANIFESTS=/manifests LANDFAST_STATE=/state LANDFAST_LOG_FORMAT=json

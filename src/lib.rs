@@ -15,6 +15,8 @@ pub mod model;
 
 pub mod context;
 
+pub mod files;
+
 pub mod yaml;
 
 pub mod template;

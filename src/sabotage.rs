@@ -90,6 +90,10 @@ pub enum Bug {
     ProbesAnywhere,
     /// A sealed value is opened for whoever asks.
     OpensForAnybody,
+    /// Whatever lies in the inbox is believed: from whenever, under whatever name, by whoever it says.
+    TrustsNotes,
+    /// A step that could not be written down is logged, and the daemon goes on.
+    LivesOnWithoutJournal,
 }
 
 thread_local! {

@@ -1,5 +1,6 @@
 //! Exit codes, and everything that can end a command early.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::model::{Action, Guard, InvalidName, Plan, Waiting};
@@ -80,6 +81,30 @@ pub enum Trouble {
     /// The journal could not be opened or written.
     #[error("the journal could not be used")]
     Store(#[source] StoreError),
+    /// The state directory is among the manifests.
+    #[error(
+        "the state directory {} is inside the manifests {}: whoever writes manifests could leave approvals in it. Name \
+         another one with --state, or LANDFAST_STATE",
+        .state.display(), .root.display()
+    )]
+    StateAmongManifests {
+        /// The state directory.
+        state: PathBuf,
+        /// The manifests.
+        root: PathBuf,
+    },
+    /// The state directory of a daemon is in the checkout of the manifests.
+    #[error(
+        "the state directory {} is inside the Git checkout {} of the manifests: whoever commits could leave approvals in \
+         it. Name another one with --state, or LANDFAST_STATE",
+        .state.display(), .checkout.display()
+    )]
+    StateInCheckout {
+        /// The state directory.
+        state: PathBuf,
+        /// The checkout.
+        checkout: PathBuf,
+    },
     /// The manifests have errors, which have been shown.
     #[error("{0}; nothing was changed")]
     Manifest(String),
@@ -168,6 +193,8 @@ impl Trouble {
             | Self::Address(_)
             | Self::NoSuchObject(_)
             | Self::NoSuchRelease { .. }
+            | Self::StateAmongManifests { .. }
+            | Self::StateInCheckout { .. }
             | Self::Exists(_) => Exit::Usage,
             Self::NobodyToAsk(_) | Self::OtherPlan { .. } => Exit::Waiting,
             _ => Exit::Failed,

@@ -1,13 +1,21 @@
 //! Logs: to standard error, as text or JSON.
 
-use tracing::Level;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tracing::{Level, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::args::{Global, LogFormat};
+use super::stderr::{self, LogLines};
 use crate::aws;
+use crate::context::Context;
+
+/// How soon it is said that lines were dropped.
+const LOSSES: Duration = Duration::from_secs(5);
 
 /// Starts logging. The filter of `LANDFAST_LOG` wins over `-v`.
 pub(super) fn start(global: &Global) {
@@ -19,13 +27,32 @@ pub(super) fn start(global: &Global) {
     // The SDK and its HTTP client speak only when asked by name: what they log at debug level is bulky, and not ours.
     let quiet = format!("{},{},landfast={}", LevelFilter::WARN.min(level), aws::QUIET_LOGS, level);
     let filter = EnvFilter::try_from_env("LANDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(LogLines(global.log_format));
+    // It would say so on standard error itself, and panic where that has no reader.
+    let builder = builder.log_internal_errors(false);
     let discreet = || filter_fn(|about| is_discreet(about.target(), *about.level()));
     // A second start, in a test, changes nothing.
     let _ = match global.log_format {
         LogFormat::Text => builder.with_ansi(false).with_target(false).finish().with(discreet()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().with(discreet()).try_init(),
     };
+    // A panic quotes what it was about, which may be somebody else's text.
+    std::panic::set_hook(Box::new(|panic| stderr::say(&panic.to_string())));
+}
+
+/// Says how many lines nobody could read, as soon as somebody can.
+pub(super) async fn tell_losses(cx: &Context) -> Infallible {
+    let mut told = 0;
+    loop {
+        cx.sleep(LOSSES).await;
+        let lost = stderr::lost();
+        let lines = lost.saturating_sub(told);
+        if lines > 0 {
+            warn!(lines, "lines of this log were dropped: whoever reads standard error did not keep up, or was gone");
+            // Where that one was dropped too, it is said again.
+            told = if stderr::lost() == lost { lost } else { told };
+        }
+    }
 }
 
 /// At trace level the SDK logs requests and answers with their bodies, values of secrets included (invariant S12). Whatever

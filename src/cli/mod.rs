@@ -11,8 +11,10 @@ mod furnish;
 mod loading;
 mod logging;
 mod operator;
+mod place;
 mod progress;
 mod session;
+mod stderr;
 mod terminal;
 mod view;
 
@@ -26,21 +28,32 @@ use clap::Parser as _;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are what was asked for; anything else is a usage error (sysexits: 64).
             let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            let _ = error.print();
+            if error.use_stderr() {
+                // It repeats arguments, which may be somebody else's text.
+                terminal::note(error.render().to_string().trim_end());
+            } else {
+                let _ = error.print();
+            }
             return code.into();
         }
     };
     logging::start(&cli.global);
-    match commands::run(cli) {
+    // Whatever becomes of the working directory, it stays the same place.
+    if let Ok(state) = std::path::absolute(&cli.global.state) {
+        cli.global.state = state;
+    }
+    let code = match commands::run(cli) {
         Ok(exit) => exit.into(),
         Err(trouble) => {
             terminal::trouble(&trouble);
             trouble.exit().into()
         }
-    }
+    };
+    stderr::flush();
+    code
 }

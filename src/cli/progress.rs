@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::terminal;
 use crate::controller::Listener;
 use crate::model::Key;
-use crate::report::Progress;
+use crate::report::{Paint, Progress, clean, safe_text};
 
 /// A listener for this terminal, or for none.
 pub(super) fn listener() -> Listener {
@@ -41,7 +41,7 @@ fn attended() -> Listener {
             Progress::Began { key, name, .. } => {
                 let bar = board.add(ProgressBar::new_spinner());
                 bar.set_style(style());
-                bar.set_prefix(name.clone());
+                bar.set_prefix(clean(name));
                 bar.enable_steady_tick(Duration::from_millis(120));
                 if let Some(old) = running.insert(key.clone(), bar) {
                     old.finish_and_clear();
@@ -64,7 +64,7 @@ fn attended() -> Listener {
         }
         if let Some(line) = progress.line(at) {
             // The terminal may have gone away; the work goes on.
-            let _ = board.println(line);
+            let _ = board.println(safe_text(&line, Paint::Plain));
         }
     })
 }

@@ -1,6 +1,7 @@
 //! The composition root: which clock, which cloud, which manifests, which journal.
 
 use std::cell::Cell;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use super::args::{CloudKind, Global};
 use super::exit::Trouble;
 use super::furnish::furnish;
-use super::{loading, operator, terminal};
+use super::{loading, operator, place, terminal};
 use crate::aws::{AwsCloud, Settings};
 use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
+use crate::files;
 use crate::manifest::{Diagnostic, Loaded, Severity};
 use crate::model::{Environment, Redacted};
 use crate::operator::Operator;
@@ -22,7 +24,7 @@ use crate::ports::{Cloud, Gate, Governor, Identities, Probes, Unasked, Unseal};
 use crate::probe::Network;
 use crate::sim::{SimCloud, SimConfig};
 use crate::source;
-use crate::store::{Store, StoreError};
+use crate::store::{Access, Store, StoreError};
 
 /// How long a stopped command may take to end (the README promises ten seconds, process exit included).
 const GRACE: Duration = Duration::from_secs(9);
@@ -80,6 +82,7 @@ struct Saved {
 impl Session {
     /// Puts everything together. AWS always runs in real time.
     pub(super) fn start(global: &Global, pace: Pace) -> Result<Self, Trouble> {
+        place::outside_manifests(global)?;
         match global.cloud {
             CloudKind::Aws => {
                 let (clockwork, cx) = real()?;
@@ -152,14 +155,40 @@ impl Session {
         Ok(Store::open_with(&self.journal(), &self.cx, self.keys.as_deref())?)
     }
 
-    /// The journal, or a copy of it where another process (the daemon) has it: then only looking makes sense.
+    /// The journal, for what only looks: the one there is, if it is ours and nobody has it; otherwise a copy. Where there
+    /// is none, none is made: whoever looks first decides neither where the journal is nor whose.
     pub(super) fn store_for_looking(&self) -> Result<(Store, Holder), Trouble> {
-        match self.store() {
-            Err(Trouble::Store(StoreError::Locked { .. })) => {
-                terminal::note("note: another landfast has the journal; this looks with a copy of it");
+        let journal = self.journal();
+        let copy = || Store::peek_with(&journal, &self.cx, self.keys.as_deref());
+        match Store::access(&journal) {
+            Access::Missing => {
                 self.only_looks.set(true);
-                Ok((Store::peek_with(&self.journal(), &self.cx, self.keys.as_deref())?, Holder::Another))
+                Ok((Store::in_memory(&self.cx)?, Holder::Us))
             }
+            Access::Theirs => {
+                self.only_looks.set(true);
+                Ok((copy()?, Holder::Us))
+            }
+            Access::Held => {
+                self.only_looks.set(true);
+                terminal::note("note: another landfast has the journal; this looks with a copy of it");
+                Ok((copy()?, Holder::Another))
+            }
+            Access::Ours => match self.store() {
+                // It was taken in this moment.
+                Err(Trouble::Store(StoreError::Locked { .. })) => {
+                    self.only_looks.set(true);
+                    Ok((copy()?, Holder::Another))
+                }
+                store => Ok((store?, Holder::Us)),
+            },
+        }
+    }
+
+    /// The journal to write into, or a copy of it where another process (the daemon) has it.
+    pub(super) fn store_for_asking(&self) -> Result<(Store, Holder), Trouble> {
+        match self.store() {
+            Err(Trouble::Store(StoreError::Locked { .. })) => self.store_for_looking(),
             store => Ok((store?, Holder::Us)),
         }
     }
@@ -167,6 +196,11 @@ impl Session {
     /// From here on nothing is asked of web servers.
     pub(super) fn ask_no_web_servers(&mut self) {
         self.probes = Arc::new(Unasked);
+    }
+
+    /// Nobody has begun a journal there.
+    pub(super) fn has_no_journal(&self) -> bool {
+        Store::access(&self.journal()) == Access::Missing
     }
 
     fn journal(&self) -> PathBuf {
@@ -210,7 +244,14 @@ impl Session {
     /// Runs a future to its end. When the process is told to stop, `controller` is, and the future may finish what is
     /// safe.
     pub(super) fn drive<F: Future>(&self, controller: &Controller, future: F) -> Result<F::Output, Trouble> {
-        let outcome = match &self.clockwork {
+        let outcome = self.drive_unsaved(controller, future);
+        self.save()?;
+        outcome
+    }
+
+    /// The same, and the simulation is not kept: that is left to the caller.
+    pub(super) fn drive_unsaved<F: Future>(&self, controller: &Controller, future: F) -> Result<F::Output, Trouble> {
+        match &self.clockwork {
             Clockwork::Virtual(clock) => clock.drive(future).ok_or(Trouble::Deadlock),
             Clockwork::Real(runtime) => runtime.block_on(async {
                 let mut future = std::pin::pin!(future);
@@ -222,9 +263,7 @@ impl Session {
                 controller.stop();
                 self.cx.timeout(GRACE, future).await.ok_or(Trouble::Interrupted)
             }),
-        };
-        self.save()?;
-        outcome
+        }
     }
 
     /// Keeps the simulation for the next command.
@@ -235,10 +274,8 @@ impl Session {
         let saved = Saved { version: 1, now: self.cx.now(), world };
         let text = serde_json::to_vec(&saved).map_err(|error| Trouble::machine(doing, error))?;
         let path = self.global.state.join("sim.json");
-        let fresh = self.global.state.join("sim.json.new");
-        std::fs::create_dir_all(&self.global.state)
-            .and_then(|()| std::fs::write(&fresh, text))
-            .and_then(|()| std::fs::rename(&fresh, &path))
+        files::make_directory(&self.global.state)
+            .and_then(|()| files::replace(&path, &text, files::Access::Private))
             .map_err(|error| Trouble::machine(doing, error))
     }
 }
@@ -266,7 +303,12 @@ fn real() -> Result<(Clockwork, Context), Trouble> {
 fn load_simulation(state: &Path) -> Result<Option<Saved>, Trouble> {
     let path = state.join("sim.json");
     let doing = || format!("the saved simulation {} could not be read; delete it to begin anew", path.display());
-    match std::fs::read(&path) {
+    let read = || {
+        files::regular_or_nothing(&path)?;
+        let mut text = Vec::new();
+        files::open_unfollowed(&path)?.read_to_end(&mut text).map(|_| text)
+    };
+    match read() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Trouble::machine(doing(), error)),
         Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| Trouble::machine(doing(), error)),

@@ -2,14 +2,21 @@
 
 use std::error::Error;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::{Color, Global};
 use super::exit::Trouble;
-use crate::report::Paint;
+use super::stderr;
+use crate::report::{Paint, safe_text};
+
+/// A report was told to be in colour: only then are there escapes of ours in what is printed.
+static PAINTED: AtomicBool = AtomicBool::new(false);
 
 /// How to paint what goes to standard output.
 pub(super) fn paint(global: &Global) -> Paint {
-    Paint::when(coloured(global, io::stdout().is_terminal()))
+    let paint = Paint::when(coloured(global, io::stdout().is_terminal()));
+    PAINTED.fetch_or(paint == Paint::Colour, Ordering::Relaxed);
+    paint
 }
 
 fn coloured(global: &Global, terminal: bool) -> bool {
@@ -22,8 +29,9 @@ fn coloured(global: &Global, terminal: bool) -> bool {
 
 /// Writes data. A reader that has gone away (`landfast plan | head`) is not an error.
 pub(super) fn print(text: &str) -> Result<(), Trouble> {
+    let safe = safe_text(text, Paint::when(PAINTED.load(Ordering::Relaxed)));
     let mut out = anstream::AutoStream::always(io::stdout().lock());
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(safe.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Trouble::machine("standard output could not be written", error))
         }
@@ -33,8 +41,7 @@ pub(super) fn print(text: &str) -> Result<(), Trouble> {
 
 /// Writes a line for the person, beside the data.
 pub(super) fn note(text: &str) {
-    // There is nowhere left to say that standard error cannot be written.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    stderr::say(text);
 }
 
 /// Says what ended the command, with every cause.
@@ -56,9 +63,7 @@ pub(super) fn is_attended() -> bool {
 
 /// Asks, and returns the answer without its line end.
 pub(super) fn ask(question: &str) -> Result<String, Trouble> {
-    let mut err = io::stderr().lock();
-    let _ = write!(err, "{question} ");
-    let _ = err.flush();
+    stderr::prompt(&format!("{question} "));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|error| Trouble::machine("no answer could be read", error))?;
     Ok(answer.trim().to_owned())

@@ -34,19 +34,28 @@ impl View {
 
     /// The same, at this pace.
     pub(super) fn at(pace: Pace, global: &Global, environment: Option<&str>) -> Result<Self, Trouble> {
-        Self::of(Session::start(global, pace)?, environment)
+        Self::over(Session::start(global, pace)?, environment, Session::store_for_looking)
+    }
+
+    /// Of one environment, to ask something of an object in it.
+    pub(super) fn to_ask(global: &Global, environment: &str) -> Result<Self, Trouble> {
+        Self::over(Session::start(global, Pace::Virtual)?, Some(environment), Session::store_for_asking)
     }
 
     /// The same, asking no web servers.
     pub(super) fn of_aws_alone(global: &Global, environment: Option<&str>) -> Result<Self, Trouble> {
         let mut session = Session::start(global, Pace::Virtual)?;
         session.ask_no_web_servers();
-        Self::of(session, environment)
+        Self::over(session, environment, Session::store_for_looking)
     }
 
-    fn of(session: Session, environment: Option<&str>) -> Result<Self, Trouble> {
+    fn over(
+        session: Session,
+        environment: Option<&str>,
+        store: impl FnOnce(&Session) -> Result<(Store, Holder), Trouble>,
+    ) -> Result<Self, Trouble> {
         let global = &session.global;
-        let (store, holder) = session.store_for_looking()?;
+        let (store, holder) = store(&session)?;
         let loaded = session::load(&session::root(global), &store, &session.operator)?;
         session::show_diagnostics(&loaded.diagnostics);
         let environments = session::choose(&loaded, environment)?;

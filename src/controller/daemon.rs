@@ -15,9 +15,13 @@ use crate::store::StoreError;
 /// Tends every environment that the board shows, and those that it comes to show later. Each has its own tender, so
 /// that one that hangs holds up no other. Returns how the tenders ended: when all have settled, or after
 /// [`Controller::stop`].
+///
+/// # Errors
+/// The journal could not be read or written. Then everything was stopped.
 pub async fn tend_all(controller: &Controller, until: Until) -> Result<BTreeMap<EnvName, Ended>, StoreError> {
     let mut tenders: FuturesUnordered<BoxFuture<'_, (EnvName, Result<Ended, StoreError>)>> = FuturesUnordered::new();
     let mut tended: BTreeMap<EnvName, Option<Ended>> = BTreeMap::new();
+    let mut failed = None;
     loop {
         let mut changed = std::pin::pin!(controller.board.changed());
         changed.as_mut().enable();
@@ -34,18 +38,26 @@ pub async fn tend_all(controller: &Controller, until: Until) -> Result<BTreeMap<
             }
         }
         let over = tenders.is_empty() && (until == Until::Settled || !controller.gate.is_open());
+        if let Some(failed) = failed.take_if(|_| tenders.is_empty()) {
+            return Err(failed);
+        }
         if over {
             return Ok(tended.into_iter().filter_map(|(name, ended)| Some((name, ended?))).collect());
         }
         tokio::select! {
             biased;
-            Some((name, ended)) = tenders.next() => match ended? {
-                Ended::Stopped if controller.gate.is_open() => {
+            Some((name, ended)) = tenders.next() => match ended {
+                Err(why) => {
+                    // The journal is everybody's: nothing new begins, and what was sent is waited for, a little.
+                    controller.stop();
+                    failed.get_or_insert(why);
+                }
+                Ok(Ended::Stopped) if controller.gate.is_open() => {
                     // Not an instruction to delete anything; it is tended again when a manifest describes it again.
                     warn!(environment = %name, "no manifest describes this environment any more; its stacks stay");
                     tended.remove(&name);
                 }
-                ended => {
+                Ok(ended) => {
                     tended.insert(name, Some(ended));
                 }
             },

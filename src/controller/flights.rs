@@ -22,6 +22,18 @@ pub(super) struct Landed {
     pub(super) outcome: Outcome,
 }
 
+/// Of an object whose last step went wrong.
+#[derive(Clone, Copy, Default)]
+struct Cooling {
+    /// Until when it rests.
+    until: Duration,
+    /// How often in a row it has gone wrong.
+    times: u32,
+    /// What went wrong changes nothing at AWS: then not even such a step is hurried. After one that changes something, it
+    /// is what finds out how that ended.
+    every: bool,
+}
+
 /// Steps in the air, and objects that have to cool down after one that went wrong.
 #[derive(Default)]
 pub(super) struct Flights<'a> {
@@ -29,7 +41,7 @@ pub(super) struct Flights<'a> {
     busy: BTreeSet<Key>,
     landed: Vec<Landed>,
     /// Until when (on the clock that never goes back), and how often in a row.
-    cooling: BTreeMap<Key, (Duration, u32)>,
+    cooling: BTreeMap<Key, Cooling>,
     /// What was last done to each object. Done once more it is a sign that reads lag behind, and not to be hurried.
     last: BTreeMap<Key, String>,
 }
@@ -53,8 +65,8 @@ impl<'a> Flights<'a> {
         take: impl FnOnce(Vec<Step>) -> BoxFuture<'a, Vec<Landed>>,
     ) {
         let rests = |step: &Step| {
-            let cooling = self.cooling.get(&step.key).is_some_and(|(until, _)| now < *until);
-            (cooling && step.action.mutates()) || self.busy.contains(&step.key)
+            let cooling = self.cooling.get(&step.key).filter(|cooling| now < cooling.until);
+            cooling.is_some_and(|cooling| cooling.every || step.action.mutates()) || self.busy.contains(&step.key)
         };
         let steps: Vec<Step> = steps.into_iter().filter(|step| !rests(step)).collect();
         if steps.is_empty() {
@@ -66,7 +78,7 @@ impl<'a> Flights<'a> {
 
     /// When the first object has cooled down.
     pub(super) fn cooled(&self, now: Duration) -> Option<Duration> {
-        self.cooling.values().map(|(until, _)| until.saturating_sub(now)).filter(|left| !left.is_zero()).min()
+        self.cooling.values().map(|cooling| cooling.until.saturating_sub(now)).filter(|left| !left.is_zero()).min()
     }
 
     /// Runs `future` to its end while steps go on landing.
@@ -107,9 +119,10 @@ impl<'a> Flights<'a> {
             if outcome.is_done() && !repeated {
                 self.cooling.remove(&step.key);
             } else {
-                let (_, before) = self.cooling.get(&step.key).copied().unwrap_or_default();
+                let before = self.cooling.get(&step.key).copied().unwrap_or_default().times;
                 let pause = COOLDOWN.saturating_mul(2_u32.saturating_pow(before)).min(COOLDOWN_MAX);
-                self.cooling.insert(step.key.clone(), (now.saturating_add(pause), before.saturating_add(1)));
+                let (until, every) = (now.saturating_add(pause), !step.action.mutates());
+                self.cooling.insert(step.key.clone(), Cooling { until, times: before.saturating_add(1), every });
             }
         }
         landed

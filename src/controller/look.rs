@@ -66,6 +66,7 @@ impl Controller {
         busy: &BTreeSet<Key>,
         base: Base,
     ) -> Result<Looked, StoreError> {
+        self.governor.hush().learn(environment, desired.revision.sequence);
         let observer = Observer::new(&self.cx, &self.governor, desired, environment).probing(&*self.probes);
         let mut observation = match base {
             Base::Nothing => observer.look().await,

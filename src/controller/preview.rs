@@ -51,6 +51,13 @@ pub async fn preview(
         let outcomes: Vec<Outcome> =
             iter(&steps).map(|step| controller.executor.take(step, role)).buffered(AT_ONCE).collect().await;
         let failed = outcomes.iter().any(|outcome| !outcome.is_done());
+        let unwritten = outcomes.into_iter().find_map(|outcome| match outcome {
+            Outcome::NotJournaled(why) => Some(why),
+            _ => None,
+        });
+        if let Some(why) = unwritten {
+            return Err(why);
+        }
         let pause = cadence::pause(&looked.plan, controller.cx.now(), Duration::from_secs(1));
         if failed || computing {
             controller.cx.sleep(pause).await;

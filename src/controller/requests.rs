@@ -12,7 +12,10 @@ use crate::model::{
 };
 use crate::plan;
 use crate::ports::Class;
-use crate::store::{Record, RecordOutcome, Store, StoreError};
+use crate::store::{Record, RecordOutcome, Rejected, Store, StoreError};
+
+/// Of notes that are rejected at the same moment, so many have a line of their own in the log.
+const TOLD_AT_ONCE: usize = 8;
 
 /// Carries out what a person asks, and says so in the journal; what is declined is written down too.
 ///
@@ -91,7 +94,7 @@ impl Controller {
         busy: impl Fn(&Key) -> bool,
     ) -> Result<(), StoreError> {
         let Some(inbox) = &self.inbox else { return Ok(()) };
-        for request in inbox.requests(&environment.name)? {
+        for request in inbox.requests(&environment.name, self.cx.now()) {
             if busy(&request.key) {
                 continue;
             }
@@ -103,7 +106,7 @@ impl Controller {
                     Err(why) => warn!(%object, by, %wish, %why, "request declined"),
                 }
             }
-            inbox.remove(&request)?;
+            inbox.remove(&request, self.cx.now());
         }
         Ok(())
     }
@@ -116,7 +119,20 @@ impl Controller {
 
     /// There is a note that can be taken now.
     pub(super) fn is_asked(&self, environment: &EnvName, busy: impl Fn(&Key) -> bool) -> bool {
-        let requests = self.inbox.as_ref().and_then(|inbox| inbox.requests(environment).ok());
-        requests.is_some_and(|requests| requests.iter().any(|request| !busy(&request.key)))
+        let Some(inbox) = &self.inbox else { return false };
+        inbox.requests(environment, self.cx.now()).iter().any(|request| !busy(&request.key))
+    }
+
+    /// Puts aside what lies in the inbox and is no note, and says so.
+    pub(super) fn sweep_inbox(&self) {
+        let Some(inbox) = &self.inbox else { return };
+        let rejected = inbox.sweep(self.cx.now());
+        for Rejected { name, why, .. } in rejected.iter().take(TOLD_AT_ONCE) {
+            warn!(note = name, why, "a note was rejected, and nothing was done");
+        }
+        let more = rejected.len().saturating_sub(TOLD_AT_ONCE);
+        if more > 0 {
+            warn!(more, "more notes were rejected; `landfast status` names them");
+        }
     }
 }

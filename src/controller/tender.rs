@@ -10,6 +10,7 @@ use super::flights::{Flights, Landed};
 use super::look::{Base, Looked, Rest};
 use super::patrol::Patrol;
 use super::{Controller, cadence};
+use crate::execute::Outcome;
 use crate::model::{
     Act, Action, AssumeRole, BackupsSeen, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation,
     Operation, Plan, RecordsSeen, SecretsSeen, ServicesSeen, StackAddress, Waiting,
@@ -55,8 +56,12 @@ const INBOX: Duration = Duration::from_secs(2);
 /// Completes when another process has approved the plan with this digest, or asks for something that can be done now.
 async fn note(controller: &Controller, environment: &EnvName, plan: Option<Digest>, busy: BTreeSet<Key>) {
     let Some(inbox) = &controller.inbox else { return std::future::pending().await };
-    let approved = || plan.as_ref().is_some_and(|plan| inbox.holds(environment, plan));
-    while !approved() && !controller.is_asked(environment, |key| busy.contains(key)) {
+    let approved = || plan.as_ref().is_some_and(|plan| inbox.holds(environment, plan, controller.cx.now()));
+    loop {
+        controller.sweep_inbox();
+        if approved() || controller.is_asked(environment, |key| busy.contains(key)) {
+            return;
+        }
         controller.cx.sleep(INBOX).await;
     }
 }
@@ -153,7 +158,8 @@ impl<'a> Tender<'a> {
                     return Ok(Ended::Stopped);
                 };
                 controller.gate.loaded(desired.revision.sequence);
-                self.land();
+                self.land()?;
+                controller.sweep_inbox();
                 let busy = self.flights.busy();
                 controller.take_requests(&environment, |key| busy.contains(key))?;
                 let (looked, outdated) = self.look(&desired, &environment).await?;
@@ -233,7 +239,7 @@ impl<'a> Tender<'a> {
     /// say so.
     async fn look(&mut self, desired: &Desired, environment: &Environment) -> Result<(Looked, bool), StoreError> {
         let controller = self.controller;
-        self.land();
+        self.land()?;
         let busy = self.flights.busy();
         let now = controller.cx.elapsed();
         let revision = desired.revision.sequence;
@@ -241,7 +247,7 @@ impl<'a> Tender<'a> {
         let look = controller.look(desired, environment, self.goal, &busy, base);
         let looked = self.flights.during(look).await?;
         // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
-        let outdated = self.land();
+        let outdated = self.land()?;
         let open = looked.memory.objects.stacks.iter();
         let open = open.filter_map(|(key, memory)| Some((key.clone(), memory.pending.clone()?)));
         self.open = open.collect();
@@ -327,7 +333,7 @@ impl<'a> Tender<'a> {
         let controller = self.controller;
         let Some(inbox) = &controller.inbox else { return Ok(false) };
         let now = controller.cx.now();
-        let Some(approval) = inbox.take(&self.name, &looked.plan.digest, now)? else { return Ok(false) };
+        let Some(approval) = inbox.take(&self.name, &looked.plan.digest, now) else { return Ok(false) };
         if let Err(why) = environment.limits.may_approve(&approval.by) {
             warn!(environment = %self.name, plan = %looked.plan.digest, %why, "approval set aside");
             return Ok(false);
@@ -367,16 +373,24 @@ impl<'a> Tender<'a> {
     }
 
     /// Writes off what has landed, and tells. False if nothing has.
-    fn land(&mut self) -> bool {
+    ///
+    /// Where something could not be written down, this ends: nothing could be done without a journal, and looking again
+    /// and again for what to do would be all that is left. Whoever runs this opens the journal again, or ends too.
+    fn land(&mut self) -> Result<bool, StoreError> {
         let now = self.controller.cx.elapsed();
         let landed = self.flights.take_landed(now);
-        for landed in &landed {
-            self.controller.narrator.landed(landed, self.open.get(&landed.step.key));
-            if let crate::execute::Outcome::NotJournaled(why) = &landed.outcome {
+        let any = !landed.is_empty();
+        let mut failed = None;
+        for landed in landed {
+            self.controller.narrator.landed(&landed, self.open.get(&landed.step.key));
+            if let Outcome::NotJournaled(why) = landed.outcome {
                 error!(object = %landed.step.key, %why, "the journal could not be written");
+                if !sabotage::is(Bug::LivesOnWithoutJournal) {
+                    failed = Some(why);
+                }
             }
         }
-        !landed.is_empty()
+        failed.map_or(Ok(any), Err)
     }
 
     fn pause(&self, plan: &Plan) -> Duration {

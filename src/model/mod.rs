@@ -17,6 +17,7 @@ pub(crate) mod fixtures;
 mod gaps;
 mod gone;
 mod health;
+mod hidden;
 mod image;
 mod key;
 mod limits;
@@ -78,6 +79,7 @@ pub use ecs::{
 pub use gaps::{Gap, Gaps};
 pub use gone::{DeletedStack, GoneResource, GoneStack};
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
+pub use hidden::{is_likely_secret, names_secret};
 pub use image::{ImageId, ImageManifest, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
 pub use limits::{Cut, Limits};

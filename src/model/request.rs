@@ -11,7 +11,7 @@ use super::{ImageDigest, Key, Pin, RestoreFrom, TableName};
 /// Something that a person asks for. Asked twice it is two requests; the same one is granted once, however often it is
 /// read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Request {
     /// Tells it from every other one.
     pub id: String,

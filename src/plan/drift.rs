@@ -35,14 +35,11 @@ use regex::Regex;
 
 use crate::model::{
     By, Compared, DriftMemory, DriftSeen, Environment, Finding, Fingerprint, FingerprintKey, Parameter, PropertyDrift,
-    ResourceDrift, ResourceDriftStatus, Severity, StackSpec, Tolerance, Verdict,
+    ResourceDrift, ResourceDriftStatus, Severity, StackSpec, Tolerance, Verdict, is_likely_secret,
 };
 
 /// Stands for a value that must not be shown.
 const HIDDEN: &str = "(hidden)";
-
-/// Parts of names of properties that hold secrets.
-const SECRET: [&str; 7] = ["password", "secret", "token", "credential", "apikey", "privatekey", "authkey"];
 
 /// Types that say who may do what, or how it is encrypted.
 const GUARDING: [&str; 6] = [
@@ -228,15 +225,14 @@ impl Judge<'_> {
         finding
     }
 
-    /// A value, unless it may be secret by its name, or is that of a `NoEcho` parameter.
+    /// A value, unless it may be secret by its name or its form, or has that of a `NoEcho` parameter in it.
     fn shown(&self, resource: &ResourceDrift, path: &str, value: &str) -> String {
-        let named = path.split('/').any(|part| has(part, &SECRET)) || resource.kind == "AWS::SecretsManager::Secret";
-        let structured = value.trim_start().starts_with(['{', '[']) && has(value, &SECRET);
+        let likely = is_likely_secret(path, value) || resource.kind == "AWS::SecretsManager::Secret";
         let hides = |parameter: &Parameter| match parameter {
             Parameter::Plain(_) | Parameter::Previous => false,
             Parameter::NoEcho(secret) => !secret.expose().is_empty() && value.contains(secret.expose()),
         };
-        let hidden = !matches!(value, "" | "null") && (named || structured || self.spec.parameters.values().any(hides));
+        let hidden = !matches!(value, "" | "null") && (likely || self.spec.parameters.values().any(hides));
         if hidden { HIDDEN.to_owned() } else { value.to_owned() }
     }
 }

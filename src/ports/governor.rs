@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Account, Cloud, Containers, Drift, Gate, Health, Objects, Records, Secrets, Stacks, Tables, Trail, Vaults,
+    Account, Cloud, Containers, Drift, Gate, Health, Hush, Objects, Records, Secrets, Stacks, Tables, Trail, Vaults,
 };
 use crate::context::Context;
 use crate::model::{AssumeRole, Scope};
@@ -77,6 +77,7 @@ struct Shared {
     cx: Context,
     cloud: Arc<dyn Cloud>,
     gate: Gate,
+    hush: Hush,
     lanes: Mutex<BTreeMap<(Scope, &'static str), Arc<Lane>>>,
     identities: Mutex<BTreeMap<Entrance, Arc<Identity>>>,
     operator: Operator,
@@ -96,7 +97,13 @@ impl Governor {
     #[must_use]
     pub fn under(cx: Context, cloud: Arc<dyn Cloud>, gate: Gate, operator: Operator) -> Self {
         let (lanes, identities) = (Mutex::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { cx, cloud, gate, lanes, identities, operator }) }
+        Self { shared: Arc::new(Shared { cx, cloud, gate, hush: Hush::default(), lanes, identities, operator }) }
+    }
+
+    /// What is known here is in no text of AWS that comes through a door.
+    #[must_use]
+    pub fn hush(&self) -> &Hush {
+        &self.shared.hush
     }
 
     /// The governed door to an account and region. The account behind the credentials is verified before the first

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::json::{API_VERSION, to_json};
-use super::{Paint, words};
+use super::{Paint, safe, words};
 use crate::model::{By, Compared, Deed, DriftMemory, Environment, Finding, Severity, Verdict};
 
 /// In which form a drift report is written.
@@ -230,14 +230,16 @@ impl DriftReport {
         format: DriftFormat,
         paint: Paint,
     ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(match format {
+        let rendered = match format {
             DriftFormat::Text => text::text(self, paint),
-            DriftFormat::Json => to_json(self)?,
+            DriftFormat::Json => return Ok(to_json(self)?),
             DriftFormat::Markdown => markdown::markdown(self),
             DriftFormat::Html => html::html(self),
-            DriftFormat::Sarif => to_json(&sarif::sarif(self))?,
+            DriftFormat::Sarif => return Ok(to_json(&sarif::sarif(self))?),
             DriftFormat::Junit => junit::junit(self)?,
-        })
+        };
+        // Also where it goes to a file: a CI job prints it from there.
+        Ok(safe::text(&rendered, paint).into_owned())
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BackupList, CoverageList, DoctorReport, DriftReport, EventList, ImageList, OutputList, PreflightList, StatusList,
-    Timeline, order, words,
+    Timeline, order, safe, words,
 };
 use crate::model::{
     Act, Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
@@ -26,7 +26,7 @@ pub const API_VERSION: &str = "landfast/v1";
 /// # Errors
 /// A map in it has keys that are not text; no document of this room has.
 pub fn to_json<T: Serialize + ?Sized>(document: &T) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(document).map(|text| text + "\n")
+    serde_json::to_string_pretty(document).map(|text| safe::json(&text).into_owned() + "\n")
 }
 
 /// The plans of some environments as text: one as a `Plan`, any other number as a `PlanList`.

@@ -3,7 +3,8 @@
 //! Takes nouns of the model and returns text or documents. Nothing here prints, looks anything up, reads a clock or
 //! decides: a report that disagrees with the plan is a bug in this room. Two rules hold in every file. Colour never
 //! carries a meaning that the words do not carry too. And whatever others wrote (AWS's reasons, parameter values, names
-//! of resources) passes [`words::clean`] on its way into a text, so that it can neither move the cursor nor start a line.
+//! of resources) passes [`words::clean`] on its way into a text, so that it can neither move the cursor nor start a line. What
+//! was forgotten there is caught at the last door, by [`safe_text`].
 
 mod backups;
 mod doctor;
@@ -21,6 +22,7 @@ mod paint;
 mod plan;
 mod preflight;
 mod progress;
+mod safe;
 mod service;
 mod status;
 mod tables;
@@ -47,6 +49,7 @@ pub use paint::Paint;
 pub use plan::{plan, plans};
 pub use preflight::{Preflight, PreflightList};
 pub use progress::Progress;
+pub use safe::{json as safe_json, line as safe_line, text as safe_text};
 pub use status::{Condition, ConditionStatus, ConditionType, Status, StatusList};
 pub use tables::BackedTable;
 pub use timeline::{Bar, Span, Timeline};

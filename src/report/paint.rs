@@ -23,6 +23,16 @@ impl Paint {
         if yes { Self::Colour } else { Self::Plain }
     }
 
+    /// Every escape sequence that a report in these colours may have. Any other is somebody else's.
+    pub(super) fn sequences(self) -> &'static [&'static str] {
+        match self {
+            Self::Colour => {
+                &["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[36m"]
+            }
+            Self::Plain => &[],
+        }
+    }
+
     fn style(self, style: Style, text: impl fmt::Display) -> String {
         match self {
             Self::Colour => format!("{style}{text}{style:#}"),
@@ -76,5 +86,18 @@ mod tests {
         assert_eq!(Paint::Plain.danger("REPLACES"), "REPLACES");
         let painted = Paint::when(true).danger("REPLACES");
         assert!(painted.starts_with('\u{1b}') && painted.ends_with("\u{1b}[0m"), "{painted:?}");
+    }
+
+    #[test]
+    fn every_sequence_that_is_written_is_a_known_one() {
+        let paint = Paint::Colour;
+        let all =
+            [paint.title(""), paint.good(""), paint.change(""), paint.danger(""), paint.command(""), paint.quiet("")];
+        let mut left = all.concat();
+        for known in paint.sequences() {
+            assert!(left.contains(known), "{known:?} is written by nothing");
+            left = left.replace(known, "");
+        }
+        assert_eq!(left, "");
     }
 }

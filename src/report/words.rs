@@ -1,30 +1,19 @@
 //! The words that all reports share, so that one thing has one name everywhere.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::safe;
 use crate::model::{Action, Difference, Ended, Failure, Guard, OperationKind, RolloutOutcome, Waiting};
 
-/// Text that others wrote, made safe to print: control characters and those that reorder text are written as escapes.
+/// Text that others wrote, made fit to stand within a line of ours: line ends, control characters and those that are
+/// invisible or reorder text are written as escapes.
 #[must_use]
 pub fn clean(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            '\n' => safe.push_str("\\n"),
-            '\r' => safe.push_str("\\r"),
-            '\t' => safe.push_str("\\t"),
-            // Bidirectional controls can make a line read as another one (CVE-2021-42574).
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                let _ = write!(safe, "{}", c.escape_unicode());
-            }
-            c if c.is_control() => {
-                let _ = write!(safe, "{}", c.escape_unicode());
-            }
-            c => safe.push(c),
-        }
+        safe::push(&mut safe, c);
     }
     safe
 }

@@ -23,6 +23,7 @@ pub struct Disk {
 struct Inner {
     tables: Mutex<BTreeMap<Table, BTreeMap<String, Vec<u8>>>>,
     held: AtomicBool,
+    full: AtomicBool,
 }
 
 impl Disk {
@@ -30,6 +31,11 @@ impl Disk {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Whether there is no space left: then nothing can be written.
+    pub fn fill(&self, full: bool) {
+        self.inner.full.store(full, Ordering::Release);
     }
 
     /// Takes the lock that a store holds until it and all its clones are dropped.
@@ -73,6 +79,10 @@ impl Rows for Held {
     }
 
     fn commit(&self, batch: &[Write]) -> Result<(), StoreError> {
+        if self.inner.full.load(Ordering::Acquire) {
+            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(StoreError::transaction("writing")(redb::Error::Io(full)));
+        }
         let mut tables = self.inner.tables.lock().unwrap_or_else(PoisonError::into_inner);
         for Write { table, key, value } in batch {
             let rows = tables.entry(*table).or_default();

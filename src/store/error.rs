@@ -13,6 +13,15 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Its file is another one than the one that was opened.
+    #[error(
+        "the state in {path} was removed or replaced while it was in use, and another Landfast may have begun a new one: \
+         this one stops"
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is not ours. Nothing was written to it.
     #[error(
         "{path} is not a state file of Landfast, and was left as it is: move it away, or choose another file with --state"
@@ -99,6 +108,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// It may pass by itself, as a full disk does: opened again, the state is as it was when it was last written.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Transaction { .. } | Self::File { .. })
+    }
+
     pub(super) fn transaction(attempt: &'static str) -> impl Fn(redb::Error) -> Self {
         move |source| Self::Transaction { attempt, source: Box::new(source) }
     }

@@ -4,8 +4,9 @@
 //! with every checksum verified; only what passes there is opened for real. A new file is made beside its place and
 //! moved there when it is whole, so that a crash leaves either none or a good one.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use redb::backends::InMemoryBackend;
@@ -13,6 +14,7 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend a
 
 use super::StoreError;
 use super::rows::{Order, Rows, Table, Visit, Write};
+use crate::files;
 
 /// How every file of the database begins.
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
@@ -26,7 +28,33 @@ const CACHE: usize = 16 << 20;
 /// An open file. The database goes first when it is dropped, the lock last.
 pub(super) struct FileRows {
     database: Database,
-    _lock: Option<File>,
+    held: Option<Held>,
+}
+
+/// What makes a file ours: the lock, and that both are still where others look for them.
+struct Held {
+    path: PathBuf,
+    journal: (u64, u64),
+    lock: File,
+}
+
+impl Held {
+    /// A directory that was removed or replaced has taken the lock with it: the next process finds none.
+    fn check(&self) -> Result<(), StoreError> {
+        let is_there = |path: &Path, file| path.symlink_metadata().is_ok_and(|about| which(&about) == file);
+        let lock = self.lock.metadata().map_err(failed("looking at", &self.path))?;
+        let ours = is_there(&self.path, self.journal) && is_there(&lock_of(&self.path), which(&lock));
+        if ours { Ok(()) } else { Err(StoreError::Gone { path: self.path.clone() }) }
+    }
+}
+
+/// Which file it is, whatever it is called.
+fn which(about: &Metadata) -> (u64, u64) {
+    (about.dev(), about.ino())
+}
+
+fn lock_of(path: &Path) -> PathBuf {
+    beside(path, "lock")
 }
 
 /// A file whose lock we hold, and that nothing else was done with.
@@ -51,28 +79,19 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Options for files that only their owner may read: the fingerprint key is in them.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
 impl Locked {
     /// Takes the lock of the file at `path`, making its directories.
     ///
     /// The lock is a file of its own because the store is replaced as a whole when it is made.
     pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
-        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            let mut builder = DirBuilder::new();
-            builder.recursive(true);
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(directory).map_err(failed("creating the directory", directory))?;
-        }
-        let name = beside(path, "lock");
-        let lock = private().write(true).create(true).truncate(false).open(&name).map_err(failed("creating", &name))?;
+        let directory = files::directory_of(path);
+        files::make_directory(directory).map_err(failed("creating the directory", directory))?;
+        let name = lock_of(path);
+        files::regular_or_nothing(&name).map_err(failed("opening", &name))?;
+        // Only its owner may read it: the fingerprint key is in what it is the lock of.
+        let mut options = files::private();
+        let lock = options.write(true).create(true).truncate(false).open(&name).map_err(failed("opening", &name))?;
+        files::hand_over(&lock, directory);
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
@@ -82,8 +101,9 @@ impl Locked {
 
     /// Whether there is nothing yet. An empty file is nothing.
     pub(super) fn is_new(&self) -> Result<bool, StoreError> {
-        match std::fs::metadata(&self.path) {
-            Ok(metadata) => Ok(metadata.is_file() && metadata.len() == 0),
+        files::regular_or_nothing(&self.path).map_err(failed("opening", &self.path))?;
+        match self.path.symlink_metadata() {
+            Ok(metadata) => Ok(metadata.len() == 0),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(source) => Err(failed("looking at", &self.path)(source)),
         }
@@ -92,14 +112,16 @@ impl Locked {
     /// Makes a file that has `batch` in it.
     pub(super) fn create(&self, batch: &[Write]) -> Result<(), StoreError> {
         let draft = beside(&self.path, "new");
+        let directory = files::directory_of(&self.path);
+        files::regular_or_nothing(&draft).map_err(failed("creating", &draft))?;
         // What an earlier attempt left; we hold the lock.
-        private().write(true).create(true).truncate(true).open(&draft).map_err(failed("creating", &draft))?;
+        let mut options = files::private();
+        let made = options.write(true).create(true).truncate(true).open(&draft).map_err(failed("creating", &draft))?;
+        files::hand_over(&made, directory);
         let rows = FileRows::open(&draft, None)?;
         rows.commit(batch)?;
         drop(rows);
         std::fs::rename(&draft, &self.path).map_err(failed("creating", &self.path))?;
-        let directory = self.path.parent().filter(|directory| !directory.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new("."));
         // Makes the new name durable. Not every system can open a directory, and there it needs no such thing.
         if let Ok(opened) = File::open(directory) {
             opened.sync_all().map_err(failed("syncing", directory))?;
@@ -114,12 +136,11 @@ impl Locked {
 
     /// Opens the file itself.
     pub(super) fn open(self) -> Result<FileRows, StoreError> {
-        #[cfg(unix)]
-        {
-            let owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            std::fs::set_permissions(&self.path, owner).map_err(failed("protecting", &self.path))?;
-        }
-        FileRows::open(&self.path, Some(self.lock))
+        let owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&self.path, owner).map_err(failed("protecting", &self.path))?;
+        let journal = which(&self.path.symlink_metadata().map_err(failed("looking at", &self.path))?);
+        let path = self.path.clone();
+        FileRows::open(&self.path, Some(Held { path, journal, lock: self.lock }))
     }
 
     /// The file is not whole.
@@ -134,7 +155,8 @@ impl Locked {
 
 /// A copy of the file at `path` in memory, once all its checksums were verified. The file itself is only read.
 pub(super) fn copy(path: &Path) -> Result<FileRows, StoreError> {
-    let mut file = File::open(path).map_err(failed("opening", path))?;
+    files::regular_or_nothing(path).map_err(failed("opening", path))?;
+    let mut file = files::open_unfollowed(path).map_err(failed("opening", path))?;
     let length = file.metadata().map_err(failed("looking at", path))?.len();
     let mut start = [0; MAGIC.len()];
     match file.read_exact(&mut start) {
@@ -155,16 +177,16 @@ pub(super) fn copy(path: &Path) -> Result<FileRows, StoreError> {
         Ok(builder.set_cache_size(CACHE).set_check_integrity_on_open(true).create_with_backend(memory)?)
     };
     let database = open().map_err(|source| StoreError::Damaged { path: path.to_owned(), source: source.into() })?;
-    Ok(FileRows { database, _lock: None })
+    Ok(FileRows { database, held: None })
 }
 
 impl FileRows {
-    fn open(path: &Path, lock: Option<File>) -> Result<Self, StoreError> {
+    fn open(path: &Path, held: Option<Held>) -> Result<Self, StoreError> {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE);
         // Only a draft is made; a file that is gone since it was rehearsed is an error.
-        match if lock.is_some() { builder.open(path) } else { builder.create(path) } {
-            Ok(database) => Ok(Self { database, _lock: lock }),
+        match if held.is_some() { builder.open(path) } else { builder.create(path) } {
+            Ok(database) => Ok(Self { database, held }),
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => Err(StoreError::Locked { path: path.to_owned() }),
             Err(error) => Err(StoreError::transaction("opening")(error.into())),
         }
@@ -216,7 +238,37 @@ impl Rows for FileRows {
         self.read(table, order, visit).map_err(StoreError::transaction("reading"))?
     }
 
+    fn check(&self) -> Result<(), StoreError> {
+        self.held.as_ref().map_or(Ok(()), Held::check)
+    }
+
     fn commit(&self, batch: &[Write]) -> Result<(), StoreError> {
+        self.check()?;
         self.write(batch).map_err(StoreError::transaction("writing"))
     }
+}
+
+/// Who could open the file at `path`, without touching anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// There is none.
+    Missing,
+    /// We, for writing: it is ours, and nobody has it.
+    Ours,
+    /// It can be read, or not even that: it belongs to another user, or to a directory that cannot be written.
+    Theirs,
+    /// Another process has it.
+    Held,
+}
+
+/// How a file could be opened. Makes nothing, and writes nothing.
+pub(super) fn access(path: &Path) -> Access {
+    let Ok(about) = path.symlink_metadata() else { return Access::Missing };
+    let lock = files::open_unfollowed(&lock_of(path));
+    if lock.as_ref().is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))) {
+        return Access::Held;
+    }
+    let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    let ours = about.uid() == files::user() && writable(path) && writable(files::directory_of(path));
+    if ours { Access::Ours } else { Access::Theirs }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
 
-use super::file::{self, Locked};
+use super::file::{self, Access, Locked};
 use super::key::{Keys, keep};
 use super::rows::{Order, Rows, Table, Write, decode, number};
 use super::state::{self, State, decode_number};
@@ -85,6 +85,21 @@ impl Store {
         };
         // A copy that was taken in the middle of a write is not whole; the next one is.
         (1..PEEKS).find_map(|_| read().ok()).map_or_else(read, Ok)
+    }
+
+    /// How the store at `path` could be opened, found out without making or writing anything.
+    #[must_use]
+    pub fn access(path: &Path) -> Access {
+        file::access(path)
+    }
+
+    /// Makes sure that the store is still where others would look for it: a directory that was removed has taken its
+    /// lock with it. Every write makes sure of it too.
+    ///
+    /// # Errors
+    /// It is gone, and another process may have begun a new one.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.inner.rows.check()
     }
 
     /// Opens a new store in memory.

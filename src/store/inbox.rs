@@ -3,257 +3,264 @@
 //! The journal belongs to one process. A person's `landfast apply --plan DIGEST`, `rollback`, `quarantine release` or
 //! `secret rotate` is another; it leaves a note, and the daemon takes it. An approval is acted on if the daemon's own plan
 //! is the one that is named, and expires; a request is carried out, or declined, at the daemon's next look.
+//!
+//! Whoever can write into the directory can put anything there, so nothing that lies there can end or stop a daemon: what
+//! is no [note](check) is [put aside](aside), told of once, and not looked at again.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+mod aside;
+mod check;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
 
+use self::aside::Aside;
+pub use self::aside::Rejected;
+use self::check::Wrong;
 use super::StoreError;
+use super::note::{Approval, Note};
+use crate::files::{self, ROOT};
 use crate::model::{Digest, EnvName, Request};
 
-/// How long an approval waits for its plan. The daemon may be about to look; it does not wait for a plan to come back.
-const EXPIRES: SignedDuration = SignedDuration::from_mins(15);
+/// More entries than this are not looked at in one go: people leave a few notes a day.
+const MOST: usize = 256;
 
-/// How long a note lies about for an environment that nobody tends.
-const FORGOTTEN: SignedDuration = SignedDuration::from_hours(48);
+/// What is not finished after so long never will be: whoever wrote it is dead.
+const UNFINISHED: Duration = Duration::from_mins(15);
 
-/// The largest note.
-const LARGEST: u64 = 4096;
-
-/// A person's approval of a plan, by its digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Approval {
-    /// The environment.
-    pub environment: EnvName,
-    /// The code of the plan's digest.
-    pub plan: String,
-    /// Who approved.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-impl Approval {
-    /// Whether it names the plan with this digest.
-    #[must_use]
-    pub fn names(&self, plan: &Digest) -> bool {
-        plan.is_named(&self.plan)
-    }
-}
-
-/// What one process leaves for another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Note {
-    /// The approval of a plan.
-    Approval(Approval),
-    /// Something that is asked of an object.
-    Request(Request),
-}
-
-impl Note {
-    fn environment(&self) -> &EnvName {
-        match self {
-            Self::Approval(approval) => &approval.environment,
-            Self::Request(request) => &request.key.environment,
-        }
-    }
-
-    fn at(&self) -> Timestamp {
-        match self {
-            Self::Approval(approval) => approval.at,
-            Self::Request(request) => request.at,
-        }
-    }
-
-    /// The name of its file.
-    fn name(&self) -> String {
-        format!("{}-{}", self.environment(), Digest::of(self).short())
-    }
-}
-
-/// The directory of notes.
+/// The directory of notes. Clones are one inbox.
 #[derive(Clone, Debug)]
 pub struct Inbox {
     directory: PathBuf,
+    aside: Aside,
+    /// What can be neither believed nor put aside, and was told of: which file it was.
+    stuck: Arc<Mutex<BTreeMap<PathBuf, Which>>>,
+}
+
+/// Which file was found under a name, and in which state.
+type Which = Option<(u64, i64, i64)>;
+
+/// All that lies in an inbox.
+#[derive(Debug, Default)]
+struct Found {
+    notes: Vec<(PathBuf, Note)>,
+    wrong: Vec<(PathBuf, Wrong)>,
 }
 
 impl Inbox {
     /// The inbox of a state directory.
     #[must_use]
     pub fn of(state: &Path) -> Self {
-        Self { directory: state.join("inbox") }
+        Self { directory: state.join("inbox"), aside: Aside::of(state), stuck: Arc::default() }
+    }
+
+    /// Makes the directory, so that it is the reader's own whoever leaves the first note.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn prepare(&self) -> Result<(), StoreError> {
+        files::make_directory(&self.directory).map_err(|source| self.failed("creating")(source))
     }
 
     /// Leaves a note. It is there as a whole, or not at all.
+    ///
+    /// # Errors
+    /// It could not be written.
     pub fn leave(&self, note: &Note) -> Result<(), StoreError> {
-        let failed = |source| StoreError::File { attempt: "writing", path: self.directory.clone(), source };
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.directory).map_err(failed)?;
-        let name = note.name();
-        let draft = self.directory.join(format!("{name}.new"));
-        let text = serde_json::to_vec(note).map_err(|error| failed(error.into()))?;
-        let mut options = OpenOptions::new();
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.write(true).create(true).truncate(true).open(&draft).map_err(failed)?;
-        file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&draft, self.directory.join(format!("{name}.json"))).map_err(failed)
+        self.prepare()?;
+        let text = serde_json::to_vec(note).map_err(|error| self.failed("writing")(error.into()))?;
+        let name = note.file_name();
+        self.write(&name, note, &text).map_err(self.failed("writing"))
     }
 
-    /// Whether there is an approval of this plan. What cannot be read counts as none: taking it will say why.
+    fn write(&self, name: &str, note: &Note, text: &[u8]) -> io::Result<()> {
+        let mut draft = tempfile::Builder::new().prefix(".note-").suffix(".new").tempfile_in(&self.directory)?;
+        draft.write_all(text)?;
+        let others = self.directory.metadata()?.uid() != files::user();
+        if others && files::user() == ROOT {
+            // The daemon is another user, and has to read it. Nobody else comes into its directory.
+            draft.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
+        // What it says of itself and what its file says are the same moment, whichever clock that is of.
+        let at = note
+            .at()
+            .as_second()
+            .try_into()
+            .map_or(SystemTime::UNIX_EPOCH, |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        draft.as_file().set_modified(at)?;
+        draft.as_file().sync_all()?;
+        draft.persist(self.directory.join(name)).map_err(|error| error.error)?;
+        if let Ok(directory) = File::open(&self.directory) {
+            directory.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is an approval of this plan.
     #[must_use]
-    pub fn holds(&self, environment: &EnvName, plan: &Digest) -> bool {
-        let notes = self.notes().unwrap_or_default();
-        notes.iter().any(|(_, note)| match note {
-            Some(Note::Approval(approval)) => approval.environment == *environment && approval.names(plan),
-            Some(Note::Request(_)) | None => false,
-        })
+    pub fn holds(&self, environment: &EnvName, plan: &Digest, now: Timestamp) -> bool {
+        let found = self.look(now);
+        found.notes.iter().any(|(_, note)| approves(note, environment, plan).is_some())
     }
 
-    /// Takes the approval of this plan out of the box, if it is there, and throws away what has expired.
-    pub fn take(&self, environment: &EnvName, plan: &Digest, now: Timestamp) -> Result<Option<Approval>, StoreError> {
+    /// Takes the approval of this plan out of the box, if it is there. One that cannot be taken out is not acted on: it
+    /// would be acted on again.
+    #[must_use]
+    pub fn take(&self, environment: &EnvName, plan: &Digest, now: Timestamp) -> Option<Approval> {
         let mut taken = None;
-        for (path, note) in self.notes()? {
-            let age = note.as_ref().map(|note| now.duration_since(note.at()));
-            match note {
-                Some(note) if note.environment() != environment && age.is_some_and(|age| age <= FORGOTTEN) => {}
-                Some(Note::Request(request)) if request.key.environment == *environment => {}
-                Some(Note::Approval(approval)) if approval.environment == *environment && approval.names(plan) => {
-                    Self::throw_away(&path)?;
-                    taken = Some(approval);
-                }
-                Some(Note::Approval(_)) if age.is_some_and(|age| age <= EXPIRES) => {}
-                Some(_) | None => Self::throw_away(&path)?,
+        for (path, note) in self.look(now).notes {
+            let Some(approval) = approves(&note, environment, plan) else { continue };
+            if self.throw_away(&path) {
+                taken = Some(approval.clone());
             }
         }
-        Ok(taken)
+        taken
     }
 
     /// What is asked in an environment, the oldest first. It stays until it is [removed](Self::remove).
-    pub fn requests(&self, environment: &EnvName) -> Result<Vec<Request>, StoreError> {
-        let notes = self.notes()?.into_iter().filter_map(|(_, note)| note);
-        let requests = notes.filter_map(|note| match note {
+    #[must_use]
+    pub fn requests(&self, environment: &EnvName, now: Timestamp) -> Vec<Request> {
+        let requests = self.look(now).notes.into_iter().filter_map(|(_, note)| match note {
             Note::Request(request) if request.key.environment == *environment => Some(request),
             Note::Request(_) | Note::Approval(_) => None,
         });
         let mut requests: Vec<Request> = requests.collect();
         requests.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
-        Ok(requests)
+        requests
     }
 
-    /// Throws a request away that was taken.
-    pub fn remove(&self, request: &Request) -> Result<(), StoreError> {
-        Self::throw_away(&self.directory.join(format!("{}.json", Note::Request(request.clone()).name())))
+    /// Throws a request away that was taken. One that cannot be thrown away is not found again.
+    pub fn remove(&self, request: &Request, now: Timestamp) {
+        for (path, note) in self.look(now).notes {
+            if matches!(&note, Note::Request(found) if found.id == request.id) {
+                self.throw_away(&path);
+            }
+        }
     }
 
-    fn throw_away(path: &Path) -> Result<(), StoreError> {
+    /// Puts aside what is no note, or no longer good for anything, and says what that was: once of each.
+    #[must_use]
+    pub fn sweep(&self, now: Timestamp) -> Vec<Rejected> {
+        let mut rejected = Vec::new();
+        for (path, wrong) in self.look(now).wrong {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let mut told = Rejected { at: now, name, why: wrong.to_string() };
+            let is_entry = path != self.directory;
+            if let Some(error) = is_entry.then(|| self.aside.put(&path, &told).err()).flatten() {
+                told.why = format!("{}; and it could not be put aside: {error}", told.why);
+            }
+            // If it is gone, this is forgotten with the next look.
+            self.ignore(&path);
+            rejected.push(told);
+        }
+        rejected
+    }
+
+    /// What was put aside lately.
+    #[must_use]
+    pub fn rejected(&self, now: Timestamp) -> Vec<Rejected> {
+        self.aside.since(now.saturating_sub(Aside::TOLD_FOR).unwrap_or(Timestamp::MIN))
+    }
+
+    fn throw_away(&self, path: &Path) -> bool {
         match fs::remove_file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => {
-                removed.map_err(|source| StoreError::File { attempt: "removing", path: path.to_owned(), source })
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => {
+                tracing::error!(note = %path.display(), %error, "a note cannot be removed, and is not looked at again");
+                self.ignore(path);
+                false
             }
         }
     }
 
-    /// Every note, by its file; `None` for a file that is none.
-    fn notes(&self) -> Result<Vec<(PathBuf, Option<Note>)>, StoreError> {
-        let failed = |source| StoreError::File { attempt: "reading", path: self.directory.clone(), source };
-        let entries = match fs::read_dir(&self.directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed)?,
+    fn ignore(&self, path: &Path) {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), which(path));
+    }
+
+    /// All that lies there, but what was told of and could not be put aside.
+    fn look(&self, now: Timestamp) -> Found {
+        let mut found = Found::default();
+        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.retain(|path, known| known.is_some() && which(path) == *known);
+        if stuck.contains_key(&self.directory) {
+            return found;
+        }
+        let entries = match self.entries() {
+            Ok(entries) => entries,
+            Err(wrong) => {
+                found.wrong.push((self.directory.clone(), wrong));
+                return found;
+            }
         };
-        let mut notes = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                match read(&path) {
-                    // Somebody else has taken it in between.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    note => notes.push((path, note.map_err(failed)?)),
-                }
+        // Those beyond have their turn when these are gone.
+        let paths = entries.filter(|path| !stuck.contains_key(path)).take(MOST);
+        let mut paths: Vec<PathBuf> = paths.collect();
+        paths.sort_unstable();
+        for path in paths {
+            match self.entry(&path, now) {
+                Ok(note) => found.notes.extend(note.map(|note| (path, note))),
+                Err(wrong) => found.wrong.push((path, wrong)),
             }
         }
-        Ok(notes)
+        found
+    }
+
+    fn entry(&self, path: &Path, now: Timestamp) -> Result<Option<Note>, Wrong> {
+        let unfinished = path.extension().is_some_and(|extension| extension == "new");
+        if unfinished && path.symlink_metadata().is_ok_and(|about| about.is_file()) {
+            if is_older(path, UNFINISHED) {
+                self.throw_away(path);
+            }
+            return Ok(None);
+        }
+        check::note(path, now)
+    }
+
+    /// What lies there.
+    fn entries(&self) -> Result<impl Iterator<Item = PathBuf>, Wrong> {
+        let read = match self.directory.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            _ => {
+                check::directory(&self.directory)?;
+                Some(fs::read_dir(&self.directory).map_err(Wrong::Unreadable)?)
+            }
+        };
+        Ok(read.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())))
+    }
+
+    fn failed(&self, attempt: &'static str) -> impl Fn(io::Error) -> StoreError + use<> {
+        let path = self.directory.clone();
+        move |source| StoreError::File { attempt, path: path.clone(), source }
     }
 }
 
-/// A note; `None` if it is not one.
-fn read(path: &Path) -> io::Result<Option<Note>> {
-    if fs::metadata(path)?.len() > LARGEST {
-        return Ok(None);
+/// The approval, if it is one of this plan.
+fn approves<'n>(note: &'n Note, environment: &EnvName, plan: &Digest) -> Option<&'n Approval> {
+    match note {
+        Note::Approval(approval) if approval.environment == *environment && approval.names(plan) => Some(approval),
+        Note::Approval(_) | Note::Request(_) => None,
     }
-    Ok(serde_json::from_slice(&fs::read(path)?).ok())
+}
+
+/// Which file there is at a path; `None` if there is none.
+fn which(path: &Path) -> Which {
+    let about = path.symlink_metadata().ok()?;
+    Some((about.ino(), about.ctime(), about.ctime_nsec()))
+}
+
+/// By the clock that files are dated by.
+#[expect(clippy::disallowed_methods, reason = "when a file was made is by the file system's clock")]
+fn is_older(path: &Path, age: Duration) -> bool {
+    let modified = path.symlink_metadata().and_then(|about| about.modified()).ok();
+    modified.and_then(|modified| SystemTime::now().duration_since(modified).ok()).is_some_and(|since| since > age)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn approval(plan: &Digest) -> Approval {
-        let at = "2026-01-01T00:00:00Z".parse().unwrap();
-        Approval { environment: "dev".parse().unwrap(), plan: plan.code(), by: "ada".to_owned(), at }
-    }
-
-    #[test]
-    fn an_approval_is_taken_once_and_only_for_the_plan_that_it_names() {
-        let state = tempfile::tempdir().unwrap();
-        let inbox = Inbox::of(state.path());
-        let (plan, other) = (Digest::of("plan"), Digest::of("other"));
-        let environment = "dev".parse().unwrap();
-        let now = "2026-01-01T00:01:00Z".parse().unwrap();
-        assert_eq!(inbox.take(&environment, &plan, now).unwrap(), None);
-        inbox.leave(&Note::Approval(approval(&plan))).unwrap();
-        assert_eq!(inbox.take(&environment, &other, now).unwrap(), None);
-        assert_eq!(inbox.take(&"prod".parse().unwrap(), &plan, now).unwrap(), None);
-        assert_eq!(inbox.take(&environment, &plan, now).unwrap(), Some(approval(&plan)));
-        assert_eq!(inbox.take(&environment, &plan, now).unwrap(), None);
-    }
-
-    #[test]
-    fn an_approval_of_a_plan_that_never_comes_expires() {
-        let state = tempfile::tempdir().unwrap();
-        let inbox = Inbox::of(state.path());
-        let (plan, other) = (Digest::of("plan"), Digest::of("other"));
-        inbox.leave(&Note::Approval(approval(&plan))).unwrap();
-        let environment = "dev".parse().unwrap();
-        let late = "2026-01-01T00:16:00Z".parse().unwrap();
-        assert_eq!(inbox.take(&environment, &other, late).unwrap(), None);
-        assert_eq!(inbox.take(&environment, &plan, late).unwrap(), None);
-    }
-
-    #[test]
-    fn requests_stay_until_they_are_removed_and_come_in_the_order_in_which_they_were_made() {
-        let state = tempfile::tempdir().unwrap();
-        let inbox = Inbox::of(state.path());
-        let environment: EnvName = "dev".parse().unwrap();
-        let request = |id: &str, at: &str| Request {
-            id: id.to_owned(),
-            key: "dev/secret/app".parse().unwrap(),
-            wish: crate::model::Wish::Rotate,
-            by: "ada".to_owned(),
-            at: at.parse().unwrap(),
-        };
-        let (late, early) = (request("a", "2026-01-01T00:00:01Z"), request("b", "2026-01-01T00:00:00Z"));
-        for one in [&late, &early] {
-            inbox.leave(&Note::Request(one.clone())).unwrap();
-        }
-        let plan = Digest::of("plan");
-        inbox.leave(&Note::Approval(approval(&plan))).unwrap();
-        let now = "2026-01-01T00:01:00Z".parse().unwrap();
-        assert_eq!(inbox.take(&environment, &Digest::of("other"), now).unwrap(), None);
-        assert_eq!(inbox.requests(&environment).unwrap(), [early.clone(), late.clone()]);
-        assert_eq!(inbox.requests(&"prod".parse().unwrap()).unwrap(), []);
-        inbox.remove(&early).unwrap();
-        inbox.remove(&early).unwrap();
-        assert_eq!(inbox.requests(&environment).unwrap(), [late]);
-        assert!(inbox.take(&environment, &plan, now).unwrap().is_some());
-    }
-}
+mod tests;

@@ -13,12 +13,15 @@ mod file;
 mod handle;
 mod inbox;
 mod key;
+mod note;
 mod record;
 mod rows;
 mod state;
 
 pub use disk::Disk;
 pub use error::StoreError;
+pub use file::Access;
 pub use handle::Store;
-pub use inbox::{Approval, Inbox, Note};
+pub use inbox::{Inbox, Rejected};
+pub use note::{Approval, Note, author};
 pub use record::{Record, RecordOutcome};

@@ -91,6 +91,11 @@ pub(super) trait Rows: Send + Sync {
     /// Reads a table in the order of its keys until `visit` has enough.
     fn scan(&self, table: Table, order: Order, visit: Visit<'_>) -> Result<(), StoreError>;
 
+    /// Makes sure that what is kept is still what others would find.
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Writes all of a batch or nothing of it, durably.
     fn commit(&self, batch: &[Write]) -> Result<(), StoreError>;
 }

@@ -12,6 +12,7 @@
 
 mod adapter;
 mod contract;
+mod daemon;
 mod demo;
 mod e2e;
 mod emulator;

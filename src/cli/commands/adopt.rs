@@ -13,6 +13,7 @@ use crate::cli::args::{AdoptArgs, Global};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::terminal;
+use crate::files;
 use crate::manifest;
 use crate::model::{EnvName, FileContent, InvalidName, Revision, Scope, Snapshot};
 use crate::observe::survey;
@@ -88,28 +89,22 @@ fn put(place: &Path, written: &Written) -> io::Result<Option<PathBuf>> {
     let above = place.parent().unwrap_or(place);
     let name = place.file_name().unwrap_or_default().to_string_lossy();
     fs::create_dir_all(above)?;
-    // Names that begin with a dot are not read as manifests.
-    let draft = above.join(format!(".{name}.new"));
-    if draft.exists() {
-        fs::remove_dir_all(&draft)?;
-    }
+    // Under a name that nobody can have prepared. One that begins with a dot is not read as manifests.
+    let made = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".new").tempdir_in(above)?;
+    let draft = made.path().join(name.as_ref());
     let wrote = written.files.iter().try_for_each(|(file, text)| {
         let path = draft.join(file);
-        fs::create_dir_all(path.parent().unwrap_or(&draft))?;
-        fs::write(path, text.as_bytes())
+        files::make_directory(path.parent().unwrap_or(&draft))?;
+        files::replace(&path, text.as_bytes(), files::Access::Private)
     });
-    let placed = wrote.and_then(|()| {
+    wrote.and_then(|()| {
         let before = place.exists().then(|| aside(above, &name)).transpose()?;
         if let Some(before) = &before {
             fs::rename(place, before)?;
         }
         fs::rename(&draft, place)?;
         Ok(before)
-    });
-    if placed.is_err() {
-        let _ = fs::remove_dir_all(&draft);
-    }
-    placed
+    })
 }
 
 /// A name that nothing has yet.

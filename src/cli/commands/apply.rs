@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::ask::wall_clock;
 use super::plan::{clean, look_ahead, severity, show};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{progress, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
+use crate::files;
 use crate::manifest::Loaded;
 use crate::model::{Action, Consent, Environment, Evidence, Key, Plan, RolloutOutcome};
 use crate::plan::{Goal, Input, consent};
 use crate::report::{Timeline, to_json};
-use crate::store::{Approval, Inbox, Note, StoreError};
+use crate::store::{Approval, Inbox, Note, StoreError, author};
 
 pub(super) fn run(
     global: &Global,
@@ -46,7 +48,7 @@ pub(super) fn run(
 /// The daemon has the journal: it is told, and acts if its plan is the one that is named.
 fn leave_for_daemon(session: &Session, environment: &str, digest: &str) -> Result<Exit, Trouble> {
     let environment = environment.parse().map_err(Trouble::Address)?;
-    let approval = Approval { environment, plan: digest.to_owned(), by: whoami(), at: session.cx.now() };
+    let approval = Approval { environment, plan: digest.to_owned(), by: whoami(), at: wall_clock()? };
     Inbox::of(&session.global.state).leave(&Note::Approval(approval))?;
     let told =
         "another landfast has the journal: the approval is left for it, and it acts if its plan is still that one";
@@ -146,7 +148,7 @@ impl Run<'_> {
             goal: self.goal,
             busy: &std::collections::BTreeSet::new(),
         };
-        Ok(Some(consent(plan, &input, whoami(), self.session.cx.now(), true)))
+        Ok(Some(consent(plan, &input, ourselves(), self.session.cx.now(), true)))
     }
 
     fn carry_out(&self) -> Result<Ended, Trouble> {
@@ -273,11 +275,13 @@ impl FailedRollout {
     }
 }
 
-/// Who approves, as far as the machine knows.
+/// Who approves: the user of this process, with what they call themselves.
+pub(super) fn ourselves() -> String {
+    author(files::user(), &whoami())
+}
+
+/// What whoever approves calls themselves.
 #[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 pub(super) fn whoami() -> String {
-    ["LANDFAST_USER", "SUDO_USER", "USER"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok())
-        .unwrap_or_else(|| "unknown".to_owned())
+    ["LANDFAST_USER", "SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
 }

@@ -1,6 +1,8 @@
 //! What people ask of one object: `secret rotate`, `rollback`, `quarantine release`. Done at once by whoever has the
 //! journal; left as a note for a daemon that has it.
 
+use jiff::Timestamp;
+
 use crate::cli::args::Global;
 use crate::cli::exit::Trouble;
 use crate::cli::session::Holder;
@@ -11,9 +13,9 @@ use crate::controller::answer;
 use crate::model::{Declined, Digest, Granted, Key, Request, Wish};
 use crate::plan::grant;
 use crate::report::clean;
-use crate::store::{Inbox, Note};
+use crate::store::{Inbox, Note, Rejected};
 
-use super::apply::whoami;
+use super::apply::{ourselves, whoami};
 
 /// What came of asking.
 pub(super) enum Asked {
@@ -26,10 +28,10 @@ pub(super) enum Asked {
 /// Asks something of an object.
 pub(super) fn ask(global: &Global, object: &str, wish: Wish) -> Result<Asked, Trouble> {
     let key: Key = object.parse().map_err(Trouble::Address)?;
-    let view = View::open(global, Some(key.environment.as_str()))?;
+    let view = View::to_ask(global, key.environment.as_str())?;
     let (session, store) = (&view.session, &view.store);
     let [environment] = view.environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
-    let request = Request { id: unique()?, key, wish, by: whoami(), at: session.cx.now() };
+    let request = Request { id: unique()?, key, wish, by: ourselves(), at: session.cx.now() };
     let declined = |why| declined(object, why);
     match view.holder {
         Holder::Us => {
@@ -41,6 +43,8 @@ pub(super) fn ask(global: &Global, object: &str, wish: Wish) -> Result<Asked, Tr
             // What will be declined is said here, where somebody reads it.
             let memory = store.memory(&environment.name)?;
             grant(&request, environment, &memory.objects, session.cx.now()).map_err(declined)?;
+            // Notes are dated by the wall clock, also where the cloud is a simulation that has a clock of its own.
+            let request = Request { at: wall_clock()?, by: whoami(), ..request };
             Inbox::of(&global.state).leave(&Note::Request(request))?;
             terminal::note(&format!(
                 "it is left for the one that has the journal: a daemon takes it within seconds; what came of it is in \
@@ -51,16 +55,20 @@ pub(super) fn ask(global: &Global, object: &str, wish: Wish) -> Result<Asked, Tr
     }
 }
 
-/// Says what was asked for and not taken yet.
-pub(super) fn show_pending(view: &View) -> Result<(), Trouble> {
+/// Says what was asked for and not taken yet, and what was left and rejected.
+pub(super) fn show_pending(view: &View) {
     let inbox = Inbox::of(&view.session.global.state);
+    let Ok(now) = wall_clock() else { return };
     for environment in &view.environments {
-        for Request { key, wish, by, at, .. } in inbox.requests(&environment.name)? {
+        for Request { key, wish, by, at, .. } in inbox.requests(&environment.name, now) {
             let (by, wish, at) = (clean(&by), clean(&wish.to_string()), crate::report::time(at));
             terminal::note(&format!("note: {by} asked {key} at {at} to {wish}; that has not been taken yet"));
         }
     }
-    Ok(())
+    for Rejected { at, name, why } in inbox.rejected(now) {
+        let (at, name, why) = (crate::report::time(at), clean(&name), clean(&why));
+        terminal::note(&format!("note: {name} was rejected from the inbox at {at}, and nothing was done: {why}"));
+    }
 }
 
 fn declined(object: &str, why: Declined) -> Trouble {
@@ -77,10 +85,17 @@ fn declined(object: &str, why: Declined) -> Trouble {
     }
 }
 
+/// The time of day, whichever clock the cloud has.
+pub(super) fn wall_clock() -> Result<Timestamp, Trouble> {
+    Ok(system()?.now())
+}
+
+fn system() -> Result<Context, Trouble> {
+    Context::system().map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))
+}
+
 /// A request is told from every other one, whatever the clock says.
 fn unique() -> Result<String, Trouble> {
-    let cx = Context::system()
-        .map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))?;
-    let digest = Digest::of(&cx.random_bytes());
+    let digest = Digest::of(&system()?.random_bytes());
     Ok(digest.as_str().get(..32).unwrap_or_default().to_owned())
 }

@@ -10,7 +10,7 @@ use crate::report::{BackupList, CoverageList};
 
 pub(super) fn list(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
     let view = View::open(global, environment)?;
-    show_pending(&view)?;
+    show_pending(&view);
     let mut list = BackupList::default();
     for environment in &view.environments {
         let look = async { Ok(view.controller.recovery_points(&view.loaded.desired, environment).await?) };

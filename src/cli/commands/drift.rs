@@ -7,6 +7,7 @@ use crate::cli::args::{DriftOutput, Global};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
 use crate::cli::view::View;
+use crate::files;
 use crate::model::{Granted, Wish};
 use crate::report::{DriftFormat, DriftReport, Paint};
 
@@ -34,7 +35,8 @@ pub(super) fn run(
         None => terminal::print(&text)?,
         Some(path) => {
             let doing = || format!("the report could not be written to {}", path.display());
-            std::fs::write(path, text).map_err(|error| Trouble::machine(doing(), error))?;
+            files::replace(path, text.as_bytes(), files::Access::Private)
+                .map_err(|error| Trouble::machine(doing(), error))?;
             terminal::print(&report.render(DriftFormat::Text, view.paint()).unwrap_or_default())?;
         }
     }

@@ -50,7 +50,7 @@ fn of_another(view: &View, key: &Key, limit: usize, output: Output) -> Result<Ex
     if deeds.is_empty() && !known {
         return Err(missing());
     }
-    super::ask::show_pending(view)?;
+    super::ask::show_pending(view);
     let list = if key.kind == Kind::Service {
         let looks = view.drive(view.glance())?;
         let [looked] = looks.as_slice() else { return Err(missing()) };

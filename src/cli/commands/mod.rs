@@ -50,7 +50,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         }
         Command::Run { once, resync, drift_reports, drift_report_every, drift_reports_kept, sim_speed } => {
             let reports = Reports { places: drift_reports, every: drift_report_every, keep: drift_reports_kept };
-            run::run(&global, once, resync, sim_speed, &reports)
+            run::run(&global, sim_speed, &run::Asked { once, resync, reports: &reports })
         }
         Command::Status { environment, watch, output } => status::run(&global, environment.as_deref(), watch, output),
         Command::Why { object } => why::run(&global, &object),

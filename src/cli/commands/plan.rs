@@ -35,6 +35,14 @@ pub(super) fn run(global: &Global, environment: Option<&str>, probe: bool, outpu
     if !probe && plans.iter().flat_map(|plan| plan.entries.values()).any(is_unasked) {
         terminal::note("note: web servers were not asked whether they answer; `landfast plan --probe` asks them");
     }
+
+    if view.session.has_no_journal() && plans.iter().any(|plan| !plan.keyed().is_empty()) {
+        terminal::note(&format!(
+            "note: {} has no journal yet, and the digest covers secret values: it cannot be approved with `--plan`. \
+             `landfast apply` creates the journal, and shows the digest that can",
+            global.state.display()
+        ));
+    }
     let worst = plans.iter().map(Exit::of_shown).max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
     Ok(if loaded.broken.is_empty() || environment.is_some() { worst } else { Exit::Manifest })
 }

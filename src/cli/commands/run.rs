@@ -1,7 +1,9 @@
 //! `landfast run`: the daemon.
 
+use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
@@ -10,52 +12,138 @@ use super::plan::severity;
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
-use crate::cli::{loading, progress, terminal};
+use crate::cli::{loading, logging, place, progress, stderr, terminal};
 use crate::controller::{Controller, Ended, Reports, Until, tend_all};
 use crate::manifest::Loaded;
-use crate::model::Digest;
+use crate::model::{Desired, Digest};
 use crate::source::{self, UnderWay, Watch};
-use crate::store::Inbox;
+use crate::store::{Inbox, Store, StoreError};
 
-pub(super) fn run(
-    global: &Global,
-    once: bool,
-    resync: Duration,
-    sim_speed: f64,
-    reports: &Reports,
-) -> Result<Exit, Trouble> {
+/// The first pause before the journal is opened again; doubles with each further one.
+const REOPEN: Duration = Duration::from_secs(5);
+
+/// The longest such pause.
+const REOPEN_MAX: Duration = Duration::from_mins(5);
+
+/// How often it is looked whether the journal is still where others look for it.
+const CHECK: Duration = Duration::from_secs(5);
+
+/// What is asked for.
+pub(super) struct Asked<'a> {
+    /// Only until everything is settled.
+    pub(super) once: bool,
+    pub(super) resync: Duration,
+    pub(super) reports: &'a Reports,
+}
+
+pub(super) fn run(global: &Global, sim_speed: f64, asked: &Asked<'_>) -> Result<Exit, Trouble> {
+    place::outside_checkout(global)?;
+    stderr::detach()?;
     let session = Session::start(global, Pace::Real(sim_speed))?;
-    let store = session.store()?;
-    let root = session::root(global);
-    let controller =
-        session.controller(store, progress::plain()).resyncing_every(resync).with_inbox(Inbox::of(&global.state));
-    let until = if once { Until::Settled } else { Until::Stopped };
+    // At the beginning somebody is there to see it; later nobody is.
+    let mut store = session.store()?;
+    let mut attempts: u32 = 0;
+    let mut known = None;
+    loop {
+        let began = session.cx.elapsed();
+        let why = match attend(&session, store, asked, &mut known) {
+            Err(Trouble::Store(why)) if why.may_pass() && !asked.once => why,
+            ended => return ended,
+        };
+        if session.cx.elapsed().saturating_sub(began) > REOPEN_MAX {
+            attempts = 0;
+        }
+        store = match reopen(&session, why, &mut attempts)? {
+            Some(store) => store,
+            None => return Ok(Exit::Failed),
+        };
+    }
+}
+
+/// Opens the journal again, after a while, and again. `None` if the process is told to stop meanwhile.
+fn reopen(session: &Session, mut why: StoreError, attempts: &mut u32) -> Result<Option<Store>, Trouble> {
+    loop {
+        let pause = REOPEN.saturating_mul(2_u32.saturating_pow(*attempts)).min(REOPEN_MAX);
+        *attempts = attempts.saturating_add(1);
+        let cause = std::error::Error::source(&why).map(ToString::to_string);
+        error!(%why, cause, ?pause, "the journal cannot be used: everything stands still, and it is opened again after a pause");
+        match session.ask(session.cx.sleep(pause)) {
+            Err(Trouble::Interrupted) => return Ok(None),
+            waited => waited?,
+        }
+        match session.store() {
+            Ok(store) => {
+                warn!("the journal is open again");
+                return Ok(Some(store));
+            }
+            Err(Trouble::Store(again)) if again.may_pass() => why = again,
+            Err(trouble) => return Err(trouble),
+        }
+    }
+}
+
+/// Everything that a daemon does with a journal, until it ends or the journal fails.
+///
+/// `known` is what the manifests said when it ended: it holds on where they are broken when it begins again.
+fn attend(
+    session: &Session,
+    store: Store,
+    asked: &Asked<'_>,
+    known: &mut Option<Arc<Desired>>,
+) -> Result<Exit, Trouble> {
+    let root = session::root(&session.global);
+    let inbox = Inbox::of(&session.global.state);
+    if let Err(why) = inbox.prepare() {
+        warn!(%why, "nobody can leave notes");
+    }
+    let controller = session.controller(store, progress::plain()).resyncing_every(asked.resync).with_inbox(inbox);
+    let until = if asked.once { Until::Settled } else { Until::Stopped };
     // Watching begins before the first read, so that no change falls between the two.
-    let mut watch = if once { None } else { Some(watch(&session, &controller, &root)?) };
-    let mut known = Known::default();
-    let loaded = session.drive(&controller, known.load(&session, &root))??;
+    let mut watch = if asked.once { None } else { Some(watch(session, &controller, &root)?) };
+    let missing = if known.is_some() { Missing::KeepsTheLastGood } else { Missing::IsAnError };
+    if let Some(known) = known.take() {
+        controller.board.publish(Desired::clone(&known), &BTreeSet::new());
+    }
+    let mut files = Known::default();
+    let loaded = session.drive_unsaved(&controller, files.load(session, &root))??;
     let nothing = || Trouble::Manifest("no environment could be loaded".to_owned());
-    let broken = publish(&controller, loaded.ok_or_else(nothing)?, Missing::IsAnError)?;
+    let broken = publish(&controller, loaded.ok_or_else(nothing)?, missing)?;
     terminal::note(&format!("landfast {} tends {}", env!("CARGO_PKG_VERSION"), root.display()));
-    let ended = session.drive(&controller, async {
+    let ended = session.drive_unsaved(&controller, async {
         tokio::select! {
             biased;
             ended = tend_all(&controller, until) => ended,
-            never = follow(&session, &controller, &root, watch.as_mut(), known, resync) => match never {},
-            never = reports.keep_writing(&controller) => match never {},
+            gone = watch_journal(session, &controller) => Err(gone),
+            failed = follow(session, &controller, &root, watch.as_mut(), files, asked.resync) => Err(failed),
+            never = asked.reports.keep_writing(&controller) => match never {},
+            never = logging::tell_losses(&session.cx) => match never {},
         }
-    })??;
+    })?;
+    *known = Some(controller.board.desired());
+    // What has failed is told before whatever fails for the same reason.
+    let ended = ended?;
+    session.save()?;
     let settled = ended.values().filter_map(|ended| match ended {
         Ended::Settled(plan) => Some(Exit::of_settled(plan)),
         Ended::Stopped => None,
     });
     let worst = settled.max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
-    Ok(if once && broken { Exit::Manifest } else { worst })
+    Ok(if asked.once && broken { Exit::Manifest } else { worst })
+}
+
+/// Ends when the journal is not where others would look for it any more: they would begin another one, beside this.
+async fn watch_journal(session: &Session, controller: &Controller) -> StoreError {
+    loop {
+        session.cx.sleep(CHECK).await;
+        if let Err(gone) = controller.store().check() {
+            return gone;
+        }
+    }
 }
 
 fn watch(session: &Session, controller: &Controller, root: &Path) -> Result<Watch, Trouble> {
     // The watcher needs the runtime of the session for its timers only while it is waited for.
-    session.drive(controller, async { Watch::new(root) })?.map_err(Trouble::Source)
+    session.drive_unsaved(controller, async { Watch::new(root) })?.map_err(Trouble::Source)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,7 +208,7 @@ fn publish(controller: &Controller, mut loaded: Loaded, missing: Missing) -> Res
     Ok(broken)
 }
 
-/// Loads again whenever a file changes, and now and then in case the news of it was lost.
+/// Loads again whenever a file changes, and now and then in case the news of it was lost. Ends when the journal fails.
 async fn follow(
     session: &Session,
     controller: &Controller,
@@ -128,7 +216,7 @@ async fn follow(
     mut watch: Option<&mut Watch>,
     mut known: Known,
     resync: Duration,
-) -> std::convert::Infallible {
+) -> StoreError {
     loop {
         match &mut watch {
             Some(watch) => drop(session.cx.timeout(resync, watch.changed(&session.cx)).await),
@@ -145,9 +233,13 @@ async fn follow(
                 continue;
             }
         };
-        if let Err(why) = publish(controller, loaded, Missing::KeepsTheLastGood) {
-            error!(%why, "the manifests could not be recorded; everything stays as it was");
-            known.content = None;
+        match publish(controller, loaded, Missing::KeepsTheLastGood) {
+            Err(Trouble::Store(why)) => return why,
+            Err(why) => {
+                error!(%why, "the manifests could not be loaded; everything stays as it was");
+                known.content = None;
+            }
+            Ok(_) => {}
         }
         if let Err(why) = session.save() {
             warn!(%why, "the simulation could not be saved");

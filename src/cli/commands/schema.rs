@@ -10,6 +10,7 @@ use super::apply::Applied;
 use super::validate::Validation;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
+use crate::files;
 use crate::manifest;
 use crate::operator;
 use crate::report::{self, to_json};
@@ -26,7 +27,7 @@ pub(super) fn run(out: Option<&Path>) -> Result<Exit, Trouble> {
     std::fs::create_dir_all(directory).map_err(failed)?;
     for (name, schema) in &schemas {
         let text = to_json(schema).map_err(|error| Trouble::machine("the schema could not be written", error))?;
-        std::fs::write(directory.join(name), text).map_err(failed)?;
+        files::replace(&directory.join(name), text.as_bytes(), files::Access::Public).map_err(failed)?;
     }
     Ok(Exit::Done)
 }

@@ -1,7 +1,6 @@
 //! `landfast seal`: a secret's value, encrypted to a file that may be committed.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -9,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::{operator, session, terminal};
+use crate::files;
 use crate::manifest::{self, Loaded, RECIPIENTS_RECORD, recipients_record};
 use crate::model::{Binding, FileContent, Key, Redacted, Revision, SecretSource, SecretSpec, Snapshot, VALUE_MAX};
 use crate::operator::Operator;
@@ -24,7 +24,7 @@ pub(super) fn run(global: &Global, file: &Path, recipients: &[String], named: &[
     let beside = Path::new(&beside);
     // Between the two the record is about the file before, which is found.
     for (path, text) in [(file, &sealed), (beside, &recipients_record(&sealed, recipients))] {
-        replace(path, text)
+        files::replace(path, text.as_bytes(), files::Access::Private)
             .map_err(|error| Trouble::machine(format!("{} could not be written", path.display()), error))?;
     }
     let count = recipients.len();
@@ -108,24 +108,6 @@ fn read(input: impl io::Read) -> Result<Redacted, Trouble> {
     Ok(Redacted::new(text.to_owned()))
 }
 
-/// Writes a draft beside the file and renames it: whatever goes wrong, what was there stays.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let mut draft = file.as_os_str().to_owned();
-    draft.push(".new");
-    let draft = Path::new(&draft);
-    let written = OpenOptions::new().write(true).create_new(true).open(draft).and_then(|mut out| {
-        out.write_all(text.as_bytes())?;
-        out.sync_all()?;
-        fs::rename(draft, file)
-    });
-    if let Err(error) = &written
-        && error.kind() != io::ErrorKind::AlreadyExists
-    {
-        let _ = fs::remove_file(draft);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,20 +117,5 @@ mod tests {
         assert_eq!(read(&b"canary\n"[..]).unwrap().expose(), "canary");
         assert_eq!(read(&b"a\nb\r\n"[..]).unwrap().expose(), "a\nb");
         assert!(read(&b"\n"[..]).is_err());
-    }
-
-    #[test]
-    fn what_was_there_stays_when_writing_fails() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("app.age");
-        replace(&file, "one").unwrap();
-        // Somebody else is writing it.
-        fs::write(directory.path().join("app.age.new"), "draft").unwrap();
-        assert!(replace(&file, "two").is_err());
-        assert_eq!(fs::read_to_string(&file).unwrap(), "one");
-        fs::remove_file(directory.path().join("app.age.new")).unwrap();
-        replace(&file, "two").unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "two");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

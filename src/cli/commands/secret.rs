@@ -10,7 +10,7 @@ use crate::report::{clean, time};
 
 pub(super) fn status(global: &Global, environment: Option<&str>) -> Result<Exit, Trouble> {
     let view = View::open(global, environment)?;
-    show_pending(&view)?;
+    show_pending(&view);
     for environment in &view.environments {
         let memory = view.store.memory(&environment.name)?;
         for (key, spec) in &environment.secrets {

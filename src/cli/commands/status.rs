@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(5);
 pub(super) fn run(global: &Global, environment: Option<&str>, watch: bool, output: Output) -> Result<Exit, Trouble> {
     let pace = if watch { Pace::Real(1.0) } else { Pace::Virtual };
     let view = View::at(pace, global, environment)?;
-    super::ask::show_pending(&view)?;
+    super::ask::show_pending(&view);
     view.drive(async {
         let mut before = String::new();
         loop {

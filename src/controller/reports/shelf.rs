@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fmt, io};
 
+use crate::files;
 use crate::ports::{Closed, Gate, Objects, PortError, all};
 use crate::store::StoreError;
 
@@ -67,10 +68,8 @@ impl Shelf {
     pub(super) async fn put(&self, name: &str, media: &str, text: &str) -> Result<(), Failed> {
         match self {
             Self::Directory(path) => {
-                std::fs::create_dir_all(path)?;
-                let unfinished = path.join(format!(".{name}.part"));
-                std::fs::write(&unfinished, text)?;
-                std::fs::rename(&unfinished, path.join(name))?;
+                files::make_directory(path)?;
+                files::replace(&path.join(name), text.as_bytes(), files::Access::Private)?;
             }
             Self::Bucket { objects, gate, revision, bucket, prefix } => {
                 let fence = gate.pass(*revision)?;

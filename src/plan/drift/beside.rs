@@ -5,7 +5,10 @@
 //! the manifest is the one under which the object was as desired, and nothing that it waits for is about to change. What
 //! could not be read is unknown, and never as it should be.
 
-use crate::model::{Action, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict, Waiting};
+use super::HIDDEN;
+use crate::model::{
+    Action, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict, Waiting, is_likely_secret,
+};
 use crate::plan::Input;
 
 /// What was changed of objects themselves, and which of them could not be read.
@@ -71,6 +74,10 @@ fn is_drift(plan: &Plan, input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
 
 fn finding(key: &Key, entry: &Entry, difference: &Difference, input: &Input<'_>) -> Finding {
     let (property, expected, live) = parts(difference);
+    // Both sides, or a reader could not tell which of them is the secret.
+    let secret = [&expected, &live].into_iter().flatten().any(|value| is_likely_secret(&property, value));
+    let hide = |value: Option<String>| value.map(|value| if secret { HIDDEN.to_owned() } else { value });
+    let (expected, live) = (hide(expected), hide(live));
     let since = input.memory.objects.of(key).and_then(|memory| memory.differs.get(&property)).copied();
     Finding {
         physical_id: Some(entry.address.name.clone()),

@@ -327,10 +327,22 @@ fn no_secret_is_in_a_finding() {
                 differ("/Environment/Variables/DB_PASSWORD", "swordfish"),
                 differ("/Description", "hunter2-canary too"),
                 property("/Configuration", PropertyDifference::NotEqual, "1", r#"{"authToken":"swordfish"}"#),
+                property(
+                    "/Environment/Variables/DATABASE_URL",
+                    PropertyDifference::NotEqual,
+                    "postgres://app:swordfish@db/app",
+                    "postgres://app:swordfish-2@db/app",
+                ),
+                property(
+                    "/ContainerDefinitions/0/Environment",
+                    PropertyDifference::NotEqual,
+                    "[]",
+                    r#"[{"Name":"DATABASE_URL","Value":"postgres://app:swordfish@db/app"}]"#,
+                ),
             ],
         )],
     );
-    assert_eq!(found.len(), 3);
+    assert_eq!(found.len(), 5);
     let text = format!("{found:?}");
     assert!(!text.contains("hunter2") && !text.contains("swordfish"), "{text}");
 }

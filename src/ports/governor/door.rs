@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
@@ -15,9 +16,15 @@ use crate::model::{
     AccountId, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeletedStack, Scope, StackEvent, StackId,
     StackName, StackState,
 };
+use crate::ports::hush::Spoken;
 use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, Uploaded};
 
-/// Whether the credentials of a scope and role are those of the account; asked once, by whoever needs it first.
+/// How long it is taken for granted whose the credentials are. They come from files, processes and services that somebody
+/// may change while this runs; four calls an hour for each account, region and role are nothing.
+const VERIFIED_FOR: Duration = Duration::from_mins(15);
+
+/// Whether the credentials of a scope and role are those of the account; asked by whoever needs it first, and again when
+/// that was long ago.
 #[derive(Default)]
 pub(super) struct Identity {
     known: Mutex<Known>,
@@ -30,8 +37,8 @@ enum Known {
     Unasked,
     /// Those who wait for the answer keep the question alive: when they are all gone, so is it.
     Asked(WeakShared<Answer>),
-    /// They are.
-    Verified,
+    /// They were, at this moment of the clock that never goes back.
+    Verified(Duration),
 }
 
 type Answer = BoxFuture<'static, Result<(), Wrong>>;
@@ -68,7 +75,18 @@ impl<P: ?Sized + Send + Sync> Door<P> {
         call: impl Fn() -> BoxFuture<'c, Result<T, PortError>> + Send,
     ) -> Result<T, PortError> {
         self.verify(api).await?;
-        self.pass(api, Sort::Read).send(call).await
+        self.pass(api, Sort::Read).send(call).await.map_err(|error| self.shared.hush.error(error))
+    }
+
+    /// The same, of an answer with texts of AWS in it.
+    async fn read_texts<'c, T: Spoken>(
+        &self,
+        api: &'static Api,
+        call: impl Fn() -> BoxFuture<'c, Result<Page<T>, PortError>> + Send,
+    ) -> Result<Page<T>, PortError> {
+        let page = self.read(api, call).await?;
+        let items = page.items.into_iter().map(|item| item.hushed(&self.shared.hush)).collect();
+        Ok(Page { items, next: page.next })
     }
 
     pub(super) async fn change<'c, T>(
@@ -80,7 +98,7 @@ impl<P: ?Sized + Send + Sync> Door<P> {
         let pass = self.pass(api, Sort::Change(fence));
         pass.allow()?;
         self.verify(api).await?;
-        pass.send(call).await
+        pass.send(call).await.map_err(|error| self.shared.hush.error(error))
     }
 
     /// Makes sure that the credentials are those of the account (invariant S11). A success is remembered; a failure
@@ -95,7 +113,12 @@ impl<P: ?Sized + Send + Sync> Door<P> {
             error.code = wrong.code;
             error
         })?;
-        *self.identity.known.lock().unwrap_or_else(PoisonError::into_inner) = Known::Verified;
+        let now = self.shared.cx.elapsed();
+        let mut known = self.identity.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever waited for the same answer may be late to say so.
+        if !matches!(*known, Known::Verified(_)) {
+            *known = Known::Verified(now);
+        }
         Ok(())
     }
 
@@ -103,9 +126,9 @@ impl<P: ?Sized + Send + Sync> Door<P> {
     fn question(&self) -> Option<SharedFuture<Answer>> {
         let mut known = self.identity.known.lock().unwrap_or_else(PoisonError::into_inner);
         let open = match &*known {
-            Known::Verified => return None,
+            Known::Verified(at) if self.shared.cx.elapsed().saturating_sub(*at) < VERIFIED_FOR => return None,
             Known::Asked(question) => question.upgrade().filter(|question| !matches!(question.peek(), Some(Err(_)))),
-            Known::Unasked => None,
+            Known::Verified(_) | Known::Unasked => None,
         };
         let question = open.unwrap_or_else(|| self.ask());
         if let Some(weak) = question.downgrade() {
@@ -153,11 +176,12 @@ impl Stacks for Door<dyn Stacks> {
     }
 
     async fn list(&self, page: Option<PageToken>) -> Result<Page<StackState>, PortError> {
-        self.read(&api::DESCRIBE_STACKS, || self.inner.list(page.clone())).await
+        self.read_texts(&api::DESCRIBE_STACKS, || self.inner.list(page.clone())).await
     }
 
     async fn describe(&self, name: &StackName) -> Result<Option<StackState>, PortError> {
-        self.read(&api::DESCRIBE_STACKS, || self.inner.describe(name)).await
+        let found = self.read(&api::DESCRIBE_STACKS, || self.inner.describe(name)).await?;
+        Ok(found.map(|stack| stack.hushed(&self.shared.hush)))
     }
 
     async fn deleted(&self, page: Option<PageToken>) -> Result<Page<DeletedStack>, PortError> {
@@ -181,11 +205,11 @@ impl Stacks for Door<dyn Stacks> {
     }
 
     async fn events(&self, stack: &StackId, page: Option<PageToken>) -> Result<Page<StackEvent>, PortError> {
-        self.read(&api::DESCRIBE_EVENTS, || self.inner.events(stack, page.clone())).await
+        self.read_texts(&api::DESCRIBE_EVENTS, || self.inner.events(stack, page.clone())).await
     }
 
     async fn change_sets(&self, stack: &StackId, page: Option<PageToken>) -> Result<Page<ChangeSetSummary>, PortError> {
-        self.read(&api::LIST_CHANGE_SETS, || self.inner.change_sets(stack, page.clone())).await
+        self.read_texts(&api::LIST_CHANGE_SETS, || self.inner.change_sets(stack, page.clone())).await
     }
 
     async fn describe_change_set(
@@ -194,7 +218,9 @@ impl Stacks for Door<dyn Stacks> {
         name: &ChangeSetName,
         page: Option<PageToken>,
     ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
-        self.read(&api::DESCRIBE_CHANGE_SET, || self.inner.describe_change_set(stack, name, page.clone())).await
+        let call = || self.inner.describe_change_set(stack, name, page.clone());
+        let found = self.read(&api::DESCRIBE_CHANGE_SET, call).await?;
+        Ok(found.map(|(set, next)| (set.hushed(&self.shared.hush), next)))
     }
 
     async fn nested_change_set(

@@ -414,6 +414,24 @@ fn the_account_is_asked_for_again_when_it_could_not_be_found_out() {
 }
 
 #[test]
+fn credentials_that_become_those_of_another_account_are_found_out() {
+    let world = world(|call, before, _| match call {
+        "caller" if before > 0 => Reply::Fail(Class::Denied),
+        _ => Reply::Fine,
+    });
+    let door = world.door(Priority::Deploy);
+    world.drive(async {
+        door.describe(&name("a")).await.unwrap();
+        world.cx.sleep(Duration::from_mins(10)).await;
+        door.describe(&name("b")).await.unwrap();
+        world.cx.sleep(Duration::from_mins(10)).await;
+        assert_eq!(door.describe(&name("c")).await.unwrap_err().class, Class::Denied);
+        assert_eq!(door.cancel_update(FENCE, &stack(), "a").await.unwrap_err().class, Class::Denied);
+    });
+    assert_eq!(world.fake.calls(), ["describe a", "describe b"]);
+}
+
+#[test]
 fn an_account_that_cannot_be_found_out_now_is_no_ambiguous_change() {
     let world = world(|_, _, _| Reply::Hang);
     let door = world.door(Priority::Deploy);

@@ -1,0 +1,117 @@
+//! What one process leaves for another that has the journal.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::files;
+use crate::model::{Digest, EnvName, Request};
+
+/// How long an approval waits for its plan. The daemon may be about to look; it does not wait for a plan to come back.
+const APPROVAL: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long a request waits for somebody who reconciles its environment. One that is taken after a day is declined, and
+/// the journal says so; one that nobody has taken after two goes.
+const REQUEST: SignedDuration = SignedDuration::from_hours(48);
+
+/// Of a name that somebody claims, so much is repeated.
+const CLAIM_MAX: usize = 64;
+
+/// A person's approval of a plan, by its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approval {
+    /// The environment.
+    pub environment: EnvName,
+    /// The code of the plan's digest.
+    pub plan: String,
+    /// Who approved. In a note that is what its writer says; [`Inbox`](super::Inbox) puts the owner of its file here.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Approval {
+    /// Whether it names the plan with this digest.
+    #[must_use]
+    pub fn names(&self, plan: &Digest) -> bool {
+        plan.is_named(&self.plan)
+    }
+}
+
+/// What one process leaves for another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Note {
+    /// The approval of a plan.
+    Approval(Approval),
+    /// Something that is asked of an object.
+    Request(Request),
+}
+
+impl Note {
+    /// The environment that it is about.
+    #[must_use]
+    pub fn environment(&self) -> &EnvName {
+        match self {
+            Self::Approval(approval) => &approval.environment,
+            Self::Request(request) => &request.key.environment,
+        }
+    }
+
+    /// When it was written, by its own account.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Approval(approval) => approval.at,
+            Self::Request(request) => request.at,
+        }
+    }
+
+    /// How long it is good for.
+    pub(super) fn lasts(&self) -> SignedDuration {
+        match self {
+            Self::Approval(_) => APPROVAL,
+            Self::Request(_) => REQUEST,
+        }
+    }
+
+    /// The name of its file: what it is for, and the digest of what it says, the writer's name included.
+    pub(super) fn file_name(&self) -> String {
+        format!("{}-{}.json", self.environment(), Digest::of(self).short())
+    }
+
+    /// The same, by somebody else.
+    pub(super) fn by(self, by: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Approval(note) => Self::Approval(Approval { by: by(&note.by), ..note }),
+            Self::Request(note) => Self::Request(Request { by: by(&note.by), ..note }),
+        }
+    }
+}
+
+/// Who has given an order: the user whose process or file it was. What they call themselves stands beside it, as what
+/// they say.
+#[must_use]
+pub fn author(user: u32, claimed: &str) -> String {
+    let account = files::account(user);
+    if claimed.is_empty() || claimed == account {
+        return account;
+    }
+    let claimed: String = claimed.chars().take(CLAIM_MAX).collect();
+    format!("{account} (who says: {claimed:?})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::ROOT;
+
+    #[test]
+    fn whoever_says_to_be_somebody_else_is_named_by_the_account() {
+        assert_eq!(author(ROOT, "root"), "root");
+        assert_eq!(author(ROOT, "ada"), "root (who says: \"ada\")");
+        let hostile = format!("\u{1b}[2J{}", "x".repeat(10_000));
+        let author = author(ROOT, &hostile);
+        assert!(author.len() < 120 && !author.contains('\u{1b}'), "{author}");
+    }
+}

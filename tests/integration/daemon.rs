@@ -1,0 +1,10 @@
+//! The daemon, and what it must live through: readers that go, notes that lie, disks that fill, directories that vanish.
+//! And what every command says of what others have written.
+//!
+//! The real binary over the emulated AWS of its own: what is at stake here is the process and its files.
+
+mod inbox;
+mod journal;
+mod place;
+mod reader;
+mod words;
