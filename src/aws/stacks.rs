@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{BackupStatus, BackupTypeFilter};
 use aws_sdk_s3::presigning::PresigningConfig;
 use jiff::Timestamp;
 
-use super::answer::Reader;
+use super::answer::{Reader, context};
 use super::error::{port_error, unreadable};
 use super::request;
 use crate::model::{
@@ -122,10 +122,16 @@ impl Stacks for Client {
     ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
         const OPERATION: &str = "DescribeChangeSet";
         let request = self.stacks.describe_change_set().stack_name(stack.as_str()).change_set_name(name.as_str());
-        let answer = request.set_next_token(page).send().await.map_err(|e| port_error(OPERATION, e, &[]));
+        let answer = request
+            .include_property_values(true)
+            .set_next_token(page)
+            .send()
+            .await
+            .map_err(|e| port_error(OPERATION, e, &[]));
         let Some(answer) = found(answer)? else { return Ok(None) };
         let read = Reader(OPERATION);
-        let changes = answer.changes.unwrap_or_default().into_iter();
+        let changes = answer.changes.unwrap_or_default();
+        let contexts = changes.iter().filter_map(context).collect();
         let state = ChangeSetState {
             id: read.parse(answer.change_set_id.as_deref(), "ChangeSetId")?,
             name: read.parse(answer.change_set_name.as_deref(), "ChangeSetName")?,
@@ -140,7 +146,11 @@ impl Stacks for Client {
                 // "Only present for drift-aware change sets" (AWS: *`DescribeChangeSet`*).
                 _ => DeploymentMode::Ordinary,
             },
-            changes: changes.filter_map(|change| read.change(change).transpose()).collect::<Result<_, _>>()?,
+            changes: changes
+                .into_iter()
+                .filter_map(|change| read.change(change).transpose())
+                .collect::<Result<_, _>>()?,
+            contexts,
         };
         Ok(Some((state, answer.next_token)))
     }

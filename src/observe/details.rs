@@ -32,6 +32,7 @@ const EVENT_PAGES_MAX: usize = 60;
 enum Answer {
     Listing(Scope, Listed),
     Template(Seen<TemplateFacts>),
+    Text(Seen<Arc<str>>),
     StackPolicy(Seen<Digest>),
     ChangeSets(ChangeSets),
     Conclusion(Key, Seen<Conclusion>),
@@ -67,6 +68,11 @@ impl Observer<'_> {
                 let port = self.port(&address);
                 let facts = self.within(read_template(&*port, &id)).await;
                 (Some(address), Answer::Template(facts))
+            }
+            StackNeed::Text(address, id) => {
+                let port = self.port(&address);
+                let read = async { port.template(&id).await.map(|body| Some(body.into())) };
+                (Some(address), Answer::Text(self.within(read).await))
             }
             StackNeed::StackPolicy(address, id) => {
                 let port = self.port(&address);
@@ -188,6 +194,7 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
             let Some(stack) = address.and_then(|address| observation.stacks.get_mut(address)) else { return };
             match answer {
                 Answer::Template(facts) => stack.template = Some(facts),
+                Answer::Text(text) => stack.text = Some(text),
                 Answer::StackPolicy(digest) => stack.stack_policy = Some(digest),
                 Answer::ChangeSets(sets) => stack.change_sets = Some(sets),
                 Answer::Making(services) => stack.making = Some(services),
@@ -220,6 +227,7 @@ async fn describe(port: &dyn Stacks, id: &StackId, name: &ChangeSetName) -> Resu
         // Deleted between two pages: what was read is not all of it, and it can no longer be executed.
         let Some((more, after)) = port.describe_change_set(id, name, Some(token)).await? else { return Ok(None) };
         state.changes.extend(more.changes);
+        state.contexts.extend(more.contexts);
         next = after;
     }
     Err(endless("DescribeChangeSet"))

@@ -1,5 +1,6 @@
 //! What a desired stack needs.
 
+mod access;
 mod dependencies;
 mod forecast;
 mod revert;
@@ -17,7 +18,7 @@ use super::diff::differences;
 use super::names::{owner, token};
 use super::pending::Pending;
 use super::planner::{Planner, refuse};
-use super::resolve::spec_digest;
+use super::resolve::{Resolved, spec_digest};
 use super::standing::{Standing, row};
 use super::{attempts, drift, guard};
 use crate::model::{
@@ -53,10 +54,18 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     }
     if entry.action != Action::None {
         guard::conventions(planner, spec, &mut entry);
+        guard::broadening(planner.input, &spec.key, &mut entry);
         guard::mode(planner.input, &spec.key, &mut entry);
         guard::never_older(planner.input, memory.applied, &mut entry);
     }
     entry
+}
+
+/// What its manifest asks for, with references filled in as far as they are known.
+pub(super) fn resolved(planner: &Planner<'_>, spec: &StackSpec) -> Resolved {
+    let memory = planner.remembered(&spec.key);
+    let mut entry = Entry::new(Address::from(&spec.address()));
+    Deciding { planner, spec, memory: &memory }.resolve(&mut entry)
 }
 
 struct Deciding<'a> {
@@ -157,6 +166,7 @@ impl Deciding<'_> {
             return;
         }
         let resolved = self.resolve(entry);
+        self.opens(entry, &resolved);
         if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {
             return;
         }
@@ -244,6 +254,7 @@ impl Deciding<'_> {
             return;
         }
         let resolved = self.resolve(entry);
+        self.opens(entry, &resolved);
         if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {
             return;
         }

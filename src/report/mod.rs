@@ -5,6 +5,7 @@
 //! carries a meaning that the words do not carry too. And whatever others wrote (AWS's reasons, parameter values, names
 //! of resources) passes [`words::clean`] on its way into a text, so that it can neither move the cursor nor start a line.
 
+mod access;
 mod backups;
 mod doctor;
 mod drift;
@@ -15,12 +16,15 @@ mod graph;
 mod images;
 mod json;
 mod left;
+mod markup;
 mod order;
 mod outputs;
 mod paint;
 mod plan;
 mod preflight;
 mod progress;
+mod pull_request;
+mod render;
 mod service;
 mod status;
 mod tables;
@@ -32,6 +36,7 @@ mod restores;
 #[cfg(test)]
 mod secrecy;
 
+pub use access::Broadened;
 pub use backups::{BackupList, BackupPoint, CoverageList, TableCoverage};
 pub use doctor::{DoctorReport, Examination, Health};
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
@@ -47,6 +52,8 @@ pub use paint::Paint;
 pub use plan::{plan, plans};
 pub use preflight::{Preflight, PreflightList};
 pub use progress::Progress;
+pub use pull_request::markdown;
+pub use render::{RenderList, RenderedStack};
 pub use status::{Condition, ConditionStatus, ConditionType, Status, StatusList};
 pub use tables::BackedTable;
 pub use timeline::{Bar, Span, Timeline};

@@ -18,8 +18,8 @@ use super::stack::Submission;
 use super::wanted::{Wanted, entries};
 use super::world::{Due, World};
 use crate::model::{
-    ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, Replacement,
-    ResourceChange, Scope, StackStatus,
+    ChangeAction, ChangeContext, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode,
+    Replacement, ResourceChange, Scope, StackStatus, ValueChange,
 };
 
 /// Begins the value of everything that is known only after the update.
@@ -71,6 +71,8 @@ impl Resolve for Forecast<'_> {
 /// What a submission would change.
 pub(super) struct Computed {
     pub(super) changes: Vec<ResourceChange>,
+    /// The resources as a whole.
+    pub(super) contexts: BTreeMap<String, ChangeContext>,
     /// Nothing would change, outputs and tags included.
     pub(super) empty: bool,
 }
@@ -95,6 +97,7 @@ impl World {
             status: ChangeSetStatus::Creating,
             mode,
             changes: Vec::new(),
+            contexts: BTreeMap::new(),
         };
         let created = self.data.now;
         stack.change_sets.insert(name.clone(), ChangeSet { state, submission, created, ready: None, serial });
@@ -117,6 +120,7 @@ impl World {
                 change_set.state.status =
                     if computed.empty { ChangeSetStatus::Empty } else { ChangeSetStatus::Available };
                 change_set.state.changes = computed.changes;
+                change_set.state.contexts = computed.contexts;
             }
             Err(reason) => change_set.state.status = ChangeSetStatus::Failed(reason),
         }
@@ -136,6 +140,8 @@ impl World {
         let resources = actual.as_ref().unwrap_or(&stack.resources);
         let mut fates = BTreeMap::new();
         let mut changes = Vec::new();
+        let mut contexts = BTreeMap::new();
+        let said = Said::new(&parsed, [&submission.parameters, &stack.parameters]);
         let mut kept = BTreeSet::new();
         for name in reader::order(&parsed) {
             let Some(decl) = parsed.resources.get(name) else { continue };
@@ -150,17 +156,23 @@ impl World {
             })?;
             let Some(wanted) = wanted else { continue };
             kept.insert(name.as_str());
-            let change = match resources.get(name).filter(|now| now.exists()) {
+            let now = resources.get(name).filter(|now| now.exists());
+            let change = match now {
                 None => Some((addition(name, &wanted.kind), Some(Fate::Replaced))),
                 Some(now) => modification(name, &wanted, now, decl),
             };
-            if let Some((change, fate)) = change {
+            if let Some((mut change, fate)) = change {
+                change.values = said.values(&wanted, now);
+                contexts.insert(name.clone(), said.context(now.map(|now| &now.properties), Some(&wanted.properties)));
                 fates.extend(fate.map(|fate| (name.clone(), fate)));
                 changes.push(change);
             }
         }
         let gone = resources.iter().filter(|(name, now)| now.exists() && !kept.contains(name.as_str()));
-        changes.extend(gone.map(|(name, now)| removal(name, now)));
+        for (name, now) in gone {
+            contexts.insert(name.clone(), said.context(Some(&now.properties), None));
+            changes.push(removal(name, now));
+        }
         let forecast = Forecast { scope: self.scope_of(ix), resources, fates: &fates };
         let outputs = self.with_env(ix, &parsed, submission, &forecast, |env| super::exports::outputs(&parsed, env))?;
         let now = self.submitted(ix);
@@ -173,7 +185,49 @@ impl World {
             && submission.rollback_alarms == now.rollback_alarms
             && submission.monitoring_minutes == now.monitoring_minutes
             && !role;
-        Ok(Computed { changes, empty })
+        Ok(Computed { changes, contexts, empty })
+    }
+}
+
+/// What AWS says of values (AWS: *`DescribeChangeSet`*, `IncludePropertyValues`): none that is secret, and none that is
+/// known only after the update.
+struct Said<'a>(Vec<&'a str>);
+
+impl<'a> Said<'a> {
+    fn new(parsed: &reader::Parsed, parameters: [&'a BTreeMap<String, String>; 2]) -> Self {
+        let secret = |name: &String| parsed.parameters.get(name).is_some_and(|decl| decl.no_echo);
+        let all = parameters.into_iter().flatten();
+        Self(all.filter(|(name, value)| secret(name) && !value.is_empty()).map(|(_, value)| value.as_str()).collect())
+    }
+
+    fn masked(&self, value: &Json) -> Json {
+        match value {
+            Json::String(text) if text.contains(UNKNOWN) => "{{changeSet:KNOWN_AFTER_APPLY}}".into(),
+            Json::String(text) => self.0.iter().fold(text.clone(), |text, secret| text.replace(secret, "****")).into(),
+            Json::Array(items) => items.iter().map(|item| self.masked(item)).collect(),
+            Json::Object(map) => map.iter().map(|(key, item)| (key.clone(), self.masked(item))).collect(),
+            other => other.clone(),
+        }
+    }
+
+    fn values(&self, wanted: &Wanted, now: Option<&Resource>) -> Vec<ValueChange> {
+        let Some(now) = now else { return Vec::new() };
+        let text = |value: &Json| match self.masked(value) {
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        let of = |properties: &Json, name: &str| entries(properties).get(name).map(text);
+        let value = |name: &str| ValueChange {
+            path: format!("/Properties/{name}"),
+            before: of(&now.properties, name),
+            after: of(&wanted.properties, name),
+        };
+        wanted.changed(now).into_iter().map(value).collect()
+    }
+
+    fn context(&self, before: Option<&Json>, after: Option<&Json>) -> ChangeContext {
+        let of = |properties: &Json| serde_json::json!({ "Properties": self.masked(properties) }).to_string();
+        ChangeContext { before: before.map(of), after: after.map(of) }
     }
 }
 
@@ -185,6 +239,7 @@ fn addition(name: &str, kind: &str) -> ResourceChange {
         action: ChangeAction::Add,
         replacement: Replacement::Never,
         properties: BTreeSet::new(),
+        values: Vec::new(),
         retained: false,
     }
 }

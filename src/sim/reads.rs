@@ -10,7 +10,8 @@ use super::stack::Version;
 use super::validate::invalid;
 use super::world::World;
 use crate::model::{
-    ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, StackEvent, StackId, StackName, StackState,
+    ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, ResourceChange, StackEvent, StackId, StackName,
+    StackState,
 };
 use crate::ports::{Class, Page, PageToken, PortError};
 
@@ -212,6 +213,10 @@ impl World {
         let all = if ready { set.state.changes.as_slice() } else { &[] };
         let rest = all.get(from..).unwrap_or_default();
         let size = lens.size(self.config.change_page_size.max(1), rest.len());
+        let context = |change: &ResourceChange| {
+            let context = set.state.contexts.get(&change.resource)?;
+            Some((change.resource.clone(), context.clone()))
+        };
         let state = ChangeSetState {
             id: set.state.id.clone(),
             name: name.clone(),
@@ -223,6 +228,7 @@ impl World {
             },
             mode: set.state.mode,
             changes: rest.iter().take(size).cloned().collect(),
+            contexts: rest.iter().take(size).filter_map(context).collect(),
         };
         Ok(Some((state, (rest.len() > size).then(|| format!("changes:{}", from + size)))))
     }

@@ -399,6 +399,7 @@ impl Deciding<'_> {
             action: ChangeAction::Remove,
             replacement: Replacement::Never,
             properties: BTreeSet::new(),
+            values: Vec::new(),
             retained: false,
         }));
         wanted.purge.extend(going);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::access::Sides;
 use super::forecast::predicted;
 use super::{Deciding, expect};
 use crate::model::{
@@ -34,13 +35,18 @@ impl Deciding<'_> {
         deployed: &TemplateFacts,
         resolved: &Resolved,
     ) {
+        let sides = match self.sides(stack, deployed, resolved) {
+            Ok(sides) => sides,
+            Err(why) => return Self::unknown(entry, why),
+        };
+        entry.broadenings = sides.as_ref().map(Sides::broadenings).unwrap_or_default();
         let uncertain = resolved.uncertain || !self.spec.template.imports.is_empty();
         if !resolved.pending.is_empty() || (uncertain && !self.dependencies_ready()) {
             entry.changes = Changes::AfterApply;
             self.waits_for_dependencies(entry, resolved);
             return;
         }
-        entry.changes = Changes::Predicted(predicted(deployed, self.spec));
+        entry.changes = Changes::Predicted(self.shown(&predicted(deployed, self.spec), sides.as_ref()));
         let failed = attempts::of(self.memory.attempts.as_ref(), &resolved.inputs.digest);
         let mut touched = exports::touched(self.spec, &stack.state, deployed, &resolved.inputs);
         touched.extend(failed.into_iter().flat_map(|failed| exports::failed_on(&stack.state, &failed.failure)));
@@ -49,7 +55,7 @@ impl Deciding<'_> {
         {
             return;
         }
-        self.update(entry, stack, &resolved.inputs, DeploymentMode::Ordinary);
+        self.update(entry, stack, &resolved.inputs, DeploymentMode::Ordinary, sides.as_ref());
         let prepares = entry.step.as_ref().is_some_and(|step| step.action.is_preparation());
         if self.waits_for_dependencies(entry, resolved) && !prepares {
             entry.step = None;
@@ -92,7 +98,14 @@ impl Deciding<'_> {
     ///
     /// One that is to revert drift is made of the inputs that are deployed, under a digest of its own. An endpoint that
     /// makes something else of it has refused: an ordinary change set would put nothing back, and look as if it had.
-    pub(super) fn update(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Arc<Inputs>, mode: DeploymentMode) {
+    pub(super) fn update(
+        &self,
+        entry: &mut Entry,
+        stack: &ObservedStack,
+        inputs: &Arc<Inputs>,
+        mode: DeploymentMode,
+        sides: Option<&Sides>,
+    ) {
         let state = &stack.state;
         let version = state.version();
         guard::template_size(self.spec, inputs, entry);
@@ -138,7 +151,8 @@ impl Deciding<'_> {
                 ChangeSetStatus::Empty => self.settle(entry, stack, inputs),
                 ChangeSetStatus::Failed(reason) => self.reject(entry, state, inputs, reason),
                 ChangeSetStatus::Available => {
-                    entry.changes = Changes::Known(set.changes.clone());
+                    entry.changes = Changes::Known(self.shown(&set.changes, sides));
+                    self.judge_access(entry, set, mode);
                     let replaced = exports::replaced(self.spec, state, &set.changes);
                     if exports::in_use(self.planner, &self.spec.address(), stack, replaced, entry) {
                         return;
@@ -176,6 +190,7 @@ impl Deciding<'_> {
     pub(super) fn settle(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Arc<Inputs>) {
         entry.action = Action::None;
         entry.changes = Changes::None;
+        entry.broadenings.clear();
         entry.differences.clear();
         entry.ready = true;
         let version = stack.state.version();
