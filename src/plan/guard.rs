@@ -212,7 +212,7 @@ pub(super) fn broadening(input: &Input<'_>, key: &Key, entry: &mut Entry) {
                 entry,
                 Refusal {
                     guard: Guard::Broaden,
-                    reason: format!("it would give access that nobody has yet: {what}"),
+                    reason: format!("it would give access that was not given before: {what}"),
                     release: "set `policy.broaden` to `approve`, then approve the plan".to_owned(),
                 },
             );

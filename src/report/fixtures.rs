@@ -287,7 +287,11 @@ fn fortress() -> Entry {
         (Platform, "1.4.3 was built for linux/arm64, and the tasks run on linux/amd64", "build it for linux/amd64 too"),
         (ImageGone, "1.4.2 is not in app any more", "push that image again"),
         (Superseded, "somebody else has deployed dev/api", "commit the images that are to run"),
-        (Broaden, "it would give access that nobody has yet: Role (AWS::IAM::Role)", "set `policy.broaden: approve`"),
+        (
+            Broaden,
+            "it would give access that was not given before: Role (AWS::IAM::Role)",
+            "set `policy.broaden: approve`",
+        ),
         (TemplateSize, "the template has 60,000 bytes; 51,200 can be sent", "set `templateBucket`"),
     ];
     Entry {

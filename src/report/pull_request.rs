@@ -269,7 +269,7 @@ mod tests {
             let text = markdown(&[plan.clone(), plan.clone()]);
             assert!(text.chars().count() <= CHARACTERS_MAX, "{}", text.chars().count());
             assert!(text.contains(said), "{said}");
-            assert_eq!(text.matches(&plan.command).count(), 2);
+            assert_eq!(text.matches(&format!("```sh\n{}\n", plan.command)).count(), 2);
         }
     }
 }

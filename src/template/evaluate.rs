@@ -348,7 +348,7 @@ Resources:
       List: !Ref Arns
       Second: !Select [1, !Ref Arns]
       Found: !FindInMap [Sizes, !Ref Env, Count]
-      Chosen: !If [IsDev, yes, no]
+      Chosen: !If [IsDev, one, two]
       Open: !If [Open, a, b]
       Gone: !If [IsDev, !Ref AWS::NoValue, a]
       Secret: !Ref Password
@@ -383,7 +383,7 @@ Resources:
         assert_eq!(got["List"], json!(["a", "b"]));
         assert_eq!(
             (text("Second"), text("Chosen"), text("Literal")),
-            ("b".into(), "yes".into(), "${aws:username}".into())
+            ("b".into(), "one".into(), "${aws:username}".into())
         );
         assert_eq!(got["Found"], json!(2));
         assert_eq!(got["Open"], json!({"Fn::If": ["Open", "a", "b"]}));
