@@ -105,7 +105,7 @@ impl World {
             goal: Goal::Converge,
             busy: &BTreeSet::new(),
         };
-        let consent = plan::consent(&looked.plan, &input, "somebody".to_owned(), self.cx.now());
+        let consent = plan::consent(&looked.plan, &input, "somebody".to_owned(), self.cx.now(), false);
         controller.store().consent(&environment.name, Some(consent)).unwrap();
     }
 

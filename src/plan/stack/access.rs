@@ -2,7 +2,7 @@
 //!
 //! The desired template is compared with the deployed one, each with its parameters as far as they are known. What a
 //! change set says beside that is of use in two places: what it does not touch does not change, and what a transform
-//! has made is in no template.
+//! has made, or a nested stack has, is in no template.
 
 use std::collections::BTreeMap;
 
@@ -81,16 +81,30 @@ impl Deciding<'_> {
             return;
         }
         entry.broadenings.retain(|one| set.changes.iter().any(|change| change.resource == one.resource));
-        // What a transform has made of another type, or under another name.
-        let written = |change: &&ResourceChange| {
-            self.spec.template.resources.get(&change.resource).is_some_and(|resource| resource.kind == change.kind)
-        };
-        let known = |change: &&ResourceChange| written(change) || !self.spec.template.has_transform;
-        for change in set.changes.iter().filter(|change| !known(change)) {
-            entry.broadenings.extend(of_context(change, set).unwrap_or_else(|| not_said(change)));
-        }
+        self.judge_unwritten(entry, set);
         entry.broadenings.sort();
         entry.broadenings.dedup();
+    }
+
+    /// What is in no template, or not as it is done: what a transform has made, and what is in a nested stack.
+    fn judge_unwritten(&self, entry: &mut Entry, set: &ChangeSetState) {
+        let wanted = &self.spec.template;
+        let written = |change: &ResourceChange| {
+            wanted.resources.get(&change.resource).is_some_and(|resource| resource.kind == change.kind)
+        };
+        let seen = |change: &&ResourceChange| {
+            !wanted.has_transform && (written(change) || change.action == ChangeAction::Remove)
+        };
+        for change in set.changes.iter().filter(|change| !seen(change)) {
+            match of_context(change, set) {
+                Some(found) => {
+                    entry.broadenings.retain(|one| one.resource != change.resource);
+                    entry.broadenings.extend(found);
+                }
+                None if !written(change) => entry.broadenings.extend(not_said(change)),
+                None => {}
+            }
+        }
     }
 
     /// What putting drift back gives access to: from what there is to what was deployed.
@@ -215,7 +229,11 @@ fn of_context(change: &ResourceChange, set: &ChangeSetState) -> Option<Vec<Broad
     };
     let (before, after) = (properties(&context.before), properties(&context.after));
     let found = match change.action {
-        ChangeAction::Remove | ChangeAction::Sync => return Some(Vec::new()),
+        ChangeAction::Sync => return Some(Vec::new()),
+        ChangeAction::Remove if !change.kind.ends_with("Policy") => return Some(Vec::new()),
+        ChangeAction::Remove => {
+            template::broadened_resource(&change.resource, &change.kind, Some(&before?), &Json::default())
+        }
         ChangeAction::Add => template::broadened_resource(&change.resource, &change.kind, None, &after?),
         ChangeAction::Modify | ChangeAction::Import | ChangeAction::Dynamic => {
             template::broadened_resource(&change.resource, &change.kind, Some(&before?), &after?)
