@@ -26,6 +26,8 @@ pub enum Bug {
     RetryTerminal,
     /// A change set is executed whatever it replaces.
     Unguarded,
+    /// Access is given without asking anybody.
+    BroadensUnasked,
     /// What a rollback was continued without is not written down.
     ForgetsSkipped,
     /// The best image that the registry lists is deployed, even below the one that was decided.

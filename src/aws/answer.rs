@@ -12,8 +12,7 @@ use jiff::Timestamp;
 
 use super::error::unreadable;
 use crate::model::{
-    ChangeAction, ChangeSetInputs, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack, DeploymentMode,
-    InvalidName, Output, Replacement, ResourceChange, StackEvent, StackState,
+    ChangeAction, ChangeContext, ChangeSetInputs, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack, DeploymentMode, InvalidName, Output, Replacement, ResourceChange, StackEvent, StackState, ValueChange,
 };
 use crate::ports::{PageToken, PortError};
 
@@ -110,7 +109,8 @@ impl Reader {
             other => other,
         };
         let inputs = change_set_inputs(&answer);
-        let changes = answer.changes.unwrap_or_default().into_iter();
+        let changes = answer.changes.unwrap_or_default();
+        let contexts = changes.iter().filter_map(context).collect();
         let state = ChangeSetState {
             id: self.parse(answer.change_set_id.as_deref(), "ChangeSetId")?,
             name: self.parse(answer.change_set_name.as_deref(), "ChangeSetName")?,
@@ -127,7 +127,8 @@ impl Reader {
             },
             parent,
             inputs,
-            changes: changes.filter_map(|change| self.change(change).transpose()).collect::<Result<_, _>>()?,
+            contexts,
+            changes: changes.into_iter().filter_map(|change| self.change(change).transpose()).collect::<Result<_, _>>()?,
         };
         Ok((state, answer.next_token))
     }
@@ -178,13 +179,15 @@ impl Reader {
             sdk::ChangeAction::Dynamic => ChangeAction::Dynamic,
             other => return Err(unreadable(self.0, &format!("change action {}", other.as_str()))),
         };
+        let details = change.details.unwrap_or_default();
         Ok(Some(ResourceChange {
             resource: self.need(change.logical_resource_id, "LogicalResourceId")?,
             kind: self.need(change.resource_type, "ResourceType")?,
             physical_id: change.physical_resource_id.filter(|id| !id.is_empty()),
             action,
             replacement: replacement(action, change.replacement.as_ref()),
-            properties: change.details.unwrap_or_default().into_iter().filter_map(property).collect(),
+            values: details.iter().filter_map(value).collect(),
+            properties: details.into_iter().filter_map(property).collect(),
             retained: matches!(
                 change.policy_action,
                 Some(sdk::PolicyAction::Retain | sdk::PolicyAction::ReplaceAndRetain)
@@ -203,6 +206,27 @@ fn replacement(action: ChangeAction, said: Option<&sdk::Replacement>) -> Replace
         (_, Some(sdk::Replacement::True)) => Replacement::Always,
         _ => Replacement::Conditional,
     }
+}
+
+/// A value before and after; `None` where AWS says neither. It says so where the change set was asked for with
+/// `IncludePropertyValues`, and cuts off large ones.
+fn value(detail: &sdk::ResourceChangeDetail) -> Option<ValueChange> {
+    let target = detail.target.as_ref()?;
+    let (before, after) = (target.before_value.clone(), target.after_value.clone());
+    if before.is_none() && after.is_none() {
+        return None;
+    }
+    let name = || target.name.as_ref().map(|name| format!("/Properties/{name}"));
+    let attribute = || Some(format!("/{}", target.attribute.as_ref()?.as_str()));
+    Some(ValueChange { path: target.path.clone().or_else(name).or_else(attribute)?, before, after })
+}
+
+/// A resource as a whole, by its logical id.
+fn context(change: &sdk::Change) -> Option<(String, ChangeContext)> {
+    let change = change.resource_change.as_ref()?;
+    let context = ChangeContext { before: change.before_context.clone(), after: change.after_context.clone() };
+    let said = context.before.is_some() || context.after.is_some();
+    said.then(|| Some((change.logical_resource_id.clone()?, context))).flatten()
 }
 
 /// The property a detail is about, or the part of the resource (`Tags`, `UpdatePolicy`) where it is not a property.

@@ -8,7 +8,7 @@ use aws_sdk_cloudformation::types::{self as sdk, ChangeSetType, TemplateStage};
 use aws_sdk_dynamodb::types::{BackupStatus, BackupTypeFilter};
 use jiff::Timestamp;
 
-use super::answer::Reader;
+use super::answer::{Reader, context};
 use super::error::{port_error, unreadable};
 use super::request;
 use crate::model::{
@@ -132,7 +132,8 @@ impl Stacks for Client {
     ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
         const OPERATION: &str = "DescribeChangeSet";
         let request = self.stacks.describe_change_set().stack_name(stack.as_str()).change_set_name(name.as_str());
-        let answer = request.set_next_token(page).send().await.map_err(|e| port_error(OPERATION, e, &[]));
+        let answer = request.include_property_values(true).set_next_token(page).send().await;
+        let answer = answer.map_err(|e| port_error(OPERATION, e, &[]));
         found(answer)?.map(|answer| Reader(OPERATION).change_set(answer)).transpose()
     }
 
@@ -143,7 +144,8 @@ impl Stacks for Client {
     ) -> Result<Option<(ChangeSetState, Option<PageToken>)>, PortError> {
         const OPERATION: &str = "DescribeChangeSet";
         let request = self.stacks.describe_change_set().change_set_name(id.as_str());
-        let answer = request.set_next_token(page).send().await.map_err(|e| port_error(OPERATION, e, &[]));
+        let answer = request.include_property_values(true).set_next_token(page).send().await;
+        let answer = answer.map_err(|e| port_error(OPERATION, e, &[]));
         found(answer)?.map(|answer| Reader(OPERATION).change_set(answer)).transpose()
     }
 

@@ -17,8 +17,7 @@ use std::time::Duration;
 
 use super::wire::{Answer, FENCE, Wire, refusal, result};
 use crate::model::{
-    ChangeAction, ChangeSetInputs, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Replacement, ResourceChange,
-    StackId, StackOptions, StackStatus, Value,
+    ChangeAction, ChangeContext, ChangeSetInputs, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Replacement, ResourceChange, StackId, StackOptions, StackStatus, Value, ValueChange,
 };
 use crate::ports::{Class, Cloud as _, CreateChangeSet, CreateStack, TemplateSource};
 
@@ -280,7 +279,9 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
             "<Action>Modify</Action><LogicalResourceId>Table</LogicalResourceId><PhysicalResourceId>t</PhysicalResourceId>\
              <ResourceType>AWS::DynamoDB::Table</ResourceType><Replacement>True</Replacement>\
              <PolicyAction>ReplaceAndRetain</PolicyAction><Details><member><Target><Attribute>Properties</Attribute>\
-             <Name>KeySchema</Name></Target></member><member><Target><Attribute>Tags</Attribute></Target></member></Details>",
+             <Name>KeySchema</Name><Path>/Properties/KeySchema/0/AttributeName</Path><BeforeValue>a</BeforeValue>\
+             <AfterValue>b</AfterValue></Target></member><member><Target><Attribute>Tags</Attribute></Target></member></Details>\
+             <BeforeContext>{\"Properties\":{}}</BeforeContext><AfterContext>{}</AfterContext>",
         ),
         change(
             "<Action>Add</Action><LogicalResourceId>Topic</LogicalResourceId><ResourceType>AWS::SNS::Topic</ResourceType>",
@@ -330,6 +331,11 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
             action: ChangeAction::Modify,
             replacement: Replacement::Always,
             properties: strings(&["KeySchema", "Tags"]),
+            values: vec![ValueChange {
+                path: "/Properties/KeySchema/0/AttributeName".to_owned(),
+                before: Some("a".to_owned()),
+                after: Some("b".to_owned()),
+            }],
             retained: true,
             nested: None,
             unknown: None,
@@ -338,6 +344,9 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
     assert_eq!((state.changes[1].action, state.changes[1].replacement), (ChangeAction::Add, Replacement::Never));
     assert_eq!(state.changes[2].replacement, Replacement::Conditional, "unsaid counts as possible");
     assert_eq!(state.changes.len(), 3);
+    let context = ChangeContext { before: Some("{\"Properties\":{}}".to_owned()), after: Some("{}".to_owned()) };
+    assert_eq!(state.contexts, BTreeMap::from([("Table".to_owned(), context)]));
+    assert!(wire.sent()[0].form().contains("IncludePropertyValues=true"));
 }
 
 /// AWS: *Using drift-aware change sets*; *`DescribeChangeSet`*, `DeploymentMode`, `SyncWithActual`.

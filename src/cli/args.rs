@@ -114,6 +114,26 @@ pub enum Output {
     Json,
 }
 
+/// Form of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanOutput {
+    /// For people.
+    Text,
+    /// For programs: versioned, with a schema (`landfast schema`).
+    Json,
+    /// For a pull request: at most 65,000 characters.
+    Markdown,
+}
+
+impl From<Output> for PlanOutput {
+    fn from(output: Output) -> Self {
+        match output {
+            Output::Text => Self::Text,
+            Output::Json => Self::Json,
+        }
+    }
+}
+
 /// Form of a drift report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DriftOutput {
@@ -176,6 +196,16 @@ pub enum Command {
         #[arg(long)]
         probe: bool,
         /// Form of the report.
+        #[arg(short, long, default_value = "text")]
+        output: PlanOutput,
+    },
+    /// Print stacks as they would be sent to CloudFormation now: template, parameters, tags. Secret values are hidden.
+    /// Changes nothing.
+    Render {
+        /// A stack (dev/stack/network), or an environment: all of its stacks.
+        #[arg(value_name = "OBJECT|ENVIRONMENT")]
+        what: String,
+        /// Form: YAML, or JSON with a schema.
         #[arg(short, long, default_value = "text")]
         output: Output,
     },

@@ -122,6 +122,9 @@ pub enum Trouble {
     /// No such object.
     #[error("there is no object `{0}`: `landfast status` lists them")]
     NoSuchObject(String),
+    /// No such stack, or not a stack.
+    #[error("there is no stack `{0}`: only stacks are sent as a template")]
+    NoSuchStack(String),
     /// A service has no such image to go back to, or to release.
     #[error("{object} has no such image{}", choices(.known))]
     NoSuchRelease {
@@ -192,6 +195,7 @@ impl Trouble {
             | Self::NoSuchEnvironment { .. }
             | Self::Address(_)
             | Self::NoSuchObject(_)
+            | Self::NoSuchStack(_)
             | Self::NoSuchRelease { .. }
             | Self::StateAmongManifests { .. }
             | Self::StateInCheckout { .. }

@@ -78,6 +78,7 @@ impl Controller {
         };
         let mut memory = self.store.memory(&environment.name)?;
         recall(environment, &memory, &mut observation);
+        self.texts.recall(&mut observation);
         for _ in 0..ROUNDS_MAX {
             let now = self.cx.now();
             let input = Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
@@ -90,6 +91,7 @@ impl Controller {
             self.remember_secrets(environment, &observation);
             memory = self.store.memory(&environment.name)?;
         }
+        self.texts.keep(&observation);
         let now = self.cx.now();
         let input = Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
         let mut plan = plan::plan(&input);

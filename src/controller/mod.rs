@@ -19,6 +19,7 @@ mod preview;
 mod reports;
 mod requests;
 mod tender;
+mod texts;
 
 pub use board::Board;
 pub use cadence::RESYNC;
@@ -34,6 +35,7 @@ pub use tender::{Ended, Tender, Until};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::texts::Texts;
 use crate::context::Context;
 use crate::execute::Executor;
 use crate::operator::Operator;
@@ -48,6 +50,7 @@ pub struct Controller {
     governor: Arc<Governor>,
     executor: Executor,
     narrator: Narrator,
+    texts: Texts,
     /// What the manifests say now.
     pub board: Board,
     /// How often everything is looked at although nothing happened.
@@ -79,6 +82,7 @@ impl Controller {
             governor,
             executor,
             narrator,
+            texts: Texts::default(),
             board: Board::default(),
             resync: RESYNC,
             inbox: None,

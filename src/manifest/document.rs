@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::model::{DriftAction, Mode, Prune, Replace};
+use crate::model::{Broaden, DriftAction, Mode, Prune, Replace};
 use crate::yaml::{Content, Node};
 
 /// The group and version that this release reads.
@@ -140,6 +140,10 @@ pub(super) struct PolicySpec {
     /// `allow` where there is a fresh backup.
     #[serde(default)]
     pub(super) replace: Replace,
+    /// What follows from a change that gives access to somebody who did not have it (statements added to policies, who
+    /// may assume a role, ingress, public access): `deny`, `approve` (the default), or `allow`.
+    #[serde(default)]
+    pub(super) broaden: Broaden,
     /// How much may be changed and destroyed within a period without a person's consent.
     #[serde(default)]
     pub(super) budget: BudgetSpec,

@@ -82,6 +82,7 @@ pub(super) fn policy(spec: &PolicySpec) -> Result<Policy, Vec<(Vec<&'static str>
         mode: spec.mode,
         prune: spec.prune,
         replace: spec.replace,
+        broaden: spec.broaden,
         budget: Budget {
             stacks: budget.stacks.unwrap_or(50),
             replacements: budget.replacements.unwrap_or(0),

@@ -158,6 +158,8 @@ pub struct Policy {
     pub prune: Prune,
     /// What follows from a change that replaces or removes a stateful resource.
     pub replace: Replace,
+    /// What follows from a change that gives access to somebody who did not have it.
+    pub broaden: Broaden,
     /// How much may be destroyed.
     pub budget: Budget,
     /// A regular expression that every stack name must match as a whole.
@@ -213,6 +215,19 @@ pub enum Replace {
     /// It waits for a person to approve the plan that says so.
     Approve,
     /// It is done, where there is a backup.
+    Allow,
+}
+
+/// What follows from a change that gives access to somebody who did not have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Broaden {
+    /// It is refused.
+    Deny,
+    /// It waits for a person to approve the plan that says so.
+    #[default]
+    Approve,
+    /// It is done.
     Allow,
 }
 

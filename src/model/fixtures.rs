@@ -43,6 +43,7 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
             mode: Mode::Apply,
             prune: Prune::Confirm,
             replace: Replace::Deny,
+            broaden: crate::model::Broaden::Approve,
             budget: Budget { stacks: 12, replacements: 0, deletions: 0, per: Duration::from_hours(1) },
             stack_name: ".*".to_owned(),
             required_tags: BTreeSet::new(),
@@ -70,6 +71,7 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         outputs: BTreeMap::new(),
         resources: BTreeMap::new(),
         retained: BTreeSet::new(),
+        gives_access: false,
     };
     let template = Template {
         body: "Resources: {}".into(),

@@ -5,6 +5,7 @@
 
 mod aws;
 mod backup;
+mod broadening;
 mod desired;
 mod diagnosis;
 mod difference;
@@ -31,6 +32,7 @@ mod reach;
 mod readiness;
 mod record;
 mod redacted;
+mod rendered;
 mod request;
 mod revision;
 mod rollout;
@@ -55,8 +57,10 @@ pub use backup::{
     TableSelection, TagCondition, TestedPoint, Tried, VaultCopy, VaultPlan, VaultRule, VaultSelection, VaultSpec,
     VerifySpec, WrongSchedule,
 };
+pub use broadening::{Access, Broadening};
 pub use desired::{
-    Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace, StackSpec,
+    Broaden, Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace,
+    StackSpec,
 };
 pub use diagnosis::{Ailment, Census, Choice, Diagnosis, Remedy};
 pub use difference::Difference;
@@ -99,6 +103,7 @@ pub use readiness::{
 };
 pub use record::{FailoverRole, RecordSpec, RecordType, RecordValue, Routing};
 pub use redacted::Redacted;
+pub use rendered::{Rendered, RenderedValue, ValueSource};
 pub use request::{Declined, Granted, Request, Wish};
 pub use revision::Revision;
 pub use rollout::{
@@ -118,9 +123,7 @@ pub use service::{
 pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
 pub use snapshot::{FileContent, Passed, Snapshot};
 pub use stack::{
-    ChangeAction, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary,
-    Contained, DeploymentMode, NESTED_STACK, Output, Replacement, ResourceChange, StackEvent, StackId, StackState,
-    StackStatus, StackVersion,
+    ChangeAction, ChangeContext, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, Contained, DeploymentMode, NESTED_STACK, Output, Replacement, ResourceChange, StackEvent, StackId, StackState, StackStatus, StackVersion, ValueChange,
 };
 pub use step::{Act, Do, Expect, Inputs, StackDo, StackOptions, StackStep, Step, Value};
 pub use table::{

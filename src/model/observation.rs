@@ -34,6 +34,15 @@ impl<T> Seen<T> {
             Self::Absent | Self::Unknown(_) => None,
         }
     }
+
+    /// The same, of what `change` makes of the value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Self::Present(value) => Seen::Present(change(value)),
+            Self::Absent => Seen::Absent,
+            Self::Unknown(why) => Seen::Unknown(why),
+        }
+    }
 }
 
 /// Why something could not be seen.
@@ -143,6 +152,8 @@ pub struct ObservedStack {
     pub state: StackState,
     /// The template it was deployed from. `None`: was not asked for.
     pub template: Option<Seen<TemplateFacts>>,
+    /// The text of that template. `None`: was not asked for.
+    pub text: Option<Seen<Arc<str>>>,
     /// Digest of its stack policy (absent: it has none).
     pub stack_policy: Option<Seen<Digest>>,
     /// Its change sets.
@@ -166,6 +177,7 @@ impl ObservedStack {
         Self {
             state,
             template: None,
+            text: None,
             stack_policy: None,
             change_sets: None,
             importers: BTreeMap::new(),
@@ -215,6 +227,8 @@ pub enum StackNeed {
     Gone(StackAddress, StackId),
     /// The template of a stack.
     Template(StackAddress, StackId),
+    /// The text of the template of a stack: what it says of its resources, and not only that it is another one.
+    Text(StackAddress, StackId),
     /// The stack policy of a stack.
     StackPolicy(StackAddress, StackId),
     /// The list of change sets on a stack, and one of them described, if it is there.

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, CheckStanding, Diagnosis, Difference, Digest, DriftStanding, EnvName, Failure, Key, ResourceChange,
-    Revision, StackId, StackStatus, StackVersion, Step,
+    Address, Broadening, CheckStanding, Diagnosis, Difference, Digest, DriftStanding, EnvName, Failure, Key,
+    ResourceChange, Revision, StackId, StackStatus, StackVersion, Step,
 };
 
 /// The plan for one environment: for every object the whole change it needs, and the one step that can be taken now.
@@ -38,6 +38,7 @@ impl Entry {
             action: Action::None,
             differences: Vec::new(),
             changes: Changes::None,
+            broadenings: Vec::new(),
             waiting: Vec::new(),
             refused: Vec::new(),
             depends_on: BTreeSet::new(),
@@ -81,6 +82,8 @@ pub struct Entry {
     pub differences: Vec<Difference>,
     /// What that does to its resources.
     pub changes: Changes,
+    /// Access that it gives to somebody who did not have it.
+    pub broadenings: Vec<Broadening>,
     /// What it waits for.
     pub waiting: Vec<Waiting>,
     /// What forbids it, and what would release it.
@@ -298,6 +301,8 @@ pub enum Guard {
     Prune,
     /// A stateful resource would be replaced or removed.
     Replace,
+    /// It would give access to somebody who does not have it.
+    Broaden,
     /// There is no fresh backup of a stateful resource.
     Backup,
     /// More would be destroyed than the budget allows.
@@ -406,6 +411,9 @@ pub struct Grant {
     pub changes: Option<BTreeSet<Digest>>,
     /// The resources that it was shown to replace or remove.
     pub destructive: BTreeSet<String>,
+    /// The access that it was shown to give ([`Broadening::approved`]).
+    #[serde(default)]
+    pub broadened: BTreeSet<String>,
     /// The incarnation of the stack that may be deleted.
     pub stack: Option<StackId>,
 }

@@ -251,6 +251,9 @@ pub struct ChangeSetInputs {
     pub rollback_alarms: BTreeSet<String>,
     /// Minutes the alarms are watched.
     pub monitoring_minutes: Option<i32>,
+    /// The resources as a whole, by logical id, where AWS says. Read for what they give access to, and kept nowhere.
+    #[serde(default)]
+    pub contexts: BTreeMap<String, ChangeContext>,
 }
 
 /// What happens to a resource.
@@ -305,6 +308,9 @@ pub struct ResourceChange {
     /// The properties that change, as far as AWS names them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub properties: BTreeSet<String>,
+    /// Their values before and after, as far as they are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<ValueChange>,
     /// A removed or replaced resource stays in the account (its `DeletionPolicy` or `UpdateReplacePolicy` says so).
     #[serde(default)]
     pub retained: bool,
@@ -314,6 +320,28 @@ pub struct ResourceChange {
     /// Why nobody can tell what it does to what the resource holds: guards take it for the worst.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
+}
+
+/// What becomes of one value of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValueChange {
+    /// Where it is: `/Properties/Tags/0/Value`.
+    pub path: String,
+    /// What it was; `null`: it was not there, or AWS does not say.
+    pub before: Option<String>,
+    /// What it becomes; `null`: it goes, or AWS does not say.
+    pub after: Option<String>,
+}
+
+/// A resource of a change set as a whole: JSON of its properties and other attributes (AWS: *`ResourceChange`*,
+/// `BeforeContext`, `AfterContext`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeContext {
+    /// As it is.
+    pub before: Option<String>,
+    /// As it will be.
+    pub after: Option<String>,
 }
 
 impl ResourceChange {

@@ -39,6 +39,14 @@ pub struct TemplateFacts {
     /// `Delete`.
     #[serde(default)]
     pub retained: BTreeSet<String>,
+    /// Something in it may give access to somebody: worth comparing with what replaces it. What was remembered before this
+    /// was known may.
+    #[serde(default = "yes")]
+    pub gives_access: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One output of a template.

@@ -36,6 +36,7 @@ enum Answer {
     Deleted(Scope, Seen<BTreeMap<StackName, DeletedStack>>),
     Gone(StackId, Seen<GoneStack>),
     Template(Seen<TemplateFacts>),
+    Text(Seen<Arc<str>>),
     StackPolicy(Seen<Digest>),
     ChangeSets(ChangeSets),
     Conclusion(Key, Seen<Conclusion>),
@@ -81,6 +82,11 @@ impl Observer<'_> {
                 let port = self.port(&address);
                 let facts = self.within(read_template(&*port, &id)).await;
                 (Some(address), Answer::Template(facts))
+            }
+            StackNeed::Text(address, id) => {
+                let port = self.port(&address);
+                let read = async { port.template(&id).await.map(|body| Some(body.into())) };
+                (Some(address), Answer::Text(self.within(read).await))
             }
             StackNeed::StackPolicy(address, id) => {
                 let port = self.port(&address);
@@ -240,6 +246,7 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
             let Some(stack) = address.and_then(|address| observation.stacks.get_mut(address)) else { return };
             match answer {
                 Answer::Template(facts) => stack.template = Some(facts),
+                Answer::Text(text) => stack.text = Some(text),
                 Answer::StackPolicy(digest) => stack.stack_policy = Some(digest),
                 Answer::ChangeSets(sets) => stack.change_sets = Some(sets),
                 Answer::Making(services) => stack.making = Some(services),

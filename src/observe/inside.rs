@@ -42,6 +42,7 @@ impl Asked<'_> {
             let Some(token) = next else { return Ok(Some(state)) };
             let Some((more, after)) = self.page(port, Some(token)).await? else { return Ok(None) };
             state.changes.extend(more.changes);
+            state.contexts.extend(more.contexts);
             next = after;
         }
         Err(endless("DescribeChangeSet"))

@@ -10,8 +10,8 @@ use futures_util::stream::iter;
 use super::Observer;
 use super::details::AT_ONCE;
 use crate::model::{
-    Address, Digest, FingerprintKey, OWNER_TAG, Observation, Scope, SecretArn, SecretFields, SecretNeed, SecretState,
-    Seen, Unknown, ValueFacts, VersionId,
+    Address, FingerprintKey, OWNER_TAG, Observation, Scope, SecretArn, SecretFields, SecretNeed, SecretState, Seen,
+    Unknown, ValueFacts, VersionId,
 };
 use crate::ports::{PortError, Priority, Secrets, all};
 use crate::template;
@@ -19,7 +19,7 @@ use crate::template;
 enum Answer {
     Listing(Scope, Result<BTreeMap<Address, SecretState>, Unknown>),
     Described(Box<(Address, Seen<SecretState>)>),
-    Policy(Address, Seen<Digest>),
+    Policy(Address, Seen<String>),
     Value((Address, VersionId), Seen<ValueFacts>),
 }
 
@@ -46,8 +46,11 @@ impl Observer<'_> {
                     let (address, state) = *described;
                     seen.described.insert(address, state);
                 }
-                Answer::Policy(address, digest) => {
-                    seen.policies.insert(address, digest);
+                Answer::Policy(address, body) => {
+                    if let Seen::Present(body) = &body {
+                        seen.policy_texts.insert(address.clone(), body.as_str().into());
+                    }
+                    seen.policies.insert(address, body.map(|body| template::json_digest(&body)));
                 }
                 Answer::Value(version, facts) => {
                     seen.values.insert(version, facts);
@@ -74,8 +77,7 @@ impl Observer<'_> {
             }
             SecretNeed::Policy(address, arn) => {
                 let port = self.secrets(&address.scope);
-                let read = async { Ok(port.policy(&arn).await?.map(|body| template::json_digest(&body))) };
-                let policy = self.within(read).await;
+                let policy = self.within(port.policy(&arn)).await;
                 Answer::Policy(address, policy)
             }
             SecretNeed::Value(address, arn, version) => {

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::Input;
 use crate::model::{
-    Action, Address, Basis, Changes, Consent, Difference, Digest, Entry, Grant, Guard, Key, Plan, ResourceChange, Seen,
-    StackId, Waiting,
+    Action, Address, Basis, Broaden, Broadening, Changes, Consent, Difference, Digest, Entry, Grant, Guard, Key, Kind,
+    Plan, ResourceChange, Seen, StackId, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -28,6 +28,7 @@ pub(super) fn digest(plan: &Plan) -> Digest {
         action: Action,
         differences: &'a [Difference],
         changes: &'a [ResourceChange],
+        broadenings: &'a [Broadening],
         // Reasons say how long something has taken, and how often it was tried.
         refused: BTreeSet<Guard>,
     }
@@ -43,6 +44,7 @@ pub(super) fn digest(plan: &Plan) -> Digest {
                 action: entry.action,
                 differences: &entry.differences,
                 changes: entry.changes.list(),
+                broadenings: &entry.broadenings,
                 refused: entry.refused.iter().map(|refusal| refusal.guard).collect(),
             };
             (key, shown)
@@ -70,6 +72,7 @@ pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp, exclus
                 inputs: entry.basis.inputs.clone(),
                 changes,
                 destructive: destroyed(entry),
+                broadened: entry.broadenings.iter().map(Broadening::approved).collect(),
                 stack: incarnation(input, entry),
             };
             (object.clone(), grant)
@@ -110,12 +113,16 @@ pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
     let same_kind = match entry.action {
         // What was approved as a creation may have to be cleared and repeated; what may change, may turn out to.
         Action::Create | Action::Recreate => matches!(grant.action, Action::Create | Action::Recreate),
+        // The policy of a secret is set once it is there.
+        Action::Update if key.kind == Kind::Secret && grant.action == Action::Create => true,
         Action::Update | Action::MayUpdate => matches!(grant.action, Action::Update | Action::MayUpdate),
         Action::Delete | Action::Recover => grant.action == entry.action && grant.stack == incarnation(input, entry),
         other => grant.action == other,
     };
+    let shown = |one: &Broadening| one.is_covered(&grant.broadened);
+    let opens = input.environment.policy.broaden == Broaden::Allow || entry.broadenings.iter().all(shown);
     let same = same_kind && grant.spec == entry.basis.manifest && destroyed(entry).is_subset(&grant.destructive);
-    same && (is_same_content(grant, entry) || sabotage::is(Bug::ConsentToNames))
+    same && opens && (is_same_content(grant, entry) || sabotage::is(Bug::ConsentToNames))
 }
 
 /// What was known when it was approved is still so.

@@ -39,7 +39,7 @@ use crate::model::{
 };
 
 /// Stands for a value that must not be shown.
-const HIDDEN: &str = "(hidden)";
+pub(super) const HIDDEN: &str = "(hidden)";
 
 /// Types that say who may do what, or how it is encrypted.
 const GUARDING: [&str; 6] = [
@@ -207,8 +207,9 @@ impl Judge<'_> {
             physical_id: resource.physical_id.clone(),
             kind: Some(resource.kind.clone()),
             property: difference.map(|difference| difference.path.clone()),
-            expected: difference.map(|difference| self.shown(resource, &difference.path, &difference.expected)),
-            live: difference.map(|difference| self.shown(resource, &difference.path, &difference.live)),
+            expected: difference
+                .map(|difference| shown(self.spec, &resource.kind, &difference.path, &difference.expected)),
+            live: difference.map(|difference| shown(self.spec, &resource.kind, &difference.path, &difference.live)),
             print: difference.map(|difference| self.print(resource, difference)),
             ..Finding::of(self.spec.key.clone(), self.now, verdict)
         };
@@ -224,17 +225,17 @@ impl Judge<'_> {
         }
         finding
     }
+}
 
-    /// A value, unless it may be secret by its name or its form, or has that of a `NoEcho` parameter in it.
-    fn shown(&self, resource: &ResourceDrift, path: &str, value: &str) -> String {
-        let likely = is_likely_secret(path, value) || resource.kind == "AWS::SecretsManager::Secret";
-        let hides = |parameter: &Parameter| match parameter {
-            Parameter::Plain(_) | Parameter::Previous => false,
-            Parameter::NoEcho(secret) => !secret.expose().is_empty() && value.contains(secret.expose()),
-        };
-        let hidden = !matches!(value, "" | "null") && (likely || self.spec.parameters.values().any(hides));
-        if hidden { HIDDEN.to_owned() } else { value.to_owned() }
-    }
+/// A value of a property, unless it may be secret by its name or its form, or has that of a `NoEcho` parameter in it.
+pub(super) fn shown(spec: &StackSpec, kind: &str, path: &str, value: &str) -> String {
+    let likely = is_likely_secret(path, value) || kind == "AWS::SecretsManager::Secret";
+    let hides = |parameter: &Parameter| match parameter {
+        Parameter::Plain(_) | Parameter::Previous => false,
+        Parameter::NoEcho(secret) => !secret.expose().is_empty() && value.contains(secret.expose()),
+    };
+    let hidden = !matches!(value, "" | "null") && (likely || spec.parameters.values().any(hides));
+    if hidden { HIDDEN.to_owned() } else { value.to_owned() }
 }
 
 /// The first of the manifest's rules that covers a place and still counts.

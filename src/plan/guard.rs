@@ -8,8 +8,7 @@ use super::planner::{Planner, refuse};
 use super::resolve::BODY_MAX;
 use super::{Goal, Input, consent};
 use crate::model::{
-    Act, Action, Bucket, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, NESTED_STACK, ObservedStack, Plan,
-    Refusal, Replace, ResourceChange, Seen, ServiceDo, ServiceStep, StackDo, StackNeed, StackSpec, StackStep, Waiting,
+    Act, Action, Broaden, Bucket, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, NESTED_STACK, ObservedStack, Plan, Refusal, Replace, ResourceChange, SecretDo, Seen, ServiceDo, ServiceStep, StackDo, StackNeed, StackSpec, StackStep, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -233,6 +232,39 @@ pub(super) fn replacements(planner: &Planner<'_>, spec: &StackSpec, stack: &Obse
                 backup(planner, spec, stack, change, entry);
             }
         }
+    }
+}
+
+/// Access that would be given to somebody who does not have it (policy `broaden`). Only what gives it is held: a change
+/// set is computed, because it shows more, and what protects is done.
+pub(super) fn broadening(input: &Input<'_>, key: &Key, entry: &mut Entry) {
+    if entry.broadenings.is_empty() || sabotage::is(Bug::BroadensUnasked) {
+        return;
+    }
+    let gives = |action: &Do| match action {
+        Do::Stack(step) => matches!(step.action, StackDo::Create { .. } | StackDo::Execute { .. }),
+        Do::Secret(step) => matches!(step.action, SecretDo::SetPolicy { .. }),
+        Do::Service(_) | Do::Record(_) | Do::Backup(_) => false,
+    };
+    let gives = entry.step.as_ref().map(|step| gives(&step.action));
+    match input.environment.policy.broaden {
+        Broaden::Deny if gives != Some(false) => {
+            let what = entry.broadenings.iter().map(|one| format!("{} ({})", one.resource, one.kind));
+            let what = what.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+            refuse(
+                entry,
+                Refusal {
+                    guard: Guard::Broaden,
+                    reason: format!("it would give access that was not given before: {what}"),
+                    release: "set `policy.broaden` to `approve`, then approve the plan".to_owned(),
+                },
+            );
+        }
+        Broaden::Approve if gives == Some(true) && !consent::covers(input, key, entry) => {
+            entry.step = None;
+            entry.waiting.push(approval(input));
+        }
+        Broaden::Deny | Broaden::Approve | Broaden::Allow => {}
     }
 }
 

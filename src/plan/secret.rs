@@ -162,6 +162,7 @@ impl Deciding<'_> {
                 format!("set its name and region back, or take the tag {OWNER_TAG} off {other}"),
             );
         }
+        entry.broadenings = self.opens(None);
         let Some(settings) = self.settings() else { return self.wait_for_references(entry) };
         entry.step = Some(self.step(
             SecretExpect::Absent,
@@ -307,6 +308,7 @@ impl Deciding<'_> {
             self.wait_for_dependencies(entry);
             self.hold_back(entry);
         }
+        guard::broadening(self.planner.input, &self.spec.key, entry);
         guard::mode(self.planner.input, &self.spec.key, entry);
         guard::never_older(self.planner.input, &self.spec.key, entry);
     }

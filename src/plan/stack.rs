@@ -1,5 +1,6 @@
 //! What a desired stack needs.
 
+mod access;
 mod dependencies;
 mod forecast;
 mod gone;
@@ -22,7 +23,7 @@ use super::handover::{former_of_stack, heir};
 use super::names::{owner, token};
 use super::pending::Pending;
 use super::planner::{Planner, refuse};
-use super::resolve::spec_digest;
+use super::resolve::{Resolved, spec_digest};
 use super::standing::{Standing, row};
 use super::{attempts, drift, exports, guard};
 use crate::model::{
@@ -67,10 +68,18 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     deciding.left_behind(&mut entry);
     if entry.action != Action::None {
         guard::conventions(planner, spec, &mut entry);
+        guard::broadening(planner.input, &spec.key, &mut entry);
         guard::mode(planner.input, &spec.key, &mut entry);
         guard::never_older(planner.input, &spec.key, &mut entry);
     }
     entry
+}
+
+/// What its manifest asks for, with references filled in as far as they are known.
+pub(super) fn resolved(planner: &Planner<'_>, spec: &StackSpec) -> Resolved {
+    let memory = planner.remembered(&spec.key);
+    let mut entry = Entry::new(Address::from(&spec.address()));
+    Deciding { planner, spec, memory: &memory }.resolve(&mut entry)
 }
 
 struct Deciding<'a> {
@@ -184,6 +193,7 @@ impl Deciding<'_> {
             return;
         }
         let resolved = self.resolve(entry);
+        self.opens(entry, &resolved);
         if self.waits_for_dependencies(entry, &resolved)
             || exports::taken(self.planner, self.spec, None, &resolved.inputs, entry)
             || self.is_held_by_attempts(entry, &resolved.inputs.digest)
@@ -284,6 +294,7 @@ impl Deciding<'_> {
             return;
         }
         let resolved = self.resolve(entry);
+        self.opens(entry, &resolved);
         if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {
             return;
         }

@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::{
-    Action, Address, Attempts, ChangeAction, Changes, Difference, Digest, Do, Ended, Entry, Evidence, Expect, Failure,
-    FingerprintKey, Guard, ImageDigest, Inputs, Memory, Objects, OnFailure, Operation, OperationKind, Output, Plan,
-    Redacted, Refusal, Replacement, ResourceChange, Revision, RolloutCause, RolloutOutcome, StackDo, StackMemory,
-    StackOptions, StackState, StackStatus, StackStep, Step, Value, Waiting,
+    Access, Action, Address, Attempts, Broadening, ChangeAction, Changes, Difference, Digest, Do, Ended, Entry,
+    Evidence, Expect, Failure, FingerprintKey, Guard, ImageDigest, Inputs, Memory, Objects, OnFailure, Operation,
+    OperationKind, Output, Plan, Redacted, Refusal, Replacement, ResourceChange, Revision, RolloutCause,
+    RolloutOutcome, StackDo, StackMemory, StackOptions, StackState, StackStatus, StackStep, Step, Value, ValueChange,
+    Waiting,
 };
 
 use crate::model::fixtures::{address, depends};
@@ -42,6 +43,7 @@ fn change(resource: &str, kind: &str, action: ChangeAction, replacement: Replace
         action,
         replacement,
         properties: BTreeSet::new(),
+        values: Vec::new(),
         retained: false,
         nested: None,
         unknown: None,
@@ -137,10 +139,17 @@ fn updates() -> Vec<(&'static str, Entry)> {
         ],
         changes: Changes::Known(vec![
             change("AlarmTopic", "AWS::SNS::Topic", ChangeAction::Add, Replacement::Never),
-            touching(
-                modify("Listener", "AWS::ElasticLoadBalancingV2::Listener", Replacement::Never),
-                &["Certificates"],
-            ),
+            ResourceChange {
+                values: vec![ValueChange {
+                    path: "/Properties/Certificates/0/CertificateArn".to_owned(),
+                    before: Some("arn:old".to_owned()),
+                    after: Some("arn:new".to_owned()),
+                }],
+                ..touching(
+                    modify("Listener", "AWS::ElasticLoadBalancingV2::Listener", Replacement::Never),
+                    &["Certificates"],
+                )
+            },
             touching(modify("TargetGroup", "AWS::ElasticLoadBalancingV2::TargetGroup", Replacement::Always), &["Port"]),
             change("Imported", "AWS::Logs::LogGroup", ChangeAction::Import, Replacement::Never),
             change("Nested", "AWS::CloudFormation::Stack", ChangeAction::Dynamic, Replacement::Never),
@@ -151,6 +160,24 @@ fn updates() -> Vec<(&'static str, Entry)> {
                 ..change("LogBucket", "AWS::S3::Bucket", ChangeAction::Remove, Replacement::Never)
             },
         ]),
+        broadenings: vec![
+            Broadening {
+                resource: "Group".to_owned(),
+                kind: "AWS::EC2::SecurityGroup".to_owned(),
+                access: Access::Network,
+                property: "SecurityGroupIngress".to_owned(),
+                grants: "tcp 443 from anywhere (0.0.0.0/0)".to_owned(),
+                after_apply: false,
+            },
+            Broadening {
+                resource: "Role".to_owned(),
+                kind: "AWS::IAM::Role".to_owned(),
+                access: Access::Identity,
+                property: "Policies/app/PolicyDocument".to_owned(),
+                grants: "Allow s3:GetObject on ${Bucket}/*".to_owned(),
+                after_apply: true,
+            },
+        ],
         depends_on: depends(&["network"]),
         waiting: vec![
             Waiting::Approval { command: "landfast apply dev --plan DIGEST".to_owned() },
@@ -246,8 +273,8 @@ fn leavers() -> Vec<(&'static str, Entry)> {
 /// One object refused by every guard that the others do not show.
 fn fortress() -> Entry {
     use Guard::{
-        Budget, ChangeSet, ExportInUse, ImageGone, Mode, MovedTag, Ownership, Platform, Prune, RequiredTags, Revision,
-        StackName, Stalled, Stuck, Superseded, TemplateSize, TerminationProtection,
+        Broaden, Budget, ChangeSet, ExportInUse, ImageGone, Mode, MovedTag, Ownership, Platform, Prune, RequiredTags,
+        Revision, StackName, Stalled, Stuck, Superseded, TemplateSize, TerminationProtection,
     };
     let guards = [
         (Mode, "environment dev is only observed", "set `policy.mode: apply`"),
@@ -266,6 +293,11 @@ fn fortress() -> Entry {
         (Platform, "1.4.3 was built for linux/arm64, and the tasks run on linux/amd64", "build it for linux/amd64 too"),
         (ImageGone, "1.4.2 is not in app any more", "push that image again"),
         (Superseded, "somebody else has deployed dev/api", "commit the images that are to run"),
+        (
+            Broaden,
+            "it would give access that was not given before: Role (AWS::IAM::Role)",
+            "set `policy.broaden: approve`",
+        ),
         (TemplateSize, "the template has 60,000 bytes; 51,200 can be sent", "set `templateBucket`"),
     ];
     Entry {

@@ -11,8 +11,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupList, CoverageList, DoctorReport, DriftReport, EventList, ImageList, OutputList, PreflightList, StatusList,
-    Timeline, order, safe, words,
+    access, BackupList, Broadened, CoverageList, DoctorReport, DriftReport, EventList, ImageList, order, OutputList, PreflightList, RenderList, safe, StatusList, Timeline, words,
 };
 use crate::model::{
     Act, Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
@@ -54,6 +53,7 @@ pub fn schemas() -> BTreeMap<&'static str, Schema> {
         ("Plan", schema_for!(PlanDocument)),
         ("PlanList", schema_for!(PlanList)),
         ("PreflightList", schema_for!(PreflightList)),
+        ("RenderList", schema_for!(RenderList)),
         ("StatusList", schema_for!(StatusList)),
         ("Timeline", schema_for!(Timeline)),
     ])
@@ -81,6 +81,9 @@ pub struct PlanDocument {
     pub in_sync: bool,
     /// How many objects there are of each sort.
     pub summary: Summary,
+    /// Access that is given and was not before.
+    #[serde(default)]
+    pub broadenings: Vec<Broadened>,
     /// Every object that is not in sync, dependencies first and deletions last.
     pub steps: Vec<PlannedStep>,
     /// What is waited for: one line for each object and reason.
@@ -240,6 +243,7 @@ impl PlanDocument {
             digest: plan.digest.code(),
             in_sync: plan.in_sync(),
             summary: Summary::of(plan),
+            broadenings: access::documents(plan),
             waiting: entries.iter().flat_map(held).collect(),
             refused: entries.iter().flat_map(refused).collect(),
             steps: entries

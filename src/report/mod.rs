@@ -6,6 +6,7 @@
 //! of resources) passes [`words::clean`] on its way into a text, so that it can neither move the cursor nor start a line. What
 //! was forgotten there is caught at the last door, by [`safe_text`].
 
+mod access;
 mod backups;
 mod doctor;
 mod drift;
@@ -16,12 +17,15 @@ mod graph;
 mod images;
 mod json;
 mod left;
+mod markup;
 mod order;
 mod outputs;
 mod paint;
 mod plan;
 mod preflight;
 mod progress;
+mod pull_request;
+mod render;
 mod safe;
 mod service;
 mod status;
@@ -34,6 +38,7 @@ mod restores;
 #[cfg(test)]
 mod secrecy;
 
+pub use access::Broadened;
 pub use backups::{BackupList, BackupPoint, CoverageList, TableCoverage};
 pub use doctor::{DoctorReport, Examination, Health};
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
@@ -50,6 +55,8 @@ pub use plan::{plan, plans};
 pub use preflight::{Preflight, PreflightList};
 pub use progress::Progress;
 pub use safe::{json as safe_json, line as safe_line, text as safe_text};
+pub use pull_request::markdown;
+pub use render::{RenderList, RenderedStack};
 pub use status::{Condition, ConditionStatus, ConditionType, Status, StatusList};
 pub use tables::BackedTable;
 pub use timeline::{Bar, Span, Timeline};

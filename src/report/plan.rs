@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{Paint, Summary, order, words};
+use super::{Paint, Summary, access, order, words};
 use crate::model::{
     Action, ChangeAction, Changes, Difference, Entry, Key, Plan, Replacement, ResourceChange, Scope, Waiting,
 };
@@ -35,6 +35,7 @@ pub fn plan(plan: &Plan, paint: Paint) -> String {
     if collapsed > 0 && collapsed < summary.objects {
         let _ = writeln!(text, "\n  {} {} in sync", paint.good("="), words::count(collapsed, "other object"));
     }
+    text.push_str(&access::text(plan, paint));
     text.push('\n');
     text.push_str(&footer(plan, &summary, paint));
     text
@@ -147,8 +148,34 @@ fn changes(entry: &Entry, paint: Paint) -> String {
             words::clean(&change.kind)
         );
         let _ = writeln!(text, "{BODY}  {}", line.trim_end());
+        values(change, &mut text);
     }
     text
+}
+
+/// Values that are shown of one resource; `-o json` has all.
+const VALUES_MAX: usize = 8;
+
+/// The longest value that is shown.
+const VALUE_MAX: usize = 60;
+
+/// What becomes of values, one line for each.
+fn values(change: &ResourceChange, text: &mut String) {
+    let shown = |value: &Option<String>| match value {
+        None => "(none)".to_owned(),
+        Some(value) if value.chars().count() > VALUE_MAX => {
+            words::clean(&value.chars().take(VALUE_MAX).collect::<String>()) + "…"
+        }
+        Some(value) => words::clean(value),
+    };
+    for value in change.values.iter().take(VALUES_MAX) {
+        let path = value.path.strip_prefix("/Properties/").unwrap_or(&value.path);
+        let (before, after) = (shown(&value.before), shown(&value.after));
+        let _ = writeln!(text, "{BODY}        {}: {before} → {after}", words::clean(path));
+    }
+    if change.values.len() > VALUES_MAX {
+        let _ = writeln!(text, "{BODY}        and {} more", change.values.len() - VALUES_MAX);
+    }
 }
 
 /// The mark of a resource change, and in words what becomes of the resource.

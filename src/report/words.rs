@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::safe;
-use crate::model::{Action, Difference, Ended, Failure, Guard, OperationKind, RolloutOutcome, Waiting};
+use crate::model::{
+    Action, ChangeAction, Difference, Ended, Failure, Guard, OperationKind, Replacement, ResourceChange,
+    RolloutOutcome, Waiting,
+};
 
 /// Text that others wrote, made fit to stand within a line of ours: line ends, control characters and those that are
 /// invisible or reorder text are written as escapes.
@@ -268,6 +271,21 @@ pub(super) fn rolled_out(ended: &Ended) -> String {
     }
 }
 
+/// What becomes of a resource, in a few words.
+pub(super) fn fate(change: &ResourceChange) -> String {
+    let what = match (change.action, change.replacement) {
+        (ChangeAction::Add, _) => "adds",
+        (ChangeAction::Import, _) => "imports",
+        (ChangeAction::Sync, _) => "leaves",
+        (ChangeAction::Dynamic, _) => "decided during the update",
+        (ChangeAction::Remove, _) => "**REMOVES**",
+        (ChangeAction::Modify, Replacement::Never) => "changes",
+        (ChangeAction::Modify, Replacement::Always) => "**REPLACES**",
+        (ChangeAction::Modify, Replacement::Conditional) => "**MAY REPLACE**",
+    };
+    if change.retained { format!("{what} (retained)") } else { what.to_owned() }
+}
+
 /// The root cause of a failure.
 pub(super) fn failure(failure: &Failure) -> String {
     format!("{} ({}): {}", clean(&failure.resource), clean(&failure.kind), clean(&failure.reason))
@@ -280,6 +298,7 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::Ownership => "ownership",
         Guard::Prune => "pruning",
         Guard::Replace => "stateful replacement",
+        Guard::Broaden => "broader access",
         Guard::Backup => "no fresh backup",
         Guard::Budget => "budget",
         Guard::TerminationProtection => "termination protection",
@@ -321,6 +340,7 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Ownership => "NotOurs",
         Guard::Prune => "PruningOff",
         Guard::Replace => "StatefulReplacement",
+        Guard::Broaden => "BroaderAccess",
         Guard::Backup => "NoFreshBackup",
         Guard::Budget => "OverBudget",
         Guard::TerminationProtection => "TerminationProtected",

@@ -18,8 +18,7 @@ use super::stack::{ChangeSet, Submission};
 use super::wanted::Wanted;
 use super::world::{Due, World};
 use crate::model::{
-    ChangeAction, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode,
-    Replacement, ResourceChange, Scope, StackStatus,
+    ChangeAction, ChangeContext, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, Replacement, ResourceChange, Scope, StackStatus, ValueChange,
 };
 
 /// How long AWS computes.
@@ -57,6 +56,8 @@ impl Resolve for Forecast<'_> {
 /// What a submission would change.
 pub(super) struct Computed {
     pub(super) changes: Vec<ResourceChange>,
+    /// The resources as a whole.
+    pub(super) contexts: BTreeMap<String, ChangeContext>,
     /// Nothing would change, outputs and tags and nested stacks included.
     pub(super) empty: bool,
     /// What would change in nested stacks.
@@ -105,6 +106,7 @@ impl World {
             parent: None,
             changes: Vec::new(),
             inputs,
+            contexts: BTreeMap::new(),
         };
         let created = self.data.now;
         let set = ChangeSet { state, submission, created, ready: None, nested, below: Vec::new(), serial };
@@ -136,6 +138,7 @@ impl World {
                 change_set.state.status =
                     if computed.empty { ChangeSetStatus::Empty } else { ChangeSetStatus::Available };
                 change_set.state.changes = computed.changes;
+                change_set.state.contexts = computed.contexts;
             }
             Err(reason) => change_set.state.status = ChangeSetStatus::Failed(reason),
         }
@@ -157,6 +160,8 @@ impl World {
         };
         let mut fates = BTreeMap::new();
         let mut changes = Vec::new();
+        let mut contexts = BTreeMap::new();
+        let said = Said::new(&parsed, [&submission.parameters, &self.data.stacks[ix].parameters]);
         let mut kept = BTreeSet::new();
         let mut inners = Vec::new();
         for name in reader::order(&parsed) {
@@ -176,13 +181,18 @@ impl World {
                 Some(now) => modified.or_else(|| inner.as_ref().map(|_| (unchanged(name, now), Some(Fate::Modified)))),
             };
             inners.extend(inner);
-            if let Some((change, fate)) = change {
+            if let Some((mut change, fate)) = change {
+                change.values = said.values(&wanted, now);
+                contexts.insert(name.clone(), said.context(now.map(|now| &now.properties), Some(&wanted.properties)));
                 fates.extend(fate.map(|fate| (name.clone(), fate)));
                 changes.push(change);
             }
         }
         let gone = resources.iter().filter(|(name, now)| now.exists() && !kept.contains(name.as_str()));
-        changes.extend(gone.map(|(name, now)| removal(name, now)));
+        for (name, now) in gone {
+            contexts.insert(name.clone(), said.context(Some(&now.properties), None));
+            changes.push(removal(name, now));
+        }
         let forecast = Forecast { scope: &scope, resources: &resources, fates: &fates };
         let outputs = self.with_env(ix, &parsed, submission, &forecast, |env| outputs(&parsed, env))?;
         let stack = &self.data.stacks[ix];
@@ -196,7 +206,7 @@ impl World {
             && submission.rollback_alarms == now.rollback_alarms
             && submission.monitoring_minutes == now.monitoring_minutes
             && !role;
-        Ok(Computed { changes, empty, inners })
+        Ok(Computed { changes, contexts, empty, inners })
     }
 
     /// A resource as it would be asked for; `None`: its condition does not hold.
@@ -260,7 +270,7 @@ impl World {
             changes.push(addition(name, &wanted.kind));
             inners.extend(self.compute_inner(ix, name, &wanted, None, submission, depth + 1)?);
         }
-        Ok(Computed { changes, empty: false, inners })
+        Ok(Computed { changes, contexts: BTreeMap::new(), empty: false, inners })
     }
 }
 
@@ -273,6 +283,48 @@ pub(super) fn unchanged(name: &str, now: &Resource) -> ResourceChange {
     }
 }
 
+/// What AWS says of values (AWS: *`DescribeChangeSet`*, `IncludePropertyValues`): none that is secret, and none that is
+/// known only after the update.
+struct Said(Vec<String>);
+
+impl Said {
+    fn new(parsed: &Parsed, parameters: [&BTreeMap<String, String>; 2]) -> Self {
+        let secret = |name: &String| parsed.parameters.get(name).is_some_and(|decl| decl.no_echo);
+        let all = parameters.into_iter().flatten();
+        Self(all.filter(|(name, value)| secret(name) && !value.is_empty()).map(|(_, value)| value.clone()).collect())
+    }
+
+    fn masked(&self, value: &Json) -> Json {
+        match value {
+            Json::String(text) if text.contains(UNKNOWN) => "{{changeSet:KNOWN_AFTER_APPLY}}".into(),
+            Json::String(text) => self.0.iter().fold(text.clone(), |text, secret| text.replace(secret, "****")).into(),
+            Json::Array(items) => items.iter().map(|item| self.masked(item)).collect(),
+            Json::Object(map) => map.iter().map(|(key, item)| (key.clone(), self.masked(item))).collect(),
+            other => other.clone(),
+        }
+    }
+
+    fn values(&self, wanted: &Wanted, now: Option<&Resource>) -> Vec<ValueChange> {
+        let Some(now) = now else { return Vec::new() };
+        let text = |value: &Json| match self.masked(value) {
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        let of = |properties: &Json, name: &str| entries(properties).get(name).map(text);
+        let value = |name: &str| ValueChange {
+            path: format!("/Properties/{name}"),
+            before: of(&now.properties, name),
+            after: of(&wanted.properties, name),
+        };
+        wanted.changed(now).into_iter().map(value).collect()
+    }
+
+    fn context(&self, before: Option<&Json>, after: Option<&Json>) -> ChangeContext {
+        let of = |properties: &Json| serde_json::json!({ "Properties": self.masked(properties) }).to_string();
+        ChangeContext { before: before.map(of), after: after.map(of) }
+    }
+}
+
 fn addition(name: &str, kind: &str) -> ResourceChange {
     ResourceChange {
         resource: name.to_owned(),
@@ -281,6 +333,7 @@ fn addition(name: &str, kind: &str) -> ResourceChange {
         action: ChangeAction::Add,
         replacement: Replacement::Never,
         properties: BTreeSet::new(),
+        values: Vec::new(),
         retained: false,
         nested: None,
         unknown: None,

@@ -10,8 +10,7 @@ use super::stack::Version;
 use super::validate::invalid;
 use super::world::World;
 use crate::model::{
-    ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack, StackEvent, StackId,
-    StackName, StackState, StackStatus,
+    ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack, ResourceChange, StackEvent, StackId, StackName, StackState, StackStatus,
 };
 use crate::ports::{Class, Page, PageToken, PortError};
 
@@ -282,6 +281,10 @@ impl World {
         let all = if ready { set.state.changes.as_slice() } else { &[] };
         let rest = all.get(from..).unwrap_or_default();
         let size = lens.size(self.config.change_page_size.max(1), rest.len());
+        let context = |change: &ResourceChange| {
+            let context = set.state.contexts.get(&change.resource)?;
+            Some((change.resource.clone(), context.clone()))
+        };
         let state = ChangeSetState {
             id: set.state.id.clone(),
             name: name.clone(),
@@ -295,6 +298,7 @@ impl World {
             parent: set.state.parent.clone(),
             changes: rest.iter().take(size).cloned().collect(),
             inputs: set.state.inputs.clone(),
+            contexts: rest.iter().take(size).filter_map(context).collect(),
         };
         Ok(Some((state, (rest.len() > size).then(|| format!("changes:{}", from + size)))))
     }

@@ -3,7 +3,10 @@
 //! A template is read, never validated: CloudFormation does that better. Read is what Landfast decides by. The text
 //! itself is kept byte for byte, because that is what is sent.
 
+mod access;
 mod canonical;
+mod difference;
+mod evaluate;
 mod export;
 mod locate;
 mod opaque;
@@ -12,6 +15,9 @@ mod read;
 mod shift;
 mod table;
 
+pub use access::{broadened, broadened_resource, may_give_access, policy_gains, unseen};
+pub use difference::{Differing, differing};
+pub use evaluate::{Evaluated, Known, Tree, Values, evaluate};
 pub use export::resolve_name;
 pub use locate::{Written, written};
 pub use opaque::{json_digest, opaque_facts};

@@ -27,6 +27,7 @@ pub fn opaque_facts(body: &str) -> TemplateFacts {
         outputs: BTreeMap::new(),
         resources: BTreeMap::new(),
         retained: BTreeSet::new(),
+        gives_access: true,
     }
 }
 

@@ -43,6 +43,7 @@ fn change(resource: &str, kind: &str, action: ChangeAction) -> ResourceChange {
         action,
         replacement,
         properties: BTreeSet::new(),
+        values: Vec::new(),
         retained: false,
         nested: None,
         unknown: None,

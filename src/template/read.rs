@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::access::gives_access;
 use super::canonical::{canonical, intrinsic, shown};
 use super::export::{Piece, pieces, render};
 use crate::model::{Digest, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
@@ -130,7 +131,13 @@ fn describe(body: &str, whole: &Value) -> Template {
     Template {
         body: Arc::from(body),
         text: Digest::of_bytes(body.as_bytes()),
-        facts: TemplateFacts { digest: Digest::of(whole), outputs, resources: digests, retained },
+        facts: TemplateFacts {
+            digest: Digest::of(whole),
+            outputs,
+            resources: digests,
+            retained,
+            gives_access: has_transform || gives_access(whole),
+        },
         parameters,
         resources,
         imports,

@@ -11,6 +11,7 @@
     clippy::unchecked_time_subtraction
 )]
 
+mod access;
 mod adoption;
 mod app;
 mod backups;

@@ -105,6 +105,12 @@ fn an_export_that_is_made_before_it_is_given_up_is_found() {
     assert!(found.iter().any(|wrong| wrong.starts_with("L1 order")), "{found:?}");
 }
 
+fn access_that_is_given_without_asking_is_found() {
+    assert_eq!(crate::access::play_planted(None), Vec::<String>::new());
+    let found = crate::access::play_planted(Some(Bug::BroadensUnasked));
+    assert!(found.iter().any(|wrong| wrong.starts_with("S22 access")), "{found:?}");
+}
+
 #[test]
 fn a_skip_that_is_forgotten_is_found() {
     assert_eq!(crate::doctor::play_planted(), Vec::<String>::new());

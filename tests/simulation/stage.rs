@@ -13,8 +13,8 @@ use landfast::context::{Context, Virtual};
 use landfast::controller::{Controller, Tender, Until};
 use landfast::manifest;
 use landfast::model::{
-    Budget, Desired, Digest, DriftAction, EnvName, Environment, FileContent, Memory, Mode, Plan, Policy, Prune,
-    Replace, Scope, Snapshot,
+    Broaden, Budget, Desired, Digest, DriftAction, EnvName, Environment, FileContent, Memory, Mode, Plan, Policy,
+    Prune, Replace, Scope, Snapshot,
 };
 use landfast::plan::Goal;
 use landfast::report::Progress;
@@ -43,6 +43,7 @@ pub(crate) fn environment(scope: &Scope) -> Environment {
             mode: Mode::Apply,
             prune: Prune::Always,
             replace: Replace::Allow,
+            broaden: Broaden::Allow,
             budget,
             stack_name: ".*".to_owned(),
             required_tags: BTreeSet::new(),

@@ -92,7 +92,7 @@ impl Run<'_> {
             .drive(self.controller, look_ahead(self.controller, self.loaded, self.environment, self.goal))??;
         let plan = &preview.looked.plan;
         if output == Output::Text {
-            show(&self.session.global, output, std::slice::from_ref(plan))?;
+            show(&self.session.global, output.into(), std::slice::from_ref(plan))?;
         }
         if is_blind(plan) {
             // The reads were repeated as often as makes sense, and nothing follows from what was not seen.
@@ -180,7 +180,7 @@ impl Run<'_> {
                     terminal::print(&format!("\n{} is in sync.\n", self.environment.name))?;
                 } else {
                     terminal::print("\n")?;
-                    show(&self.session.global, output, std::slice::from_ref(&*plan))?;
+                    show(&self.session.global, output.into(), std::slice::from_ref(&*plan))?;
                 }
             }
             Output::Json => {

@@ -14,6 +14,7 @@ mod images;
 mod outputs;
 mod plan;
 mod preflight;
+mod render;
 mod restore;
 mod run;
 mod schema;
@@ -54,6 +55,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         }
         Command::Status { environment, watch, output } => status::run(&global, environment.as_deref(), watch, output),
         Command::Why { object } => why::run(&global, &object),
+        Command::Render { what, output } => render::run(&global, &what, output),
         Command::Outputs { environment, output } => outputs::run(&global, environment.as_deref(), output),
         Command::Events { object, limit, output } => events::run(&global, &object, limit, output),
         Command::Destroy { environment, plan } => destroy::run(&global, &environment, plan.as_deref()),

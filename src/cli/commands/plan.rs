@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cli::args::{Global, Output};
+use crate::cli::args::{Global, PlanOutput};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::Holder;
 use crate::cli::view::View;
@@ -13,7 +13,7 @@ use crate::model::{Entry, Environment, Plan};
 use crate::plan::Goal;
 use crate::report;
 
-pub(super) fn run(global: &Global, environment: Option<&str>, probe: bool, output: Output) -> Result<Exit, Trouble> {
+pub(super) fn run(global: &Global, environment: Option<&str>, probe: bool, output: PlanOutput) -> Result<Exit, Trouble> {
     let view = if probe { View::open(global, environment)? } else { View::of_aws_alone(global, environment)? };
     operator::mention(&view.session.operator);
     let (controller, loaded) = (&view.controller, &view.loaded);
@@ -81,10 +81,11 @@ pub(super) async fn clean(controller: &Controller, environment: &Environment, pr
     }
 }
 
-pub(super) fn show(global: &Global, output: Output, plans: &[Plan]) -> Result<(), Trouble> {
+pub(super) fn show(global: &Global, output: PlanOutput, plans: &[Plan]) -> Result<(), Trouble> {
     match output {
-        Output::Text => terminal::print(&report::plans(plans, terminal::paint(global))),
-        Output::Json => {
+        PlanOutput::Text => terminal::print(&report::plans(plans, terminal::paint(global))),
+        PlanOutput::Markdown => terminal::print(&report::markdown(plans)),
+        PlanOutput::Json => {
             let text = report::plans_json(plans);
             terminal::print(&text.map_err(|error| Trouble::machine("the plan could not be written", error))?)
         }

@@ -156,6 +156,8 @@ pub struct SecretsSeen {
     pub described: BTreeMap<Address, Seen<SecretState>>,
     /// Digests of resource policies.
     pub policies: BTreeMap<Address, Seen<Digest>>,
+    /// What these say, of those that were read.
+    pub policy_texts: BTreeMap<Address, std::sync::Arc<str>>,
     /// Values that were read, by version.
     pub values: BTreeMap<(Address, VersionId), Seen<ValueFacts>>,
 }

@@ -52,6 +52,7 @@ impl Deciding<'_> {
                 action: ChangeAction::Remove,
                 replacement: Replacement::Never,
                 properties: BTreeSet::new(),
+                values: Vec::new(),
                 retained: false,
                 nested: None,
                 unknown: None,

@@ -59,6 +59,7 @@ fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
         mode,
         prune: Prune::Always,
         replace: Replace::Deny,
+        broaden: crate::model::Broaden::Approve,
         budget: Budget { stacks: 9, replacements: 0, deletions: 9, per: std::time::Duration::from_hours(1) },
         stack_name: ".*".to_owned(),
         required_tags: BTreeSet::new(),

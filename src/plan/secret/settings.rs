@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::{DELETION_TAG, Deciding, refused, unknown};
 use crate::model::{
-    Action, ChangeAction, Changes, CheckedSettings, DeletionPolicy, Difference, Digest, Entry, Guard, Kind, OutputRef,
-    Prune, Region, Replacement, ReplicaState, ReplicaStatus, ResourceChange, SecretDo, SecretNeed, SecretSource,
-    SecretState, Seen, Text, Waiting,
+    Access, Action, Broadening, ChangeAction, Changes, CheckedSettings, DeletionPolicy, Difference, Digest, Entry,
+    Guard, Kind, OutputRef, Prune, Region, Replacement, ReplicaState, ReplicaStatus, ResourceChange, SecretDo,
+    SecretNeed, SecretSource, SecretState, Seen, Text, Waiting,
 };
 use crate::plan::names::OWNER_TAG;
 use crate::plan::resolve::Lookup;
@@ -149,9 +149,30 @@ impl Deciding<'_> {
         if deployed == Some(template::json_digest(body)) {
             return false;
         }
+        let before = self.planner.input.observation.secrets.policy_texts.get(&address);
+        if before.is_none() && deployed.is_some() {
+            self.planner.need(SecretNeed::Policy(address, state.arn.clone()));
+            unknown(entry, "its resource policy has not been read");
+            return true;
+        }
+        entry.broadenings = self.opens(before.map(|body| &**body));
         entry.differences.push(Difference::Setting { name: "resource policy".to_owned() });
         self.act(entry, state, SecretDo::SetPolicy { body: body.clone() });
         true
+    }
+
+    /// Who may do what by its resource policy and could not before.
+    pub(super) fn opens(&self, before: Option<&str>) -> Vec<Broadening> {
+        let Some(body) = &self.spec.resource_policy else { return Vec::new() };
+        let gain = |grants| Broadening {
+            resource: self.spec.name.clone(),
+            kind: "AWS::SecretsManager::Secret".to_owned(),
+            access: Access::Resource,
+            property: "resourcePolicy".to_owned(),
+            grants,
+            after_apply: false,
+        };
+        template::policy_gains(before, body).into_iter().map(gain).collect()
     }
 
     pub(super) fn replicas(&self, entry: &mut Entry, state: &SecretState, settings: &Settings) -> bool {
@@ -254,6 +275,7 @@ pub(super) fn lost(what: &str, arn: Option<&str>) -> ResourceChange {
         action: ChangeAction::Remove,
         replacement: Replacement::Never,
         properties: BTreeSet::new(),
+        values: Vec::new(),
         retained: false,
         nested: None,
         unknown: None,

@@ -306,6 +306,7 @@ impl World {
             mode: self.mode,
             prune: Prune::Confirm,
             replace: Replace::Deny,
+            broaden: crate::model::Broaden::Approve,
             budget: Budget { stacks: 9, replacements: 0, deletions: 0, per: Duration::from_hours(1) },
             stack_name: ".*".to_owned(),
             required_tags: BTreeSet::new(),

@@ -16,6 +16,7 @@ pub(super) fn all_added(spec: &StackSpec) -> Vec<ResourceChange> {
         action: ChangeAction::Add,
         replacement: Replacement::Never,
         properties: BTreeSet::new(),
+        values: Vec::new(),
         retained: false,
         nested: None,
         unknown: None,

@@ -62,7 +62,8 @@ impl Deciding<'_> {
         if attempts::hold(input, self.failed_to_revert(&inputs.digest), u32::MAX, entry) {
             return true;
         }
-        self.update(entry, stack, &Arc::new(inputs), crate::model::DeploymentMode::RevertDrift);
+        self.update(entry, stack, &Arc::new(inputs), crate::model::DeploymentMode::RevertDrift, None);
+        self.puts_back(entry, stack, Some(resolved), &findings);
         self.judge_revert(entry, &findings, places);
         true
     }

@@ -130,7 +130,8 @@ impl Deciding<'_> {
             return;
         }
         let inputs = Arc::new(self.as_deployed(state, skipped));
-        self.update(entry, stack, &inputs, DeploymentMode::RevertDrift);
+        self.update(entry, stack, &inputs, DeploymentMode::RevertDrift, None);
+        self.puts_back(entry, stack, None, &[]);
         let touched = touched(entry, stack);
         let covered: BTreeSet<String> = skipped.resources.intersection(&touched).cloned().collect();
         let Some(Do::Stack(StackStep { action, .. })) = entry.step.as_mut().map(|step| &mut step.action) else {
@@ -156,6 +157,7 @@ impl Deciding<'_> {
         }
         if let Some(reject) = rejected {
             entry.changes = Changes::None;
+            entry.broadenings.clear();
             entry.waiting.clear();
             entry.step = Some(self.step(crate::model::Expect::Nothing, reject));
         }

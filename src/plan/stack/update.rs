@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::access::Sides;
 use super::forecast::predicted;
 use super::ours::{self, Choice, uploading};
 use super::{Deciding, expect};
@@ -38,13 +39,18 @@ impl Deciding<'_> {
         deployed: &TemplateFacts,
         resolved: &Resolved,
     ) {
+        let sides = match self.sides(stack, deployed, resolved) {
+            Ok(sides) => sides,
+            Err(why) => return Self::unknown(entry, why),
+        };
+        entry.broadenings = sides.as_ref().map(Sides::broadenings).unwrap_or_default();
         let uncertain = resolved.uncertain || !self.spec.template.imports.is_empty();
         if !resolved.pending.is_empty() || (uncertain && !self.dependencies_ready()) {
             entry.changes = Changes::AfterApply;
             self.waits_for_dependencies(entry, resolved);
             return;
         }
-        entry.changes = Changes::Predicted(predicted(deployed, self.spec));
+        entry.changes = Changes::Predicted(self.shown(&predicted(deployed, self.spec), sides.as_ref()));
         let failed = attempts::of(self.memory.attempts.as_ref(), &resolved.inputs.digest);
         let mut touched = exports::touched(self.spec, &stack.state, deployed, &resolved.inputs);
         touched.extend(failed.into_iter().flat_map(|failed| exports::failed_on(&stack.state, &failed.failure)));
@@ -54,7 +60,7 @@ impl Deciding<'_> {
         {
             return;
         }
-        self.update(entry, stack, &resolved.inputs, DeploymentMode::Ordinary);
+        self.update(entry, stack, &resolved.inputs, DeploymentMode::Ordinary, sides.as_ref());
         let prepares = entry.step.as_ref().is_some_and(|step| step.action.is_preparation());
         if self.waits_for_dependencies(entry, resolved) && !prepares {
             entry.step = None;
@@ -111,7 +117,14 @@ impl Deciding<'_> {
     ///
     /// One that is to revert drift is made of the inputs that are deployed, under a digest of its own. An endpoint that
     /// makes something else of it has refused: an ordinary change set would put nothing back, and look as if it had.
-    pub(super) fn update(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Arc<Inputs>, mode: DeploymentMode) {
+    pub(super) fn update(
+        &self,
+        entry: &mut Entry,
+        stack: &ObservedStack,
+        inputs: &Arc<Inputs>,
+        mode: DeploymentMode,
+        sides: Option<&Sides>,
+    ) {
         let state = &stack.state;
         let version = state.version();
         guard::template_size(self.spec, inputs, entry);
@@ -138,7 +151,7 @@ impl Deciding<'_> {
         };
         let own = match self.choose(&purpose, listed) {
             Choice::Ours(name) => {
-                self.judge(entry, stack, inputs, name, sets.described.as_ref(), mode);
+                self.judge(entry, stack, inputs, name, sets.described.as_ref(), (mode, sides));
                 Some(name)
             }
             Choice::NotListed(name) => {
@@ -170,7 +183,7 @@ impl Deciding<'_> {
         inputs: &Arc<Inputs>,
         name: &ChangeSetName,
         described: Option<&Seen<ChangeSetState>>,
-        mode: DeploymentMode,
+        (mode, sides): (DeploymentMode, Option<&Sides>),
     ) {
         let state = &stack.state;
         let set = match described {
@@ -196,18 +209,26 @@ impl Deciding<'_> {
             ChangeSetStatus::Failed(reason) => self.reject(entry, state, inputs, reason),
             ChangeSetStatus::Available => match ours::otherwise(self.spec, inputs, &set.inputs) {
                 Some(what) => self.spoiled(entry, state, inputs, set, &what),
-                None => self.execute(entry, stack, inputs, set),
+                None => self.execute(entry, stack, inputs, set, sides),
             },
         }
     }
 
     /// It can be executed, as far as the guards let it.
-    fn execute(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Inputs, set: &ChangeSetState) {
+    fn execute(
+        &self,
+        entry: &mut Entry,
+        stack: &ObservedStack,
+        inputs: &Inputs,
+        set: &ChangeSetState,
+        sides: Option<&Sides>,
+    ) {
         let state = &stack.state;
         let changes = inside::opened(self.planner, &self.spec.address(), stack, &set.changes);
         let environment = self.planner.input.environment;
         let destroyed = changes.iter().filter(|change| guard::is_lost(environment, change)).count();
-        entry.changes = Changes::Known(changes);
+        entry.changes = Changes::Known(self.shown(&changes, sides));
+        self.judge_access(entry, set, set.mode);
         let replaced = exports::replaced(self.spec, state, &set.changes);
         if exports::in_use(self.planner, &self.spec.address(), stack, replaced, entry) {
             return;
@@ -249,6 +270,7 @@ impl Deciding<'_> {
     pub(super) fn settle(&self, entry: &mut Entry, stack: &ObservedStack, inputs: &Arc<Inputs>) {
         entry.action = Action::None;
         entry.changes = Changes::None;
+        entry.broadenings.clear();
         entry.differences.clear();
         entry.ready = true;
         let version = stack.state.version();

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{DriftFinding, DriftReport, FindingKind, word};
+use crate::report::markup::{block, cell, code, inline};
 use crate::report::words;
 
 pub(super) fn markdown(report: &DriftReport) -> String {
@@ -70,34 +71,4 @@ fn advice(text: &mut String, finding: &DriftFinding) {
         let _ = write!(text, "\nTolerate, in the manifest's `spec`:\n\n{}", block("yaml", tolerate));
     }
     text.push_str("\n</details>\n");
-}
-
-fn cell(value: Option<&str>) -> String {
-    value.filter(|value| !value.is_empty()).map_or_else(|| "–".to_owned(), code)
-}
-
-/// As code: nothing in it means anything, and it stays in its cell.
-fn code(value: &str) -> String {
-    let text = words::clean(value).replace('|', "\\|");
-    let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let space = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{fence}{space}{text}{space}{fence}")
-}
-
-fn inline(value: &str) -> String {
-    let mut text = String::new();
-    for letter in words::clean(value).chars() {
-        if matches!(letter, '<' | '>' | '&' | '*' | '_' | '[' | ']' | '`' | '|' | '\\' | '#') {
-            text.push('\\');
-        }
-        text.push(letter);
-    }
-    text
-}
-
-fn block(language: &str, value: &str) -> String {
-    let longest = value.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{language}\n{}\n{fence}\n", value.trim_end())
 }

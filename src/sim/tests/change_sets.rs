@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{FENCE, Rig, TWO, change, map, parameters, request, stack_name};
-use crate::model::{ChangeAction, ChangeSetStatus, Redacted, Replacement, ResourceChange, StackStatus, Value};
+use crate::model::{
+    ChangeAction, ChangeSetStatus, Redacted, Replacement, ResourceChange, StackStatus, Value, ValueChange,
+};
 use crate::ports::Class;
 use crate::sim::SimConfig;
 
@@ -163,8 +165,14 @@ Resources: { Db: { Type: AWS::RDS::DBInstance, Properties: { MasterUserPassword:
     same.options.parameters = secret("canary");
     assert_eq!(rig.change_set(same).1.status, ChangeSetStatus::Empty);
     let mut other = change(&id, "c2", template);
-    other.options.parameters = secret("other");
-    assert_eq!(rig.change_set(other).1.status, ChangeSetStatus::Available);
+    other.options.parameters = secret("sesame");
+    let (_, state) = rig.change_set(other);
+    assert_eq!(state.status, ChangeSetStatus::Available);
+    let stars = Some("****".to_owned());
+    let value = ValueChange { path: "/Properties/MasterUserPassword".to_owned(), before: stars.clone(), after: stars };
+    assert_eq!(state.changes[0].values, [value]);
+    let said = format!("{state:?}");
+    assert!(said.contains("MasterUserPassword") && !said.contains("canary") && !said.contains("sesame"), "{said}");
 }
 
 #[test]

@@ -64,6 +64,9 @@ const COMMANDS: &[&[&str]] = &[
     &["destroy", "dev"],
     &["schema"],
     &["completions", "bash"],
+    &["plan", "dev", "-o", "markdown"],
+    &["render", "dev"],
+    &["render", "dev", "-o", "json"],
 ];
 
 /// What must be nowhere: values, and the beginnings of values.

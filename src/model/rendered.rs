@@ -1,0 +1,70 @@
+//! A stack as it would be sent to CloudFormation now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Key;
+
+/// Everything that a request would say of one stack. No secret value is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The object.
+    pub key: Key,
+    /// The stack's name.
+    pub name: String,
+    /// Its account.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// The file its template is in.
+    pub template_file: String,
+    /// The template, byte for byte.
+    pub template: Arc<str>,
+    /// Its parameters, those with defaults included.
+    pub parameters: BTreeMap<String, RenderedValue>,
+    /// Its tags, Landfast's own included.
+    pub tags: BTreeMap<String, String>,
+    /// Acknowledged capabilities.
+    pub capabilities: BTreeSet<String>,
+    /// The service role.
+    pub role_arn: Option<String>,
+    /// SNS topics for its events.
+    pub notifications: BTreeSet<String>,
+    /// Rollback alarms.
+    pub rollback_alarms: BTreeSet<String>,
+    /// Minutes that they are watched.
+    pub monitoring_minutes: Option<i32>,
+    /// Termination protection.
+    pub termination_protection: bool,
+    /// The stack policy.
+    pub stack_policy: Option<Arc<str>>,
+}
+
+/// The value of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RenderedValue {
+    /// Where it is from.
+    pub from: ValueSource,
+    /// It; `null` where it is not shown or not known.
+    pub value: Option<String>,
+}
+
+/// Where a value is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ValueSource {
+    /// The manifest, with its references filled in.
+    Manifest,
+    /// The template's default.
+    Default,
+    /// The stack keeps what it has.
+    Previous,
+    /// It is secret, and is sent.
+    Hidden,
+    /// It is known only after something else was applied.
+    AfterApply,
+}
