@@ -41,6 +41,7 @@ mod template;
 mod text;
 
 pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
+mod version;
 pub use backup::{
     BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, BeginRestore, Comparison,
     CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, ITEMS_TAG, ItemCount, KeepSettings, LeftTable, LeftTables,
@@ -123,3 +124,4 @@ pub use task::{
 };
 pub use template::{Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
 pub use text::{OutputRef, Part, Text};
+pub use version::{InvalidRange, VersionRange, looks_like_a_version, version_of};
