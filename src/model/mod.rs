@@ -11,6 +11,7 @@ mod difference;
 mod digest;
 mod dns;
 mod drift;
+mod domain;
 mod ecs;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -58,11 +59,12 @@ pub use diagnosis::{Ailment, Census, Choice, Diagnosis, Remedy};
 pub use difference::Difference;
 pub use digest::{Digest, Fingerprint, FingerprintKey};
 pub use dns::{
-    ChangeId, DnsName, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
+    ChangeId, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
     RecordOperation, RecordPlace, RecordSet, RecordStep, RecordVerb, RecordsOf, RecordsSeen, SetRouting, ZoneId,
 };
 pub use drift::{
     By, Compared, DRIFT_HISTORY, Deed, Detection, DetectionId, DetectionStatus, DriftAction, DriftLook, DriftMemory,
+pub use domain::{DOMAIN_MAX, DnsName};
     DriftSeen, DriftStanding, FailedLook, Finding, PropertyDifference, PropertyDrift, REVERTS_KEPT, ResourceDrift,
     ResourceDriftStatus, ResourceState, Severity, StackDrift, Tolerance, Verdict, Writes, Written,
 };

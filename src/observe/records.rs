@@ -130,7 +130,7 @@ pub(super) async fn read_sets(
     zone: &ZoneId,
     of: Option<&RecordsOf>,
 ) -> Result<Vec<RecordSet>, PortError> {
-    let mut next = of.map(|of| RecordsFrom { name: of.name.to_string(), kind: Some(of.kind.clone()), set: None });
+    let mut next = of.map(|of| RecordsFrom { name: of.name.wire(), kind: Some(of.kind.clone()), set: None });
     let mut found = Vec::new();
     for _ in 0..PAGES_MAX {
         let page = port.record_sets(zone, next).await?;

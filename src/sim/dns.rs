@@ -10,8 +10,8 @@ use super::console::Console;
 use super::reads::Lens;
 use super::world::World;
 use crate::model::{
-    AccountId, ChangeId, Digest, DnsName, FailoverRole, HostedZone, InvalidName, RecordChange, RecordContent,
-    RecordSet, RecordVerb, RecordsOf, SetRouting, ZoneId,
+    AccountId, ChangeId, DOMAIN_MAX, Digest, DnsName, FailoverRole, HostedZone, InvalidName, RecordChange,
+    RecordContent, RecordSet, RecordVerb, RecordsOf, SetRouting, ZoneId,
 };
 use crate::ports::{Class, Page, PageToken, PortError, RecordPage, RecordsFrom};
 
@@ -99,6 +99,15 @@ impl Zone {
 
     fn check(&self, set: &RecordSet) -> Result<(), String> {
         let (name, kind, zone) = (&set.of.name, &set.of.kind, &self.name);
+        let too_long = name.as_str().split('.').find(|label| label.len() > 63);
+        if let Some(label) = too_long {
+            return Err(format!(
+                "FATAL problem: DomainLabelTooLong (Domain label is too long) encountered with '{label}'"
+            ));
+        }
+        if name.len() > DOMAIN_MAX {
+            return Err(format!("FATAL problem: DomainTooLong (Domain name is too long) encountered with '{name}'"));
+        }
         if !name.is_within(zone) {
             return Err(format!("RRSet with DNS name {name}. is not permitted in zone {zone}."));
         }
