@@ -5,13 +5,14 @@
 
 mod aws;
 mod backup;
+mod claim;
 mod desired;
 mod diagnosis;
 mod difference;
 mod digest;
 mod dns;
-mod drift;
 mod domain;
+mod drift;
 mod ecs;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -40,9 +41,9 @@ mod table;
 mod task;
 mod template;
 mod text;
+mod version;
 
 pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
-mod version;
 pub use backup::{
     BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, BeginRestore, Comparison,
     CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, ITEMS_TAG, ItemCount, KeepSettings, LeftTable, LeftTables,
@@ -52,6 +53,7 @@ pub use backup::{
     TableSelection, TagCondition, TestedPoint, Tried, VaultCopy, VaultPlan, VaultRule, VaultSelection, VaultSpec,
     VerifySpec, WrongSchedule,
 };
+pub use claim::{Claim, Claims, claims};
 pub use desired::{
     Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace, StackSpec,
 };
@@ -62,9 +64,9 @@ pub use dns::{
     ChangeId, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
     RecordOperation, RecordPlace, RecordSet, RecordStep, RecordVerb, RecordsOf, RecordsSeen, SetRouting, ZoneId,
 };
+pub use domain::{DOMAIN_MAX, DnsName};
 pub use drift::{
     By, Compared, DRIFT_HISTORY, Deed, Detection, DetectionId, DetectionStatus, DriftAction, DriftLook, DriftMemory,
-pub use domain::{DOMAIN_MAX, DnsName};
     DriftSeen, DriftStanding, FailedLook, Finding, PropertyDifference, PropertyDrift, REVERTS_KEPT, ResourceDrift,
     ResourceDriftStatus, ResourceState, Severity, StackDrift, Tolerance, Verdict, Writes, Written,
 };
