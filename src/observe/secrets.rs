@@ -74,7 +74,7 @@ impl Observer<'_> {
             }
             SecretNeed::Policy(address, arn) => {
                 let port = self.secrets(&address.scope);
-                let read = async { Ok(port.policy(&arn).await?.map(|body| template::json_digest(&body))) };
+                let read = async { Ok(port.policy(&arn).await?.map(|body| template::policy_digest(&body))) };
                 let policy = self.within(read).await;
                 Answer::Policy(address, policy)
             }
