@@ -19,8 +19,10 @@ mod order;
 mod outputs;
 mod paint;
 mod plan;
+mod points;
 mod preflight;
 mod progress;
+mod remedy;
 mod service;
 mod status;
 mod tables;
@@ -32,7 +34,7 @@ mod restores;
 #[cfg(test)]
 mod secrecy;
 
-pub use backups::{BackupList, BackupPoint, CoverageList, TableCoverage};
+pub use backups::{BackupList, CoverageList, TableCoverage};
 pub use doctor::{DoctorReport, Examination, Health};
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
 pub use events::{Deed, Event, EventList, StackEvents};
@@ -45,6 +47,7 @@ pub use json::{
 pub use outputs::{OutputList, OutputValue, StackOutputs};
 pub use paint::Paint;
 pub use plan::{plan, plans};
+pub use points::BackupPoint;
 pub use preflight::{Preflight, PreflightList};
 pub use progress::Progress;
 pub use status::{Condition, ConditionStatus, ConditionType, Status, StatusList};
