@@ -52,6 +52,12 @@ pub enum Bug {
     LeavesSettings,
     /// A restore test proves whatever it finds.
     ProvesAnything,
+    /// A record set that another program keeps is taken over.
+    IgnoresClaims,
+    /// A resource policy is compared as it is written, and not by what it says.
+    PolicyByText,
+    /// What AWS shows of a template is taken for the template.
+    TakesQuestionMarks,
     /// Whatever differs when a stack is looked at is taken for AWS's own doing.
     AllIsBaseline,
     /// Consent covers what is done, and not what it is done with.

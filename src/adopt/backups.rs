@@ -9,9 +9,8 @@ use std::fmt::Write as _;
 
 use super::names::Namer;
 use super::plans::{self, Kept};
-use super::scalar::{comment, list, literal};
+use super::scalar::{comment, file, list, literal};
 use super::survey::FoundStack;
-use super::write::documents;
 use crate::model::{ObjectName, Scope, StackName, TableName, VaultPlan};
 
 /// Documents of policies, and what is said of tables without one.
@@ -82,7 +81,7 @@ impl Backups {
     pub(super) fn file(&self) -> Option<String> {
         let mut text = String::new();
         if !self.policies.is_empty() {
-            text.push_str(&documents("How the tables are protected, as they are.", &self.policies));
+            text.push_str(&file("How the tables are protected, as they are.", &self.policies));
         }
         for document in &self.proposed {
             text.push_str(&comment(0, "Nothing but AWS Backup protects these, so that nothing is asked for."));

@@ -7,7 +7,7 @@ use super::names::Namer;
 use super::references::References;
 use super::scalar::{escaped, literal, quoted};
 use super::survey::{FoundZone, Left};
-use crate::model::{FailoverRole, RecordContent, RecordSet, SetRouting};
+use crate::model::{Claims, DnsName, FailoverRole, RecordContent, RecordSet, SetRouting, claims};
 
 /// The documents, and what points at those stacks and cannot be kept.
 pub(super) fn documents(
@@ -18,9 +18,10 @@ pub(super) fn documents(
 ) -> Vec<String> {
     let mut found: Vec<(&FoundZone, &RecordSet, String)> = Vec::new();
     for zone in zones {
+        let claims = claims(&zone.sets);
         for set in &zone.sets {
             let Some(target) = target(set).and_then(|target| references.host(target)) else { continue };
-            match strange(set, zone, zones, made) {
+            match strange(set, zone, zones, made).or_else(|| claimed(set, &claims)) {
                 Some(why) => left.push(Left::aside(format!("DNS record {} {}", set.of.kind, set.of.name), why)),
                 None => found.push((zone, set, target)),
             }
@@ -65,10 +66,19 @@ fn strange(set: &RecordSet, zone: &FoundZone, zones: &[FoundZone], made: &BTreeS
     if let SetRouting::Other(rule) = &set.routing {
         return Some(format!("it is chosen by {rule}, which Landfast does not write"));
     }
+    if let Err(why) = DnsName::parse(set.of.name.as_str()) {
+        return Some(format!("its name {why}"));
+    }
     if zone.zone.private && zones.iter().any(|other| same(&other)) {
         return Some("its zone is private, and another one has the same domain".to_owned());
     }
     None
+}
+
+/// Who else keeps it: two writers would undo each other's work for ever.
+fn claimed(set: &RecordSet, claims: &Claims) -> Option<String> {
+    let claim = claims.get(&set.of.name)?;
+    Some(format!("{} keeps it, as TXT {} says", claim.by, claim.said_by))
 }
 
 fn document(name: &str, zone: &FoundZone, set: &RecordSet, target: &str) -> String {

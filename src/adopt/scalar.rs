@@ -72,6 +72,11 @@ pub(super) fn comment(depth: usize, text: &str) -> String {
     out
 }
 
+/// A file of documents below a comment.
+pub(super) fn file(head: &str, documents: &[String]) -> String {
+    format!("{}\n{}", comment(0, head), documents.join("---\n"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

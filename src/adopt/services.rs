@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use super::names::Namer;
 use super::references::{Recovered, References};
-use super::scalar::{comment, literal, quoted};
+use super::scalar::{comment, file, literal, quoted};
 use super::survey::{Ask, FoundService, FoundStack, Left, ecr_image};
 use crate::model::{ImageId, OWNER_TAG, ObjectName, ServiceState, StackName, Template};
 
@@ -182,7 +182,7 @@ impl Services {
     pub(super) fn file(&self) -> Option<String> {
         let mut text = String::new();
         if !self.live.is_empty() {
-            text.push_str(&super::write::documents("What runs, by its digest.", &self.live));
+            text.push_str(&file("What runs, by its digest.", &self.live));
         }
         if !self.proposed.is_empty() {
             text.push_str(&comment(

@@ -181,11 +181,24 @@ fn ask() -> Ask {
 
 use crate::model::Scope;
 
-fn load(written: &Written) -> manifest::Loaded {
+/// What was written, loaded without an error.
+fn manifest_of(written: &Written) -> manifest::Loaded {
+    let loaded = loaded(written);
+    let errors = loaded.diagnostics.iter().filter(|found| found.severity == manifest::Severity::Error);
+    let errors: Vec<String> = errors.map(ToString::to_string).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{:#?}", written.files);
+    loaded
+}
+
+fn loaded(written: &Written) -> manifest::Loaded {
     let files = written.files.iter().map(|(path, text)| (path.clone(), FileContent::Bytes(Arc::from(text.as_bytes()))));
     let snapshot = Snapshot::new("adopted", files.collect(), None);
     let revision = Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
-    let loaded = manifest::load(&snapshot, revision);
+    manifest::load(&snapshot, revision)
+}
+
+fn load(written: &Written) -> manifest::Loaded {
+    let loaded = loaded(written);
     let problems: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
     assert!(problems.is_empty(), "{problems:#?}\n{:#?}", written.files);
     loaded
@@ -420,4 +433,61 @@ fn a_canary_in_a_parameter_that_is_not_shown_is_nowhere() {
     api.state.parameters.insert("Password".to_owned(), "canary-4f1d9c".to_owned());
     let written = write(&survey, &ask());
     assert!(written.files.values().all(|text| !text.contains("canary")));
+}
+
+#[test]
+fn records_of_any_name_are_written_so_that_they_load_and_those_of_others_are_left() {
+    let target = "dev-1.us-east-1.elb.amazonaws.com";
+    let set = |kind: &str, name: &str, value: &str| {
+        let content = RecordContent::Values { values: vec![value.to_owned()], ttl: 300 };
+        RecordSet {
+            of: RecordsOf { name: DnsName::new(name), kind: kind.to_owned() },
+            content,
+            ..zone().sets.swap_remove(0)
+        }
+    };
+    let names = [
+        "-odd_name.example.com",
+        "x.*.example.com",
+        "*.example.com",
+        "a!b.example.com",
+        "a\\040b.example.com",
+        "0/25.example.com",
+        "bücher.example.com",
+        "a-.example.com",
+        "a$b.example.com",
+    ];
+    let mut zone = zone();
+    zone.sets = names.map(|name| set("CNAME", name, target)).into();
+    // Kept by somebody else, or written in a way that a manifest takes for a mistake.
+    zone.sets.push(set("CNAME", "ext.example.com", target));
+    let heritage = "\"heritage=external-dns,external-dns/owner=prod\"";
+    zone.sets.push(set("TXT", "extdns-cname-ext.example.com", heritage));
+    zone.sets.push(set("CNAME", "a:80.example.com:443", target));
+    let survey = Survey { zones: vec![zone], ..survey() };
+    let written = write(&survey, &ask());
+    let loaded = manifest_of(&written);
+    let dev = &loaded.desired.environments[&"dev".parse().unwrap()];
+    let found: BTreeSet<String> = dev.records.values().map(|spec| spec.name.to_string()).collect();
+    assert_eq!(found, names.map(|name| DnsName::new(name).to_string()).into());
+    let left: Vec<String> = written.left.iter().map(|left| format!("{}: {}", left.what, left.why)).collect();
+    let why = |what: &str| left.iter().find(|line| line.contains(what)).cloned().unwrap_or_default();
+    assert!(why("ext.example.com").contains("external-dns (owner prod) keeps it"), "{left:?}");
+    assert!(why("443").contains("is not a domain name"), "{left:?}");
+}
+
+#[test]
+fn what_aws_does_not_show_of_a_template_is_said() {
+    let mut survey = survey();
+    let name: crate::model::StackName = "dev-shop-network".parse().unwrap();
+    let stack = survey.stacks.get_mut(&name).unwrap();
+    stack.template = stack.template.replace("Resources:", "Description: Gr??e\nResources:");
+    let line = 1 + stack.template.lines().position(|line| line.contains("??")).unwrap();
+    let written = write(&survey, &ask());
+    let left: Vec<String> = written.left.iter().map(|left| format!("{}: {}", left.what, left.why)).collect();
+    let place = format!("compare line {line} of templates/network.yaml with the original");
+    assert!(left.iter().any(|left| left.contains("not ASCII") && left.contains(&place)), "{left:?}");
+    let stacks = written.files.iter().find(|(path, _)| path.ends_with("stacks.yaml")).unwrap().1;
+    assert!(stacks.contains("# AWS shows a `?` for every character"), "{stacks}");
+    assert!(!written.is_partial());
 }

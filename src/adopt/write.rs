@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::environment::{EnvironmentText, common_tags};
 use super::parameters::parameters;
 use super::references::References;
-use super::scalar::comment;
+use super::scalar::file;
 use super::services::Around;
 use super::stacks::StackText;
 use super::survey::{Ask, FoundStack, Left, Survey, Which};
@@ -69,6 +69,13 @@ pub fn write(survey: &Survey, ask: &Ask) -> Written {
         let extension = if stack.template.trim_start().starts_with('{') { "json" } else { "yaml" };
         let template_file = format!("templates/{object}.{extension}");
         put(format!("{include}/{template_file}"), stack.template.clone());
+        if let Some(lines) = shown_otherwise(&stack.template) {
+            let why = format!(
+                "AWS shows each as `?`: compare {lines} of {template_file} with the original; what is deployed stays until \
+                 that file is changed"
+            );
+            left.push(Left::aside(format!("what is not ASCII in the template of stack {name}"), why));
+        }
         let policy_file = stack.policy.as_ref().map(|policy| {
             let file = format!("policies/{object}.json");
             put(format!("{include}/{file}"), policy.clone());
@@ -93,7 +100,7 @@ pub fn write(survey: &Survey, ask: &Ask) -> Written {
     if !documents.is_empty() {
         let head = "The stacks. What is not listed under `parameters` comes from the environment's parameter file, or is the \
                     template's default.";
-        put(format!("{include}/stacks.yaml"), self::documents(head, &documents));
+        put(format!("{include}/stacks.yaml"), file(head, &documents));
     }
     let around = Around { ask, system: &system, stacks: &stacks, templates: &templates, names: &object_names };
     let found = services::services(&survey.services, &around, &mut references, &mut left);
@@ -106,14 +113,14 @@ pub fn write(survey: &Survey, ask: &Ask) -> Written {
     out.counts.insert("secrets", texts.len());
     if !texts.is_empty() {
         let head = "Secrets, as somebody else's: Landfast sees that they are there, and never reads their values.";
-        put(format!("{include}/secrets.yaml"), self::documents(head, &texts));
+        put(format!("{include}/secrets.yaml"), file(head, &texts));
     }
     let made = made(&stacks);
     let texts = records::documents(&survey.zones, &made, &references, &mut left);
     out.counts.insert("records", texts.len());
     if !texts.is_empty() {
         let head = "DNS records that point at what the stacks made.";
-        put(format!("{include}/records.yaml"), self::documents(head, &texts));
+        put(format!("{include}/records.yaml"), file(head, &texts));
     }
     let found = backups::backups(&stacks, &object_names, &survey.plans, &ask.scope);
     out.counts.insert("backups", found.policies.len());
@@ -181,7 +188,28 @@ fn tool(stack: &FoundStack) -> Option<&'static str> {
 fn remarks(stack: &FoundStack) -> Vec<String> {
     let tool =
         tool(stack).map(|tool| format!("{tool} made this template: from now on change it here, and nowhere else."));
-    tool.into_iter().collect()
+    let shown = shown_otherwise(&stack.template).map(|lines| {
+        format!(
+            "AWS shows a `?` for every character of a template that is not ASCII, and this one has `?` in {lines}. Put back \
+             what was there before you change the template; as long as it stays as it is, what is deployed stays too."
+        )
+    });
+    tool.into_iter().chain(shown).collect()
+}
+
+/// The lines of a template in which AWS may show other characters than it has: each that is not ASCII comes back from
+/// `GetTemplate` as `?` (aws-cloudformation/cloudformation-coverage-roadmap#1220).
+fn shown_otherwise(template: &str) -> Option<String> {
+    let lines = template.lines().enumerate().filter(|(_, line)| line.contains('?')).map(|(at, _)| (at + 1).to_string());
+    let lines: Vec<String> = lines.collect();
+    match lines.as_slice() {
+        [] => None,
+        [line] => Some(format!("line {line}")),
+        [first, second, third, fourth, more, ..] if lines.len() > 5 => {
+            Some(format!("lines {first}, {second}, {third}, {fourth}, {more} and {} others", lines.len() - 5))
+        }
+        several => Some(format!("lines {}", several.join(", "))),
+    }
 }
 
 fn large(stacks: &BTreeMap<StackName, FoundStack>) -> Vec<String> {
@@ -203,9 +231,4 @@ fn directory(system: &str) -> String {
     // Neither hidden nor one of those that are skipped.
     let plain = name.parse::<ObjectName>().is_ok() && name != "target";
     if plain { name } else { "stacks".to_owned() }
-}
-
-/// A file of documents below a comment.
-pub(super) fn documents(head: &str, documents: &[String]) -> String {
-    format!("{}\n{}", comment(0, head), documents.join("---\n"))
 }

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 
 use super::error::unreadable;
 use crate::model::{
-    ChangeAction, ChangeContext, ChangeSetInputs, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack, DeploymentMode, InvalidName, Output, Replacement, ResourceChange, StackEvent, StackState, ValueChange,
+    ChangeAction, ChangeContext, ChangeSetInputs, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack,
+    DeploymentMode, InvalidName, Output, Replacement, ResourceChange, StackEvent, StackState, ValueChange,
 };
 use crate::ports::{PageToken, PortError};
 
@@ -128,7 +129,10 @@ impl Reader {
             parent,
             inputs,
             contexts,
-            changes: changes.into_iter().filter_map(|change| self.change(change).transpose()).collect::<Result<_, _>>()?,
+            changes: changes
+                .into_iter()
+                .filter_map(|change| self.change(change).transpose())
+                .collect::<Result<_, _>>()?,
         };
         Ok((state, answer.next_token))
     }

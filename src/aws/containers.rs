@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ecr::types::ImageIdentifier;
-use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionFluentBuilder;
 use aws_sdk_ecs::types::{
-    CreatedAt, DesiredStatus, ServiceField, SortOrder, StopServiceDeploymentStopType, Tag, TaskDefinition,
-    TaskDefinitionField, TaskDefinitionStatus as SdkStatus,
+    CreatedAt, DesiredStatus, ServiceField, SortOrder, StopServiceDeploymentStopType, Tag, TaskDefinitionField,
+    TaskDefinitionStatus as SdkStatus,
 };
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use super::answer::Reader;
 use super::blobs::Blobs;
+use super::definition;
 use super::error::{port_error, unreadable};
 use crate::model::{
     ClusterArn, ImageDigest, ImageId, ImageManifest, ImageState, LogLine, LogStream, Platform, Repository, ServiceArn,
@@ -55,43 +55,6 @@ impl Client {
             blobs: Blobs::new(config),
         }
     }
-
-    /// Everything that a request can say of a task definition, as AWS says it of this one. (`inferenceAccelerators` is
-    /// left out: AWS took it away in 2023.)
-    fn registration(&self, like: TaskDefinition) -> RegisterTaskDefinitionFluentBuilder {
-        self.ecs
-            .register_task_definition()
-            .set_family(like.family)
-            .set_task_role_arn(like.task_role_arn)
-            .set_execution_role_arn(like.execution_role_arn)
-            .set_network_mode(like.network_mode)
-            .set_container_definitions(like.container_definitions)
-            .set_volumes(like.volumes)
-            .set_placement_constraints(like.placement_constraints)
-            .set_requires_compatibilities(like.requires_compatibilities)
-            .set_cpu(like.cpu)
-            .set_memory(like.memory)
-            .set_pid_mode(like.pid_mode)
-            .set_ipc_mode(like.ipc_mode)
-            .set_proxy_configuration(like.proxy_configuration)
-            .set_ephemeral_storage(like.ephemeral_storage)
-            .set_runtime_platform(like.runtime_platform)
-            .set_enable_fault_injection(like.enable_fault_injection)
-    }
-}
-
-/// Puts other images into some of the containers.
-fn with_images(like: &mut TaskDefinition, images: &BTreeMap<String, String>) -> Result<(), PortError> {
-    let containers = like.container_definitions.get_or_insert_default();
-    for (name, image) in images {
-        let container = containers.iter_mut().find(|container| container.name.as_ref() == Some(name));
-        let container = container.ok_or_else(|| {
-            let message = format!("the task definition has no container `{name}`");
-            PortError::new(Class::Invalid, "RegisterTaskDefinition", message)
-        })?;
-        container.image = Some(image.clone());
-    }
-    Ok(())
 }
 
 fn tag(key: &str, value: &str) -> Tag {
@@ -343,25 +306,8 @@ impl Containers for Client {
         _fence: Fence,
         request: CopyTaskDefinition,
     ) -> Result<TaskDefinitionState, PortError> {
-        const DESCRIBE: &str = "DescribeTaskDefinition";
         const REGISTER: &str = "RegisterTaskDefinition";
-        let call = self.ecs.describe_task_definition().task_definition(request.from.as_str());
-        let answer = call.include(TaskDefinitionField::Tags).send().await.map_err(|e| port_error(DESCRIBE, e, &[]))?;
-        let mut like = Reader(DESCRIBE).need(answer.task_definition, "taskDefinition")?;
-        with_images(&mut like, &request.images)?;
-        let mut tags: BTreeMap<String, String> = answer
-            .tags
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
-            // AWS's own: whoever sends one is refused.
-            .filter(|(key, _)| !key.to_ascii_lowercase().starts_with("aws:"))
-            .collect();
-        tags.extend(request.tags);
-        // An empty list of tags is refused, so none is sent.
-        let tags = (!tags.is_empty()).then(|| tags.iter().map(|(key, value)| tag(key, value)).collect());
-        let call = self.registration(like).set_tags(tags);
-        let answer = call.send().await.map_err(|e| port_error(REGISTER, e, &[]))?;
+        let answer = definition::copy(&self.ecs, request).await?;
         let read = Reader(REGISTER);
         let made = read.need(answer.task_definition, "taskDefinition")?;
         read.task_definition(made, answer.tags.unwrap_or_default())

@@ -9,6 +9,7 @@ mod answer;
 mod blobs;
 mod cloud;
 mod containers;
+mod definition;
 mod drift;
 mod dynamo;
 mod ecs;

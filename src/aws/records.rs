@@ -33,7 +33,7 @@ impl Records for Client {
             Some((name, id)) => call.dns_name(name).hosted_zone_id(id),
             // From the first one on.
             None if from.as_str().is_empty() => call,
-            None => call.dns_name(from.as_str()),
+            None => call.dns_name(from.wire()),
         };
         let answer = call.send().await.map_err(|error| port_error(OPERATION, error, &[]))?;
         let next = match (answer.is_truncated, &answer.next_dns_name, &answer.next_hosted_zone_id) {
@@ -200,7 +200,7 @@ fn routing(set: &sdk::ResourceRecordSet) -> SetRouting {
 
 fn request(set: &RecordSet) -> Result<sdk::ResourceRecordSet, aws_smithy_types::error::operation::BuildError> {
     let mut request = sdk::ResourceRecordSet::builder()
-        .name(set.of.name.as_str())
+        .name(set.of.name.wire())
         .r#type(sdk::RrType::from(set.of.kind.as_str()))
         .set_set_identifier(set.set.clone())
         .set_health_check_id(set.health_check.clone());

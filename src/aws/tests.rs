@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use super::wire::{Answer, FENCE, Wire, refusal, result};
 use crate::model::{
-    ChangeAction, ChangeContext, ChangeSetInputs, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Replacement, ResourceChange, StackId, StackOptions, StackStatus, Value, ValueChange,
+    ChangeAction, ChangeContext, ChangeSetInputs, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Replacement,
+    ResourceChange, StackId, StackOptions, StackStatus, Value, ValueChange,
 };
 use crate::ports::{Class, Cloud as _, CreateChangeSet, CreateStack, TemplateSource};
 

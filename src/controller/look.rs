@@ -182,34 +182,21 @@ impl Controller {
         }
     }
 
-    /// Keeps what a listing of secrets does not say, so that it is not read again while nothing changes.
+    /// Keeps the replicas of secrets, which a listing does not say, so that it is not read again while nothing changes.
     fn remember_secrets(&self, environment: &Environment, observation: &Observation) {
         let seen = &observation.secrets;
         let at = self.cx.now();
         for (key, spec) in &environment.secrets {
             let address = spec.address();
             let Some(Seen::Present(state)) = seen.described.get(&address) else { continue };
-            let policy = match seen.policies.get(&address) {
-                Some(Seen::Present(digest)) => Some(Some(digest.clone())),
-                Some(Seen::Absent) => Some(None),
-                Some(Seen::Unknown(_)) | None => None,
-            };
-            let replicas = state.replicas.clone().filter(|_| spec.replicas.is_some());
-            if policy.is_none() && replicas.is_none() {
-                continue;
-            }
+            let Some(replicas) = state.replicas.clone().filter(|_| spec.replicas.is_some()) else { continue };
             self.store.cache(key, |memory: &mut SecretMemory| {
                 let known = memory.checked.take().filter(|known| known.changed == state.changed);
                 // Looked at again within the hour it says the same: not worth a write.
-                let same = known.as_ref().is_some_and(|known| {
-                    (policy.is_none() || known.policy == policy) && (replicas.is_none() || known.replicas == replicas)
-                });
-                let since = known.as_ref().map(|known| known.at);
-                let fresh =
-                    since.filter(|since| same && at.duration_since(*since) < jiff::SignedDuration::from_mins(30));
-                let policy = policy.or_else(|| known.and_then(|known| known.policy));
-                memory.checked =
-                    Some(CheckedSettings { changed: state.changed, at: fresh.unwrap_or(at), policy, replicas });
+                let same = known.filter(|known| known.replicas.as_ref() == Some(&replicas)).map(|known| known.at);
+                let fresh = same.filter(|since| at.duration_since(*since) < jiff::SignedDuration::from_mins(30));
+                let (changed, at) = (state.changed, fresh.unwrap_or(at));
+                memory.checked = Some(CheckedSettings { changed, at, replicas: Some(replicas) });
             });
         }
     }

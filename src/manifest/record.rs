@@ -13,7 +13,9 @@ use super::graph::Origin;
 use super::made::Made;
 use super::maker::{At, Maker, Resource, word};
 use super::readiness::CheckDocument;
-use crate::model::{DeletionPolicy, Digest, FailoverRole, Key, RecordSpec, RecordType, RecordValue, Routing, Text};
+use crate::model::{
+    DeletionPolicy, Digest, DnsName, FailoverRole, Key, RecordSpec, RecordType, RecordValue, Routing, Text,
+};
 
 /// How long resolvers may remember a value, unless said otherwise: what is to follow a failover must be forgotten soon.
 const TTL: u32 = 60;
@@ -128,7 +130,15 @@ impl RecordDocumentSpec {
     fn record(&self, maker: &mut Maker<'_>) -> Option<RecordSpec> {
         let spec = maker.at(&["spec"]);
         let zone = maker.open(&self.zone, spec.key("zone")).map(folded);
-        let name = maker.open(&self.name, spec.key("name")).map(folded);
+        let name = maker.open(&self.name, spec.key("name"));
+        if let Some(name) = name.as_ref().and_then(Text::as_literal).filter(|name| !name.is_ascii())
+            && let Ok(ascii) = DnsName::parse(name)
+        {
+            let message = format!("in DNS, `{name}` is called `{ascii}`: plans and zones show that name (punycode)");
+            let problem = maker.error("internationalised-name", message, spec.key("name"));
+            maker.add(Problem { severity: Severity::Warning, ..problem });
+        }
+        let name = name.map(folded);
         if let (Some(zone), Some(name)) = (&zone, &name) {
             self.named(maker, zone, name, spec);
         }
@@ -171,13 +181,15 @@ impl RecordDocumentSpec {
 
     /// Holds zone and name against each other, as far as they are known.
     fn named(&self, maker: &mut Maker<'_>, zone: &Text, name: &Text, spec: At<'_>) {
-        if let Some(zone) = zone.as_literal().filter(|zone| !is_zone_id(zone) && !is_domain(zone)) {
-            maker.wrong(format!("`{zone}` is neither a domain nor the id of a hosted zone"), spec.key("zone"));
+        if let Some(zone) = zone.as_literal().filter(|zone| !is_zone_id(zone))
+            && let Err(why) = DnsName::parse(zone)
+        {
+            maker.wrong(format!("`{zone}` {why}, and no id of a hosted zone"), spec.key("zone"));
             return;
         }
         let Some(name) = name.as_literal() else { return };
-        if !is_domain(name) {
-            maker.wrong(format!("`{name}` is not a domain name"), spec.key("name"));
+        if let Err(why) = DnsName::parse(name) {
+            maker.wrong(format!("`{name}` {why}"), spec.key("name"));
             return;
         }
         let Some(zone) = zone.as_literal().filter(|zone| !is_zone_id(zone)) else { return };
@@ -220,6 +232,11 @@ impl RecordDocumentSpec {
             if let Some(Err(why)) = value.as_literal().map(|text| self.is_value(text)) {
                 maker.wrong(why, *at);
             }
+            // As DNS has it; what is ASCII stays as it is written.
+            let value = match value.as_literal().filter(|text| !text.is_ascii()) {
+                Some(text) => Text::literal(DnsName::new(text).wire()),
+                None => value,
+            };
             if values.contains(&value) {
                 maker.wrong(format!("`{value}` is there twice"), *at);
             }
@@ -235,12 +252,12 @@ impl RecordDocumentSpec {
     }
 
     fn is_value(&self, text: &str) -> Result<(), String> {
-        let (good, what) = match self.kind {
-            RecordType::A => (text.parse::<Ipv4Addr>().is_ok(), "an IPv4 address"),
-            RecordType::Aaaa => (text.parse::<Ipv6Addr>().is_ok(), "an IPv6 address"),
-            RecordType::Cname => (is_domain(text.strip_suffix('.').unwrap_or(text)), "a domain name"),
+        let wrong = match self.kind {
+            RecordType::A => text.parse::<Ipv4Addr>().err().map(|_| "is not an IPv4 address".to_owned()),
+            RecordType::Aaaa => text.parse::<Ipv6Addr>().err().map(|_| "is not an IPv6 address".to_owned()),
+            RecordType::Cname => DnsName::parse(text).err(),
         };
-        if good { Ok(()) } else { Err(format!("`{text}` is not {what}")) }
+        wrong.map_or(Ok(()), |why| Err(format!("`{text}` {why}")))
     }
 
     fn routing(&self, maker: &mut Maker<'_>, spec: At<'_>) -> Option<Routing> {
@@ -281,8 +298,9 @@ impl RecordDocumentSpec {
 impl AliasDocument {
     fn alias(&self, maker: &mut Maker<'_>, at: At<'_>) -> Option<RecordValue> {
         let dns_name = maker.open(&self.dns_name, at.key("dnsName")).map(folded);
-        if let Some(name) = dns_name.as_ref().and_then(Text::as_literal).filter(|name| !is_domain(name)) {
-            maker.wrong(format!("`{name}` is not a domain name"), at.key("dnsName"));
+        let wrong = |name: &str| DnsName::parse(name).err().map(|why| format!("`{name}` {why}"));
+        if let Some(why) = dns_name.as_ref().and_then(Text::as_literal).and_then(wrong) {
+            maker.wrong(why, at.key("dnsName"));
         }
         let zone = maker.open(&self.zone, at.key("zone"));
         if let Some(zone) = zone.as_ref().and_then(Text::as_literal).filter(|zone| !is_zone_id(zone)) {
@@ -295,10 +313,10 @@ impl AliasDocument {
     }
 }
 
-/// A name as Route 53 compares it: in lower case, without the dot at its end. Ids of zones stay as they are.
+/// A name as Route 53 compares it: in lower case and punycode, without the dot at its end. Ids of zones stay as they are.
 fn folded(text: Text) -> Text {
     match text.as_literal() {
-        Some(name) if !is_zone_id(name) => Text::literal(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()),
+        Some(name) if !is_zone_id(name) => Text::literal(DnsName::new(name).to_string()),
         _ => text,
     }
 }
@@ -308,18 +326,6 @@ fn is_zone_id(text: &str) -> bool {
     (2..=32).contains(&text.len())
         && text.starts_with('Z')
         && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
-}
-
-/// A domain name of two labels or more; its first may be `*` (RFC 1035; Route 53 takes `_` too).
-fn is_domain(name: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let labels = name.strip_prefix("*.").unwrap_or(name);
-    name.len() <= 253 && labels.contains('.') && labels.split('.').all(label)
 }
 
 /// Which record set it is: no two manifests may mean the same.
@@ -364,17 +370,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn domains_and_zone_ids_are_told_apart() {
-        for good in
-            ["example.com", "api.dev.example.com", "*.example.com", "_acme.example.com", "xn--bcher-kva.example"]
-        {
-            assert!(is_domain(good) && !is_zone_id(good), "{good}");
-        }
-        for wrong in ["", "example", "a..b", "-a.example.com", "a b.example.com", "a.*.example.com", "https://a.b"] {
-            assert!(!is_domain(wrong), "{wrong}");
-        }
+    fn ids_of_zones_are_told_from_domains() {
         assert!(is_zone_id("Z2FDTNDATAQYW2") && !is_zone_id("z2fdt") && !is_zone_id("Z"));
         assert_eq!(folded(Text::literal("API.Example.COM.")), Text::literal("api.example.com"));
+        assert_eq!(folded(Text::literal("API.Bücher.example")), Text::literal("api.xn--bcher-kva.example"));
         assert_eq!(folded(Text::literal("Z2FDTNDATAQYW2")), Text::literal("Z2FDTNDATAQYW2"));
     }
 }

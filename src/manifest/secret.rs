@@ -275,9 +275,19 @@ impl SecretDocumentSpec {
             Some(text) => (maker.closed(text, spec.key("name"))?, spec.key("name")),
             None => (format!("{}/{}/{}", maker.environment(), maker.system(), maker.key.name), maker.name_site()),
         };
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '+' | '=' | '.' | '@' | '-');
+        // AWS's services name theirs with a `!`, which no request of ours may have: `rds!cluster-…`, `events!connection/…`.
+        let external = spec.key("external").is_given();
+        let legal = |c: char| {
+            c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '+' | '=' | '.' | '@' | '-') || (external && c == '!')
+        };
         if (1..=512).contains(&name.len()) && name.chars().all(legal) {
             return Some(name);
+        }
+        if name.contains('!') && name.replace('!', "").chars().all(legal) {
+            let message = "only AWS's own services make secrets with a `!` in their names";
+            let problem = maker.error("invalid-value", message, at);
+            maker.add(problem.help("`external: true` is for a secret that somebody else makes"));
+            return None;
         }
         maker.wrong("a secret's name has 1 to 512 letters, digits and characters of `/_+=.@-`", at);
         None

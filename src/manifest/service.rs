@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use semver::VersionReq;
 use serde::Deserialize;
 
 use super::diagnostic::Problem;
@@ -15,7 +14,7 @@ use super::maker::{At, Maker, Resource, word};
 use super::readiness::{CheckDocument, HealthDocument, compiled};
 use crate::model::{
     AccountId, Delivery, Digest, ImageDigest, ImageSpec, Key, Kind, MovedTag, NewestBy, Region, RolloutFailure,
-    RolloutSpec, Select, ServiceSpec, StackSpec,
+    RolloutSpec, Select, ServiceSpec, StackSpec, VersionRange,
 };
 
 /// How long a rollout may take, unless said otherwise.
@@ -111,7 +110,8 @@ struct ImageDocument {
     /// Whatever this tag means.
     #[serde(default)]
     tag: Option<String>,
-    /// The greatest version in a range: `>=1.4, <2`, `^1.4`, `~1.4.2`, `1.*`. Tags may begin with `v`.
+    /// The greatest version in a range: `>=1.4, <2`, `^1.4`, `~1.4.2`, `1.*`; `1.4.2` is exactly that version. Tags may
+    /// begin with `v`. Pre-releases are chosen where the range names one: `>=1.4.0-0`.
     #[serde(default)]
     semver: Option<String>,
     /// The newest of the tags that match a regular expression as a whole: the expression, or the expression and by what
@@ -311,11 +311,14 @@ impl ImageDocument {
 /// A range of versions, as its manifest writes it.
 fn range_of(maker: &mut Maker<'_>, range: &str, at: At<'_>) -> Option<String> {
     let range = maker.closed(range, at)?;
-    match VersionReq::parse(&range) {
+    match VersionRange::parse(&range) {
         Ok(_) => Some(range),
         Err(why) => {
             let problem = maker.error("invalid-value", format!("`{range}` is not a range of versions: {why}"), at);
-            maker.add(problem.help("such as `>=1.4, <2`: what is separated by commas must all hold"));
+            maker.add(
+                problem
+                    .help("such as `>=1.4, <2`: all parts between commas must hold; `1.4.2` is exactly that version"),
+            );
             None
         }
     }

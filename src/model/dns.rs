@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::aws::identifier;
-use super::{Act, Attempts, Conclusion, Digest, FailoverRole, RecordType, Scope, Seen};
+use super::{Act, Attempts, Claims, Conclusion, Digest, DnsName, FailoverRole, RecordType, Scope, Seen};
 
 identifier! {
     /// The id of a hosted zone, without `/hostedzone/`.
@@ -19,70 +19,6 @@ identifier! {
     /// The id of a batch of changes, without `/change/`.
     ChangeId, "the id of a batch of changes to record sets",
     |text| !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric())
-}
-
-/// A domain name as it is compared: in small letters, without the last dot, octal escapes resolved (AWS: *DNS domain
-/// name format*; an asterisk comes back as `\052`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct DnsName(String);
-
-impl DnsName {
-    /// The name that `text` writes.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let mut name = String::with_capacity(text.len());
-        let mut rest = text.trim().trim_end_matches('.');
-        while let Some((before, after)) = rest.split_once('\\') {
-            name.push_str(before);
-            let code = after.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-            if let Some(byte) = code.filter(|byte| byte.is_ascii_graphic() && *byte != b'.') {
-                name.push(char::from(byte));
-                rest = after.get(3..).unwrap_or_default();
-            } else {
-                name.push('\\');
-                rest = after;
-            }
-        }
-        name.push_str(rest);
-        Self(name.to_ascii_lowercase())
-    }
-
-    /// Without the last dot.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// It is `zone`, or below it.
-    #[must_use]
-    pub fn is_within(&self, zone: &Self) -> bool {
-        self == zone || self.0.strip_suffix(&zone.0).is_some_and(|rest| rest.ends_with('.'))
-    }
-
-    /// The same with `label` put in front.
-    #[must_use]
-    pub fn below(&self, label: &str) -> Self {
-        Self::new(&format!("{label}.{}", self.0))
-    }
-}
-
-impl From<String> for DnsName {
-    fn from(text: String) -> Self {
-        Self::new(&text)
-    }
-}
-
-impl From<DnsName> for String {
-    fn from(name: DnsName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for DnsName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// A hosted zone.
@@ -205,6 +141,8 @@ pub struct RecordsSeen {
     pub zones: BTreeMap<(Scope, String), Seen<Vec<HostedZone>>>,
     /// Record sets by zone, name and type. Absent: there is none.
     pub sets: BTreeMap<(Scope, ZoneId, RecordsOf), Seen<Vec<RecordSet>>>,
+    /// Who else keeps record sets of a zone. Absent: nobody says so.
+    pub claims: BTreeMap<(Scope, ZoneId), Seen<Claims>>,
     /// Whether batches of ours have reached all servers. Absent: there is no such batch.
     pub changes: BTreeMap<(Scope, ChangeId), Seen<bool>>,
 }
@@ -216,6 +154,8 @@ pub enum RecordNeed {
     Zones(Scope, String),
     /// All record sets of a name and type. The number is that of all in the zone, where it is known.
     Sets(Scope, ZoneId, RecordsOf),
+    /// Who else keeps record sets of a zone: asked before one is taken over.
+    Claims(Scope, ZoneId),
     /// Whether a batch has reached all servers.
     Change(Scope, ChangeId),
 }
@@ -414,16 +354,6 @@ impl RecordSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_compared_without_its_last_dot_its_case_and_its_escapes() {
-        assert_eq!(DnsName::new("\\052.Example.COM."), DnsName::new("*.example.com"));
-        assert_eq!(DnsName::new("a\\134b.example.com").as_str(), "a\\b.example.com");
-        assert_eq!(DnsName::new("a\\9.example.com").as_str(), "a\\9.example.com");
-        let zone = DnsName::new("example.com");
-        assert!(DnsName::new("api.example.com").is_within(&zone) && zone.is_within(&zone));
-        assert!(!DnsName::new("badexample.com").is_within(&zone));
-    }
 
     #[test]
     fn what_is_written_in_two_ways_says_the_same() {

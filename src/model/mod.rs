@@ -6,11 +6,13 @@
 mod aws;
 mod backup;
 mod broadening;
+mod claim;
 mod desired;
 mod diagnosis;
 mod difference;
 mod digest;
 mod dns;
+mod domain;
 mod drift;
 mod ecs;
 #[cfg(test)]
@@ -46,6 +48,7 @@ mod table;
 mod task;
 mod template;
 mod text;
+mod version;
 
 pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
 pub use backup::{
@@ -58,6 +61,7 @@ pub use backup::{
     VerifySpec, WrongSchedule,
 };
 pub use broadening::{Access, Broadening};
+pub use claim::{Claim, Claims, claims};
 pub use desired::{
     Broaden, Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace,
     StackSpec,
@@ -66,9 +70,10 @@ pub use diagnosis::{Ailment, Census, Choice, Diagnosis, Remedy};
 pub use difference::Difference;
 pub use digest::{Digest, Fingerprint, FingerprintKey};
 pub use dns::{
-    ChangeId, DnsName, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
+    ChangeId, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
     RecordOperation, RecordPlace, RecordSet, RecordStep, RecordVerb, RecordsOf, RecordsSeen, SetRouting, ZoneId,
 };
+pub use domain::{DOMAIN_MAX, DnsName};
 pub use drift::{
     By, Compared, DRIFT_HISTORY, Deed, Detection, DetectionId, DetectionStatus, DriftAction, DriftLook, DriftMemory,
     DriftSeen, DriftStanding, FailedLook, Finding, PropertyDifference, PropertyDrift, REVERTS_KEPT, ResourceDrift,
@@ -123,7 +128,9 @@ pub use service::{
 pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
 pub use snapshot::{FileContent, Passed, Snapshot};
 pub use stack::{
-    ChangeAction, ChangeContext, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, Contained, DeploymentMode, NESTED_STACK, Output, Replacement, ResourceChange, StackEvent, StackId, StackState, StackStatus, StackVersion, ValueChange,
+    ChangeAction, ChangeContext, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus,
+    ChangeSetSummary, Contained, DeploymentMode, NESTED_STACK, Output, Replacement, ResourceChange, StackEvent,
+    StackId, StackState, StackStatus, StackVersion, ValueChange,
 };
 pub use step::{Act, Do, Expect, Inputs, StackDo, StackOptions, StackStep, Step, Value};
 pub use table::{
@@ -137,3 +144,4 @@ pub use task::{
 };
 pub use template::{Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
 pub use text::{OutputRef, Part, Text};
+pub use version::{InvalidRange, VersionRange, looks_like_a_version, version_of};

@@ -7,7 +7,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 
 use super::Observer;
-use crate::model::{DnsName, HostedZone, Observation, RecordNeed, RecordSet, RecordsOf, Scope, Seen, ZoneId};
+use crate::model::{
+    Claims, DnsName, HostedZone, Observation, RecordNeed, RecordSet, RecordsOf, Scope, Seen, ZoneId, claims,
+};
 use crate::ports::{PAGES_MAX, PortError, Priority, Records, RecordsFrom, endless};
 
 /// Reads at the same time: Route 53 takes five calls a second.
@@ -23,12 +25,14 @@ impl Observer<'_> {
     /// Reads what the planner needs to know of DNS records, and adds it to the observation.
     pub(super) async fn answer_records(&self, observation: &mut Observation, needs: BTreeSet<RecordNeed>) {
         let (mut zones, mut sets, mut changes) = (Vec::new(), BTreeMap::<(Scope, ZoneId), Asked>::new(), Vec::new());
+        let mut claimed = Vec::new();
         for need in needs {
             match need {
                 RecordNeed::Zones(scope, asked) => zones.push((scope, asked)),
                 RecordNeed::Sets(scope, zone, of) => {
                     sets.entry((scope, zone)).or_default().insert(of);
                 }
+                RecordNeed::Claims(scope, zone) => claimed.push((scope, zone)),
                 RecordNeed::Change(scope, change) => changes.push((scope, change)),
             }
         }
@@ -40,6 +44,10 @@ impl Observer<'_> {
             let seen = self.sets(observation, &scope, &zone, asked).await;
             let seen = seen.into_iter().map(|(of, seen)| ((scope.clone(), zone.clone(), of), seen));
             observation.records.sets.extend(seen);
+        }
+        for (scope, zone) in claimed {
+            let seen = self.claims(&scope, &zone).await;
+            observation.records.claims.insert((scope, zone), seen);
         }
         let mut changes = iter(changes)
             .map(async |(scope, change)| {
@@ -61,6 +69,12 @@ impl Observer<'_> {
         let port = self.records(&scope);
         let seen = self.within(read_zones(&*port, &asked)).await;
         ((scope, asked), seen)
+    }
+
+    /// What the whole zone says of who else keeps its record sets: their marks may have any name.
+    async fn claims(&self, scope: &Scope, zone: &ZoneId) -> Seen<Claims> {
+        let port = self.records(scope);
+        self.within(async { read_sets(&*port, zone, None).await.map(|sets| Some(claims(&sets))) }).await
     }
 
     /// Record sets of one zone: one by one, or all of the zone where that takes fewer calls.
@@ -130,7 +144,7 @@ pub(super) async fn read_sets(
     zone: &ZoneId,
     of: Option<&RecordsOf>,
 ) -> Result<Vec<RecordSet>, PortError> {
-    let mut next = of.map(|of| RecordsFrom { name: of.name.to_string(), kind: Some(of.kind.clone()), set: None });
+    let mut next = of.map(|of| RecordsFrom { name: of.name.wire(), kind: Some(of.kind.clone()), set: None });
     let mut found = Vec::new();
     for _ in 0..PAGES_MAX {
         let page = port.record_sets(zone, next).await?;

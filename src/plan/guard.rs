@@ -8,7 +8,9 @@ use super::planner::{Planner, refuse};
 use super::resolve::BODY_MAX;
 use super::{Goal, Input, consent};
 use crate::model::{
-    Act, Action, Broaden, Bucket, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, NESTED_STACK, ObservedStack, Plan, Refusal, Replace, ResourceChange, SecretDo, Seen, ServiceDo, ServiceStep, StackDo, StackNeed, StackSpec, StackStep, Waiting,
+    Act, Action, Broaden, Bucket, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, NESTED_STACK,
+    ObservedStack, Plan, Refusal, Replace, ResourceChange, SecretDo, Seen, ServiceDo, ServiceStep, StackDo, StackNeed,
+    StackSpec, StackStep, Waiting,
 };
 use crate::sabotage::{self, Bug};
 

@@ -19,8 +19,8 @@ use super::names::token;
 use super::planner::{Planner, refuse};
 use super::{Input, attempts, guard, handover};
 use crate::model::{
-    Action, Address, Basis, Conclusion, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key, Kind,
-    RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed, RecordOperation, RecordPlace,
+    Action, Address, Basis, Conclusion, DOMAIN_MAX, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key,
+    Kind, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed, RecordOperation, RecordPlace,
     RecordSet, RecordSpec, RecordStep, RecordType, RecordValue, RecordsOf, Refusal, Routing, Seen, SetRouting, Step,
     Waiting,
 };
@@ -186,6 +186,14 @@ impl Deciding<'_> {
         let place =
             RecordPlace { scope: self.spec.scope.clone(), zone: zone.id.clone(), of: of.clone(), set: set.clone() };
         let marker = marker_of(&place);
+        if marker.name.len() > DOMAIN_MAX || !marker.name.is_within(&zone.name) {
+            let (name, length) = (&place.of.name, place.of.name.len());
+            let reason = format!(
+                "{name} has {length} characters: the marker that says whose it is would be longer than {DOMAIN_MAX}, or \
+                 not in its zone"
+            );
+            return Err(Blocked::refused(Guard::Zone, reason, "choose a shorter name"));
+        }
         let set = RecordSet { of, set, content, routing, health_check };
         let inputs = Digest::of(&(&place, &set));
         Ok(Wanted { place, set, marker, inputs })
@@ -195,14 +203,20 @@ impl Deciding<'_> {
         self.planner.text(text).map_err(Blocked::Pending)
     }
 
+    /// A value, a name in another script as its punycode: an output may have one.
+    fn host(&self, text: &crate::model::Text) -> Result<String, Blocked> {
+        let text = self.text(text)?;
+        Ok(if text.is_ascii() { text } else { DnsName::new(&text).wire() })
+    }
+
     fn content(&self) -> Result<RecordContent, Blocked> {
         Ok(match &self.spec.value {
             RecordValue::Values { values, ttl } => {
-                let values = values.iter().map(|text| self.text(text)).collect::<Result<_, _>>()?;
+                let values = values.iter().map(|text| self.host(text)).collect::<Result<_, _>>()?;
                 RecordContent::Values { values, ttl: *ttl }
             }
             RecordValue::Alias { dns_name, zone, evaluate_health } => RecordContent::Alias {
-                dns_name: self.text(dns_name)?,
+                dns_name: self.host(dns_name)?,
                 zone: self.text(zone)?,
                 evaluate_health: *evaluate_health,
             },

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json::API_VERSION;
+use super::points::BackupPoint;
 use super::tables::{self, BackedTable};
 use super::{Paint, left, words};
 use crate::model::{
@@ -33,37 +34,6 @@ pub struct BackupList {
     pub left_tables: Vec<LeftTable>,
     /// What could not be read, and why.
     pub unknown: Vec<String>,
-}
-
-/// A recovery point that a backup policy has made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BackupPoint {
-    /// The table.
-    pub table: String,
-    /// Its ARN: what `landfast restore --point` takes.
-    pub id: String,
-    /// The policy that made it.
-    pub policy: String,
-    /// No manifest describes that policy any more: the point stays, and is nobody's to expire.
-    pub orphan: bool,
-    /// The account that it is in.
-    pub account: String,
-    /// The region that it is in.
-    pub region: String,
-    /// For when it was made.
-    #[schemars(with = "Option<String>")]
-    pub slot: Option<Timestamp>,
-    /// When it was made.
-    #[schemars(with = "String")]
-    pub created: Timestamp,
-    /// Its status, in AWS's words.
-    pub status: String,
-    /// Its bytes.
-    pub bytes: Option<u64>,
-    /// When a restore test has proven it.
-    #[schemars(with = "Option<String>")]
-    pub verified: Option<Timestamp>,
 }
 
 impl Default for BackupList {
@@ -157,22 +127,6 @@ impl BackupList {
         }
         unread(&mut text, &self.unknown, paint);
         text
-    }
-}
-
-impl BackupPoint {
-    fn row(&self) -> Vec<String> {
-        let none = || "-".to_owned();
-        vec![
-            words::clean(&self.table),
-            self.slot.map_or_else(none, words::time),
-            words::clean(&self.status),
-            self.bytes.map_or_else(none, |bytes| bytes.to_string()),
-            self.verified.map_or_else(none, words::time),
-            self.region.clone(),
-            if self.orphan { format!("{} (gone)", words::clean(&self.policy)) } else { words::clean(&self.policy) },
-            words::clean(&self.id),
-        ]
     }
 }
 

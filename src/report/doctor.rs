@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::json::API_VERSION;
-use super::{Paint, left, words};
-use crate::model::{Ailment, Choice, Diagnosis, EnvName, LeftTable, Remedy};
+use super::{Paint, left, remedy, words};
+use crate::model::{Ailment, Diagnosis, EnvName, LeftTable, Remedy};
 
 /// What `doctor -o json` writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -149,38 +149,8 @@ pub(super) fn told(diagnosis: &Diagnosis, paint: Paint) -> String {
     for evidence in &diagnosis.evidence {
         text.push_str(&words::wrapped(&words::clean(evidence), "    ", 100));
     }
-    text.push_str(&cure(&diagnosis.remedy, paint));
+    text.push_str(&remedy::text(&diagnosis.remedy, paint));
     text
-}
-
-/// What would cure it.
-pub(super) fn cure(remedy: &Remedy, paint: Paint) -> String {
-    let mut text = String::new();
-    match remedy {
-        Remedy::Automatic { what } => {
-            let line = format!("by itself: {}", words::clean(what));
-            text.push_str(&words::wrapped(&line, "  → ", 100));
-        }
-        Remedy::Command { what, commands } => {
-            choice(&mut text, &Choice { what: what.clone(), commands: commands.clone() }, "one command", paint);
-        }
-        Remedy::Decision { what, choices } => {
-            text.push_str(&words::wrapped(&format!("to decide: {}", words::clean(what)), "  → ", 100));
-            for one in choices {
-                choice(&mut text, one, "-", paint);
-            }
-        }
-    }
-    text
-}
-
-fn choice(text: &mut String, choice: &Choice, mark: &str, paint: Paint) {
-    let (mark, what) = (if mark == "-" { "-".to_owned() } else { format!("→ {mark}:") }, words::clean(&choice.what));
-    let indent = if mark == "-" { "    " } else { "  " };
-    text.push_str(&words::wrapped(&format!("{mark} {what}"), indent, 100));
-    for command in &choice.commands {
-        let _ = writeln!(text, "        {}", paint.command(words::clean(command)));
-    }
 }
 
 /// What it is, in half a sentence.
@@ -210,7 +180,7 @@ pub(super) fn ailment(ailment: Ailment) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Census, StackAddress};
+    use crate::model::{Census, Choice, StackAddress};
     use crate::report::fixtures;
 
     fn diagnosis(ailment: Ailment, remedy: Remedy) -> Diagnosis {

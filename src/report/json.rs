@@ -11,7 +11,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    access, BackupList, Broadened, CoverageList, DoctorReport, DriftReport, EventList, ImageList, order, OutputList, PreflightList, RenderList, safe, StatusList, Timeline, words,
+    BackupList, Broadened, CoverageList, DoctorReport, DriftReport, EventList, ImageList, OutputList, PreflightList,
+    RenderList, StatusList, Timeline, access, order, safe, words,
 };
 use crate::model::{
     Act, Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Paint, doctor, words};
+use super::{Paint, remedy, words};
 use crate::model::LeftTable;
 
 /// A paragraph for each, and nothing where there are none.
@@ -18,7 +18,7 @@ pub(super) fn told(tables: &[LeftTable], paint: Paint) -> String {
             left.policy.as_deref().map_or("nobody's tag is on it".to_owned(), |key| format!("its tag says {key}"));
         let evidence = format!("restored from {of}; {whose}; no journal at hand knows the test");
         text.push_str(&words::wrapped(&words::clean(&evidence), "    ", 100));
-        text.push_str(&doctor::cure(&left.remedy, paint));
+        text.push_str(&remedy::text(&left.remedy, paint));
         text.push('\n');
     }
     text

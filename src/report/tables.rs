@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::backups::BackupPoint;
+use super::points::BackupPoint;
 use super::{Paint, words};
 use crate::model::{Environment, Memory, PointStatus};
 

@@ -18,7 +18,8 @@ use super::stack::{ChangeSet, Submission};
 use super::wanted::Wanted;
 use super::world::{Due, World};
 use crate::model::{
-    ChangeAction, ChangeContext, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, Replacement, ResourceChange, Scope, StackStatus, ValueChange,
+    ChangeAction, ChangeContext, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus,
+    DeploymentMode, Replacement, ResourceChange, Scope, StackStatus, ValueChange,
 };
 
 /// How long AWS computes.

@@ -1,4 +1,5 @@
-//! Stack policies (AWS: *Prevent updates to stack resources*): once there is one, what it does not allow is denied.
+//! Stack policies (AWS: *Prevent updates to stack resources*): once there is one, what it does not allow is denied. And in
+//! which form AWS shows the resource policies that it was given.
 
 use serde_json::Value as Json;
 
@@ -17,6 +18,23 @@ impl World {
         (denied || !allowed).then(|| {
             format!("Action denied by stack policy: Statement does not allow [{action}] for resource [LogicalResourceId/{logical}];")
         })
+    }
+}
+
+/// A resource policy as AWS shows it: a list of one is a text, an account is the ARN of its root.
+pub(super) fn as_it_is_shown(body: &str) -> String {
+    serde_json::from_str(body).map_or_else(|_| body.to_owned(), |policy| shown(policy).to_string())
+}
+
+fn shown(value: Json) -> Json {
+    match value {
+        Json::Array(mut items) if items.len() == 1 && !items[0].is_object() => shown(items.remove(0)),
+        Json::Array(items) => Json::Array(items.into_iter().map(shown).collect()),
+        Json::Object(fields) => Json::Object(fields.into_iter().map(|(name, value)| (name, shown(value))).collect()),
+        Json::String(id) if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Json::String(format!("arn:aws:iam::{id}:root"))
+        }
+        other => other,
     }
 }
 

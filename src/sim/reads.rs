@@ -10,7 +10,8 @@ use super::stack::Version;
 use super::validate::invalid;
 use super::world::World;
 use crate::model::{
-    ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack, ResourceChange, StackEvent, StackId, StackName, StackState, StackStatus,
+    ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack, ResourceChange,
+    StackEvent, StackId, StackName, StackState, StackStatus,
 };
 use crate::ports::{Class, Page, PageToken, PortError};
 
@@ -143,11 +144,13 @@ impl World {
         Some(before.map_or(&stack.state, |version| &version.state).as_ref().clone())
     }
 
-    /// AWS: *`GetTemplate`*. Works for deleted stacks by id.
+    /// AWS: *`GetTemplate`*. Works for deleted stacks by id. What is not ASCII comes back as `?`
+    /// (aws-cloudformation/cloudformation-coverage-roadmap#1220).
     pub(super) fn template(&self, region: usize, lens: Lens, id: &StackId) -> Result<String, PortError> {
         let ix = self.any(region, id, "GetTemplate")?;
         let version: Option<&Version> = lens.stale.and_then(|age| self.as_of(ix, self.ago(age)));
-        Ok(version.map_or_else(|| self.data.stacks[ix].template.to_string(), |version| version.template.to_string()))
+        let template = version.map_or(&self.data.stacks[ix].template, |version| &version.template);
+        Ok(template.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect())
     }
 
     /// The same, stage `Processed`.

@@ -166,6 +166,22 @@ impl Console {
         self.with(|world, region, _| world.rotate_by_function(region, name, value))
     }
 
+    /// Puts another resource policy on a secret.
+    pub fn put_secret_policy(&self, name: &str, body: &str) -> Result<(), PortError> {
+        self.with(|world, region, _| {
+            let arn = arn(world, region, name)?;
+            world.put_secret_policy(region, &arn, body)
+        })
+    }
+
+    /// The resource policy of a secret, as AWS shows it.
+    pub fn secret_policy(&self, name: &str) -> Result<Option<String>, PortError> {
+        self.with(|world, region, _| {
+            let arn = arn(world, region, name)?;
+            world.secret_policy(region, &arn)
+        })
+    }
+
     /// Takes a tag away from a secret.
     pub fn remove_secret_tag(&self, name: &str, key: &str) -> Result<(), PortError> {
         self.with(|world, region, _| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::policy::as_it_is_shown;
 use super::reads::Lens;
 use super::secret::{Replica, Secret, Version};
 use super::world::World;
@@ -300,7 +301,7 @@ impl World {
     }
 
     pub(super) fn secret_policy(&mut self, region: usize, arn: &SecretArn) -> Result<Option<String>, PortError> {
-        Ok(self.live_secret(region, arn.as_str(), "GetResourcePolicy")?.policy.clone())
+        Ok(self.live_secret(region, arn.as_str(), "GetResourcePolicy")?.policy.as_deref().map(as_it_is_shown))
     }
 
     pub(super) fn put_secret_policy(&mut self, region: usize, arn: &SecretArn, body: &str) -> Result<(), PortError> {
@@ -309,8 +310,8 @@ impl World {
             let message = "This resource policy contains invalid Json";
             return Err(PortError::new(Class::Invalid, OPERATION, message).with_code("MalformedPolicyDocument"));
         }
+        // AWS does not say that this moves `LastChangedDate`, and whoever relies on it must not get away with it.
         self.live_secret(region, arn.as_str(), OPERATION)?.policy = Some(body.to_owned());
-        self.secret_moved(region, arn, false);
         Ok(())
     }
 

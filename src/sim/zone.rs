@@ -88,6 +88,15 @@ impl Zone {
 
     fn check(&self, set: &RecordSet) -> Result<(), String> {
         let (name, kind, zone) = (&set.of.name, &set.of.kind, &self.name);
+        let too_long = name.as_str().split('.').find(|label| label.len() > 63);
+        if let Some(label) = too_long {
+            return Err(format!(
+                "FATAL problem: DomainLabelTooLong (Domain label is too long) encountered with '{label}'"
+            ));
+        }
+        if name.len() > DOMAIN_MAX {
+            return Err(format!("FATAL problem: DomainTooLong (Domain name is too long) encountered with '{name}'"));
+        }
         if !name.is_within(zone) {
             return Err(format!("RRSet with DNS name {name}. is not permitted in zone {zone}."));
         }

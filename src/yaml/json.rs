@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::read::MAX_DEPTH;
+use super::node::MAX_DEPTH;
 use super::{Content, Document, Entry, Fault, FaultKind, Node, Span};
 
 /// The document, if the text is JSON.

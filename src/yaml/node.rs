@@ -1,5 +1,8 @@
 //! The tree.
 
+/// How deep values may be nested. Real templates stay below 30.
+pub(super) const MAX_DEPTH: usize = 100;
+
 /// A point in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span as Mark, StrInput, Tag};
 
+use super::node::MAX_DEPTH;
 use super::{Content, Entry, Node, Place, Scalar, Span, json};
 
-/// How deep values may be nested. Real templates stay below 30.
-pub(super) const MAX_DEPTH: usize = 100;
 /// How many values aliases may add to a stream, all together. People repeat a few dozen lines; a bomb repeats millions.
 const MAX_ALIASED: usize = 20_000;
 /// How many values may be kept because they have an anchor, those within others counted again: anchors within anchors

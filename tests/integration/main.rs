@@ -11,6 +11,7 @@
 )]
 
 mod adapter;
+mod circles;
 mod contract;
 mod daemon;
 mod demo;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
+use crate::circles::{Sources, circles};
+
 const MAX_LINES: usize = 600;
 
 /// A file of `src/`.
@@ -162,6 +164,27 @@ fn imports_are_those_of_the_table() {
     }
     assert_none(&faults, "the table of rooms in src/ARCHITECTURE.md does not allow this");
     assert!(unused.is_empty(), "the table allows what nobody needs: {unused:?}");
+}
+
+#[test]
+fn no_room_has_a_circle_of_files() {
+    let files = files();
+    let mut found = Vec::new();
+    for (name, _) in rooms() {
+        let inside = files.iter().filter(|file| file.room == name && !file.is_test && file.path.iter().count() > 1);
+        let module = |file: &File| {
+            let parts =
+                file.path.with_extension("").iter().skip(1).map(|part| part.to_string_lossy().into_owned()).collect();
+            let mut parts: Vec<String> = parts;
+            if parts.last().is_some_and(|last| last == "mod") {
+                parts.pop();
+            }
+            parts
+        };
+        let code = inside.map(|file| (module(file), file.code.clone())).collect();
+        found.extend(circles(&Sources { name: &name, code }));
+    }
+    assert_none(&found, "files that import each other in a circle cannot be read one by one");
 }
 
 #[test]

@@ -195,7 +195,8 @@ fn draw(world: &World, number: usize, before: &[Made]) -> Made {
         "Parameters:\n  Environment: { Type: String }\n  Size: { Type: Number, Default: 2 }\n  Note: { Type: String }\n  \
          Upstream: { Type: String, Default: none }\n  Topics: { Type: CommaDelimitedList, Default: '' }\n  \
          Secret: { Type: String, NoEcho: true, Default: changeme }\nResources:\n  \
-         Topic: { Type: AWS::SNS::Topic, Properties: { DisplayName: !Ref Note, Tracing: !Ref Upstream } }\n",
+         Topic: { Type: AWS::SNS::Topic, Properties: { DisplayName: !Ref Note, Tracing: !Ref Upstream } }\n  \
+         Greeter: { Type: AWS::SNS::Topic, Properties: { DisplayName: 'Grüße' } }\n",
     );
     if world.below(2) == 0 {
         parameters.insert("Secret".to_owned(), format!("{CANARY}-{number}"));
@@ -426,9 +427,11 @@ fn a_value_that_aws_does_not_show_stays_what_it_is() {
 /// A harness that cannot fail is worse than none.
 #[test]
 fn planted_bugs_of_adoption_are_found() {
-    for (bug, sign) in
-        [(Bug::EqualIsReference, "equal by chance"), (Bug::LeavesOutHidden, "taking ownership changed something")]
-    {
+    for (bug, sign) in [
+        (Bug::EqualIsReference, "equal by chance"),
+        (Bug::LeavesOutHidden, "taking ownership changed something"),
+        (Bug::TakesQuestionMarks, "taking ownership changed something"),
+    ] {
         plant(Some(bug));
         let found = (0..12).find_map(|seed| std::panic::catch_unwind(|| adopt_drawn(seed)).err());
         plant(None);

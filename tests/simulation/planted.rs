@@ -111,6 +111,18 @@ fn access_that_is_given_without_asking_is_found() {
     assert!(found.iter().any(|wrong| wrong.starts_with("S22 access")), "{found:?}");
 }
 
+fn a_policy_that_is_compared_by_its_text_is_found() {
+    let found = crate::secrets::play_planted(Some(Bug::PolicyByText));
+    assert!(found.iter().any(|wrong| wrong.starts_with("L2")), "{found:?}");
+}
+
+#[test]
+fn a_record_that_is_taken_over_from_another_program_is_found() {
+    assert_eq!(crate::records::play_planted(None), Vec::<String>::new());
+    let found = crate::records::play_planted(Some(Bug::IgnoresClaims));
+    assert!(found.iter().any(|wrong| wrong.starts_with("S1 ownership")), "{found:?}");
+}
+
 #[test]
 fn a_skip_that_is_forgotten_is_found() {
     assert_eq!(crate::doctor::play_planted(), Vec::<String>::new());

@@ -176,6 +176,47 @@ fn ours(name: &str, target: &str) -> [String; 2] {
     ]
 }
 
+/// What is wrong when a manifest is to take over a record that external-dns keeps, under a name of the operator's choice.
+pub(crate) fn play_planted(bug: Option<landfast::sabotage::Bug>) -> Vec<String> {
+    landfast::sabotage::plant(bug);
+    let world = World::new();
+    let theirs = cname("api.example.com", "theirs.example.net");
+    let heritage = "\"heritage=external-dns,external-dns/owner=prod,external-dns/resource=ingress/default/api\"";
+    let text = RecordContent::Values { values: vec![heritage.to_owned()], ttl: 300 };
+    let mark = RecordSet { of: of("extdns-cname-api.example.com", "TXT"), content: text, ..theirs.clone() };
+    let there = [change(RecordVerb::Create, theirs), change(RecordVerb::Create, mark)];
+    world.console().change_records(&world.zone, &there).unwrap();
+    let before = world.there();
+    let taken = [Want { adopt: true, ..want("api", "ours.example.net") }];
+    world.run(1, &taken, LONG, None);
+    let plan = world.plan(1, &taken);
+    landfast::sabotage::plant(None);
+    let mut wrong = Vec::new();
+    if world.there() != before {
+        wrong.push(format!("S1 ownership: what external-dns keeps was changed: {:?}", world.there()));
+    }
+    let told =
+        |entry: &landfast::model::Entry| entry.refused.iter().any(|refusal| refusal.reason.contains("external-dns"));
+    if !plan.entries.values().any(told) {
+        wrong.push(format!("it is not said who keeps it: {:?}", plan.entries));
+    }
+    wrong
+}
+
+#[test]
+fn a_record_of_the_longest_name_is_made_kept_and_removed_with_its_marker() {
+    let world = World::new();
+    let label = format!("{}.{}.{}.{}", "a".repeat(60), "b".repeat(60), "c".repeat(60), "d".repeat(55));
+    let long = Want { label: Some(label.leak()), ..want("api", "one.example.net") };
+    world.run(1, std::slice::from_ref(&long), LONG, None);
+    let there = world.console().record_sets(&world.zone);
+    assert_eq!(there.len(), 2, "{:?}", world.there());
+    assert!(there.iter().all(|set| set.of.name.len() <= 253) && there.iter().any(|set| set.of.name.len() > 245));
+    assert!(world.plan(1, &[long]).in_sync());
+    world.run(2, &[], LONG, None);
+    assert_eq!(world.there(), Vec::<String>::new());
+}
+
 #[test]
 fn a_record_is_made_changed_put_back_and_removed() {
     let world = World::new();

@@ -225,6 +225,37 @@ fn a_sealed_value_is_put_when_it_changes_and_put_back_when_somebody_changes_it()
     assert_eq!(world.mutations(), ["CreateSecret", "PutSecretValue", "PutSecretValue"]);
 }
 
+/// A policy as people write it, and as AWS does not show it.
+const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Read","Effect":"Allow","Principal":{"AWS":["444455556666"]},"Action":["secretsmanager:GetSecretValue"],"Resource":["*"]}]}"#;
+
+/// What is wrong when a secret with a resource policy is looked at for hours, and somebody puts another policy there.
+pub(crate) fn play_planted(bug: Option<landfast::sabotage::Bug>) -> Vec<String> {
+    landfast::sabotage::plant(bug);
+    let mut world = World::new();
+    let desired = || vec![SecretSpec { resource_policy: Some(POLICY.into()), ..spec(generated(&["password"])) }];
+    world.run(desired(), HOUR * 3, FOREVER);
+    let mut wrong = Vec::new();
+    let puts =
+        |world: &World| world.mutations().into_iter().filter(|operation| *operation == "PutResourcePolicy").count();
+    if puts(&world) != 1 {
+        wrong.push(format!("L2: the same policy is put {} times", puts(&world)));
+    }
+    let before = world.console().secret_policy(NAME).unwrap();
+    let other = POLICY.replace("444455556666", "777788889999");
+    world.console().put_secret_policy(NAME, &other).unwrap();
+    world.run(desired(), HOUR / 4, FOREVER);
+    if world.console().secret_policy(NAME).unwrap() != before {
+        wrong.push("L3: a policy that somebody has put stays".to_owned());
+    }
+    landfast::sabotage::plant(None);
+    wrong
+}
+
+#[test]
+fn a_resource_policy_is_put_once_and_put_back_within_a_resync() {
+    assert_eq!(play_planted(None), Vec::<String>::new());
+}
+
 #[test]
 fn what_is_not_ours_is_touched_only_when_it_is_to_be_adopted() {
     let mut world = World::new();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ask::wall_clock;
+use super::failed::{FailedRestore, FailedRollout};
 use super::plan::{clean, look_ahead, severity, show};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
@@ -12,7 +13,7 @@ use crate::cli::{progress, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
 use crate::files;
 use crate::manifest::Loaded;
-use crate::model::{Action, Consent, Environment, Evidence, Key, Plan, RolloutOutcome};
+use crate::model::{Action, BackupMemory, Consent, Environment, Key, Plan};
 use crate::plan::{Goal, Input, consent};
 use crate::report::{Timeline, to_json};
 use crate::store::{Approval, Inbox, Note, StoreError, author};
@@ -166,6 +167,8 @@ impl Run<'_> {
         let timeline = self.timeline();
         let mut failed = self.controller.narrator().failed_rollouts();
         failed.retain(|key| key.environment == self.environment.name);
+        let restores = self.failed_restores()?;
+        let exit = if failed.is_empty() && restores.is_empty() { Exit::of_settled(&plan) } else { Exit::Failed };
         match output {
             Output::Text => {
                 let paint = terminal::paint(&self.session.global);
@@ -176,6 +179,9 @@ impl Run<'_> {
                     let how = format!("landfast images {} -o json", self.environment.name);
                     terminal::print(&format!("\nA rollout of {key} has FAILED: `{how}` shows how.\n"))?;
                 }
+                for restore in &restores {
+                    terminal::print(&format!("\n{restore}\n"))?;
+                }
                 if plan.in_sync() {
                     terminal::print(&format!("\n{} is in sync.\n", self.environment.name))?;
                 } else {
@@ -184,12 +190,29 @@ impl Run<'_> {
                 }
             }
             Output::Json => {
-                let text = to_json(&Applied::of(&plan, &timeline, self.failures(&failed)?));
+                let text = to_json(&Applied::of(&plan, &timeline, self.failures(&failed)?, &restores));
                 terminal::print(&text.map_err(|error| Trouble::machine("the report could not be written", error))?)?;
             }
         }
-        // What was taken back is in sync with what is decided now, and not what was to be brought about.
-        Ok(if failed.is_empty() { Exit::of_settled(&plan) } else { Exit::Failed })
+        // What was taken back is in sync with what is decided now, and not what was to be brought about; and a restore
+        // is nothing that could be in sync.
+        self.are_told(&restores)?;
+        Ok(exit)
+    }
+
+    /// Restores and restore tests that have failed, and of which nobody was told: also those that a look has found to be
+    /// impossible before this one.
+    fn failed_restores(&self) -> Result<Vec<FailedRestore>, Trouble> {
+        let memory = self.controller.store().memory(&self.environment.name)?;
+        Ok(FailedRestore::untold(&memory.objects.backups))
+    }
+
+    fn are_told(&self, restores: &[FailedRestore]) -> Result<(), Trouble> {
+        let store = self.controller.store();
+        for restore in restores {
+            store.cache(&restore.object, |memory: &mut BackupMemory| memory.told = memory.told.max(Some(restore.at)));
+        }
+        Ok(store.flush()?)
     }
 
     /// How each of these rollouts has failed.
@@ -234,43 +257,25 @@ pub(super) struct Applied<'a> {
     timeline: &'a Timeline,
     /// Rollouts that have failed on the way, also where what was decided since is in place: then the exit code is 1.
     failed_rollouts: Vec<FailedRollout>,
+    /// Restores and restore tests that have failed since an apply was carried out last: then the exit code is 1 too.
+    failed_restores: &'a [FailedRestore],
 }
 
 impl<'a> Applied<'a> {
-    fn of(plan: &Plan, timeline: &'a Timeline, failed_rollouts: Vec<FailedRollout>) -> Self {
+    fn of(
+        plan: &Plan,
+        timeline: &'a Timeline,
+        failed_rollouts: Vec<FailedRollout>,
+        failed_restores: &'a [FailedRestore],
+    ) -> Self {
         let plan = crate::report::PlanDocument::of(plan);
-        Self { api_version: crate::report::API_VERSION, kind: "Applied", plan, timeline, failed_rollouts }
-    }
-}
-
-/// A rollout that has failed.
-#[derive(serde::Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct FailedRollout {
-    /// The service.
-    object: String,
-    /// How it ended, where that is still known.
-    outcome: Option<RolloutOutcome>,
-    /// What people call the images that it should have brought, by container.
-    images: BTreeMap<String, String>,
-    /// Why, in a sentence.
-    why: Option<String>,
-    /// What shows it.
-    evidence: Option<Evidence>,
-}
-
-impl FailedRollout {
-    fn of(key: &Key, ended: Option<crate::model::Ended>) -> Self {
-        let object = key.to_string();
-        match ended.filter(|ended| matches!(ended.outcome, RolloutOutcome::RolledBack | RolloutOutcome::Failed)) {
-            None => Self { object, outcome: None, images: BTreeMap::new(), why: None, evidence: None },
-            Some(ended) => Self {
-                object,
-                outcome: Some(ended.outcome),
-                images: ended.images,
-                why: Some(ended.evidence.why()),
-                evidence: Some(ended.evidence),
-            },
+        Self {
+            api_version: crate::report::API_VERSION,
+            kind: "Applied",
+            plan,
+            timeline,
+            failed_rollouts,
+            failed_restores,
         }
     }
 }

@@ -9,6 +9,7 @@ mod destroy;
 mod doctor;
 mod drift;
 mod events;
+mod failed;
 mod graph;
 mod images;
 mod outputs;

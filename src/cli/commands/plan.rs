@@ -13,7 +13,12 @@ use crate::model::{Entry, Environment, Plan};
 use crate::plan::Goal;
 use crate::report;
 
-pub(super) fn run(global: &Global, environment: Option<&str>, probe: bool, output: PlanOutput) -> Result<Exit, Trouble> {
+pub(super) fn run(
+    global: &Global,
+    environment: Option<&str>,
+    probe: bool,
+    output: PlanOutput,
+) -> Result<Exit, Trouble> {
     let view = if probe { View::open(global, environment)? } else { View::of_aws_alone(global, environment)? };
     operator::mention(&view.session.operator);
     let (controller, loaded) = (&view.controller, &view.loaded);

@@ -136,3 +136,37 @@ fn records_that_cannot_be_beside_each_other_are_found() {
     }
     assert_eq!(said(&loaded(FULL, &[("stacks/z.yaml", &other("blue", "green"))])), [""; 0]);
 }
+
+fn told(loaded: &Loaded) -> Vec<String> {
+    loaded.diagnostics.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_name_in_another_script_is_taken_as_its_punycode_and_said() {
+    let spec = "  zone: bücher.example\n  name: '*.API.Bücher.example'\n  type: CNAME\n  target: straße.example\n";
+    let loaded = loaded(spec, &[]);
+    let problems = told(&loaded);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("*.api.xn--bcher-kva.example"), "{problems:?}");
+    let environment = loaded.desired.environments.values().next().unwrap();
+    let spec = environment.records.values().next().unwrap();
+    assert_eq!(spec.zone.as_literal(), Some("xn--bcher-kva.example"));
+    assert_eq!(spec.name.as_literal(), Some("*.api.xn--bcher-kva.example"));
+    let RecordValue::Values { values, .. } = &spec.value else { panic!("{:?}", spec.value) };
+    assert_eq!(values[0].as_literal(), Some("xn--strae-oqa.example"));
+}
+
+#[test]
+fn a_name_that_dns_cannot_have_is_wrong_and_says_why() {
+    let long = "ü".repeat(60);
+    for (name, why) in [
+        (format!("{long}.example.com"), "has a label of"),
+        (format!("{}.example.com", "a".repeat(64)), "DNS takes 63"),
+        (format!("{}example.com", format!("{}.", "a".repeat(61)).repeat(4)), "DNS takes 253"),
+        ("https://api.example.com".to_owned(), "is not a domain name"),
+    ] {
+        let loaded = loaded(&format!("  zone: example.com\n  name: '{name}'\n  type: A\n  values: [192.0.2.1]\n"), &[]);
+        let problems = told(&loaded);
+        assert!(problems.iter().any(|problem| problem.contains(why)), "{name}: {problems:?}");
+    }
+}

@@ -300,3 +300,17 @@ fn a_sealed_file_is_held_against_the_recipients_that_policy_allows() {
     }
     assert!(load("hunter2", Some(&record)).iter().any(|said| said.starts_with("invalid-value")));
 }
+
+#[test]
+fn a_secret_of_an_aws_service_can_be_named_as_somebody_elses_and_not_as_ours() {
+    for name in ["rds!cluster-1fcd41b2-194a-4993-930a-423037e3d94b", "events!connection/orders/0a1b", "appflow!x"] {
+        let document = secret(&format!("  name: '{name}'\n  external: true\n"));
+        let loaded = load_with(&files(&document, &[]));
+        assert_eq!(said(&loaded), [""; 0]);
+        let environment = loaded.desired.environments.values().next().unwrap();
+        assert_eq!(environment.secrets.values().next().unwrap().name, name);
+        let document = secret(&format!("  name: '{name}'\n  generate: {{ token: {{}} }}\n"));
+        let wrong = said(&load_with(&files(&document, &[])));
+        assert!(wrong.iter().any(|problem| problem.contains("invalid-value")), "{wrong:?}");
+    }
+}

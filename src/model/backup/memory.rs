@@ -23,6 +23,8 @@ pub struct BackupMemory {
     pub restores: BTreeMap<TableName, Restore>,
     /// What the last restore test has shown, by table.
     pub proofs: BTreeMap<TableName, Proof>,
+    /// Restores and tests that had failed until then, a person was told of.
+    pub told: Option<Timestamp>,
     /// A person has asked for a restore test of a table, then.
     pub verify_asked: BTreeMap<TableName, Timestamp>,
     /// A person has asked for one of every table that is covered, then.

@@ -61,8 +61,6 @@ pub struct CheckedSettings {
     pub changed: Option<Timestamp>,
     /// When they were read.
     pub at: Timestamp,
-    /// Digest of the resource policy (`None` inside: there is none); `None`: was not read.
-    pub policy: Option<Option<Digest>>,
     /// The replicas; `None`: were not read.
     pub replicas: Option<BTreeMap<Region, ReplicaState>>,
 }

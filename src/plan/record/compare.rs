@@ -6,6 +6,7 @@ use crate::model::{
     Waiting,
 };
 use crate::plan::planner::refuse;
+use crate::sabotage::{self, Bug};
 
 /// What the marker beside a record set says.
 enum Marker<'a> {
@@ -43,7 +44,16 @@ impl Deciding<'_> {
                 let release = "set `adopt: true` in its manifest to take it over";
                 Self::not_ours(entry, &format!("{place} exists and was not made by Landfast"), release);
             }
-            (Some(set), Marker::None) => self.adopt(entry, wanted, set, found),
+            (Some(set), Marker::None) => match seen::claim(self.planner, place)? {
+                Some(claim) if !sabotage::is(Bug::IgnoresClaims) => {
+                    entry.action = Action::Adopt;
+                    entry.differences = found;
+                    let reason = format!("{place} belongs to {}, as TXT {} says", claim.by, claim.said_by);
+                    let release = "choose another name, or take it out of what is kept there, with that TXT record";
+                    Self::not_ours(entry, &reason, release);
+                }
+                Some(_) | None => self.adopt(entry, wanted, set, found),
+            },
             (Some(set), Marker::Former(marker, from)) => self.take_over(entry, wanted, (set, marker, &from), found),
             (Some(set), Marker::Ours(marker)) => return self.keep(entry, wanted, (set, marker), found),
             (None, marker) => return self.create(entry, wanted, sets, &marker),

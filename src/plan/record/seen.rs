@@ -1,7 +1,7 @@
 //! What was seen of zones and record sets, or what has to be looked at first.
 
 use super::{Blocked, Deciding};
-use crate::model::{HostedZone, RecordNeed, RecordPlace, RecordSet, RecordsOf, Scope, Seen, ZoneId};
+use crate::model::{Claim, HostedZone, RecordNeed, RecordPlace, RecordSet, RecordsOf, Scope, Seen, ZoneId};
 use crate::plan::planner::Planner;
 
 impl Deciding<'_> {
@@ -35,6 +35,22 @@ pub(super) fn sets<'a>(
         None => {
             planner.need(RecordNeed::Sets(scope.clone(), zone.clone(), of.clone()));
             Err(Blocked::Unknown(format!("{kind} {name} has not been read yet")))
+        }
+    }
+}
+
+/// Who else keeps the record sets of this name, if anybody says so.
+pub(super) fn claim<'a>(planner: &Planner<'a>, place: &RecordPlace) -> Result<Option<&'a Claim>, Blocked> {
+    let (scope, zone) = (&place.scope, &place.zone);
+    match planner.input.observation.records.claims.get(&(scope.clone(), zone.clone())) {
+        Some(Seen::Present(claims)) => Ok(claims.get(&place.of.name)),
+        Some(Seen::Absent) => Ok(None),
+        Some(Seen::Unknown(why)) => {
+            Err(Blocked::Unknown(format!("who else keeps records of {zone} could not be read: {why}")))
+        }
+        None => {
+            planner.need(RecordNeed::Claims(scope.clone(), zone.clone()));
+            Err(Blocked::Unknown(format!("who else keeps records of {zone} has not been read yet")))
         }
     }
 }

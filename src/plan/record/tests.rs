@@ -140,6 +140,7 @@ fn observation(there: There, whose: Whose) -> Observation {
     };
     seen.records.sets.insert((scope(), place().zone, place().of), sets);
     seen.records.sets.insert((scope(), place().zone, of), markers);
+    seen.records.claims.insert((scope(), place().zone), Seen::Absent);
     seen
 }
 
@@ -291,6 +292,60 @@ fn what_is_empty_or_in_no_zone_is_refused() {
     let named = |name: &str| RecordSpec { name: Text::literal(name), ..spec(false) };
     assert!(refused(named("api.example.org")).contains("not in the hosted zone"));
     assert!(refused(named("Example.com.")).contains("top of its zone"));
+}
+
+#[test]
+fn what_another_program_keeps_is_not_taken_over() {
+    let mut seen = observation(There::Different, Whose::Nobody);
+    let claim = crate::model::Claim {
+        by: "external-dns (owner prod)".to_owned(),
+        said_by: DnsName::new("cname-api.example.com"),
+    };
+    let zone = (scope(), place().zone);
+    seen.records.claims.insert(zone.clone(), Seen::Present([(place().of.name, claim)].into()));
+    let decide = |seen: &Observation, adopt| {
+        decided(Some(spec(adopt)), Mode::Apply, seen, &memory(Remembered::Nothing)).0.unwrap()
+    };
+    let entry = decide(&seen, true);
+    assert!(batch(&entry).is_empty() && !entry.refused.is_empty());
+    assert!(
+        entry.refused[0].reason.contains("belongs to external-dns (owner prod), as TXT cname-api.example.com says")
+    );
+    // Who else keeps it is asked before anything is done.
+    seen.records.claims.remove(&zone);
+    assert_eq!(decide(&seen, true).action, Action::Unknown);
+    assert_eq!(decide(&seen, false).action, Action::Adopt, "it is not asked where nothing would be taken over");
+}
+
+#[test]
+fn a_name_that_leaves_no_place_for_its_marker_is_refused() {
+    // A zone that is as long as a name may be: there is no room below it.
+    let long = format!("{}.{}.{}.{}", "a".repeat(60), "b".repeat(60), "c".repeat(60), "d".repeat(60));
+    let mut seen = observation(There::Absent, Whose::Nobody);
+    let zone = HostedZone { id: place().zone, name: DnsName::new(&long), private: false, records: 5 };
+    seen.records.zones.insert((scope(), "example.com".to_owned()), Seen::Present(vec![zone]));
+    let named = RecordSpec { name: Text::literal(format!("api.{long}")), ..spec(false) };
+    let entry = decided(Some(named), Mode::Apply, &seen, &memory(Remembered::Nothing)).0.unwrap();
+    assert!(entry.step.is_none() && entry.refused[0].reason.contains("247 characters"), "{:?}", entry.refused);
+}
+
+#[test]
+fn a_name_in_another_script_is_sent_as_its_punycode() {
+    let mut seen = observation(There::Absent, Whose::Nobody);
+    let zone = HostedZone { id: place().zone, name: DnsName::new("bücher.example"), private: false, records: 5 };
+    seen.records.zones.insert((scope(), "example.com".to_owned()), Seen::Present(vec![zone]));
+    let of = |name: &str, kind: &str| RecordsOf { name: DnsName::new(name), kind: kind.to_owned() };
+    for absent in [of("api.bücher.example", "CNAME"), of("_landfast-cname.api.bücher.example", "TXT")] {
+        seen.records.sets.insert((scope(), place().zone, absent), Seen::Absent);
+    }
+    let value = RecordValue::Values { values: vec![Text::literal("Ziel.straße.example")], ttl: 60 };
+    let named = RecordSpec { name: Text::literal("api.bücher.example"), value, ..spec(false) };
+    let entry = decided(Some(named), Mode::Apply, &seen, &memory(Remembered::Nothing)).0.unwrap();
+    let Some(Do::Record(step)) = entry.step.map(|step| step.action) else { panic!("nothing is sent") };
+    let RecordDo::Send(batch) = step.action else { panic!("nothing is sent") };
+    assert_eq!(batch.changes[0].set.of.name.as_str(), "api.xn--bcher-kva.example");
+    let RecordContent::Values { values, .. } = &batch.changes[0].set.content else { panic!("it has no value") };
+    assert_eq!(values, &["ziel.xn--strae-oqa.example"]);
 }
 
 #[test]

@@ -130,23 +130,22 @@ impl Deciding<'_> {
     pub(super) fn policy(&self, entry: &mut Entry, state: &SecretState) -> bool {
         let Some(body) = &self.spec.resource_policy else { return false };
         let address = self.spec.address();
-        let remembered = self.checked(state).and_then(|checked| checked.policy.clone());
-        let deployed: Option<Digest> = match (self.planner.input.observation.secrets.policies.get(&address), remembered)
-        {
-            (Some(Seen::Present(digest)), _) => Some(digest.clone()),
-            (Some(Seen::Absent), _) => None,
-            (Some(Seen::Unknown(why)), _) => {
+        // Never from memory: that somebody has put another policy does not have to show in anything else that AWS says of
+        // the secret (*`DescribeSecret`*, `LastChangedDate`, names no request that moves it).
+        let deployed: Option<Digest> = match self.planner.input.observation.secrets.policies.get(&address) {
+            Some(Seen::Present(digest)) => Some(digest.clone()),
+            Some(Seen::Absent) => None,
+            Some(Seen::Unknown(why)) => {
                 unknown(entry, &format!("its resource policy could not be read: {why}"));
                 return true;
             }
-            (None, Some(remembered)) => remembered,
-            (None, None) => {
+            None => {
                 self.planner.need(SecretNeed::Policy(address, state.arn.clone()));
                 unknown(entry, "its resource policy has not been read");
                 return true;
             }
         };
-        if deployed == Some(template::json_digest(body)) {
+        if deployed == Some(template::policy_digest(body)) {
             return false;
         }
         let before = self.planner.input.observation.secrets.policy_texts.get(&address);

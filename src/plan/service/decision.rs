@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::platform::Fit;
-use super::select::{Answer, Candidate, Chosen, Nothing, Question, select, spec_digest};
+use super::select::{Answer, Candidate, Chosen, Nothing, PassedOver, Question, select, spec_digest};
 use super::{Deciding, refusal};
 use crate::model::{
     Action, Decision, Difference, Entry, Guard, ImageSpec, ImageState, Pin, Rollout, Seen, ServiceDo, ServiceNeed,
@@ -184,7 +184,7 @@ impl Deciding<'_> {
             Ok(chosen) => Some(self.decision(spec, chosen, before)),
             Err(nothing) => {
                 if before.is_none() {
-                    let why = why_nothing(&nothing, &repository.to_string());
+                    let why = why_nothing(&nothing, &repository.to_string(), answer.passed_over.as_ref());
                     entry.waiting.push(Waiting::Image { container: container.to_owned(), why });
                 }
                 before.cloned()
@@ -269,10 +269,19 @@ fn candidates(image: &ImageState) -> impl Iterator<Item = Candidate<'_>> {
     tagged.chain(bare).filter(|_| !image.archived)
 }
 
-fn why_nothing(nothing: &Nothing, repository: &str) -> String {
+fn why_nothing(nothing: &Nothing, repository: &str, passed_over: Option<&PassedOver>) -> String {
     match nothing {
         Nothing::Empty => format!("there is no image in {repository}"),
-        Nothing::NoMatch => format!("no image in {repository} is the one that the manifest asks for"),
+        Nothing::NoMatch => {
+            let nothing = format!("no image in {repository} is the one that the manifest asks for");
+            match passed_over {
+                Some(PassedOver::NoVersion(tag)) => format!("{nothing}; {tag} is no version"),
+                Some(PassedOver::Prerelease(tag)) => format!(
+                    "{nothing}; {tag} is a pre-release, and a range takes those only where it names one (>=1.4.0-0)"
+                ),
+                None => nothing,
+            }
+        }
         Nothing::Soaking { tag, until } => format!("{tag} may be chosen from {until} on"),
         Nothing::Quarantined { digest } => format!("{} has failed before", digest.short()),
         Nothing::OtherPlatform { image, built, tasks } => {

@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
-use semver::{Version, VersionReq};
+use semver::Version;
 
-use crate::model::{Decision, Digest, ImageDigest, ImageSpec, MovedTag, NewestBy, Quarantined, Select};
+use crate::model::{
+    Decision, Digest, ImageDigest, ImageSpec, MovedTag, NewestBy, Quarantined, Select, VersionRange,
+    looks_like_a_version, version_of,
+};
 use crate::sabotage::{self, Bug};
 
 /// One image under one of its tags, as the registry lists it.
@@ -88,6 +91,17 @@ pub(super) struct Answer {
     pub(super) gone: bool,
     /// A better one that has to soak until then.
     pub(super) soaking: Option<(String, Timestamp)>,
+    /// A tag that somebody may have expected to be chosen, and why it cannot be.
+    pub(super) passed_over: Option<PassedOver>,
+}
+
+/// A tag that is not chosen because of what it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PassedOver {
+    /// It looks like a version and is none.
+    NoVersion(String),
+    /// It is a pre-release within the bounds of a range that names none.
+    Prerelease(String),
 }
 
 /// The digest of the manifest's side of a choice.
@@ -101,7 +115,7 @@ pub(super) fn select(question: &Question<'_>, candidates: &[Candidate<'_>]) -> A
     let stays = decided.filter(|decided| decided.spec == spec_digest(spec));
     let moved = stays.and_then(|decided| moved(decided, candidates));
     let gone = decided.is_some_and(|decided| !candidates.iter().any(|candidate| *candidate.digest == decided.digest));
-    let mut answer = Answer { chosen: Err(Nothing::Empty), moved, gone, soaking: None };
+    let mut answer = Answer { chosen: Err(Nothing::Empty), moved, gone, soaking: None, passed_over: None };
     if candidates.is_empty() {
         return answer;
     }
@@ -111,6 +125,7 @@ pub(super) fn select(question: &Question<'_>, candidates: &[Candidate<'_>]) -> A
     let mut ranked: Vec<(Rank, &Candidate<'_>)> =
         candidates.iter().filter_map(|candidate| Some((order.rank(candidate)?, candidate))).collect();
     ranked.sort_by(|(a, _), (b, _)| b.cmp(a));
+    answer.passed_over = order.passed_over(candidates, ranked.first().map(|(_, best)| *best));
     answer.chosen = match ranked.first() {
         None => Err(Nothing::NoMatch),
         Some(best) => match ranked.iter().find(|(_, candidate)| good(question, candidate)) {
@@ -140,7 +155,7 @@ fn judge(
         tag: best.tag.map(str::to_owned),
         digest: best.digest.clone(),
         pushed: best.pushed,
-        why: order.why(best),
+        why: order.why(best, answer.passed_over.as_ref()),
     };
     let Some(decided) = stays else { return Ok(chosen) };
     if *best.digest == decided.digest {
@@ -228,7 +243,7 @@ enum By {
 /// The order that a manifest asks for, with its expressions compiled.
 struct Order<'a> {
     select: &'a Select,
-    range: Option<VersionReq>,
+    range: Option<VersionRange>,
     pattern: Option<Regex>,
     allow: Vec<Regex>,
     deny: Vec<Regex>,
@@ -239,7 +254,7 @@ impl<'a> Order<'a> {
         let whole = |pattern: &String| Regex::new(&format!("^(?:{pattern})$")).ok();
         let (mut range, mut pattern) = (None, None);
         match &spec.select {
-            Select::Semver(text) => range = Some(VersionReq::parse(text).ok()?),
+            Select::Semver(text) => range = Some(VersionRange::parse(text).ok()?),
             Select::Newest { pattern: text, .. } => pattern = Some(whole(text)?),
             Select::Digest(_) | Select::Tag(_) => {}
         }
@@ -256,8 +271,8 @@ impl<'a> Order<'a> {
             (_, Some(tag)) if !self.allows(tag) => return None,
             (Select::Tag(wanted), Some(tag)) => (tag == wanted).then_some(By::Only)?,
             (Select::Semver(_), Some(tag)) => {
-                let version = Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()?;
-                self.range.as_ref()?.matches(&version).then_some(By::Version(version))?
+                let version = version_of(tag)?;
+                self.range.as_ref()?.contains(&version).then_some(By::Version(version))?
             }
             (Select::Newest { by, .. }, Some(tag)) => {
                 let found = self.pattern.as_ref()?.captures(tag)?;
@@ -282,12 +297,34 @@ impl<'a> Order<'a> {
         allowed && !self.deny.iter().any(|pattern| pattern.is_match(tag))
     }
 
-    fn why(&self, chosen: &Candidate<'_>) -> String {
+    /// Of a range, the newest tag that looks like a version and is none; or, where nothing is within it, a pre-release
+    /// that would be if the range named one.
+    fn passed_over(&self, candidates: &[Candidate<'_>], best: Option<&Candidate<'_>>) -> Option<PassedOver> {
+        let range = self.range.as_ref()?;
+        let pushed_after = |one: &&Candidate<'_>| best.is_none_or(|best| one.pushed >= best.pushed);
+        let allowed = |one: &&Candidate<'_>| one.tag.is_some_and(|tag| self.allows(tag));
+        let newest = |is: &dyn Fn(&str) -> bool| {
+            let others = candidates.iter().filter(pushed_after).filter(allowed);
+            let found = others.filter(|one| one.tag.is_some_and(is));
+            found.max_by_key(|one| (one.pushed, one.tag)).and_then(|one| one.tag).map(str::to_owned)
+        };
+        let odd = newest(&|tag| version_of(tag).is_none() && looks_like_a_version(tag));
+        let early = |tag: &str| version_of(tag).is_some_and(|version| range.bounds(&version));
+        odd.map(PassedOver::NoVersion)
+            .or_else(|| best.is_none().then(|| newest(&early)).flatten().map(PassedOver::Prerelease))
+    }
+
+    fn why(&self, chosen: &Candidate<'_>, passed_over: Option<&PassedOver>) -> String {
         let tag = chosen.tag.unwrap_or_default();
         match self.select {
             Select::Digest(_) => "the manifest names its digest".to_owned(),
             Select::Tag(_) => format!("the image that {tag} means"),
-            Select::Semver(range) => format!("{tag} is the greatest version in {range}"),
+            Select::Semver(range) => match passed_over {
+                Some(PassedOver::NoVersion(other)) => {
+                    format!("{tag} is the greatest version in {range}; {other} is no version")
+                }
+                Some(PassedOver::Prerelease(_)) | None => format!("{tag} is the greatest version in {range}"),
+            },
             Select::Newest { pattern, by } => {
                 let by = match by {
                     NewestBy::Pushed => "was pushed last",

@@ -15,6 +15,7 @@ use crate::plan::names::{change_set, purpose, token};
 use crate::plan::resolve::Resolved;
 use crate::plan::root_cause::failure;
 use crate::plan::{attempts, exports, guard, inside};
+use crate::sabotage::{self, Bug};
 use crate::template;
 
 /// A stack policy that protects nothing.
@@ -60,11 +61,26 @@ impl Deciding<'_> {
         {
             return;
         }
-        self.update(entry, stack, &resolved.inputs, DeploymentMode::Ordinary, sides.as_ref());
+        let inputs = self.with_what_is_deployed(deployed, &resolved.inputs);
+        self.update(entry, stack, &inputs, DeploymentMode::Ordinary, sides.as_ref());
         let prepares = entry.step.as_ref().is_some_and(|step| step.action.is_preparation());
         if self.waits_for_dependencies(entry, resolved) && !prepares {
             entry.step = None;
         }
+    }
+
+    /// The same inputs, with the template that is deployed in the place of one that looks like it.
+    ///
+    /// `GetTemplate` shows a `?` for every character outside ASCII. A manifest that was written from that says nothing
+    /// against what is really there, so nothing of the template is changed as long as it is the one that AWS shows. Not
+    /// with a transform: then AWS wants to be given the template (AWS: *`CreateChangeSet`*, `UsePreviousTemplate`).
+    fn with_what_is_deployed(&self, deployed: &TemplateFacts, inputs: &Arc<Inputs>) -> Arc<Inputs> {
+        let template = &self.spec.template;
+        let shown = deployed.digest == template.facts.digest && template.body.contains('?');
+        if !shown || template.has_transform || sabotage::is(Bug::TakesQuestionMarks) {
+            return Arc::clone(inputs);
+        }
+        Arc::new(Inputs { body: "".into(), previous: true, upload: None, ..Inputs::clone(inputs) })
     }
 
     /// Termination protection and the stack policy: settings of the stack, and not part of an update.

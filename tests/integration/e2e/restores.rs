@@ -144,8 +144,12 @@ async fn a_table_is_restored_as_of_a_time_with_all_its_settings_and_the_original
     assert!(why.out.contains("41 items compared: 38 equal, 2 changed, 1 in one of the two only"), "{}", why.text());
 
     // The name is taken now, and what is there stays.
-    restore(RESTORED);
-    let _ = office.place.run(&["apply", "dev", "--yes"]);
+    restore(TABLE).exits(0);
+    office.place.run(&["plan", "dev"]);
+    let applied = office.place.run(&["apply", "dev", "--yes"]).exits(1);
+    let told = format!("The restore of {TABLE} to {TABLE} has FAILED: there is a table {TABLE} already");
+    assert!(applied.out.contains(&told), "{}", applied.text());
+    office.apply();
     assert_eq!(office.workshop.items(&restored).await, then);
     assert_eq!(office.names().await, [table, restored]);
 }

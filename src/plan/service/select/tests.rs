@@ -104,6 +104,41 @@ fn the_greatest_version_of_the_range_is_chosen_and_not_the_last_one_pushed() {
 }
 
 #[test]
+fn versions_by_date_with_leading_zeros_are_versions() {
+    let images = [image("2025.12.1", 1, 1), image("2026.04.1", 2, 2)];
+    assert_eq!(Ask::of(&semver(">=2025")).tag(&images).unwrap(), "2026.04.1");
+    assert_eq!(Ask::of(&semver("2026.04.1")).tag(&images).unwrap(), "2026.04.1");
+}
+
+#[test]
+fn what_git_describe_says_is_chosen_where_prereleases_are_asked_for() {
+    let images = [image("1.4.0", 1, 1), image("1.4.2-9-gfff1234", 2, 2), image("1.4.2-17-gabc1234", 3, 3)];
+    assert_eq!(Ask::of(&semver(">=1.4.0-0, <2")).tag(&images).unwrap(), "1.4.2-17-gabc1234");
+    assert_eq!(Ask::of(&semver(">=1.4, <2")).tag(&images).unwrap(), "1.4.0");
+}
+
+#[test]
+fn a_version_without_an_operator_is_that_version() {
+    let images = [image("1.0.0", 1, 1), image("1.5.0", 2, 2)];
+    assert_eq!(Ask::of(&semver("1.0.0")).tag(&images).unwrap(), "1.0.0");
+    assert_eq!(Ask::of(&semver("^1.0.0")).tag(&images).unwrap(), "1.5.0");
+}
+
+#[test]
+fn a_tag_that_cannot_be_chosen_for_its_name_is_named() {
+    let images = [image("1.4.0", 1, 1), image("1.4.0.7", 2, 2), image("latest", 3, 3)];
+    let of = semver(">=1.4");
+    let answer = Ask::of(&of).answer(&images);
+    assert_eq!(answer.passed_over, Some(PassedOver::NoVersion("1.4.0.7".to_owned())));
+    assert_eq!(answer.chosen.unwrap().why, "1.4.0 is the greatest version in >=1.4; 1.4.0.7 is no version");
+    // What was pushed before the one that is chosen, nobody waits for.
+    let images = [image("1.4.0.7", 2, 0), image("1.4.0", 1, 1)];
+    assert_eq!(Ask::of(&of).answer(&images).passed_over, None);
+    let early = [image("1.5.0-rc.1", 1, 1)];
+    assert_eq!(Ask::of(&of).answer(&early).passed_over, Some(PassedOver::Prerelease("1.5.0-rc.1".to_owned())));
+}
+
+#[test]
 fn newest_compares_what_the_first_group_captures() {
     let images = [image("main-9", 1, 3), image("main-10", 2, 1), image("main-x", 3, 9), image("pr-99", 4, 9)];
     let by = |pattern: &str, by| Ask::of(&newest(pattern, by)).tag(&images).unwrap();

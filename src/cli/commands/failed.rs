@@ -1,0 +1,127 @@
+//! What has failed while an environment was carried to its goal, and is nowhere in the plan that was left in the end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::{BackupMemory, Ended, Evidence, Key, RolloutOutcome};
+use crate::report::clean;
+
+/// A rollout that has failed.
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FailedRollout {
+    /// The service.
+    object: String,
+    /// How it ended, where that is still known.
+    outcome: Option<RolloutOutcome>,
+    /// What people call the images that it should have brought, by container.
+    images: BTreeMap<String, String>,
+    /// Why, in a sentence.
+    why: Option<String>,
+    /// What shows it.
+    evidence: Option<Evidence>,
+}
+
+impl FailedRollout {
+    /// How the last rollout of this service has failed, where that is still known.
+    pub(super) fn of(key: &Key, ended: Option<Ended>) -> Self {
+        let object = key.to_string();
+        match ended.filter(|ended| matches!(ended.outcome, RolloutOutcome::RolledBack | RolloutOutcome::Failed)) {
+            None => Self { object, outcome: None, images: BTreeMap::new(), why: None, evidence: None },
+            Some(ended) => Self {
+                object,
+                outcome: Some(ended.outcome),
+                images: ended.images,
+                why: Some(ended.evidence.why()),
+                evidence: Some(ended.evidence),
+            },
+        }
+    }
+}
+
+/// A restore, or a restore test, that has failed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FailedRestore {
+    /// The backup policy.
+    #[schemars(with = "String")]
+    pub(super) object: Key,
+    /// When it had failed.
+    #[schemars(with = "String")]
+    pub(super) at: Timestamp,
+    /// The table that was to be restored.
+    table: String,
+    /// The new table; `null` for a restore test, whose table goes again.
+    to: Option<String>,
+    /// Why.
+    why: String,
+}
+
+impl FailedRestore {
+    /// All that nobody was told of yet, the oldest first.
+    pub(super) fn untold(policies: &BTreeMap<Key, Arc<BackupMemory>>) -> Vec<Self> {
+        let of_policy = |(object, memory): (&Key, &Arc<BackupMemory>)| {
+            let restores = memory.restores.iter().filter(|(_, restore)| !restore.is_test());
+            let restores = restores.filter_map(|(to, restore)| {
+                let (at, why) = restore.ended.clone()?;
+                Some((restore.table.to_string(), Some(to.to_string()), at, why?))
+            });
+            let proofs = memory.proofs.iter();
+            let proofs =
+                proofs.filter_map(|(table, proof)| Some((table.to_string(), None, proof.at, proof.failed.clone()?)));
+            let failed = |(table, to, at, why)| Self { object: object.clone(), at, table, to, why };
+            let new = |failed: &Self| memory.told.is_none_or(|told| failed.at > told);
+            restores.chain(proofs).map(failed).filter(new).collect::<Vec<_>>()
+        };
+        let mut failed: Vec<Self> = policies.iter().flat_map(of_policy).collect();
+        failed.sort_by(|one, other| one.at.cmp(&other.at).then_with(|| one.cmp(other)));
+        failed
+    }
+}
+
+impl fmt::Display for FailedRestore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (table, why) = (clean(&self.table), clean(&self.why));
+        match &self.to {
+            Some(to) => write!(f, "The restore of {table} to {} has FAILED: {why}", clean(to))?,
+            None => write!(f, "The restore test of {table} has FAILED: {why}")?,
+        }
+        write!(f, "; `landfast why {}` shows it.", self.object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Restore, RestoreFrom, RestoreWhy};
+
+    #[test]
+    fn what_has_failed_is_told_once() {
+        let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let restore = |ended: Option<Option<&str>>| Restore {
+            ended: ended.map(|why| (at, why.map(str::to_owned))),
+            ..Restore::new(
+                "dev-A".parse().unwrap(),
+                RestoreWhy::Asked { by: "somebody".to_owned() },
+                RestoreFrom::Latest,
+                at,
+            )
+        };
+        let mut memory = BackupMemory::default();
+        for (to, ended) in [("open", None), ("done", Some(None)), ("lost", Some(Some("there is no such moment")))] {
+            memory.restores.insert(format!("dev-{to}").parse().unwrap(), restore(ended));
+        }
+        let of = |memory: &BackupMemory| {
+            let policies = BTreeMap::from([("dev/backuppolicy/tables".parse().unwrap(), Arc::new(memory.clone()))]);
+            FailedRestore::untold(&policies).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let line = "The restore of dev-A to dev-lost has FAILED: there is no such moment; \
+                    `landfast why dev/backuppolicy/tables` shows it.";
+        assert_eq!(of(&memory), [line]);
+        memory.told = Some(at);
+        assert_eq!(of(&memory), [""; 0], "once is enough");
+    }
+}
