@@ -104,7 +104,7 @@ impl Reader {
     ) -> Result<(ChangeSetState, Option<PageToken>), PortError> {
         let parent = answer.parent_change_set_id.as_deref().filter(|id| !id.is_empty());
         let parent = parent.map(|id| self.parse(Some(id), "ParentChangeSetId")).transpose()?;
-        let execution = match answer.execution_status {
+        let execution = match answer.execution_status.clone() {
             // Only the root's can be executed; what was computed of a nested one can be read all the same.
             Some(sdk::ExecutionStatus::Unavailable) if parent.is_some() => Some(sdk::ExecutionStatus::Available),
             other => other,

@@ -8,7 +8,7 @@ use aws_sdk_cloudformation::types::{self as sdk, ChangeSetType, TemplateStage};
 use aws_sdk_dynamodb::types::{BackupStatus, BackupTypeFilter};
 use jiff::Timestamp;
 
-use super::answer::{Reader, context};
+use super::answer::Reader;
 use super::error::{port_error, unreadable};
 use super::request;
 use crate::model::{

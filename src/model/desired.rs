@@ -218,8 +218,8 @@ pub enum Replace {
     Allow,
 }
 
-/// What follows from a change that gives access to somebody who did not have it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What follows from a change that gives access to somebody who did not have it. The strictest comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Broaden {
     /// It is refused.

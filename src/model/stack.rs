@@ -231,6 +231,9 @@ pub struct ChangeSetState {
     /// What it was made from, as AWS says.
     #[serde(default)]
     pub inputs: ChangeSetInputs,
+    /// The resources as a whole, by logical id, where AWS says. Read for what they give access to, and kept nowhere.
+    #[serde(default)]
+    pub contexts: BTreeMap<String, ChangeContext>,
 }
 
 /// What AWS says that a change set was made from (AWS: *`DescribeChangeSet`*; *`GetTemplate`*, `ChangeSetName`). The service
@@ -251,9 +254,6 @@ pub struct ChangeSetInputs {
     pub rollback_alarms: BTreeSet<String>,
     /// Minutes the alarms are watched.
     pub monitoring_minutes: Option<i32>,
-    /// The resources as a whole, by logical id, where AWS says. Read for what they give access to, and kept nowhere.
-    #[serde(default)]
-    pub contexts: BTreeMap<String, ChangeContext>,
 }
 
 /// What happens to a resource.
@@ -385,6 +385,7 @@ impl Contained {
             action: ChangeAction::Remove,
             replacement: Replacement::Never,
             properties: BTreeSet::new(),
+            values: Vec::new(),
             retained: self.retained,
             nested: None,
             unknown: self.unknown.clone(),

@@ -12,9 +12,9 @@ use super::Observer;
 use super::inside::{contents, describe};
 use super::listing::{Listed, add};
 use crate::model::{
-    BackupNeed, Bucket, ChangeSetName, ChangeSetStatus, ChangeSets, CheckNeed, Conclusion, Contained, DeletedStack,
-    Digest, FingerprintKey, GoneStack, Key, Need, Observation, Operation, RecordNeed, Scope, SecretNeed, Seen,
-    ServiceArn, ServiceNeed, StackAddress, StackEvent, StackId, StackName, StackNeed, StackStatus, TemplateFacts,
+    BackupNeed, Bucket, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSets, CheckNeed, Conclusion, Contained,
+    DeletedStack, Digest, FingerprintKey, GoneStack, Key, Need, Observation, Operation, RecordNeed, Scope, SecretNeed,
+    Seen, ServiceArn, ServiceNeed, StackAddress, StackEvent, StackId, StackName, StackNeed, StackStatus, TemplateFacts,
     Unknown,
 };
 use crate::plan;

@@ -141,7 +141,9 @@ pub(super) async fn contents(
 ) -> Result<Option<Vec<Contained>>, PortError> {
     let mut contents = found(within(stacks, drift, id, DEPTH_MAX).await)?;
     // They are part of what is approved: in whatever order AWS lists them, they are the same.
-    contents.iter_mut().for_each(|contents| contents.sort_by(|one, other| one.resource.cmp(&other.resource)));
+    if let Some(contents) = &mut contents {
+        contents.sort_by(|one, other| one.resource.cmp(&other.resource));
+    }
     Ok(contents)
 }
 

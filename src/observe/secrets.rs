@@ -50,7 +50,7 @@ impl Observer<'_> {
                     if let Seen::Present(body) = &body {
                         seen.policy_texts.insert(address.clone(), body.as_str().into());
                     }
-                    seen.policies.insert(address, body.map(|body| template::json_digest(&body)));
+                    seen.policies.insert(address, body.map(|body| template::policy_digest(&body)));
                 }
                 Answer::Value(version, facts) => {
                     seen.values.insert(version, facts);

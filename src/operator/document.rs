@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
 use super::section::{Operator, Said, Section};
-use crate::model::{DriftAction, Mode, Prune, Replace};
+use crate::model::{Broaden, DriftAction, Mode, Prune, Replace};
 
 /// What is wrong with the configuration, with a picture of where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +91,9 @@ struct SectionDocument {
     /// The loosest `policy.replace`.
     #[schemars(with = "Option<Replace>")]
     replace: Option<Spanned<Replace>>,
+    /// The loosest `policy.broaden`.
+    #[schemars(with = "Option<Broaden>")]
+    broaden: Option<Spanned<Broaden>>,
     /// The loosest `policy.drift`, of an environment and of its stacks.
     #[schemars(with = "Option<DriftAction>")]
     drift: Option<Spanned<DriftAction>>,
@@ -228,6 +231,7 @@ impl Reader<'_> {
             mode: self.said(section.mode, |mode| mode),
             prune: self.said(section.prune, |prune| prune),
             replace: self.said(section.replace, |replace| replace),
+            broaden: self.said(section.broaden, |broaden| broaden),
             drift: self.said(section.drift, |drift| drift),
             budget_stacks: self.said(section.budget.stacks, |stacks| stacks),
             budget_replacements: self.said(section.budget.replacements, |replacements| replacements),

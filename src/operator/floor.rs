@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::section::{Said, Section};
-use crate::model::{Cut, DriftAction, Mode, Policy, Prune, Replace};
+use crate::model::{Broaden, Cut, DriftAction, Mode, Policy, Prune, Replace};
 use crate::sabotage::{self, Bug};
 
 /// The period of a budget that does not say one.
@@ -58,6 +58,14 @@ impl Cutter {
             }
             .to_owned()
         });
+        self.most("broaden", &mut policy.broaden, section.broaden.as_ref(), |broaden| {
+            match broaden {
+                Broaden::Deny => "deny",
+                Broaden::Approve => "approve",
+                Broaden::Allow => "allow",
+            }
+            .to_owned()
+        });
         self.most("drift", &mut policy.drift, section.drift.as_ref(), |drift| {
             match drift {
                 DriftAction::Report => "report",
@@ -91,6 +99,7 @@ impl Cutter {
             let names = removed.join(", ");
             self.cut("statefulTypes", format!("{names} to hold no state"), "that it does".to_owned(), &section.by);
         }
+        policy.stateless_types.retain(|kind| !wanted.contains(kind));
         policy.stateful_types.extend(wanted);
         if let Some(tags) = &section.required_tags {
             policy.required_tags.extend(tags.value.iter().cloned());
@@ -160,6 +169,10 @@ mod tests {
         prop::sample::select(vec![Prune::Never, Prune::Confirm, Prune::Always])
     }
 
+    fn broaden() -> impl Strategy<Value = Broaden> {
+        prop::sample::select(vec![Broaden::Deny, Broaden::Approve, Broaden::Allow])
+    }
+
     fn replace() -> impl Strategy<Value = Replace> {
         prop::sample::select(vec![Replace::Deny, Replace::Approve, Replace::Allow])
     }
@@ -183,6 +196,7 @@ mod tests {
             mode in mode(),
             prune in prune(),
             replace in replace(),
+            broaden in broaden(),
             budget in budget(),
             required_tags in subset(&["x", "y"]),
             stateful_types in subset(&TYPES),
@@ -190,7 +204,8 @@ mod tests {
             drift in drift(),
         ) -> Policy {
             Policy {
-                mode, prune, replace, budget, required_tags, stateful_types, backup_max_age, drift,
+                mode, prune, replace, broaden, budget, required_tags, stateful_types, backup_max_age, drift,
+                stateless_types: BTreeSet::new(),
                 stack_name: ".*".to_owned(),
                 drift_every: None,
             }
@@ -202,6 +217,7 @@ mod tests {
             mode in some(mode()),
             prune in some(prune()),
             replace in some(replace()),
+            broaden in some(broaden()),
             drift in some(drift()),
             backup_max_age in some(seconds()),
             required_tags in some(subset(&["x", "y", "z"])),
@@ -209,7 +225,7 @@ mod tests {
             stateful_remove in subset(&TYPES),
         ) -> Section {
             Section {
-                mode, prune, replace, drift, backup_max_age, required_tags, stateful_add, stateful_remove,
+                mode, prune, replace, broaden, drift, backup_max_age, required_tags, stateful_add, stateful_remove,
                 ..Section::default()
             }
         }
@@ -233,10 +249,12 @@ mod tests {
             mode,
             prune,
             replace,
+            broaden,
             budget: Budget { stacks, replacements, deletions, per },
             stack_name,
             required_tags,
             stateful_types,
+            stateless_types,
             backup_max_age,
             drift,
             drift_every: _,
@@ -244,6 +262,8 @@ mod tests {
         *mode <= other.mode
             && *prune <= other.prune
             && *replace <= other.replace
+            && *broaden <= other.broaden
+            && stateless_types.is_subset(&other.stateless_types)
             && *stacks <= other.budget.stacks
             && *replacements <= other.budget.replacements
             && *deletions <= other.budget.deletions
@@ -269,6 +289,7 @@ mod tests {
             mode: value(section.mode.as_ref(), Mode::Apply),
             prune: value(section.prune.as_ref(), Prune::Always),
             replace: value(section.replace.as_ref(), Replace::Allow),
+            broaden: value(section.broaden.as_ref(), Broaden::Allow),
             budget: Budget {
                 stacks: value(section.budget_stacks.as_ref(), u32::MAX),
                 replacements: value(section.budget_replacements.as_ref(), u32::MAX),
@@ -278,6 +299,7 @@ mod tests {
             stack_name: ".*".to_owned(),
             required_tags: value(section.required_tags.as_ref(), BTreeSet::new()),
             stateful_types: stateful,
+            stateless_types: BTreeSet::new(),
             backup_max_age: value(section.backup_max_age.as_ref(), Duration::MAX),
             drift: value(section.drift.as_ref(), DriftAction::Revert),
             drift_every: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{DriftAction, EnvName, Mode, Prune, Replace, like};
+use crate::model::{Broaden, DriftAction, EnvName, Mode, Prune, Replace, like};
 
 /// Everything that the operator says. Without a configuration, nothing.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +56,8 @@ pub struct Section {
     pub prune: Option<Said<Prune>>,
     /// The most that follows from a change that replaces what holds state.
     pub replace: Option<Said<Replace>>,
+    /// The most that follows from a change that gives access.
+    pub broaden: Option<Said<Broaden>>,
     /// The most that is done about drift.
     pub drift: Option<Said<DriftAction>>,
     /// The most stacks that are changed within the period.

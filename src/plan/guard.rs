@@ -272,19 +272,19 @@ pub(super) fn broadening(input: &Input<'_>, key: &Key, entry: &mut Entry) {
 
 /// What would be lost, and what may be because nobody can tell.
 fn losses(environment: &Environment, lost: &[ResourceChange]) -> String {
-    let (known, unknown): (Vec<_>, Vec<_>) =
+    let (sure, perhaps): (Vec<_>, Vec<_>) =
         lost.iter().partition(|change| environment.policy.stateful_types.contains(&change.kind));
-    let list = |changes: &[&ResourceChange]| {
+    let shown = |changes: &[&ResourceChange]| {
         let named = changes.iter().map(|change| match &change.unknown {
             Some(why) => format!("{} ({}: {why})", change.resource, change.kind),
             None => format!("{} ({})", change.resource, change.kind),
         });
         named.collect::<Vec<_>>().join(", ")
     };
-    let known = (!known.is_empty()).then(|| format!("it would replace or remove what holds state: {}", list(&known)));
-    let unknown =
-        (!unknown.is_empty()).then(|| format!("it may replace or remove what holds state: {}", list(&unknown)));
-    known.into_iter().chain(unknown).collect::<Vec<_>>().join("; ")
+    let sure = (!sure.is_empty()).then(|| format!("it would replace or remove what holds state: {}", shown(&sure)));
+    let perhaps =
+        (!perhaps.is_empty()).then(|| format!("it may replace or remove what holds state: {}", shown(&perhaps)));
+    sure.into_iter().chain(perhaps).collect::<Vec<_>>().join("; ")
 }
 
 /// The change takes something that holds state out of use, or nobody can tell. Retained, it stays in the account, but

@@ -139,7 +139,8 @@ impl Deciding<'_> {
     fn absent(&self, entry: &mut Entry) {
         let Some(make) = self.make() else {
             entry.action = Action::Create;
-            let was = self.planner.input.memory.objects.synced(&self.spec.key).is_some();
+            let was =
+                self.planner.input.memory.objects.of(&self.spec.key).is_some_and(|memory| memory.synced.is_some());
             let reason = if was {
                 entry.differences.push(Difference::Missing { name: format!("the secret {}", self.spec.name) });
                 format!("the secret {} was there, and is gone: it was deleted outside Landfast", self.spec.name)

@@ -79,7 +79,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
 pub(super) fn resolved(planner: &Planner<'_>, spec: &StackSpec) -> Resolved {
     let memory = planner.remembered(&spec.key);
     let mut entry = Entry::new(Address::from(&spec.address()));
-    Deciding { planner, spec, memory: &memory }.resolve(&mut entry)
+    Deciding { planner, spec, memory: &memory, former: None }.resolve(&mut entry)
 }
 
 struct Deciding<'a> {

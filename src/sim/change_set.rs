@@ -88,15 +88,7 @@ impl World {
     ) {
         let serial = self.serial();
         self.own(id.clone(), ix);
-        let inputs = ChangeSetInputs {
-            template: None,
-            parameters: self.shown_parameters(&submission),
-            capabilities: submission.capabilities.clone(),
-            tags: submission.tags.clone(),
-            notifications: submission.notifications.clone(),
-            rollback_alarms: submission.rollback_alarms.clone(),
-            monitoring_minutes: submission.monitoring_minutes,
-        };
+        let inputs = self.inputs_of(&submission);
         let stack = &mut self.data.stacks[ix];
         let state = ChangeSetState {
             id,
@@ -113,6 +105,19 @@ impl World {
         let set = ChangeSet { state, submission, created, ready: None, nested, below: Vec::new(), serial };
         stack.change_sets.insert(name.clone(), set);
         self.later(COMPUTING, Due::Prepare { stack: ix, name, serial });
+    }
+
+    /// What a change set is said to have been made from.
+    pub(super) fn inputs_of(&mut self, submission: &Submission) -> ChangeSetInputs {
+        ChangeSetInputs {
+            template: None,
+            parameters: self.shown_parameters(submission),
+            capabilities: submission.capabilities.clone(),
+            tags: submission.tags.clone(),
+            notifications: submission.notifications.clone(),
+            rollback_alarms: submission.rollback_alarms.clone(),
+            monitoring_minutes: submission.monitoring_minutes,
+        }
     }
 
     /// A change set is computed.

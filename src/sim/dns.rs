@@ -9,8 +9,8 @@ use super::reads::Lens;
 use super::world::World;
 use super::zone::{Zone, labels, rank};
 use crate::model::{
-    AccountId, ChangeId, DOMAIN_MAX, Digest, DnsName, FailoverRole, HostedZone, InvalidName, RecordChange,
-    RecordContent, RecordSet, RecordVerb, RecordsOf, SetRouting, ZoneId,
+    AccountId, ChangeId, Digest, DnsName, FailoverRole, HostedZone, InvalidName, RecordChange, RecordContent,
+    RecordSet, RecordVerb, RecordsOf, SetRouting, ZoneId,
 };
 use crate::ports::{Class, Page, PageToken, PortError, RecordPage, RecordsFrom};
 

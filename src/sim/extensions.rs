@@ -29,10 +29,10 @@ fn unroll(value: Json, root: &Map<String, Json>, frame: &Frame<'_>) -> Result<Js
                 if let Some(name) = key.strip_prefix("Fn::ForEach::") {
                     let turns = turns(name, &value, root, frame)?;
                     for (key, value) in turns {
-                        put(&mut done, key, unroll(value, root, frame)?)?;
+                        put(&mut done, &key, unroll(value, root, frame)?)?;
                     }
                 } else {
-                    put(&mut done, key, unroll(value, root, frame)?)?;
+                    put(&mut done, &key, unroll(value, root, frame)?)?;
                 }
             }
             Ok(Json::Object(done))
@@ -41,8 +41,8 @@ fn unroll(value: Json, root: &Map<String, Json>, frame: &Frame<'_>) -> Result<Js
     }
 }
 
-fn put(map: &mut Map<String, Json>, key: String, value: Json) -> Result<(), String> {
-    match map.insert(key.clone(), value) {
+fn put(map: &mut Map<String, Json>, key: &str, value: Json) -> Result<(), String> {
+    match map.insert(key.to_owned(), value) {
         None => Ok(()),
         Some(_) => Err(format!("Template format error: Fn::ForEach makes {key} twice")),
     }

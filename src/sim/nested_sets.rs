@@ -35,6 +35,7 @@ impl World {
             if let Some(change) = change {
                 change.nested = Some(id.clone());
             }
+            let inputs = self.inputs_of(&own);
             let state = ChangeSetState {
                 id: id.clone(),
                 name: name.clone(),
@@ -43,6 +44,8 @@ impl World {
                 mode: DeploymentMode::Ordinary,
                 parent: Some(parent.clone()),
                 changes: within.changes,
+                inputs,
+                contexts: within.contexts,
             };
             self.own(id, stack);
             let (created, serial) = (self.data.now, self.serial());

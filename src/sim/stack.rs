@@ -125,6 +125,7 @@ pub(super) enum Phase {
 
 /// An operation on a stack.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Operation {
     /// Tells operations apart.
     pub(super) number: u64,

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccountId, DnsName, HostedZone, RecordChange, RecordContent, RecordSet, RecordVerb, RecordsOf, SetRouting, ZoneId,
+    AccountId, DOMAIN_MAX, DnsName, HostedZone, RecordChange, RecordContent, RecordSet, RecordVerb, RecordsOf,
+    SetRouting, ZoneId,
 };
 
 /// All of Route 53.

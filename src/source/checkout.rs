@@ -75,7 +75,7 @@ pub async fn at_rest(cx: &Context, root: &Path, given_up: Option<&UnderWay>) -> 
         match said {
             None => info!(%found, "the manifests are read when Git has ended"),
             Some(at) if waited.saturating_sub(at) >= SAY => {
-                warn!(%found, waited = waited.as_secs(), "still waiting for Git to end")
+                warn!(%found, waited = waited.as_secs(), "still waiting for Git to end");
             }
             Some(_) => {
                 cx.sleep(LOOK).await;

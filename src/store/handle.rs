@@ -256,24 +256,25 @@ impl Store {
     pub fn hand_over<M: Remembered>(&self, from: &Key, to: &Key, mut record: Record) -> Result<(), StoreError> {
         let mut state = self.state();
         let Some(memory) = state.of::<M>(from).map(|memory| (**memory).clone()) else { return Ok(()) };
+        let common = state.of::<ObjectMemory>(from).map(|memory| (**memory).clone()).unwrap_or_default();
         record.sequence = state.next_record;
         record.epoch = state.epoch;
         record.at = self.inner.cx.now();
         let batch = vec![
             State::write(to, &memory)?,
             State::write(from, &M::default())?,
+            State::write(to, &common)?,
+            State::write(from, &ObjectMemory::default())?,
             Write::put(Table::Journal, number(record.sequence), &record)?,
         ];
-        // As a cache, it would be written once more under its old key.
-        let dirty = state.dirty.remove(from);
-        if let Err(error) = self.commit(&mut state, Some(to), batch) {
-            if dirty {
-                state.dirty.insert(from.clone());
-            }
-            return Err(error);
-        }
+        // As caches, they would be written once more under their old key.
+        let tables = [state::table::<M>(), Table::Common];
+        let rows: Vec<_> = tables.into_iter().flat_map(|table| [(table, from.clone()), (table, to.clone())]).collect();
+        self.commit(&mut state, &rows, batch)?;
         state.remember(from, M::default());
         state.remember(to, memory);
+        state.remember(from, ObjectMemory::default());
+        state.remember(to, common);
         state.next_record += 1;
         Ok(())
     }

@@ -41,7 +41,7 @@ fn statement(value: Value) -> Value {
     let fields = fields.into_iter().filter(|(name, value)| !(name == "Sid" && value == ""));
     let fields = fields.map(|(name, value)| {
         let value = match name.as_str() {
-            "Action" | "NotAction" => texts(value, |text| text.to_ascii_lowercase()),
+            "Action" | "NotAction" => texts(value, str::to_ascii_lowercase),
             "Resource" | "NotResource" => texts(value, str::to_owned),
             "Principal" | "NotPrincipal" => principal(value),
             "Condition" => condition(value),

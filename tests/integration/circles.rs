@@ -36,10 +36,10 @@ pub(crate) fn circles(room: &Sources<'_>) -> Vec<String> {
     let mut groups: Vec<String> = tarjan_scc(&graph)
         .into_iter()
         .filter(|group| group.len() > 1)
-        .map(|group| {
-            let mut names: Vec<String> = group.iter().map(|number| modules[*number].join("/")).collect();
-            names.sort();
-            format!("{}: {}", room.name, names.join(", "))
+        .map(|tied| {
+            let mut listed: Vec<String> = tied.iter().map(|at| modules[*at].join("/")).collect();
+            listed.sort();
+            format!("{}: {}", room.name, listed.join(", "))
         })
         .collect();
     groups.sort();
@@ -104,7 +104,7 @@ fn expanded(tree: &str) -> Vec<String> {
 
 #[test]
 fn a_circle_is_found_and_a_line_is_none() {
-    let room = |files: &[(&str, &str)]| Sources {
+    let made = |files: &[(&str, &str)]| Sources {
         name: "plan",
         code: files
             .iter()
@@ -116,15 +116,15 @@ fn a_circle_is_found_and_a_line_is_none() {
     };
     let root = ("", "mod a;\nmod b;\npub use a::Thing;\npub use self::b::Other;\n");
     let line = [root, ("a", "use super::b::{Other, more};\n"), ("b", "use crate::model::X;\n")];
-    assert_eq!(circles(&room(&line)), Vec::<String>::new());
+    assert_eq!(circles(&made(&line)), Vec::<String>::new());
     let by_import = [root, ("a", "use super::b::{Other, more};\n"), ("b", "use super::{\n    a,\n    c::D,\n};\n")];
-    assert_eq!(circles(&room(&by_import)), ["plan: a, b"]);
+    assert_eq!(circles(&made(&by_import)), ["plan: a, b"]);
     let from_the_top = [root, ("a", "use crate::plan::b;\n"), ("b", "use crate::plan::a as x;\n")];
-    assert_eq!(circles(&room(&from_the_top)), ["plan: a, b"]);
+    assert_eq!(circles(&made(&from_the_top)), ["plan: a, b"]);
     let vocabulary = [root, ("a", "use super::Other;\n"), ("b", "use crate::plan::a;\n")];
-    assert_eq!(circles(&room(&vocabulary)), Vec::<String>::new());
+    assert_eq!(circles(&made(&vocabulary)), Vec::<String>::new());
     let parts = [root, ("a", "use self::c::C;\n"), ("a/c", "use super::Thing;\n"), ("b", "")];
-    assert_eq!(circles(&room(&parts)), Vec::<String>::new());
+    assert_eq!(circles(&made(&parts)), Vec::<String>::new());
     let around = [root, ("a", ""), ("a/c", "use super::Thing;\nuse crate::plan::b;\n"), ("b", "use super::a::c;\n")];
-    assert_eq!(circles(&room(&around)), ["plan: a/c, b"]);
+    assert_eq!(circles(&made(&around)), ["plan: a/c, b"]);
 }

@@ -108,6 +108,7 @@ impl Intruder {
             template: TemplateSource::Body(EVIL.into()),
             options: StackOptions::default(),
             mode: DeploymentMode::Ordinary,
+            nested: false,
         };
         if self.feels_like(0.5) {
             return evil;

@@ -58,7 +58,7 @@ fn every_planted_bug_of_what_guards_see_is_found() {
 
 #[test]
 fn every_planted_bug_of_drift_is_found() {
-    for (bug, rule) in OF_DRIFT {
+    for &(bug, rule) in OF_DRIFT {
         assert_eq!(crate::drift::play_planted(bug, false), Vec::<String>::new(), "without {bug:?}");
         let found = crate::drift::play_planted(bug, true);
         assert!(found.iter().any(|wrong| wrong.starts_with(rule)), "{bug:?} was not found: {found:?}");
@@ -68,7 +68,7 @@ fn every_planted_bug_of_drift_is_found() {
 
 #[test]
 fn every_planted_bug_of_services_is_found() {
-    for (bug, rule) in OF_SERVICES {
+    for &(bug, rule) in OF_SERVICES {
         let calm = crate::services::play_planted(bug, false);
         assert_eq!(calm, Vec::<String>::new(), "without {bug:?}");
         let found = crate::services::play_planted(bug, true);
@@ -105,12 +105,14 @@ fn an_export_that_is_made_before_it_is_given_up_is_found() {
     assert!(found.iter().any(|wrong| wrong.starts_with("L1 order")), "{found:?}");
 }
 
+#[test]
 fn access_that_is_given_without_asking_is_found() {
     assert_eq!(crate::access::play_planted(None), Vec::<String>::new());
     let found = crate::access::play_planted(Some(Bug::BroadensUnasked));
     assert!(found.iter().any(|wrong| wrong.starts_with("S22 access")), "{found:?}");
 }
 
+#[test]
 fn a_policy_that_is_compared_by_its_text_is_found() {
     let found = crate::secrets::play_planted(Some(Bug::PolicyByText));
     assert!(found.iter().any(|wrong| wrong.starts_with("L2")), "{found:?}");
@@ -167,7 +169,8 @@ fn focused(bug: Bug, seed: u64) -> Scenario {
         // Manifests that ask for everything under an operator who allows nothing but looking, or no deletion.
         Bug::NoFloor => {
             scenario.fleet.floored = true;
-            let strict = fleet::Policy { prune: Prune::Never, observe: seed % 2 == 0, deletions: 0, replace: false };
+            let strict =
+                fleet::Policy { prune: Prune::Never, observe: seed.is_multiple_of(2), deletions: 0, replace: false };
             scenario.fleet.policy = strict;
             let remove = (0..8).map(|stack| (half, Event::Edit { edit: Edit::Remove(stack), told: true }));
             scenario.events.extend(remove.skip(1));

@@ -161,7 +161,7 @@ impl Scenario {
     /// In a third of all seeds, tables are in nested stacks or made by macros. By numbers of its own, so that everything else
     /// stays as it was drawn.
     fn add_nested(&mut self) {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x4e57ed);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x004e_57ed);
         if !rng.random_bool(0.34) {
             return;
         }

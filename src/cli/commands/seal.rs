@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::{operator, session, terminal};
+use crate::cli::{loading, operator, session, terminal};
 use crate::files;
 use crate::manifest::{self, Loaded, RECIPIENTS_RECORD, recipients_record};
 use crate::model::{Binding, FileContent, Key, Redacted, Revision, SecretSource, SecretSpec, Snapshot, VALUE_MAX};
@@ -70,16 +70,16 @@ fn secrets(global: &Global, file: &Path, recipients: &[String], named: &[String]
 
 /// The path of the file as the manifests have it, if it is among them.
 fn below(root: &Path, file: &Path) -> Option<String> {
-    let root = fs::canonicalize(root).ok()?;
+    let root = std::fs::canonicalize(root).ok()?;
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let file = fs::canonicalize(parent).ok()?.join(file.file_name()?);
+    let file = std::fs::canonicalize(parent).ok()?.join(file.file_name()?);
     let inside = file.strip_prefix(root).ok()?;
     Some(inside.to_str()?.replace(std::path::MAIN_SEPARATOR, "/"))
 }
 
 /// The manifests as they will be once the file is there: what stands in for it is sealed, and is nothing.
 fn loaded(root: &Path, inside: &str, recipients: &[String], operator: &Operator) -> Result<Loaded, Trouble> {
-    let snapshot = session::read(root)?;
+    let snapshot = loading::read(root)?;
     let doing = || "the value could not be sealed";
     let nothing = Redacted::new(String::new());
     let sealed = seal_for(&nothing, Vec::new(), recipients).map_err(|error| Trouble::machine(doing(), error))?;

@@ -352,6 +352,8 @@ mod tests {
             properties: std::collections::BTreeSet::new(),
             values: Vec::new(),
             retained: false,
+            nested: None,
+            unknown: None,
         };
         let found = of_findings(&change, Some(&group()), &[finding])?;
         Some(found.into_iter().map(|one| one.grants).collect())

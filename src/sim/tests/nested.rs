@@ -45,8 +45,8 @@ impl Rig {
 
     fn table(&self) -> String {
         let inventory = self.cloud.inventory();
-        let tables = inventory.stacks.iter().filter_map(|stack| stack.resources.get("Table"));
-        tables.cloned().next().expect("no table")
+        let mut tables = inventory.stacks.iter().filter_map(|stack| stack.resources.get("Table"));
+        tables.next().cloned().expect("no table")
     }
 
     fn resized(&self, root: &StackId, size: &str) -> (crate::model::ChangeSetId, ChangeSetState) {
@@ -159,7 +159,7 @@ fn a_nested_stack_that_is_not_there_yet_is_previewed_in_a_shell_which_goes_with_
     let rig = rig();
     let plain = "Resources: { After: { Type: AWS::SQS::Queue } }";
     let id = rig.deployed("root", plain);
-    let added = format!("{ROOT}").replace("Note: !GetAtt Data.Outputs.Table", "Note: x");
+    let added = ROOT.replace("Note: !GetAtt Data.Outputs.Table", "Note: x");
     let preview = change(&id, "add", &added);
     let name = preview.name.clone();
     let (_, state) = rig.change_set(preview);

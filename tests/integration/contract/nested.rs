@@ -28,7 +28,7 @@ fn root(url: &str) -> String {
 async fn made(backend: &Backend, name: &str) -> (StackState, String, StackId) {
     let stacks = backend.stacks();
     let url = stacks.upload_template(FENCE, &backend.bucket, "nested/child.yaml", CHILD).await.unwrap();
-    let body = root(&url);
+    let body = root(&url.url);
     let request = CreateStack {
         template: TemplateSource::Body(body.as_str().into()),
         options: options(&[("Name", name)]),
