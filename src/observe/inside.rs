@@ -3,11 +3,13 @@
 //! Read only where a decision depends on it. What cannot be read is said of the resource that it is about, and guards take
 //! it for the worst.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::model::{
-    ChangeAction, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, Contained, NESTED_STACK, ResourceChange,
-    StackId,
+    ChangeAction, ChangeContext, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, Contained, NESTED_STACK,
+    ResourceChange, StackId,
 };
 use crate::ports::{Class, Drift, PAGES_MAX, PageToken, PortError, Stacks, all, endless, found};
 use crate::sabotage::{self, Bug};
@@ -57,23 +59,31 @@ pub(super) async fn describe(
 ) -> Result<Option<ChangeSetState>, PortError> {
     let Some(mut state) = Asked::Of(id, name).read(port).await? else { return Ok(None) };
     if state.status == ChangeSetStatus::Available {
-        let changes = std::mem::take(&mut state.changes);
-        state.changes = follow(port, &state.id, changes, DEPTH_MAX).await?;
+        let (changes, contexts) = (std::mem::take(&mut state.changes), std::mem::take(&mut state.contexts));
+        let followed = follow(port, &state.id, Followed { changes, contexts }, DEPTH_MAX).await?;
+        (state.changes, state.contexts) = (followed.changes, followed.contexts);
     }
     Ok(Some(state))
 }
 
-/// The same changes, with those in nested stacks after them, as `Stack/Resource`.
+/// Changes, and the resources that they are about as a whole.
+#[derive(Default)]
+struct Followed {
+    changes: Vec<ResourceChange>,
+    contexts: BTreeMap<String, ChangeContext>,
+}
+
+/// The same, with what is in nested stacks after it, as `Stack/Resource`.
 fn follow<'a>(
     port: &'a dyn Stacks,
     set: &'a ChangeSetId,
-    changes: Vec<ResourceChange>,
+    Followed { changes, mut contexts }: Followed,
     depth: usize,
-) -> BoxFuture<'a, Result<Vec<ResourceChange>, PortError>> {
+) -> BoxFuture<'a, Result<Followed, PortError>> {
     async move {
         let mut followed = Vec::with_capacity(changes.len());
         for mut change in changes {
-            let mut within = Vec::new();
+            let mut within = Followed::default();
             if change.kind == NESTED_STACK && change.action != ChangeAction::Add {
                 match judge(port, set, &change, depth).await? {
                     Ok(found) => within = found,
@@ -82,13 +92,12 @@ fn follow<'a>(
             }
             let name = change.resource.clone();
             followed.push(change);
-            followed.extend(
-                within
-                    .into_iter()
-                    .map(|inner| ResourceChange { resource: format!("{name}/{}", inner.resource), ..inner }),
-            );
+            let inside = |inner: &str| format!("{name}/{inner}");
+            contexts.extend(within.contexts.into_iter().map(|(inner, context)| (inside(&inner), context)));
+            let changes = within.changes.into_iter();
+            followed.extend(changes.map(|inner| ResourceChange { resource: inside(&inner.resource), ..inner }));
         }
-        Ok(followed)
+        Ok(Followed { changes: followed, contexts })
     }
     .boxed()
 }
@@ -99,18 +108,18 @@ async fn judge(
     parent: &ChangeSetId,
     change: &ResourceChange,
     depth: usize,
-) -> Result<Result<Vec<ResourceChange>, String>, PortError> {
+) -> Result<Result<Followed, String>, PortError> {
     let unknown = |why: &str| Ok(Err(why.to_owned()));
     match change.action {
         // Nothing is done to it.
-        ChangeAction::Sync | ChangeAction::Import | ChangeAction::Add => return Ok(Ok(Vec::new())),
+        ChangeAction::Sync | ChangeAction::Import | ChangeAction::Add => return Ok(Ok(Followed::default())),
         ChangeAction::Remove => return unknown("what is in it has not been read"),
         ChangeAction::Dynamic => return unknown("what becomes of it is decided during the update"),
         ChangeAction::Modify => {}
     }
     let Some(id) = &change.nested else {
         if sabotage::is(Bug::NestedLeftOut) {
-            return Ok(Ok(Vec::new()));
+            return Ok(Ok(Followed::default()));
         }
         return unknown("there is no change set that says what changes in it");
     };
@@ -125,8 +134,11 @@ async fn judge(
         return unknown("its change set belongs to another one");
     }
     match state.status {
-        ChangeSetStatus::Available => follow(port, &state.id, state.changes, depth).await.map(Ok),
-        ChangeSetStatus::Empty => Ok(Ok(Vec::new())),
+        ChangeSetStatus::Available => {
+            let (changes, contexts) = (state.changes, state.contexts);
+            follow(port, &state.id, Followed { changes, contexts }, depth).await.map(Ok)
+        }
+        ChangeSetStatus::Empty => Ok(Ok(Followed::default())),
         ChangeSetStatus::Creating => unknown("its change set is still being computed"),
         ChangeSetStatus::Spent => unknown("its change set can no longer be executed"),
         ChangeSetStatus::Failed(reason) => unknown(&format!("its change set could not be computed: {reason}")),

@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 
 use super::Deciding;
 use crate::model::{
-    Broadening, ChangeAction, ChangeSetState, Changes, DeploymentMode, Entry, Finding, ObservedStack, ResourceChange,
-    Seen, StackNeed, StackState, TemplateFacts, Value, ValueChange,
+    Broadening, ChangeAction, ChangeSetState, Changes, DeploymentMode, Entry, Finding, NESTED_STACK, ObservedStack,
+    ResourceChange, Seen, StackNeed, StackState, TemplateFacts, Value, ValueChange,
 };
 use crate::plan::resolve::Resolved;
 use crate::plan::{drift, guard};
@@ -81,6 +81,13 @@ impl Deciding<'_> {
             return;
         }
         entry.broadenings.retain(|one| set.changes.iter().any(|change| change.resource == one.resource));
+        // What is in a nested stack is judged by the changes of its own, where there is a change set that says them.
+        let followed = |change: &ResourceChange| {
+            change.kind == NESTED_STACK && change.action == ChangeAction::Modify && change.unknown.is_none()
+        };
+        let is_followed =
+            |one: &Broadening| set.changes.iter().any(|change| change.resource == one.resource && followed(change));
+        entry.broadenings.retain(|one| !is_followed(one));
         self.judge_unwritten(entry, set);
         entry.broadenings.sort();
         entry.broadenings.dedup();
