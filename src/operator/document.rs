@@ -109,7 +109,7 @@ struct SectionDocument {
     /// Resource types that hold state. A manifest cannot take a type from the list, unless it is among `remove` here.
     #[serde(default)]
     stateful_types: StatefulDocument,
-    /// Who may approve plans and ask for changes: names, as `LANDFAST_USER`, `SUDO_USER` or `USER` says them.
+    /// Who may approve plans and ask for changes: accounts of the machine. Of a note it is the owner of its file.
     #[schemars(with = "Option<Vec<String>>")]
     approvers: Option<Spanned<Vec<String>>>,
     /// Age recipients that files may be sealed to.

@@ -1,5 +1,6 @@
 //! What a policy comes to under the operator's sections: never looser than the policy, never looser than any section.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -93,13 +94,16 @@ impl Cutter {
         let kept =
             stateful.iter().map(|kind| (*kind).to_owned()).filter(|kind| !section.stateful_remove.contains(kind));
         let wanted: Vec<String> = kept.chain(section.stateful_add.iter().cloned()).collect();
-        let is_removed = |kind: &&String| stateful.contains(&kind.as_str()) && !policy.stateful_types.contains(*kind);
-        let removed: Vec<&str> = wanted.iter().filter(is_removed).map(String::as_str).collect();
+        // What nobody can judge, such as a custom resource, holds state too unless the operator says otherwise.
+        let may_hold_none = |kind: &String| section.stateful_remove.contains(kind) && !wanted.contains(kind);
+        let is_missing = |kind: &&String| stateful.contains(&kind.as_str()) && !policy.stateful_types.contains(*kind);
+        let unproven = policy.stateless_types.iter().filter(|kind| !may_hold_none(kind));
+        let removed: BTreeSet<&str> = wanted.iter().filter(is_missing).chain(unproven).map(String::as_str).collect();
         if !removed.is_empty() {
-            let names = removed.join(", ");
+            let names = removed.into_iter().collect::<Vec<_>>().join(", ");
             self.cut("statefulTypes", format!("{names} to hold no state"), "that it does".to_owned(), &section.by);
         }
-        policy.stateless_types.retain(|kind| !wanted.contains(kind));
+        policy.stateless_types.retain(may_hold_none);
         policy.stateful_types.extend(wanted);
         if let Some(tags) = &section.required_tags {
             policy.required_tags.extend(tags.value.iter().cloned());
@@ -139,8 +143,6 @@ fn span(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -200,12 +202,13 @@ mod tests {
             budget in budget(),
             required_tags in subset(&["x", "y"]),
             stateful_types in subset(&TYPES),
+            stateless_types in subset(&["T::A", "T::C", "Custom::X"]),
             backup_max_age in seconds(),
             drift in drift(),
         ) -> Policy {
             Policy {
-                mode, prune, replace, broaden, budget, required_tags, stateful_types, backup_max_age, drift,
-                stateless_types: BTreeSet::new(),
+                mode, prune, replace, broaden, budget, required_tags, stateful_types, stateless_types,
+                backup_max_age, drift,
                 stack_name: ".*".to_owned(),
                 drift_every: None,
             }
@@ -222,7 +225,7 @@ mod tests {
             backup_max_age in some(seconds()),
             required_tags in some(subset(&["x", "y", "z"])),
             stateful_add in subset(&TYPES),
-            stateful_remove in subset(&TYPES),
+            stateful_remove in subset(&["T::A", "T::B", "T::C", "T::D", "Custom::X"]),
         ) -> Section {
             Section {
                 mode, prune, replace, broaden, drift, backup_max_age, required_tags, stateful_add, stateful_remove,
@@ -285,6 +288,7 @@ mod tests {
         let mut stateful: BTreeSet<String> = STATEFUL.iter().map(|kind| (*kind).to_owned()).collect();
         stateful.retain(|kind| !section.stateful_remove.contains(kind));
         stateful.extend(section.stateful_add.iter().cloned());
+        let stateless_types = section.stateful_remove.difference(&stateful).cloned().collect();
         Policy {
             mode: value(section.mode.as_ref(), Mode::Apply),
             prune: value(section.prune.as_ref(), Prune::Always),
@@ -299,7 +303,7 @@ mod tests {
             stack_name: ".*".to_owned(),
             required_tags: value(section.required_tags.as_ref(), BTreeSet::new()),
             stateful_types: stateful,
-            stateless_types: BTreeSet::new(),
+            stateless_types,
             backup_max_age: value(section.backup_max_age.as_ref(), Duration::MAX),
             drift: value(section.drift.as_ref(), DriftAction::Revert),
             drift_every: None,

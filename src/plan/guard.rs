@@ -258,7 +258,10 @@ pub(super) fn broadening(input: &Input<'_>, key: &Key, entry: &mut Entry) {
                 Refusal {
                     guard: Guard::Broaden,
                     reason: format!("it would give access that was not given before: {what}"),
-                    release: "set `policy.broaden` to `approve`, then approve the plan".to_owned(),
+                    release: input
+                        .environment
+                        .limits
+                        .release("broaden", "set `policy.broaden` to `approve`, then approve the plan"),
                 },
             );
         }

@@ -152,16 +152,23 @@ fn a_plan_in_ci_says_once_and_beside_its_data_that_the_manifests_decide() {
 #[test]
 fn a_consent_counts_only_from_those_who_may_give_it() {
     let place = Place::new();
-    place.write("landfast.toml", "[[environment]]\nname = ['*']\nmode = 'approve'\napprovers = ['ada', 'grace']\n");
+    let approvers = |names: &str| {
+        let text = format!("[[environment]]\nname = ['*']\nmode = 'approve'\napprovers = [{names}]\n");
+        place.write("landfast.toml", &text);
+    };
+    approvers("'ada', 'grace'");
     let plan = place.run(&["plan", "dev", "-o", "json"]).exits(2);
     let document: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
     let digest = document["digest"].as_str().unwrap();
     let apply = |who: &str| {
         Ran::of(&place.command(&["apply", "dev", "--plan", digest]).env("LANDFAST_USER", who).output().unwrap())
     };
-    let ran = apply("mallory").exits(3);
-    assert!(ran.err.contains("mallory is not among the approvers in the operator's landfast.toml:4"), "{}", ran.err);
-    apply("ada").exits(0);
+    // Whose process it is counts, and not what the process says.
+    let ran = apply("ada").exits(3);
+    assert!(ran.err.contains("is not among the approvers in the operator's landfast.toml:4"), "{}", ran.err);
+    let account = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    approvers(&format!("'{}'", account.trim()));
+    apply("mallory").exits(0);
 }
 
 #[test]

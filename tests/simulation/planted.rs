@@ -126,6 +126,38 @@ fn a_record_that_is_taken_over_from_another_program_is_found() {
 }
 
 #[test]
+fn a_check_that_asks_any_server_is_found() {
+    assert_eq!(crate::readiness::play_planted(false), Vec::<String>::new());
+    let found = crate::readiness::play_planted(true);
+    assert!(found.iter().any(|wrong| wrong.starts_with("S26 reach")), "{found:?}");
+}
+
+/// Whether a file that was sealed for `prod` is opened for `dev`.
+fn opens_for_another(planted: bool) -> bool {
+    use age::secrecy::ExposeSecret as _;
+    use landfast::model::{Address, Binding, Redacted};
+    use landfast::ports::{Identities, Unseal as _, seal_for};
+    let identity = age::x25519::Identity::generate();
+    let text = Redacted::new(identity.to_string().expose_secret().to_owned());
+    let of = |environment: &str| Binding {
+        environment: environment.parse().unwrap(),
+        secret: Address { scope: crate::rig::scope(), name: "shop/app".to_owned() },
+    };
+    let value = Redacted::new("canary".to_owned());
+    let sealed = seal_for(&value, vec![of("prod")], &[identity.to_public().to_string()]).unwrap();
+    plant(planted.then_some(Bug::OpensForAnybody));
+    let opened = Identities::parse(&text).unwrap().unseal(&sealed, &of("dev"), true);
+    plant(None);
+    opened.is_ok()
+}
+
+#[test]
+fn a_sealed_value_that_is_opened_for_anybody_is_found() {
+    assert!(!opens_for_another(false));
+    assert!(opens_for_another(true));
+}
+
+#[test]
 fn a_skip_that_is_forgotten_is_found() {
     assert_eq!(crate::doctor::play_planted(), Vec::<String>::new());
     plant(Some(Bug::ForgetsSkipped));

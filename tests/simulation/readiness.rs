@@ -10,6 +10,7 @@ use landfast::manifest;
 use landfast::model::{Check, Desired, HttpProbe, Key, Readiness, Revision, Text, Tls, Waiting};
 use landfast::plan::Goal;
 use landfast::report::{ConditionStatus, ConditionType, StatusList};
+use landfast::sabotage::{Bug, plant};
 use landfast::sim::{SimCloud, SimConfig, Site};
 use landfast::store::{Disk, Store};
 
@@ -25,6 +26,7 @@ struct World {
     cloud: SimCloud,
     disk: Disk,
     within: Duration,
+    host: &'static str,
 }
 
 fn up() -> Site {
@@ -33,11 +35,15 @@ fn up() -> Site {
 
 impl World {
     fn new(within: Duration, site: Site) -> Self {
+        Self::of(HOST, within, site)
+    }
+
+    fn of(host: &'static str, within: Duration, site: Site) -> Self {
         let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
         let cx = Context::simulated(&clock, 5);
         let cloud = SimCloud::new(cx.clone(), SimConfig::default());
-        cloud.console(&scope()).set_site(HOST, Some(site));
-        Self { clock, cx, cloud, disk: Disk::new(), within }
+        cloud.console(&scope()).set_site(host, Some(site));
+        Self { clock, cx, cloud, disk: Disk::new(), within, host }
     }
 
     /// `s1` depends on `s0`, which is ready when its web server says so.
@@ -56,7 +62,7 @@ impl World {
         let mut desired = manifest::load(&snapshot, revision).desired;
         let mut environment = desired.environments[&"dev".parse().unwrap()].as_ref().clone();
         let probe = HttpProbe {
-            url: Text::literal(format!("https://{HOST}/health")),
+            url: Text::literal(format!("https://{}/health", self.host)),
             expect: 200,
             body: Some("\"UP\"".to_owned()),
             tls: Tls::Verify,
@@ -111,6 +117,22 @@ impl World {
 
 fn key(name: &str) -> Key {
     format!("dev/stack/{name}").parse().unwrap()
+}
+
+/// A check whose URL is the machine's metadata, which would answer. What is wrong with that, if it is asked.
+pub(crate) fn play_planted(planted: bool) -> Vec<String> {
+    plant(planted.then_some(Bug::ProbesAnywhere));
+    let mut wrong = Vec::new();
+    // A number is an address too.
+    for host in ["169.254.169.254", "2852039166", "127.1"] {
+        let world = World::of(host, Duration::from_mins(30), up());
+        world.run(Duration::from_mins(10));
+        if world.has("s1") {
+            wrong.push(format!("S26 reach: {host} was asked"));
+        }
+    }
+    plant(None);
+    wrong
 }
 
 #[test]

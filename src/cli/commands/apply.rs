@@ -120,7 +120,7 @@ impl Run<'_> {
     fn agree(&self, preview: &Preview, approval: &Asking<'_>) -> Result<Option<Consent>, Trouble> {
         let plan = &preview.looked.plan;
         if !matches!(approval, Asking::None) {
-            self.environment.limits.may_approve(&whoami()).map_err(Trouble::NobodyToAsk)?;
+            self.environment.limits.may_approve(&ourselves()).map_err(Trouble::NobodyToAsk)?;
         }
         match approval {
             Asking::None => return Ok(None),
