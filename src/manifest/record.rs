@@ -14,7 +14,7 @@ use super::made::Made;
 use super::maker::{At, Maker, Resource, word};
 use super::readiness::CheckDocument;
 use crate::model::{
-    DeletionPolicy, Digest, DnsName, FailoverRole, Key, RecordSpec, RecordType, RecordValue, Routing, Text,
+    DeletionPolicy, Digest, DnsName, FailoverRole, Key, NO_DOMAIN, RecordSpec, RecordType, RecordValue, Routing, Text,
 };
 
 /// How long resolvers may remember a value, unless said otherwise: what is to follow a failover must be forgotten soon.
@@ -184,7 +184,9 @@ impl RecordDocumentSpec {
         if let Some(zone) = zone.as_literal().filter(|zone| !is_zone_id(zone))
             && let Err(why) = DnsName::parse(zone)
         {
-            maker.wrong(format!("`{zone}` {why}, and no id of a hosted zone"), spec.key("zone"));
+            let neither = format!("`{zone}` is neither a domain nor the id of a hosted zone");
+            let message = if why == NO_DOMAIN { neither } else { format!("`{zone}` {why}") };
+            maker.wrong(message, spec.key("zone"));
             return;
         }
         let Some(name) = name.as_literal() else { return };

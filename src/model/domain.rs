@@ -16,6 +16,9 @@ const LABEL_MAX: usize = 63;
 /// The longest name without the dot at its end: 255 bytes with the lengths of its labels (RFC 1035, 2.3.4).
 pub const DOMAIN_MAX: usize = 253;
 
+/// What is wrong with a text that is no domain name at all, as the end of a sentence.
+pub const NO_DOMAIN: &str = "is not a domain name";
+
 /// A domain name as it is compared: in small letters, without the last dot, octal escapes resolved where they stand for
 /// a printable character (an asterisk comes back as `\052`), and in punycode.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,7 +64,7 @@ impl DnsName {
             || has_port(&name.0)
             || !labels.iter().all(|label| is_label(label))
         {
-            return Err("is not a domain name".to_owned());
+            return Err(NO_DOMAIN.to_owned());
         }
         let shown = if text.is_ascii() { String::new() } else { format!(" (as {name})") };
         if let Some(label) = labels.iter().find(|label| length(label) > LABEL_MAX) {

@@ -73,7 +73,7 @@ pub use dns::{
     ChangeId, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
     RecordOperation, RecordPlace, RecordSet, RecordStep, RecordVerb, RecordsOf, RecordsSeen, SetRouting, ZoneId,
 };
-pub use domain::{DOMAIN_MAX, DnsName};
+pub use domain::{DOMAIN_MAX, DnsName, NO_DOMAIN};
 pub use drift::{
     By, Compared, DRIFT_HISTORY, Deed, Detection, DetectionId, DetectionStatus, DriftAction, DriftLook, DriftMemory,
     DriftSeen, DriftStanding, FailedLook, Finding, PropertyDifference, PropertyDrift, REVERTS_KEPT, ResourceDrift,

@@ -3,20 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::ask::wall_clock;
 use super::failed::{FailedRestore, FailedRollout};
+use super::person::{ourselves, wall_clock, whoami};
 use super::plan::{clean, look_ahead, severity, show};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{progress, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
-use crate::files;
 use crate::manifest::Loaded;
 use crate::model::{Action, BackupMemory, Consent, Environment, Key, Plan};
 use crate::plan::{Goal, Input, consent};
 use crate::report::{Timeline, to_json};
-use crate::store::{Approval, Inbox, Note, StoreError, author};
+use crate::store::{Approval, Inbox, Note, StoreError};
 
 pub(super) fn run(
     global: &Global,
@@ -278,15 +277,4 @@ impl<'a> Applied<'a> {
             failed_restores,
         }
     }
-}
-
-/// Who approves: the user of this process, with what they call themselves.
-pub(super) fn ourselves() -> String {
-    author(files::user(), &whoami())
-}
-
-/// What whoever approves calls themselves.
-#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
-pub(super) fn whoami() -> String {
-    ["LANDFAST_USER", "SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
 }

@@ -1,21 +1,18 @@
 //! What people ask of one object: `secret rotate`, `rollback`, `quarantine release`. Done at once by whoever has the
 //! journal; left as a note for a daemon that has it.
 
-use jiff::Timestamp;
-
 use crate::cli::args::Global;
 use crate::cli::exit::Trouble;
 use crate::cli::session::Holder;
 use crate::cli::terminal;
 use crate::cli::view::View;
-use crate::context::Context;
 use crate::controller::answer;
 use crate::model::{Declined, Digest, Granted, Key, Request, Wish};
 use crate::plan::grant;
 use crate::report::clean;
 use crate::store::{Inbox, Note, Rejected};
 
-use super::apply::{ourselves, whoami};
+use super::person::{ourselves, system, wall_clock, whoami};
 
 /// What came of asking.
 pub(super) enum Asked {
@@ -83,15 +80,6 @@ fn declined(object: &str, why: Declined) -> Trouble {
         | Declined::NoDrift
         | Declined::Expired(_)) => Trouble::machine(format!("{object} cannot be asked to do that"), why),
     }
-}
-
-/// The time of day, whichever clock the cloud has.
-pub(super) fn wall_clock() -> Result<Timestamp, Trouble> {
-    Ok(system()?.now())
-}
-
-fn system() -> Result<Context, Trouble> {
-    Context::system().map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))
 }
 
 /// A request is told from every other one, whatever the clock says.

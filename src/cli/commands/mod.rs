@@ -13,6 +13,7 @@ mod failed;
 mod graph;
 mod images;
 mod outputs;
+mod person;
 mod plan;
 mod preflight;
 mod render;

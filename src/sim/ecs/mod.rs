@@ -6,6 +6,7 @@
 
 mod calls;
 mod console;
+mod lookup;
 mod registry;
 mod rollout;
 mod scheduler;
@@ -24,12 +25,10 @@ pub(super) use stacks::Standing;
 pub use stages::LifecycleHook;
 
 use super::evaluate::partition;
-use super::resource;
-use super::world::World;
 use crate::model::{
-    AlarmSeen, ClusterArn, DeploymentState, DeploymentStatus, DeploymentStrategy, ImageDigest, ImageState, LogLine,
-    Platform, Scope, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRevisionArn,
-    ServiceRevisionState, ServiceState, TargetHealth, TaskDefinitionState, TaskState,
+    AlarmSeen, DeploymentState, DeploymentStatus, DeploymentStrategy, ImageDigest, ImageState, LogLine, Platform,
+    Scope, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRevisionArn, ServiceRevisionState,
+    ServiceState, TargetHealth, TaskDefinitionState, TaskState,
 };
 use crate::ports::{Class, PortError};
 
@@ -240,40 +239,4 @@ pub(super) fn arn<T: std::str::FromStr<Err = crate::model::InvalidName>>(
 /// A name or ARN without what is before the last `/`.
 pub(super) fn short(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
-}
-
-impl World {
-    pub(super) fn ecs(&self, region: usize) -> &Ecs {
-        &self.data.regions[region].ecs
-    }
-
-    pub(super) fn ecs_mut(&mut self, region: usize) -> &mut Ecs {
-        &mut self.data.regions[region].ecs
-    }
-
-    /// The service of that name or ARN in a cluster.
-    pub(super) fn service_arn(&self, region: usize, cluster: &str, service: &str) -> Option<ServiceArn> {
-        let services = &self.ecs(region).services;
-        let of_cluster = |found: &&Service| short(found.state.cluster.as_str()) == short(cluster);
-        let named = |found: &&Service| found.state.name == service || found.state.arn.as_str() == service;
-        services.values().filter(of_cluster).find(named).map(|found| found.state.arn.clone())
-    }
-
-    pub(super) fn service(&self, region: usize, arn: &ServiceArn) -> Option<&Service> {
-        self.ecs(region).services.get(arn)
-    }
-
-    pub(super) fn service_mut(&mut self, region: usize, arn: &ServiceArn) -> Option<&mut Service> {
-        self.ecs_mut(region).services.get_mut(arn)
-    }
-
-    pub(super) fn cluster_arn(&self, region: usize, cluster: &str) -> Result<ClusterArn, PortError> {
-        arn(&self.data.regions[region].scope, &format!("cluster/{}", short(cluster)))
-    }
-
-    /// Hexadecimal digits that were never given before.
-    pub(super) fn fresh_digits(&mut self, length: usize) -> String {
-        let serial = self.serial().to_string();
-        resource::digits(&["ecs", &serial], length)
-    }
 }

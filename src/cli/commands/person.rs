@@ -1,0 +1,29 @@
+//! Who asks or approves, and when: as the machine at hand says.
+
+use jiff::Timestamp;
+
+use crate::cli::exit::Trouble;
+use crate::context::Context;
+use crate::files;
+use crate::store::author;
+
+/// The time of day, whichever clock the cloud has.
+pub(super) fn wall_clock() -> Result<Timestamp, Trouble> {
+    Ok(system()?.now())
+}
+
+/// What the operating system gives: its clock, and randomness.
+pub(super) fn system() -> Result<Context, Trouble> {
+    Context::system().map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))
+}
+
+/// Who approves: the user of this process, with what they call themselves.
+pub(super) fn ourselves() -> String {
+    author(files::user(), &whoami())
+}
+
+/// What whoever approves calls themselves.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+pub(super) fn whoami() -> String {
+    ["LANDFAST_USER", "SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
+}
