@@ -1,4 +1,4 @@
-//! Where the state directory may be: apart from what others write.
+//! Where the manifests are, and where the state directory may be: apart from what others write.
 //!
 //! Whoever may write into the state directory gives the orders: approvals, requests and the journal are there. The
 //! manifests are other people's, and what they commit is checked out below them. So the two do not lie in one another.
@@ -8,7 +8,15 @@ use std::path::{Component, Path, PathBuf};
 
 use super::args::Global;
 use super::exit::Trouble;
-use super::session;
+
+/// Where the manifests are.
+pub(super) fn root(global: &Global) -> PathBuf {
+    match &global.manifests {
+        Some(path) => path.clone(),
+        None if Path::new("manifests").is_dir() => PathBuf::from("manifests"),
+        None => PathBuf::from("."),
+    }
+}
 
 /// An absolute path without `.` and `..`, with all links followed in the part of it that there is.
 fn resolved(path: &Path) -> PathBuf {
@@ -38,7 +46,7 @@ fn without_dots(path: &Path) -> PathBuf {
 
 /// Refuses a state directory among the manifests.
 pub(super) fn outside_manifests(global: &Global) -> Result<(), Trouble> {
-    let (state, root) = (resolved(&global.state), resolved(&session::root(global)));
+    let (state, root) = (resolved(&global.state), resolved(&root(global)));
     if state.starts_with(&root) {
         return Err(Trouble::StateAmongManifests { state, root });
     }
@@ -48,7 +56,7 @@ pub(super) fn outside_manifests(global: &Global) -> Result<(), Trouble> {
 /// Refuses a state directory in the checkout that the manifests are in: a daemon would take notes that somebody has
 /// committed for notes that somebody left.
 pub(super) fn outside_checkout(global: &Global) -> Result<(), Trouble> {
-    let (state, root) = (resolved(&global.state), resolved(&session::root(global)));
+    let (state, root) = (resolved(&global.state), resolved(&root(global)));
     let checkout = root.ancestors().find(|above| above.join(".git").exists());
     if let Some(checkout) = checkout.filter(|checkout| state.starts_with(checkout)) {
         return Err(Trouble::StateInCheckout { state, checkout: checkout.to_owned() });

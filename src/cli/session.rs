@@ -96,7 +96,7 @@ impl Session {
                 Ok(Self {
                     global: global.clone(),
                     cx,
-                    operator: operator::find(global, &root(global))?,
+                    operator: operator::find(global, &place::root(global))?,
                     clockwork,
                     cloud,
                     probes: Arc::new(Network::default()),
@@ -112,7 +112,7 @@ impl Session {
 
     #[expect(clippy::disallowed_methods, reason = "this is where the clock is chosen: a new simulation begins now")]
     fn simulated(global: &Global, pace: Pace) -> Result<Self, Trouble> {
-        let operator = operator::find(global, &root(global))?;
+        let operator = operator::find(global, &place::root(global))?;
         let saved = load_simulation(&global.state)?;
         let (clockwork, cx, speed) = match pace {
             Pace::Virtual => {
@@ -132,7 +132,7 @@ impl Session {
                 .map_err(|error| Trouble::machine("the saved simulation could not be read; delete sim.json", error))?;
         }
         // Manifests that cannot be read are the command's to report.
-        if let Ok(loaded) = load_unrecorded(&root(global), &operator) {
+        if let Ok(loaded) = load_unrecorded(&place::root(global), &operator) {
             furnish(&simulation, &loaded.desired);
         }
         let cloud = Arc::new(simulation.clone());
@@ -326,15 +326,6 @@ async fn told_to_stop() -> Result<(), Trouble> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-/// Where the manifests are.
-pub(super) fn root(global: &Global) -> PathBuf {
-    match &global.manifests {
-        Some(path) => path.clone(),
-        None if Path::new("manifests").is_dir() => PathBuf::from("manifests"),
-        None => PathBuf::from("."),
-    }
 }
 
 /// Reads the manifests without a journal: for commands that only look at files.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::args::{Global, Output};
 use super::exit::Trouble;
 use super::session::{self, Holder, Pace, Session};
-use super::{progress, terminal};
+use super::{place, progress, terminal};
 use crate::controller::{Controller, Looked};
 use crate::manifest::Loaded;
 use crate::model::Environment;
@@ -56,7 +56,7 @@ impl View {
     ) -> Result<Self, Trouble> {
         let global = &session.global;
         let (store, holder) = store(&session)?;
-        let loaded = session::load(&session::root(global), &store, &session.operator)?;
+        let loaded = session::load(&place::root(global), &store, &session.operator)?;
         session::show_diagnostics(&loaded.diagnostics);
         let environments = session::choose(&loaded, environment)?;
         let controller = session.controller(store.clone(), progress::silent());

@@ -15,7 +15,7 @@ fn files() -> [(&'static str, String); 3] {
         (
             "environment.yaml",
             "apiVersion: landfast/v1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  system: app\n  \
-             account: '111122223333'\n  region: eu-central-1\n"
+             account: '111122223333'\n  region: eu-central-1\n  include: [app]\n"
                 .to_owned(),
         ),
         (

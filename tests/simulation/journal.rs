@@ -20,7 +20,7 @@ const MANY: usize = 100;
 const MANIFESTS: [(&str, &str); 3] = [
     (
         "environment.yaml",
-        "apiVersion: landfast/v1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  system: app\n  account: '111122223333'\n  \
+        "apiVersion: landfast/v1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  system: app\n  include: [app]\n  account: '111122223333'\n  \
          region: eu-central-1\n  policy: { prune: always, replace: allow, budget: { stacks: 9, replacements: 9, deletions: 9, per: 1h } }\n",
     ),
     (

@@ -12,7 +12,7 @@ use crate::adopt::{Ask, Which, Written, summary, write};
 use crate::cli::args::{AdoptArgs, Global};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
-use crate::cli::terminal;
+use crate::cli::{place, terminal};
 use crate::files;
 use crate::manifest;
 use crate::model::{EnvName, FileContent, InvalidName, Revision, Scope, Snapshot};
@@ -23,7 +23,7 @@ const ENVIRONMENTS: &str = "environments";
 
 pub(super) fn run(global: &Global, args: AdoptArgs) -> Result<Exit, Trouble> {
     let ask = asked(&args)?;
-    let root = args.out.unwrap_or_else(|| session::root(global));
+    let root = args.out.unwrap_or_else(|| place::root(global));
     let place = root.join(ENVIRONMENTS).join(ask.environment.as_str());
     // Said before minutes are spent on reading.
     if place.exists() && !args.force {
@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, args: AdoptArgs) -> Result<Exit, Trouble> {
     }
     let before = put(&place, &written)
         .map_err(|error| Trouble::machine(format!("{} could not be written", place.display()), error))?;
-    let arguments = if root == session::root(global) {
+    let arguments = if root == place::root(global) {
         global.manifests.as_ref().map_or_else(String::new, |root| format!(" --manifests {}", root.display()))
     } else {
         format!(" --manifests {}", root.display())

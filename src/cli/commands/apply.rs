@@ -9,7 +9,7 @@ use super::plan::{clean, look_ahead, severity, show};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
-use crate::cli::{progress, terminal};
+use crate::cli::{place, progress, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
 use crate::manifest::Loaded;
 use crate::model::{Action, BackupMemory, Consent, Environment, Key, Plan};
@@ -31,7 +31,7 @@ pub(super) fn run(
         }
         (store, ..) => store?,
     };
-    let loaded = session::load(&session::root(global), &store, &session.operator)?;
+    let loaded = session::load(&place::root(global), &store, &session.operator)?;
     session::show_diagnostics(&loaded.diagnostics);
     let environments = session::choose(&loaded, environment)?;
     let controller = session.controller(store, progress::listener());

@@ -3,14 +3,14 @@
 use super::apply::{Asking, Run};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::progress;
 use crate::cli::session::{self, Pace, Session};
+use crate::cli::{place, progress};
 use crate::plan::Goal;
 
 pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Virtual)?;
     let store = session.store()?;
-    let loaded = session::load(&session::root(global), &store, &session.operator)?;
+    let loaded = session::load(&place::root(global), &store, &session.operator)?;
     session::show_diagnostics(&loaded.diagnostics);
     let chosen = session::choose(&loaded, Some(environment))?;
     let controller = session.controller(store, progress::listener());

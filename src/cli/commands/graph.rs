@@ -2,11 +2,11 @@
 
 use crate::cli::args::{Global, GraphFormat};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::{operator, session, terminal};
+use crate::cli::{operator, place, session, terminal};
 use crate::report::{Format, graph};
 
 pub(super) fn run(global: &Global, environment: Option<&str>, format: GraphFormat) -> Result<Exit, Trouble> {
-    let root = session::root(global);
+    let root = place::root(global);
     let loaded = session::load_unrecorded(&root, &operator::find(global, &root)?)?;
     session::show_diagnostics(&loaded.diagnostics);
     let format = match format {

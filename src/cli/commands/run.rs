@@ -91,7 +91,7 @@ fn attend(
     asked: &Asked<'_>,
     known: &mut Option<Arc<Desired>>,
 ) -> Result<Exit, Trouble> {
-    let root = session::root(&session.global);
+    let root = place::root(&session.global);
     let inbox = Inbox::of(&session.global.state);
     if let Err(why) = inbox.prepare() {
         warn!(%why, "nobody can leave notes");

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::{loading, operator, session, terminal};
+use crate::cli::{loading, operator, place, session, terminal};
 use crate::files;
 use crate::manifest::{self, Loaded, RECIPIENTS_RECORD, recipients_record};
 use crate::model::{Binding, FileContent, Key, Redacted, Revision, SecretSource, SecretSpec, Snapshot, VALUE_MAX};
@@ -43,7 +43,7 @@ pub(super) fn run(global: &Global, file: &Path, recipients: &[String], named: &[
 
 /// The secrets that a value is for: those that were named, or those whose manifests take the file.
 fn secrets(global: &Global, file: &Path, recipients: &[String], named: &[String]) -> Result<Vec<Binding>, Trouble> {
-    let root = session::root(global);
+    let root = place::root(global);
     let operator = operator::find(global, &root)?;
     let named = named.iter().map(|name| name.parse::<Key>().map_err(Trouble::Address));
     let named = named.collect::<Result<Vec<_>, _>>()?;

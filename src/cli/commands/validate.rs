@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::{operator, session, terminal};
+use crate::cli::{operator, place, session, terminal};
 use crate::manifest::{Diagnostic, PassedOver};
 use crate::model::Environment;
 use crate::report::{API_VERSION, to_json};
@@ -47,7 +47,7 @@ pub(super) struct Validation<'a> {
 }
 
 pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Result<Exit, Trouble> {
-    let root = path.unwrap_or_else(|| session::root(global));
+    let root = path.unwrap_or_else(|| place::root(global));
     let loaded = session::load_unrecorded(&root, &operator::find(global, &root)?)?;
     let errors = session::errors(&loaded.diagnostics);
     let environments = loaded.desired.environments.len();

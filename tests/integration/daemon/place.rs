@@ -19,7 +19,7 @@ pub const NOBODY: u32 = 65_534;
 const FILES: [(&str, &str); 3] = [
     (
         "environment.yaml",
-        "apiVersion: landfast/v1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  system: app\n  account: '111122223333'\n  \
+        "apiVersion: landfast/v1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  system: app\n  include: [app]\n  account: '111122223333'\n  \
          region: eu-central-1\n  policy: { budget: { stacks: 9, replacements: 9, deletions: 9, per: 1h } }\n",
     ),
     (

@@ -90,7 +90,7 @@ fn wherever_the_daemon_dies_a_request_is_granted_once() {
 #[test]
 fn what_cannot_be_granted_is_declined_and_the_journal_says_why() {
     let (mut world, _state, inbox) = world();
-    let old = Request { at: "2025-12-30T00:00:00Z".parse().unwrap(), ..asked(&world, "old") };
+    let old = Request { at: "2025-12-30T20:00:00Z".parse().unwrap(), ..asked(&world, "old") };
     let wrong = Request { wish: Wish::Rollback { to: None }, ..asked(&world, "wrong") };
     for request in [&old, &wrong] {
         inbox.leave(&Note::Request(request.clone())).unwrap();
