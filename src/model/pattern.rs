@@ -3,9 +3,9 @@
 use regex::{Regex, RegexBuilder};
 use wildmatch::WildMatch;
 
-/// What a compiled regular expression of somebody else may take: 64 letters of any script fit, nested repetitions by the
-/// hundred do not. Matching takes its size times the length of the text.
-const EXPRESSION: usize = 2 << 20;
+/// What a compiled regular expression of somebody else may take: the tag of an image fits (127 letters of any script), nested
+/// repetitions by the hundred do not. Matching takes its size times the length of the text.
+const EXPRESSION: usize = 10 << 20;
 /// The same where the text is an answer of a web server.
 const OF_ANSWERS: usize = 256 << 10;
 
@@ -29,6 +29,16 @@ pub fn like(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_write_fits_and_a_bomb_does_not() {
+        let image = whole(r"[a-z0-9][a-z0-9./_-]+(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?").unwrap();
+        assert!(image.is_match("111122223333.dkr.ecr.us-east-1.amazonaws.com/app:1.2.3"));
+        for bomb in [r"((\w{1,100}){1,100}){1,100}", "(((a{100}){100}){100}){100}", r"[^\x00]{1,100000}"] {
+            assert!(whole(bomb).is_err() && anywhere(bomb).is_err(), "{bomb}");
+        }
+        assert!(anywhere(r#""status":\s*"(UP|ok)""#).is_ok());
+    }
 
     #[test]
     fn a_pattern_is_like_what_it_can_become() {
