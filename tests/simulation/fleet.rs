@@ -376,7 +376,7 @@ impl Fleet {
         format!(
             "apiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: {name} }}\nspec:\n  system: shop\n  account: \"{account}\"\n  \
              region: us-east-1\n  include: [{name}]\n{bucket}  tags: {{ Team: core }}\n  policy:\n    mode: {mode}\n    prune: {prune}\n    \
-             replace: {replace}\n    driftEvery: {}m\n    \
+             replace: {replace}\n    broaden: allow\n    driftEvery: {}m\n    \
              budget: {{ stacks: 1000, replacements: 1000, deletions: {deletions}, per: 1h }}\n# {:?}\n",
             every.as_secs() / 60,
             // What the operator says anew counts from when the manifests are read again.

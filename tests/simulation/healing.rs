@@ -202,7 +202,9 @@ impl Run<'_> {
         let live = inventory.stacks.iter().filter(|record| !record.is_deleted());
         let ours = live.filter(|record| record.state.tags.contains_key(OWNER_TAG));
         let gone = ours.filter(|record| {
-            !wanted(fleet).iter().any(|name| name == record.state.name.as_str())
+            // A nested stack has the tags of its root, and goes with it.
+            record.state.parent.is_none()
+                && !wanted(fleet).iter().any(|name| name == record.state.name.as_str())
                 && !record.state.tags.contains_key(RETAIN_TAG)
                 && fleet.policy.prune == Prune::Always
         });

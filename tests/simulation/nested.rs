@@ -10,7 +10,7 @@ use landfast::store::Store;
 
 use crate::stage::{self, DAY, FOREVER, HOUR, Stage};
 
-const DENY: &str = "mode: apply, prune: always, replace: deny, drift: revert, driftEvery: 6h, \
+const DENY: &str = "mode: apply, prune: always, replace: deny, broaden: allow, drift: revert, driftEvery: 6h, \
     budget: { stacks: 50, replacements: 50, deletions: 50 }";
 
 /// A stack with a table in it; `Size` is in the table's name, so that another one is another table.
@@ -23,7 +23,7 @@ Resources:
 
 const HARMLESS: &str = "
 Parameters: { Size: { Type: String }, Note: { Type: String, Default: a } }
-Resources: { Queue: { Type: AWS::SQS::Queue, Properties: { Note: !Ref Note } } }
+Resources: { Inner: { Type: AWS::SNS::Topic, Properties: { DisplayName: !Ref Note } } }
 ";
 
 const ROOT: &str = "

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use landfast::plan::OWNER_TAG;
 use landfast::sim::{Inventory, ResourceOperation};
 
 use crate::run::play;
@@ -45,7 +46,10 @@ fn masked(inventory: Option<&Inventory>) -> BTreeMap<String, String> {
         let state = &record.state;
         let resources: Vec<&String> = record.resources.keys().collect();
         let what = format!("{} {:?} {:?} {resources:?}", record.template, record.parameters, state.tags);
-        (state.name.to_string(), what)
+        // What AWS calls a nested stack is another name in each run, and it has the tags of its root.
+        let name =
+            if state.parent.is_some() { format!("in {:?}", state.tags.get(OWNER_TAG)) } else { state.name.to_string() };
+        (name, what)
     })
     .collect()
 }

@@ -165,12 +165,14 @@ impl Scenario {
         if !rng.random_bool(0.34) {
             return;
         }
+        // Drift beside a nested stack is only put back with a person's consent, which a scenario does not give.
         for unit in self.fleet.units.values_mut() {
-            unit.made = [Made::Plainly, Made::Nested, Made::Nested, Made::Expanded][rng.random_range(0..4)];
+            let made = [Made::Plainly, Made::Nested, Made::Nested, Made::Expanded][rng.random_range(0..4)];
+            unit.made = if unit.revert && made == Made::Nested { Made::Expanded } else { made };
         }
         for (_, event) in &mut self.events {
             if let Event::Edit { edit: Edit::Put(_, unit), .. } = event {
-                unit.made = Made::Nested;
+                unit.made = if unit.revert { Made::Expanded } else { Made::Nested };
             }
         }
     }
