@@ -274,7 +274,7 @@ impl Controller {
 
 /// Whether a stack that a change of region has left where it was may still be there.
 fn left_behind(observation: &Observation, id: &StackId) -> bool {
-    let Some(address) = plan::address_of(id) else { return false };
+    let Some(address) = id.address() else { return false };
     match observation.stack(&address) {
         Seen::Present(stack) => stack.state.id == *id,
         Seen::Absent => false,

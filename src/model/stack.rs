@@ -7,12 +7,24 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::aws::{InvalidName, identifier};
-use super::{Digest, StackName};
+use super::{Digest, Scope, StackAddress, StackName};
 
 identifier! {
     /// The id (ARN) of a stack. Unlike a name it is never used again after the stack is deleted.
     StackId, "the ARN of a stack",
     |text| text.starts_with("arn:") && text.contains(":cloudformation:") && text.contains(":stack/")
+}
+
+impl StackId {
+    /// Account, region and name, as the ARN says: `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID`.
+    #[must_use]
+    pub fn address(&self) -> Option<StackAddress> {
+        let mut parts = self.as_str().split(':').skip(3);
+        let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
+        let name = resource.split('/').nth(1)?;
+        let scope = Scope { account: account.parse().ok()?, region: region.parse().ok()? };
+        Some(StackAddress { scope, name: name.parse().ok()? })
+    }
 }
 
 identifier! {

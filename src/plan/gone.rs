@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::names::change_set_prefix;
-use crate::model::{GoneResource, StackEvent, StackId};
+use crate::model::{GoneResource, StackAddress, StackEvent, StackId};
 
 /// How a stack was deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,11 @@ pub fn deletion(events: &[StackEvent], stack: &StackId) -> Deletion {
         kept: event.status == "DELETE_SKIPPED",
     });
     Deletion { at, ours, resources: resources.collect() }
+}
+
+/// The command that deletes a stack that was left behind. By its id: one of the same name that is made since is another.
+pub(super) fn delete_by_id(address: &StackAddress, id: &StackId) -> String {
+    format!("aws cloudformation delete-stack --region {} --stack-name {id}", address.scope.region)
 }
 
 #[cfg(test)]

@@ -57,7 +57,6 @@ pub use input::{Goal, Input, MAX_OPERATIONS};
 pub use lint::{Fault, lint};
 pub use names::{OWNER_TAG, RETAIN_TAG, change_set_prefix, owner};
 pub use order::{Cycle, order};
-pub use removal::address_of;
 pub use render::rendered;
 pub use request::grant;
 pub use root_cause::{conclude, failure, is_transient, reach};

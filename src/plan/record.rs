@@ -53,7 +53,7 @@ pub(super) fn is_former(marker: &RecordSet, key: &Key, from: Option<&Key>) -> bo
 }
 
 /// The key that a marker names, if the record goes over from it to `key`.
-pub(super) fn former(planner: &Planner<'_>, key: &Key, marker: &RecordSet) -> Option<Key> {
+pub(super) fn renamed_from(planner: &Planner<'_>, key: &Key, marker: &RecordSet) -> Option<Key> {
     handover::former(planner.input, key, names::owner(marker), |home, key| home.records.contains_key(key))
 }
 

@@ -17,8 +17,8 @@ use super::standing::{Standing, row};
 use super::{Goal, attempts, consent, exports, guard, record};
 use crate::model::{
     Action, Address, Changes, Conclusion, Contained, Difference, Digest, Do, Entry, Expect, Guard, Key, Mode,
-    ObservedStack, OperationKind, Prune, Refusal, ResourceChange, Seen, StackAddress, StackDo, StackMemory, StackNeed,
-    StackState, StackStatus, StackStep, Step, Waiting,
+    ObservedStack, OperationKind, Prune, Refusal, ResourceChange, Seen, StackAddress, StackDo, StackId, StackMemory,
+    StackNeed, StackState, StackStatus, StackStep, Step, Waiting,
 };
 use crate::sabotage::{self, Bug};
 
@@ -122,7 +122,7 @@ fn finished(planner: &mut Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &
         if known || key.environment != input.environment.name {
             continue;
         }
-        let Some(address) = operation.stack.as_ref().and_then(address_of) else { continue };
+        let Some(address) = operation.stack.as_ref().and_then(StackId::address) else { continue };
         let Some(Ok(())) = input.observation.listings.get(&address.scope) else { continue };
         if heir(input, &address, key).is_some() {
             continue;
@@ -137,16 +137,6 @@ fn finished(planner: &mut Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &
         entry.step = Some(step(planner, key, &address, Expect::Absent, action));
         planner.entries.insert(key.clone(), entry);
     }
-}
-
-/// Account, region and name, as the stack's ARN says: `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID`.
-#[must_use]
-pub fn address_of(id: &crate::model::StackId) -> Option<StackAddress> {
-    let mut parts = id.as_str().split(':').skip(3);
-    let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
-    let name = resource.split('/').nth(1)?;
-    let scope = crate::model::Scope { account: account.parse().ok()?, region: region.parse().ok()? };
-    Some(StackAddress { scope, name: name.parse().ok()? })
 }
 
 fn blank(address: &StackAddress, stack: Option<&StackState>) -> Entry {

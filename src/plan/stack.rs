@@ -17,7 +17,6 @@ use jiff::SignedDuration;
 
 use self::forecast::all_added;
 pub(super) use self::forecast::output_may_change;
-pub(super) use self::moved::deletion;
 use super::diff::differences;
 use super::handover::{former_of_stack, heir};
 use super::names::{owner, token};

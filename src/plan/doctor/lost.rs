@@ -4,9 +4,8 @@ use super::Patient;
 use super::gone::{TABLES, by_hand, policy};
 use crate::model::{Ailment, Choice, Diagnosis, Difference, GoneStack, Remedy, Seen, StackId, TableName};
 use crate::plan::backup::{newest_point, restoring};
+use crate::plan::gone::delete_by_id;
 use crate::plan::guard::approval_command;
-use crate::plan::removal::address_of;
-use crate::plan::stack::deletion;
 
 /// What stands in the way of a table that is restored: a stack imports it only if its template says what becomes of it.
 const IMPORT: &str = "CloudFormation imports only resources with a `DeletionPolicy` in the template";
@@ -87,13 +86,13 @@ fn events(patient: &Patient<'_>, stack: &str) -> String {
 /// Stacks that a change of region has left where they were.
 pub(super) fn left_behind(patient: &Patient<'_>) -> Vec<Diagnosis> {
     let found = patient.memory.left.iter().filter_map(|id| {
-        let address = address_of(id)?;
+        let address = id.address()?;
         let Seen::Present(stack) = patient.planner.input.observation.stack(&address) else { return None };
         if stack.state.id != *id {
             return None;
         }
         let what = "delete it, once nothing in it is needed any more".to_owned();
-        let remedy = Remedy::Command { what, commands: vec![deletion(&address, id)] };
+        let remedy = Remedy::Command { what, commands: vec![delete_by_id(&address, id)] };
         let evidence = format!("{} in {} is {}", address.name, address.scope.region, stack.state.status);
         Some(Diagnosis::of(&address, Ailment::LeftBehind, remedy).about(patient.key).shown_by([evidence]))
     });

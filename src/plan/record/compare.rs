@@ -1,6 +1,6 @@
 //! What is there, whose it is, and what would make it as desired.
 
-use super::{Blocked, Deciding, Wanted, former, names, seen};
+use super::{Blocked, Deciding, Wanted, names, renamed_from, seen};
 use crate::model::{
     Action, Difference, Entry, Guard, Key, RecordChange, RecordContent, RecordSet, RecordVerb, Refusal, SetRouting,
     Waiting,
@@ -65,7 +65,7 @@ impl Deciding<'_> {
         let Some(marker) = marker else { return Marker::None };
         match names::owner(marker) {
             Some(owner) if owner == self.spec.key.to_string() => Marker::Ours(marker),
-            Some(owner) => match former(self.planner, &self.spec.key, marker) {
+            Some(owner) => match renamed_from(self.planner, &self.spec.key, marker) {
                 Some(from) => Marker::Former(marker, from),
                 None => Marker::Foreign(owner.to_owned()),
             },

@@ -6,24 +6,18 @@ use std::collections::BTreeSet;
 
 use super::Deciding;
 use crate::model::{Difference, Entry, Seen, StackAddress, StackId, StackNeed, TemplateFacts, Waiting};
-use crate::plan::removal::address_of;
-use crate::plan::{consent, guard};
-
-/// The command that deletes a stack that was left behind. By its id: one of the same name that is made since is another.
-pub(in crate::plan) fn deletion(address: &StackAddress, id: &StackId) -> String {
-    format!("aws cloudformation delete-stack --region {} --stack-name {id}", address.scope.region)
-}
+use crate::plan::{consent, gone, guard};
 
 impl Deciding<'_> {
     /// Where the stack was when it was last seen to be healthy.
     pub(super) fn was_at(&self) -> Option<StackAddress> {
-        self.memory.healthy.as_ref().and_then(address_of)
+        self.memory.healthy.as_ref().and_then(StackId::address)
     }
 
     /// The regions in which the stack was, beside the one where it is to be.
     pub(super) fn look_back(&self) {
         let account = &self.spec.scope.account;
-        let left = self.memory.left.iter().filter_map(address_of);
+        let left = self.memory.left.iter().filter_map(StackId::address);
         let scopes = self.was_at().into_iter().chain(left).map(|address| address.scope);
         for scope in scopes.filter(|scope| scope.account == *account && *scope != self.spec.scope) {
             if !self.planner.input.observation.listings.contains_key(&scope) {
@@ -35,13 +29,13 @@ impl Deciding<'_> {
     /// Stacks of this object in other regions that are still there.
     pub(super) fn left_behind(&self, entry: &mut Entry) {
         for id in &self.memory.left {
-            let Some(address) = address_of(id) else { continue };
+            let Some(address) = id.address() else { continue };
             let Seen::Present(stack) = self.planner.input.observation.stack(&address) else { continue };
             if stack.state.id == *id {
                 let what = format!(
                     "to delete its stack in {}, where it was before: `{}`",
                     address.scope.region,
-                    deletion(&address, id)
+                    gone::delete_by_id(&address, id)
                 );
                 entry.waiting.push(Waiting::Someone { what });
             }
