@@ -33,6 +33,11 @@ impl Lens {
     }
 }
 
+/// A template as AWS shows it (aws-cloudformation/cloudformation-coverage-roadmap#1220).
+fn as_it_is_shown(template: &str) -> String {
+    template.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()
+}
+
 impl World {
     /// AWS: *`DescribeStacks`* without a name. A token is the last name that was given, so that pages neither repeat
     /// nor miss a stack while others come and go.
@@ -150,7 +155,7 @@ impl World {
         let ix = self.any(region, id, "GetTemplate")?;
         let version: Option<&Version> = lens.stale.and_then(|age| self.as_of(ix, self.ago(age)));
         let template = version.map_or(&self.data.stacks[ix].template, |version| &version.template);
-        Ok(template.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect())
+        Ok(as_it_is_shown(template))
     }
 
     /// The same, stage `Processed`.
@@ -316,7 +321,7 @@ impl World {
     ) -> Option<String> {
         let (ix, then) = (self.find(region, id)?, self.then(lens));
         let set = self.data.stacks[ix].change_sets.get(name).filter(|set| set.created <= then)?;
-        Some(set.submission.template.to_string())
+        Some(as_it_is_shown(&set.submission.template))
     }
 
     /// AWS: *`ListImports`*.

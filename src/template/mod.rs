@@ -14,6 +14,7 @@ mod policy;
 mod predict;
 mod read;
 mod shift;
+mod shown;
 mod table;
 
 pub use access::{broadened, broadened_resource, may_give_access, policy_gains, unseen};
@@ -26,4 +27,5 @@ pub use policy::policy_digest;
 pub use predict::predict;
 pub use read::{MAX_BYTES, TemplateError, parse};
 pub use shift::{Origin, TrafficShift, output_origin, traffic_shifts};
+pub use shown::may_be_shown_as;
 pub use table::{TableSettings, table_settings};

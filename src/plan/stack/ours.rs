@@ -10,6 +10,7 @@ use super::{Deciding, LISTED_WITHIN};
 use crate::model::{ChangeSetInputs, ChangeSetName, ChangeSetSummary, Digest, Inputs, Prepared, StackSpec, Value};
 use crate::plan::names::{change_set, upload};
 use crate::sabotage::{self, Bug};
+use crate::template;
 
 /// What AWS shows in the place of a `NoEcho` value.
 const MASKED: &str = "****";
@@ -79,7 +80,9 @@ pub(super) fn otherwise(spec: &StackSpec, asked: &Inputs, held: &ChangeSetInputs
     }
     // With `UsePreviousTemplate` there is no text of ours, and nobody else's either: the stack's version is in the
     // precondition.
-    if !asked.previous && held.template.as_ref() != Some(&spec.template.facts.digest) {
+    let wanted = &spec.template;
+    let is_ours = |held: &Digest| template::may_be_shown_as(&wanted.body, &wanted.facts.digest, held);
+    if !asked.previous && !held.template.as_ref().is_some_and(is_ours) {
         return Some("its template".to_owned());
     }
     if let Some(name) = other_parameter(spec, asked, held) {
