@@ -113,7 +113,7 @@ impl World {
     fn desired(&self, store: &Store) -> Desired {
         let environment = format!(
             "apiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: dev }}\nspec:\n  system: shop\n  account: \
-             \"111122223333\"\n  region: us-east-1\n  include: [app]\n  policy: {{ broaden: allow, {} }}\n",
+             \"111122223333\"\n  region: us-east-1\n  include: [app]\n  policy: {{ {} }}\n",
             self.policy
         );
         let (size, note) = self.values;

@@ -128,19 +128,25 @@ impl Deciding<'_> {
         Difference::Gone { stack: id.to_string(), at: gone.and_then(|gone| gone.at), lost: self.lost(id, gone) }
     }
 
-    /// What held state in it: by the events of its deletion, else by its template as it was remembered. What is still in
-    /// the account counts: a new stack would have an empty one beside it.
+    /// What held state in it: by the events of its deletion, and by its template as it was remembered. A deletion that was
+    /// tried again names only what was left by then, so that what the template had and no event names counts too. What is
+    /// still in the account counts: a new stack would have an empty one beside it.
     fn lost(&self, id: &StackId, gone: Option<&GoneStack>) -> Option<BTreeSet<String>> {
         let told = |one: &GoneResource| {
             let name = one.physical_id.as_ref().unwrap_or(&one.resource);
             let kept = if one.kept { ", still in the account" } else { "" };
             format!("{name} ({}{kept})", one.kind)
         };
-        if let Some(gone) = gone.filter(|gone| !gone.resources.is_empty()) {
-            return Some(gone.resources.iter().filter(|one| self.holds_state(&one.kind)).map(told).collect());
+        let resources = gone.map(|gone| gone.resources.as_slice()).unwrap_or_default();
+        let known = self.memory.template.as_ref().filter(|(version, _)| version.id == *id).map(|(_, facts)| facts);
+        if resources.is_empty() && known.is_none() {
+            return None;
         }
-        let (_, facts) = self.memory.template.as_ref().filter(|(version, _)| version.id == *id)?;
-        Some(self.holding(facts))
+        // Where nothing is remembered, what it is made of now is the best that there is.
+        let mut facts = known.unwrap_or(&self.spec.template.facts).clone();
+        facts.resources.retain(|name, _| resources.iter().all(|one| one.resource != *name));
+        let told = resources.iter().filter(|one| self.holds_state(&one.kind)).map(told);
+        Some(told.chain(self.holding(&facts)).collect())
     }
 
     pub(super) fn holds_state(&self, kind: &str) -> bool {
