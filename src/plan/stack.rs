@@ -193,6 +193,12 @@ impl Deciding<'_> {
         }
         let resolved = self.resolve(entry);
         self.opens(entry, &resolved);
+        // Said at once: it does not get better by waiting for others.
+        guard::template_size(self.spec, &resolved.inputs, entry);
+        guard::template_bucket(self.planner, self.spec, &resolved.inputs, entry);
+        if !entry.refused.is_empty() || entry.action == Action::Unknown {
+            return;
+        }
         if self.waits_for_dependencies(entry, &resolved)
             || exports::taken(self.planner, self.spec, None, &resolved.inputs, entry)
             || self.is_held_by_attempts(entry, &resolved.inputs.digest)
@@ -219,8 +225,6 @@ impl Deciding<'_> {
                 leaves,
             },
         ));
-        guard::template_size(self.spec, &resolved.inputs, entry);
-        guard::template_bucket(self.planner, self.spec, &resolved.inputs, entry);
     }
 
     /// A parameter is to stay as it is, where there is nothing that it could stay as. Refused before a failed stack is

@@ -84,7 +84,7 @@ fn a_state_directory_where_others_write_is_refused() {
 #[test]
 fn a_daemon_whose_state_directory_is_removed_stops_before_a_second_one_is_beside_it() {
     let place = Place::new();
-    let mut first = place.start(&["--resync", "1h"]);
+    let mut first = place.start(&[]);
     until("it has begun", || place.concluded() > 0);
     fs::remove_dir_all(place.state()).unwrap();
     assert_eq!(first.ends(), Some(1));

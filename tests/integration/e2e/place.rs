@@ -70,7 +70,7 @@ impl Ran {
     #[track_caller]
     pub fn digest(&self) -> String {
         let (_, after) = self.text().split_once("--plan ").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-        after.chars().take_while(char::is_ascii_hexdigit).collect()
+        after.chars().take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect()
     }
 }
 
