@@ -132,6 +132,10 @@ fn remembered(case: Case) -> BackupMemory {
             memory.profiles.insert(profile().name(), profile());
             points(id(0), PointMemory { profile: Some(profile().name()), ..known(0) })
         }
+        Remembered::All => {
+            let points = (0..7).map(|days| (id(days), known(days))).collect();
+            TableMemory { points, ..TableMemory::default() }
+        }
     };
     memory.tables.insert(table(NAME), of_table);
     memory
