@@ -173,6 +173,21 @@ pub struct StackMemory {
 }
 
 impl StackMemory {
+    /// What `before` remembers, with what has been read of the stack since: it is remembered under two keys while it goes
+    /// from one to the other.
+    #[must_use]
+    pub fn reads_before(&self, before: &Self) -> Self {
+        let Self { template, contents, stack_policy, watched, .. } = self.clone();
+        let before = before.clone();
+        Self {
+            template: template.or(before.template),
+            contents: contents.or(before.contents),
+            stack_policy: stack_policy.or(before.stack_policy),
+            watched: watched.or(before.watched),
+            ..before
+        }
+    }
+
     /// This incarnation was made or deployed by us, by the journal: whatever its tags say.
     #[must_use]
     pub fn has_made(&self, id: &StackId) -> bool {

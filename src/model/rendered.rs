@@ -8,21 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use super::Key;
 
-/// Everything that a request would say of one stack. No secret value is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One stack as it would be sent. No secret value is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "RenderedStack")]
 pub struct Rendered {
-    /// The object.
-    pub key: Key,
+    /// The object's address.
+    #[schemars(with = "String")]
+    pub object: Key,
     /// The stack's name.
-    pub name: String,
+    pub stack_name: String,
     /// Its account.
     pub account: String,
     /// Its region.
     pub region: String,
-    /// The file its template is in.
-    pub template_file: String,
-    /// The template, byte for byte.
-    pub template: Arc<str>,
     /// Its parameters, those with defaults included.
     pub parameters: BTreeMap<String, RenderedValue>,
     /// Its tags, Landfast's own included.
@@ -33,14 +32,18 @@ pub struct Rendered {
     pub role_arn: Option<String>,
     /// SNS topics for its events.
     pub notifications: BTreeSet<String>,
-    /// Rollback alarms.
+    /// ARNs of rollback alarms.
     pub rollback_alarms: BTreeSet<String>,
     /// Minutes that they are watched.
     pub monitoring_minutes: Option<i32>,
     /// Termination protection.
     pub termination_protection: bool,
-    /// The stack policy.
+    /// The stack policy, as it is written.
     pub stack_policy: Option<Arc<str>>,
+    /// The file its template is in.
+    pub template_file: String,
+    /// The template, byte for byte.
+    pub template: Arc<str>,
 }
 
 /// The value of a parameter.

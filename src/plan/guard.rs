@@ -48,14 +48,9 @@ pub(super) fn is_observed_only(environment: &Environment) -> bool {
 
 /// The environment's mode (policy `mode`; invariant S11).
 pub(super) fn mode(input: &Input<'_>, key: &Key, entry: &mut Entry) {
-    match input.environment.policy.mode {
-        Mode::Apply => {
-            let begins = entry.step.as_ref().is_some_and(|step| needs_approval(&step.action));
-            if begins && consent::excludes(input, key, entry) {
-                entry.step = None;
-                entry.waiting.push(approval(input));
-            }
-        }
+    let unapproved = match input.environment.policy.mode {
+        Mode::Apply => consent::excludes(input, key, entry),
+        Mode::Approve => !consent::covers(input, key, entry),
         Mode::Observe => {
             // Writing down what was seen is not acting.
             if entry.step.as_ref().is_none_or(|step| step.action.mutates()) {
@@ -68,14 +63,12 @@ pub(super) fn mode(input: &Input<'_>, key: &Key, entry: &mut Entry) {
                     },
                 );
             }
+            false
         }
-        Mode::Approve => {
-            let begins = entry.step.as_ref().is_some_and(|step| needs_approval(&step.action));
-            if begins && !consent::covers(input, key, entry) {
-                entry.step = None;
-                entry.waiting.push(approval(input));
-            }
-        }
+    };
+    if unapproved && entry.step.as_ref().is_some_and(|step| needs_approval(&step.action)) {
+        entry.step = None;
+        entry.waiting.push(approval(input));
     }
 }
 

@@ -41,8 +41,8 @@ fn one(planner: &Planner<'_>, spec: &StackSpec) -> Rendered {
         })
         .collect();
     Rendered {
-        key: spec.key.clone(),
-        name: spec.stack_name.to_string(),
+        object: spec.key.clone(),
+        stack_name: spec.stack_name.to_string(),
         account: spec.scope.account.to_string(),
         region: spec.scope.region.to_string(),
         template_file: spec.template_file.clone(),

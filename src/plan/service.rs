@@ -304,7 +304,9 @@ impl Deciding<'_> {
 
     /// There is no such service. What has run there says whether there was one.
     fn bereft(&self, entry: &mut Entry, service: &ServiceRef) {
-        entry.action = Action::Create;
+        if entry.action != Action::Unknown {
+            entry.action = Action::Create;
+        }
         let (mut reason, mut release) = (
             format!("there is no service {service}"),
             "create it, with any image; Landfast deploys to services and does not make them".to_owned(),

@@ -50,9 +50,9 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     let mut memory = planner.remembered::<StackMemory>(&spec.key);
     let blank = memory.healthy.is_none() && memory.pending.is_none();
     let former = former.filter(|_| blank || seen.present().map(|stack| &stack.state.id) == memory.healthy.as_ref());
-    // Until it goes over, what is remembered is under the key that it had.
+    // Until it goes over, what is remembered is under the key that it had; what is read meanwhile, under its own.
     if let Some(before) = former.as_ref().and_then(|from| planner.input.memory.objects.stacks.get(from)) {
-        memory = Arc::clone(before);
+        memory = Arc::new(memory.reads_before(before));
     }
     let deciding = Deciding { planner, spec, memory: &memory, former };
     let mut entry = deciding.entry(seen.present().map(|stack| stack.state.status));

@@ -58,7 +58,7 @@ pub use points::BackupPoint;
 pub use preflight::{Preflight, PreflightList};
 pub use progress::Progress;
 pub use pull_request::markdown;
-pub use render::{RenderList, RenderedStack};
+pub use render::RenderList;
 pub use safe::{json as safe_json, line as safe_line, text as safe_text};
 pub use status::{Condition, ConditionStatus, ConditionType, Status, StatusList};
 pub use tables::BackedTable;

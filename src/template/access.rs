@@ -23,7 +23,7 @@ use self::policy::{Policy, Statement};
 use self::table::{FLAGS, Flag, Level, MEMBERS, SUBJECTS};
 use super::canonical::{intrinsic, shown};
 use super::evaluate::{Evaluated, PENDING};
-use crate::model::{Access, Broadening};
+use crate::model::{Access, Broadening, NESTED_STACK};
 
 /// What the resources `after` give and those `before` did not. Where there was no such stack, everything is new.
 #[must_use]
@@ -84,7 +84,7 @@ pub(super) fn gives_access(template: &Value) -> bool {
     let all = template.get("Resources").and_then(Value::as_object);
     all.into_iter().flat_map(|all| all.values()).any(|resource| {
         let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
-        let nested = matches!(kind, "AWS::CloudFormation::Stack" | "AWS::EC2::NetworkAclEntry");
+        let nested = matches!(kind, NESTED_STACK | "AWS::EC2::NetworkAclEntry");
         nested || table::may_give(kind) || has_policy(resource)
     })
 }
@@ -120,7 +120,7 @@ impl Compared<'_> {
         self.members(after, moved);
         self.boundary(after);
         self.flags(after);
-        if self.kind == "AWS::CloudFormation::Stack" || self.kind == "AWS::CloudFormation::Module" {
+        if self.kind == NESTED_STACK || self.kind == "AWS::CloudFormation::Module" {
             let what = if self.before.is_some() { "its template or its parameters change" } else { "it is created" };
             self.push(Access::Unseen, "TemplateURL", format!("{what}; nested templates are not judged"), false);
         }

@@ -62,6 +62,11 @@ fn scalar_value(scalar: &Scalar, tagged: bool) -> Value {
     }
 }
 
+/// Whether the declaration of a parameter says that its value is secret.
+pub(super) fn is_no_echo(declaration: &Value) -> bool {
+    declaration.get("NoEcho").and_then(shown).is_some_and(|flag| flag.eq_ignore_ascii_case("true"))
+}
+
 /// A scalar value as CloudFormation shows it.
 pub(super) fn shown(value: &Value) -> Option<String> {
     match value {

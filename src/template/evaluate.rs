@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::canonical::{canonical, intrinsic, shown};
-use super::export::{Piece, pieces};
+use super::canonical::{canonical, intrinsic, is_no_echo, shown};
+use super::export::{Piece, pieces, substitution};
 use crate::yaml;
 
 /// How deep conditions may refer to each other. CloudFormation takes no circles.
@@ -32,10 +32,10 @@ impl Tree {
         Self(root.unwrap_or(Value::Null))
     }
 
-    /// The whole of it.
+    /// It declares that the value of this parameter is secret.
     #[must_use]
-    pub fn root(&self) -> &Value {
-        &self.0
+    pub fn hides(&self, parameter: &str) -> bool {
+        self.0.get("Parameters").and_then(|all| all.get(parameter)).is_some_and(is_no_echo)
     }
 
     /// It has a transform or a macro: what it makes of the template cannot be seen in it.
@@ -187,15 +187,7 @@ impl Reading<'_> {
     }
 
     fn substitute(&self, argument: &Value) -> Option<Value> {
-        let (text, variables) = match argument {
-            Value::String(text) => (text.as_str(), None),
-            Value::Array(parts) => match parts.as_slice() {
-                [Value::String(text)] => (text.as_str(), None),
-                [Value::String(text), Value::Object(variables)] => (text.as_str(), Some(variables)),
-                _ => return None,
-            },
-            _ => return None,
-        };
+        let (text, variables) = substitution(argument)?;
         let parts = pieces(text).map(|piece| match piece {
             Piece::Text(text) => Value::from(text),
             Piece::Name(name) => match (name.strip_prefix('!'), variables.and_then(|all| all.get(name))) {

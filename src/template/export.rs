@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::canonical::{intrinsic, shown};
 
@@ -33,15 +33,7 @@ fn known(name: &str, is_parameter: &dyn Fn(&str) -> bool) -> bool {
 }
 
 fn substitute(argument: &Value, is_parameter: &dyn Fn(&str) -> bool) -> Option<String> {
-    let (template, variables) = match argument {
-        Value::String(text) => (text.as_str(), None),
-        Value::Array(parts) => match parts.as_slice() {
-            [Value::String(text)] => (text.as_str(), None),
-            [Value::String(text), Value::Object(variables)] => (text.as_str(), Some(variables)),
-            _ => return None,
-        },
-        _ => return None,
-    };
+    let (template, variables) = substitution(argument)?;
     let mut name = String::new();
     for piece in pieces(template) {
         match piece {
@@ -57,6 +49,19 @@ fn substitute(argument: &Value, is_parameter: &dyn Fn(&str) -> bool) -> Option<S
         }
     }
     Some(name)
+}
+
+/// What `Fn::Sub` is given: a text, and variables of its own if it has any.
+pub(super) fn substitution(argument: &Value) -> Option<(&str, Option<&Map<String, Value>>)> {
+    match argument {
+        Value::String(text) => Some((text, None)),
+        Value::Array(parts) => match parts.as_slice() {
+            [Value::String(text)] => Some((text, None)),
+            [Value::String(text), Value::Object(variables)] => Some((text, Some(variables))),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// A part of a text with placeholders.

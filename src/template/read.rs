@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::access::gives_access;
-use super::canonical::{canonical, intrinsic, shown};
+use super::canonical::{canonical, intrinsic, is_no_echo, shown};
 use super::export::{Piece, pieces, render};
 use crate::model::{Digest, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
 use crate::yaml::{self, Content, Entry, Fault, FaultKind, Node, Span};
@@ -160,7 +160,7 @@ fn parameter(value: &Value) -> TemplateParameter {
     TemplateParameter {
         kind: text(value, "Type").unwrap_or_default(),
         default: text(value, "Default"),
-        no_echo: text(value, "NoEcho").is_some_and(|flag| flag.eq_ignore_ascii_case("true")),
+        no_echo: is_no_echo(value),
         allowed_values: allowed.into_iter().flatten().filter_map(shown).collect(),
         allowed_pattern: text(value, "AllowedPattern"),
     }

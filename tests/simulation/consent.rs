@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfast::manifest::{self, Severity, schemas};
-use landfast::model::{Digest, FileContent, Snapshot};
+use landfast::manifest::{Severity, schemas};
+use landfast::model::Digest;
 use landfast::sabotage::{self, Bug};
 use landfast::sim::SimConfig;
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::stage::{self, Stage};
 
 const TEMPLATE: &str = "Parameters: { Size: { Type: String, Default: small }, Key: { Type: String, NoEcho: true, Default: none }, \
     Image: { Type: String, Default: none }, Sidecar: { Type: String, Default: none } }\n\
@@ -296,9 +296,7 @@ fn digest(documents: &BTreeMap<&'static str, Value>, template: &str) -> Result<D
         let statement = json!({ "Effect": effect, "Action": "Update:*", "Principal": "*", "Resource": "*" });
         files.insert(format!("app/{name}.json"), json!({ "Statement": [statement] }).to_string());
     }
-    let files = files.into_iter().map(|(path, text)| (path, FileContent::Bytes(text.into_bytes().into())));
-    let snapshot = Snapshot::new("manifests", files.collect(), None);
-    let loaded = manifest::load(&snapshot, stage.store().revise(&snapshot.content, None).unwrap());
+    let loaded = stage::load(&stage.store(), files);
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error);
     let errors: Vec<_> = errors.map(|found| found.message.clone()).collect();
     if errors.is_empty() { Ok(stage.plan(|_| loaded.desired).digest) } else { Err(errors.join("; ")) }

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use landfast::model::{
-    Action, Ailment, Desired, Difference, Entry, FileContent, Plan, Remedy, Snapshot, StackName, Waiting,
-};
+use landfast::model::{Action, Ailment, Desired, Difference, Entry, Plan, Remedy, StackName, Waiting};
 use landfast::plan::{self, Goal, Input};
 use landfast::sabotage::{Bug, plant};
 use landfast::sim::SimConfig;
@@ -56,12 +54,7 @@ impl World {
         if self.wanted {
             files.push(("stacks/db.yaml", stack("db", "db.tpl")));
         }
-        let file = |text: String| FileContent::Bytes(text.into_bytes().into());
-        let files = files.into_iter().map(|(path, text)| (path.into(), file(text)));
-        let snapshot = Snapshot::new("manifests", files.collect(), None);
-        let loaded = landfast::manifest::load(&snapshot, store.revise(&snapshot.content, None).unwrap());
-        assert!(loaded.broken.is_empty(), "{:?}", loaded.diagnostics);
-        loaded.desired
+        stage::unbroken(store, files)
     }
 
     fn run(&mut self) {

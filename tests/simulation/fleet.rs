@@ -320,6 +320,10 @@ impl Fleet {
             files.insert(format!("{folder}/s{number}.yaml"), unit.manifest(*number));
             files.insert(format!("{folder}/s{number}.tpl"), unit.template(*number));
         }
+        for (file, text) in self.web.iter().flat_map(Web::files) {
+            files.insert(file.to_owned(), text);
+        }
+        files.extend(self.app.files(self.web.is_some()));
         for (number, unit) in self.units.iter().filter(|(_, unit)| unit.renamed) {
             let (before, after) = (format!("name: s{number} }}\nspec:\n"), object_name(*number, unit));
             let named = format!("name: {after} }}\nspec:\n  stackName: {}\n", stack_name(*number));
@@ -328,10 +332,6 @@ impl Fleet {
                 *text = text.replace(&before, &named);
             }
         }
-        for (file, text) in self.web.iter().flat_map(Web::files) {
-            files.insert(file.to_owned(), text);
-        }
-        files.extend(self.app.files(self.web.is_some()));
         match glitch {
             None => {}
             Some(Glitch::Empty) => files.clear(),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfast::controller::{Controller, Tender, Until};
-use landfast::model::{Action, Ailment, Desired, Difference, Entry, FileContent, Guard, Key, Plan, Snapshot, Waiting};
+use landfast::model::{Action, Ailment, Desired, Difference, Entry, Guard, Key, Plan, Waiting};
 use landfast::plan::{self, Goal, Input, OWNER_TAG};
 use landfast::sabotage::{Bug, plant};
 use landfast::sim::SimConfig;
@@ -67,12 +67,7 @@ impl World {
     }
 
     fn desired(&self, store: &Store) -> Desired {
-        let file = |text: &String| FileContent::Bytes(text.clone().into_bytes().into());
-        let files = self.files.iter().map(|(path, text)| (path.clone(), file(text)));
-        let snapshot = Snapshot::new("manifests", files.collect(), None);
-        let loaded = landfast::manifest::load(&snapshot, store.revise(&snapshot.content, None).unwrap());
-        assert!(loaded.broken.is_empty(), "{:?}", loaded.diagnostics);
-        loaded.desired
+        stage::unbroken(store, &self.files)
     }
 
     /// Daemons of both environments, one after the other.

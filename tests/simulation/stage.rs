@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use landfast::context::{Context, Virtual};
 use landfast::controller::{Controller, Tender, Until};
-use landfast::manifest;
+use landfast::manifest::{self, Loaded};
 use landfast::model::{
     Broaden, Budget, Desired, Digest, DriftAction, EnvName, Environment, FileContent, Memory, Mode, Plan, Policy,
     Prune, Replace, Scope, Snapshot,
@@ -71,16 +71,31 @@ pub(crate) fn wanted(store: &Store, environment: Environment) -> Desired {
     Desired { revision, environments: BTreeMap::from([(environment.name.clone(), Arc::new(environment))]) }
 }
 
+/// What these files say, and what is wrong with them.
+pub(crate) fn load(store: &Store, files: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Loaded {
+    let file = |text: String| FileContent::Bytes(text.into_bytes().into());
+    let files = files.into_iter().map(|(path, text)| (path.into(), file(text.into())));
+    let snapshot = Snapshot::new("manifests", files.collect(), None);
+    manifest::load(&snapshot, store.revise(&snapshot.content, None).unwrap())
+}
+
 /// What these files say, which is without a fault.
 pub(crate) fn loaded(
     store: &Store,
     files: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
 ) -> Desired {
-    let file = |text: String| FileContent::Bytes(text.into_bytes().into());
-    let files = files.into_iter().map(|(path, text)| (path.into(), file(text.into())));
-    let snapshot = Snapshot::new("manifests", files.collect(), None);
-    let loaded = manifest::load(&snapshot, store.revise(&snapshot.content, None).unwrap());
+    let loaded = load(store, files);
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    loaded.desired
+}
+
+/// What these files say, of whose environments none is broken.
+pub(crate) fn unbroken(
+    store: &Store,
+    files: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+) -> Desired {
+    let loaded = load(store, files);
+    assert!(loaded.broken.is_empty(), "{:?}", loaded.diagnostics);
     loaded.desired
 }
 

@@ -28,11 +28,11 @@ pub(super) fn run(global: &Global, what: &str, output: Output) -> Result<Exit, T
         stacks.extend(rendered(&input));
     }
     if let Some(key) = &key {
-        stacks.retain(|stack| stack.key == *key);
+        stacks.retain(|stack| stack.object == *key);
         if stacks.is_empty() {
             return Err(Trouble::NoSuchStack(what.to_owned()));
         }
     }
-    show(output, &RenderList::of(&stacks), RenderList::yaml)?;
+    show(output, &RenderList::of(stacks), RenderList::yaml)?;
     Ok(Exit::Done)
 }

@@ -200,12 +200,8 @@ impl Deciding<'_> {
 
     /// The deployed parameters. `DescribeStacks` has those with defaults too, and shows no secret ones.
     fn deployed_values(&self, state: &StackState, tree: &Tree) -> Values {
-        let declared = tree.root().get("Parameters");
-        let secret = |name: &str, text: &str| {
-            let no_echo = declared.and_then(|all| all.get(name)).and_then(|one| one.get("NoEcho"));
-            let flagged = no_echo.is_some_and(|flag| flag.to_string().to_ascii_lowercase().contains("true"));
-            flagged || (!text.is_empty() && text.chars().all(|letter| letter == '*'))
-        };
+        let masked = |text: &str| !text.is_empty() && text.chars().all(|letter| letter == '*');
+        let secret = |name: &str, text: &str| tree.hides(name) || masked(text);
         let known = |(name, text): (&String, &String)| {
             let known = if secret(name, text) { Known::Secret } else { Known::Text(text.clone()) };
             (name.clone(), known)

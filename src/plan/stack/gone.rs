@@ -8,12 +8,11 @@
 use std::collections::BTreeSet;
 
 use super::Deciding;
-use crate::model::{Difference, Entry, GoneResource, GoneStack, Seen, StackId, StackNeed, Unknown, Waiting};
+use crate::model::{
+    Difference, Entry, GoneResource, GoneStack, NESTED_STACK, Seen, StackId, StackNeed, Unknown, Waiting,
+};
 use crate::plan::{consent, guard};
 use crate::sabotage::{self, Bug};
-
-/// A stack in a stack: what is in it is not in the template.
-const NESTED: &str = "AWS::CloudFormation::Stack";
 
 /// What is known of a stack that is not there.
 enum Before {
@@ -150,7 +149,8 @@ impl Deciding<'_> {
     }
 
     pub(super) fn holds_state(&self, kind: &str) -> bool {
-        kind == NESTED || self.planner.input.environment.policy.stateful_types.contains(kind)
+        // What is in a nested stack is not in the template.
+        kind == NESTED_STACK || self.planner.input.environment.policy.stateful_types.contains(kind)
     }
 
     /// What cannot be judged counts.

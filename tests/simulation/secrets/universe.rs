@@ -31,6 +31,8 @@ fn rotated(hours: i64) -> VersionId {
 
 const FIELDS: [&str; 2] = ["password", "token"];
 
+const FORMER: &str = "dev/secret/else";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
     Generated,
@@ -56,6 +58,8 @@ enum Owner {
     Ours,
     Nobody,
     Other,
+    /// A key that no manifest has any more: the secret was renamed.
+    Former,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +135,8 @@ fn state(case: &Case) -> Option<SecretState> {
     let mut tags = BTreeMap::from([("Team".to_owned(), "people".to_owned())]);
     match owner {
         Owner::Ours => _ = tags.insert(OWNER_TAG.to_owned(), key().to_string()),
-        Owner::Other => _ = tags.insert(OWNER_TAG.to_owned(), "dev/secret/else".to_owned()),
+        Owner::Other => _ = tags.insert(OWNER_TAG.to_owned(), "prod/secret/else".to_owned()),
+        Owner::Former => _ = tags.insert(OWNER_TAG.to_owned(), FORMER.to_owned()),
         Owner::Nobody => {}
     }
     if case.wanted == Wanted::Gone {
@@ -286,7 +291,7 @@ use Labels::{Current, Nothing, PendingIsCurrent, PendingIsOlder, PendingOurs, Pe
 fn universe() -> Vec<Case> {
     let mut there = vec![There::Unknown, There::Absent, There::AbsentForSure];
     for labels in [Nothing, Current, PendingOurs, PendingTheirs, PendingIsCurrent, PendingIsOlder] {
-        for owner in [Owner::Ours, Owner::Nobody, Owner::Other] {
+        for owner in [Owner::Ours, Owner::Nobody, Owner::Other, Owner::Former] {
             for bits in 0..8 {
                 let (deleted, rotates, failed_replica) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
                 there.push(There::Present { labels, owner, deleted, rotates, failed_replica });
@@ -345,7 +350,11 @@ fn safe(case: &Case, entry: &Entry, state: Option<&SecretState>) {
             assert_eq!(*expect, SecretExpect::unmoved(state, OWNER_TAG), "S5");
             let ours = state.tags.get(OWNER_TAG) == Some(&key().to_string());
             let adopts = case.adopt && !state.tags.contains_key(OWNER_TAG);
-            assert!(ours || adopts, "S1");
+            let renamed = state.tags.get(OWNER_TAG).is_some_and(|owner| owner == FORMER);
+            assert!(ours || adopts || renamed, "S1");
+            // What is marked as deleted takes no tags (AWS).
+            let proves = matches!(step.action, SecretDo::Tag { .. } | SecretDo::Restore);
+            assert!(!renamed || proves, "S1: {:?} before it is ours", step.action);
         }
         (expect, None) => panic!("S5: {expect:?}"),
     }

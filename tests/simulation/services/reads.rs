@@ -126,13 +126,15 @@ fn what_is_not_there_is_refused_and_what_cannot_be_read_is_unknown() {
     many.tend(20 * MINUTE);
     let absent = |plan: &Plan| {
         let refused =
-            plan.entries.values().filter(|entry| entry.refused.iter().any(|found| found.guard == Guard::Stuck));
+            plan.entries.values().filter(|entry| entry.refused.iter().any(|found| found.guard == Guard::Missing));
         refused.map(|entry| entry.address.name.clone()).collect::<Vec<_>>()
     };
     let unknown = |plan: &Plan| {
         let waits = |waiting: &Waiting| matches!(waiting, Waiting::Unknown { .. });
         let blind = plan.entries.values().filter(|entry| entry.waiting.iter().any(waits));
-        assert!(blind.clone().all(|entry| entry.action == Action::Unknown && entry.step.is_none()));
+        for entry in blind.clone() {
+            assert!(entry.action == Action::Unknown && entry.step.is_none(), "{entry:#?}");
+        }
         blind.count()
     };
     let (plan, _) = many.look();
