@@ -63,6 +63,7 @@ fn stack(
         status_reason: None,
         created: "2026-01-01T00:00:00Z".parse().unwrap(),
         updated: None,
+        stored: BTreeMap::new(),
         parameters: pairs(parameters),
         tags: pairs(&[("CostCenter", "people-ops"), ("aws:x", "y")]),
         outputs: outputs.iter().map(output).collect(),

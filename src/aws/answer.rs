@@ -48,6 +48,7 @@ impl Reader {
             status_reason: stack.stack_status_reason,
             created: self.time(&self.need(stack.creation_time, "CreationTime")?)?,
             updated: stack.last_updated_time.map(|time| self.time(&time)).transpose()?,
+            stored: stored(stack.parameters.as_deref().unwrap_or_default()),
             parameters: parameters(stack.parameters.unwrap_or_default()),
             tags: tags(stack.tags.unwrap_or_default()),
             outputs: stack.outputs.unwrap_or_default().into_iter().filter_map(output).collect(),
@@ -261,6 +262,12 @@ fn parameters(all: Vec<sdk::Parameter>) -> BTreeMap<String, String> {
     let one =
         |parameter: sdk::Parameter| Some((parameter.parameter_key?, parameter.parameter_value.unwrap_or_default()));
     all.into_iter().filter_map(one).collect()
+}
+
+/// What was looked up in Parameter Store.
+fn stored(all: &[sdk::Parameter]) -> BTreeMap<String, String> {
+    let one = |parameter: &sdk::Parameter| Some((parameter.parameter_key.clone()?, parameter.resolved_value.clone()?));
+    all.iter().filter_map(one).collect()
 }
 
 fn tags(all: Vec<sdk::Tag>) -> BTreeMap<String, String> {

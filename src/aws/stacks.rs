@@ -1,6 +1,6 @@
 //! `ports::Stacks` over the SDK: one method, one request.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -28,6 +28,7 @@ pub(super) struct Client {
     caller: aws_sdk_sts::Client,
     objects: super::objects::Client,
     tables: aws_sdk_dynamodb::Client,
+    parameters: aws_sdk_ssm::Client,
 }
 
 impl Client {
@@ -37,6 +38,7 @@ impl Client {
             caller: aws_sdk_sts::Client::new(config),
             objects: super::objects::Client::new(config, scope),
             tables: aws_sdk_dynamodb::Client::new(config),
+            parameters: aws_sdk_ssm::Client::new(config),
         }
     }
 }
@@ -311,6 +313,24 @@ impl Stacks for Client {
 
     async fn keeps_versions(&self, bucket: &str) -> Result<bool, PortError> {
         self.objects.keeps_versions(bucket).await
+    }
+
+    async fn stored(&self, names: &[String]) -> Result<BTreeMap<String, String>, PortError> {
+        const OPERATION: &str = "GetParameters";
+        let request = self.parameters.get_parameters().set_names(Some(names.to_vec()));
+        let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let mut values = BTreeMap::new();
+        for parameter in answer.parameters.unwrap_or_default() {
+            // It is asked for by name, by ARN, or by either with a version or a label.
+            let selector = parameter.selector.as_deref().unwrap_or_default();
+            let called = [parameter.name.as_deref(), parameter.arn.as_deref()];
+            let called: Vec<String> = called.into_iter().flatten().map(|name| format!("{name}{selector}")).collect();
+            let value = Reader(OPERATION).need(parameter.value, "Value")?;
+            for name in names.iter().filter(|name| called.contains(name)) {
+                values.insert(name.clone(), value.clone());
+            }
+        }
+        Ok(values)
     }
 
     async fn upload_template(&self, _fence: Fence, bucket: &str, key: &str, body: &str) -> Result<Uploaded, PortError> {

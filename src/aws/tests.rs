@@ -6,6 +6,7 @@ mod containers;
 mod nested;
 mod records;
 mod secrets;
+mod stored;
 mod stuck;
 mod tables;
 mod trail;

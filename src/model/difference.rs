@@ -40,6 +40,17 @@ pub enum Difference {
         /// The desired one.
         to: Option<String>,
     },
+    /// What a parameter takes from Systems Manager Parameter Store has another value there than at the last update.
+    Stored {
+        /// The parameter.
+        name: String,
+        /// The name in Parameter Store.
+        stored: String,
+        /// The value at the last update, where AWS says it.
+        from: Option<String>,
+        /// The value now.
+        to: Option<String>,
+    },
     /// A `NoEcho` parameter has another value, or it is not known which it has.
     NoEcho {
         /// The parameter.

@@ -119,6 +119,7 @@ pub(crate) fn stack_state(name: &str, status: StackStatus) -> StackState {
         status_reason: None,
         created: "2026-01-01T00:00:00Z".parse().unwrap(),
         updated: None,
+        stored: BTreeMap::new(),
         parameters: BTreeMap::new(),
         tags: BTreeMap::new(),
         outputs: BTreeMap::new(),

@@ -93,6 +93,8 @@ pub struct Observation {
     pub checks: ChecksSeen,
     /// Buckets for templates.
     pub buckets: BTreeMap<(Scope, String), Seen<Bucket>>,
+    /// Values in Systems Manager Parameter Store.
+    pub stored: BTreeMap<(Scope, String), Seen<String>>,
 }
 
 /// A bucket for templates, as it is found from an account and region.
@@ -124,6 +126,7 @@ impl Observation {
             backups: BackupsSeen::default(),
             checks: ChecksSeen::default(),
             buckets: BTreeMap::new(),
+            stored: BTreeMap::new(),
         }
     }
 
@@ -214,6 +217,8 @@ pub enum Need {
     Backup(BackupNeed),
     /// The answer of a readiness check.
     Check(CheckNeed),
+    /// The value of a parameter in Systems Manager Parameter Store.
+    Stored(Scope, String),
 }
 
 /// Something about stacks.

@@ -150,6 +150,9 @@ pub struct StackState {
     pub updated: Option<Timestamp>,
     /// Parameter values; `NoEcho` ones read `****`.
     pub parameters: BTreeMap<String, String>,
+    /// What stood in Parameter Store for those that name a parameter there, when CloudFormation looked last (AWS:
+    /// *Parameter*, `ResolvedValue`).
+    pub stored: BTreeMap<String, String>,
     /// Stack tags.
     pub tags: BTreeMap<String, String>,
     /// Outputs by key.

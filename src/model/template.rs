@@ -81,6 +81,15 @@ pub struct TemplateParameter {
     pub allowed_pattern: Option<String>,
 }
 
+impl TemplateParameter {
+    /// Its value is the name of a parameter in Systems Manager Parameter Store, whose own value CloudFormation looks up at
+    /// every creation and update (AWS: *SSM parameter types*).
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.kind.starts_with("AWS::SSM::Parameter::Value<")
+    }
+}
+
 /// The value of a property by which a resource is measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Size {

@@ -18,7 +18,7 @@ use crate::model::{
     Unknown,
 };
 use crate::plan;
-use crate::ports::{Class, PageToken, PortError, Priority, Stacks, all, endless, found};
+use crate::ports::{Class, PageToken, PortError, Priority, STORED_MAX, Stacks, all, endless, found};
 use crate::template;
 
 /// Details that are read at the same time. The governor decides how fast; this only bounds what waits in its queue.
@@ -52,11 +52,12 @@ impl Observer<'_> {
     /// Reads what the planner needs to know, and adds it to the observation. Values of secrets become fingerprints by
     /// `key` and go no further.
     pub async fn answer(&self, observation: &mut Observation, needs: BTreeSet<Need>, key: &FingerprintKey) {
-        let Sorted { stacks, services, secrets, records, backups, checks } = sorted(needs);
+        let Sorted { stacks, stored, services, secrets, records, backups, checks } = sorted(needs);
         let mut answers = iter(stacks).map(|need| self.ask(need)).buffered(AT_ONCE);
         while let Some((address, answer)) = answers.next().await {
             enter(observation, address.as_ref(), answer);
         }
+        self.answer_stored(observation, stored).await;
         self.answer_services(observation, services).await;
         self.answer_secrets(observation, secrets, key).await;
         self.answer_records(observation, records).await;
@@ -140,6 +141,24 @@ impl Observer<'_> {
         }
     }
 
+    /// Values in Parameter Store, as many in a request as it takes.
+    async fn answer_stored(&self, observation: &mut Observation, wanted: BTreeMap<Scope, Vec<String>>) {
+        for (scope, names) in wanted {
+            let port = self.governor.stacks(&scope, self.role(&scope), Priority::Status);
+            for names in names.chunks(STORED_MAX) {
+                let read = self.within(async { port.stored(names).await.map(Some) }).await;
+                for name in names {
+                    let seen = match &read {
+                        Seen::Present(values) => values.get(name).cloned().map_or(Seen::Absent, Seen::Present),
+                        Seen::Absent => Seen::Absent,
+                        Seen::Unknown(why) => Seen::Unknown(why.clone()),
+                    };
+                    observation.stored.insert((scope.clone(), name.clone()), seen);
+                }
+            }
+        }
+    }
+
     /// Whether a bucket can be used for templates. What is refused is refused tomorrow too: that is known, and is no read
     /// that has failed.
     pub(super) async fn bucket(&self, scope: &Scope, name: &str) -> Seen<Bucket> {
@@ -192,6 +211,7 @@ impl Observer<'_> {
 #[derive(Default)]
 struct Sorted {
     stacks: BTreeSet<StackNeed>,
+    stored: BTreeMap<Scope, Vec<String>>,
     services: BTreeSet<ServiceNeed>,
     secrets: BTreeSet<SecretNeed>,
     records: BTreeSet<RecordNeed>,
@@ -203,6 +223,7 @@ fn sorted(needs: BTreeSet<Need>) -> Sorted {
     let mut sorted = Sorted::default();
     for need in needs {
         match need {
+            Need::Stored(scope, name) => sorted.stored.entry(scope).or_default().push(name),
             Need::Stack(need) => {
                 sorted.stacks.insert(need);
             }

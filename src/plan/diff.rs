@@ -20,6 +20,13 @@ pub(super) fn differences(
         found.push(Difference::Template);
     }
     parameters(spec, resolved, state, memory, &mut found);
+    for (name, stored) in &resolved.stored {
+        let from = state.stored.get(name);
+        if from != stored.value.as_ref() {
+            let (name, from, to) = (name.clone(), from.cloned(), stored.value.clone());
+            found.push(Difference::Stored { name, stored: stored.name.clone(), from, to });
+        }
+    }
     tags(resolved, state, &mut found);
     let inputs = &resolved.inputs;
     if inputs.options.role_arn.is_some() && inputs.options.role_arn != state.role_arn {

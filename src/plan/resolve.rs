@@ -33,6 +33,28 @@ pub(super) struct Resolved {
     pub(super) pending: BTreeSet<String>,
     /// Some value may still change: what the plan shows is not final.
     pub(super) uncertain: bool,
+    /// Parameters whose value stands in Parameter Store.
+    pub(super) stored: BTreeMap<String, Stored>,
+}
+
+/// What a parameter takes from Systems Manager Parameter Store.
+pub(super) struct Stored {
+    /// The name there.
+    pub(super) name: String,
+    /// The value there, where it was read.
+    pub(super) value: Option<String>,
+}
+
+impl Resolved {
+    /// With what stands in Parameter Store: it is part of the inputs, as `CloudFormation` will look it up.
+    pub(super) fn taking(mut self, stored: BTreeMap<String, Stored>) -> Self {
+        if !stored.is_empty() {
+            let values: BTreeMap<_, _> = stored.iter().map(|(name, stored)| (name, &stored.value)).collect();
+            let inputs = Arc::make_mut(&mut self.inputs);
+            inputs.digest = Digest::of(&(&inputs.digest, values));
+        }
+        Self { stored, ..self }
+    }
 }
 
 /// Fills in what `lookup` knows.
@@ -102,7 +124,7 @@ pub(super) fn resolve(
         no_echo,
     };
     inputs.digest = digest(&inputs, &spec.template.facts.digest);
-    Resolved { inputs: Arc::new(inputs), pending, uncertain }
+    Resolved { inputs: Arc::new(inputs), pending, uncertain, stored: BTreeMap::new() }
 }
 
 struct Reading<'a> {

@@ -7,6 +7,7 @@ mod gone;
 mod moved;
 mod ours;
 mod revert;
+mod stored;
 mod stuck;
 mod update;
 
@@ -205,7 +206,7 @@ impl Deciding<'_> {
         {
             return;
         }
-        if leaves.is_none() && self.waits_as_gone(entry) {
+        if (leaves.is_none() && self.waits_as_gone(entry)) || self.lacks_stored_values(entry, &resolved) {
             return;
         }
         // What was deleted and is asked for again is another stack, also when it is made of the same.
@@ -335,6 +336,9 @@ impl Deciding<'_> {
             Err(why) => return Self::unknown(entry, why),
         };
         let resolved = self.resolve(entry);
+        if self.lacks_stored_values(entry, &resolved) {
+            return;
+        }
         let found = differences(self.spec, &resolved, state, deployed, self.memory);
         let settled = self
             .memory

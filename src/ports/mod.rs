@@ -38,7 +38,7 @@ pub use probes::{BODY_MAX, HttpAnswer, NoHttpAnswer, NoProbes, Probes, Unasked};
 pub use records::{RecordPage, Records, RecordsFrom};
 pub use seal::{Identities, SealError, Unseal, seal, seal_for};
 pub use secrets::{CreateSecret, PutSecretValue, SecretVersion, Secrets, UpdateSecret};
-pub use stacks::{Cloud, CreateChangeSet, CreateStack, Stacks, TemplateSource, Uploaded};
+pub use stacks::{Cloud, CreateChangeSet, CreateStack, STORED_MAX, Stacks, TemplateSource, Uploaded};
 pub use tables::{ItemsRead, TableChange, Tables};
 pub use trail::Trail;
 pub use vaults::{StartBackup, StartCopy, StartRestore, Vaults};

@@ -1,6 +1,6 @@
 //! `CloudFormation`, and what a stack needs beside it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +111,9 @@ pub struct CreateChangeSet {
     pub mode: DeploymentMode,
 }
 
+/// So many names are taken by one request to Parameter Store (AWS: *`GetParameters`*).
+pub const STORED_MAX: usize = 10;
+
 /// Stacks of one account in one region.
 ///
 /// Names of objects in requests are ids wherever an id is known, so that a stack that was deleted and created again
@@ -218,6 +221,10 @@ pub trait Stacks: Send + Sync {
     /// Whether a bucket for templates keeps versions (AWS: *`GetBucketVersioning`*). Answers `NotFound` if there is no such
     /// bucket, `Invalid` if it is in another region, `Denied` if it belongs to another account or may not be used.
     async fn keeps_versions(&self, bucket: &str) -> Result<bool, PortError>;
+
+    /// Values in Systems Manager Parameter Store, at most [`STORED_MAX`] of them (AWS: *`GetParameters`*). Those that are
+    /// not there are left out.
+    async fn stored(&self, names: &[String]) -> Result<BTreeMap<String, String>, PortError>;
 
     /// Puts a template where AWS can read it (AWS: *`PutObject`*).
     async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<Uploaded, PortError>;

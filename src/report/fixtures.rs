@@ -408,6 +408,7 @@ pub(crate) fn stack(name: &str, outputs: &[(&str, &str, Option<&str>)]) -> Stack
         status_reason: None,
         created: at("03:00:00"),
         updated: None,
+        stored: BTreeMap::new(),
         parameters: BTreeMap::new(),
         tags: BTreeMap::new(),
         outputs: outputs.iter().map(|(key, value, export)| ((*key).to_owned(), output(value, *export))).collect(),

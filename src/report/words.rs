@@ -93,16 +93,16 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::Missing { name } => format!("{} was there, and is gone", clean(name)),
         Difference::Gone { at, lost, .. } => {
             let at = at.map(|at| format!(" at {}", time(at))).unwrap_or_default();
-            let lost = match lost {
-                None => "; what was in it is not known".to_owned(),
-                Some(lost) if lost.is_empty() => String::new(),
-                Some(lost) => format!("; with it went {}", listed(lost)),
-            };
+            let lost = held(lost.as_ref(), "what was in it is not known", "with it went");
             format!("it was healthy, and was deleted outside Landfast{at}{lost}")
         }
         Difference::Template => "the template changed".to_owned(),
         Difference::Parameter { name, from, to } => {
             format!("parameter {}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(known after apply)"))
+        }
+        Difference::Stored { name, stored, from, to } => {
+            let what = format!("parameter {}, {} in Parameter Store", clean(name), clean(stored));
+            format!("{what}: {}", moved(from.as_deref(), to.as_deref(), "(none)"))
         }
         Difference::NoEcho { name } => {
             format!("parameter {}: (NoEcho) changed, or not known to be the same", clean(name))
@@ -122,11 +122,7 @@ pub(super) fn difference(difference: &Difference) -> String {
         }
         Difference::Owner => "the stack does not carry our owner tag".to_owned(),
         Difference::Elsewhere { region, holds, .. } => {
-            let holds = match holds {
-                None => "; what it holds is not known".to_owned(),
-                Some(holds) if holds.is_empty() => String::new(),
-                Some(holds) => format!("; it holds {}", listed(holds)),
-            };
+            let holds = held(holds.as_ref(), "what it holds is not known", "it holds");
             format!("its stack is in {region} and STAYS there; a second one is created{holds}")
         }
         Difference::Renamed { from } => {
@@ -186,6 +182,15 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::ImageGone { container, image } => {
             format!("image of {}: {} is gone from its registry", clean(container), clean(image))
         }
+    }
+}
+
+/// What a stack holds or held of what holds state; nothing is said of nothing.
+fn held(names: Option<&std::collections::BTreeSet<String>>, unknown: &str, known: &str) -> String {
+    match names {
+        None => format!("; {unknown}"),
+        Some(names) if names.is_empty() => String::new(),
+        Some(names) => format!("; {known} {}", listed(names)),
     }
 }
 

@@ -31,7 +31,7 @@ fn number(value: &Json) -> Option<f64> {
 }
 
 impl World {
-    fn resources_of(&self, region: usize, kind: &str) -> impl Iterator<Item = &Resource> {
+    pub(super) fn resources_of(&self, region: usize, kind: &str) -> impl Iterator<Item = &Resource> {
         let stacks = self.data.stacks.iter().filter(move |stack| stack.region == region);
         let resources = stacks.flat_map(|stack| stack.resources.values());
         resources.filter(move |resource| resource.kind == kind && resource.exists())

@@ -1,6 +1,6 @@
 //! The ports, answered by the simulated AWS: latency, faults and the audit are here, and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -488,6 +488,10 @@ impl Stacks for SimDoor {
 
     async fn keeps_versions(&self, bucket: &str) -> Result<bool, PortError> {
         self.read("GetBucketVersioning", bucket, |world, _| world.keeps_versions(bucket)).await
+    }
+
+    async fn stored(&self, names: &[String]) -> Result<BTreeMap<String, String>, PortError> {
+        self.read("GetParameters", "", |world, _| world.stored(self.region, names)).await
     }
 
     async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<Uploaded, PortError> {

@@ -30,6 +30,7 @@ mod nested;
 mod nested_sets;
 mod objects;
 mod operation;
+mod parameters;
 mod policy;
 mod process;
 mod reader;

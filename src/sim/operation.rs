@@ -47,24 +47,6 @@ impl World {
         })
     }
 
-    /// Parameter values, those of the Systems Manager store in place of their names.
-    fn looked_up<'a>(
-        &self,
-        region: usize,
-        parsed: &Parsed,
-        parameters: &'a BTreeMap<String, String>,
-    ) -> std::borrow::Cow<'a, BTreeMap<String, String>> {
-        let mut values = std::borrow::Cow::Borrowed(parameters);
-        let scope = &self.data.regions[region].scope;
-        for (name, _) in parsed.parameters.iter().filter(|(_, decl)| decl.is_stored()) {
-            let stored = parameters.get(name).and_then(|key| self.data.stored.get(&format!("{scope}|{key}")));
-            if let Some(stored) = stored {
-                values.to_mut().insert(name.clone(), stored.clone());
-            }
-        }
-        values
-    }
-
     /// What the stack is now, as it would be submitted.
     pub(super) fn submitted(&self, ix: usize) -> Submission {
         let stack = &self.data.stacks[ix];
@@ -84,11 +66,14 @@ impl World {
     /// Makes a submission what the stack is.
     pub(super) fn submit(&mut self, ix: usize, submission: Submission, change_set: Option<ChangeSetId>) {
         let shown = self.shown_parameters(&submission);
+        let parsed = self.parsed(submission.deployed()).unwrap_or_default();
+        let stored = self.resolved(self.data.stacks[ix].region, &parsed, &submission.parameters);
         self.data.stacks[ix].template = submission.template;
         self.data.stacks[ix].processed = submission.processed;
         self.data.stacks[ix].parameters = submission.parameters;
         self.change(ix, |state| {
             state.parameters = shown;
+            state.stored = stored;
             state.tags = submission.tags;
             state.role_arn = submission.role_arn.or(state.role_arn.take());
             state.notifications = submission.notifications;

@@ -108,6 +108,7 @@ impl World {
             status_reason: None,
             created: self.data.now,
             updated: None,
+            stored: BTreeMap::new(),
             parameters: BTreeMap::new(),
             tags: BTreeMap::new(),
             outputs: BTreeMap::new(),

@@ -144,14 +144,11 @@ impl World {
             if decl.kind == "Number" && value.parse::<f64>().is_err() {
                 return Err(invalid(operation, format!("Parameter '{name}' must be a number.")));
             }
-            if decl.is_stored() {
-                let scope = &self.data.regions[region].scope;
-                if !self.data.stored.contains_key(&format!("{scope}|{value}")) {
-                    return Err(invalid(
-                        operation,
-                        format!("Unable to fetch parameters [{value}] from parameter store for this account."),
-                    ));
-                }
+            if decl.is_stored() && self.in_store(region, &value).is_none() {
+                return Err(invalid(
+                    operation,
+                    format!("Unable to fetch parameters [{value}] from parameter store for this account."),
+                ));
             }
             values.insert(name.clone(), value);
         }

@@ -131,16 +131,32 @@ def description():
 
     @corrects("DescribeStacks")
     def describe(params, plain):
+        stacks = {stack["StackId"]: stack for stack in cloudformation._stacks.values()}
+        for stack in stacks.values():
+            for parameter in stack.get("Parameters", []):
+                known = stack.get("_resolved_params", {}).get(parameter["ParameterKey"], {})
+                parameter["ParameterValue"] = known.get("SsmName", parameter["ParameterValue"])
         status, headers, body = plain(params)
         if status != 200:
             return status, headers, body
-        stacks = {stack["StackId"]: stack for stack in cloudformation._stacks.values()}
 
         def with_options(match):
             stack = stacks.get(match.group(1))
             return match.group(0) + (options_xml(stack) if stack else "")
 
+        def with_stored(match):
+            """*Parameter*, ResolvedValue: the value that corresponds to a Systems Manager parameter key, which is what
+            ParameterValue shows. ministack shows the value in the place of the key."""
+            stack, text = stacks.get(match.group(1)), match.group(0)
+            for name, known in (stack or {}).get("_resolved_params", {}).items():
+                if "SsmName" in known:
+                    found = rf"(<ParameterKey>{name}</ParameterKey><ParameterValue>[^<]*</ParameterValue>)"
+                    value = f"<ResolvedValue>{escape(known['Value'])}</ResolvedValue>"
+                    text = re.sub(found, lambda one: one.group(1) + value, text)
+            return text
+
         text = body.decode() if isinstance(body, bytes) else body
+        text = re.sub(r"<StackId>([^<]*)</StackId>(?=<StackStatus>).*?</Parameters>", with_stored, text, flags=re.DOTALL)
         text = text.replace("<LastUpdatedTime></LastUpdatedTime>", "")
         text = text.replace("<StackStatusReason></StackStatusReason>", "")
         # Between StackName and StackStatus: the id of a stack, not one in an output.

@@ -371,6 +371,7 @@ contract!(
         stacks::termination_protection_refuses_to_delete,
         stacks::an_export_knows_its_importers_and_cannot_be_deleted_under_them,
         stacks::a_template_may_be_read_from_a_bucket,
+        stacks::a_value_in_parameter_store_is_looked_up_by_name,
         stacks::a_stack_policy_is_kept,
         stacks::events_carry_the_token_of_their_request,
         stuck::a_rollback_goes_on_without_what_it_failed_on_and_nothing_else,

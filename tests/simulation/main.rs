@@ -51,6 +51,7 @@ mod services;
 mod shrink;
 mod spy;
 mod stage;
+mod stored;
 mod tampering;
 mod vaults;
 mod zones;

@@ -92,6 +92,7 @@ fn state(spec: &StackSpec, status: StackStatus, owner: Owner) -> StackState {
         status_reason: None,
         created: moved,
         updated: None,
+        stored: BTreeMap::new(),
         parameters: parameters.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         tags,
         outputs: BTreeMap::from([("Echo".to_owned(), echo)]),

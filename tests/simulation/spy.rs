@@ -351,6 +351,9 @@ impl Stacks for Door {
     async fn keeps_versions(&self, bucket: &str) -> Answer<bool> {
         self.inner.keeps_versions(bucket).await
     }
+    async fn stored(&self, names: &[String]) -> Answer<BTreeMap<String, String>> {
+        self.inner.stored(names).await
+    }
     async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Answer<Uploaded> {
         let answer = self.inner.upload_template(fence, bucket, key, body).await;
         self.life.truth.intruder.overwrites(&self.console, bucket, key);

@@ -93,7 +93,9 @@ fn parts(difference: &Difference) -> (String, Option<String>, Option<String>) {
     let none = |what: &str| (what.to_owned(), None, None);
     let on = |on: bool| Some(if on { "on" } else { "off" }.to_owned());
     match difference {
-        Difference::Parameter { name, from, to } => (format!("parameter {name}"), to.clone(), from.clone()),
+        Difference::Parameter { name, from, to } | Difference::Stored { name, from, to, .. } => {
+            (format!("parameter {name}"), to.clone(), from.clone())
+        }
         Difference::Tag { name, from, to } => (format!("tag {name}"), to.clone(), from.clone()),
         Difference::Value { name, from, to } => (name.clone(), to.clone(), from.clone()),
         Difference::Protection { table, setting, from, to } => {

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Check, Delivery, DriftAction, Environment, Plan, RotationSpec, Scope, StackSpec};
+use crate::model::{
+    Check, Delivery, DriftAction, Environment, Plan, RotationSpec, Scope, StackSpec, TemplateParameter,
+};
 
 /// What an action is called for. An environment that does not do this does not need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +18,8 @@ pub enum Purpose {
     Uploads,
     /// A service role is handed to a stack.
     Roles,
+    /// Parameters of stacks whose value stands in Parameter Store.
+    Stored,
     /// Detecting what has drifted inside stacks, and who did it.
     Drift,
     /// Following the images of services.
@@ -48,7 +52,7 @@ pub enum Purpose {
 
 /// Everything that is called for a purpose (AWS: *Service Authorization Reference*). What the resources of stacks need is
 /// not here: AWS's registry says that of each type.
-const ACTIONS: [(Purpose, &[&str]); 17] = [
+const ACTIONS: [(Purpose, &[&str]); 18] = [
     (
         Purpose::Stacks,
         &[
@@ -88,6 +92,7 @@ const ACTIONS: [(Purpose, &[&str]); 17] = [
         ],
     ),
     (Purpose::Roles, &["iam:PassRole"]),
+    (Purpose::Stored, &["ssm:GetParameters"]),
     (
         Purpose::Drift,
         &[
@@ -238,6 +243,7 @@ pub(super) fn purposes(environment: &Environment, plan: &Plan, scope: &Scope) ->
     for spec in environment.stacks.values().filter(|spec| spec.scope == *scope) {
         all.extend(environment.template_bucket.as_ref().map(|_| Purpose::Uploads));
         all.extend(spec.role_arn.as_ref().map(|_| Purpose::Roles));
+        all.extend(spec.template.parameters.values().any(TemplateParameter::is_stored).then_some(Purpose::Stored));
         all.extend((policy.drift_every.is_some() || reverts(spec)).then_some(Purpose::Drift));
     }
     for spec in environment.services.values().filter(|spec| spec.scope == *scope) {

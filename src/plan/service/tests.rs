@@ -454,6 +454,7 @@ fn stack_state(image: &str, status: StackStatus) -> StackState {
         status_reason: None,
         created: at(-900),
         updated: None,
+        stored: BTreeMap::new(),
         parameters: BTreeMap::from([("Image".to_owned(), image.to_owned())]),
         tags: BTreeMap::from([(OWNER_TAG.to_owned(), stack_key().to_string())]),
         outputs: BTreeMap::from([("Name".to_owned(), output)]),

@@ -18,6 +18,8 @@ impl Deciding<'_> {
             &|reference| self.planner.lookup(reference),
             &|name, parameter| self.image(name, parameter),
         );
+        let stored = self.stored(&resolved);
+        let resolved = resolved.taking(stored);
         let is_known = resolved.pending.is_empty() && !resolved.uncertain;
         entry.basis.inputs = is_known.then(|| resolved.inputs.digest.clone());
         resolved

@@ -39,7 +39,9 @@ pub(in crate::plan) fn output_may_change(entry: &Entry, spec: &StackSpec, output
             Changes::Known(changes) => {
                 entry.differences.iter().any(|difference| match difference {
                     Difference::Template => true,
-                    Difference::Parameter { name, .. } | Difference::NoEcho { name } => uses(name),
+                    Difference::Parameter { name, .. }
+                    | Difference::Stored { name, .. }
+                    | Difference::NoEcho { name } => uses(name),
                     _ => false,
                 }) || changes.iter().any(|change| {
                     !matches!(change.action, ChangeAction::Modify | ChangeAction::Sync) || change.is_destructive()

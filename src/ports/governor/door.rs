@@ -1,6 +1,6 @@
 //! The governed door to one account and region: every call of the port, through the governor.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -299,6 +299,10 @@ impl Stacks for Door<dyn Stacks> {
 
     async fn keeps_versions(&self, bucket: &str) -> Result<bool, PortError> {
         self.read(&api::BUCKET_VERSIONING, || self.inner.keeps_versions(bucket)).await
+    }
+
+    async fn stored(&self, names: &[String]) -> Result<BTreeMap<String, String>, PortError> {
+        self.read(&api::GET_PARAMETERS, || self.inner.stored(names)).await
     }
 
     async fn upload_template(&self, fence: Fence, bucket: &str, key: &str, body: &str) -> Result<Uploaded, PortError> {

@@ -1,6 +1,6 @@
 //! What the governor promises, in virtual time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::task::{Context as TaskContext, Waker};
 use std::time::Duration;
@@ -103,6 +103,7 @@ impl Stacks for Fake {
     async fn set_termination_protection(&self, _: Fence, _: &StackId, _: bool) -> Result<(), PortError> { unreachable!() }
     async fn set_stack_policy(&self, _: Fence, _: &StackId, _: &str) -> Result<(), PortError> { unreachable!() }
     async fn keeps_versions(&self, _: &str) -> Result<bool, PortError> { unreachable!() }
+    async fn stored(&self, _: &[String]) -> Result<BTreeMap<String, String>, PortError> { unreachable!() }
     async fn upload_template(&self, _: Fence, _: &str, _: &str, _: &str) -> Result<Uploaded, PortError> { unreachable!() }
     async fn uploaded_template(&self, _: &str, _: &str, _: &str) -> Result<Option<String>, PortError> { unreachable!() }
     async fn newest_upload(&self, _: &str, _: &str) -> Result<Option<Uploaded>, PortError> { unreachable!() }

@@ -1,5 +1,7 @@
 //! Creating, reading and deleting stacks.
 
+use std::collections::BTreeMap;
+
 use landfast::model::StackStatus;
 use landfast::ports::{Class, TemplateSource};
 
@@ -253,4 +255,41 @@ pub async fn events_carry_the_token_of_their_request(backend: &Backend) {
         };
         assert_eq!(event.token.as_deref(), Some(expected), "{event:?}");
     }
+}
+
+/// AWS: *`GetParameters`*; *Parameter*, `ResolvedValue`.
+pub async fn a_value_in_parameter_store_is_looked_up_by_name(backend: &Backend) {
+    const STORE: &str = r#"AWSTemplateFormatVersion: "2010-09-09"
+Resources:
+  One: { Type: AWS::SSM::Parameter, Properties: { Name: /contract/one, Type: String, Value: first } }
+"#;
+    const TAKES: &str = r#"AWSTemplateFormatVersion: "2010-09-09"
+Parameters:
+  One: { Type: "AWS::SSM::Parameter::Value<String>" }
+  Plain: { Type: String, Default: /contract/one }
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: { QueueName: !Sub "takes-${One}" } }
+Outputs:
+  One: { Value: !Ref One }
+"#;
+    let stacks = backend.stacks();
+    let asked = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(stacks.stored(&asked(&["/contract/one"])).await.unwrap(), BTreeMap::new());
+    let mut request = create("takes");
+    request.template = TemplateSource::Body(TAKES.into());
+    request.options.parameters = parameters(&[("One", "/contract/one")]);
+    let refused = stacks.create(FENCE, request.clone()).await.unwrap_err();
+    assert_eq!(refused.class, Class::Invalid, "{refused:?}");
+
+    let mut store = create("store");
+    store.template = TemplateSource::Body(STORE.into());
+    store.options.parameters.clear();
+    backend.created(&*stacks, store).await;
+    let found = stacks.stored(&asked(&["/contract/none", "/contract/one"])).await.unwrap();
+    assert_eq!(found, BTreeMap::from([("/contract/one".to_owned(), "first".to_owned())]));
+    let state = backend.created(&*stacks, request).await;
+    let (name, value) = ("/contract/one".to_owned(), "first".to_owned());
+    assert_eq!(state.parameters["One"], name);
+    assert_eq!(state.stored, BTreeMap::from([("One".to_owned(), value.clone())]));
+    assert_eq!(state.outputs["One"].value, value);
 }
