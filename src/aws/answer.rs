@@ -249,6 +249,7 @@ fn change_set_inputs(answer: &DescribeChangeSetOutput) -> ChangeSetInputs {
     let (rollback_alarms, monitoring_minutes) = rollback(answer.rollback_configuration.clone());
     ChangeSetInputs {
         template: None,
+        stored: stored(answer.parameters()),
         parameters: parameters(answer.parameters.clone().unwrap_or_default()),
         capabilities: answer.capabilities().iter().map(|one| one.as_str().to_owned()).collect(),
         tags: tags(answer.tags.clone().unwrap_or_default()),

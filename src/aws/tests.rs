@@ -297,6 +297,8 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
         "<ChangeSetName>landfast-1</ChangeSetName><ChangeSetId>{CHANGE_SET}</ChangeSetId><StackId>{STACK}</StackId>\
          <Status>CREATE_COMPLETE</Status><ExecutionStatus>AVAILABLE</ExecutionStatus><Changes>{}</Changes>\
          <Parameters><member><ParameterKey>Cidr</ParameterKey><ParameterValue>10.0.0.0/16</ParameterValue></member>\
+         <member><ParameterKey>Image</ParameterKey><ParameterValue>/ami/web</ParameterValue>\
+         <ResolvedValue>ami-1</ResolvedValue></member>\
          <member><ParameterKey>Password</ParameterKey><ParameterValue>****</ParameterValue></member></Parameters>\
          <NotificationARNs><member>arn:aws:sns:eu-central-1:111122223333:events</member></NotificationARNs>\
          <RollbackConfiguration><RollbackTriggers><member><Arn>arn:alarm</Arn><Type>AWS::CloudWatch::Alarm</Type></member>\
@@ -314,7 +316,8 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
         state.inputs,
         ChangeSetInputs {
             template: None,
-            parameters: [("Cidr", "10.0.0.0/16"), ("Password", "****")]
+            stored: BTreeMap::from([("Image".to_owned(), "ami-1".to_owned())]),
+            parameters: [("Cidr", "10.0.0.0/16"), ("Image", "/ami/web"), ("Password", "****")]
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .into(),
             capabilities: strings(&["CAPABILITY_NAMED_IAM"]),

@@ -152,6 +152,7 @@ pub struct StackState {
     pub parameters: BTreeMap<String, String>,
     /// What stood in Parameter Store for those that name a parameter there, when CloudFormation looked last (AWS:
     /// *Parameter*, `ResolvedValue`).
+    #[serde(default)]
     pub stored: BTreeMap<String, String>,
     /// Stack tags.
     pub tags: BTreeMap<String, String>,
@@ -259,6 +260,9 @@ pub struct ChangeSetInputs {
     pub template: Option<Digest>,
     /// Parameter values, those of the template's defaults included; `NoEcho` ones read `****`.
     pub parameters: BTreeMap<String, String>,
+    /// What stood in Parameter Store for those that name a parameter there, where AWS says it.
+    #[serde(default)]
+    pub stored: BTreeMap<String, String>,
     /// Acknowledged capabilities.
     pub capabilities: BTreeSet<String>,
     /// Stack tags.

@@ -55,6 +55,8 @@ pub struct Inputs {
     pub digest: Digest,
     /// Fingerprints of `NoEcho` values.
     pub no_echo: BTreeMap<String, Fingerprint>,
+    /// What stood in Parameter Store for the parameters that take it from there.
+    pub stored: BTreeMap<String, String>,
 }
 
 /// What a stack is made from beside its template, in a creation and in a change set alike (AWS: *`CreateStack`*,

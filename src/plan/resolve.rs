@@ -49,9 +49,10 @@ impl Resolved {
     /// With what stands in Parameter Store: it is part of the inputs, as `CloudFormation` will look it up.
     pub(super) fn taking(mut self, stored: BTreeMap<String, Stored>) -> Self {
         if !stored.is_empty() {
-            let values: BTreeMap<_, _> = stored.iter().map(|(name, stored)| (name, &stored.value)).collect();
             let inputs = Arc::make_mut(&mut self.inputs);
-            inputs.digest = Digest::of(&(&inputs.digest, values));
+            let known = stored.iter().filter_map(|(name, stored)| Some((name.clone(), stored.value.clone()?)));
+            inputs.stored = known.collect();
+            inputs.digest = Digest::of(&(&inputs.digest, &inputs.stored));
         }
         Self { stored, ..self }
     }
@@ -122,6 +123,7 @@ pub(super) fn resolve(
         },
         digest: spec.template.facts.digest.clone(),
         no_echo,
+        stored: BTreeMap::new(),
     };
     inputs.digest = digest(&inputs, &spec.template.facts.digest);
     Resolved { inputs: Arc::new(inputs), pending, uncertain, stored: BTreeMap::new() }

@@ -86,6 +86,7 @@ fn creation() -> Entry {
         upload: None,
         options: StackOptions { parameters: parameters.into(), ..StackOptions::default() },
         digest: Digest::of("inputs"),
+        stored: BTreeMap::new(),
         no_echo: [("AuthToken".to_owned(), FingerprintKey::new([7; 32]).fingerprint(CANARY))].into(),
     };
     let add = |name: &str, kind: &str| change(name, kind, ChangeAction::Add, Replacement::Never);

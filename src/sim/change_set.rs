@@ -88,7 +88,7 @@ impl World {
     ) {
         let serial = self.serial();
         self.own(id.clone(), ix);
-        let inputs = self.inputs_of(&submission);
+        let inputs = self.inputs_of(self.data.stacks[ix].region, &submission);
         let stack = &mut self.data.stacks[ix];
         let state = ChangeSetState {
             id,
@@ -108,9 +108,11 @@ impl World {
     }
 
     /// What a change set is said to have been made from.
-    pub(super) fn inputs_of(&mut self, submission: &Submission) -> ChangeSetInputs {
+    pub(super) fn inputs_of(&mut self, region: usize, submission: &Submission) -> ChangeSetInputs {
+        let parsed = self.parsed(submission.deployed()).unwrap_or_default();
         ChangeSetInputs {
             template: None,
+            stored: self.resolved(region, &parsed, &submission.parameters),
             parameters: self.shown_parameters(submission),
             capabilities: submission.capabilities.clone(),
             tags: submission.tags.clone(),

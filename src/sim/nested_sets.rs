@@ -35,7 +35,7 @@ impl World {
             if let Some(change) = change {
                 change.nested = Some(id.clone());
             }
-            let inputs = self.inputs_of(&own);
+            let inputs = self.inputs_of(self.data.stacks[stack].region, &own);
             let state = ChangeSetState {
                 id: id.clone(),
                 name: name.clone(),

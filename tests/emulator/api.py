@@ -132,10 +132,6 @@ def description():
     @corrects("DescribeStacks")
     def describe(params, plain):
         stacks = {stack["StackId"]: stack for stack in cloudformation._stacks.values()}
-        for stack in stacks.values():
-            for parameter in stack.get("Parameters", []):
-                known = stack.get("_resolved_params", {}).get(parameter["ParameterKey"], {})
-                parameter["ParameterValue"] = known.get("SsmName", parameter["ParameterValue"])
         status, headers, body = plain(params)
         if status != 200:
             return status, headers, body
@@ -145,15 +141,7 @@ def description():
             return match.group(0) + (options_xml(stack) if stack else "")
 
         def with_stored(match):
-            """*Parameter*, ResolvedValue: the value that corresponds to a Systems Manager parameter key, which is what
-            ParameterValue shows. ministack shows the value in the place of the key."""
-            stack, text = stacks.get(match.group(1)), match.group(0)
-            for name, known in (stack or {}).get("_resolved_params", {}).items():
-                if "SsmName" in known:
-                    found = rf"(<ParameterKey>{name}</ParameterKey><ParameterValue>[^<]*</ParameterValue>)"
-                    value = f"<ResolvedValue>{escape(known['Value'])}</ResolvedValue>"
-                    text = re.sub(found, lambda one: one.group(1) + value, text)
-            return text
+            return stored((stacks.get(match.group(1)) or {}).get("_resolved_params", {}), match.group(0))
 
         text = body.decode() if isinstance(body, bytes) else body
         text = re.sub(r"<StackId>([^<]*)</StackId>(?=<StackStatus>).*?</Parameters>", with_stored, text, flags=re.DOTALL)
@@ -162,6 +150,17 @@ def description():
         # Between StackName and StackStatus: the id of a stack, not one in an output.
         text = re.sub(r"<StackId>([^<]*)</StackId>(?=<StackStatus>)", with_options, text)
         return status, headers, text.encode()
+
+
+def stored(parameters, text):
+    """*Parameter*, ResolvedValue: the value that corresponds to a Systems Manager parameter key, which is what
+    ParameterValue shows. ministack shows the value in the place of the key."""
+    for name, known in parameters.items():
+        if "SsmName" in known:
+            shown = rf"<ParameterKey>{name}</ParameterKey><ParameterValue>[^<]*</ParameterValue>"
+            key = f"<ParameterKey>{name}</ParameterKey><ParameterValue>{escape(known['SsmName'])}</ParameterValue>"
+            text = re.sub(shown, lambda _: f"{key}<ResolvedValue>{escape(known['Value'])}</ResolvedValue>", text)
+    return text
 
 
 def change_sets():
@@ -188,6 +187,7 @@ def change_sets():
         if status != 200 or not change_set:
             return status, headers, body
         text = body.decode() if isinstance(body, bytes) else body
+        text = stored(change_set.get("_resolved_params", {}), text)
         inputs = topics_and_alarms(change_set.get("_options", {}))
         return status, headers, text.replace("</DescribeChangeSetResult>", inputs + "</DescribeChangeSetResult>").encode()
 

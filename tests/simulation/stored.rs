@@ -1,6 +1,7 @@
 //! Parameters whose value stands in Systems Manager Parameter Store, where somebody changes it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use landfast::model::{Action, Desired, Difference, Entry, Guard, Waiting};
@@ -20,11 +21,11 @@ fn wanted(store: &Store, parameters: usize) -> Desired {
     for number in 0..parameters {
         let kind = "AWS::SSM::Parameter::Value<String>";
         if number + 1 == parameters {
-            template.push_str(&format!("  P{number}: {{ Type: \"{kind}\", Default: /a/{number} }}\n"));
+            writeln!(template, "  P{number}: {{ Type: \"{kind}\", Default: /a/{number} }}").unwrap();
         } else {
-            template.push_str(&format!("  P{number}: {{ Type: \"{kind}\" }}\n"));
+            writeln!(template, "  P{number}: {{ Type: \"{kind}\" }}").unwrap();
             stack.push_str(if number == 0 { "  parameters:\n" } else { "" });
-            stack.push_str(&format!("    P{number}: /a/{number}\n"));
+            writeln!(stack, "    P{number}: /a/{number}").unwrap();
         }
     }
     template.push_str("Resources:\n  T: { Type: AWS::SNS::Topic, Properties: { DisplayName: !Ref P0 } }\n");

@@ -114,6 +114,8 @@ fn other_parameter(spec: &StackSpec, asked: &Inputs, held: &ChangeSetInputs) -> 
         (Value::NoEcho(secret), Some(shown)) => shown != MASKED && shown != secret.expose(),
         (Value::Plain(value), Some(shown)) => shown != value && shown != MASKED,
     });
+    // It was changed after it was read: what would be done is not what was agreed to.
+    let moved = || asked.stored.iter().find(|(name, value)| held.stored.get(*name).is_some_and(|held| held != *value));
     // What was not given has the template's default.
     let extra = || {
         held.parameters.iter().find(|(name, value)| {
@@ -121,5 +123,33 @@ fn other_parameter(spec: &StackSpec, asked: &Inputs, held: &ChangeSetInputs) -> 
             !asked.previous && !given.contains_key(*name) && *value != MASKED && default != Some(value)
         })
     };
-    other.map(|(name, _)| name.clone()).or_else(|| extra().map(|(name, _)| name.clone()))
+    let name = other.map(|(name, _)| name).or_else(|| extra().map(|(name, _)| name));
+    name.or_else(|| moved().map(|(name, _)| name)).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{StackOptions, fixtures};
+
+    fn map(name: &str, value: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([(name.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn a_change_set_holds_what_stood_in_the_store_when_it_was_agreed_to() {
+        let spec = fixtures::spec("web", &[]);
+        let parameters = BTreeMap::from([("Image".to_owned(), Value::Plain("/ami/web".to_owned()))]);
+        let options = StackOptions { parameters, ..StackOptions::default() };
+        let digest = spec.template.facts.digest.clone();
+        let (stored, body) = (map("Image", "ami-1"), "".into());
+        let asked = Inputs { body, previous: true, upload: None, options, digest, stored, no_echo: BTreeMap::new() };
+        let held =
+            |stored| ChangeSetInputs { parameters: map("Image", "/ami/web"), stored, ..ChangeSetInputs::default() };
+        assert_eq!(otherwise(&spec, &asked, &held(map("Image", "ami-1"))), None);
+        // Where AWS does not say it, nothing speaks against it.
+        assert_eq!(otherwise(&spec, &asked, &held(BTreeMap::new())), None);
+        let moved = otherwise(&spec, &asked, &held(map("Image", "ami-2")));
+        assert_eq!(moved.as_deref(), Some("the parameter Image"));
+    }
 }

@@ -220,7 +220,7 @@ impl Deciding<'_> {
             None => BTreeMap::new(),
         };
         let digest = Digest::of(&(&skipped.stack, &skipped.resources, skipped.since));
-        Inputs { body: "".into(), previous: true, upload: None, options, digest, no_echo }
+        Inputs { body: "".into(), previous: true, upload: None, options, digest, no_echo, stored: BTreeMap::new() }
     }
 }
 
