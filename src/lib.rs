@@ -51,7 +51,6 @@ pub mod probe;
 
 pub mod sim;
 
-#[cfg(feature = "aws")]
 pub mod cli;
 
 #[doc(hidden)]

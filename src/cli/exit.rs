@@ -170,6 +170,12 @@ pub enum Trouble {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// This program knows the simulation alone.
+    #[error(
+        "this landfast was built without AWS, and knows the simulation alone: add `--cloud sim` (or set \
+         LANDFAST_CLOUD=sim), or build it with AWS: `cargo build --release`"
+    )]
+    WithoutAws,
     /// The simulation stands still.
     #[error("the simulation waits for something that never happens: please report this")]
     Deadlock,
@@ -199,7 +205,8 @@ impl Trouble {
             | Self::NoSuchRelease { .. }
             | Self::StateAmongManifests { .. }
             | Self::StateInCheckout { .. }
-            | Self::Exists(_) => Exit::Usage,
+            | Self::Exists(_)
+            | Self::WithoutAws => Exit::Usage,
             Self::NobodyToAsk(_) | Self::OtherPlan { .. } => Exit::Waiting,
             _ => Exit::Failed,
         }

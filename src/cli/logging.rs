@@ -11,8 +11,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::args::{Global, LogFormat};
 use super::stderr::{self, LogLines};
-use crate::aws;
 use crate::context::Context;
+
+/// What the SDK says of missing credentials: at length, before it fails with an error that says the same.
+const QUIET: &str = "aws_config=error";
 
 /// How soon it is said that lines were dropped.
 const LOSSES: Duration = Duration::from_secs(5);
@@ -25,7 +27,7 @@ pub(super) fn start(global: &Global) {
         _ => LevelFilter::DEBUG,
     };
     // The SDK and its HTTP client speak only when asked by name: what they log at debug level is bulky, and not ours.
-    let quiet = format!("{},{},landfast={}", LevelFilter::WARN.min(level), aws::QUIET_LOGS, level);
+    let quiet = format!("{},{},landfast={}", LevelFilter::WARN.min(level), QUIET, level);
     let filter = EnvFilter::try_from_env("LANDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(LogLines(global.log_format));
     // It would say so on standard error itself, and panic where that has no reader.

@@ -13,6 +13,7 @@ use super::args::{CloudKind, Global};
 use super::exit::Trouble;
 use super::furnish::furnish;
 use super::{loading, operator, place, terminal};
+#[cfg(feature = "aws")]
 use crate::aws::{AwsCloud, Settings};
 use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
@@ -21,6 +22,7 @@ use crate::manifest::{Diagnostic, Loaded, Severity};
 use crate::model::{Environment, Redacted};
 use crate::operator::Operator;
 use crate::ports::{Cloud, Gate, Governor, Identities, Probes, Unasked, Unseal};
+#[cfg(feature = "aws")]
 use crate::probe::Network;
 use crate::sim::{SimCloud, SimConfig};
 use crate::source;
@@ -84,30 +86,38 @@ impl Session {
     pub(super) fn start(global: &Global, pace: Pace) -> Result<Self, Trouble> {
         place::outside_manifests(global)?;
         match global.cloud {
-            CloudKind::Aws => {
-                let (clockwork, cx) = real()?;
-                let Clockwork::Real(runtime) = &clockwork else { return Err(Trouble::Deadlock) };
-                let settings = Settings {
-                    profile: global.profile.clone(),
-                    endpoint_url: global.endpoint_url.clone(),
-                    ..Settings::default()
-                };
-                let cloud = Arc::new(runtime.block_on(AwsCloud::connect(settings)));
-                Ok(Self {
-                    global: global.clone(),
-                    cx,
-                    operator: operator::find(global, &place::root(global))?,
-                    clockwork,
-                    cloud,
-                    probes: Arc::new(Network::default()),
-                    simulation: None,
-                    only_looks: Cell::new(false),
-                    identities: identities(global.identity.as_deref())?.unwrap_or_default(),
-                    keys: identities(global.fingerprint_key.as_deref())?,
-                })
-            }
+            CloudKind::Aws => Self::on_aws(global),
             CloudKind::Sim => Self::simulated(global, pace),
         }
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn on_aws(_: &Global) -> Result<Self, Trouble> {
+        Err(Trouble::WithoutAws)
+    }
+
+    #[cfg(feature = "aws")]
+    fn on_aws(global: &Global) -> Result<Self, Trouble> {
+        let (clockwork, cx) = real()?;
+        let Clockwork::Real(runtime) = &clockwork else { return Err(Trouble::Deadlock) };
+        let settings = Settings {
+            profile: global.profile.clone(),
+            endpoint_url: global.endpoint_url.clone(),
+            ..Settings::default()
+        };
+        let cloud = Arc::new(runtime.block_on(AwsCloud::connect(settings)));
+        Ok(Self {
+            global: global.clone(),
+            cx,
+            operator: operator::find(global, &place::root(global))?,
+            clockwork,
+            cloud,
+            probes: Arc::new(Network::default()),
+            simulation: None,
+            only_looks: Cell::new(false),
+            identities: identities(global.identity.as_deref())?.unwrap_or_default(),
+            keys: identities(global.fingerprint_key.as_deref())?,
+        })
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is where the clock is chosen: a new simulation begins now")]
