@@ -90,6 +90,7 @@ fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
         backups: BTreeMap::new(),
         ready: BTreeMap::new(),
         gaps: crate::model::Gaps::default(),
+        older_than: None,
     }
 }
 
