@@ -152,7 +152,8 @@ pub enum Trouble {
     /// What is checked out is older than what was accepted.
     #[error(
         "commit {commit} is older than what was accepted last ({newer}), and nothing is changed by it. Check out that commit \
-         or a newer one; to go back, revert commits in Git, or accept this one with `--accept-older-commit {commit}`"
+         or a newer one; to go back, revert commits in Git, or accept this one with `--accept-older-commit {commit}` \
+         of `apply` or `run`"
     )]
     OlderCommit {
         /// The one that is checked out.

@@ -126,3 +126,73 @@ impl History {
         self.environments.iter().filter(|(name, _)| about(name)).filter_map(doubt).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Digest;
+
+    const ACCEPTED: &str = "aaaaaaaaaaaaaaaaaaaa";
+    const FOUND: &str = "bbbbbbbbbbbbbbbbbbbb";
+
+    fn revision(content: &str, commit: Option<&str>) -> Revision {
+        Revision { sequence: 1, content: Digest::of(content), commit: commit.map(str::to_owned) }
+    }
+
+    fn dev() -> EnvName {
+        "dev".parse().unwrap()
+    }
+
+    fn history(content: &str, ancestry: Ancestry, named: bool) -> History {
+        let standing = Standing { accepted: revision("accepted", Some(ACCEPTED)), ancestry, named };
+        History { revision: revision(content, Some(FOUND)), environments: [(dev(), standing)].into() }
+    }
+
+    fn follows(history: &History) -> Option<String> {
+        let before = [(dev(), revision("accepted", Some(ACCEPTED)))].into();
+        let after = history.accepted([&dev()], &history.revision, &before);
+        assert_eq!(after[&dev()].content, history.revision.content);
+        after[&dev()].commit.clone()
+    }
+
+    #[test]
+    fn only_an_older_commit_with_other_files_that_nobody_named_is_refused() {
+        use Ancestry::{Diverged, Newer, Older, Same, Unknown};
+        for ancestry in [Same, Newer, Older, Diverged, Unknown] {
+            for (content, named) in [("accepted", false), ("accepted", true), ("other", false), ("other", true)] {
+                let case = format!("{ancestry:?}, {content}, {named}");
+                let history = history(content, ancestry, named);
+                let older = ancestry == Older && content == "other";
+                assert_eq!(history.refused().count() == 1, older && !named, "{case}");
+                assert_eq!(history.refusal(|_| true).is_some(), older && !named, "{case}");
+                assert_eq!(history.given_up(&dev()), (older && named).then_some(ACCEPTED), "{case}");
+                assert_eq!(history.doubts(|_| true).len() == 1, matches!(ancestry, Diverged | Unknown), "{case}");
+                assert!(history.doubts(|_| false).is_empty() && history.refusal(|_| false).is_none(), "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_never_goes_back_by_itself() {
+        use Ancestry::{Diverged, Newer, Older, Unknown};
+        for forward in [Newer, Diverged, Unknown] {
+            assert_eq!(follows(&history("other", forward, false)).as_deref(), Some(FOUND), "{forward:?}");
+        }
+        assert_eq!(follows(&history("accepted", Newer, false)).as_deref(), Some(FOUND));
+        assert_eq!(follows(&history("accepted", Older, false)).as_deref(), Some(ACCEPTED), "the same files");
+        assert_eq!(follows(&history("other", Older, true)).as_deref(), Some(FOUND), "a person has said so");
+        let without = History { revision: revision("other", None), environments: BTreeMap::new() };
+        assert_eq!(follows(&without).as_deref(), Some(ACCEPTED), "without Git nothing is known of history");
+    }
+
+    #[test]
+    fn a_revision_without_a_commit_is_held_against_nothing() {
+        let nowhere = tempfile::tempdir().unwrap();
+        let accepted = || BTreeMap::from([(dev(), revision("accepted", Some(ACCEPTED)))]);
+        let history = History::of(nowhere.path(), &revision("other", None), accepted(), None);
+        assert_eq!((history.refused().count(), history.doubts(|_| true).len()), (0, 0));
+        let history = History::of(nowhere.path(), &revision("other", Some(FOUND)), accepted(), None);
+        assert_eq!((history.refused().count(), history.doubts(|_| true).len()), (0, 1));
+        assert!(history.doubts(|_| true)[0].contains("not here (a shallow clone"));
+    }
+}
