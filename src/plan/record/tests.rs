@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::names::{marker, marker_of};
 use crate::model::{
-    Act, Action, Budget, DeletionPolicy, Desired, Digest, DnsName, Do, Entry, Environment, FingerprintKey, HostedZone,
-    Key, Memory, Mode, ObjectMemory, Objects, Observation, Policy, Prune, RecordContent, RecordDo, RecordMemory,
-    RecordOperation, RecordPlace, RecordSet, RecordSpec, RecordType, RecordValue, RecordVerb, RecordsOf, Replace,
-    Revision, Routing, Scope, Seen, SetRouting, Text, Unknown, Waiting,
+    Act, Action, Budget, DeletionPolicy, Desired, Digest, DnsName, Do, Entry, Environment, FingerprintKey, Guard,
+    HostedZone, Key, Memory, Mode, ObjectMemory, Objects, Observation, Policy, Prune, RecordContent, RecordDo,
+    RecordMemory, RecordOperation, RecordPlace, RecordSet, RecordSpec, RecordType, RecordValue, RecordVerb, RecordsOf,
+    Replace, Revision, Routing, Scope, Seen, SetRouting, Text, Unknown, Waiting,
 };
 use crate::plan::{Goal, Input, lint, plan};
 
@@ -277,7 +277,7 @@ fn an_older_commit_changes_nothing_and_says_how_to_go_back() {
             let acts = would.step.as_ref().is_some_and(|step| step.action.mutates()) || asks(&would);
             let refused = entry.refused.iter().find(|refusal| refusal.guard == Guard::Revision);
             assert_eq!(refused.is_some(), acts, "{case}");
-            for refusal in refused {
+            if let Some(refusal) = refused {
                 assert_eq!(refusal.reason, "commit 0123456789ab is older than fedcba987654, which was accepted last");
                 assert!(
                     refusal.release.contains("apply dev --accept-older-commit 0123456789ab`"),
