@@ -32,4 +32,3 @@ mod vaults;
 mod wire;
 
 pub use cloud::{AwsCloud, Settings};
-

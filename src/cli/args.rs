@@ -195,6 +195,9 @@ pub enum Command {
         /// request's author cannot have it ask a server of their choice.
         #[arg(long)]
         probe: bool,
+        /// Plan as `apply` with the same option does.
+        #[arg(long, value_name = "COMMIT", value_parser = commit)]
+        accept_older_commit: Option<String>,
         /// Form of the report.
         #[arg(short, long, default_value = "text")]
         output: PlanOutput,
@@ -248,6 +251,10 @@ pub enum Command {
         /// Approve exactly the plan with this digest, as `plan` has shown it; refused if the world has moved.
         #[arg(long, value_name = "DIGEST")]
         plan: Option<String>,
+        /// Go back to this commit, which is older than the one that was accepted last, and now checked out. Newer ones are
+        /// accepted without it.
+        #[arg(long, value_name = "COMMIT", value_parser = commit)]
+        accept_older_commit: Option<String>,
         /// Form of the report.
         #[arg(short, long, default_value = "text")]
         output: Output,
@@ -272,6 +279,9 @@ pub enum Command {
         /// How often to look although nothing happened, give or take a tenth.
         #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
         resync: Duration,
+        /// Go back to this commit once, which is older than the one that was accepted last.
+        #[arg(long, value_name = "COMMIT", value_parser = commit)]
+        accept_older_commit: Option<String>,
         /// Leave reports of drift there: pages and documents, the newest as `drift-latest`. A directory, or
         /// `s3://BUCKET/PREFIX` (with `?region=REGION` where the bucket is elsewhere), which gets one report for each
         /// environment, sent by its role. May be given more than once.
@@ -523,6 +533,12 @@ pub enum Quarantine {
 
 fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
+}
+
+/// A commit's id, or so much of it that it means no other one.
+fn commit(text: &str) -> Result<String, String> {
+    let is_id = (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id { Ok(text.to_ascii_lowercase()) } else { Err("a commit's id: at least 7 hexadecimal digits".to_owned()) }
 }
 
 fn factor(text: &str) -> Result<f64, String> {

@@ -149,6 +149,18 @@ pub enum Trouble {
         /// The present one.
         now: String,
     },
+    /// What is checked out is older than what was accepted.
+    #[error(
+        "commit {commit} is older than what was accepted last ({newer}), and nothing is changed by it. Check out that commit \
+         or a newer one; to go back, revert commits in Git, or accept this one with `--accept-older-commit {commit}` \
+         of `apply` or `run`"
+    )]
+    OlderCommit {
+        /// The one that is checked out.
+        commit: String,
+        /// The ones that were accepted, and for which environments.
+        newer: String,
+    },
     /// Manifests are there already.
     #[error("{0} exists: name another directory with --out, or put it aside with --force")]
     Exists(String),
@@ -207,7 +219,7 @@ impl Trouble {
             | Self::StateInCheckout { .. }
             | Self::Exists(_)
             | Self::WithoutAws => Exit::Usage,
-            Self::NobodyToAsk(_) | Self::OtherPlan { .. } => Exit::Waiting,
+            Self::NobodyToAsk(_) | Self::OtherPlan { .. } | Self::OlderCommit { .. } => Exit::Waiting,
             _ => Exit::Failed,
         }
     }

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod exit;
 mod furnish;
+mod history;
 mod loading;
 mod logging;
 mod operator;

@@ -1,6 +1,6 @@
 //! The composition root: which clock, which cloud, which manifests, which journal.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::args::{CloudKind, Global};
 use super::exit::Trouble;
 use super::furnish::furnish;
+use super::history::History;
 use super::{loading, operator, place, terminal};
 #[cfg(feature = "aws")]
 use crate::aws::{AwsCloud, Settings};
@@ -19,7 +20,7 @@ use crate::context::{Context, Virtual};
 use crate::controller::{Controller, Listener};
 use crate::files;
 use crate::manifest::{Diagnostic, Loaded, Severity};
-use crate::model::{Environment, Redacted};
+use crate::model::{EnvName, Environment, Redacted, Revision};
 use crate::operator::Operator;
 use crate::ports::{Cloud, Gate, Governor, Identities, Probes, Unasked, Unseal};
 #[cfg(feature = "aws")]
@@ -67,6 +68,8 @@ pub(super) struct Session {
     simulation: Option<SimCloud>,
     /// Another process has the journal, and with it the simulation: it is not saved from here.
     only_looks: Cell<bool>,
+    /// The older commit that a person accepts, until it is.
+    older: RefCell<Option<String>>,
     /// What sealed secrets are opened with.
     identities: Arc<Identities>,
     /// What the key of fingerprints is sealed with in the journal, if it is.
@@ -115,6 +118,7 @@ impl Session {
             probes: Arc::new(Network::default()),
             simulation: None,
             only_looks: Cell::new(false),
+            older: RefCell::new(None),
             identities: identities(global.identity.as_deref())?.unwrap_or_default(),
             keys: identities(global.fingerprint_key.as_deref())?,
         })
@@ -155,6 +159,7 @@ impl Session {
             probes: Arc::new(simulation.clone()),
             simulation: Some(simulation),
             only_looks: Cell::new(false),
+            older: RefCell::new(None),
             identities: identities(global.identity.as_deref())?.unwrap_or_default(),
             keys: identities(global.fingerprint_key.as_deref())?,
         })
@@ -340,18 +345,51 @@ async fn told_to_stop() -> Result<(), Trouble> {
 
 /// Reads the manifests without a journal: for commands that only look at files.
 pub(super) fn load_unrecorded(root: &Path, operator: &Operator) -> Result<Loaded, Trouble> {
-    loading::load(root, operator)
+    let against = loading::Against { operator: operator.clone(), ..loading::Against::default() };
+    loading::load(root, against).map(|(loaded, _)| loaded)
 }
 
-/// Reads the manifests and gives the revision its place in the journal. While Git writes files, nothing is gone.
-pub(super) fn load(root: &Path, store: &Store, operator: &Operator) -> Result<Loaded, Trouble> {
-    let before = source::under_way(root);
-    let mut loaded = loading::load(root, operator)?;
-    if let Some(under_way) = before.or_else(|| source::under_way(root)) {
-        loading::hold(&mut loaded, &under_way);
+impl Session {
+    /// An older commit of this name is accepted.
+    pub(super) fn accept_older(&self, commit: Option<&str>) {
+        self.older.replace(commit.map(str::to_owned));
     }
-    record(&mut loaded, store)?;
-    Ok(loaded)
+
+    /// What manifests are held against.
+    pub(super) fn against(&self, store: &Store) -> loading::Against {
+        let (operator, named) = (self.operator.clone(), self.older.borrow().clone());
+        loading::Against { operator, accepted: store.accepted(), named }
+    }
+
+    /// Reads the manifests and gives the revision its place in the journal. While Git writes files, nothing is gone.
+    pub(super) fn load(&self, store: &Store) -> Result<loading::Read, Trouble> {
+        let root = place::root(&self.global);
+        let before = source::under_way(&root);
+        let (mut loaded, history) = loading::load(&root, self.against(store))?;
+        if let Some(under_way) = before.or_else(|| source::under_way(&root)) {
+            loading::hold(&mut loaded, &under_way);
+        }
+        record(&mut loaded, store)?;
+        show_diagnostics(&loaded.diagnostics);
+        Ok((loaded, history))
+    }
+
+    /// These environments follow a revision from now on. A person's word for an older commit holds once.
+    pub(super) fn accept<'n>(
+        &self,
+        store: &Store,
+        history: &History,
+        environments: impl IntoIterator<Item = &'n EnvName>,
+        revision: &Revision,
+    ) -> Result<(), Trouble> {
+        let accepted = history.accepted(environments, revision, &store.accepted());
+        let used = accepted.keys().any(|name| history.given_up(name).is_some());
+        store.accept(accepted)?;
+        if used {
+            self.older.replace(None);
+        }
+        Ok(())
+    }
 }
 
 /// Gives a revision its place in the journal.

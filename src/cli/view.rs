@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::args::{Global, Output};
 use super::exit::Trouble;
+use super::history::History;
 use super::session::{self, Holder, Pace, Session};
-use super::{place, progress, terminal};
+use super::{progress, terminal};
 use crate::controller::{Controller, Looked};
 use crate::manifest::Loaded;
 use crate::model::Environment;
@@ -21,6 +22,8 @@ pub(super) struct View {
     /// Who has the journal: if it is another process, this is a copy.
     pub(super) holder: Holder,
     pub(super) loaded: Loaded,
+    /// How it stands to what was accepted.
+    pub(super) history: History,
     /// Those that the command is about.
     pub(super) environments: Vec<Arc<Environment>>,
     pub(super) controller: Controller,
@@ -42,10 +45,18 @@ impl View {
         Self::over(Session::start(global, Pace::Virtual)?, Some(environment), Session::store_for_asking)
     }
 
-    /// The same, asking no web servers.
-    pub(super) fn of_aws_alone(global: &Global, environment: Option<&str>) -> Result<Self, Trouble> {
+    /// To plan, as if this older commit was accepted; asking web servers only if that is wanted.
+    pub(super) fn to_plan(
+        global: &Global,
+        environment: Option<&str>,
+        probe: bool,
+        older: Option<&str>,
+    ) -> Result<Self, Trouble> {
         let mut session = Session::start(global, Pace::Virtual)?;
-        session.ask_no_web_servers();
+        session.accept_older(older);
+        if !probe {
+            session.ask_no_web_servers();
+        }
         Self::over(session, environment, Session::store_for_looking)
     }
 
@@ -54,13 +65,11 @@ impl View {
         environment: Option<&str>,
         store: impl FnOnce(&Session) -> Result<(Store, Holder), Trouble>,
     ) -> Result<Self, Trouble> {
-        let global = &session.global;
         let (store, holder) = store(&session)?;
-        let loaded = session::load(&place::root(global), &store, &session.operator)?;
-        session::show_diagnostics(&loaded.diagnostics);
+        let (loaded, history) = session.load(&store)?;
         let environments = session::choose(&loaded, environment)?;
         let controller = session.controller(store.clone(), progress::silent());
-        Ok(Self { session, store, holder, loaded, environments, controller })
+        Ok(Self { session, store, holder, loaded, history, environments, controller })
     }
 
     /// Runs a future to its end.

@@ -150,6 +150,7 @@ impl<'s> Reader<'_, 's> {
             backups: BTreeMap::new(),
             ready: BTreeMap::new(),
             gaps: Gaps::default(),
+            older_than: None,
         };
         let recipients = self.recipients(&doc, &spec);
         let floor = match self.operator.floor_of(name) {

@@ -54,6 +54,8 @@ pub struct Environment {
     pub ready: BTreeMap<Key, Vec<Readiness>>,
     /// What was not read, or not understood, and may hold the manifest of something that is not desired here.
     pub gaps: Gaps,
+    /// The commit that was accepted last, where the manifests' is an ancestor of it: nothing is changed then (invariant S8).
+    pub older_than: Option<String>,
 }
 
 impl Environment {

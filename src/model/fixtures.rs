@@ -62,6 +62,7 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
         backups: BTreeMap::new(),
         ready: BTreeMap::new(),
         gaps: crate::model::Gaps::default(),
+        older_than: None,
     }
 }
 

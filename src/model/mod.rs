@@ -110,7 +110,7 @@ pub use record::{FailoverRole, RecordSpec, RecordType, RecordValue, Routing};
 pub use redacted::Redacted;
 pub use rendered::{Rendered, RenderedValue, ValueSource};
 pub use request::{Declined, Granted, Request, Wish};
-pub use revision::Revision;
+pub use revision::{Ancestry, Revision, short_commit};
 pub use rollout::{
     Decision, Doom, Ended, Evidence, Pin, Quarantined, RELEASES_KEPT, Release, Restart, Rollout, RolloutCause,
     RolloutOutcome, ServiceMemory, digests,

@@ -327,7 +327,7 @@ pub enum Guard {
     Stuck,
     /// A rollback was continued without resources, which have to be brought into step first.
     OutOfStep,
-    /// A newer revision has been applied.
+    /// A newer revision has been applied, or a newer commit accepted.
     Revision,
     /// Something was not read, or not understood, that may hold the manifest.
     Unread,

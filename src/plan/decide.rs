@@ -36,6 +36,7 @@ fn run(mut planner: Planner<'_>) -> (Plan, BTreeSet<Need>) {
     removal::decide(&mut planner);
     secret::decide_removals(&mut planner);
     presence::hold(&mut planner);
+    guard::older_commit(&mut planner);
     planner.hold_stacks();
     guard::budget(&mut planner);
     take_turns(&mut planner);

@@ -10,7 +10,7 @@ use super::{Goal, Input, consent};
 use crate::model::{
     Act, Action, Broaden, Bucket, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, NESTED_STACK,
     ObservedStack, Plan, Refusal, Replace, ResourceChange, SecretDo, Seen, ServiceDo, ServiceStep, StackDo, StackNeed,
-    StackSpec, StackStep, Waiting,
+    StackSpec, StackStep, Waiting, short_commit,
 };
 use crate::sabotage::{self, Bug};
 
@@ -137,6 +137,31 @@ pub(super) fn never_older(input: &Input<'_>, key: &Key, entry: &mut Entry) {
                 release: "load the newest revision; to go back, commit the older state again".to_owned(),
             },
         );
+    }
+}
+
+/// Nothing is changed by a commit that is an ancestor of the one that was accepted last (invariant S8). For all kinds at
+/// once, deletions included: what an older commit has no manifest of may have been added since.
+pub(super) fn older_commit(planner: &mut Planner<'_>) {
+    let Some(accepted) = &planner.input.environment.older_than else { return };
+    let revision = &planner.input.desired.revision;
+    let older = revision.commit.as_deref().unwrap_or_default();
+    let (short, accepted) = (short_commit(older), short_commit(accepted));
+    let reason = format!("commit {short} is older than {accepted}, which was accepted last");
+    let release = match planner.input.goal {
+        Goal::Converge => format!(
+            "check out {accepted} or a newer commit; to go back, revert commits in Git, or accept this one with \
+             `landfast apply {} --accept-older-commit {short}`",
+            planner.input.environment.name
+        ),
+        Goal::Destroy => format!("check out {accepted} or a newer commit"),
+    };
+    for entry in planner.entries.values_mut() {
+        let asks = |waiting: &Waiting| matches!(waiting, Waiting::Approval { .. });
+        if entry.step.as_ref().is_some_and(|step| step.action.mutates()) || entry.waiting.iter().any(asks) {
+            entry.waiting.retain(|waiting| !asks(waiting));
+            refuse(entry, Refusal { guard: Guard::Revision, reason: reason.clone(), release: release.clone() });
+        }
     }
 }
 

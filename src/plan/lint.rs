@@ -62,6 +62,7 @@ fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'sta
         (mutates && entry.action == Action::Unknown, "a step follows from what could not be seen (S10)"),
         (refused && operates, "a refused object is operated on"),
         (mutates && unread && super::presence::leaves(entry), "what may still be asked for is deleted (S25)"),
+        (mutates && input.environment.older_than.is_some(), "an older commit changes something (S8)"),
         (mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)"),
         (input.busy.contains(key), "an object has two steps at once (S6)"),
     ])

@@ -7,11 +7,15 @@
 mod checkout;
 mod error;
 mod git;
+mod history;
 mod ignore;
+#[cfg(test)]
+mod made;
 mod read;
 mod watch;
 
 pub use checkout::{UnderWay, at_rest, under_way};
 pub use error::SourceError;
+pub use history::ancestry;
 pub use read::{read, read_with};
 pub use watch::Watch;

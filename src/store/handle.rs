@@ -1,5 +1,6 @@
 //! The store itself.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -176,6 +177,25 @@ impl Store {
         self.commit(&mut state, &[], vec![Write::put(Table::Meta, "revision", &revision)?])?;
         state.revision = Some(revision.clone());
         Ok(revision)
+    }
+
+    /// The revision that each environment was told to follow last. One that was only looked at is none.
+    #[must_use]
+    pub fn accepted(&self) -> BTreeMap<EnvName, Revision> {
+        self.state().accepted.clone()
+    }
+
+    /// These environments follow these revisions from now on.
+    pub fn accept(&self, revisions: BTreeMap<EnvName, Revision>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let new: Vec<_> = revisions.into_iter().filter(|(env, new)| state.accepted.get(env) != Some(new)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let writes = new.iter().map(|(env, revision)| Write::put(Table::Accepted, env.as_str(), revision));
+        self.commit(&mut state, &[], writes.collect::<Result<_, _>>()?)?;
+        state.accepted.extend(new);
+        Ok(())
     }
 
     /// All that is remembered of an environment. No I/O.

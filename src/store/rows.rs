@@ -1,4 +1,4 @@
-//! What the store asks of whatever keeps its bytes: six tables of texts to bytes, and atomic batches.
+//! What the store asks of whatever keeps its bytes: seven tables of texts to bytes, and atomic batches.
 //!
 //! Both back ends keep the same rows, so that what the simulation shows of the store is true of the file.
 
@@ -22,11 +22,13 @@ pub(super) enum Table {
     Spent,
     /// What was approved, by environment.
     Consent,
+    /// The revision that was accepted last, by environment.
+    Accepted,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Meta, Self::Objects, Self::Common, Self::Journal, Self::Spent, Self::Consent];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Meta, Self::Objects, Self::Common, Self::Journal, Self::Spent, Self::Consent, Self::Accepted];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -36,6 +38,7 @@ impl Table {
             Self::Journal => "journal",
             Self::Spent => "spent",
             Self::Consent => "consent",
+            Self::Accepted => "accepted",
         }
     }
 }

@@ -36,6 +36,7 @@ pub(super) struct State {
     pub(super) dirty: BTreeSet<(Table, Key)>,
     pub(super) spent: VecDeque<(u64, Spent)>,
     pub(super) consent: BTreeMap<EnvName, Consent>,
+    pub(super) accepted: BTreeMap<EnvName, Revision>,
     /// The sequence of the journal's next record.
     pub(super) next_record: u64,
 }
@@ -83,6 +84,7 @@ impl State {
             dirty: BTreeSet::new(),
             spent: VecDeque::new(),
             consent: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             next_record: 1,
         };
         state.read_tables(rows, schema.as_deref() == Some(BEFORE))?;
@@ -116,6 +118,10 @@ impl State {
         })?;
         rows.scan(Table::Consent, Order::Up, &mut |key, value| {
             self.consent.insert(decode_key(Table::Consent, key)?, decode(Table::Consent, key, value)?);
+            Ok(true)
+        })?;
+        rows.scan(Table::Accepted, Order::Up, &mut |key, value| {
+            self.accepted.insert(decode_key(Table::Accepted, key)?, decode(Table::Accepted, key, value)?);
             Ok(true)
         })?;
         rows.scan(Table::Journal, Order::Down, &mut |key, _| {

@@ -62,6 +62,7 @@ pub(crate) fn environment(scope: &Scope) -> Environment {
         backups: BTreeMap::new(),
         ready: BTreeMap::new(),
         gaps: landfast::model::Gaps::default(),
+        older_than: None,
     }
 }
 

@@ -5,44 +5,66 @@ use std::sync::Arc;
 
 use super::failed::{FailedRestore, FailedRollout};
 use super::person::{ourselves, wall_clock, whoami};
-use super::plan::{clean, look_ahead, severity, show};
+use super::plan::{clean, look_ahead, severity, show, tell_history};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
+use crate::cli::history::History;
 use crate::cli::session::{self, Pace, Session};
-use crate::cli::{place, progress, terminal};
+use crate::cli::{progress, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
 use crate::manifest::Loaded;
-use crate::model::{Action, BackupMemory, Consent, Environment, Key, Plan};
+use crate::model::{Action, BackupMemory, Consent, EnvName, Environment, Key, Plan};
 use crate::plan::{Goal, Input, consent};
 use crate::report::{Timeline, to_json};
 use crate::store::{Approval, Inbox, Note, StoreError};
 
-pub(super) fn run(
-    global: &Global,
-    environment: Option<&str>,
-    yes: bool,
-    digest: Option<&str>,
-    output: Output,
-) -> Result<Exit, Trouble> {
+/// What is asked for.
+pub(super) struct Asked<'a> {
+    pub(super) environment: Option<&'a str>,
+    pub(super) yes: bool,
+    /// The plan that is approved.
+    pub(super) digest: Option<&'a str>,
+    /// The older commit that is accepted.
+    pub(super) older: Option<&'a str>,
+}
+
+pub(super) fn run(global: &Global, asked: &Asked<'_>, output: Output) -> Result<Exit, Trouble> {
+    let Asked { environment, yes, digest, older } = *asked;
     let session = Session::start(global, Pace::Virtual)?;
+    session.accept_older(older);
     let store = match (session.store(), environment, digest) {
-        (Err(Trouble::Store(StoreError::Locked { .. })), Some(environment), Some(digest)) => {
+        (Err(Trouble::Store(StoreError::Locked { .. })), Some(environment), Some(digest)) if older.is_none() => {
             return leave_for_daemon(&session, environment, digest);
         }
         (store, ..) => store?,
     };
-    let loaded = session::load(&place::root(global), &store, &session.operator)?;
-    session::show_diagnostics(&loaded.diagnostics);
+    let (loaded, history) = session.load(&store)?;
     let environments = session::choose(&loaded, environment)?;
+    permit(&history, &environments)?;
+    tell_history(&history, &environments);
     let controller = session.controller(store, progress::listener());
-    let mut worst = Exit::Done;
+    let (mut worst, goal) = (Exit::Done, Goal::Converge);
     for environment in &environments {
         let run =
-            Run { session: &session, controller: &controller, loaded: &loaded, environment, goal: Goal::Converge };
+            Run { session: &session, controller: &controller, loaded: &loaded, history: &history, environment, goal };
         let exit = run.run(&Asking::of(yes, digest), output)?;
         worst = if severity(exit) > severity(worst) { exit } else { worst };
     }
     Ok(if loaded.broken.is_empty() || environment.is_some() { worst } else { Exit::Manifest })
+}
+
+/// Refuses an older commit, unless a person who may approve has named it.
+pub(super) fn permit(history: &History, environments: &[Arc<Environment>]) -> Result<(), Trouble> {
+    let about = |name: &EnvName| environments.iter().any(|environment| environment.name == *name);
+    if let Some(refused) = history.refusal(about) {
+        return Err(refused);
+    }
+    for environment in environments {
+        if history.given_up(&environment.name).is_some() {
+            environment.limits.may_approve(&ourselves()).map_err(Trouble::NobodyToAsk)?;
+        }
+    }
+    Ok(())
 }
 
 /// The daemon has the journal: it is told, and acts if its plan is the one that is named.
@@ -81,6 +103,7 @@ pub(super) struct Run<'a> {
     pub(super) session: &'a Session,
     pub(super) controller: &'a Controller,
     pub(super) loaded: &'a Loaded,
+    pub(super) history: &'a History,
     pub(super) environment: &'a Arc<Environment>,
     pub(super) goal: Goal,
 }
@@ -109,6 +132,10 @@ impl Run<'_> {
                 return Err(trouble);
             }
         };
+        if self.goal == Goal::Converge {
+            let (store, revision) = (self.controller.store(), &self.loaded.desired.revision);
+            self.session.accept(store, self.history, [&self.environment.name], revision)?;
+        }
         self.controller.store().consent(&self.environment.name, agreed)?;
         let ended = self.carry_out()?;
         self.controller.store().consent(&self.environment.name, None)?;
@@ -153,7 +180,7 @@ impl Run<'_> {
 
     fn carry_out(&self) -> Result<Ended, Trouble> {
         let mut desired = self.loaded.desired.clone();
-        let ours = |name: &crate::model::EnvName| *name == self.environment.name;
+        let ours = |name: &EnvName| *name == self.environment.name;
         desired.environments.entry(self.environment.name.clone()).or_insert_with(|| Arc::clone(self.environment));
         debug_assert!(desired.environments.keys().any(ours), "the environment is among the loaded ones");
         self.controller.board.publish(desired, &std::collections::BTreeSet::new());

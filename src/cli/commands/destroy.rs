@@ -1,18 +1,18 @@
 //! `landfast destroy`: every stack of an environment, dependants first.
 
-use super::apply::{Asking, Run};
+use super::apply::{Asking, Run, permit};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
+use crate::cli::progress;
 use crate::cli::session::{self, Pace, Session};
-use crate::cli::{place, progress};
 use crate::plan::Goal;
 
 pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Virtual)?;
     let store = session.store()?;
-    let loaded = session::load(&place::root(global), &store, &session.operator)?;
-    session::show_diagnostics(&loaded.diagnostics);
+    let (loaded, history) = session.load(&store)?;
     let chosen = session::choose(&loaded, Some(environment))?;
+    permit(&history, &chosen)?;
     let controller = session.controller(store, progress::listener());
     let approval = match digest {
         Some(digest) => Asking::Plan(digest),
@@ -24,6 +24,7 @@ pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> R
         },
     };
     let [environment] = chosen.as_slice() else { return Ok(Exit::Done) };
-    let run = Run { session: &session, controller: &controller, loaded: &loaded, environment, goal: Goal::Destroy };
+    let goal = Goal::Destroy;
+    let run = Run { session: &session, controller: &controller, loaded: &loaded, history: &history, environment, goal };
     run.run(&approval, Output::Text)
 }

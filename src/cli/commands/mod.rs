@@ -37,7 +37,9 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Validate { path, output } => validate::run(&global, path, output),
         Command::Schema { out } => schema::run(out.as_deref()),
         Command::Graph { environment, format } => graph::run(&global, environment.as_deref(), format),
-        Command::Plan { environment, probe, output } => plan::run(&global, environment.as_deref(), probe, output),
+        Command::Plan { environment, probe, accept_older_commit: older, output } => {
+            plan::run(&global, environment.as_deref(), probe, older.as_deref(), output)
+        }
         Command::Preflight { environment, drift_reports, output } => {
             preflight::run(&global, environment.as_deref(), &drift_reports, output)
         }
@@ -48,12 +50,21 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Adopt(args) => adopt::run(&global, args),
         Command::Doctor { in_step: Some(object), .. } => doctor::in_step(&global, &object),
         Command::Doctor { environment, output, in_step: None } => doctor::run(&global, environment.as_deref(), output),
-        Command::Apply { environment, yes, plan, output } => {
-            apply::run(&global, environment.as_deref(), yes, plan.as_deref(), output)
+        Command::Apply { environment, yes, plan, accept_older_commit: older, output } => {
+            let (environment, digest, older) = (environment.as_deref(), plan.as_deref(), older.as_deref());
+            apply::run(&global, &apply::Asked { environment, yes, digest, older }, output)
         }
-        Command::Run { once, resync, drift_reports, drift_report_every, drift_reports_kept, sim_speed } => {
+        Command::Run {
+            once,
+            resync,
+            accept_older_commit: older,
+            drift_reports,
+            drift_report_every,
+            drift_reports_kept,
+            sim_speed,
+        } => {
             let reports = Reports { places: drift_reports, every: drift_report_every, keep: drift_reports_kept };
-            run::run(&global, sim_speed, &run::Asked { once, resync, reports: &reports })
+            run::run(&global, sim_speed, &run::Asked { once, resync, older: older.as_deref(), reports: &reports })
         }
         Command::Status { environment, watch, output } => status::run(&global, environment.as_deref(), watch, output),
         Command::Why { object } => why::run(&global, &object),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::cli::args::{Global, PlanOutput};
 use crate::cli::exit::{Exit, Trouble};
+use crate::cli::history::History;
 use crate::cli::session::Holder;
 use crate::cli::view::View;
 use crate::cli::{operator, terminal};
 use crate::controller::{Controller, Preview, preview};
 use crate::manifest::Loaded;
-use crate::model::{Entry, Environment, Plan};
+use crate::model::{Entry, EnvName, Environment, Plan};
 use crate::plan::Goal;
 use crate::report;
 
@@ -17,10 +18,12 @@ pub(super) fn run(
     global: &Global,
     environment: Option<&str>,
     probe: bool,
+    older: Option<&str>,
     output: PlanOutput,
 ) -> Result<Exit, Trouble> {
-    let view = if probe { View::open(global, environment)? } else { View::of_aws_alone(global, environment)? };
+    let view = View::to_plan(global, environment, probe, older)?;
     operator::mention(&view.session.operator);
+    tell_history(&view.history, &view.environments);
     let (controller, loaded) = (&view.controller, &view.loaded);
     let plans = view.drive(async {
         let mut plans = Vec::new();
@@ -50,6 +53,17 @@ pub(super) fn run(
     }
     let worst = plans.iter().map(Exit::of_shown).max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
     Ok(if loaded.broken.is_empty() || environment.is_some() { worst } else { Exit::Manifest })
+}
+
+/// Says where the commit is not newer than the one that was accepted, or nobody can tell.
+pub(super) fn tell_history(history: &History, environments: &[Arc<Environment>]) {
+    let shown = |name: &EnvName| environments.iter().any(|environment| environment.name == *name);
+    if let Some(refused) = history.refusal(shown) {
+        terminal::note(&format!("note: {refused}"));
+    }
+    for doubt in history.doubts(shown) {
+        terminal::note(&format!("note: {doubt}"));
+    }
 }
 
 /// One of its checks is not known to hold or to fail.

@@ -1,6 +1,6 @@
 //! `landfast run`: the daemon.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,11 +11,12 @@ use tracing::{error, info, warn};
 use super::plan::severity;
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
+use crate::cli::history::History;
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{loading, logging, place, progress, stderr, terminal};
 use crate::controller::{Controller, Ended, Reports, Until, tend_all};
 use crate::manifest::Loaded;
-use crate::model::{Desired, Digest};
+use crate::model::{Desired, EnvName};
 use crate::source::{self, UnderWay, Watch};
 use crate::store::{Inbox, Store, StoreError};
 
@@ -33,6 +34,8 @@ pub(super) struct Asked<'a> {
     /// Only until everything is settled.
     pub(super) once: bool,
     pub(super) resync: Duration,
+    /// The older commit that is accepted.
+    pub(super) older: Option<&'a str>,
     pub(super) reports: &'a Reports,
 }
 
@@ -40,6 +43,7 @@ pub(super) fn run(global: &Global, sim_speed: f64, asked: &Asked<'_>) -> Result<
     place::outside_checkout(global)?;
     stderr::detach()?;
     let session = Session::start(global, Pace::Real(sim_speed))?;
+    session.accept_older(asked.older);
     // At the beginning somebody is there to see it; later nobody is.
     let mut store = session.store()?;
     let mut attempts: u32 = 0;
@@ -105,9 +109,9 @@ fn attend(
         controller.board.publish(Desired::clone(&known), &BTreeSet::new());
     }
     let mut files = Known::default();
-    let loaded = session.drive_unsaved(&controller, files.load(session, &root))??;
+    let loaded = session.drive_unsaved(&controller, files.load(session, controller.store(), &root))??;
     let nothing = || Trouble::Manifest("no environment could be loaded".to_owned());
-    let broken = publish(&controller, loaded.ok_or_else(nothing)?, missing)?;
+    let broken = publish(session, &controller, loaded.ok_or_else(nothing)?, missing)?;
     terminal::note(&format!("landfast {} tends {}", env!("CARGO_PKG_VERSION"), root.display()));
     let ended = session.drive_unsaved(&controller, async {
         tokio::select! {
@@ -155,8 +159,8 @@ enum Missing {
 /// What a daemon knows of the manifests.
 #[derive(Default)]
 struct Known {
-    /// The files that were loaded last.
-    content: Option<Digest>,
+    /// What was loaded last.
+    read: Option<loading::Known>,
     /// What Git had not ended when they were read; it was waited for long enough.
     given_up: Option<UnderWay>,
 }
@@ -164,29 +168,39 @@ struct Known {
 impl Known {
     /// The manifests, as of a moment in which Git was in the middle of nothing; `None` if they are known. Loaded beside
     /// everything else, however long it takes.
-    async fn load(&mut self, session: &Session, root: &Path) -> Result<Option<Loaded>, Trouble> {
+    async fn load(&mut self, session: &Session, store: &Store, root: &Path) -> Result<Option<loading::Read>, Trouble> {
         loop {
             let found = source::at_rest(&session.cx, root, self.given_up.as_ref()).await;
-            let known = self.content.clone().filter(|_| found == self.given_up);
-            let loaded = loading::changed_apart(root.to_owned(), known, session.operator.clone()).await?;
+            let known = self.read.clone().filter(|_| found == self.given_up);
+            let loaded = loading::changed_apart(root.to_owned(), known, session.against(store)).await?;
             if source::under_way(root) != found {
                 continue;
             }
             self.given_up = found;
-            let Some(mut loaded) = loaded else { return Ok(None) };
-            self.content = Some(loaded.desired.revision.content.clone());
+            let Some((mut loaded, history)) = loaded else { return Ok(None) };
+            let revision = &loaded.desired.revision;
+            self.read = Some((revision.content.clone(), revision.commit.clone()));
             if let Some(under_way) = &self.given_up {
                 loading::hold(&mut loaded, under_way);
             }
-            return Ok(Some(loaded));
+            return Ok(Some((loaded, history)));
         }
     }
 }
 
-/// Pins up what was loaded. What is broken stays as it was.
-fn publish(controller: &Controller, mut loaded: Loaded, missing: Missing) -> Result<bool, Trouble> {
-    session::record(&mut loaded, controller.store())?;
+/// Pins up what was loaded. What is broken, or older than what was accepted, stays as it was.
+fn publish(
+    session: &Session,
+    controller: &Controller,
+    (mut loaded, history): loading::Read,
+    missing: Missing,
+) -> Result<bool, Trouble> {
     session::show_diagnostics(&loaded.diagnostics);
+    tell_history(&history);
+    if keep_newer(&mut loaded, &history, &controller.board.desired()) {
+        return Ok(!loaded.broken.is_empty());
+    }
+    session::record(&mut loaded, controller.store())?;
     let nothing = loaded.desired.environments.is_empty();
     let mut kept = loaded.broken.clone();
     if loaded.obscure {
@@ -204,8 +218,32 @@ fn publish(controller: &Controller, mut loaded: Loaded, missing: Missing) -> Res
     let revision = loaded.desired.revision.clone();
     let broken = !loaded.broken.is_empty();
     info!(%revision, sequence = revision.sequence, environments = loaded.desired.environments.len(), broken, "revision loaded");
+    let refused: BTreeSet<&EnvName> = history.refused().map(|(name, _)| name).collect();
+    let follow = loaded.desired.environments.keys().filter(|name| !refused.contains(name));
+    session.accept(controller.store(), &history, follow, &revision)?;
     controller.board.publish(loaded.desired, &kept);
     Ok(broken)
+}
+
+/// Says once for each revision whether its commit is newer than those that were accepted.
+fn tell_history(history: &History) {
+    if let Some(refused) = history.refusal(|_| true) {
+        warn!("{refused}");
+    }
+    for doubt in history.doubts(|_| true) {
+        warn!("{doubt}");
+    }
+}
+
+/// Where an older commit would take back what an environment follows, it goes on with that, as far as it is known. True if
+/// that is so of all of them: then nothing is new.
+fn keep_newer(loaded: &mut Loaded, history: &History, known: &Desired) -> bool {
+    let newer = |name: &EnvName| known.environments.get(name).filter(|environment| environment.older_than.is_none());
+    let kept: BTreeMap<_, _> =
+        history.refused().filter_map(|(name, _)| Some((name.clone(), Arc::clone(newer(name)?)))).collect();
+    let environments = &mut loaded.desired.environments;
+    environments.extend(kept.clone());
+    !kept.is_empty() && environments.len() == kept.len()
 }
 
 /// Loads again whenever a file changes, and now and then in case the news of it was lost. Ends when the journal fails.
@@ -225,7 +263,7 @@ async fn follow(
         if controller.is_stopping() {
             std::future::pending::<()>().await;
         }
-        let loaded = match known.load(session, root).await {
+        let loaded = match known.load(session, controller.store(), root).await {
             Ok(Some(loaded)) => loaded,
             Ok(None) => continue,
             Err(why) => {
@@ -233,11 +271,11 @@ async fn follow(
                 continue;
             }
         };
-        match publish(controller, loaded, Missing::KeepsTheLastGood) {
+        match publish(session, controller, loaded, Missing::KeepsTheLastGood) {
             Err(Trouble::Store(why)) => return why,
             Err(why) => {
                 error!(%why, "the manifests could not be loaded; everything stays as it was");
-                known.content = None;
+                known.read = None;
             }
             Ok(_) => {}
         }

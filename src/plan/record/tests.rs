@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::names::{marker, marker_of};
 use crate::model::{
-    Act, Action, Budget, DeletionPolicy, Desired, Digest, DnsName, Do, Entry, Environment, FingerprintKey, HostedZone,
-    Key, Memory, Mode, ObjectMemory, Objects, Observation, Policy, Prune, RecordContent, RecordDo, RecordMemory,
-    RecordOperation, RecordPlace, RecordSet, RecordSpec, RecordType, RecordValue, RecordVerb, RecordsOf, Replace,
-    Revision, Routing, Scope, Seen, SetRouting, Text, Unknown, Waiting,
+    Act, Action, Budget, DeletionPolicy, Desired, Digest, DnsName, Do, Entry, Environment, FingerprintKey, Guard,
+    HostedZone, Key, Memory, Mode, ObjectMemory, Objects, Observation, Policy, Prune, RecordContent, RecordDo,
+    RecordMemory, RecordOperation, RecordPlace, RecordSet, RecordSpec, RecordType, RecordValue, RecordVerb, RecordsOf,
+    Replace, Revision, Routing, Scope, Seen, SetRouting, Text, Unknown, Waiting,
 };
 use crate::plan::{Goal, Input, lint, plan};
 
@@ -90,6 +90,7 @@ fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
         backups: BTreeMap::new(),
         ready: BTreeMap::new(),
         gaps: crate::model::Gaps::default(),
+        older_than: None,
     }
 }
 
@@ -189,8 +190,18 @@ fn decided_beside(
     memory: &Memory,
     busy: &BTreeSet<Key>,
 ) -> (Option<Entry>, Vec<&'static str>) {
-    let environment = Arc::new(environment(record, mode));
-    let revision = Revision { sequence: 3, content: Digest::of("content"), commit: None };
+    decided_in(environment(record, mode), observation, memory, busy)
+}
+
+fn decided_in(
+    environment: Environment,
+    observation: &Observation,
+    memory: &Memory,
+    busy: &BTreeSet<Key>,
+) -> (Option<Entry>, Vec<&'static str>) {
+    let environment = Arc::new(environment);
+    let revision =
+        Revision { sequence: 3, content: Digest::of("content"), commit: Some("0123456789abcdef".to_owned()) };
     let environments = BTreeMap::from([(environment.name.clone(), Arc::clone(&environment))]);
     let desired = Desired { revision, environments };
     let (now, goal) = (Timestamp::UNIX_EPOCH, Goal::Converge);
@@ -242,6 +253,38 @@ fn a_wanted_record_is_written_exactly_where_that_is_allowed() {
 
             let (observed, _) = decided(Some(spec(adopt)), Mode::Observe, &seen, &memory(remembered));
             assert!(batch(&observed.unwrap()).is_empty(), "{case}: an observed environment is changed (S11)");
+        }
+    }
+}
+
+#[test]
+fn an_older_commit_changes_nothing_and_says_how_to_go_back() {
+    for (there, whose) in THERE.into_iter().flat_map(|there| WHOSE.map(|whose| (there, whose))) {
+        for (wanted, mode) in [(true, Mode::Apply), (true, Mode::Approve), (false, Mode::Apply), (false, Mode::Approve)]
+        {
+            let case = format!("{there:?}, {whose:?}, wanted: {wanted}, {mode:?}");
+            let (seen, memory) = (observation(there, whose), memory(Remembered::Deployed));
+            let newest = environment(wanted.then(|| spec(true)), mode);
+            let older = Environment { older_than: Some("fedcba9876543210".to_owned()), ..newest.clone() };
+            let (would, _) = decided_in(newest, &seen, &memory, &BTreeSet::new());
+            let (entry, faults) = decided_in(older, &seen, &memory, &BTreeSet::new());
+            assert!(faults.is_empty(), "{case}: {faults:?}");
+            let (Some(would), Some(entry)) = (would, entry) else { continue };
+            assert!(entry.step.as_ref().is_none_or(|step| !step.action.mutates()), "{case}");
+            assert_eq!((entry.action, &entry.differences), (would.action, &would.differences), "{case}: it shows what");
+            let asks = |entry: &Entry| entry.waiting.iter().any(|one| matches!(one, Waiting::Approval { .. }));
+            assert!(!asks(&entry), "{case}: an approval would not help");
+            let acts = would.step.as_ref().is_some_and(|step| step.action.mutates()) || asks(&would);
+            let refused = entry.refused.iter().find(|refusal| refusal.guard == Guard::Revision);
+            assert_eq!(refused.is_some(), acts, "{case}");
+            if let Some(refusal) = refused {
+                assert_eq!(refusal.reason, "commit 0123456789ab is older than fedcba987654, which was accepted last");
+                assert!(
+                    refusal.release.contains("apply dev --accept-older-commit 0123456789ab`"),
+                    "{}",
+                    refusal.release
+                );
+            }
         }
     }
 }

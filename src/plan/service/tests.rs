@@ -332,6 +332,7 @@ impl World {
             backups: BTreeMap::new(),
             ready: BTreeMap::new(),
             gaps: crate::model::Gaps::default(),
+            older_than: None,
         };
         let revision = Revision { sequence: 1, content: Digest::of("files"), commit: None };
         let environment = Arc::new(environment);

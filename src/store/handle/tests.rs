@@ -186,6 +186,19 @@ fn a_revision_counts_up_when_its_content_changes_and_only_then() {
 }
 
 #[test]
+fn what_is_accepted_is_kept_by_environment_and_looking_accepts_nothing() {
+    on_both(|open| {
+        let store = open();
+        let revision = store.revise(&Digest::of("one"), Some("abc")).unwrap();
+        assert!(store.accepted().is_empty());
+        store.accept([(dev(), revision.clone())].into()).unwrap();
+        store.revise(&Digest::of("two"), Some("def")).unwrap();
+        drop(store);
+        assert_eq!(open().accepted(), [(dev(), revision)].into());
+    });
+}
+
+#[test]
 fn consent_is_kept_by_environment_and_can_be_withdrawn() {
     on_both(|open| {
         let consent = Consent {
