@@ -46,6 +46,7 @@ fn change(resource: &str, kind: &str, action: ChangeAction, replacement: Replace
         values: Vec::new(),
         retained: false,
         nested: None,
+        only_tags: false,
         unknown: None,
     }
 }
@@ -156,6 +157,7 @@ fn updates() -> Vec<(&'static str, Entry)> {
             ResourceChange {
                 retained: true,
                 nested: None,
+                only_tags: false,
                 unknown: None,
                 ..change("LogBucket", "AWS::S3::Bucket", ChangeAction::Remove, Replacement::Never)
             },

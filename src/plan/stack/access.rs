@@ -363,6 +363,7 @@ mod tests {
     }
 
     #[test]
+            only_tags: false,
     fn putting_back_what_somebody_has_closed_opens_it_again() {
         let opened = Some(vec!["tcp 443 from anywhere (0.0.0.0/0)".to_owned()]);
         assert_eq!(found(Some("/SecurityGroupIngress/0/CidrIp"), "10.0.0.0/8", "0.0.0.0/0"), opened);
