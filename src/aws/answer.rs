@@ -197,6 +197,7 @@ impl Reader {
                 change.policy_action,
                 Some(sdk::PolicyAction::Retain | sdk::PolicyAction::ReplaceAndRetain)
             ),
+            only_tags: change.scope.as_deref() == Some(&[sdk::ResourceAttribute::Tags]),
             nested: change.change_set_id.and_then(|id| id.parse().ok()),
             unknown: None,
         }))

@@ -289,7 +289,12 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
             "<Action>Add</Action><LogicalResourceId>Topic</LogicalResourceId><ResourceType>AWS::SNS::Topic</ResourceType>",
         ),
         change(
-            "<Action>Modify</Action><LogicalResourceId>Queue</LogicalResourceId><ResourceType>AWS::SQS::Queue</ResourceType>",
+            "<Action>Modify</Action><LogicalResourceId>Queue</LogicalResourceId><ResourceType>AWS::SQS::Queue</ResourceType>\
+             <Scope><member>Tags</member><member>Properties</member></Scope>",
+        ),
+        change(
+            "<Action>Modify</Action><LogicalResourceId>Data</LogicalResourceId>\
+             <ResourceType>AWS::CloudFormation::Stack</ResourceType><Scope><member>Tags</member></Scope>",
         ),
         "<member><Type>Hook</Type></member>".to_owned(),
     ];
@@ -343,12 +348,13 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
             }],
             retained: true,
             nested: None,
+            only_tags: false,
             unknown: None,
         }
     );
     assert_eq!((state.changes[1].action, state.changes[1].replacement), (ChangeAction::Add, Replacement::Never));
     assert_eq!(state.changes[2].replacement, Replacement::Conditional, "unsaid counts as possible");
-    assert_eq!(state.changes.len(), 3);
+    assert_eq!(state.changes.iter().map(|change| change.only_tags).collect::<Vec<_>>(), [false, false, false, true]);
     let context = ChangeContext { before: Some("{\"Properties\":{}}".to_owned()), after: Some("{}".to_owned()) };
     assert_eq!(state.contexts, BTreeMap::from([("Table".to_owned(), context)]));
     assert!(wire.sent()[0].form().contains("IncludePropertyValues=true"));

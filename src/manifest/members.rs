@@ -144,7 +144,7 @@ pub(super) fn finder<'f>(
         };
         let template = members.template(stack);
         let outputs = template.map(|template| &template.facts.outputs);
-        let generated = template.is_none_or(|template| template.has_transform);
+        let generated = template.is_none_or(|template| template.facts.generated);
         if outputs.is_some_and(|outputs| !outputs.contains_key(output)) && !generated {
             let problem =
                 error("unknown-output", format!("the template of `{name}/stack/{stack}` has no output `{output}`"));

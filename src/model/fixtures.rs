@@ -73,6 +73,7 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         resources: BTreeMap::new(),
         retained: BTreeSet::new(),
         gives_access: false,
+        generated: false,
     };
     let template = Template {
         body: "Resources: {}".into(),

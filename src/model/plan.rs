@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, Broadening, CheckStanding, Diagnosis, Difference, Digest, DriftStanding, EnvName, Failure, Key,
+    Address, Broadening, CheckStanding, Cut, Diagnosis, Difference, Digest, DriftStanding, EnvName, Failure, Key,
     ResourceChange, Revision, StackId, StackStatus, StackVersion, Step,
 };
 
@@ -25,6 +25,8 @@ pub struct Plan {
     pub command: String,
     /// By object: every desired one, and every one that is ours and no longer desired.
     pub entries: BTreeMap<Key, Entry>,
+    /// What the operator's configuration cut from the environment's policy.
+    pub cuts: Vec<Cut>,
 }
 
 impl Entry {

@@ -336,6 +336,9 @@ pub struct ResourceChange {
     /// The change set of the nested stack that it is, where AWS has made one.
     #[serde(skip)]
     pub nested: Option<ChangeSetId>,
+    /// AWS says that nothing but its tags changes (AWS: *`ResourceChange`*, `Scope`).
+    #[serde(skip)]
+    pub only_tags: bool,
     /// Why nobody can tell what it does to what the resource holds: guards take it for the worst.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
@@ -407,6 +410,7 @@ impl Contained {
             values: Vec::new(),
             retained: self.retained,
             nested: None,
+            only_tags: false,
             unknown: self.unknown.clone(),
         }
     }

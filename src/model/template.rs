@@ -43,6 +43,10 @@ pub struct TemplateFacts {
     /// was known may.
     #[serde(default = "yes")]
     pub gives_access: bool,
+    /// A macro makes something of it that is not seen here. Loops over what is written are seen. What was remembered before
+    /// this was known may.
+    #[serde(default = "yes")]
+    pub generated: bool,
 }
 
 fn yes() -> bool {

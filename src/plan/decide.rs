@@ -51,6 +51,7 @@ fn run(mut planner: Planner<'_>) -> (Plan, BTreeSet<Need>) {
         digest: Digest::of_bytes(b""),
         command: guard::approval_command(input),
         entries,
+        cuts: input.environment.limits.cuts.clone(),
     };
     plan.digest = consent::digest(&plan);
     guard::name_commands(&mut plan);

@@ -319,7 +319,7 @@ pub(super) fn is_lost(environment: &Environment, change: &ResourceChange) -> boo
 }
 
 /// Resources of this type hold state: policy says so, or nobody can tell because it is none of AWS's own.
-fn holds_state(environment: &Environment, kind: &str) -> bool {
+pub(super) fn holds_state(environment: &Environment, kind: &str) -> bool {
     let policy = &environment.policy;
     let unknown = is_foreign(kind) && !policy.stateless_types.contains(kind);
     policy.stateful_types.contains(kind) || (unknown && !sabotage::is(Bug::UnknownIsHarmless))

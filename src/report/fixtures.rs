@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::{
-    Access, Action, Address, Attempts, Broadening, ChangeAction, Changes, Difference, Digest, Do, Ended, Entry,
+    Access, Action, Address, Attempts, Broadening, ChangeAction, Changes, Cut, Difference, Digest, Do, Ended, Entry,
     Evidence, Expect, Failure, FingerprintKey, Guard, ImageDigest, Inputs, Memory, Objects, OnFailure, Operation,
     OperationKind, Output, Plan, Redacted, Refusal, Replacement, ResourceChange, Revision, RolloutCause,
     RolloutOutcome, StackDo, StackMemory, StackOptions, StackState, StackStatus, StackStep, Step, Value, ValueChange,
@@ -46,6 +46,7 @@ fn change(resource: &str, kind: &str, action: ChangeAction, replacement: Replace
         values: Vec::new(),
         retained: false,
         nested: None,
+        only_tags: false,
         unknown: None,
     }
 }
@@ -157,6 +158,7 @@ fn updates() -> Vec<(&'static str, Entry)> {
             ResourceChange {
                 retained: true,
                 nested: None,
+                only_tags: false,
                 unknown: None,
                 ..change("LogBucket", "AWS::S3::Bucket", ChangeAction::Remove, Replacement::Never)
             },
@@ -319,6 +321,12 @@ fn planned(entries: impl IntoIterator<Item = (&'static str, Entry)>) -> Plan {
         },
         digest: Digest::of("plan"),
         entries: entries.into_iter().map(|(name, entry)| (key(name), entry)).collect(),
+        cuts: vec![Cut {
+            field: "prune".to_owned(),
+            asked: "always".to_owned(),
+            holds: "approve".to_owned(),
+            by: "/etc/landfast/landfast.toml:7".to_owned(),
+        }],
     };
     crate::plan::name_commands(&mut plan);
     plan

@@ -15,7 +15,7 @@ use super::{
     RenderList, StatusList, Timeline, access, order, safe, words,
 };
 use crate::model::{
-    Act, Action, Changes, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
+    Act, Action, Changes, Cut, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
 };
 
 /// The version of every document.
@@ -82,6 +82,9 @@ pub struct PlanDocument {
     pub in_sync: bool,
     /// How many objects there are of each sort.
     pub summary: Summary,
+    /// What the operator's configuration cut from the environment's policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cuts: Vec<Cut>,
     /// Access that is given and was not before.
     #[serde(default)]
     pub broadenings: Vec<Broadened>,
@@ -244,6 +247,7 @@ impl PlanDocument {
             digest: plan.digest.code(),
             in_sync: plan.in_sync(),
             summary: Summary::of(plan),
+            cuts: plan.cuts.clone(),
             broadenings: access::documents(plan),
             waiting: entries.iter().flat_map(held).collect(),
             refused: entries.iter().flat_map(refused).collect(),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::{API_VERSION, revision};
 use super::{Paint, doctor, order, words};
-use crate::model::{Act, Action, Ailment, DriftStanding, Entry, Key, Memory, Plan, Severity, Waiting};
+use crate::model::{Act, Action, Ailment, Cut, DriftStanding, Entry, Key, Memory, Plan, Severity, Waiting};
 
 /// What `status -o json` writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,8 +25,22 @@ pub struct StatusList {
     /// `StatusList`.
     #[schemars(extend("const" = "StatusList"))]
     pub kind: String,
+    /// What the operator's configuration cut from the policies of the environments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cuts: Vec<PolicyCut>,
     /// One for each object, dependencies first and deletions last.
     pub items: Vec<Status>,
+}
+
+/// What the operator's configuration cut from the policy of an environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyCut {
+    /// The environment.
+    pub environment: String,
+    /// What was cut.
+    #[serde(flatten)]
+    pub cut: Cut,
 }
 
 /// How one object is.
@@ -125,12 +139,14 @@ impl StatusList {
     /// The status of every object of some environments, from their last plans and what is remembered.
     #[must_use]
     pub fn of<'a>(environments: impl IntoIterator<Item = (&'a Plan, &'a Memory)>) -> Self {
-        let mut items = Vec::new();
+        let (mut items, mut cuts) = (Vec::new(), Vec::new());
         for (plan, memory) in environments {
+            let environment = || plan.environment.to_string();
+            cuts.extend(plan.cuts.iter().map(|cut| PolicyCut { environment: environment(), cut: cut.clone() }));
             let entries = order::entries(plan).into_iter();
             items.extend(entries.map(|(key, entry)| Status::of(plan, memory, key, entry)));
         }
-        Self { api_version: API_VERSION.to_owned(), kind: "StatusList".to_owned(), items }
+        Self { api_version: API_VERSION.to_owned(), kind: "StatusList".to_owned(), cuts, items }
     }
 
     /// As a table, with a line of counts below it.

@@ -344,6 +344,7 @@ fn addition(name: &str, kind: &str) -> ResourceChange {
         values: Vec::new(),
         retained: false,
         nested: None,
+        only_tags: false,
         unknown: None,
     }
 }
@@ -369,6 +370,7 @@ fn modification(
         let dynamic = entries(&wanted.properties).get(*property).is_some_and(is_unknown);
         replacement = replacement.max(if dynamic { Replacement::Conditional } else { Replacement::Always });
     }
+    let only_tags = changed.is_empty() && wanted.tags != now.tags;
     let mut properties: BTreeSet<String> = changed.into_iter().map(str::to_owned).collect();
     if wanted.tags != now.tags {
         properties.insert("Tags".to_owned());
@@ -378,12 +380,14 @@ fn modification(
     if properties.is_empty() && replacement == Replacement::Never && wanted.metadata == now.metadata && !policies {
         return None;
     }
+    let only_tags = only_tags && wanted.metadata == now.metadata && !policies;
     // What is replaced stays if the policy that is in force during the update says so: the new template's.
     let retained = replacement != Replacement::Never && decl.update_replace_policy.as_deref() == Some("Retain");
     let change = ResourceChange {
         physical_id: Some(now.physical_id.clone()),
         action: ChangeAction::Modify,
         replacement,
+        only_tags,
         properties,
         retained,
         ..addition(name, &wanted.kind)

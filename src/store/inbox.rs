@@ -264,3 +264,6 @@ fn is_older(path: &Path, age: Duration) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod forgeries;

@@ -33,7 +33,7 @@ pub(super) fn canonical(node: &Node) -> Value {
 }
 
 /// `A.B` as `[A, B]`.
-fn attribute(value: Value) -> Value {
+pub(super) fn attribute(value: Value) -> Value {
     match &value {
         Value::String(text) => match text.split_once('.') {
             Some((resource, attribute)) => Value::from(vec![resource, attribute]),

@@ -22,7 +22,7 @@ pub(super) const CHANGED: &str = "Fn::Changed";
 
 /// A template as a tree in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tree(Value);
+pub struct Tree(pub(super) Value);
 
 impl Tree {
     /// Reads a template. What cannot be read has no resources.
@@ -38,14 +38,15 @@ impl Tree {
         self.0.get("Parameters").and_then(|all| all.get(parameter)).is_some_and(is_no_echo)
     }
 
-    /// It has a transform or a macro: what it makes of the template cannot be seen in it.
+    /// It has a transform or a macro: what that makes of the template cannot be seen in it. Loops are no macro once they are
+    /// unrolled.
     #[must_use]
     pub fn is_transformed(&self) -> bool {
         self.0.get("Transform").is_some() || has_macro(&self.0)
     }
 }
 
-fn has_macro(value: &Value) -> bool {
+pub(super) fn has_macro(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(has_macro),
         Value::Object(entries) => entries
@@ -109,13 +110,17 @@ pub fn evaluate(tree: &Tree, values: &Values) -> BTreeMap<String, Evaluated> {
         .collect()
 }
 
-struct Reading<'a> {
-    root: &'a Value,
-    values: &'a Values,
+/// A template and the values it is read with.
+pub(super) struct Reading<'a> {
+    /// The whole template.
+    pub(super) root: &'a Value,
+    /// What is known beside it.
+    pub(super) values: &'a Values,
 }
 
 impl Reading<'_> {
-    fn value(&self, value: &Value) -> Value {
+    /// A value of the template, as far as it is known.
+    pub(super) fn value(&self, value: &Value) -> Value {
         if let Some((name, argument)) = intrinsic(value) {
             return self.function(name, argument);
         }
@@ -134,8 +139,12 @@ impl Reading<'_> {
     fn function(&self, name: &str, argument: &Value) -> Value {
         let kept = |argument: Value| Value::Object(Map::from_iter([(name.to_owned(), argument)]));
         match name {
-            "Ref" => argument.as_str().map_or_else(|| kept(argument.clone()), |name| self.reference(name)),
-            "Fn::GetAtt" => kept(argument.clone()),
+            // Computed names are an extension (AWS: *`AWS::LanguageExtensions` transform*).
+            "Ref" => match self.value(argument) {
+                Value::String(name) => self.reference(&name),
+                computed => kept(computed),
+            },
+            "Fn::GetAtt" => kept(self.value(argument)),
             "Fn::Sub" => self.substitute(argument).unwrap_or_else(|| kept(self.value(argument))),
             "Fn::If" => self.choose(argument).unwrap_or_else(|| kept(self.value(argument))),
             _ => {
@@ -209,8 +218,11 @@ impl Reading<'_> {
 
     fn find(&self, argument: &Value) -> Option<Value> {
         let [map, first, second] = argument.as_array()?.get(..3)? else { return None };
-        let found = self.root.get("Mappings")?.get(map.as_str()?)?.get(shown(first)?)?.get(shown(second)?)?;
-        Some(found.clone())
+        let (map, first, second) = (map.as_str()?, shown(first)?, shown(second)?);
+        let map = self.root.get("Mappings").and_then(|all| all.get(map));
+        let found = map.and_then(|map| map.get(first)).and_then(|keys| keys.get(second));
+        // What it is otherwise is an extension, too.
+        found.or_else(|| argument.get(3)?.get("DefaultValue")).cloned()
     }
 
     /// Whether a condition of the template holds, if that is known.

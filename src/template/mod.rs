@@ -9,6 +9,7 @@ mod difference;
 mod evaluate;
 mod export;
 mod locate;
+mod loops;
 mod opaque;
 mod policy;
 mod predict;

@@ -28,6 +28,7 @@ pub fn opaque_facts(body: &str) -> TemplateFacts {
         resources: BTreeMap::new(),
         retained: BTreeSet::new(),
         gives_access: true,
+        generated: true,
     }
 }
 

@@ -46,6 +46,7 @@ fn change(resource: &str, kind: &str, action: ChangeAction) -> ResourceChange {
         values: Vec::new(),
         retained: false,
         nested: None,
+        only_tags: false,
         unknown: None,
     }
 }

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::access::gives_access;
 use super::canonical::{canonical, intrinsic, is_no_echo, shown};
+use super::evaluate::{Known, Values};
 use super::export::{Piece, pieces, render};
+use super::loops;
 use crate::model::{Digest, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
 use crate::yaml::{self, Content, Entry, Fault, FaultKind, Node, Span};
 
@@ -67,8 +69,11 @@ pub fn parse(body: &str) -> Result<Template, TemplateError> {
     }
     let root = document.root;
     check(&root)?;
-    let whole = canonical(&root);
-    Ok(describe(body, &whole))
+    let written = canonical(&root);
+    // What a parameter's value decides is not known here, so that its default does not count.
+    let parameters = section(&written, "Parameters").map(|(name, _)| (name.to_owned(), Known::Secret)).collect();
+    let unrolled = loops::unrolled(&written, &Values { parameters, ..Values::default() });
+    Ok(describe(body, &written, unrolled.as_ref()))
 }
 
 /// What a template must have so that it can be described at all.
@@ -110,7 +115,9 @@ fn is_macro(key: &str) -> bool {
     key.starts_with("Fn::")
 }
 
-fn describe(body: &str, whole: &Value) -> Template {
+/// What a template is, as it is written and, where that is possible, with its loops unrolled.
+fn describe(body: &str, written: &Value, unrolled: Option<&Value>) -> Template {
+    let whole = unrolled.unwrap_or(written);
     let parameters = section(whole, "Parameters").map(|(name, value)| (name.to_owned(), parameter(value))).collect();
     let names: BTreeSet<&str> = section(whole, "Resources").map(|(name, _)| name).collect();
     let resources: BTreeMap<String, TemplateResource> =
@@ -124,7 +131,7 @@ fn describe(body: &str, whole: &Value) -> Template {
     let mut walk = Walk { imports: BTreeSet::new(), transforms: false, is_parameter: &is_parameter };
     walk.visit(whole);
     let (imports, inner) = (walk.imports, walk.transforms);
-    let has_transform = inner || whole.get("Transform").is_some();
+    let generated = inner || whole.get("Transform").is_some();
     let stays =
         |resource: &TemplateResource| resource.deletion_policy.as_deref().is_some_and(|policy| policy != "Delete");
     let retained = resources.iter().filter(|(_, resource)| stays(resource)).map(|(name, _)| name.clone()).collect();
@@ -132,16 +139,17 @@ fn describe(body: &str, whole: &Value) -> Template {
         body: Arc::from(body),
         text: Digest::of_bytes(body.as_bytes()),
         facts: TemplateFacts {
-            digest: Digest::of(whole),
+            digest: Digest::of(written),
             outputs,
             resources: digests,
             retained,
-            gives_access: has_transform || gives_access(whole),
+            gives_access: generated || gives_access(whole),
+            generated,
         },
         parameters,
         resources,
         imports,
-        has_transform,
+        has_transform: generated || unrolled.is_some(),
     }
 }
 
@@ -330,7 +338,7 @@ Outputs:
         assert_eq!(template.facts.outputs["VpcId"].export.as_deref(), Some("${Env}-VPC-ID"));
         assert!(template.facts.outputs["SubnetId"].conditional && !template.facts.outputs["VpcId"].conditional);
         assert_eq!(template.imports, BTreeSet::from(["${Env}-KeyArn".to_owned()]));
-        assert!(!template.has_transform);
+        assert!(!template.has_transform && !template.facts.generated);
     }
 
     #[test]
@@ -350,9 +358,10 @@ Outputs:
         for body in [
             "Transform: AWS::Serverless-2016-10-31\nGlobals: {}\nResources: {A: {Type: T}}",
             "Resources: {A: {Type: T, Properties: {Fn::Transform: {Name: AWS::Include}}}}",
-            "Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::X': [a, [b], {}]}",
+            "Transform: AWS::LanguageExtensions\nResources: {'Fn::ForEach::X': [a, !Ref B, {'${a}': {Type: T}}]}",
         ] {
-            assert!(parse(body).unwrap().has_transform, "{body}");
+            let template = parse(body).unwrap();
+            assert!(template.has_transform && template.facts.generated, "{body}");
         }
     }
 

@@ -79,6 +79,11 @@ def options_xml(stack):
     return text
 
 
+def outputs(templated):
+    """Of the processed template of a stack or a change set."""
+    return templated.get("_template", {}).get("Outputs") or {}
+
+
 def topics_and_alarms(kept):
     text = "<NotificationARNs>" + "".join(f"<member>{escape(arn)}</member>" for arn in kept.get("topics", []))
     text += "</NotificationARNs><RollbackConfiguration><RollbackTriggers>"
@@ -214,6 +219,11 @@ def change_sets():
         if answer[0] == 200:
             _, change_set = changesets._find_change_set(_p(params, "ChangeSetName"), stack["StackName"])
             change_set["_options"] = options(params)
+            # What CloudFormation does, as the CDK found (aws-cdk, pull request 2029): "If only stack Outputs are changed,
+            # CloudFormation generates a ChangeSet that is executable but has 0 changes".
+            empty = change_set["Status"] == "FAILED" and "didn't contain changes" in change_set["StatusReason"]
+            if empty and outputs(change_set) != outputs(stack):
+                change_set.update(Status="CREATE_COMPLETE", ExecutionStatus="AVAILABLE", StatusReason="")
         return answer
 
     @corrects("ExecuteChangeSet")

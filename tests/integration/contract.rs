@@ -381,6 +381,7 @@ contract!(
         change_sets::a_change_of_name_replaces_the_resource,
         change_sets::a_second_change_set_of_the_same_name_is_a_conflict,
         change_sets::a_change_set_without_a_change_is_empty,
+        change_sets::a_change_of_outputs_alone_is_executed_and_has_no_changes,
         change_sets::a_change_set_is_spent_when_another_was_executed,
         change_sets::a_deleted_change_set_is_gone_and_may_be_deleted_again,
         change_sets::a_stack_that_was_rolled_back_takes_no_change_set,

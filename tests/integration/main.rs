@@ -15,6 +15,7 @@ mod circles;
 mod contract;
 mod daemon;
 mod demo;
+mod diagnostics;
 mod e2e;
 mod emulator;
 mod faults;

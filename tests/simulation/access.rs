@@ -227,3 +227,56 @@ fn reads(world: &World) -> i64 {
     let of = |operation: &str| calls.get(operation).copied().unwrap_or_default();
     of("GetTemplate") - of("DescribeChangeSet")
 }
+
+/// Loops over a list of names and over what is written.
+const LOOPS: &str = "
+Transform: AWS::LanguageExtensions
+Parameters: { Names: { Type: CommaDelimitedList } }
+Resources:
+  Fn::ForEach::Topics: [N, !Ref Names, { 'Topic${N}': { Type: AWS::SNS::Topic } }]
+  Fn::ForEach::Queues: [N, [A, B], { 'Queue${N}': { Type: AWS::SQS::Queue } }]
+";
+
+/// And policies, which open queues to whoever is named.
+const DOORS: &str = "
+  Fn::ForEach::Doors:
+  - N
+  - !Ref Names
+  - 'Door${N}':
+      Type: AWS::SQS::QueuePolicy
+      Properties:
+        Queues: [!Ref QueueA]
+        PolicyDocument: { Statement: [{ Effect: Allow, Principal: { AWS: '*' }, Action: !Sub 'sqs:${N}', Resource: '*' }] }
+";
+
+fn looped(store: &Store, template: &str, names: &str) -> Desired {
+    let stack = STACK.replace("Who: WHO", &format!("Names: \"{names}\"")).replace("_IAM]", "_AUTO_EXPAND]");
+    let files = [
+        ("dev.yaml", ENVIRONMENT.replace("BROADEN", "approve")),
+        ("app/app.yaml", stack),
+        ("app/app.tpl", template.to_owned()),
+    ];
+    stage::loaded(store, files)
+}
+
+#[test]
+fn what_a_loop_makes_is_judged_as_if_it_were_written_out() {
+    let mut world = World::new();
+    let run = |world: &mut World, template: &str, names: &str| {
+        let daemon = world.begin(|_| {});
+        let desired = looped(daemon.store(), template, names);
+        world.tend(&daemon, desired, Duration::from_mins(30), FOREVER);
+        drop(daemon);
+        let plan = world.plan(|store| looped(store, template, names));
+        (plan.entries[&app()].clone(), world.deployments())
+    };
+    let (entry, deployments) = run(&mut world, LOOPS, "a,b");
+    assert_eq!((entry.action, deployments), (Action::None, 1), "a new stack that gives nothing: {entry:#?}");
+    let (entry, deployments) = run(&mut world, LOOPS, "a,b,c");
+    assert_eq!((entry.action, deployments), (Action::None, 2), "one more topic: {entry:#?}");
+    let doors = LOOPS.to_owned() + DOORS;
+    let (entry, deployments) = run(&mut world, &doors, "SendMessage");
+    assert!(waits(&entry) && deployments == 2, "{entry:#?}");
+    let given: Vec<_> = entry.broadenings.iter().map(|one| (one.resource.as_str(), one.grants.as_str())).collect();
+    assert_eq!(given, [("DoorSendMessage", "Allow sqs:SendMessage on * to everybody (*)")]);
+}

@@ -221,3 +221,25 @@ fn a_creation_asks_for_deleted_stacks_only_where_it_may_hold_state() {
     };
     assert_eq!((asked(TOPIC), asked(TABLE)), (0, 1));
 }
+
+/// Types whose state is their author's.
+const FOREIGN: &str = "Resources:\n  T: { Type: Third::Party::Store }\n";
+const CUSTOM: &str = "Resources:\n  T: { Type: Custom::Store, Properties: { ServiceToken: x } }\n";
+
+#[test]
+fn what_nobody_can_judge_counts_as_state_when_a_stack_is_gone() {
+    for template in [FOREIGN, CUSTOM] {
+        for loses_journal in [false, true] {
+            let mut world = World::new(template);
+            world.run();
+            assert!(world.is_there(), "{template}");
+            world.delete();
+            if loses_journal {
+                world.stage.disk = Disk::new();
+            }
+            world.run();
+            let entry = world.entry();
+            assert!(!world.is_there() && waits_for_approval(&entry), "{template}: {entry:#?}");
+        }
+    }
+}

@@ -406,6 +406,7 @@ impl Deciding<'_> {
             values: Vec::new(),
             retained: false,
             nested: None,
+            only_tags: false,
             unknown: None,
         }));
         wanted.purge.extend(going);

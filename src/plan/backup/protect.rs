@@ -55,6 +55,7 @@ impl Deciding<'_> {
                 values: Vec::new(),
                 retained: false,
                 nested: None,
+                only_tags: false,
                 unknown: None,
             });
             wanted.shorten.push(change);

@@ -277,6 +277,7 @@ pub(super) fn lost(what: &str, arn: Option<&str>) -> ResourceChange {
         values: Vec::new(),
         retained: false,
         nested: None,
+        only_tags: false,
         unknown: None,
     }
 }

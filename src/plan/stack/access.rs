@@ -35,8 +35,9 @@ impl Deciding<'_> {
         if !self.spec.template.facts.gives_access {
             return;
         }
-        let tree = Tree::read(&self.spec.template.body);
-        let after = template::evaluate(&tree, &self.desired(resolved, None));
+        let values = self.desired(resolved, None);
+        let tree = Tree::read(&self.spec.template.body).unrolled(&values);
+        let after = template::evaluate(&tree, &values);
         let sides = Sides { before: Resources::new(), after, transformed: tree.is_transformed() };
         entry.broadenings = sides.broadenings();
     }
@@ -56,9 +57,12 @@ impl Deciding<'_> {
         let desired = Tree::read(&wanted.body);
         let deployed =
             if deployed.digest == wanted.facts.digest { desired.clone() } else { Tree::read(self.text(stack)?) };
+        let was = self.deployed_values(&stack.state, &deployed);
+        let becomes = self.desired(resolved, Some(&stack.state));
+        let (deployed, desired) = (deployed.unrolled(&was), desired.unrolled(&becomes));
         Ok(Some(Sides {
-            before: template::evaluate(&deployed, &self.deployed_values(&stack.state, &deployed)),
-            after: template::evaluate(&desired, &self.desired(resolved, Some(&stack.state))),
+            before: template::evaluate(&deployed, &was),
+            after: template::evaluate(&desired, &becomes),
             transformed: desired.is_transformed() || deployed.is_transformed(),
         }))
     }
@@ -76,8 +80,8 @@ impl Deciding<'_> {
     }
 
     /// What the change set at hand says of it.
-    pub(super) fn judge_access(&self, entry: &mut Entry, set: &ChangeSetState, mode: DeploymentMode) {
-        if mode == DeploymentMode::RevertDrift {
+    pub(super) fn judge_access(&self, entry: &mut Entry, set: &ChangeSetState, sides: Option<&Sides>) {
+        if set.mode == DeploymentMode::RevertDrift {
             return;
         }
         entry.broadenings.retain(|one| set.changes.iter().any(|change| change.resource == one.resource));
@@ -88,20 +92,23 @@ impl Deciding<'_> {
         let is_followed =
             |one: &Broadening| set.changes.iter().any(|change| change.resource == one.resource && followed(change));
         entry.broadenings.retain(|one| !is_followed(one));
-        self.judge_unwritten(entry, set);
+        self.judge_unwritten(entry, set, sides);
         entry.broadenings.sort();
         entry.broadenings.dedup();
     }
 
     /// What is in no template, or not as it is done: what a transform has made, and what is in a nested stack.
-    fn judge_unwritten(&self, entry: &mut Entry, set: &ChangeSetState) {
+    fn judge_unwritten(&self, entry: &mut Entry, set: &ChangeSetState, sides: Option<&Sides>) {
         let wanted = &self.spec.template;
+        // With the values of this update, more loops can be unrolled than by the template alone.
+        let made = sides.filter(|sides| !sides.transformed).map(|sides| &sides.after);
         let written = |change: &ResourceChange| {
-            wanted.resources.get(&change.resource).is_some_and(|resource| resource.kind == change.kind)
+            let of_template = wanted.resources.get(&change.resource).map(|resource| &resource.kind);
+            let of_loop = || made.and_then(|made| made.get(&change.resource)).map(|resource| &resource.kind);
+            of_template.or_else(of_loop) == Some(&change.kind)
         };
-        let seen = |change: &&ResourceChange| {
-            !wanted.has_transform && (written(change) || change.action == ChangeAction::Remove)
-        };
+        let generated = wanted.facts.generated && made.is_none();
+        let seen = |change: &&ResourceChange| !generated && (written(change) || change.action == ChangeAction::Remove);
         for change in set.changes.iter().filter(|change| !seen(change)) {
             match of_context(change, set) {
                 Some(found) => {
@@ -129,8 +136,8 @@ impl Deciding<'_> {
         }
         let deployed = match resolved {
             Some(resolved) => {
-                let tree = Tree::read(&self.spec.template.body);
-                template::evaluate(&tree, &self.desired(resolved, Some(&stack.state)))
+                let values = self.desired(resolved, Some(&stack.state));
+                template::evaluate(&Tree::read(&self.spec.template.body).unrolled(&values), &values)
             }
             None => Resources::new(),
         };
@@ -356,6 +363,7 @@ mod tests {
             values: Vec::new(),
             retained: false,
             nested: None,
+            only_tags: false,
             unknown: None,
         };
         let found = of_findings(&change, Some(&group()), &[finding])?;

@@ -19,6 +19,7 @@ pub(super) fn all_added(spec: &StackSpec) -> Vec<ResourceChange> {
         values: Vec::new(),
         retained: false,
         nested: None,
+        only_tags: false,
         unknown: None,
     };
     spec.template.resources.iter().map(added).collect()

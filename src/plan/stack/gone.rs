@@ -141,21 +141,24 @@ impl Deciding<'_> {
         if resources.is_empty() && known.is_none() {
             return None;
         }
+        // What a macro made of it is in no template.
+        let unseen = resources.is_empty() && known.is_some_and(|known| known.generated);
         // Where nothing is remembered, what it is made of now is the best that there is.
         let mut facts = known.unwrap_or(&self.spec.template.facts).clone();
         facts.resources.retain(|name, _| resources.iter().all(|one| one.resource != *name));
         let told = resources.iter().filter(|one| self.holds_state(&one.kind)).map(told);
-        Some(told.chain(self.holding(&facts)).collect())
+        let lost: BTreeSet<String> = told.chain(self.holding(&facts)).collect();
+        (!unseen || !lost.is_empty()).then_some(lost)
     }
 
     pub(super) fn holds_state(&self, kind: &str) -> bool {
         // What is in a nested stack is not in the template.
-        kind == NESTED_STACK || self.planner.input.environment.policy.stateful_types.contains(kind)
+        kind == NESTED_STACK || guard::holds_state(self.planner.input.environment, kind)
     }
 
     /// What cannot be judged counts.
     fn may_hold_state(&self) -> bool {
         let template = &self.spec.template;
-        template.has_transform || template.resources.values().any(|resource| self.holds_state(&resource.kind))
+        template.facts.generated || template.resources.values().any(|resource| self.holds_state(&resource.kind))
     }
 }

@@ -55,7 +55,9 @@ impl Deciding<'_> {
                 None
             }
         };
-        let holds = facts.map(|facts| self.holding(facts));
+        // What a macro makes is in no template.
+        let holds = facts.map(|facts| (facts.generated, self.holding(facts)));
+        let holds = holds.filter(|(generated, holds)| !generated || !holds.is_empty()).map(|(_, holds)| holds);
         let stateful = holds.as_ref().is_none_or(|holds| !holds.is_empty());
         let (stack, region) = (id.to_string(), other.scope.region.to_string());
         entry.differences.push(Difference::Elsewhere { stack, region, holds });

@@ -163,7 +163,7 @@ impl Deciding<'_> {
         }
         // An empty one in the place of what is gone looks whole, and is in the way of a restore.
         let empty = |change: &ResourceChange| {
-            change.action == ChangeAction::Add && environment.policy.stateful_types.contains(&change.kind)
+            change.action == ChangeAction::Add && guard::holds_state(environment, &change.kind)
         };
         let serious = changes.iter().any(|change| change.may_destroy() || empty(change));
         let begins = entry.step.as_ref().is_some_and(|step| step.action.begins_operation());

@@ -244,7 +244,7 @@ impl Deciding<'_> {
         let environment = self.planner.input.environment;
         let destroyed = changes.iter().filter(|change| guard::is_lost(environment, change)).count();
         entry.changes = Changes::Known(self.shown(&changes, sides));
-        self.judge_access(entry, set, set.mode);
+        self.judge_access(entry, set, sides);
         let replaced = exports::replaced(self.spec, state, &set.changes);
         if exports::in_use(self.planner, &self.spec.address(), stack, replaced, entry) {
             return;

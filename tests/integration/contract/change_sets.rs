@@ -87,6 +87,31 @@ pub async fn a_change_set_without_a_change_is_empty(backend: &Backend) {
     assert_eq!(stacks.execute_change_set(FENCE, &change_set.id, "token").await.unwrap_err().class, Class::Conflict);
 }
 
+/// aws-cdk, pull request 2029: "If only stack Outputs are changed, `CloudFormation` generates a `ChangeSet` that is executable but
+/// has 0 changes".
+pub async fn a_change_of_outputs_alone_is_executed_and_has_no_changes(backend: &Backend) {
+    let stacks = backend.stacks();
+    let before = backend.created(&*stacks, create("noted")).await;
+    let with_note = |name: &str, note: &str| {
+        let mut request = change(&before, name, &[("QueueName", "noted")]);
+        request.template = TemplateSource::Body(format!("{TEMPLATE}  Note: {{ Value: {note} }}\n").into());
+        request
+    };
+    for (name, note) in [("added", "one"), ("changed", "two")] {
+        stacks.create_change_set(FENCE, with_note(name, note)).await.unwrap();
+        let change_set = backend.computed(&*stacks, &before.id, name).await.unwrap();
+        assert_eq!((change_set.status, change_set.changes), (ChangeSetStatus::Available, Vec::new()));
+        stacks.execute_change_set(FENCE, &change_set.id, name).await.unwrap();
+        let after = backend.settled(&*stacks, "noted").await.unwrap();
+        assert_eq!((after.status, after.outputs["Note"].value.as_str()), (StackStatus::UpdateComplete, note));
+    }
+    stacks.create_change_set(FENCE, with_note("same", "two")).await.unwrap();
+    let same = backend.computed(&*stacks, &before.id, "same").await.unwrap();
+    assert_eq!(same.status, ChangeSetStatus::Empty, "the same outputs are no change");
+    backend.changed(&*stacks, change(&before, "removed", &[("QueueName", "noted")])).await;
+    assert!(!backend.settled(&*stacks, "noted").await.unwrap().outputs.contains_key("Note"));
+}
+
 pub async fn a_change_set_is_spent_when_another_was_executed(backend: &Backend) {
     let stacks = backend.stacks();
     let state = backend.created(&*stacks, create("raced")).await;
