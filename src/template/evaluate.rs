@@ -4,12 +4,14 @@
 //! expression, in one form for all ways of writing it: `Fn::Sub` and `Fn::Join` become one `Fn::Join` with an empty
 //! separator. So two expressions that mean the same are equal, and two that are not equal may still turn out to be.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::canonical::{canonical, intrinsic, is_no_echo, shown};
 use super::export::{Piece, pieces, substitution};
+use super::growth;
 use crate::yaml;
 
 /// How deep conditions may refer to each other. CloudFormation takes no circles.
@@ -94,7 +96,7 @@ pub struct Evaluated {
 /// The resources of a template that exist with these values, or may exist.
 #[must_use]
 pub fn evaluate(tree: &Tree, values: &Values) -> BTreeMap<String, Evaluated> {
-    let reading = Reading { root: &tree.0, values };
+    let reading = Reading::new(&tree.0, values);
     let all = tree.0.get("Resources").and_then(Value::as_object);
     let named = all.into_iter().flatten().filter(|(name, _)| !name.starts_with("Fn::"));
     let there = named.filter(|(_, resource)| {
@@ -115,10 +117,30 @@ pub(super) struct Reading<'a> {
     /// The whole template.
     pub(super) root: &'a Value,
     /// What is known beside it.
-    pub(super) values: &'a Values,
+    values: &'a Values,
+    /// Conditions that were looked at: each is evaluated once, however often it is named.
+    known: RefCell<BTreeMap<String, Option<bool>>>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    /// A template with these values.
+    pub(super) fn new(root: &'a Value, values: &'a Values) -> Self {
+        Self { root, values, known: RefCell::default() }
+    }
+
+    /// It becomes too large to be evaluated.
+    pub(super) fn bursts(&self) -> bool {
+        let declared = self.root.get("Parameters").and_then(Value::as_object).into_iter().flatten();
+        let length = |(name, declaration): (&'a String, &'a Value)| {
+            let length = match self.values.parameters.get(name) {
+                Some(Known::Text(text)) => text.len(),
+                Some(Known::Secret | Known::NewSecret | Known::AfterApply) => 0,
+                None => declaration.get("Default").and_then(shown).unwrap_or_default().len(),
+            };
+            (name.as_str(), length)
+        };
+        growth::bursts(self.root, &declared.map(length).collect())
+    }
     /// A value of the template, as far as it is known.
     pub(super) fn value(&self, value: &Value) -> Value {
         if let Some((name, argument)) = intrinsic(value) {
@@ -197,11 +219,13 @@ impl Reading<'_> {
 
     fn substitute(&self, argument: &Value) -> Option<Value> {
         let (text, variables) = substitution(argument)?;
+        let variables: BTreeMap<&str, Value> =
+            variables.into_iter().flatten().map(|(name, value)| (name.as_str(), self.value(value))).collect();
         let parts = pieces(text).map(|piece| match piece {
             Piece::Text(text) => Value::from(text),
-            Piece::Name(name) => match (name.strip_prefix('!'), variables.and_then(|all| all.get(name))) {
+            Piece::Name(name) => match (name.strip_prefix('!'), variables.get(name)) {
                 (Some(literal), _) => Value::from(format!("${{{literal}}}")),
-                (None, Some(value)) => self.value(value),
+                (None, Some(value)) => value.clone(),
                 (None, None) => match name.split_once('.') {
                     Some((resource, attribute)) => json!({ "Fn::GetAtt": [resource, attribute] }),
                     None => self.reference(name),
@@ -230,19 +254,28 @@ impl Reading<'_> {
         if deep > CONDITIONS_DEEP {
             return None;
         }
-        self.holds(self.root.get("Conditions")?.get(name)?, deep + 1)
+        if let Some(known) = self.known.borrow().get(name) {
+            return *known;
+        }
+        let holds = self.holds(self.root.get("Conditions")?.get(name)?, deep + 1);
+        self.known.borrow_mut().insert(name.to_owned(), holds);
+        holds
     }
 
     fn holds(&self, condition: &Value, deep: usize) -> Option<bool> {
         let (name, argument) = condition.as_object()?.iter().next()?;
-        let all = || argument.as_array().into_iter().flatten().map(|item| self.holds(item, deep));
+        let all = || -> Vec<Option<bool>> {
+            argument.as_array().into_iter().flatten().map(|item| self.holds(item, deep)).collect()
+        };
+        let both = |decides: bool| match all() {
+            all if all.contains(&Some(decides)) => Some(decides),
+            all => all.iter().all(Option::is_some).then_some(!decides),
+        };
         match name.as_str() {
             "Condition" => self.named(argument.as_str()?, deep),
-            "Fn::Not" => all().next()?.map(|holds| !holds),
-            "Fn::And" if all().any(|holds| holds == Some(false)) => Some(false),
-            "Fn::And" => all().all(|holds| holds == Some(true)).then_some(true),
-            "Fn::Or" if all().any(|holds| holds == Some(true)) => Some(true),
-            "Fn::Or" => all().all(|holds| holds == Some(false)).then_some(false),
+            "Fn::Not" => all().first()?.map(|holds| !holds),
+            "Fn::And" => both(false),
+            "Fn::Or" => both(true),
             "Fn::Equals" => {
                 let [left, right] = argument.as_array()?.as_slice() else { return None };
                 let (left, right) = (self.value(left), self.value(right));

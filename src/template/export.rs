@@ -1,10 +1,14 @@
 //! Names of exports, as far as they are known without deploying.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
 use super::canonical::{intrinsic, shown};
+
+/// Longer texts are not known. A name has at most 255 characters, and no output's value is worth more.
+const LONGEST: usize = 65_536;
 
 /// Renders an expression as text in which `${Parameter}` and `${AWS::Region}` stand for themselves. `None` if it
 /// depends on anything else (a resource, a condition), or has a `${` that means itself.
@@ -21,7 +25,10 @@ pub(super) fn render(value: &Value, is_parameter: &dyn Fn(&str) -> bool) -> Opti
         ("Fn::Join", argument) => {
             let [separator, Value::Array(items)] = argument.as_array()?.as_slice() else { return None };
             let items: Option<Vec<String>> = items.iter().map(|item| render(item, is_parameter)).collect();
-            Some(items?.join(separator.as_str()?))
+            let (items, separator) = (items?, separator.as_str()?);
+            let length =
+                items.iter().map(String::len).fold(separator.len().saturating_mul(items.len()), usize::saturating_add);
+            (length <= LONGEST).then(|| items.join(separator))
         }
         _ => None,
     }
@@ -34,18 +41,24 @@ fn known(name: &str, is_parameter: &dyn Fn(&str) -> bool) -> bool {
 
 fn substitute(argument: &Value, is_parameter: &dyn Fn(&str) -> bool) -> Option<String> {
     let (template, variables) = substitution(argument)?;
+    let variables: BTreeMap<&str, Option<String>> =
+        variables.into_iter().flatten().map(|(name, value)| (name.as_str(), render(value, is_parameter))).collect();
     let mut name = String::new();
     for piece in pieces(template) {
         match piece {
             Piece::Text(text) => name.push_str(text),
             Piece::Name(variable) if variable.starts_with('!') => return None,
-            Piece::Name(variable) => match variables.and_then(|variables| variables.get(variable)) {
-                Some(value) => name.push_str(&render(value, is_parameter)?),
+            Piece::Name(variable) => match variables.get(variable) {
+                Some(value) => name.push_str(value.as_deref()?),
                 None if known(variable, is_parameter) => {
                     let _ = write!(name, "${{{variable}}}");
                 }
                 None => return None,
             },
+        }
+        // Each level may repeat the one below.
+        if name.len() > LONGEST {
+            return None;
         }
     }
     Some(name)

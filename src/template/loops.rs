@@ -24,13 +24,15 @@ const SECTIONS: [&str; 3] = ["Conditions", "Resources", "Outputs"];
 const MADE_MAX: usize = 2_097_152;
 
 impl Tree {
-    /// The tree with its loops unrolled, where they can be: it is transformed no longer. Else as it was.
+    /// The tree with its loops unrolled, where they can be: it is transformed no longer. Else as it was. Of one that would
+    /// become too large with these values nothing is left but that it cannot be judged.
     #[must_use]
     pub fn unrolled(self, values: &Values) -> Self {
-        match unrolled(&self.0, values) {
-            Some(whole) => Self(whole),
-            None => self,
+        let whole = unrolled(&self.0, values).unwrap_or(self.0);
+        if Reading::new(&whole, values).bursts() {
+            return Self(serde_json::json!({ "Transform": "" }));
         }
+        Self(whole)
     }
 }
 
@@ -40,13 +42,16 @@ pub(super) fn unrolled(whole: &Value, values: &Values) -> Option<Value> {
         Value::Array(macros) => matches!(macros.as_slice(), [Value::String(one)] if one == EXTENSIONS),
         one => one.as_str() == Some(EXTENSIONS),
     };
+    if Reading::new(whole, values).bursts() {
+        return None;
+    }
     let mut known = whole.as_object().filter(|_| only)?.clone();
     known.remove("Transform");
     let mut known = Value::Object(known);
     let mut left = MADE_MAX;
     for section in SECTIONS {
         let Some(written) = whole.get(section) else { continue };
-        let reading = Reading { root: &known, values };
+        let reading = Reading::new(&known, values);
         let mut made = Unrolling { reading, left: &mut left, bound: Vec::new() }.made(written)?;
         made.sort_all_objects();
         known.as_object_mut()?.insert(section.to_owned(), made);
@@ -341,6 +346,37 @@ Outputs:
         let long =
             format!("'Fn::ForEach::L': [N, [{value}], {{ 'T&{{N}}': {{ Type: T, Properties: {{ X: '{text}' }} }} }}]");
         assert_eq!(names(&with(&format!("Resources: {{ {long} }}"))), None);
+    }
+
+    #[test]
+    fn a_text_that_repeats_itself_is_given_up_before_it_is_made() {
+        let doubled = |inner: String| format!("{{ Fn::Sub: ['${{A}}${{A}}', {{ A: {inner} }}] }}");
+        let nested = |levels| (0..levels).fold("x".to_owned(), |inner, _| doubled(inner));
+        let body = |levels| {
+            let value = nested(levels);
+            format!(
+                "Resources: {{ A: {{ Type: T, Properties: {{ X: {value} }} }} }}\nOutputs: {{ O: {{ Value: {value} }} }}"
+            )
+        };
+        assert_eq!(made(&body(3), &Values::default()).unwrap()["A"], json!({ "X": "xxxxxxxx" }));
+        assert_eq!(parse(&body(3)).unwrap().facts.outputs["O"].text.as_deref(), Some("xxxxxxxx"));
+        for levels in [24, 30] {
+            assert_eq!(made(&body(levels), &Values::default()), None);
+            assert_eq!(parse(&body(levels)).unwrap().facts.outputs["O"].text, None);
+        }
+        let (separator, items) = ("s".repeat(100_000), vec!["''"; 1000].join(","));
+        let joined = format!("!Join ['{separator}', [{items}]]");
+        let body = format!(
+            "Resources: {{ A: {{ Type: T, Properties: {{ X: {joined} }} }} }}\nOutputs: {{ O: {{ Value: {joined} }} }}"
+        );
+        assert_eq!(made(&body, &Values::default()), None);
+        assert_eq!(parse(&body).unwrap().facts.outputs["O"].text, None);
+        // Nor is a condition evaluated more than once.
+        let all = |n: usize| format!("C{}: !And [!Condition C{n}, !Condition C{n}]", n + 1);
+        let all = (0..50).map(all).collect::<Vec<_>>().join(", ");
+        let deep = (0..40).fold("!Equals [a, a]".to_owned(), |inner, _| format!("!Not [{inner}]"));
+        let body = format!("Conditions: {{ C0: {deep}, {all} }}\nResources: {{ A: {{ Type: T, Condition: C50 }} }}");
+        assert_eq!(names(&body).unwrap(), ["A"]);
     }
 
     proptest! {

@@ -8,6 +8,7 @@ mod canonical;
 mod difference;
 mod evaluate;
 mod export;
+mod growth;
 mod locate;
 mod loops;
 mod opaque;

@@ -100,14 +100,15 @@ impl Deciding<'_> {
     /// What is in no template, or not as it is done: what a transform has made, and what is in a nested stack.
     fn judge_unwritten(&self, entry: &mut Entry, set: &ChangeSetState, sides: Option<&Sides>) {
         let wanted = &self.spec.template;
-        // With the values of this update, more loops can be unrolled than by the template alone.
-        let made = sides.filter(|sides| !sides.transformed).map(|sides| &sides.after);
+        // What was compared is what is seen: with its values, more loops can be unrolled than by the template alone.
         let written = |change: &ResourceChange| {
-            let of_template = wanted.resources.get(&change.resource).map(|resource| &resource.kind);
-            let of_loop = || made.and_then(|made| made.get(&change.resource)).map(|resource| &resource.kind);
-            of_template.or_else(of_loop) == Some(&change.kind)
+            let kind = match sides {
+                Some(sides) => sides.after.get(&change.resource).map(|resource| &resource.kind),
+                None => wanted.resources.get(&change.resource).map(|resource| &resource.kind),
+            };
+            kind == Some(&change.kind)
         };
-        let generated = wanted.facts.generated && made.is_none();
+        let generated = sides.map_or(wanted.facts.generated, |sides| sides.transformed);
         let seen = |change: &&ResourceChange| !generated && (written(change) || change.action == ChangeAction::Remove);
         for change in set.changes.iter().filter(|change| !seen(change)) {
             match of_context(change, set) {
