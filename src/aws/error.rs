@@ -265,25 +265,18 @@ where
         return PortError { class, operation, code: meta.code().map(str::to_owned), message, request_id, source: None };
     }
     let (class, message) = unanswered(&error, status);
-    PortError {
-        class,
-        operation,
-        code: None,
-        message: message.to_owned(),
-        request_id,
-        source: error.into_source().ok(),
-    }
+    PortError { class, operation, code: None, message, request_id, source: error.into_source().ok() }
 }
 
 /// What became of a call that has no answer from AWS that could be read.
-pub(super) fn unanswered<E>(error: &SdkError<E, HttpResponse>, status: Option<u16>) -> (Class, &'static str)
+pub(super) fn unanswered<E>(error: &SdkError<E, HttpResponse>, status: Option<u16>) -> (Class, String)
 where
     E: Error + Send + Sync + 'static,
 {
-    if let Some(class) = credentials_class(error) {
-        return (class, "no usable credentials");
+    if let Some((class, refusal)) = credentials_class(error) {
+        return (class, format!("no usable credentials{}", refusal.map(|why| format!(": {why}")).unwrap_or_default()));
     }
-    match error {
+    let (class, message) = match error {
         SdkError::ConstructionFailure(_) => (Class::Invalid, "the request could not be built"),
         SdkError::TimeoutError(_) => (Class::Transient, "no answer in time"),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => (Class::Transient, "no connection in time"),
@@ -293,15 +286,17 @@ where
             Class::NotFound => (Class::Invalid, "the answer could not be read"),
             class => (class, "the answer could not be read"),
         },
-    }
+    };
+    (class, message.to_owned())
 }
 
-/// If it failed for want of credentials: whether they were refused or could not be fetched just now.
-fn credentials_class(error: &(dyn Error + 'static)) -> Option<Class> {
+/// If it failed for want of credentials: whether they were refused or could not be fetched just now, and what AWS says of a
+/// role that could not be assumed.
+fn credentials_class(error: &(dyn Error + 'static)) -> Option<(Class, Option<String>)> {
     let credentials =
         std::iter::successors(Some(error), below).find_map(<dyn Error>::downcast_ref::<CredentialsError>)?;
     if matches!(credentials, CredentialsError::ProviderTimedOut(_)) {
-        return Some(Class::Transient);
+        return Some((Class::Transient, None));
     }
     let assumed = std::iter::successors(credentials.source(), below)
         .find_map(<dyn Error>::downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>);
@@ -309,13 +304,15 @@ fn credentials_class(error: &(dyn Error + 'static)) -> Option<Class> {
         Some(SdkError::ServiceError(answer)) => {
             let meta = answer.err().meta();
             let status = answer.raw().status().as_u16();
-            match classify(meta.code(), meta.message().unwrap_or_default(), Some(status)) {
+            let message = meta.message().unwrap_or_default();
+            let class = match classify(meta.code(), message, Some(status)) {
                 class @ (Class::Transient | Class::Throttled) => class,
                 _ => Class::Denied,
-            }
+            };
+            (class, Some(format!("AssumeRole failed: {message} ({})", meta.code().unwrap_or("no code"))))
         }
-        Some(other) => credentials_class(other.source().unwrap_or(other)).unwrap_or(Class::Transient),
-        None => Class::Denied,
+        Some(other) => credentials_class(other.source().unwrap_or(other)).unwrap_or((Class::Transient, None)),
+        None => (Class::Denied, None),
     })
 }
 

@@ -32,3 +32,6 @@ mod vaults;
 mod wire;
 
 pub use cloud::{AwsCloud, Settings};
+
+/// A log filter for what the SDK says of missing credentials: at length, before it fails with an error that says the same.
+pub const QUIET_LOGS: &str = "aws_config=error";

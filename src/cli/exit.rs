@@ -182,6 +182,12 @@ pub enum Trouble {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Nothing of what the command is about could be seen.
+    #[error(
+        "nothing could be seen. AWS could not be asked about\n  {0}\n`aws sts get-caller-identity` must work here; where a \
+         role is assumed, its trust policy must allow the caller"
+    )]
+    Unreachable(String),
     /// This program knows the simulation alone.
     #[error(
         "this landfast was built without AWS, and knows the simulation alone: add `--cloud sim` (or set \

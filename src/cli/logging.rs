@@ -11,10 +11,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::args::{Global, LogFormat};
 use super::stderr::{self, LogLines};
+#[cfg(feature = "aws")]
+use crate::aws::QUIET_LOGS;
 use crate::context::Context;
 
-/// What the SDK says of missing credentials: at length, before it fails with an error that says the same.
-const QUIET: &str = "aws_config=error";
+/// There is no SDK to be kept quiet.
+#[cfg(not(feature = "aws"))]
+const QUIET_LOGS: &str = "";
 
 /// How soon it is said that lines were dropped.
 const LOSSES: Duration = Duration::from_secs(5);
@@ -27,7 +30,7 @@ pub(super) fn start(global: &Global) {
         _ => LevelFilter::DEBUG,
     };
     // The SDK and its HTTP client speak only when asked by name: what they log at debug level is bulky, and not ours.
-    let quiet = format!("{},{},landfast={}", LevelFilter::WARN.min(level), QUIET, level);
+    let quiet = format!("{},{},landfast={}", LevelFilter::WARN.min(level), QUIET_LOGS, level);
     let filter = EnvFilter::try_from_env("LANDFAST_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(LogLines(global.log_format));
     // It would say so on standard error itself, and panic where that has no reader.

@@ -14,6 +14,7 @@ mod logging;
 mod operator;
 mod place;
 mod progress;
+mod reach;
 mod session;
 mod stderr;
 mod terminal;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::args::{Global, Output};
 use super::exit::Trouble;
 use super::history::History;
+use super::reach::reach;
 use super::session::{self, Holder, Pace, Session};
 use super::{progress, terminal};
 use crate::controller::{Controller, Looked};
@@ -75,6 +76,11 @@ impl View {
     /// Runs a future to its end.
     pub(super) fn drive<T>(&self, future: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
         self.session.drive(&self.controller, future)?
+    }
+
+    /// Makes sure that AWS can be asked; whether all of it can.
+    pub(super) async fn reach(&self) -> Result<bool, Trouble> {
+        reach(&self.controller, &self.environments).await
     }
 
     /// One look at each environment, which changes nothing.

@@ -26,7 +26,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Account, Cloud, Containers, Drift, Gate, Health, Hush, Objects, Records, Secrets, Stacks, Tables, Trail, Vaults,
+    Account, Cloud, Containers, Drift, Gate, Health, Hush, Objects, PortError, Records, Secrets, Stacks, Tables, Trail,
+    Vaults,
 };
 use crate::context::Context;
 use crate::model::{AssumeRole, Scope};
@@ -111,6 +112,17 @@ impl Governor {
     #[must_use]
     pub fn stacks(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Stacks> {
         Arc::new(self.door(self.shared.cloud.stacks(scope, role), scope, role, priority))
+    }
+
+    /// Whether calls to an account and region can be sent at all: the credentials are there, and are of that account
+    /// (invariant S11).
+    ///
+    /// # Errors
+    ///
+    /// They are not, or nobody can say.
+    pub async fn verify(&self, scope: &Scope, role: Option<&AssumeRole>) -> Result<(), PortError> {
+        let stacks = self.shared.cloud.stacks(scope, role);
+        self.door(stacks, scope, role, Priority::Status).verify(&api::CALLER).await
     }
 
     /// The same, to its services and images.

@@ -51,11 +51,13 @@ impl Examination {
 /// How it stands, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
-    /// Nothing ails, as far as it was looked at.
+    /// No problem was found.
     Well,
-    /// Something ails.
+    /// No problem was found in what could be looked at, and that was not all.
+    Unknown,
+    /// There is a problem.
     Ailing,
-    /// Something ails, and a person has to decide.
+    /// There is a problem, and a person has to decide.
     Undecided,
 }
 
@@ -83,7 +85,8 @@ impl DoctorReport {
             _ => Health::Ailing,
         };
         let left = (self.left_tables() > 0).then_some(Health::Ailing);
-        self.diagnoses().map(one).chain(left).max().unwrap_or(Health::Well)
+        let unknown = self.items.iter().any(|item| !item.unknown.is_empty()).then_some(Health::Unknown);
+        self.diagnoses().map(one).chain(left).chain(unknown).max().unwrap_or(Health::Well)
     }
 
     /// For people.
@@ -111,14 +114,16 @@ impl DoctorReport {
         let decisions = self.diagnoses().filter(|one| one.remedy.is_decision()).count();
         let unknown = self.items.iter().map(|item| item.unknown.len()).sum::<usize>();
         let looked = words::count(stacks, "stack");
-        let mut sentence = if ailing == 0 {
-            paint.good(format!("Nothing ails: {looked} looked at"))
-        } else {
-            let how = words::count(ailing, "ailment");
+        let mut sentence = if ailing > 0 {
+            let how = words::count(ailing, "problem");
             paint.danger(format!("{how} in {looked}, {decisions} for a person to decide"))
+        } else if unknown > 0 {
+            paint.change(format!("INCOMPLETE: no problem in {looked}"))
+        } else {
+            paint.good(format!("No problems: {looked} checked"))
         };
         if unknown > 0 {
-            let _ = write!(sentence, "; {} could not be", words::count(unknown, "part"));
+            let _ = write!(sentence, "; {} could not be checked", words::count(unknown, "part"));
         }
         sentence.push_str(".\n");
         sentence
@@ -225,7 +230,7 @@ mod tests {
         let found = Examination::of(&"dev".parse().unwrap(), 3, Vec::new(), Vec::new());
         let report = DoctorReport::of(vec![Examination { left_tables: left::fixtures(), ..found }]);
         assert_eq!(report.health(), Health::Ailing);
-        assert!(!report.text(Paint::Plain).contains("Nothing ails"));
+        assert!(!report.text(Paint::Plain).contains("No problems"));
     }
 
     #[test]
@@ -234,6 +239,6 @@ mod tests {
         let items = vec![Examination::of(&"dev".parse().unwrap(), 3, vec![nobodys], Vec::new())];
         let report = DoctorReport::of(items);
         assert_eq!(report.health(), Health::Well);
-        assert!(report.text(Paint::Plain).ends_with("Nothing ails: 3 stacks looked at.\n"));
+        assert!(report.text(Paint::Plain).ends_with("No problems: 3 stacks checked.\n"));
     }
 }

@@ -220,6 +220,12 @@ impl DriftReport {
         self.summary.differences > 0
     }
 
+    /// A whole object could not be compared.
+    #[must_use]
+    pub fn has_unseen(&self) -> bool {
+        self.items.iter().any(ObjectDrift::is_unseen)
+    }
+
     /// In that form.
     ///
     /// # Errors
@@ -306,6 +312,11 @@ impl ObjectDrift {
             findings: findings.collect(),
             history: history.map(|(at, differences)| DriftPoint { at: *at, differences: *differences }).collect(),
         })
+    }
+
+    /// Nothing of it could be compared.
+    fn is_unseen(&self) -> bool {
+        self.of_kind(FindingKind::Unknown).any(|finding| finding.resource.is_none() && finding.property.is_none())
     }
 
     fn drift(&self) -> impl Iterator<Item = &DriftFinding> {

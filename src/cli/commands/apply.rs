@@ -9,6 +9,7 @@ use super::plan::{clean, look_ahead, severity, show, tell_history};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::history::History;
+use crate::cli::reach::reach;
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{progress, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
@@ -43,6 +44,7 @@ pub(super) fn run(global: &Global, asked: &Asked<'_>, output: Output) -> Result<
     permit(&history, &environments)?;
     tell_history(&history, &environments);
     let controller = session.controller(store, progress::listener());
+    session.drive(&controller, reach(&controller, &environments))??;
     let (mut worst, goal) = (Exit::Done, Goal::Converge);
     for environment in &environments {
         let run =

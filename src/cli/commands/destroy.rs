@@ -4,6 +4,7 @@ use super::apply::{Asking, Run, permit};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::progress;
+use crate::cli::reach::reach;
 use crate::cli::session::{self, Pace, Session};
 use crate::plan::Goal;
 
@@ -25,6 +26,7 @@ pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> R
     };
     let [environment] = chosen.as_slice() else { return Ok(Exit::Done) };
     let goal = Goal::Destroy;
+    session.drive(&controller, reach(&controller, &chosen))??;
     let run = Run { session: &session, controller: &controller, loaded: &loaded, history: &history, environment, goal };
     run.run(&approval, Output::Text)
 }

@@ -11,6 +11,7 @@ use crate::report::{DoctorReport, Examination, Health};
 pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
     let view = View::open(global, environment)?;
     let items = view.drive(async {
+        view.reach().await?;
         let mut items = Vec::new();
         for environment in &view.environments {
             let found = view.controller.examine(&view.loaded.desired, environment).await?;
@@ -25,6 +26,7 @@ pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) ->
         Health::Well => Exit::Done,
         Health::Ailing => Exit::Differs,
         Health::Undecided => Exit::Waiting,
+        Health::Unknown => Exit::Failed,
     })
 }
 

@@ -18,12 +18,13 @@ pub(super) fn run(
     out: Option<&Path>,
 ) -> Result<Exit, Trouble> {
     let view = View::open(global, environment)?;
-    let found = view.drive(async {
+    let (all, found) = view.drive(async {
+        let all = view.reach().await?;
         let mut found = Vec::new();
         for environment in &view.environments {
             found.push(view.controller.drift(&view.loaded.desired, environment).await?);
         }
-        Ok(found)
+        Ok((all, found))
     })?;
     let each = view.environments.iter().zip(&found);
     let each = each.map(|(environment, found)| (&**environment, found.as_slice()));
@@ -40,7 +41,11 @@ pub(super) fn run(
             terminal::print(&report.render(DriftFormat::Text, view.paint()).unwrap_or_default())?;
         }
     }
-    Ok(if report.has_drift() { Exit::Differs } else { Exit::Done })
+    Ok(match () {
+        () if report.has_drift() => Exit::Differs,
+        () if !all || report.has_unseen() => Exit::Failed,
+        () => Exit::Done,
+    })
 }
 
 /// Puts back what was last found of an object.

@@ -6,7 +6,7 @@ use crate::cli::exit::{Exit, Trouble};
 use crate::cli::view::{View, show};
 use crate::model::{Key, Kind, Observation, Plan, Seen, StackEvent};
 use crate::ports::Priority;
-use crate::report::{Deed, EventList};
+use crate::report::{Deed, EventList, clean};
 use crate::store::{Record, RecordOutcome, Store};
 
 pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -> Result<Exit, Trouble> {
@@ -18,9 +18,14 @@ pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -
     }
     let Some(spec) = environment.stacks.get(&key) else { return Err(Trouble::NoSuchObject(object.to_owned())) };
     let events = view.drive(async {
+        view.reach().await?;
         let looks = view.glance().await?;
         let [looked] = looks.as_slice() else { return Ok(Vec::new()) };
-        let Seen::Present(stack) = looked.observation.stack(&spec.address()) else { return Ok(Vec::new()) };
+        let stack = match looked.observation.stack(&spec.address()) {
+            Seen::Present(stack) => stack,
+            Seen::Absent => return Ok(Vec::new()),
+            Seen::Unknown(why) => return Err(Trouble::Unreachable(format!("{key}: {}", clean(&why.to_string())))),
+        };
         let port = view.controller.governor().stacks(&spec.scope, environment.role.as_ref(), Priority::Status);
         let mut events: Vec<StackEvent> = Vec::new();
         let mut next = None;

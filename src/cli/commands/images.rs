@@ -7,18 +7,22 @@ use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
 use crate::cli::view::{View, show};
-use crate::model::{Granted, Wish};
+use crate::controller::Looked;
+use crate::model::{Action, Granted, Kind, Wish};
 use crate::report::{ImageList, clean, time};
 
 pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
     let view = View::open(global, environment)?;
-    let looks = view.drive(view.glance())?;
+    let (all, looks) = view.drive(async { Ok((view.reach().await?, view.glance().await?)) })?;
     let seen = view.environments.iter().zip(&looks);
     let list = ImageList::of(
         seen.map(|(environment, looked)| (&**environment, &looked.observation, &looked.memory, &looked.plan)),
     );
     show(output, &list, |list| list.text(view.paint()))?;
-    Ok(Exit::Done)
+    let unknown = |looked: &Looked| {
+        looked.plan.entries.iter().any(|(key, entry)| key.kind == Kind::Service && entry.action == Action::Unknown)
+    };
+    Ok(if all && !looks.iter().any(unknown) { Exit::Done } else { Exit::Failed })
 }
 
 /// Pins a proven release until Git moves the service's manifest.

@@ -26,6 +26,7 @@ pub(super) fn run(
     tell_history(&view.history, &view.environments);
     let (controller, loaded) = (&view.controller, &view.loaded);
     let plans = view.drive(async {
+        view.reach().await?;
         let mut plans = Vec::new();
         for environment in &view.environments {
             if view.holder == Holder::Another {

@@ -14,17 +14,18 @@ pub(super) fn run(
     output: Output,
 ) -> Result<Exit, Trouble> {
     let view = View::open(global, environment)?;
-    let items = view.drive(async {
+    let (all, items) = view.drive(async {
+        let all = view.reach().await?;
         let mut items = Vec::new();
         for environment in &view.environments {
             items.extend(view.controller.preflight(&view.loaded.desired, environment, reports).await?);
         }
-        Ok(items)
+        Ok((all, items))
     })?;
     let list = PreflightList::of(items);
     show(output, &list, |list| list.text(view.paint()))?;
     Ok(match list.worst() {
-        Met::Ok | Met::Unknown => Exit::Done,
-        Met::Missing => Exit::Failed,
+        Met::Ok | Met::Unknown if all => Exit::Done,
+        Met::Ok | Met::Unknown | Met::Missing => Exit::Failed,
     })
 }

@@ -19,6 +19,9 @@ pub(super) fn run(global: &Global, environment: Option<&str>, watch: bool, outpu
     super::ask::show_pending(&view);
     view.drive(async {
         let mut before = String::new();
+        if !watch {
+            view.reach().await?;
+        }
         loop {
             let looks = view.glance().await?;
             let list = StatusList::of(looks.iter().map(|looked| (&looked.plan, &looked.memory)));

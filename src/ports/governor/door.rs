@@ -103,7 +103,7 @@ impl<P: ?Sized + Send + Sync> Door<P> {
 
     /// Makes sure that the credentials are those of the account (invariant S11). A success is remembered; a failure
     /// is the answer to all who waited for it, and the next call asks again.
-    async fn verify(&self, api: &'static Api) -> Result<(), PortError> {
+    pub(super) async fn verify(&self, api: &'static Api) -> Result<(), PortError> {
         if let Some(why) = &self.forbidden {
             return Err(PortError::new(Class::Denied, api.operation, format!("nothing was sent: {why}")));
         }

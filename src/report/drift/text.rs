@@ -28,6 +28,7 @@ fn object(text: &mut String, item: &ObjectDrift, paint: Paint) {
         return;
     }
     let stands = match drift.len() {
+        0 if item.is_unseen() => paint.change("NOT COMPARED"),
         0 => "as deployed, as far as it could be compared".to_owned(),
         some => words::count(some, "difference"),
     };
