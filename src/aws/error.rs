@@ -309,7 +309,9 @@ fn credentials_class(error: &(dyn Error + 'static)) -> Option<(Class, Option<Str
                 class @ (Class::Transient | Class::Throttled) => class,
                 _ => Class::Denied,
             };
-            (class, Some(format!("AssumeRole failed: {message} ({})", meta.code().unwrap_or("no code"))))
+            let message = meta.message().map_or_else(|| unexplained(Some(status)), str::to_owned);
+            let code = meta.code().map(|code| format!(" ({code})")).unwrap_or_default();
+            (class, Some(format!("AssumeRole failed: {message}{code}")))
         }
         Some(other) => credentials_class(other.source().unwrap_or(other)).unwrap_or((Class::Transient, None)),
         None => (Class::Denied, None),

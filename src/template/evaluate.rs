@@ -6,13 +6,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::canonical::{canonical, intrinsic, is_no_echo, shown};
+use super::canonical::{intrinsic, is_no_echo, shown};
 use super::export::{Piece, pieces, substitution};
 use super::growth;
-use crate::yaml;
+use super::parsed::parsed;
 
 /// How deep conditions may refer to each other. CloudFormation takes no circles.
 const CONDITIONS_DEEP: usize = 64;
@@ -24,14 +25,13 @@ pub(super) const CHANGED: &str = "Fn::Changed";
 
 /// A template as a tree in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tree(pub(super) Value);
+pub struct Tree(pub(super) Arc<Value>);
 
 impl Tree {
     /// Reads a template. What cannot be read has no resources.
     #[must_use]
     pub fn read(body: &str) -> Self {
-        let root = yaml::parse(body).documents.into_iter().next().map(|document| canonical(&document.root));
-        Self(root.unwrap_or(Value::Null))
+        Self(parsed(body))
     }
 
     /// It declares that the value of this parameter is secret.

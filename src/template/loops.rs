@@ -4,6 +4,8 @@
 //! Only where nothing is left to guess: `AWS::LanguageExtensions` is the only macro, every collection is known, and no name
 //! means two things. Anything else stays a macro, and what it makes cannot be judged.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::canonical::{attribute, shown};
@@ -28,9 +30,9 @@ impl Tree {
     /// become too large with these values nothing is left but that it cannot be judged.
     #[must_use]
     pub fn unrolled(self, values: &Values) -> Self {
-        let whole = unrolled(&self.0, values).unwrap_or(self.0);
+        let whole = unrolled(&self.0, values).map_or(self.0, Arc::new);
         if Reading::new(&whole, values).bursts() {
-            return Self(serde_json::json!({ "Transform": "" }));
+            return Self(Arc::new(serde_json::json!({ "Transform": "" })));
         }
         Self(whole)
     }

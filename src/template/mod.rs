@@ -12,6 +12,7 @@ mod growth;
 mod locate;
 mod loops;
 mod opaque;
+mod parsed;
 mod policy;
 mod predict;
 mod read;

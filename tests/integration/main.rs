@@ -25,4 +25,5 @@ mod permissions;
 mod readme;
 mod shipped;
 mod tidy;
+mod unreachable;
 mod workshop;

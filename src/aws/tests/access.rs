@@ -30,19 +30,31 @@ async fn a_role_is_assumed_once_for_all_who_enter_by_it() {
 #[tokio::test]
 async fn a_role_that_may_not_be_assumed_is_denied_and_one_that_cannot_just_now_is_not() {
     let rows = [
-        (refusal(403, "AccessDenied", "not authorized to perform: sts:AssumeRole"), Class::Denied),
-        (refusal(400, "ValidationError", "roleSessionName is wrong"), Class::Denied),
-        (refusal(400, "Throttling", "Rate exceeded"), Class::Throttled),
-        (Answer::Http(503, String::new()), Class::Transient),
-        (Answer::Broken, Class::Transient),
+        (
+            refusal(403, "AccessDenied", "not authorized to perform: sts:AssumeRole"),
+            Class::Denied,
+            ": AssumeRole failed: not authorized to perform: sts:AssumeRole (AccessDenied)",
+        ),
+        (
+            refusal(400, "ValidationError", "roleSessionName is wrong"),
+            Class::Denied,
+            ": AssumeRole failed: roleSessionName is wrong (ValidationError)",
+        ),
+        (
+            refusal(400, "Throttling", "Rate exceeded"),
+            Class::Throttled,
+            ": AssumeRole failed: Rate exceeded (Throttling)",
+        ),
+        (Answer::Http(503, String::new()), Class::Transient, ": AssumeRole failed: HTTP 503 without a reason"),
+        (Answer::Broken, Class::Transient, ""),
     ];
-    for (answer, expected) in rows {
+    for (answer, expected, why) in rows {
         let shown = format!("{answer:?}");
         let wire = Wire::answering([answer]);
         let cloud = wire.cloud(None).await;
         let error = cloud.stacks(&scope(), Some(&role())).list(None).await.unwrap_err();
         assert_eq!(error.class, expected, "{shown}: {error:?}");
-        assert_eq!(error.message, "no usable credentials");
+        assert_eq!(error.message, format!("no usable credentials{why}"), "{shown}");
         assert_eq!(wire.sent().len(), 1);
     }
 }
