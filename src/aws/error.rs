@@ -304,12 +304,11 @@ fn credentials_class(error: &(dyn Error + 'static)) -> Option<(Class, Option<Str
         Some(SdkError::ServiceError(answer)) => {
             let meta = answer.err().meta();
             let status = answer.raw().status().as_u16();
-            let message = meta.message().unwrap_or_default();
-            let class = match classify(meta.code(), message, Some(status)) {
+            let message = meta.message().map_or_else(|| unexplained(Some(status)), str::to_owned);
+            let class = match classify(meta.code(), &message, Some(status)) {
                 class @ (Class::Transient | Class::Throttled) => class,
                 _ => Class::Denied,
             };
-            let message = meta.message().map_or_else(|| unexplained(Some(status)), str::to_owned);
             let code = meta.code().map(|code| format!(" ({code})")).unwrap_or_default();
             (class, Some(format!("AssumeRole failed: {message}{code}")))
         }

@@ -184,7 +184,7 @@ pub enum Trouble {
     },
     /// Nothing of what the command is about could be seen.
     #[error(
-        "nothing could be seen. AWS could not be asked about\n  {0}\n`aws sts get-caller-identity` must work here; where a \
+        "nothing could be seen. AWS requests failed for\n  {0}\n`aws sts get-caller-identity` must work here; where a \
          role is assumed, its trust policy must allow the caller"
     )]
     Unreachable(String),

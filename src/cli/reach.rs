@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use super::exit::Trouble;
 use super::terminal;
 use crate::controller::Controller;
@@ -19,24 +21,22 @@ use crate::report::clean;
 pub(super) async fn reach(controller: &Controller, environments: &[Arc<Environment>]) -> Result<bool, Trouble> {
     let mut doors: BTreeMap<(Scope, Option<&AssumeRole>), &Environment> = BTreeMap::new();
     for environment in environments {
-        let stacks = environment.stacks.values().map(|spec| spec.scope.clone());
-        for scope in stacks.chain([environment.scope.clone()]) {
+        for scope in environment.scopes() {
             // Stacks in other regions are entered by the same role; of other accounts there are none.
             doors.entry((scope, environment.role.as_ref())).or_insert(environment);
         }
     }
-    let mut closed = Vec::new();
-    for ((scope, role), environment) in &doors {
-        if let Err(why) = controller.governor().verify(scope, *role).await {
-            let role = role.map(|role| format!(", as {}", role.arn)).unwrap_or_default();
-            closed.push(format!("{} ({scope}{role}): {}", environment.name, clean(&why.message)));
-        }
-    }
+    let tried = doors.iter().map(|((scope, role), environment)| async move {
+        let why = controller.governor().verify(scope, *role).await.err()?;
+        let role = role.map(|role| format!(", as {}", role.arn)).unwrap_or_default();
+        Some(format!("{} ({scope}{role}): {}", environment.name, clean(&why.message)))
+    });
+    let closed: Vec<String> = join_all(tried).await.into_iter().flatten().collect();
     match closed.len() {
         0 => Ok(true),
         some if some == doors.len() => Err(Trouble::Unreachable(closed.join("\n  "))),
         _ => {
-            terminal::note(&format!("NOT ALL COULD BE SEEN. AWS could not be asked about\n  {}", closed.join("\n  ")));
+            terminal::note(&format!("NOT ALL COULD BE SEEN. AWS requests failed for\n  {}", closed.join("\n  ")));
             Ok(false)
         }
     }

@@ -59,6 +59,12 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Accounts and regions in which it has or wants stacks.
+    #[must_use]
+    pub fn scopes(&self) -> BTreeSet<Scope> {
+        self.stacks.values().map(|spec| spec.scope.clone()).chain([self.scope.clone()]).collect()
+    }
+
     /// What every object waits for.
     pub fn dependencies(&self) -> impl Iterator<Item = (&Key, &BTreeSet<Key>)> {
         let stacks = self.stacks.iter().map(|(key, spec)| (key, &spec.depends_on));

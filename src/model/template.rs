@@ -86,11 +86,14 @@ pub struct TemplateParameter {
 }
 
 impl TemplateParameter {
+    /// Begins the type of one whose value is the name of what its `Ref` gives (AWS: *SSM parameter types*).
+    pub const STORED: &str = "AWS::SSM::Parameter::Value<";
+
     /// Its value is the name of a parameter in Systems Manager Parameter Store, whose own value CloudFormation looks up at
     /// every creation and update (AWS: *SSM parameter types*).
     #[must_use]
     pub fn is_stored(&self) -> bool {
-        self.kind.starts_with("AWS::SSM::Parameter::Value<")
+        self.kind.starts_with(Self::STORED)
     }
 }
 

@@ -19,7 +19,7 @@ impl Observer<'_> {
     /// Lists every stack, and the change sets of those that are asked for.
     pub async fn census(&self) -> Census {
         let mut census = Census::default();
-        for scope in self.scopes() {
+        for scope in self.environment.scopes() {
             match self.everything(&scope).await {
                 Ok(stacks) => census.stacks.extend(stacks),
                 Err(why) => census.unknown.push(format!("the stacks of {scope} could not be listed: {why}")),

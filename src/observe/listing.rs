@@ -25,7 +25,7 @@ impl Observer<'_> {
     pub async fn look(&self) -> Observation {
         let at = self.cx.now();
         let concern = self.concern();
-        let scopes: Vec<Scope> = self.scopes().into_iter().collect();
+        let scopes: Vec<Scope> = self.environment.scopes().into_iter().collect();
         let listed = join_all(scopes.iter().map(|scope| self.list(scope, &concern))).await;
         let mut observation = Observation::begun(at);
         for (scope, listed) in scopes.into_iter().zip(listed) {

@@ -22,7 +22,7 @@ mod trail;
 
 pub use survey::survey;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::context::Context;
 use crate::model::{AssumeRole, Desired, Environment, Key, Scope, StackAddress, StackState};
@@ -60,12 +60,6 @@ impl<'a> Observer<'a> {
         }
         let homes = self.desired.environments.values();
         homes.into_iter().find(|home| home.scope.account == scope.account).and_then(|home| home.role.as_ref())
-    }
-
-    /// Accounts and regions in which the environment has or wants stacks.
-    fn scopes(&self) -> BTreeSet<Scope> {
-        let stacks = self.environment.stacks.values().map(|spec| spec.scope.clone());
-        stacks.chain([self.environment.scope.clone()]).collect()
     }
 
     /// Which of the listed stacks concern us.

@@ -110,12 +110,12 @@ impl DoctorReport {
 
     fn sentence(&self, paint: Paint) -> String {
         let stacks = self.items.iter().map(|item| item.stacks).sum::<usize>();
-        let ailing = self.diagnoses().filter(|one| one.ailment != Ailment::Unmanaged).count() + self.left_tables();
+        let problems = self.diagnoses().filter(|one| one.ailment != Ailment::Unmanaged).count() + self.left_tables();
         let decisions = self.diagnoses().filter(|one| one.remedy.is_decision()).count();
         let unknown = self.items.iter().map(|item| item.unknown.len()).sum::<usize>();
         let looked = words::count(stacks, "stack");
-        let mut sentence = if ailing > 0 {
-            let how = words::count(ailing, "problem");
+        let mut sentence = if problems > 0 {
+            let how = words::count(problems, "problem");
             paint.danger(format!("{how} in {looked}, {decisions} for a person to decide"))
         } else if unknown > 0 {
             paint.change(format!("INCOMPLETE: no problem in {looked}"))

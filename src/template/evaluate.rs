@@ -14,6 +14,7 @@ use super::canonical::{intrinsic, is_no_echo, shown};
 use super::export::{Piece, pieces, substitution};
 use super::growth;
 use super::parsed::parsed;
+use crate::model::TemplateParameter;
 
 /// How deep conditions may refer to each other. CloudFormation takes no circles.
 const CONDITIONS_DEEP: usize = 64;
@@ -141,6 +142,7 @@ impl<'a> Reading<'a> {
         };
         growth::bursts(self.root, &declared.map(length).collect())
     }
+
     /// A value of the template, as far as it is known.
     pub(super) fn value(&self, value: &Value) -> Value {
         if let Some((name, argument)) = intrinsic(value) {
@@ -208,7 +210,7 @@ impl<'a> Reading<'a> {
             },
         };
         // The value is that of the parameter in the parameter store, which is looked up at every update.
-        if kind.starts_with("AWS::SSM::Parameter::Value<") {
+        if kind.starts_with(TemplateParameter::STORED) {
             return json!({ "Ref": name, "Parameter": text });
         }
         if kind == "CommaDelimitedList" || kind.starts_with("List<") {

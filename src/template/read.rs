@@ -212,11 +212,8 @@ fn size(value: &Value) -> Size {
     }
 }
 
-/// Begins the type of a parameter whose value is the name of what its `Ref` gives (AWS: *Systems Manager parameter types*).
-const LOOKED_UP: &str = "AWS::SSM::Parameter::Value<";
-
 fn output(output: &Value, parameters: &BTreeMap<String, TemplateParameter>, names: &BTreeSet<&str>) -> TemplateOutput {
-    let is_text = |name: &str| parameters.get(name).is_some_and(|declared| !declared.kind.starts_with(LOOKED_UP));
+    let is_text = |name: &str| parameters.get(name).is_some_and(|declared| !declared.is_stored());
     let export = output.get("Export").and_then(|export| export.get("Name"));
     let value = output.get("Value").unwrap_or(&Value::Null);
     let names = names.iter().copied().chain(parameters.keys().map(String::as_str)).collect();

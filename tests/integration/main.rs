@@ -19,6 +19,8 @@ mod diagnostics;
 mod e2e;
 mod emulator;
 mod faults;
+#[path = "../git/mod.rs"]
+mod git;
 mod operator;
 mod page;
 mod permissions;

@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, asked: &Asked<'_>, output: Output) -> Result<
     permit(&history, &environments)?;
     tell_history(&history, &environments);
     let controller = session.controller(store, progress::listener());
-    session.drive(&controller, reach(&controller, &environments))??;
+    session.drive_unsaved(&controller, reach(&controller, &environments))??;
     let (mut worst, goal) = (Exit::Done, Goal::Converge);
     for environment in &environments {
         let run =

@@ -26,7 +26,7 @@ pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> R
     };
     let [environment] = chosen.as_slice() else { return Ok(Exit::Done) };
     let goal = Goal::Destroy;
-    session.drive(&controller, reach(&controller, &chosen))??;
+    session.drive_unsaved(&controller, reach(&controller, &chosen))??;
     let run = Run { session: &session, controller: &controller, loaded: &loaded, history: &history, environment, goal };
     run.run(&approval, Output::Text)
 }

@@ -138,17 +138,14 @@ impl Deciding<'_> {
         };
         let resources = gone.map(|gone| gone.resources.as_slice()).unwrap_or_default();
         let known = self.memory.template.as_ref().filter(|(version, _)| version.id == *id).map(|(_, facts)| facts);
-        if resources.is_empty() && known.is_none() {
-            return None;
+        if resources.is_empty() {
+            return known.and_then(|facts| self.known_to_hold(facts));
         }
-        // What a macro made of it is in no template.
-        let unseen = resources.is_empty() && known.is_some_and(|known| known.generated);
         // Where nothing is remembered, what it is made of now is the best that there is.
         let mut facts = known.unwrap_or(&self.spec.template.facts).clone();
         facts.resources.retain(|name, _| resources.iter().all(|one| one.resource != *name));
         let told = resources.iter().filter(|one| self.holds_state(&one.kind)).map(told);
-        let lost: BTreeSet<String> = told.chain(self.holding(&facts)).collect();
-        (!unseen || !lost.is_empty()).then_some(lost)
+        Some(told.chain(self.holding(&facts)).collect())
     }
 
     pub(super) fn holds_state(&self, kind: &str) -> bool {

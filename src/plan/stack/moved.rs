@@ -55,9 +55,7 @@ impl Deciding<'_> {
                 None
             }
         };
-        // What a macro makes is in no template.
-        let holds = facts.map(|facts| (facts.generated, self.holding(facts)));
-        let holds = holds.filter(|(generated, holds)| !generated || !holds.is_empty()).map(|(_, holds)| holds);
+        let holds = facts.and_then(|facts| self.known_to_hold(facts));
         let stateful = holds.as_ref().is_none_or(|holds| !holds.is_empty());
         let (stack, region) = (id.to_string(), other.scope.region.to_string());
         entry.differences.push(Difference::Elsewhere { stack, region, holds });
@@ -72,5 +70,11 @@ impl Deciding<'_> {
     pub(super) fn holding(&self, facts: &TemplateFacts) -> BTreeSet<String> {
         let holding = facts.resources.iter().filter(|(_, (kind, _))| self.holds_state(kind));
         holding.map(|(name, (kind, _))| format!("{name} ({kind})")).collect()
+    }
+
+    /// The same; `None` where nobody knows, because what a macro makes is in no template.
+    pub(super) fn known_to_hold(&self, facts: &TemplateFacts) -> Option<BTreeSet<String>> {
+        let holds = self.holding(facts);
+        (!facts.generated || !holds.is_empty()).then_some(holds)
     }
 }

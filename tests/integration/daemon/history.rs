@@ -1,23 +1,13 @@
 //! A checkout of an older commit: nothing is taken back by it until a person says so.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use super::place::{Place, said, until};
 
-/// Git in the manifests' directory, with nothing of this machine's configuration.
+/// Git in the manifests' directory.
 fn git(place: &Place, arguments: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.args(arguments).current_dir(place.manifests()).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
-    command.env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", place.dir.path());
-    for role in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{role}_NAME"), "somebody").env(format!("GIT_{role}_EMAIL"), "somebody@example.com");
-        command.env(format!("GIT_{role}_DATE"), "2026-01-01T00:00:00Z");
-    }
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    crate::git::git(&place.manifests(), arguments)
 }
 
 /// A commit of what is there, and its id.
