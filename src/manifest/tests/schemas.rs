@@ -1,4 +1,4 @@
-//! The JSON Schemas, against what the loader takes and the README shows.
+//! The JSON Schemas, against what the loader takes and the documentation shows.
 
 use super::*;
 
@@ -28,26 +28,42 @@ fn the_schemas_accept_what_the_loader_accepts() {
     }
 }
 
-#[test]
-fn the_documents_that_the_readme_shows_fit_their_schemas() {
-    let schema = &schemas()["landfast.json"];
-    let mut shown = 0;
-    for block in
-        include_str!("../../../README.md").split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next())
-    {
-        let fragment = block.starts_with("  ready:");
-        let text = if fragment { web(block) } else { block.to_owned() };
-        for document in serde_yaml::Deserializer::from_str(&text) {
-            let value = <serde_json::Value as serde::Deserialize>::deserialize(document).unwrap();
-            let faults: Vec<String> = jsonschema::validator_for(schema)
-                .unwrap()
-                .iter_errors(&value)
-                .filter(|_| !value.is_null())
-                .map(|error| format!("{}: {error}", error.instance_path()))
-                .collect();
-            assert!(faults.is_empty(), "{faults:#?} in\n{text}");
-            shown += usize::from(!value.is_null());
+/// The pages of the documentation, which is not a part of the crate.
+fn pages(directory: &std::path::Path) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts.extend(pages(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            texts.push(std::fs::read_to_string(path).unwrap());
         }
     }
-    assert_eq!(shown, 8);
+    texts
+}
+
+#[test]
+fn the_documents_that_the_documentation_shows_fit_their_schemas() {
+    let schema = &schemas()["landfast.json"];
+    let mut shown = 0;
+    for page in pages(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src")) {
+        for block in page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            let fragment = block.starts_with("  ready:");
+            if !fragment && !block.starts_with("apiVersion:") {
+                continue;
+            }
+            let text = if fragment { web(block) } else { block.to_owned() };
+            for document in serde_yaml::Deserializer::from_str(&text) {
+                let value = <serde_json::Value as serde::Deserialize>::deserialize(document).unwrap();
+                let faults: Vec<String> = jsonschema::validator_for(schema)
+                    .unwrap()
+                    .iter_errors(&value)
+                    .map(|error| format!("{}: {error}", error.instance_path()))
+                    .collect();
+                assert!(faults.is_empty(), "{faults:#?} in\n{text}");
+                shown += 1;
+            }
+        }
+    }
+    assert_eq!(shown, 10);
 }

@@ -1,6 +1,6 @@
 //! The actions that Landfast calls, by what it calls them for.
 //!
-//! A test holds this table against the operations of the SDK adapters and against the README, so that neither a
+//! A test holds this table against the operations of the SDK adapters and against the documentation, so that neither a
 //! permission that is missing nor one that nobody needs is found out by a call that is refused at night.
 
 use std::collections::BTreeSet;

@@ -121,12 +121,11 @@ impl Shell<'_> {
     }
 }
 
-/// The commands that the README tells such a team to type.
+/// The commands that the documentation tells such a team to type.
 fn told() -> Vec<String> {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let section = text.split("\n## If you followed a guide by hand\n").nth(1).expect("the README has the section");
-    let section = section.split("\n## ").next().unwrap();
-    let commands = section.lines().filter_map(|line| line.strip_prefix("    landfast "));
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/guide/import.md")).unwrap();
+    let block = text.split("```sh\n").nth(1).expect("the page begins with its commands");
+    let commands = block.lines().take_while(|line| *line != "```").filter_map(|line| line.strip_prefix("landfast "));
     commands.map(|line| line.split('#').next().unwrap().trim().to_owned()).collect()
 }
 
