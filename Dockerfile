@@ -24,13 +24,15 @@ RUN for image in "$BUILD_IMAGE" "$BASE_IMAGE"; do \
 # cmake, perl and a C compiler: the cryptography under rustls.
 RUN apk add --no-cache build-base cmake perl
 WORKDIR /src
-COPY Cargo.toml Cargo.lock LICENSE README.md ./
+COPY Cargo.toml Cargo.lock build.rs LICENSE README.md ./
 COPY src src
+# What `landfast --version` says: --build-arg LANDFAST_COMMIT="$(git rev-parse --short HEAD)".
+ARG LANDFAST_COMMIT
 # Dependencies and what was compiled stay in the builder's cache; only the binary leaves it. The tests and examples that
 # Cargo.toml declares are not needed to build it, but their paths have to exist.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     mkdir -p tests/integration && touch tests/integration/main.rs \
-    && cargo build --release --locked --bin landfast \
+    && LANDFAST_COMMIT="$LANDFAST_COMMIT" cargo build --release --locked --bin landfast \
     && cp target/release/landfast /landfast \
     && mkdir /state
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::model::{Action, Guard, InvalidName, Plan, Waiting};
+use crate::model::{Action, Guard, InvalidName, Key, Plan, Waiting};
 use crate::source::SourceError;
 use crate::store::StoreError;
 
@@ -18,6 +18,8 @@ pub enum Exit {
     Differs = 2,
     /// A person must decide.
     Waiting = 3,
+    /// It was interrupted (128 and SIGINT, as shells report it).
+    Interrupted = 130,
     /// The command line is wrong (sysexits `EX_USAGE`).
     Usage = 64,
     /// The manifests are wrong (sysexits `EX_DATAERR`).
@@ -72,6 +74,9 @@ impl Exit {
     }
 }
 
+/// As many letters may be wrong in a name that is meant.
+const NEAR: usize = 3;
+
 /// What ends a command before it could do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
@@ -109,22 +114,49 @@ pub enum Trouble {
     #[error("{0}; nothing was changed")]
     Manifest(String),
     /// No environment of that name.
-    #[error("there is no environment `{name}`{}", choices(.known))]
+    #[error("no environment or object is named `{name}`{}", choices(.known))]
     NoSuchEnvironment {
         /// The name.
         name: String,
         /// Those that there are.
         known: Vec<String>,
     },
+    /// Nothing says which environments are to be changed.
+    #[error("name the environments to apply, or pass --all{}", choices(.0))]
+    NoEnvironmentNamed(Vec<String>),
+    /// A command is about whole environments.
+    #[error("`{0}` is an object, but this command works on whole environments: name the environment")]
+    WholeEnvironments(String),
+    /// A name is that of several objects.
+    #[error("`{name}` is not unique: use one of {}", .known.join(", "))]
+    SeveralObjects {
+        /// The name.
+        name: String,
+        /// The objects that it names.
+        known: Vec<String>,
+    },
     /// Not an object's address.
-    #[error("the object is not named well")]
-    Address(#[source] InvalidName),
+    #[error(transparent)]
+    Address(InvalidName),
     /// No such object.
-    #[error("there is no object `{0}`: `landfast status` lists them")]
-    NoSuchObject(String),
+    #[error("no object is named `{name}`{}; `landfast status` lists all", did_you_mean(.near.as_deref()))]
+    NoSuchObject {
+        /// The name.
+        name: String,
+        /// The object that may be meant.
+        near: Option<String>,
+    },
     /// No such stack, or not a stack.
-    #[error("there is no stack `{0}`: only stacks are sent as a template")]
+    #[error("no stack is named `{0}` (only stacks have a template)")]
     NoSuchStack(String),
+    /// No stack has such an output.
+    #[error("no output is named `{name}`{}", choices(.known))]
+    NoSuchOutput {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// A service has no such image to go back to, or to release.
     #[error("{object} has no such image{}", choices(.known))]
     NoSuchRelease {
@@ -188,6 +220,12 @@ pub enum Trouble {
          role is assumed, its trust policy must allow the caller"
     )]
     Unreachable(String),
+    /// No daemon says how things stand.
+    #[error(
+        "no daemon has written its status to {}: leave out --cached to ask AWS, or name the daemon's state directory with \
+         --state", .0.display()
+    )]
+    NoDaemon(PathBuf),
     /// This program knows the simulation alone.
     #[error(
         "this landfast was built without AWS, and knows the simulation alone: add `--cloud sim` (or set \
@@ -203,10 +241,24 @@ pub enum Trouble {
     /// The command was interrupted.
     #[error("interrupted")]
     Interrupted,
+    /// The command was interrupted, and AWS goes on with what it began.
+    #[error(
+        "interrupted. AWS goes on with what was started: {}. `landfast status` shows it; run `landfast apply` again to \
+         resume", if .0.is_empty() { "nothing" } else { .0 }
+    )]
+    LeftRunning(String),
 }
 
 fn choices(known: &[String]) -> String {
-    if known.is_empty() { String::new() } else { format!(": there are {}", known.join(", ")) }
+    match known {
+        [] => String::new(),
+        [only] => format!(": there is {only}"),
+        several => format!(": there are {}", several.join(", ")),
+    }
+}
+
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default()
 }
 
 impl Trouble {
@@ -217,17 +269,33 @@ impl Trouble {
             Self::Manifest(_) => Exit::Manifest,
             Self::Operator(_)
             | Self::NoSuchEnvironment { .. }
+            | Self::NoEnvironmentNamed(_)
+            | Self::WholeEnvironments(_)
+            | Self::SeveralObjects { .. }
             | Self::Address(_)
-            | Self::NoSuchObject(_)
+            | Self::NoSuchObject { .. }
             | Self::NoSuchStack(_)
+            | Self::NoSuchOutput { .. }
             | Self::NoSuchRelease { .. }
             | Self::StateAmongManifests { .. }
             | Self::StateInCheckout { .. }
             | Self::Exists(_)
             | Self::WithoutAws => Exit::Usage,
             Self::NobodyToAsk(_) | Self::OtherPlan { .. } | Self::OlderCommit { .. } => Exit::Waiting,
+            Self::Interrupted | Self::LeftRunning(_) => Exit::Interrupted,
             _ => Exit::Failed,
         }
+    }
+
+    /// No object has this name; one that `seen` has may be meant.
+    pub fn no_such_object<'k>(name: &str, seen: impl IntoIterator<Item = &'k Key>) -> Self {
+        let addresses = seen.into_iter().map(ToString::to_string);
+        let distance = |address: &String| {
+            let tail = address.rsplit('/').next().unwrap_or_default();
+            strsim::osa_distance(name, address).min(strsim::osa_distance(name, tail))
+        };
+        let near = addresses.min_by_key(distance).filter(|address| distance(address) <= NEAR);
+        Self::NoSuchObject { name: name.to_owned(), near }
     }
 
     /// The machine failed while `doing` something.

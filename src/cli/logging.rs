@@ -23,8 +23,10 @@ const QUIET_LOGS: &str = "";
 const LOSSES: Duration = Duration::from_secs(5);
 
 /// Starts logging. The filter of `LANDFAST_LOG` wins over `-v`.
-pub(super) fn start(global: &Global) {
+pub(super) fn start(global: &Global, daemon: bool) {
+    // The log is all that is left of a daemon's night.
     let level = match global.verbose {
+        0 if daemon => LevelFilter::INFO,
         0 => LevelFilter::WARN,
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,

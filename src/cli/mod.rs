@@ -4,6 +4,7 @@
 //! progress and logs to standard error, and every command ends in one of the documented [exit codes](exit::Exit).
 
 mod args;
+mod beacon;
 mod commands;
 mod demo;
 mod exit;
@@ -15,22 +16,24 @@ mod operator;
 mod place;
 mod progress;
 mod reach;
+mod select;
 mod session;
 mod stderr;
 mod terminal;
 mod view;
 
-pub use args::Cli;
+pub use args::{Cli, command};
 pub use exit::{Exit, Trouble};
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let mut cli = match Cli::try_parse() {
+    let parsed = args::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let mut cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are what was asked for; anything else is a usage error (sysexits: 64).
@@ -44,7 +47,7 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
-    logging::start(&cli.global);
+    logging::start(&cli.global, matches!(cli.command, args::Command::Run(_)));
     // Whatever becomes of the working directory, it stays the same place.
     if let Ok(state) = std::path::absolute(&cli.global.state) {
         cli.global.state = state;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
+use tracing::{debug, info, warn};
 
 use super::terminal;
 use crate::controller::Listener;
@@ -23,6 +24,20 @@ pub(super) fn plain() -> Listener {
     Arc::new(|at: Timestamp, progress: &Progress| {
         if let Some(line) = progress.line(at) {
             terminal::note(&line);
+        }
+    })
+}
+
+/// An event of the log for each thing that happens: what the daemon says.
+pub(super) fn logged() -> Listener {
+    Arc::new(|_: Timestamp, progress: &Progress| {
+        let (Some(subject), Some(message)) = (progress.subject(), progress.message()) else { return };
+        let object = progress.key().map(tracing::field::display);
+        match progress {
+            // What it is for is told by what follows.
+            Progress::Took { .. } => debug!(object, "{subject}: {message}"),
+            _ if progress.is_warning() => warn!(object, "{subject}: {message}"),
+            _ => info!(object, "{subject}: {message}"),
         }
     })
 }

@@ -54,6 +54,11 @@ fn write_all(lines: &Receiver<Vec<u8>>) {
     }
 }
 
+/// This is a daemon, whose every line is an event of the log.
+pub(super) fn is_detached() -> bool {
+    DETACHED.get().is_some()
+}
+
 /// Lines that nobody will read, so far.
 pub(super) fn lost() -> usize {
     LOST.load(Ordering::Relaxed)

@@ -23,7 +23,11 @@ fn coloured(global: &Global, terminal: bool) -> bool {
     match global.color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        Color::Auto => {
+            // As https://bixense.com/clicolors and https://no-color.org have it.
+            let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+            !is_set("NO_COLOR") && (terminal || is_set("CLICOLOR_FORCE"))
+        }
     }
 }
 
@@ -39,21 +43,29 @@ pub(super) fn print(text: &str) -> Result<(), Trouble> {
     }
 }
 
-/// Writes a line for the person, beside the data.
+/// Writes a line for the person, beside the data. In a daemon it is an event of the log, with its time and level.
 pub(super) fn note(text: &str) {
-    stderr::say(text);
+    if stderr::is_detached() {
+        tracing::info!("{text}");
+    } else {
+        stderr::say(text);
+    }
 }
 
 /// Says what ended the command, with every cause.
 pub(super) fn trouble(trouble: &Trouble) {
-    let mut text = format!("error: {trouble}");
+    let mut text = trouble.to_string();
     let mut cause = trouble.source();
     while let Some(error) = cause {
         text.push_str("\n  because: ");
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    note(&text);
+    if stderr::is_detached() {
+        tracing::error!("{text}");
+    } else {
+        stderr::say(&format!("error: {text}"));
+    }
 }
 
 /// Somebody is there to answer.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::args::{Global, Output};
-use super::exit::Trouble;
+use super::exit::{Exit, Trouble};
 use super::history::History;
 use super::reach::reach;
-use super::session::{self, Holder, Pace, Session};
+use super::select::{self, Selection};
+use super::session::{Holder, Pace, Session};
 use super::{progress, terminal};
 use crate::controller::{Controller, Looked};
 use crate::manifest::Loaded;
-use crate::model::Environment;
+use crate::model::{Environment, Key};
 use crate::report::{Paint, to_json};
 use crate::store::Store;
 
@@ -25,31 +26,50 @@ pub(super) struct View {
     pub(super) loaded: Loaded,
     /// How it stands to what was accepted.
     pub(super) history: History,
-    /// Those that the command is about.
-    pub(super) environments: Vec<Arc<Environment>>,
+    /// What the command is about.
+    pub(super) selection: Selection,
     pub(super) controller: Controller,
 }
 
+/// How a session opens its journal.
+type Opening = fn(&Session) -> Result<(Store, Holder), Trouble>;
+
 impl View {
-    /// Of one environment, or of all.
-    pub(super) fn open(global: &Global, environment: Option<&str>) -> Result<Self, Trouble> {
-        Self::at(Pace::Virtual, global, environment)
+    /// Of what these words name; of everything, if there are none.
+    pub(super) fn open(global: &Global, words: &[String]) -> Result<Self, Trouble> {
+        Self::at(Pace::Virtual, global, words)
     }
 
     /// The same, at this pace.
-    pub(super) fn at(pace: Pace, global: &Global, environment: Option<&str>) -> Result<Self, Trouble> {
-        Self::over(Session::start(global, pace)?, environment, Session::store_for_looking)
+    pub(super) fn at(pace: Pace, global: &Global, words: &[String]) -> Result<Self, Trouble> {
+        Self::over(Session::start(global, pace)?, Session::store_for_looking, |loaded| {
+            Selection::of(words, global, loaded).map(|selection| (selection, ()))
+        })
+        .map(|(view, ())| view)
     }
 
-    /// Of one environment, to ask something of an object in it.
-    pub(super) fn to_ask(global: &Global, environment: &str) -> Result<Self, Trouble> {
-        Self::over(Session::start(global, Pace::Virtual)?, Some(environment), Session::store_for_asking)
+    /// Of whole environments.
+    pub(super) fn of_environments(global: &Global, words: &[String]) -> Result<Self, Trouble> {
+        Self::over(Session::start(global, Pace::Virtual)?, Session::store_for_looking, |loaded| {
+            Selection::of_environments(words, global, loaded).map(|selection| (selection, ()))
+        })
+        .map(|(view, ())| view)
+    }
+
+    /// Of one object.
+    pub(super) fn of_object(global: &Global, word: &str) -> Result<(Self, Key), Trouble> {
+        Self::over_object(global, word, Session::store_for_looking)
+    }
+
+    /// The same, to ask something of the object.
+    pub(super) fn to_ask(global: &Global, word: &str) -> Result<(Self, Key), Trouble> {
+        Self::over_object(global, word, Session::store_for_asking)
     }
 
     /// To plan, as if this older commit was accepted; asking web servers only if that is wanted.
     pub(super) fn to_plan(
         global: &Global,
-        environment: Option<&str>,
+        words: &[String],
         probe: bool,
         older: Option<&str>,
     ) -> Result<Self, Trouble> {
@@ -58,19 +78,39 @@ impl View {
         if !probe {
             session.ask_no_web_servers();
         }
-        Self::over(session, environment, Session::store_for_looking)
+        Self::over(session, Session::store_for_looking, |loaded| {
+            Selection::of(words, global, loaded).map(|selection| (selection, ()))
+        })
+        .map(|(view, ())| view)
     }
 
-    fn over(
+    fn over_object(global: &Global, word: &str, open: Opening) -> Result<(Self, Key), Trouble> {
+        Self::over(Session::start(global, Pace::Virtual)?, open, |loaded| {
+            let key = select::object(word, global, loaded)?;
+            Ok((Selection::of(&[key.to_string()], global, loaded)?, key))
+        })
+    }
+
+    fn over<T>(
         session: Session,
-        environment: Option<&str>,
-        store: impl FnOnce(&Session) -> Result<(Store, Holder), Trouble>,
-    ) -> Result<Self, Trouble> {
-        let (store, holder) = store(&session)?;
+        open: Opening,
+        choose: impl FnOnce(&Loaded) -> Result<(Selection, T), Trouble>,
+    ) -> Result<(Self, T), Trouble> {
+        let (store, holder) = open(&session)?;
         let (loaded, history) = session.load(&store)?;
-        let environments = session::choose(&loaded, environment)?;
+        let (selection, about) = choose(&loaded)?;
         let controller = session.controller(store.clone(), progress::silent());
-        Ok(Self { session, store, holder, loaded, history, environments, controller })
+        Ok((Self { session, store, holder, loaded, history, selection, controller }, about))
+    }
+
+    /// The environments that the command is about.
+    pub(super) fn environments(&self) -> &[Arc<Environment>] {
+        &self.selection.environments
+    }
+
+    /// The exit code of a command that ended with `exit`, where manifests beside its environments may be broken.
+    pub(super) fn exit(&self, exit: Exit) -> Exit {
+        if self.selection.is_concerned(&self.loaded) { Exit::Manifest } else { exit }
     }
 
     /// Runs a future to its end.
@@ -80,13 +120,13 @@ impl View {
 
     /// Makes sure that AWS can be asked; whether all of it can.
     pub(super) async fn reach(&self) -> Result<bool, Trouble> {
-        reach(&self.controller, &self.environments).await
+        reach(&self.controller, self.environments()).await
     }
 
     /// One look at each environment, which changes nothing.
     pub(super) async fn glance(&self) -> Result<Vec<Looked>, Trouble> {
         let mut looks = Vec::new();
-        for environment in &self.environments {
+        for environment in self.environments() {
             looks.push(self.controller.glance(&self.loaded.desired, environment).await?);
         }
         Ok(looks)
@@ -104,9 +144,11 @@ pub(super) fn rendered<T: Serialize + ?Sized>(
     report: &T,
     text: impl FnOnce(&T) -> String,
 ) -> Result<String, Trouble> {
+    let failed = |error| Trouble::machine("the report could not be written", error);
     match output {
         Output::Text => Ok(text(report)),
-        Output::Json => to_json(report).map_err(|error| Trouble::machine("the report could not be written", error)),
+        Output::Json => to_json(report).map_err(failed),
+        Output::Yaml => yaml(&to_json(report).map_err(failed)?),
     }
 }
 
@@ -117,4 +159,12 @@ pub(super) fn show<T: Serialize + ?Sized>(
     text: impl FnOnce(&T) -> String,
 ) -> Result<(), Trouble> {
     terminal::print(&rendered(output, report, text)?)
+}
+
+/// A JSON document as YAML.
+pub(super) fn yaml(json: &str) -> Result<String, Trouble> {
+    let failed =
+        |error: Box<dyn std::error::Error + Send + Sync>| Trouble::machine("the report could not be written", error);
+    let document: serde_json::Value = serde_json::from_str(json).map_err(|error| failed(error.into()))?;
+    serde_yaml::to_string(&document).map_err(|error| failed(error.into()))
 }

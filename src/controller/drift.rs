@@ -41,16 +41,19 @@ fn with_advice(environment: &Environment, mut found: Vec<(Compared, DriftMemory)
 const ASKED_MAX: usize = 10;
 
 impl Controller {
-    /// How far the stacks of an environment have drifted, and had before. Takes minutes: CloudFormation reads every resource.
+    /// How far those objects of an environment have drifted that are meant, and had before. Takes minutes: CloudFormation
+    /// reads every resource.
     pub async fn drift(
         &self,
         desired: &Desired,
         environment: &Environment,
+        meant: impl Fn(&Key) -> bool,
     ) -> Result<Vec<(Compared, DriftMemory)>, StoreError> {
         let looked = self.glance(desired, environment).await?;
         let begun = self.cx.now();
         let observer = Observer::new(&self.cx, &self.governor, desired, environment);
-        let seen = environment.stacks.values().map(|spec| (spec, looked.observation.stack(&spec.address())));
+        let stacks = environment.stacks.values().filter(|spec| meant(&spec.key));
+        let seen = stacks.map(|spec| (spec, looked.observation.stack(&spec.address())));
         let stacks = seen.clone().filter_map(|(spec, seen)| {
             let Seen::Present(stack) = seen else { return None };
             Some((spec.address(), stack.state.id.clone()))
@@ -68,7 +71,9 @@ impl Controller {
             compared.push(self.recorded(&observer, environment, spec, &drift, version.as_ref(), begun).await?);
         }
         self.store.flush()?;
-        Ok(self.with_beside(desired, environment, &looked, compared))
+        let mut found = self.with_beside(desired, environment, &looked, compared);
+        found.retain(|(compared, _)| meant(&compared.object));
+        Ok(found)
     }
 
     /// How far an environment has drifted: inside stacks as of when each was last looked at, which takes no time, and what

@@ -13,6 +13,7 @@ mod drift;
 mod flights;
 mod look;
 mod narrator;
+mod outage;
 mod patrol;
 mod preflight;
 mod preview;
@@ -26,7 +27,7 @@ pub use cadence::RESYNC;
 pub use daemon::tend_all;
 pub use doctor::Examined;
 pub use look::Looked;
-pub use narrator::{Listener, Narrator};
+pub use narrator::{Listener, Narrator, PlanObserver};
 pub use preview::{Preview, preview};
 pub use reports::{NoPlace, ReportPlace, Reports};
 pub use requests::answer;
@@ -101,6 +102,13 @@ impl Controller {
     #[must_use]
     pub fn resyncing_every(mut self, interval: Duration) -> Self {
         self.resync = interval;
+        self
+    }
+
+    /// The same, showing every plan to `observer`.
+    #[must_use]
+    pub fn observed_by(mut self, observer: PlanObserver) -> Self {
+        self.narrator = self.narrator.observed_by(observer);
         self
     }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::flights::Landed;
+use super::outage::Outages;
 use crate::context::Context;
 use crate::execute::Outcome;
 use crate::model::{
@@ -18,10 +19,14 @@ use crate::report::{Progress, Span};
 /// Is told what happens. Must not block.
 pub type Listener = Arc<dyn Fn(Timestamp, &Progress) + Send + Sync>;
 
+/// Is shown every plan, with what is remembered. Must not block.
+pub type PlanObserver = Arc<dyn Fn(&Plan, &Memory) + Send + Sync>;
+
 /// Compares what is with what was, and tells the difference once.
 pub struct Narrator {
     cx: Context,
     listener: Listener,
+    observer: Option<PlanObserver>,
     told: Mutex<Told>,
 }
 
@@ -30,6 +35,7 @@ struct Told {
     objects: BTreeMap<Key, ToldOfObject>,
     /// How many objects of each environment were ready.
     ready: BTreeMap<EnvName, usize>,
+    outages: Outages,
     spans: Vec<Span>,
     failed_rollouts: BTreeSet<Key>,
 }
@@ -37,6 +43,8 @@ struct Told {
 #[derive(Default)]
 struct ToldOfObject {
     ready: bool,
+    /// Something was told of it since it was ready last.
+    touched: bool,
     status: Option<StackStatus>,
     waiting: Vec<Waiting>,
     refused: Vec<crate::model::Refusal>,
@@ -47,7 +55,14 @@ impl Narrator {
     /// A narrator for `listener`.
     #[must_use]
     pub fn new(cx: Context, listener: Listener) -> Self {
-        Self { cx, listener, told: Mutex::default() }
+        Self { cx, listener, observer: None, told: Mutex::default() }
+    }
+
+    /// The same, showing every plan to `observer`.
+    #[must_use]
+    pub fn observed_by(mut self, observer: PlanObserver) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     /// Operations of ours that have ended, oldest first.
@@ -77,8 +92,12 @@ impl Narrator {
         if self.lock().ready.insert(environment.clone(), ready) != Some(ready) {
             news.push(Progress::LookedAt { environment: environment.clone(), objects: plan.entries.len(), ready });
         }
+        news.extend(self.lock().outages.news(environment, plan, self.cx.now()));
         for progress in news {
             self.tell(&progress);
+        }
+        if let Some(observer) = &self.observer {
+            observer(plan, memory);
         }
     }
 
@@ -105,7 +124,8 @@ impl Narrator {
         for waiting in entry.waiting.iter().filter(|waiting| is_news(waiting) && !before.waiting.contains(waiting)) {
             news.push(Progress::Waits { key: key.clone(), waiting: waiting.clone() });
         }
-        if entry.ready && !before.ready {
+        // A new revision has every object looked at again. Those that it does not touch are no news.
+        if entry.ready && !before.ready && std::mem::take(&mut before.touched) {
             news.push(Progress::Ready { key });
         }
         let ailments: Vec<Ailment> = entry.ailments.iter().map(|one| one.ailment).collect();
@@ -125,7 +145,7 @@ impl Narrator {
         let Landed { step, outcome } = landed;
         let (object, verb) = (&step.key, step.action.verb());
         match outcome {
-            Outcome::Done => info!(%object, revision = step.revision, step = verb, "step taken"),
+            Outcome::Done => debug!(%object, revision = step.revision, step = verb, "step taken"),
             other => warn!(%object, revision = step.revision, step = verb, outcome = %other, "step not taken"),
         }
         if !outcome.is_done() {
@@ -178,6 +198,11 @@ impl Narrator {
     }
 
     fn tell(&self, progress: &Progress) {
+        // A change set that shows that nothing changes is no news.
+        let is_idle = matches!(progress, Progress::Ready { .. } | Progress::Took { verb: "prepare" | "discard", .. });
+        if let Some(key) = progress.key().filter(|_| !is_idle) {
+            self.lock().objects.entry(key.clone()).or_default().touched = true;
+        }
         (self.listener)(self.cx.now(), progress);
     }
 
@@ -191,7 +216,6 @@ fn is_news(waiting: &Waiting) -> bool {
     matches!(
         waiting,
         Waiting::Backoff { .. }
-            | Waiting::Unknown { .. }
             | Waiting::Approval { .. }
             | Waiting::Operation { ours: false, .. }
             | Waiting::Readiness { .. }

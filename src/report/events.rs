@@ -98,6 +98,35 @@ impl EventList {
         Self { api_version: API_VERSION.to_owned(), kind: "EventList".to_owned(), items }
     }
 
+    /// Several lists as one.
+    #[must_use]
+    pub fn joined(lists: impl IntoIterator<Item = Self>) -> Self {
+        let items = lists.into_iter().flat_map(|list| list.items).collect();
+        Self { api_version: API_VERSION.to_owned(), kind: "EventList".to_owned(), items }
+    }
+
+    /// What an earlier list did not have, one line for each event with its object. Empty if there is nothing new.
+    #[must_use]
+    pub fn news_since(&self, before: &Self, paint: Paint) -> String {
+        let mut news: Vec<(&str, &Event)> = Vec::new();
+        for item in &self.items {
+            let known = before.items.iter().find(|known| known.object == item.object);
+            let is_new = |event: &&Event| known.is_none_or(|known| !known.events.contains(event));
+            news.extend(item.events.iter().filter(is_new).map(|event| (item.object.as_str(), event)));
+        }
+        news.sort_by_key(|(_, event)| event.at);
+        let row = |(object, event): &(&str, &Event)| {
+            let mut row = event.row();
+            row.insert(1, (*object).to_owned());
+            row
+        };
+        let rows: Vec<Vec<String>> = news.iter().map(row).collect();
+        words::table(&rows, |y, x, cell| match news.get(y) {
+            Some((_, event)) if event.failed && matches!(x, 0 | 4) => paint.danger(cell),
+            _ => cell,
+        })
+    }
+
     /// Without all but the newest.
     #[must_use]
     pub fn newest(mut self, limit: usize) -> Self {

@@ -65,6 +65,23 @@ impl OutputList {
         Self { api_version: API_VERSION.to_owned(), kind: "OutputList".to_owned(), items: items.collect() }
     }
 
+    /// The outputs of this name alone.
+    #[must_use]
+    pub fn only(mut self, key: &str) -> Self {
+        for stack in &mut self.items {
+            stack.outputs.retain(|output| output.key == key);
+        }
+        self.items.retain(|stack| !stack.outputs.is_empty());
+        self
+    }
+
+    /// The names that outputs have.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let keys = self.items.iter().flat_map(|stack| stack.outputs.iter().map(|output| output.key.clone()));
+        keys.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
     /// As a table. Values stand last, whole and in one piece, so that they can be taken by a double click.
     #[must_use]
     pub fn text(&self, paint: Paint) -> String {

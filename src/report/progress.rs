@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::words;
-use crate::model::{Conclusion, Ended, EnvName, Key, OperationKind, Refusal, StackStatus, Waiting};
+use crate::model::{Conclusion, Ended, EnvName, Key, OperationKind, Refusal, RolloutOutcome, StackStatus, Waiting};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,26 @@ pub enum Progress {
         objects: usize,
         /// Of these, ready.
         ready: usize,
+    },
+    /// Objects of an environment cannot be read.
+    Unread {
+        /// Which environment.
+        environment: EnvName,
+        /// How many objects.
+        objects: usize,
+        /// Why one of them cannot, in AWS's words.
+        why: String,
+        /// Since when, if that was told before.
+        since: Option<Timestamp>,
+    },
+    /// They can be read again.
+    Recovered {
+        /// Which environment.
+        environment: EnvName,
+        /// The call that had failed.
+        call: String,
+        /// How long it had.
+        took: Duration,
     },
     /// A step was taken.
     Took {
@@ -99,7 +119,7 @@ impl Progress {
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
         match self {
-            Self::LookedAt { .. } => None,
+            Self::LookedAt { .. } | Self::Unread { .. } | Self::Recovered { .. } => None,
             Self::Took { key, .. }
             | Self::Began { key, .. }
             | Self::Moved { key, .. }
@@ -115,16 +135,46 @@ impl Progress {
     /// It as a line, without a line end. `None` for what would only be noise.
     #[must_use]
     pub fn line(&self, at: Timestamp) -> Option<String> {
-        let subject = match self {
-            Self::LookedAt { environment, .. } => environment.to_string(),
-            other => other.key()?.to_string(),
-        };
-        Some(format!("{} {subject}: {}", words::time(at), self.message()?))
+        Some(format!("{} {}: {}", words::time(at), self.subject()?, self.message()?))
     }
 
-    fn message(&self) -> Option<String> {
+    /// The object or the environment that it is about.
+    #[must_use]
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            Self::LookedAt { environment, .. }
+            | Self::Unread { environment, .. }
+            | Self::Recovered { environment, .. } => Some(environment.to_string()),
+            other => other.key().map(ToString::to_string),
+        }
+    }
+
+    /// Whether it calls for attention, wherever it is written.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Self::Unread { .. } | Self::Refused { .. } => true,
+            Self::Waits { waiting, .. } => !matches!(waiting, Waiting::Readiness { overdue: false, .. }),
+            Self::Concluded { conclusion, .. } => matches!(conclusion, Conclusion::Failed(_) | Conclusion::NotSeen),
+            Self::RolledOut { ended, .. } => {
+                matches!(ended.outcome, RolloutOutcome::RolledBack | RolloutOutcome::Failed)
+            }
+            _ => false,
+        }
+    }
+
+    /// It without its subject. `None` for what would only be noise.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
         Some(match self {
             Self::LookedAt { objects, ready, .. } => format!("{ready} of {} ready", words::count(*objects, "object")),
+            Self::Unread { objects, why, since, .. } => {
+                let still = since.map(|since| format!("still, since {}: ", words::time(since))).unwrap_or_default();
+                format!("{still}{} cannot be read: {}", words::count(*objects, "object"), words::clean(why))
+            }
+            Self::Recovered { call, took, .. } => {
+                format!("recovered: {} works again after {}", words::clean(call), words::duration(*took))
+            }
             Self::Took { verb, .. } => taken(verb)?.to_owned(),
             Self::Began { name, kind, .. } => format!("{} of {name} began", words::operation(*kind)),
             Self::Moved { status, elapsed, .. } => format!("{status} after {}", words::duration(*elapsed)),
@@ -173,7 +223,7 @@ fn taken(verb: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Guard, RolloutOutcome};
+    use crate::model::Guard;
     use crate::report::fixtures::{self, at, key};
 
     fn service() -> Key {
@@ -192,6 +242,17 @@ mod tests {
         };
         let all = [
             Progress::LookedAt { environment: "dev".parse().unwrap(), objects: 12, ready: 3 },
+            Progress::Unread {
+                environment: "dev".parse().unwrap(),
+                objects: 12,
+                why: "DescribeStacks failed: the security token is expired (ExpiredToken)".to_owned(),
+                since: Some(at("02:12:30")),
+            },
+            Progress::Recovered {
+                environment: "dev".parse().unwrap(),
+                call: "DescribeStacks".to_owned(),
+                took: Duration::from_secs(1503),
+            },
             Progress::Took { key: key("msk"), verb: "prepare" },
             Progress::Began { key: key("msk"), name: "dev-performance-mgmt-msk".to_owned(), kind },
             Progress::Moved {

@@ -1,11 +1,12 @@
 //! How every object is, in the conditions that Kubernetes users know.
 //!
-//! `Ready`: it is as desired. `Reconciling`: it is not, and it will go on by itself. `Stalled`: it is not, and it will
-//! not move until a person does something (a refusal, or an approval that is waited for). What could not be seen is
-//! `Unknown`, never `True`. Derived anew from the last plan every time, never stored.
+//! Two questions are kept apart, as Argo CD does: [`Sync`], whether the object matches its manifest, and [`Health`],
+//! whether what is there works. The conditions are those of Kubernetes: `Ready`, it is in sync; `Reconciling`, an operation
+//! is in progress; `Stalled`, it is refused or overdue, and needs a person. What waits for an approval is not stalled, and
+//! what nobody has started yet is not reconciling. What could not be read is `Unknown`, never `True`. All is derived from
+//! the plan each time, never stored.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::{API_VERSION, revision};
 use super::{Paint, doctor, order, words};
-use crate::model::{Act, Action, Ailment, Cut, DriftStanding, Entry, Key, Memory, Plan, Severity, Waiting};
+use crate::model::{Act, Action, Ailment, Cut, DriftStanding, Entry, Guard, Key, Memory, Plan, Severity, Waiting};
 
 /// What `status -o json` writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +58,10 @@ pub struct Status {
     pub region: String,
     /// Its status, in AWS's words; `null` if it does not exist or could not be seen.
     pub status: Option<String>,
+    /// Whether it matches its manifest.
+    pub sync: Sync,
+    /// Whether what is there works.
+    pub health: Health,
     /// The change it needs.
     pub action: Action,
     /// The revision of the manifests that this was decided for.
@@ -72,6 +77,37 @@ pub struct Status {
     /// Since when the running operation runs.
     #[schemars(with = "Option<String>")]
     pub operation_since: Option<Timestamp>,
+}
+
+/// Whether an object matches its manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[expect(clippy::enum_variant_names, reason = "the names are Argo CD's")]
+pub enum Sync {
+    /// It matches its manifest.
+    Synced,
+    /// Its stack matches the manifest, but resources of it were changed outside CloudFormation.
+    Drifted,
+    /// It differs from its manifest.
+    OutOfSync,
+    /// Its manifest was removed, and the policy keeps it.
+    Retained,
+    /// It could not be read.
+    Unknown,
+}
+
+/// Whether what is there works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Health {
+    /// It works.
+    Healthy,
+    /// An operation or a rollout is in progress.
+    Progressing,
+    /// It failed, or it has a problem.
+    Degraded,
+    /// It does not exist.
+    Missing,
+    /// It could not be read.
+    Unknown,
 }
 
 /// How what runs inside a stack compares with what was deployed.
@@ -149,20 +185,51 @@ impl StatusList {
         Self { api_version: API_VERSION.to_owned(), kind: "StatusList".to_owned(), cuts, items }
     }
 
+    /// Objects whose status is known already.
+    pub fn listed(items: impl IntoIterator<Item = Status>) -> Self {
+        let items = items.into_iter().collect();
+        Self { api_version: API_VERSION.to_owned(), kind: "StatusList".to_owned(), cuts: Vec::new(), items }
+    }
+
     /// As a table, with a line of counts below it.
     #[must_use]
     pub fn text(&self, now: Timestamp, paint: Paint) -> String {
         if self.items.is_empty() {
             return "No objects.\n".to_owned();
         }
-        let mut rows = vec![["OBJECT", "READY", "STATUS", "FOR", "MESSAGE"].map(str::to_owned).to_vec()];
-        rows.extend(self.items.iter().map(|item| item.row(now)));
-        let mut text = words::table(&rows, |y, x, cell| match (y, x) {
-            (0, _) => paint.title(cell),
-            (_, 1) => match cell.as_str() {
-                "True" => paint.good(cell),
-                _ if self.items.get(y - 1).is_some_and(Status::is_stalled) => paint.danger(cell),
-                _ => paint.change(cell),
+        self.table(&["OBJECT", "SYNC", "HEALTH", "STATUS", "MESSAGE"], now, paint)
+    }
+
+    /// The same with more columns.
+    #[must_use]
+    pub fn wide(&self, now: Timestamp, paint: Paint) -> String {
+        let columns = ["OBJECT", "SYNC", "HEALTH", "STATUS", "FOR", "NAME", "ACCOUNT", "REGION", "REVISION", "MESSAGE"];
+        self.table(&columns, now, paint)
+    }
+
+    /// The objects' addresses, one on each line.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.items.iter().fold(String::new(), |text, item| text + &item.object + "\n")
+    }
+
+    fn table(&self, columns: &[&str], now: Timestamp, paint: Paint) -> String {
+        if self.items.is_empty() {
+            return "No objects.\n".to_owned();
+        }
+        let mut rows = vec![columns.iter().map(|column| (*column).to_owned()).collect::<Vec<_>>()];
+        rows.extend(self.items.iter().map(|item| columns.iter().map(|column| item.cell(column, now)).collect()));
+        let mut text = words::table(&rows, |y, x, cell| match (y.checked_sub(1).and_then(|y| self.items.get(y)), x) {
+            (None, _) => paint.title(cell),
+            (Some(item), 1) => match item.sync {
+                Sync::Synced => paint.good(cell),
+                Sync::Drifted | Sync::Unknown => paint.danger(cell),
+                Sync::OutOfSync | Sync::Retained => paint.change(cell),
+            },
+            (Some(item), 2) => match item.health {
+                Health::Healthy => paint.good(cell),
+                Health::Degraded | Health::Unknown => paint.danger(cell),
+                Health::Progressing | Health::Missing => paint.change(cell),
             },
             _ => cell,
         });
@@ -172,29 +239,33 @@ impl StatusList {
     }
 
     fn summary(&self, paint: Paint) -> String {
-        let having = |kind, status| self.items.iter().filter(move |item| item.is(kind, status));
-        let number = |kind, status| having(kind, status).count();
-        let mut text = format!(
-            "{} of {} ready",
-            number(ConditionType::Ready, ConditionStatus::True),
-            words::count(self.items.len(), "object")
-        );
+        let number = |is: &dyn Fn(&Status) -> bool| self.items.iter().filter(|item| is(item)).count();
+        let mut text = format!("{} of {} in sync", number(&Status::is_ready), words::count(self.items.len(), "object"));
         for (number, what) in [
-            (number(ConditionType::Reconciling, ConditionStatus::True), "under way"),
-            (number(ConditionType::Stalled, ConditionStatus::True), "stalled"),
-            (number(ConditionType::Ready, ConditionStatus::Unknown), "unknown"),
+            (number(&|item| item.is(ConditionType::Reconciling, ConditionStatus::True)), "progressing"),
+            (number(&Status::is_pending), "pending"),
+            (number(&Status::awaits_approval), "waiting for approval"),
+            (number(&Status::is_stalled), "stalled"),
+            (number(&|item| item.sync == Sync::Drifted), "drifted"),
+            (number(&|item| item.health == Health::Degraded), "degraded"),
+            (number(&|item| item.sync == Sync::Unknown), "unknown"),
         ] {
             if number > 0 {
                 let _ = write!(text, ", {number} {what}");
             }
         }
         text.push_str(".\n");
-        if let Some(stalled) = having(ConditionType::Stalled, ConditionStatus::True).next() {
+        if let Some(stalled) = self.items.iter().find(|item| item.is_stalled()) {
             let command = paint.command(format!("landfast why {}", stalled.object));
-            let _ = writeln!(text, "What would release it: {command}");
+            let _ = writeln!(text, "To see what resolves it: {command}");
+        }
+        if let Some(first) = self.items.iter().find(|item| item.awaits_approval()) {
+            let environment = first.object.split('/').next().unwrap_or_default();
+            let command = paint.command(format!("landfast plan {environment}"));
+            let _ = writeln!(text, "To review and approve: {command}");
         }
         if self.items.iter().any(|item| !item.ailments.is_empty()) {
-            let _ = writeln!(text, "What ails them, and what would cure it: {}", paint.command("landfast doctor"));
+            let _ = writeln!(text, "Problems and their remedies: {}", paint.command("landfast doctor"));
         }
         text
     }
@@ -218,6 +289,8 @@ impl Status {
             account: entry.address.scope.account.to_string(),
             region: entry.address.scope.region.to_string(),
             status: entry.status.clone(),
+            sync: sync(entry),
+            health: health(entry),
             action: entry.action,
             observed_revision: revision(&plan.revision),
             conditions: conditions(entry),
@@ -239,19 +312,44 @@ impl Status {
         self.is(ConditionType::Ready, ConditionStatus::True)
     }
 
+    /// It will change, and nobody has started that yet.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        let settled = self.is_ready() || self.is_stalled() || self.awaits_approval();
+        let fixed = matches!(self.sync, Sync::Unknown | Sync::Retained);
+        !settled && !fixed && !self.is(ConditionType::Reconciling, ConditionStatus::True)
+    }
+
+    /// Waits for an approval, and for nothing else that a person has to do.
+    #[must_use]
+    pub fn awaits_approval(&self) -> bool {
+        let ready = self.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
+        ready.is_some_and(|condition| condition.reason == APPROVAL_REQUIRED)
+    }
+
     /// Needs a person.
     #[must_use]
     pub fn is_stalled(&self) -> bool {
         self.is(ConditionType::Stalled, ConditionStatus::True)
     }
 
-    fn row(&self, now: Timestamp) -> Vec<String> {
-        let ready = match () {
-            () if self.is_ready() => "True",
-            () if self.is(ConditionType::Ready, ConditionStatus::Unknown) => "Unknown",
-            () => "False",
-        };
-        let elapsed: Option<Duration> = self.operation_since.map(|since| words::between(since, now));
+    fn cell(&self, column: &str, now: Timestamp) -> String {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        match column {
+            "SYNC" => format!("{:?}", self.sync),
+            "HEALTH" => format!("{:?}", self.health),
+            "STATUS" => or_dash(self.status.clone()),
+            "FOR" => or_dash(self.operation_since.map(|since| words::duration(words::between(since, now)))),
+            "NAME" => words::clean(&self.name),
+            "ACCOUNT" => self.account.clone(),
+            "REGION" => self.region.clone(),
+            "REVISION" => words::clean(&self.observed_revision),
+            "MESSAGE" => self.message(),
+            _ => self.object.clone(),
+        }
+    }
+
+    fn message(&self) -> String {
         let message = |kind| {
             let condition = self.conditions.iter().find(|condition| condition.kind == kind);
             condition.map(|condition| words::clean(&condition.message)).unwrap_or_default()
@@ -261,60 +359,103 @@ impl Status {
         } else {
             message(ConditionType::Ready)
         };
-        let message = match self.ailments.first() {
+        match self.ailments.first() {
             Some(ailment) => format!("{}: {message}", doctor::ailment(*ailment)),
             None => message,
-        };
-        vec![
-            self.object.clone(),
-            ready.to_owned(),
-            self.status.clone().unwrap_or_else(|| "-".to_owned()),
-            elapsed.map_or_else(|| "-".to_owned(), words::duration),
-            message,
-        ]
+        }
     }
+}
+
+/// The reason of what waits for an approval.
+const APPROVAL_REQUIRED: &str = "ApprovalRequired";
+
+/// It could not be read, or something that decides about it.
+fn is_unknown(entry: &Entry) -> bool {
+    entry.action == Action::Unknown || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Unknown { .. }))
+}
+
+fn sync(entry: &Entry) -> Sync {
+    match entry.action {
+        _ if is_unknown(entry) => Sync::Unknown,
+        Action::None if entry.drift.as_ref().is_some_and(|drift| drift.differences > 0) => Sync::Drifted,
+        Action::None => Sync::Synced,
+        Action::Retain => Sync::Retained,
+        _ => Sync::OutOfSync,
+    }
+}
+
+fn health(entry: &Entry) -> Health {
+    let waits = |is: fn(&Waiting) -> bool| entry.waiting.iter().any(is);
+    let failed =
+        entry.status.as_deref().is_some_and(|status| status.ends_with("_FAILED") || status == "ROLLBACK_COMPLETE");
+    let stuck =
+        entry.refused.iter().any(|refusal| matches!(refusal.guard, Guard::Stalled | Guard::Stuck | Guard::OutOfStep));
+    match () {
+        () if is_unknown(entry) => Health::Unknown,
+        () if waits(is_running) => Health::Progressing,
+        () if failed || stuck || !entry.ailments.is_empty() => Health::Degraded,
+        () if waits(|one| matches!(one, Waiting::Backoff { .. } | Waiting::Readiness { overdue: true, .. })) => {
+            Health::Degraded
+        }
+        () if waits(|one| matches!(one, Waiting::Readiness { .. })) => Health::Progressing,
+        () if matches!(entry.action, Action::Create | Action::Recreate) => Health::Missing,
+        () => Health::Healthy,
+    }
+}
+
+/// Something has begun that AWS is doing.
+fn is_running(waiting: &Waiting) -> bool {
+    matches!(
+        waiting,
+        Waiting::Operation { .. } | Waiting::Rollout { .. } | Waiting::Job { .. } | Waiting::Propagation { .. }
+    )
 }
 
 /// The three conditions of an entry.
 fn conditions(entry: &Entry) -> Vec<Condition> {
-    let unknown = entry.action == Action::Unknown || entry.waiting.iter().any(|w| matches!(w, Waiting::Unknown { .. }));
-    let needs_person =
-        |waiting: &&Waiting| matches!(waiting, Waiting::Approval { .. } | Waiting::Readiness { overdue: true, .. });
+    let needs_person = |waiting: &&Waiting| matches!(waiting, Waiting::Readiness { overdue: true, .. });
+    let approval = entry.waiting.iter().find(|waiting| matches!(waiting, Waiting::Approval { .. }));
     let unready = entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Readiness { .. }));
-    let approval = entry.waiting.iter().find(needs_person);
-    let under_way = entry.waiting.iter().find(|waiting| !needs_person(waiting));
+    let others = || {
+        entry.waiting.iter().filter(|waiting| !matches!(waiting, Waiting::Approval { .. }) && !needs_person(waiting))
+    };
 
-    let stalled = match (entry.refused.first(), approval) {
+    let stalled = match (entry.refused.first(), entry.waiting.iter().find(needs_person)) {
         (Some(first), _) => Some((words::guard_reason(first.guard), refused(entry))),
-        (None, Some(approval)) => Some((waiting_reason(approval), waits(entry, approval))),
+        (None, Some(overdue)) => Some((waiting_reason(overdue), waits(entry, overdue))),
         (None, None) => None,
     };
-    let reconciling = match (under_way, &stalled) {
-        (Some(waiting), None) => Some((waiting_reason(waiting), waits(entry, waiting))),
+    let running = others().find(|waiting| is_running(waiting) || matches!(waiting, Waiting::Readiness { .. }));
+    let reconciling =
+        running.filter(|_| stalled.is_none()).map(|waiting| (waiting_reason(waiting), waits(entry, waiting)));
+    let idle = matches!(entry.action, Action::None | Action::Retain);
+    let pending = match (approval, others().next()) {
+        _ if stalled.is_some() || reconciling.is_some() => None,
+        (Some(approval), _) => Some((APPROVAL_REQUIRED, waits(entry, approval))),
+        (None, Some(waiting)) => Some((waiting_reason(waiting), waits(entry, waiting))),
         // A step for an object that is as desired only writes down or tidies up.
-        (None, None) if !matches!(entry.action, Action::None | Action::Retain) => Some(("Progressing", next(entry))),
-        _ => None,
+        (None, None) if !idle => Some(("Pending", next(entry))),
+        (None, None) => None,
     };
-    let ready = match (&stalled, &reconciling) {
-        _ if unknown => {
-            let waiting = under_way.map_or_else(|| words::intent(Action::Unknown).to_owned(), |w| waits(entry, w));
-            (ConditionStatus::Unknown, "ReadFailed", waiting)
+    let ready = match stalled.as_ref().or(reconciling.as_ref()).or(pending.as_ref()) {
+        _ if is_unknown(entry) => {
+            let why = others().next().map_or_else(|| words::intent(Action::Unknown).to_owned(), |w| waits(entry, w));
+            (ConditionStatus::Unknown, "ReadFailed", why)
         }
         _ if entry.action == Action::None && !unready => (ConditionStatus::True, "InSync", in_sync(entry)),
-        (Some((reason, message)), _) | (None, Some((reason, message))) => {
-            (ConditionStatus::False, *reason, message.clone())
-        }
-        (None, None) => (ConditionStatus::False, "Retained", words::intent(entry.action).to_owned()),
+        Some((reason, message)) => (ConditionStatus::False, *reason, message.clone()),
+        None => (ConditionStatus::False, "Retained", words::intent(entry.action).to_owned()),
     };
-    let yes_or_no = |kind, answer: Option<(&str, String)>, unless: (&str, &str)| {
+    let yes_or_no = |kind, answer: Option<(&str, String)>, unless: (&str, String)| {
         let status = if answer.is_some() { ConditionStatus::True } else { ConditionStatus::False };
-        let (reason, message) = answer.unwrap_or((unless.0, unless.1.to_owned()));
+        let (reason, message) = answer.unwrap_or(unless);
         Condition { kind, status, reason: reason.to_owned(), message }
     };
+    let not_begun = pending.unwrap_or(("Idle", "no operation is in progress".to_owned()));
     vec![
         Condition { kind: ConditionType::Ready, status: ready.0, reason: ready.1.to_owned(), message: ready.2 },
-        yes_or_no(ConditionType::Reconciling, reconciling, ("Idle", "nothing is under way")),
-        yes_or_no(ConditionType::Stalled, stalled, ("NotStalled", "nobody is needed")),
+        yes_or_no(ConditionType::Reconciling, reconciling, not_begun),
+        yes_or_no(ConditionType::Stalled, stalled, ("NotStalled", "no action is needed".to_owned())),
     ]
 }
 
@@ -361,7 +502,7 @@ fn waiting_reason(waiting: &Waiting) -> &'static str {
         Waiting::ChangeSet { .. } => "ComputingChangeSet",
         Waiting::Backoff { .. } => "Backoff",
         Waiting::Unknown { .. } => "ReadFailed",
-        Waiting::Approval { .. } => "ApprovalRequired",
+        Waiting::Approval { .. } => APPROVAL_REQUIRED,
         Waiting::Turn => "WaitingForTurn",
         Waiting::Readiness { overdue: false, .. } => "WaitingForReadiness",
         Waiting::Readiness { overdue: true, .. } => "NotReady",
@@ -420,7 +561,9 @@ mod tests {
         let list = StatusList::of([(&plan, &fixtures::memory())]);
         let text = list.text(at("03:12:30"), Paint::Plain);
         assert!(
-            text.contains("True   UPDATE_COMPLETE  -    STALLED, refused (required tag): tag CostCenter is missing"),
+            text.contains(
+                "Synced     Healthy      UPDATE_COMPLETE  STALLED, refused (required tag): tag CostCenter is missing"
+            ),
             "{text}"
         );
         let text = crate::report::plan(&plan, Paint::Plain);

@@ -106,7 +106,7 @@ impl World {
         let controller = self.begin(|_| {});
         let environment = self.environment(Some(spec()));
         let desired = stage::wanted(controller.store(), environment.clone());
-        let found = self.clock.drive(controller.drift(&desired, &environment)).unwrap().unwrap();
+        let found = self.clock.drive(controller.drift(&desired, &environment, |_| true)).unwrap().unwrap();
         found.into_iter().flat_map(|(compared, _)| compared.findings).collect()
     }
 

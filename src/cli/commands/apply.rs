@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::failed::{FailedRestore, FailedRollout};
 use super::person::{ourselves, wall_clock, whoami};
 use super::plan::{clean, look_ahead, severity, show, tell_history};
-use crate::cli::args::{Global, Output};
+use crate::cli::args::{ApplyArgs, Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::history::History;
 use crate::cli::reach::reach;
+use crate::cli::select::{self, Selection};
 use crate::cli::session::{self, Pace, Session};
-use crate::cli::{progress, terminal};
+use crate::cli::view::yaml;
+use crate::cli::{operator, place, progress, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
 use crate::manifest::Loaded;
 use crate::model::{Action, BackupMemory, Consent, EnvName, Environment, Key, Plan};
@@ -19,40 +21,42 @@ use crate::plan::{Goal, Input, consent};
 use crate::report::{Timeline, to_json};
 use crate::store::{Approval, Inbox, Note, StoreError};
 
-/// What is asked for.
-pub(super) struct Asked<'a> {
-    pub(super) environment: Option<&'a str>,
-    pub(super) yes: bool,
-    /// The plan that is approved.
-    pub(super) digest: Option<&'a str>,
-    /// The older commit that is accepted.
-    pub(super) older: Option<&'a str>,
-}
-
-pub(super) fn run(global: &Global, asked: &Asked<'_>, output: Output) -> Result<Exit, Trouble> {
-    let Asked { environment, yes, digest, older } = *asked;
+pub(super) fn run(global: &Global, asked: &ApplyArgs) -> Result<Exit, Trouble> {
+    let named = match asked.environments.environments.as_slice() {
+        _ if asked.all => &[],
+        [] => global.env.as_slice(),
+        words => words,
+    };
+    if named.is_empty() && !asked.all {
+        let loaded = session::load_unrecorded(&place::root(global), &operator::find(global, &place::root(global))?)?;
+        return Err(Trouble::NoEnvironmentNamed(select::known(&loaded)));
+    }
     let session = Session::start(global, Pace::Virtual)?;
+    let (digest, older) = (asked.plan.as_deref(), asked.accept_older_commit.as_deref());
     session.accept_older(older);
-    let store = match (session.store(), environment, digest) {
-        (Err(Trouble::Store(StoreError::Locked { .. })), Some(environment), Some(digest)) if older.is_none() => {
+    let store = match (session.store(), named, digest) {
+        (Err(Trouble::Store(StoreError::Locked { .. })), [environment], Some(digest)) if older.is_none() => {
             return leave_for_daemon(&session, environment, digest);
         }
         (store, ..) => store?,
     };
     let (loaded, history) = session.load(&store)?;
-    let environments = session::choose(&loaded, environment)?;
-    permit(&history, &environments)?;
-    tell_history(&history, &environments);
+    // With --all the environment of --env is not what is meant.
+    let whole = Global { env: None, ..global.clone() };
+    let selection = Selection::of_environments(named, &whole, &loaded)?;
+    let environments = selection.environments.as_slice();
+    permit(&history, environments)?;
+    tell_history(&history, environments);
     let controller = session.controller(store, progress::listener());
-    session.drive_unsaved(&controller, reach(&controller, &environments))??;
+    session.drive_unsaved(&controller, reach(&controller, environments))??;
     let (mut worst, goal) = (Exit::Done, Goal::Converge);
-    for environment in &environments {
+    for environment in environments {
         let run =
             Run { session: &session, controller: &controller, loaded: &loaded, history: &history, environment, goal };
-        let exit = run.run(&Asking::of(yes, digest), output)?;
+        let exit = run.run(&Asking::of(asked.yes, digest), asked.output)?;
         worst = if severity(exit) > severity(worst) { exit } else { worst };
     }
-    Ok(if loaded.broken.is_empty() || environment.is_some() { worst } else { Exit::Manifest })
+    Ok(if selection.is_concerned(&loaded) { Exit::Manifest } else { worst })
 }
 
 /// Refuses an older commit, unless a person who may approve has named it.
@@ -121,7 +125,7 @@ impl Run<'_> {
         }
         if is_blind(plan) {
             // The reads were repeated as often as makes sense, and nothing follows from what was not seen.
-            if output == Output::Json {
+            if output != Output::Text {
                 return self.report(Ended::Settled(Box::new(plan.clone())), output);
             }
             return Ok(Exit::of_settled(plan));
@@ -191,7 +195,7 @@ impl Run<'_> {
     }
 
     fn report(&self, ended: Ended, output: Output) -> Result<Exit, Trouble> {
-        let Ended::Settled(plan) = ended else { return Err(Trouble::Interrupted) };
+        let Ended::Settled(plan) = ended else { return Err(self.left_running()?) };
         let timeline = self.timeline();
         let mut failed = self.controller.narrator().failed_rollouts();
         failed.retain(|key| key.environment == self.environment.name);
@@ -217,9 +221,10 @@ impl Run<'_> {
                     show(&self.session.global, output.into(), std::slice::from_ref(&*plan))?;
                 }
             }
-            Output::Json => {
+            Output::Json | Output::Yaml => {
                 let text = to_json(&Applied::of(&plan, &timeline, self.failures(&failed)?, &restores));
-                terminal::print(&text.map_err(|error| Trouble::machine("the report could not be written", error))?)?;
+                let text = text.map_err(|error| Trouble::machine("the report could not be written", error))?;
+                terminal::print(&if output == Output::Yaml { yaml(&text)? } else { text })?;
             }
         }
         // What was taken back is in sync with what is decided now, and not what was to be brought about; and a restore
@@ -248,6 +253,14 @@ impl Run<'_> {
         let memory = self.controller.store().memory(&self.environment.name)?;
         let last = |key: &Key| memory.objects.services.get(key).and_then(|memory| memory.last.clone());
         Ok(failed.iter().map(|key| FailedRollout::of(key, last(key))).collect())
+    }
+
+    /// The command was interrupted, and these operations go on.
+    fn left_running(&self) -> Result<Trouble, Trouble> {
+        let memory = self.controller.store().memory(&self.environment.name)?;
+        let stacks = memory.objects.stacks.iter().filter(|(_, memory)| memory.pending.is_some());
+        let running: Vec<String> = stacks.map(|(key, _)| key.to_string()).collect();
+        Ok(Trouble::LeftRunning(running.join(", ")))
     }
 
     fn timeline(&self) -> Timeline {

@@ -4,8 +4,8 @@
 use crate::cli::args::Global;
 use crate::cli::exit::Trouble;
 use crate::cli::session::Holder;
-use crate::cli::terminal;
 use crate::cli::view::View;
+use crate::cli::{select, terminal};
 use crate::controller::answer;
 use crate::model::{Declined, Digest, Granted, Key, Request, Wish};
 use crate::plan::grant;
@@ -22,19 +22,19 @@ pub(super) enum Asked {
     Left,
 }
 
-/// Asks something of an object.
-pub(super) fn ask(global: &Global, object: &str, wish: Wish) -> Result<Asked, Trouble> {
-    let key: Key = object.parse().map_err(Trouble::Address)?;
-    let view = View::to_ask(global, key.environment.as_str())?;
+/// Asks something of the object that a word names.
+pub(super) fn ask(global: &Global, word: &str, wish: Wish) -> Result<(Key, Asked), Trouble> {
+    let (view, key) = View::to_ask(global, word)?;
     let (session, store) = (&view.session, &view.store);
-    let [environment] = view.environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
-    let request = Request { id: unique()?, key, wish, by: ourselves(), at: session.cx.now() };
-    let declined = |why| declined(object, why);
+    let missing = || Trouble::no_such_object(word, select::objects(&view.loaded));
+    let [environment] = view.environments() else { return Err(missing()) };
+    let request = Request { id: unique()?, key: key.clone(), wish, by: ourselves(), at: session.cx.now() };
+    let declined = |why| declined(&view, &key, why);
     match view.holder {
         Holder::Us => {
             let granted = answer(store, environment, &request, session.cx.now())?.map_err(declined)?;
             session.save()?;
-            Ok(Asked::Granted(granted))
+            Ok((key, Asked::Granted(granted)))
         }
         Holder::Another => {
             // What will be declined is said here, where somebody reads it.
@@ -45,9 +45,9 @@ pub(super) fn ask(global: &Global, object: &str, wish: Wish) -> Result<Asked, Tr
             Inbox::of(&global.state).leave(&Note::Request(request))?;
             terminal::note(&format!(
                 "it is left for the one that has the journal: a daemon takes it within seconds; what came of it is in \
-                 `landfast events {object}`"
+                 `landfast events {key}`"
             ));
-            Ok(Asked::Left)
+            Ok((key, Asked::Left))
         }
     }
 }
@@ -56,7 +56,7 @@ pub(super) fn ask(global: &Global, object: &str, wish: Wish) -> Result<Asked, Tr
 pub(super) fn show_pending(view: &View) {
     let inbox = Inbox::of(&view.session.global.state);
     let Ok(now) = wall_clock() else { return };
-    for environment in &view.environments {
+    for environment in view.environments() {
         for Request { key, wish, by, at, .. } in inbox.requests(&environment.name, now) {
             let (by, wish, at) = (clean(&by), clean(&wish.to_string()), crate::report::time(at));
             terminal::note(&format!("note: {by} asked {key} at {at} to {wish}; that has not been taken yet"));
@@ -68,10 +68,10 @@ pub(super) fn show_pending(view: &View) {
     }
 }
 
-fn declined(object: &str, why: Declined) -> Trouble {
+fn declined(view: &View, object: &Key, why: Declined) -> Trouble {
     match why {
-        Declined::NotDesired => Trouble::NoSuchObject(object.to_owned()),
-        Declined::NoSuchImage(known) => Trouble::NoSuchRelease { object: object.to_owned(), known },
+        Declined::NotDesired => Trouble::no_such_object(&object.to_string(), select::objects(&view.loaded)),
+        Declined::NoSuchImage(known) => Trouble::NoSuchRelease { object: object.to_string(), known },
         Declined::NotApprover(why) => Trouble::NobodyToAsk(why),
         why @ (Declined::Kind(_)
         | Declined::Restored(_)

@@ -5,14 +5,14 @@ use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
 use crate::cli::view::{View, show};
-use crate::model::Wish;
+use crate::model::{Key, Wish};
 use crate::report::{BackupList, CoverageList};
 
-pub(super) fn list(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
-    let view = View::open(global, environment)?;
+pub(super) fn list(global: &Global, words: &[String], output: Output) -> Result<Exit, Trouble> {
+    let view = View::of_environments(global, words)?;
     show_pending(&view);
     let mut list = BackupList::default();
-    for environment in &view.environments {
+    for environment in view.environments() {
         let look = async { Ok(view.controller.recovery_points(&view.loaded.desired, environment).await?) };
         let (observation, memory, left) = view.drive(look)?;
         list.add(environment, &observation, &memory);
@@ -24,17 +24,16 @@ pub(super) fn list(global: &Global, environment: Option<&str>, output: Output) -
 }
 
 pub(super) fn now(global: &Global, object: &str) -> Result<Exit, Trouble> {
-    if let Asked::Granted(_) = ask(global, object, Wish::BackUp)? {
-        let environment = object.split('/').next().unwrap_or_default();
+    if let (Key { environment, .. }, Asked::Granted(_)) = ask(global, object, Wish::BackUp)? {
         terminal::note(&format!("noted; `landfast apply {environment}` backs its tables up"));
     }
     Ok(Exit::Done)
 }
 
-pub(super) fn coverage(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
-    let view = View::open(global, environment)?;
+pub(super) fn coverage(global: &Global, words: &[String], output: Output) -> Result<Exit, Trouble> {
+    let view = View::of_environments(global, words)?;
     let mut list = CoverageList::default();
-    for environment in &view.environments {
+    for environment in view.environments() {
         let look = async { Ok(view.controller.coverage(&view.loaded.desired, environment).await?) };
         list.add(&environment.name, view.drive(look)?);
     }

@@ -8,26 +8,23 @@ use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
 use crate::cli::view::View;
 use crate::files;
-use crate::model::{Granted, Wish};
+use crate::model::{Granted, Key, Wish};
 use crate::report::{DriftFormat, DriftReport, Paint};
 
-pub(super) fn run(
-    global: &Global,
-    environment: Option<&str>,
-    output: DriftOutput,
-    out: Option<&Path>,
-) -> Result<Exit, Trouble> {
-    let view = View::open(global, environment)?;
+pub(super) fn run(global: &Global, words: &[String], output: DriftOutput, out: Option<&Path>) -> Result<Exit, Trouble> {
+    let view = View::open(global, words)?;
     let (all, found) = view.drive(async {
         let all = view.reach().await?;
         let mut found = Vec::new();
-        for environment in &view.environments {
-            found.push(view.controller.drift(&view.loaded.desired, environment).await?);
+        for environment in view.environments() {
+            let meant = |key: &Key| view.selection.includes(key);
+            found.push(view.controller.drift(&view.loaded.desired, environment, meant).await?);
         }
         Ok((all, found))
     })?;
-    let each = view.environments.iter().zip(&found);
+    let each = view.environments().iter().zip(&found);
     let each = each.map(|(environment, found)| (&**environment, found.as_slice()));
+    view.selection.require(found.iter().flatten().map(|(compared, _)| &compared.object))?;
     let report = DriftReport::of(each, view.session.cx.now());
     let paint = if out.is_some() { Paint::Plain } else { view.paint() };
     let text = report.render(format(output), paint);
@@ -41,17 +38,16 @@ pub(super) fn run(
             terminal::print(&report.render(DriftFormat::Text, view.paint()).unwrap_or_default())?;
         }
     }
-    Ok(match () {
+    Ok(view.exit(match () {
         () if report.has_drift() => Exit::Differs,
         () if !all || report.has_unseen() => Exit::Failed,
         () => Exit::Done,
-    })
+    }))
 }
 
 /// Puts back what was last found of an object.
 pub(super) fn revert(global: &Global, object: &str) -> Result<Exit, Trouble> {
-    if let Asked::Granted(granted) = ask(global, object, Wish::Revert)? {
-        let environment = object.split('/').next().unwrap_or_default();
+    if let (Key { environment, .. }, Asked::Granted(granted)) = ask(global, object, Wish::Revert)? {
         let Granted::Revert(number) = granted else { return Ok(Exit::Done) };
         terminal::note(&format!(
             "{number} to put back: `landfast plan {environment}` shows it, and `landfast apply {environment}` does it"

@@ -1,81 +1,137 @@
-//! `landfast events`: what happened to one object. Of a stack CloudFormation tells; of a service ECS and the journal; of
+//! `landfast events`: what happened to objects. Of stacks CloudFormation tells; of services ECS and the journal; of
 //! anything else the journal.
+
+use std::time::Duration;
 
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
+use crate::cli::session::Pace;
 use crate::cli::view::{View, show};
-use crate::model::{Key, Kind, Observation, Plan, Seen, StackEvent};
+use crate::cli::{select, terminal};
+use crate::controller::Looked;
+use crate::model::{Environment, Key, Kind, Observation, Plan, Seen, StackEvent};
 use crate::ports::Priority;
 use crate::report::{Deed, EventList, clean};
 use crate::store::{Record, RecordOutcome, Store};
 
-pub(super) fn run(global: &Global, object: &str, limit: usize, output: Output) -> Result<Exit, Trouble> {
-    let key: Key = object.parse().map_err(Trouble::Address)?;
-    let view = View::open(global, Some(key.environment.as_str()))?;
-    let [environment] = view.environments.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
-    if key.kind != Kind::Stack {
-        return of_another(&view, &key, limit, output);
-    }
-    let Some(spec) = environment.stacks.get(&key) else { return Err(Trouble::NoSuchObject(object.to_owned())) };
-    let events = view.drive(async {
-        view.reach().await?;
-        let looks = view.glance().await?;
-        let [looked] = looks.as_slice() else { return Ok(Vec::new()) };
-        let stack = match looked.observation.stack(&spec.address()) {
-            Seen::Present(stack) => stack,
-            Seen::Absent => return Ok(Vec::new()),
-            Seen::Unknown(why) => return Err(Trouble::Unreachable(format!("{key}: {}", clean(&why.to_string())))),
-        };
-        let port = view.controller.governor().stacks(&spec.scope, environment.role.as_ref(), Priority::Status);
-        let mut events: Vec<StackEvent> = Vec::new();
-        let mut next = None;
-        while events.len() < limit {
-            let page = port.events(&stack.state.id, next).await.map_err(Trouble::Port)?;
-            events.extend(page.items);
-            next = page.next;
-            if next.is_none() {
-                break;
-            }
+/// How often `--follow` looks.
+const EVERY: Duration = Duration::from_secs(5);
+
+pub(super) fn run(
+    global: &Global,
+    words: &[String],
+    limit: usize,
+    follow: bool,
+    output: Output,
+) -> Result<Exit, Trouble> {
+    let pace = if follow { Pace::Real(1.0) } else { Pace::Virtual };
+    let view = View::at(pace, global, words)?;
+    let keys = chosen(&view)?;
+    super::ask::show_pending(&view);
+    // The journal alone tells of everything else.
+    let asks = keys.iter().any(|key| matches!(key.kind, Kind::Stack | Kind::Service));
+    let look = async {
+        if asks {
+            view.reach().await?;
         }
-        events.truncate(limit);
-        events.reverse();
-        Ok(events)
-    })?;
-    let list = EventList::of([(&key, events.as_slice())]);
-    show(output, &list, |list| list.text(view.paint()))?;
+        let mut list = read(&view, &keys, limit).await?;
+        if !follow {
+            return show(output, &list, |list| list.text(view.paint()));
+        }
+        terminal::print(&list.text(view.paint()))?;
+        while !view.controller.is_stopping() {
+            view.session.cx.sleep(EVERY).await;
+            let now = read(&view, &keys, limit).await?;
+            terminal::print(&now.news_since(&list, view.paint()))?;
+            list = now;
+        }
+        Ok(())
+    };
+    view.drive(look)?;
     Ok(Exit::Done)
 }
 
-/// Of what is no stack.
-fn of_another(view: &View, key: &Key, limit: usize, output: Output) -> Result<Exit, Trouble> {
-    let deeds = deeds(&view.store, key, limit)?;
-    let missing = || Trouble::NoSuchObject(key.to_string());
-    let known =
-        view.environments.iter().any(|environment| environment.dependencies().any(|(desired, _)| desired == key));
-    if deeds.is_empty() && !known {
-        return Err(missing());
+/// The objects that are meant. One that is not in the manifests any more still has a journal.
+fn chosen(view: &View) -> Result<Vec<Key>, Trouble> {
+    let desired = view.environments().iter().flat_map(|environment| environment.dependencies().map(|(key, _)| key));
+    let mut keys: Vec<Key> = desired.filter(|key| view.selection.includes(key)).cloned().collect();
+    for key in view.selection.addresses() {
+        if !keys.contains(&key) {
+            if view.store.history(Some(&key), 1)?.is_empty() {
+                return Err(Trouble::no_such_object(&key.to_string(), select::objects(&view.loaded)));
+            }
+            keys.push(key);
+        }
     }
-    super::ask::show_pending(view);
-    let list = if key.kind == Kind::Service {
-        let looks = view.drive(view.glance())?;
-        let [looked] = looks.as_slice() else { return Err(missing()) };
-        of_service(&looked.plan, &looked.observation, key, deeds).ok_or_else(missing)?
+    view.selection.require(&keys)?;
+    Ok(keys)
+}
+
+async fn read(view: &View, keys: &[Key], limit: usize) -> Result<EventList, Trouble> {
+    let looks = if keys.iter().any(|key| matches!(key.kind, Kind::Stack | Kind::Service)) {
+        view.glance().await?
     } else {
-        EventList::of_service(key, key.name.as_str(), &[], deeds)
+        Vec::new()
     };
-    show(output, &list.newest(limit), |list| list.text(view.paint()))?;
-    Ok(Exit::Done)
+    let mut lists = Vec::new();
+    for key in keys {
+        let looked = looks.iter().find(|looked| looked.plan.environment == key.environment);
+        let environment = view.environments().iter().find(|environment| environment.name == key.environment);
+        lists.push(match (key.kind, environment.zip(looked)) {
+            (Kind::Stack, Some((environment, looked))) if environment.stacks.contains_key(key) => {
+                let events = of_stack(view, environment, looked, key, limit).await?;
+                EventList::of([(key, events.as_slice())])
+            }
+            (Kind::Service, Some((_, looked))) => {
+                of_service(&looked.plan, &looked.observation, key, deeds(&view.store, key, limit)?)
+            }
+            _ => EventList::of_service(key, key.name.as_str(), &[], deeds(&view.store, key, limit)?),
+        });
+    }
+    Ok(EventList::joined(lists).newest(limit))
+}
+
+/// CloudFormation's events, at most so many, the oldest first.
+async fn of_stack(
+    view: &View,
+    environment: &Environment,
+    looked: &Looked,
+    key: &Key,
+    limit: usize,
+) -> Result<Vec<StackEvent>, Trouble> {
+    let Some(spec) = environment.stacks.get(key) else { return Ok(Vec::new()) };
+    let stack = match looked.observation.stack(&spec.address()) {
+        Seen::Present(stack) => stack,
+        Seen::Absent => return Ok(Vec::new()),
+        Seen::Unknown(why) => return Err(Trouble::Unreachable(format!("{key}: {}", clean(&why.to_string())))),
+    };
+    let port = view.controller.governor().stacks(&spec.scope, environment.role.as_ref(), Priority::Status);
+    let mut events: Vec<StackEvent> = Vec::new();
+    let mut next = None;
+    while events.len() < limit {
+        let page = port.events(&stack.state.id, next).await.map_err(Trouble::Port)?;
+        events.extend(page.items);
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    events.truncate(limit);
+    Ok(events)
 }
 
 /// ECS's events, as far as the service was seen, and what we did.
-fn of_service(plan: &Plan, observation: &Observation, key: &Key, deeds: Vec<Deed>) -> Option<EventList> {
-    let address = &plan.entries.get(key)?.address;
+fn of_service(plan: &Plan, observation: &Observation, key: &Key, deeds: Vec<Deed>) -> EventList {
+    let Some(entry) = plan.entries.get(key) else {
+        return EventList::of_service(key, key.name.as_str(), &[], deeds);
+    };
+    let address = &entry.address;
     let mut seen = observation.services.services.iter();
     let found = seen.find(|((scope, service), _)| *scope == address.scope && service.to_string() == address.name);
     let state = found.and_then(|(_, seen)| seen.present());
     let events = state.map(|state| state.events.as_slice()).unwrap_or_default();
     let name = state.map_or(address.name.as_str(), |state| state.name.as_str());
-    Some(EventList::of_service(key, name, events, deeds))
+    EventList::of_service(key, name, events, deeds)
 }
 
 /// What the journal says of an object.

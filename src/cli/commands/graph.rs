@@ -2,10 +2,11 @@
 
 use crate::cli::args::{Global, GraphFormat};
 use crate::cli::exit::{Exit, Trouble};
+use crate::cli::select::Selection;
 use crate::cli::{operator, place, session, terminal};
 use crate::report::{Format, graph};
 
-pub(super) fn run(global: &Global, environment: Option<&str>, format: GraphFormat) -> Result<Exit, Trouble> {
+pub(super) fn run(global: &Global, words: &[String], format: GraphFormat) -> Result<Exit, Trouble> {
     let root = place::root(global);
     let loaded = session::load_unrecorded(&root, &operator::find(global, &root)?)?;
     session::show_diagnostics(&loaded.diagnostics);
@@ -14,8 +15,8 @@ pub(super) fn run(global: &Global, environment: Option<&str>, format: GraphForma
         GraphFormat::Mermaid => Format::Mermaid,
         GraphFormat::Dot => Format::Dot,
     };
-    let graphs: Vec<String> =
-        session::choose(&loaded, environment)?.iter().map(|environment| graph(environment, format)).collect();
+    let selection = Selection::of_environments(words, global, &loaded)?;
+    let graphs: Vec<String> = selection.environments.iter().map(|environment| graph(environment, format)).collect();
     terminal::print(&graphs.join("\n"))?;
-    Ok(if loaded.broken.is_empty() { Exit::Done } else { Exit::Manifest })
+    Ok(if selection.is_concerned(&loaded) { Exit::Manifest } else { Exit::Done })
 }

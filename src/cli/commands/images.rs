@@ -11,10 +11,10 @@ use crate::controller::Looked;
 use crate::model::{Action, Granted, Kind, Wish};
 use crate::report::{ImageList, clean, time};
 
-pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) -> Result<Exit, Trouble> {
-    let view = View::open(global, environment)?;
+pub(super) fn run(global: &Global, words: &[String], output: Output) -> Result<Exit, Trouble> {
+    let view = View::of_environments(global, words)?;
     let (all, looks) = view.drive(async { Ok((view.reach().await?, view.glance().await?)) })?;
-    let seen = view.environments.iter().zip(&looks);
+    let seen = view.environments().iter().zip(&looks);
     let list = ImageList::of(
         seen.map(|(environment, looked)| (&**environment, &looked.observation, &looked.memory, &looked.plan)),
     );
@@ -22,27 +22,26 @@ pub(super) fn run(global: &Global, environment: Option<&str>, output: Output) ->
     let unknown = |looked: &Looked| {
         looked.plan.entries.iter().any(|(key, entry)| key.kind == Kind::Service && entry.action == Action::Unknown)
     };
-    Ok(if all && !looks.iter().any(unknown) { Exit::Done } else { Exit::Failed })
+    Ok(view.exit(if all && !looks.iter().any(unknown) { Exit::Done } else { Exit::Failed }))
 }
 
 /// Pins a proven release until Git moves the service's manifest.
 pub(super) fn rollback(global: &Global, object: &str, to: Option<&str>) -> Result<Exit, Trouble> {
     let asked = ask(global, object, Wish::Rollback { to: to.map(str::to_owned) })?;
-    if let Asked::Granted(Granted::Pin(pin)) = asked {
-        let back = pin.names();
-        let environment = object.split('/').next().unwrap_or_default();
+    if let (key, Asked::Granted(Granted::Pin(pin))) = asked {
+        let (back, environment) = (pin.names(), &key.environment);
         terminal::print(&format!(
-            "{object} goes back to {back}, and stays there until its manifest changes in Git.\nDo it now: landfast apply {environment}\n"
+            "{key} goes back to {back}, and stays there until its manifest changes in Git.\nDo it now: landfast apply {environment}\n"
         ))?;
     }
     Ok(Exit::Done)
 }
 
 /// Prints the images that have failed.
-pub(super) fn quarantined(global: &Global, environment: Option<&str>) -> Result<Exit, Trouble> {
-    let view = View::open(global, environment)?;
+pub(super) fn quarantined(global: &Global, words: &[String]) -> Result<Exit, Trouble> {
+    let view = View::of_environments(global, words)?;
     let mut text = String::new();
-    for environment in &view.environments {
+    for environment in view.environments() {
         for (key, memory) in &view.store.memory(&environment.name)?.objects.services {
             for (digest, bad) in &memory.quarantine {
                 let tag = bad.tag.as_deref().unwrap_or("-");
@@ -57,7 +56,8 @@ pub(super) fn quarantined(global: &Global, environment: Option<&str>) -> Result<
 
 /// Lets an image be tried again.
 pub(super) fn release(global: &Global, object: &str, image: &str) -> Result<Exit, Trouble> {
-    if let Asked::Granted(Granted::Release(digest)) = ask(global, object, Wish::Release { image: image.to_owned() })? {
+    let asked = ask(global, object, Wish::Release { image: image.to_owned() })?.1;
+    if let Asked::Granted(Granted::Release(digest)) = asked {
         terminal::print(&format!("{digest} may be tried again.\n"))?;
     }
     Ok(Exit::Done)

@@ -28,7 +28,6 @@ mod why;
 
 use super::args::{BackupCommand, Cli, Command, Quarantine, SecretCommand};
 use super::exit::{Exit, Trouble};
-use crate::controller::Reports;
 
 /// Runs the command that was asked for.
 pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
@@ -36,61 +35,52 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
     match cli.command {
         Command::Validate { path, output } => validate::run(&global, path, output),
         Command::Schema { out } => schema::run(out.as_deref()),
-        Command::Graph { environment, format } => graph::run(&global, environment.as_deref(), format),
-        Command::Plan { environment, probe, accept_older_commit: older, output } => {
-            plan::run(&global, environment.as_deref(), probe, older.as_deref(), output)
+        Command::Graph { environments: of, format } => graph::run(&global, &of.environments, format),
+        Command::Plan { targets, probe, accept_older_commit: older, output, detailed_exitcode: _ } => {
+            plan::run(&global, &targets.targets, probe, older.as_deref(), output)
         }
-        Command::Preflight { environment, drift_reports, output } => {
-            preflight::run(&global, environment.as_deref(), &drift_reports, output)
+        Command::Preflight { environments: of, drift_reports, output } => {
+            preflight::run(&global, &of.environments, &drift_reports, output)
         }
         Command::Drift { revert: Some(object), .. } => drift::revert(&global, &object),
-        Command::Drift { environment, output, out, revert: None } => {
-            drift::run(&global, environment.as_deref(), output, out.as_deref())
+        Command::Drift { targets, output, out, revert: None } => {
+            drift::run(&global, &targets.targets, output, out.as_deref())
         }
         Command::Adopt(args) => adopt::run(&global, args),
         Command::Doctor { in_step: Some(object), .. } => doctor::in_step(&global, &object),
-        Command::Doctor { environment, output, in_step: None } => doctor::run(&global, environment.as_deref(), output),
-        Command::Apply { environment, yes, plan, accept_older_commit: older, output } => {
-            let (environment, digest, older) = (environment.as_deref(), plan.as_deref(), older.as_deref());
-            apply::run(&global, &apply::Asked { environment, yes, digest, older }, output)
+        Command::Doctor { environments: of, output, in_step: None } => doctor::run(&global, &of.environments, output),
+        Command::Apply(args) if args.dry_run => {
+            let older = args.accept_older_commit.as_deref();
+            plan::run(&global, &args.environments.environments, false, older, args.output.into())
         }
-        Command::Run {
-            once,
-            resync,
-            accept_older_commit: older,
-            drift_reports,
-            drift_report_every,
-            drift_reports_kept,
-            sim_speed,
-        } => {
-            let reports = Reports { places: drift_reports, every: drift_report_every, keep: drift_reports_kept };
-            run::run(&global, sim_speed, &run::Asked { once, resync, older: older.as_deref(), reports: &reports })
-        }
-        Command::Status { environment, watch, output } => status::run(&global, environment.as_deref(), watch, output),
+        Command::Apply(args) => apply::run(&global, &args),
+        Command::Run(args) => run::run(&global, args),
+        Command::Status { cached: true, output, .. } => status::cached(&global, output),
+        Command::Status { targets, watch, output, .. } => status::run(&global, &targets.targets, watch, output),
         Command::Why { object } => why::run(&global, &object),
-        Command::Render { what, output } => render::run(&global, &what, output),
-        Command::Outputs { environment, output } => outputs::run(&global, environment.as_deref(), output),
-        Command::Events { object, limit, output } => events::run(&global, &object, limit, output),
+        Command::Render { targets, output } => render::run(&global, &targets, output),
+        Command::Outputs { targets, key, raw, output } => {
+            outputs::run(&global, &targets.targets, key.as_deref(), raw, output)
+        }
+        Command::Events { targets, limit, follow, output } => events::run(&global, &targets, limit, follow, output),
         Command::Destroy { environment, plan } => destroy::run(&global, &environment, plan.as_deref()),
         Command::Seal { file, recipients, secrets } => seal::run(&global, &file, &recipients, &secrets),
         Command::Secret { command } => match command {
-            SecretCommand::Status { environment } => secret::status(&global, environment.as_deref()),
+            SecretCommand::Status { environments: of } => secret::status(&global, &of.environments),
             SecretCommand::Rotate { object } => secret::rotate(&global, &object),
         },
         Command::Backup { command } => match command {
-            BackupCommand::List { environment, output } => backup::list(&global, environment.as_deref(), output),
+            BackupCommand::List { environments: of, output } => backup::list(&global, &of.environments, output),
             BackupCommand::Now { object } => backup::now(&global, &object),
-            BackupCommand::Coverage { environment, output } => {
-                backup::coverage(&global, environment.as_deref(), output)
-            }
+            BackupCommand::Coverage { environments: of, output } => backup::coverage(&global, &of.environments, output),
             BackupCommand::Verify { object, table } => restore::verify(&global, &object, table),
         },
         Command::Restore { object, table, from, to } => restore::restore(&global, &object, table, &from, to),
         Command::Demo { fast } => crate::cli::demo::run(&global, fast),
-        Command::Images { environment, output } => images::run(&global, environment.as_deref(), output),
+        Command::Images { environments: of, output } => images::run(&global, &of.environments, output),
         Command::Rollback { object, to } => images::rollback(&global, &object, to.as_deref()),
-        Command::Quarantine { what: Quarantine::List { environment } } => {
-            images::quarantined(&global, environment.as_deref())
+        Command::Quarantine { what: Quarantine::List { environments: of } } => {
+            images::quarantined(&global, &of.environments)
         }
         Command::Quarantine { what: Quarantine::Release { object, image } } => {
             images::release(&global, &object, &image)

@@ -6,7 +6,7 @@ use crate::cli::args::{Global, PlanOutput};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::history::History;
 use crate::cli::session::Holder;
-use crate::cli::view::View;
+use crate::cli::view::{View, yaml};
 use crate::cli::{operator, terminal};
 use crate::controller::{Controller, Preview, preview};
 use crate::manifest::Loaded;
@@ -16,19 +16,19 @@ use crate::report;
 
 pub(super) fn run(
     global: &Global,
-    environment: Option<&str>,
+    words: &[String],
     probe: bool,
     older: Option<&str>,
     output: PlanOutput,
 ) -> Result<Exit, Trouble> {
-    let view = View::to_plan(global, environment, probe, older)?;
+    let view = View::to_plan(global, words, probe, older)?;
     operator::mention(&view.session.operator);
-    tell_history(&view.history, &view.environments);
+    tell_history(&view.history, view.environments());
     let (controller, loaded) = (&view.controller, &view.loaded);
-    let plans = view.drive(async {
+    let mut plans = view.drive(async {
         view.reach().await?;
         let mut plans = Vec::new();
-        for environment in &view.environments {
+        for environment in view.environments() {
             if view.holder == Holder::Another {
                 // Its change sets are there to be read; making and removing others would only get in its way.
                 plans.push(controller.glance(&loaded.desired, environment).await?.plan);
@@ -40,7 +40,20 @@ pub(super) fn run(
         }
         Ok(plans)
     })?;
+    view.selection.require(plans.iter().flat_map(|plan| plan.entries.keys()))?;
+    let whole: usize = plans.iter().map(|plan| plan.entries.len()).sum();
+    for plan in &mut plans {
+        plan.entries.retain(|key, _| view.selection.includes(key));
+    }
     show(global, output, &plans)?;
+    if !view.selection.is_whole() {
+        let shown: usize = plans.iter().map(|plan| plan.entries.len()).sum();
+        let names: Vec<&str> = view.environments().iter().map(|environment| environment.name.as_str()).collect();
+        terminal::note(&format!(
+            "note: {shown} of {whole} objects are shown; `landfast plan {}` shows the plan that is approved and applied",
+            names.join(" ")
+        ));
+    }
     if !probe && plans.iter().flat_map(|plan| plan.entries.values()).any(is_unasked) {
         terminal::note("note: web servers were not asked whether they answer; `landfast plan --probe` asks them");
     }
@@ -53,7 +66,7 @@ pub(super) fn run(
         ));
     }
     let worst = plans.iter().map(Exit::of_shown).max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
-    Ok(if loaded.broken.is_empty() || environment.is_some() { worst } else { Exit::Manifest })
+    Ok(view.exit(worst))
 }
 
 /// Says where the commit is not newer than the one that was accepted, or nobody can tell.
@@ -79,7 +92,7 @@ pub(super) fn severity(exit: Exit) -> u8 {
         Exit::Differs => 1,
         Exit::Waiting => 2,
         Exit::Failed => 3,
-        Exit::Usage | Exit::Manifest => 4,
+        Exit::Usage | Exit::Manifest | Exit::Interrupted => 4,
     }
 }
 
@@ -105,9 +118,10 @@ pub(super) fn show(global: &Global, output: PlanOutput, plans: &[Plan]) -> Resul
     match output {
         PlanOutput::Text => terminal::print(&report::plans(plans, terminal::paint(global))),
         PlanOutput::Markdown => terminal::print(&report::markdown(plans)),
-        PlanOutput::Json => {
+        PlanOutput::Json | PlanOutput::Yaml => {
             let text = report::plans_json(plans);
-            terminal::print(&text.map_err(|error| Trouble::machine("the plan could not be written", error))?)
+            let text = text.map_err(|error| Trouble::machine("the plan could not be written", error))?;
+            terminal::print(&if output == PlanOutput::Yaml { yaml(&text)? } else { text })
         }
     }
 }

@@ -7,25 +7,20 @@ use crate::controller::ReportPlace;
 use crate::model::Met;
 use crate::report::PreflightList;
 
-pub(super) fn run(
-    global: &Global,
-    environment: Option<&str>,
-    reports: &[ReportPlace],
-    output: Output,
-) -> Result<Exit, Trouble> {
-    let view = View::open(global, environment)?;
+pub(super) fn run(global: &Global, words: &[String], reports: &[ReportPlace], output: Output) -> Result<Exit, Trouble> {
+    let view = View::of_environments(global, words)?;
     let (all, items) = view.drive(async {
         let all = view.reach().await?;
         let mut items = Vec::new();
-        for environment in &view.environments {
+        for environment in view.environments() {
             items.extend(view.controller.preflight(&view.loaded.desired, environment, reports).await?);
         }
         Ok((all, items))
     })?;
     let list = PreflightList::of(items);
     show(output, &list, |list| list.text(view.paint()))?;
-    Ok(match list.worst() {
+    Ok(view.exit(match list.worst() {
         Met::Ok | Met::Unknown if all => Exit::Done,
         Met::Ok | Met::Unknown | Met::Missing => Exit::Failed,
-    })
+    }))
 }

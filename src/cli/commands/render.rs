@@ -5,17 +5,14 @@ use std::collections::BTreeSet;
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::view::{View, show};
-use crate::model::Key;
 use crate::plan::{Goal, Input, rendered};
 use crate::report::RenderList;
 
-pub(super) fn run(global: &Global, what: &str, output: Output) -> Result<Exit, Trouble> {
-    let key = if what.contains('/') { Some(what.parse::<Key>().map_err(Trouble::Address)?) } else { None };
-    let environment = key.as_ref().map_or(what, |key| key.environment.as_str());
-    let view = View::open(global, Some(environment))?;
+pub(super) fn run(global: &Global, words: &[String], output: Output) -> Result<Exit, Trouble> {
+    let view = View::open(global, words)?;
     let looks = view.drive(view.glance())?;
     let mut stacks = Vec::new();
-    for (environment, looked) in view.environments.iter().zip(&looks) {
+    for (environment, looked) in view.environments().iter().zip(&looks) {
         let input = Input {
             desired: &view.loaded.desired,
             environment,
@@ -27,11 +24,9 @@ pub(super) fn run(global: &Global, what: &str, output: Output) -> Result<Exit, T
         };
         stacks.extend(rendered(&input));
     }
-    if let Some(key) = &key {
-        stacks.retain(|stack| stack.object == *key);
-        if stacks.is_empty() {
-            return Err(Trouble::NoSuchStack(what.to_owned()));
-        }
+    stacks.retain(|stack| view.selection.includes(&stack.object));
+    if stacks.is_empty() {
+        return Err(Trouble::NoSuchStack(words.join(" ")));
     }
     show(output, &RenderList::of(stacks), RenderList::yaml)?;
     Ok(Exit::Done)

@@ -4,7 +4,7 @@ use super::ask::{Asked, ask};
 use crate::cli::args::{Global, RestoreFromArgs};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
-use crate::model::{Granted, RestoreFrom, TableName, Wish};
+use crate::model::{Granted, Key, RestoreFrom, TableName, Wish};
 
 /// Has a table restored into a new one.
 pub(super) fn restore(
@@ -19,23 +19,24 @@ pub(super) fn restore(
         (None, Some(point)) => RestoreFrom::Point(point.clone()),
         (None, None) => RestoreFrom::Latest,
     };
-    if let Asked::Granted(Granted::Restore(to, restore)) = ask(global, object, Wish::Restore { table, from, to })? {
+    let (key, asked) = ask(global, object, Wish::Restore { table, from, to })?;
+    if let Asked::Granted(Granted::Restore(to, restore)) = asked {
         terminal::print(&format!("{} is to be restored as of {} to {to}.\n", restore.table, restore.from))?;
-        follow(object, "it");
+        follow(&key, "it");
     }
     Ok(Exit::Done)
 }
 
 /// Has it tried now whether tables can be restored.
 pub(super) fn verify(global: &Global, object: &str, table: Option<TableName>) -> Result<Exit, Trouble> {
-    if let Asked::Granted(_) = ask(global, object, Wish::Verify { table })? {
-        follow(object, "the test");
+    if let (key, Asked::Granted(_)) = ask(global, object, Wish::Verify { table })? {
+        follow(&key, "the test");
     }
     Ok(Exit::Done)
 }
 
-fn follow(object: &str, what: &str) {
-    let environment = object.split('/').next().unwrap_or_default();
+fn follow(object: &Key, what: &str) {
+    let environment = &object.environment;
     terminal::note(&format!(
         "noted; a daemon, or `landfast apply {environment}`, does {what} and follows it to its end; what came of it is in \
          `landfast why {object}`"

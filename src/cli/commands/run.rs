@@ -9,13 +9,14 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::plan::severity;
-use crate::cli::args::Global;
+use crate::cli::args::{Global, RunArgs, VERSION};
+use crate::cli::beacon::Lamp;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::history::History;
 use crate::cli::session::{self, Pace, Session};
-use crate::cli::{loading, logging, place, progress, stderr, terminal};
+use crate::cli::{loading, logging, place, progress, stderr};
 use crate::controller::{Controller, Ended, Reports, Until, tend_all};
-use crate::manifest::Loaded;
+use crate::manifest::{Diagnostic, Loaded, Severity};
 use crate::model::{Desired, EnvName};
 use crate::source::{self, UnderWay, Watch};
 use crate::store::{Inbox, Store, StoreError};
@@ -30,20 +31,34 @@ const REOPEN_MAX: Duration = Duration::from_mins(5);
 const CHECK: Duration = Duration::from_secs(5);
 
 /// What is asked for.
-pub(super) struct Asked<'a> {
+struct Asked {
     /// Only until everything is settled.
-    pub(super) once: bool,
-    pub(super) resync: Duration,
-    /// The older commit that is accepted.
-    pub(super) older: Option<&'a str>,
-    pub(super) reports: &'a Reports,
+    once: bool,
+    /// And no longer than that.
+    timeout: Option<Duration>,
+    resync: Duration,
+    reports: Reports,
 }
 
-pub(super) fn run(global: &Global, sim_speed: f64, asked: &Asked<'_>) -> Result<Exit, Trouble> {
+pub(super) fn run(global: &Global, args: RunArgs) -> Result<Exit, Trouble> {
     place::outside_checkout(global)?;
     stderr::detach()?;
-    let session = Session::start(global, Pace::Real(sim_speed))?;
-    session.accept_older(asked.older);
+    let session = Session::start(global, Pace::Real(args.sim_speed))?;
+    session.accept_older(args.accept_older_commit.as_deref());
+    info!(
+        version = VERSION,
+        pid = std::process::id(),
+        manifests = %place::root(global).display(),
+        state = %global.state.display(),
+        cloud = ?global.cloud,
+        endpoint = global.endpoint_url.as_deref(),
+        config = session.operator.file(),
+        resync = ?args.resync,
+        once = args.once,
+        "started"
+    );
+    let reports = Reports { places: args.drift_reports, every: args.drift_report_every, keep: args.drift_reports_kept };
+    let asked = &Asked { once: args.once, timeout: args.timeout, resync: args.resync, reports };
     // At the beginning somebody is there to see it; later nobody is.
     let mut store = session.store()?;
     let mut attempts: u32 = 0;
@@ -89,18 +104,15 @@ fn reopen(session: &Session, mut why: StoreError, attempts: &mut u32) -> Result<
 /// Everything that a daemon does with a journal, until it ends or the journal fails.
 ///
 /// `known` is what the manifests said when it ended: it holds on where they are broken when it begins again.
-fn attend(
-    session: &Session,
-    store: Store,
-    asked: &Asked<'_>,
-    known: &mut Option<Arc<Desired>>,
-) -> Result<Exit, Trouble> {
+fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc<Desired>>) -> Result<Exit, Trouble> {
     let root = place::root(&session.global);
     let inbox = Inbox::of(&session.global.state);
     if let Err(why) = inbox.prepare() {
         warn!(%why, "nobody can leave notes");
     }
-    let controller = session.controller(store, progress::plain()).resyncing_every(asked.resync).with_inbox(inbox);
+    let lamp = Lamp::new(&session.cx, &session.global.state, &root);
+    let controller = session.controller(store, progress::logged()).resyncing_every(asked.resync).with_inbox(inbox);
+    let controller = controller.observed_by(lamp.observer());
     let until = if asked.once { Until::Settled } else { Until::Stopped };
     // Watching begins before the first read, so that no change falls between the two.
     let mut watch = if asked.once { None } else { Some(watch(session, &controller, &root)?) };
@@ -111,28 +123,59 @@ fn attend(
     let mut files = Known::default();
     let loaded = session.drive_unsaved(&controller, files.load(session, controller.store(), &root))??;
     let nothing = || Trouble::Manifest("no environment could be loaded".to_owned());
-    let broken = publish(session, &controller, loaded.ok_or_else(nothing)?, missing)?;
-    terminal::note(&format!("landfast {} tends {}", env!("CARGO_PKG_VERSION"), root.display()));
+    let broken = publish(session, &controller, &lamp, loaded.ok_or_else(nothing)?, missing)?;
     let ended = session.drive_unsaved(&controller, async {
         tokio::select! {
             biased;
-            ended = tend_all(&controller, until) => ended,
+            ended = tend_all(&controller, until) => ended.map(Some),
+            () = over(session, asked.timeout) => Ok(None),
             gone = watch_journal(session, &controller) => Err(gone),
-            failed = follow(session, &controller, &root, watch.as_mut(), files, asked.resync) => Err(failed),
+            failed = follow(session, &controller, &root, watch.as_mut(), files, asked.resync, &lamp) => Err(failed),
+            never = lamp.burn() => match never {},
             never = asked.reports.keep_writing(&controller) => match never {},
             never = logging::tell_losses(&session.cx) => match never {},
         }
     })?;
+    lamp.put_out();
     *known = Some(controller.board.desired());
     // What has failed is told before whatever fails for the same reason.
     let ended = ended?;
     session.save()?;
+    let running = running(&controller)?;
+    let Some(ended) = ended else {
+        error!(timeout = ?asked.timeout, running, "not settled in time; AWS continues what was started");
+        return Ok(Exit::Failed);
+    };
+    let stopped = ended.values().any(|ended| matches!(ended, Ended::Stopped));
+    info!(running, "stopped{}", if running.is_empty() { "" } else { "; AWS continues what was started" });
+    if stopped && asked.once {
+        return Err(Trouble::LeftRunning(running));
+    }
     let settled = ended.values().filter_map(|ended| match ended {
         Ended::Settled(plan) => Some(Exit::of_settled(plan)),
         Ended::Stopped => None,
     });
     let worst = settled.max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
     Ok(if asked.once && broken { Exit::Manifest } else { worst })
+}
+
+/// Ends when there is no more time.
+async fn over(session: &Session, timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => session.cx.sleep(timeout).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The stacks whose operations of ours go on.
+fn running(controller: &Controller) -> Result<String, Trouble> {
+    let mut running = Vec::new();
+    for name in controller.board.desired().environments.keys() {
+        let memory = controller.store().memory(name)?;
+        let stacks = memory.objects.stacks.iter().filter(|(_, memory)| memory.pending.is_some());
+        running.extend(stacks.map(|(key, _)| key.to_string()));
+    }
+    Ok(running.join(", "))
 }
 
 /// Ends when the journal is not where others would look for it any more: they would begin another one, beside this.
@@ -192,10 +235,12 @@ impl Known {
 fn publish(
     session: &Session,
     controller: &Controller,
+    lamp: &Lamp,
     (mut loaded, history): loading::Read,
     missing: Missing,
 ) -> Result<bool, Trouble> {
-    session::show_diagnostics(&loaded.diagnostics);
+    log_diagnostics(&loaded.diagnostics);
+    let wrong = loaded.diagnostics.iter().find(|one| one.severity == Severity::Error).map(place_of);
     tell_history(&history);
     if keep_newer(&mut loaded, &history, &controller.board.desired()) {
         return Ok(!loaded.broken.is_empty());
@@ -213,6 +258,7 @@ fn publish(
     }
     if nothing {
         warn!("no environment could be loaded from this revision; everything stays as it was");
+        lamp.loaded(None, wrong, &[]);
         return Ok(true);
     }
     let revision = loaded.desired.revision.clone();
@@ -222,7 +268,28 @@ fn publish(
     let follow = loaded.desired.environments.keys().filter(|name| !refused.contains(name));
     session.accept(controller.store(), &history, follow, &revision)?;
     controller.board.publish(loaded.desired, &kept);
+    lamp.loaded(Some(revision.to_string()), wrong, &controller.board.desired().environments.keys().collect::<Vec<_>>());
     Ok(broken)
+}
+
+/// What is wrong with the manifests, an event of the log for each.
+fn log_diagnostics(diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        let (code, help) = (diagnostic.code, diagnostic.help.as_deref());
+        let text = place_of(diagnostic);
+        match diagnostic.severity {
+            Severity::Error => error!(code, help, "{text}"),
+            Severity::Warning => warn!(code, help, "{text}"),
+        }
+    }
+}
+
+/// Where it is wrong, and what.
+fn place_of(diagnostic: &Diagnostic) -> String {
+    let place = [diagnostic.file.clone(), diagnostic.line.map(|line| line.to_string())];
+    let place: Vec<String> =
+        place.into_iter().flatten().chain(diagnostic.column.map(|column| column.to_string())).collect();
+    if place.is_empty() { diagnostic.message.clone() } else { format!("{}: {}", place.join(":"), diagnostic.message) }
 }
 
 /// Says once for each revision whether its commit is newer than those that were accepted.
@@ -254,7 +321,9 @@ async fn follow(
     mut watch: Option<&mut Watch>,
     mut known: Known,
     resync: Duration,
+    lamp: &Lamp,
 ) -> StoreError {
+    let mut told = None;
     loop {
         match &mut watch {
             Some(watch) => drop(session.cx.timeout(resync, watch.changed(&session.cx)).await),
@@ -265,13 +334,27 @@ async fn follow(
         }
         let loaded = match known.load(session, controller.store(), root).await {
             Ok(Some(loaded)) => loaded,
-            Ok(None) => continue,
+            Ok(None) => {
+                if told.take().is_some() {
+                    info!("the manifests can be read again");
+                    lamp.loaded(None, None, &[]);
+                }
+                continue;
+            }
             Err(why) => {
-                error!(%why, cause = why.source().map(tracing::field::display), "the manifests could not be loaded; everything stays as it was");
+                // It is the same at each resync.
+                let cause = why.source().map(ToString::to_string);
+                let text = Some(format!("{why}: {}", cause.as_deref().unwrap_or_default()));
+                if told != text {
+                    error!(%why, cause, "the manifests could not be loaded; everything stays as it was");
+                    lamp.loaded(None, text.clone(), &[]);
+                    told = text;
+                }
                 continue;
             }
         };
-        match publish(session, controller, loaded, Missing::KeepsTheLastGood) {
+        told = None;
+        match publish(session, controller, lamp, loaded, Missing::KeepsTheLastGood) {
             Err(Trouble::Store(why)) => return why,
             Err(why) => {
                 error!(%why, "the manifests could not be loaded; everything stays as it was");

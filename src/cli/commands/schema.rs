@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::apply::Applied;
 use super::validate::Validation;
+use crate::cli::beacon::Beacon;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
 use crate::files;
@@ -39,6 +40,7 @@ fn all() -> Result<BTreeMap<String, Value>, Trouble> {
     schemas.insert("operator.json".to_owned(), operator::schema());
     let mut reports = report::schemas();
     reports.insert("Applied", schema_for!(Applied<'_>));
+    reports.insert("Daemon", schema_for!(Beacon));
     reports.insert("Validation", schema_for!(Validation<'_>));
     for (name, schema) in reports {
         let value =

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::{loading, operator, place, session, terminal};
+use crate::cli::{loading, operator, place, select, session, terminal};
 use crate::files;
 use crate::manifest::{self, Loaded, RECIPIENTS_RECORD, recipients_record};
 use crate::model::{Binding, FileContent, Key, Redacted, Revision, SecretSource, SecretSpec, Snapshot, VALUE_MAX};
@@ -48,7 +48,9 @@ fn secrets(global: &Global, file: &Path, recipients: &[String], named: &[String]
     let named = named.iter().map(|name| name.parse::<Key>().map_err(Trouble::Address));
     let named = named.collect::<Result<Vec<_>, _>>()?;
     let Some(inside) = below(&root, file).filter(|_| root.is_dir()) else {
-        return named.first().map_or(Ok(Vec::new()), |key| Err(Trouble::NoSuchObject(key.to_string())));
+        return named
+            .first()
+            .map_or(Ok(Vec::new()), |key| Err(Trouble::no_such_object(&key.to_string(), None::<&Key>)));
     };
     let loaded = loaded(&root, &inside, recipients, &operator)?;
     let takes = |spec: &SecretSpec| matches!(&spec.source, SecretSource::Sealed(sealed) if *sealed.file == *inside);
@@ -63,7 +65,7 @@ fn secrets(global: &Global, file: &Path, recipients: &[String], named: &[String]
         return Err(Trouble::Manifest("it cannot be told which secret this file is for".to_owned()));
     }
     match missing {
-        Some(key) => Err(Trouble::NoSuchObject(key.to_string())),
+        Some(key) => Err(Trouble::no_such_object(&key.to_string(), select::objects(&loaded))),
         None => Ok(found.into_iter().map(|(_, binding)| binding).collect()),
     }
 }

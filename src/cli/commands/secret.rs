@@ -8,10 +8,10 @@ use crate::cli::view::View;
 use crate::model::{Key, SecretMemory, SecretSource, Wish};
 use crate::report::{clean, time};
 
-pub(super) fn status(global: &Global, environment: Option<&str>) -> Result<Exit, Trouble> {
-    let view = View::open(global, environment)?;
+pub(super) fn status(global: &Global, words: &[String]) -> Result<Exit, Trouble> {
+    let view = View::of_environments(global, words)?;
     show_pending(&view);
-    for environment in &view.environments {
+    for environment in view.environments() {
         let memory = view.store.memory(&environment.name)?;
         for (key, spec) in &environment.secrets {
             let source = match &spec.source {
@@ -64,8 +64,7 @@ fn lines(key: &Key, source: &str, memory: Option<&SecretMemory>) -> String {
 }
 
 pub(super) fn rotate(global: &Global, object: &str) -> Result<Exit, Trouble> {
-    if let Asked::Granted(_) = ask(global, object, Wish::Rotate)? {
-        let environment = object.split('/').next().unwrap_or_default();
+    if let (Key { environment, .. }, Asked::Granted(_)) = ask(global, object, Wish::Rotate)? {
         terminal::note(&format!("noted; `landfast apply {environment}` makes its fields anew"));
     }
     Ok(Exit::Done)

@@ -2,20 +2,35 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::person::wall_clock;
 use super::plan::severity;
-use crate::cli::args::{Global, Output};
+use crate::cli::args::{Global, ListOutput, Output};
+use crate::cli::beacon::{self, Beacon};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::session::Pace;
+use crate::cli::session::{Holder, Pace};
 use crate::cli::terminal;
 use crate::cli::view::{View, rendered};
-use crate::report::StatusList;
+use crate::report::{Paint, StatusList};
 
 /// How often `status -w` looks.
 const EVERY: Duration = Duration::from_secs(5);
 
-pub(super) fn run(global: &Global, environment: Option<&str>, watch: bool, output: Output) -> Result<Exit, Trouble> {
+pub(super) fn run(global: &Global, words: &[String], watch: bool, output: ListOutput) -> Result<Exit, Trouble> {
     let pace = if watch { Pace::Real(1.0) } else { Pace::Virtual };
-    let view = View::at(pace, global, environment)?;
+    let view = match View::at(pace, global, words) {
+        // What is on disk is broken, and a daemon goes on with what it loaded before.
+        Err(Trouble::Manifest(why)) if Beacon::read(&global.state).is_ok_and(|found| found.is_some()) => {
+            terminal::note(&format!("note: {why}; this is what the daemon saw last"));
+            cached(global, output)?;
+            return Ok(Exit::Manifest);
+        }
+        view => view?,
+    };
+    if view.holder == Holder::Another {
+        beacon::introduce(&global.state, wall_clock()?);
+    }
     super::ask::show_pending(&view);
     view.drive(async {
         let mut before = String::new();
@@ -23,16 +38,20 @@ pub(super) fn run(global: &Global, environment: Option<&str>, watch: bool, outpu
             view.reach().await?;
         }
         loop {
-            let looks = view.glance().await?;
+            let mut looks = view.glance().await?;
+            view.selection.require(looks.iter().flat_map(|looked| looked.plan.entries.keys()))?;
+            for looked in &mut looks {
+                looked.plan.entries.retain(|key, _| view.selection.includes(key));
+            }
             let list = StatusList::of(looks.iter().map(|looked| (&looked.plan, &looked.memory)));
-            let text = rendered(output, &list, |list| list.text(view.session.cx.now(), view.paint()))?;
+            let text = render(&list, output, view.session.cx.now(), view.paint())?;
             if text != before {
                 terminal::print(&text)?;
                 before = text;
             }
             let worst = looks.iter().map(|looked| Exit::of_shown(&looked.plan)).max_by_key(|exit| severity(*exit));
             if !watch || view.controller.is_stopping() {
-                return Ok(worst.unwrap_or(Exit::Done));
+                return Ok(view.exit(worst.unwrap_or(Exit::Done)));
             }
             let mut stopped = std::pin::pin!(view.controller.board.changed());
             stopped.as_mut().enable();
@@ -43,4 +62,28 @@ pub(super) fn run(global: &Global, environment: Option<&str>, watch: bool, outpu
             }
         }
     })
+}
+
+/// What the daemon saw last.
+pub(super) fn cached(global: &Global, output: ListOutput) -> Result<Exit, Trouble> {
+    let now = wall_clock()?;
+    let beacon = Beacon::read(&global.state)?.ok_or_else(|| Trouble::NoDaemon(global.state.clone()))?;
+    terminal::note(&beacon.introduce(now));
+    let list = beacon.status();
+    terminal::print(&render(&list, output, now, terminal::paint(global))?)?;
+    Ok(match () {
+        () if !beacon.is_fresh(now) => Exit::Failed,
+        () if list.items.iter().all(crate::report::Status::is_ready) => Exit::Done,
+        () => Exit::Differs,
+    })
+}
+
+fn render(list: &StatusList, output: ListOutput, now: Timestamp, paint: Paint) -> Result<String, Trouble> {
+    match output {
+        ListOutput::Text => Ok(list.text(now, paint)),
+        ListOutput::Wide => Ok(list.wide(now, paint)),
+        ListOutput::Name => Ok(list.names()),
+        ListOutput::Json => rendered(Output::Json, list, |_| String::new()),
+        ListOutput::Yaml => rendered(Output::Yaml, list, |_| String::new()),
+    }
 }

@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
+use crate::cli::view::show;
 use crate::cli::{operator, place, session, terminal};
 use crate::manifest::{Diagnostic, PassedOver};
 use crate::model::Environment;
-use crate::report::{API_VERSION, to_json};
+use crate::report::API_VERSION;
 
 /// What `validate -o json` writes.
 #[derive(Serialize, JsonSchema)]
@@ -58,7 +59,7 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
     let records: usize = count(|environment| environment.records.len());
     let backups: usize = count(|environment| environment.backups.len());
     match output {
-        Output::Json => {
+        Output::Json | Output::Yaml => {
             let report = Validation {
                 api_version: API_VERSION,
                 kind: "Validation",
@@ -73,9 +74,7 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
                 diagnostics: &loaded.diagnostics,
                 passed_over: &loaded.passed,
             };
-            terminal::print(
-                &to_json(&report).map_err(|error| Trouble::machine("the report could not be written", error))?,
-            )?;
+            show(output, &report, |_| String::new())?;
         }
         Output::Text => {
             session::show_diagnostics(&loaded.diagnostics);

@@ -2,9 +2,8 @@
 
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::terminal;
 use crate::cli::view::View;
-use crate::model::Key;
+use crate::cli::{select, terminal};
 use crate::report;
 use crate::store::{Record, RecordOutcome};
 
@@ -12,15 +11,15 @@ use crate::store::{Record, RecordOutcome};
 const RECORDS: usize = 12;
 
 pub(super) fn run(global: &Global, object: &str) -> Result<Exit, Trouble> {
-    let key: Key = object.parse().map_err(Trouble::Address)?;
-    let view = View::open(global, Some(key.environment.as_str()))?;
+    let (view, key) = View::of_object(global, object)?;
     let history = view.store.history(Some(&key), RECORDS)?;
     let looks = view.drive(view.glance())?;
     let lines: Vec<String> = history.iter().rev().map(told).collect();
     let journal = history.iter().rev().zip(&lines).map(|(record, line)| (record.at, line.as_str()));
-    let [looked] = looks.as_slice() else { return Err(Trouble::NoSuchObject(object.to_owned())) };
+    let missing = || Trouble::no_such_object(object, select::objects(&view.loaded));
+    let [looked] = looks.as_slice() else { return Err(missing()) };
     let text = report::why(&looked.plan, &looked.memory, &key, view.session.cx.now(), journal, view.paint())
-        .map_err(|_| Trouble::NoSuchObject(object.to_owned()))?;
+        .map_err(|_| missing())?;
     terminal::print(&text)?;
     Ok(Exit::Done)
 }

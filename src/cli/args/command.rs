@@ -1,0 +1,252 @@
+//! The commands.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Subcommand;
+
+use super::forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
+use super::parts::{
+    AdoptArgs, ApplyArgs, BackupCommand, Environments, Quarantine, RestoreFromArgs, RunArgs, SecretCommand, Targets,
+    commit,
+};
+use crate::controller::ReportPlace;
+use crate::model::TableName;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the manifests, and report every error with its place. Sends no request to AWS.
+    #[command(visible_alias = "lint")]
+    Validate {
+        /// Directory of the manifests, instead of --manifests.
+        path: Option<PathBuf>,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Print the JSON Schemas of manifests and reports, or write them to a directory.
+    Schema {
+        /// Write one file for each schema to this directory.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Show the dependencies between objects.
+    Graph {
+        #[command(flatten)]
+        environments: Environments,
+        /// Format of the graph.
+        #[arg(short, long, default_value = "tree")]
+        format: GraphFormat,
+    },
+    /// Show what would be done, and why. Changes nothing. Exit code 2 means that there are differences.
+    #[command(visible_alias = "diff")]
+    Plan {
+        #[command(flatten)]
+        targets: Targets,
+        /// Also send the requests of HTTP checks. Without it, a plan only sends reads to AWS, so that the author of a pull
+        /// request cannot make it connect to a server of their choice.
+        #[arg(long)]
+        probe: bool,
+        /// Plan as `apply` with the same option does.
+        #[arg(long, value_name = "COMMIT", value_parser = commit)]
+        accept_older_commit: Option<String>,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: PlanOutput,
+        /// Accepted for Terraform's habit: the exit code is detailed always.
+        #[arg(long, hide = true)]
+        detailed_exitcode: bool,
+    },
+    /// Print stacks as they would be sent to CloudFormation: template, parameters, tags. Secret values are masked.
+    Render {
+        /// Stacks: dev/stack/network, or an environment for all of its stacks.
+        #[arg(value_name = "TARGET", required = true)]
+        targets: Vec<String>,
+        /// Format: YAML (text), or JSON with a schema.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Check what a deployment needs: credentials, permissions, resource types, quotas, certificates. Changes nothing.
+    /// Exit code 1 means that something is missing.
+    Preflight {
+        #[command(flatten)]
+        environments: Environments,
+        /// Where `run` will write drift reports: the permissions for the bucket are checked too.
+        #[arg(long, value_name = "DIR|S3-URL")]
+        drift_reports: Vec<ReportPlace>,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Compare the resources of every stack with what was deployed. Takes some minutes. Exit code 2 means drift.
+    Drift {
+        #[command(flatten)]
+        targets: Targets,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: DriftOutput,
+        /// Write the report to this file.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Revert the drift that was found last in this object, whatever its drift policy says: dev/stack/msk.
+        #[arg(long, value_name = "OBJECT", conflicts_with_all = ["targets", "out"])]
+        revert: Option<String>,
+    },
+    /// Write manifests and templates for stacks that already exist. The plan for them only takes ownership.
+    /// Changes nothing in AWS, and reads no secret value.
+    #[command(visible_alias = "import")]
+    Adopt(AdoptArgs),
+    /// Carry out the plan, and wait for the result.
+    Apply(ApplyArgs),
+    /// Find problems of stacks, with their evidence and remedy. Exit code 3 means that a problem needs a decision.
+    Doctor {
+        #[command(flatten)]
+        environments: Environments,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+        /// Confirm that the resources which a rollback of this stack (dev/stack/network) skipped match its template
+        /// again. Landfast updates the stack again from then on.
+        #[arg(long, value_name = "OBJECT", conflicts_with_all = ["environments", "output"])]
+        in_step: Option<String>,
+    },
+    /// Run the daemon: watch the manifests, and reconcile every environment continuously.
+    Run(RunArgs),
+    /// Show the state of every object.
+    #[command(visible_aliases = ["ls", "get"])]
+    Status {
+        #[command(flatten)]
+        targets: Targets,
+        /// Show it again whenever it changes, until interrupted.
+        #[arg(short, long)]
+        watch: bool,
+        /// Show what the daemon of this state directory saw last. Sends no request to AWS, and reads no manifests.
+        #[arg(long, conflicts_with_all = ["watch", "targets"])]
+        cached: bool,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: ListOutput,
+    },
+    /// Explain one object: what it waits for, what failed, what would help.
+    #[command(visible_alias = "describe")]
+    Why {
+        /// The object: dev/stack/network.
+        object: String,
+    },
+    /// Print stack outputs.
+    Outputs {
+        #[command(flatten)]
+        targets: Targets,
+        /// Only this output.
+        #[arg(short, long, value_name = "NAME")]
+        key: Option<String>,
+        /// Print values alone, one on each line.
+        #[arg(long, conflicts_with = "output")]
+        raw: bool,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Print the events of objects, oldest first: of stacks from CloudFormation, of services from ECS, of the rest from the
+    /// journal.
+    Events {
+        /// Objects: dev/stack/network, or an environment for all of its objects.
+        #[arg(value_name = "TARGET", required = true)]
+        targets: Vec<String>,
+        /// Print at most this many, the newest.
+        #[arg(short = 'n', long, default_value_t = 50)]
+        limit: usize,
+        /// Keep printing new events, until interrupted.
+        #[arg(short, long)]
+        follow: bool,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text", conflicts_with = "follow")]
+        output: Output,
+    },
+    /// Delete all stacks of an environment, in reverse order of their dependencies. Asks for the environment's name.
+    Destroy {
+        /// The environment.
+        environment: String,
+        /// Approve the deletion with this digest, as it was shown.
+        #[arg(long, value_name = "DIGEST")]
+        plan: Option<String>,
+    },
+    /// Encrypt a secret value from standard input, to a file that may be committed. Only the secrets whose manifests
+    /// reference the file can use it.
+    Seal {
+        /// The file. It is replaced atomically.
+        file: PathBuf,
+        /// An age recipient (`age1…`) that can decrypt it. May be repeated.
+        #[arg(short, long = "recipient", value_name = "RECIPIENT", required = true)]
+        recipients: Vec<String>,
+        /// A secret that may use the value (`dev/secret/app`), instead of those whose manifests reference the file. May be
+        /// repeated.
+        #[arg(long = "for", value_name = "OBJECT")]
+        secrets: Vec<String>,
+    },
+    /// Show or rotate secrets. No command prints a secret value.
+    Secret {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: SecretCommand,
+    },
+    /// List, make and verify backups of tables.
+    Backup {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
+    /// Restore a table into a new table, with the settings of the original. The original is not changed.
+    Restore {
+        /// The backup policy that covers the table: dev/backuppolicy/tables.
+        object: String,
+        /// The table.
+        #[arg(long)]
+        table: TableName,
+        #[command(flatten)]
+        from: RestoreFromArgs,
+        /// Name of the new table [default: the table's name and the time].
+        #[arg(long = "as", value_name = "NAME")]
+        to: Option<TableName>,
+    },
+    /// Show Landfast on a simulated AWS: deploy, edit, failure, recovery. Needs no account and changes nothing.
+    Demo {
+        /// Do not pause between the lines.
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Show which image every service should run, why, and which it runs.
+    Images {
+        #[command(flatten)]
+        environments: Environments,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Go back to a proven release of a service, until its manifest changes in Git.
+    Rollback {
+        /// The service: dev/service/api.
+        object: String,
+        /// Tag or digest of the release [default: the proven release before the current one].
+        #[arg(long, value_name = "IMAGE")]
+        to: Option<String>,
+    },
+    /// List or release images whose rollout failed. They are not deployed again while they are in quarantine.
+    Quarantine {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: Quarantine,
+    },
+    /// Print a completion script for a shell.
+    #[command(visible_alias = "completion")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How often the daemon compares everything, and everything else that only it needs.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write 90s, 5m or 1h"))
+}

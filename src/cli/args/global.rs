@@ -1,0 +1,78 @@
+//! Options that every command takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Environment of everything that is named without one.
+    #[arg(short, long, global = true, env = "LANDFAST_ENV", value_name = "NAME")]
+    pub env: Option<String>,
+    /// Directory of the manifests [default: `manifests` if it exists, else the current directory].
+    #[arg(short, long, global = true, env = "LANDFAST_MANIFESTS", value_name = "DIR")]
+    pub manifests: Option<PathBuf>,
+    /// The operator's configuration, which limits what manifests may do. It must be outside the manifests' repository
+    /// [default: `/etc/landfast/landfast.toml`, else `landfast.toml` in the current directory, if one exists].
+    #[arg(long, global = true, env = "LANDFAST_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// State directory: the journal of operations, approvals, and the simulation.
+    #[arg(long, global = true, env = "LANDFAST_STATE", value_name = "DIR", default_value = ".landfast")]
+    pub state: PathBuf,
+    /// AWS, or a simulation that needs no account and is kept in the state directory.
+    #[arg(long, global = true, env = "LANDFAST_CLOUD", value_name = "CLOUD", default_value = "aws")]
+    pub cloud: CloudKind,
+    /// Profile of the AWS configuration files.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Endpoint of an emulator or a proxy, instead of AWS.
+    #[arg(long, global = true, env = "AWS_ENDPOINT_URL", value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// File with the age identities that decrypt sealed secrets.
+    #[arg(long, global = true, env = "LANDFAST_IDENTITY", value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// File with the age identity that encrypts the fingerprint key in the journal. Without the file, secret values cannot
+    /// be brute-forced from the journal.
+    #[arg(long, global = true, env = "LANDFAST_FINGERPRINT_KEY", value_name = "FILE")]
+    pub fingerprint_key: Option<PathBuf>,
+    /// When to use colour. `auto` respects `NO_COLOR` and `CLICOLOR_FORCE`.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Log more to standard error: -v info, -vv debug. `LANDFAST_LOG` takes a filter.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Format of log lines.
+    #[arg(long, global = true, env = "LANDFAST_LOG_FORMAT", value_name = "FORM", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Which cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CloudKind {
+    /// Amazon Web Services, or what answers at `--endpoint-url`.
+    Aws,
+    /// The embedded simulation.
+    Sim,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// When a terminal is attached and `NO_COLOR` is not set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Format of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,219 @@
+//! Arguments that several commands share, or that are many.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::command::duration;
+use super::forms::Output;
+use crate::controller::ReportPlace;
+use crate::model::{PointId, TableName};
+
+/// Which objects a command is about.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Targets {
+    /// Environments, objects or patterns: dev, dev/stack/network, 'dev/service/*' [default: everything].
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+}
+
+/// Which environments a command is about.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Environments {
+    /// Environments, or patterns of their names [default: all].
+    #[arg(value_name = "ENVIRONMENT")]
+    pub environments: Vec<String>,
+}
+
+/// What is applied, and how it is approved.
+#[derive(Debug, Clone, Args)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    pub environments: Environments,
+    /// Apply every environment, in alphabetical order.
+    #[arg(long, conflicts_with = "environments")]
+    pub all: bool,
+    /// Do not ask. What the policy leaves to a person is not done.
+    #[arg(short, long, visible_alias = "auto-approve")]
+    pub yes: bool,
+    /// Approve the plan with this digest, as `plan` showed it. Refused if the plan changed since.
+    #[arg(long, value_name = "DIGEST", conflicts_with_all = ["yes", "all"])]
+    pub plan: Option<String>,
+    /// Only show the plan, as `landfast plan` does.
+    #[arg(long, conflicts_with_all = ["yes", "plan"])]
+    pub dry_run: bool,
+    /// Go back to this commit, which is checked out and older than the commit that was accepted last. Newer commits are
+    /// accepted without this option.
+    #[arg(long, value_name = "COMMIT", value_parser = commit)]
+    pub accept_older_commit: Option<String>,
+    /// Format of the report.
+    #[arg(short, long, default_value = "text")]
+    pub output: Output,
+}
+
+/// How the daemon runs.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Reconcile until everything is settled, then exit.
+    #[arg(long)]
+    pub once: bool,
+    /// With --once: give up after this time, with exit code 1. What was started goes on in AWS.
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "once")]
+    pub timeout: Option<Duration>,
+    /// How often everything is compared although no event arrived, give or take a tenth.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub resync: Duration,
+    /// Go back to this commit once, which is older than the commit that was accepted last.
+    #[arg(long, value_name = "COMMIT", value_parser = commit)]
+    pub accept_older_commit: Option<String>,
+    /// Write drift reports there: pages and documents, the newest as `drift-latest`. A directory, or `s3://BUCKET/PREFIX`
+    /// (with `?region=REGION` for a bucket elsewhere), which gets one report for each environment, written with its role.
+    /// May be repeated.
+    #[arg(long, value_name = "DIR|S3-URL")]
+    pub drift_reports: Vec<ReportPlace>,
+    /// How often a drift report is written.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration, requires = "drift_reports")]
+    pub drift_report_every: Duration,
+    /// How many drift reports are kept.
+    #[arg(long, value_name = "NUMBER", default_value_t = 30, requires = "drift_reports")]
+    pub drift_reports_kept: usize,
+    /// With --cloud sim: how much faster than AWS the simulation is.
+    #[arg(long, value_name = "FACTOR", default_value_t = 60.0, value_parser = factor)]
+    pub sim_speed: f64,
+}
+
+/// What is to be adopted, and where its manifests go.
+#[derive(Debug, Clone, Args)]
+pub struct AdoptArgs {
+    /// Name of the new environment: 2 to 10 lowercase letters and digits.
+    pub environment: String,
+    /// ID of the account. Any other account is refused.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: String,
+    /// The region.
+    #[arg(long, value_name = "REGION")]
+    pub region: String,
+    /// ARN of the role to assume, now and by the new environment.
+    #[arg(long, value_name = "ARN")]
+    pub role: Option<String>,
+    /// Name of a stack. May be repeated.
+    #[arg(long, value_name = "NAME", num_args = 1.., required_unless_present = "all", conflicts_with = "all")]
+    pub stack: Vec<String>,
+    /// Every stack of the account and region that has no owner.
+    #[arg(long)]
+    pub all: bool,
+    /// With --all: only stacks whose names begin with this text.
+    #[arg(long, value_name = "TEXT", requires = "all")]
+    pub prefix: Option<String>,
+    /// The `system` in the naming rule `{env}-{system}-{name}` [default: what the stacks' names have in common].
+    #[arg(long, value_name = "NAME")]
+    pub system: Option<String>,
+    /// Directory of the manifests to write to [default: --manifests]. The files go to `environments/ENVIRONMENT` in it.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write even if something could not be read, or is missing.
+    #[arg(long)]
+    pub partial: bool,
+    /// Write even if the environment exists. Its files are moved aside, not deleted.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What a table is restored from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct RestoreFromArgs {
+    /// The table at this time, to the second: 2026-01-01T00:00:00Z. Needs point-in-time recovery.
+    #[arg(long, value_name = "TIME")]
+    pub to_time: Option<jiff::Timestamp>,
+    /// This recovery point.
+    #[arg(long, value_name = "ID")]
+    pub point: Option<PointId>,
+    /// The latest restorable time: about five minutes ago. Needs point-in-time recovery.
+    #[arg(long)]
+    pub latest: bool,
+}
+
+/// What is asked of backup policies.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Print the recovery points of backup policies, removed policies included.
+    List {
+        #[command(flatten)]
+        environments: Environments,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Request a backup of a policy's tables. The daemon, or the next `apply`, makes it.
+    Now {
+        /// The backup policy: dev/backuppolicy/tables.
+        object: String,
+    },
+    /// Print which policy covers each table. Exit code 2 means that a table is not covered.
+    Coverage {
+        #[command(flatten)]
+        environments: Environments,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+    /// Request a restore test: the table is restored into a temporary table, which is compared, measured and deleted.
+    Verify {
+        /// The backup policy: dev/backuppolicy/tables.
+        object: String,
+        /// The table [default: all tables that the policy covers].
+        #[arg(long)]
+        table: Option<TableName>,
+    },
+}
+
+/// What is asked of secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Show versions, field names and rotation, from the journal.
+    Status {
+        #[command(flatten)]
+        environments: Environments,
+    },
+    /// Request new values for the generated fields of a secret. The daemon, or the next `apply`, makes them.
+    Rotate {
+        /// The secret: dev/secret/app-secrets.
+        object: String,
+    },
+}
+
+/// What to do with images in quarantine.
+#[derive(Debug, Subcommand)]
+pub enum Quarantine {
+    /// Print the images in quarantine, and why they failed.
+    List {
+        #[command(flatten)]
+        environments: Environments,
+    },
+    /// Allow an image to be deployed again.
+    Release {
+        /// The service: dev/service/api.
+        object: String,
+        /// Tag or digest of the image.
+        image: String,
+    },
+}
+
+/// A commit's id, or so much of it that it means no other one.
+pub(super) fn commit(text: &str) -> Result<String, String> {
+    let is_id = (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("write a commit ID: at least 7 hexadecimal digits".to_owned())
+    }
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
+        _ => Err("write a number greater than 0".to_owned()),
+    }
+}

@@ -1,0 +1,245 @@
+//! What the daemon says of itself in the state directory: who it is, what it runs, and how every object stands.
+//!
+//! Others read it where AWS cannot be asked, or the manifests on disk are broken: what counts at night is what the daemon
+//! knows. It is a copy for people and decides nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::args::VERSION;
+use super::exit::Trouble;
+use super::terminal;
+use crate::context::Context;
+use crate::controller::PlanObserver;
+use crate::files;
+use crate::model::EnvName;
+use crate::report::{API_VERSION, Status, StatusList, clean, duration, to_json};
+
+/// How often it is written, if something is new.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// How old a sign of life may be.
+const ALIVE: Duration = Duration::from_mins(2);
+
+/// How often it is written although nothing is new.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+
+/// How often the log says that all is well.
+const HEARTBEAT: Duration = Duration::from_mins(15);
+
+/// More than any daemon writes.
+const LARGEST: u64 = 256 << 20;
+
+/// What a daemon says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Beacon {
+    /// `landfast/v1`.
+    #[schemars(extend("const" = "landfast/v1"))]
+    pub(super) api_version: String,
+    /// `Daemon`.
+    #[schemars(extend("const" = "Daemon"))]
+    pub(super) kind: String,
+    /// Its process ID.
+    pub(super) pid: u32,
+    /// Its version.
+    pub(super) version: String,
+    /// When it started.
+    #[schemars(with = "String")]
+    pub(super) started: Timestamp,
+    /// When this was written.
+    #[schemars(with = "String")]
+    pub(super) written: Timestamp,
+    /// The directory of the manifests.
+    pub(super) manifests: String,
+    /// The revision that it runs.
+    pub(super) revision: Option<String>,
+    /// What is wrong with the manifests on disk, if they differ from what it runs.
+    pub(super) error: Option<String>,
+    /// When each environment was looked at last, and how it stood.
+    pub(super) environments: BTreeMap<String, Seen>,
+}
+
+/// How an environment stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Seen {
+    /// When.
+    #[schemars(with = "String")]
+    pub(super) at: Timestamp,
+    /// Its objects.
+    pub(super) items: Vec<Status>,
+}
+
+impl Beacon {
+    /// What the daemon of this state directory wrote last.
+    pub(super) fn read(state: &Path) -> Result<Option<Self>, Trouble> {
+        let path = file(state);
+        let doing = || format!("the daemon's status {} could not be read", path.display());
+        let read = || {
+            files::regular_or_nothing(&path)?;
+            let mut text = Vec::new();
+            files::open_unfollowed(&path)?.take(LARGEST).read_to_end(&mut text).map(|_| text)
+        };
+        match read() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Trouble::machine(doing(), error)),
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| Trouble::machine(doing(), error)),
+        }
+    }
+
+    /// Whether it was written lately.
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+        now.duration_since(self.written).unsigned_abs() < ALIVE
+    }
+
+    /// Who it is, in a line, and what is wrong with its manifests, in another.
+    pub(super) fn introduce(&self, now: Timestamp) -> String {
+        let age = |since| duration(now.duration_since(since).unsigned_abs());
+        let looked = self.environments.values().map(|seen| seen.at).max();
+        let looked = looked.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at)));
+        let revision = self.revision.as_deref().map_or_else(|| "none".to_owned(), clean);
+        let mut text = format!(
+            "daemon: pid {}, landfast {}, up {}, last look {looked}, revision {revision}",
+            self.pid,
+            clean(&self.version),
+            age(self.started)
+        );
+        if !self.is_fresh(now) {
+            let _ = write!(text, "; it has not written its status for {}: it may be gone", age(self.written));
+        }
+        if let Some(error) = &self.error {
+            let _ = write!(text, "\nthe manifests on disk are not what it runs: {}", clean(error));
+        }
+        text
+    }
+
+    /// How all of its objects stand.
+    pub(super) fn status(&self) -> StatusList {
+        StatusList::listed(self.environments.values().flat_map(|seen| seen.items.iter().cloned()))
+    }
+}
+
+fn file(state: &Path) -> PathBuf {
+    state.join("daemon.json")
+}
+
+/// The daemon's side.
+#[derive(Clone)]
+pub(super) struct Lamp {
+    path: PathBuf,
+    cx: Context,
+    lit: Arc<Mutex<Lit>>,
+}
+
+struct Lit {
+    beacon: Beacon,
+    changed: bool,
+}
+
+impl Lamp {
+    /// A daemon that begins now.
+    pub(super) fn new(cx: &Context, state: &Path, manifests: &Path) -> Self {
+        let now = cx.now();
+        let beacon = Beacon {
+            api_version: API_VERSION.to_owned(),
+            kind: "Daemon".to_owned(),
+            pid: std::process::id(),
+            version: VERSION.to_owned(),
+            started: now,
+            written: now,
+            manifests: manifests.display().to_string(),
+            revision: None,
+            error: None,
+            environments: BTreeMap::new(),
+        };
+        Self { path: file(state), cx: cx.clone(), lit: Arc::new(Mutex::new(Lit { beacon, changed: true })) }
+    }
+
+    /// Sees every plan.
+    pub(super) fn observer(&self) -> PlanObserver {
+        let lamp = self.clone();
+        Arc::new(move |plan, memory| {
+            let items = StatusList::of([(plan, memory)]).items;
+            let mut lit = lamp.lock();
+            let seen = Seen { at: lamp.cx.now(), items };
+            lit.beacon.environments.insert(plan.environment.to_string(), seen);
+            lit.changed = true;
+        })
+    }
+
+    /// The manifests were loaded, or could not be.
+    pub(super) fn loaded(&self, revision: Option<String>, error: Option<String>, environments: &[&EnvName]) {
+        let mut lit = self.lock();
+        if revision.is_some() {
+            lit.beacon.revision = revision;
+            let stays = |name: &String| environments.iter().any(|kept| kept.as_str() == name);
+            lit.beacon.environments.retain(|name, _| stays(name));
+        }
+        lit.beacon.error = error;
+        lit.changed = true;
+    }
+
+    /// Writes what is new, and says in the log now and then that all is well. Never ends.
+    pub(super) async fn burn(&self) -> std::convert::Infallible {
+        let (mut written, mut said) = (None::<Timestamp>, self.cx.now());
+        loop {
+            let now = self.cx.now();
+            let due = |since: Timestamp, pause| now.duration_since(since).unsigned_abs() >= pause;
+            if self.lock().changed || written.is_none_or(|at| due(at, SIGN_OF_LIFE)) {
+                self.write(now);
+                written = Some(now);
+            }
+            if due(said, HEARTBEAT) {
+                said = now;
+                let lit = self.lock();
+                let items = || lit.beacon.environments.values().flat_map(|seen| &seen.items);
+                let (objects, in_sync) = (items().count(), items().filter(|item| item.is_ready()).count());
+                let stalled = items().filter(|item| item.is_stalled()).count();
+                let uptime = duration(now.duration_since(lit.beacon.started).unsigned_abs());
+                tracing::info!(objects, in_sync, stalled, uptime, "alive");
+            }
+            self.cx.sleep(EVERY).await;
+        }
+    }
+
+    fn write(&self, now: Timestamp) {
+        let text = {
+            let mut lit = self.lock();
+            lit.changed = false;
+            lit.beacon.written = now;
+            to_json(&lit.beacon)
+        };
+        let written = text.map_err(|error| error.to_string()).and_then(|text| {
+            files::replace(&self.path, text.as_bytes(), files::Access::Private).map_err(|error| error.to_string())
+        });
+        if let Err(why) = written {
+            tracing::debug!(%why, "the daemon's status could not be written");
+        }
+    }
+
+    /// The daemon ends: nobody is to take what it wrote for a sign of life.
+    pub(super) fn put_out(&self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lit> {
+        self.lit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shows the daemon that has the journal, if it says who it is.
+pub(super) fn introduce(state: &Path, now: Timestamp) -> Option<Beacon> {
+    // It is a courtesy: what cannot be read is left out.
+    let beacon = Beacon::read(state).ok().flatten()?;
+    terminal::note(&beacon.introduce(now));
+    Some(beacon)
+}
