@@ -302,7 +302,8 @@ impl BackupDocumentSpec {
             Ok(schedule) => Some(schedule),
             Err(why @ WrongSchedule::Zone(_)) => {
                 let problem = maker.error("invalid-value", why.to_string(), spec.key("timezone"));
-                maker.add(problem.help("time zones are named as in the IANA database: `Europe/Berlin`, `UTC`"));
+                let problem = problem.help("time zones are named as in the IANA database: `Europe/Berlin`, `UTC`");
+                maker.add(problem.suggest(&zone, Schedule::zones().iter().map(String::as_str)));
                 None
             }
             Err(why) => {
@@ -404,7 +405,8 @@ impl TablesDocument {
             maker.waits_for(key.clone(), at, "tables");
             return Some(key);
         }
-        let problem = maker.error("unknown-stack", format!("`{}` has no stack `{name}`", maker.environment()), at);
+        let problem =
+            maker.error("unknown-stack", format!("`{}` has no stack `{name}`", maker.environment()), at).absent(&name);
         let known = maker.around.members.addresses();
         let problem = maker.around.guesses.suggest(problem, &name, known.iter().map(String::as_str));
         maker.add(problem);

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::diagnostic::Problem;
+use super::diagnostic::{Problem, nearest};
+use super::document::DURATION;
 use crate::yaml::{Content, Entry, Node, Scalar, Span};
 
 /// Everything in `node` that `schema` does not allow. The schema of a kind is its own root. `discreet`: no value is
@@ -17,6 +18,9 @@ pub(super) fn check(node: &Node, schema: &Value, file: &Arc<str>, discreet: bool
     checker.node(node, schema, Site { name: "the document", span: node.span });
     checker.problems
 }
+
+/// The pattern of a text with a reference in it.
+const REFERENCE: &str = r"\$\{";
 
 struct Checker<'s> {
     root: &'s Value,
@@ -62,8 +66,14 @@ impl<'s> Checker<'s> {
             return;
         }
         if !fits(node, schema) {
+            if is_empty(node) && types(schema).contains(&"object") {
+                let message = format!("`{}` is empty", site.name);
+                let help = "indent the lines below it that belong to it";
+                self.error("wrong-type", message, place(node, site)).help = Some(help.to_owned());
+                return;
+            }
             let expected = wanted(schema);
-            let help = quoting_would_help(node, schema).then(|| "put it in quotes".to_owned());
+            let help = self.hint(node, schema);
             let message = format!("`{}` is {}; it must be {expected}", site.name, node.described());
             self.error("wrong-type", message, place(node, site)).help = help;
             return;
@@ -84,6 +94,7 @@ impl<'s> Checker<'s> {
     fn mapping(&mut self, node: &Node, entries: &[Entry], schema: &'s Value, site: Site<'_>) {
         let known = schema.get("properties").and_then(Value::as_object);
         let others = schema.get("additionalProperties");
+        let mut misspelt: Vec<&str> = Vec::new();
         for entry in entries {
             let inner = Site { name: &entry.key, span: entry.key_span };
             let allowed = known.and_then(|known| known.get(&entry.key)).or(others.filter(|schema| schema.is_object()));
@@ -91,7 +102,11 @@ impl<'s> Checker<'s> {
                 self.node(&entry.value, schema, inner);
                 continue;
             }
+            if self.is_outdented(&entry.key, entries, known) {
+                continue;
+            }
             let names: Vec<&str> = known.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+            misspelt.extend(nearest(&entry.key, names.iter().copied()));
             let message = format!("unknown field `{}`", entry.key);
             let help = format!("known here: {}", names.join(", "));
             let problem = Problem::error("unknown-field", message, self.file, entry.key_span).help(help);
@@ -99,9 +114,55 @@ impl<'s> Checker<'s> {
         }
         let required = schema.get("required").and_then(Value::as_array);
         for key in required.into_iter().flatten().filter_map(Value::as_str) {
-            if node.entry(key).is_none() {
+            if node.entry(key).is_none() && !misspelt.contains(&key) {
                 self.error("missing-field", format!("`{key}` is missing in {}", quoted(site.name)), site.span);
             }
+        }
+    }
+
+    /// An unknown field that belongs into the empty one above it.
+    fn is_outdented(&self, key: &str, entries: &[Entry], known: Option<&'s Map<String, Value>>) -> bool {
+        entries.iter().filter(|entry| is_empty(&entry.value)).any(|entry| {
+            let schema = known.and_then(|known| known.get(&entry.key)).map(|schema| self.resolve(schema));
+            schema.and_then(|schema| schema.get("properties")).is_some_and(|fields| fields.get(key).is_some())
+        })
+    }
+
+    /// What would make a value of the right type of it.
+    fn hint(&self, node: &Node, schema: &Value) -> Option<String> {
+        let types = types(schema);
+        let text = node.text().filter(|_| !self.discreet);
+        let pattern = schema.get("pattern").and_then(Value::as_str).unwrap_or_default();
+        if pattern.contains(DURATION) && node.as_scalar().is_some_and(|scalar| scalar.as_integer().is_some()) {
+            return Some(text.map_or_else(
+                || "a duration has a unit, such as `30m`, `12h` or `7d`".to_owned(),
+                |number| format!("a duration has a unit: `{number}s`, `{number}m`, `{number}h` or `{number}d`"),
+            ));
+        }
+        if pattern == REFERENCE {
+            return None;
+        }
+        match &node.content {
+            Content::Scalar(scalar) if types.contains(&"string") && !scalar.is_null() => {
+                Some(text.map_or("put it in quotes".to_owned(), |text| format!("put it in quotes: `\"{text}\"`")))
+            }
+            Content::Scalar(scalar) if types.contains(&"array") && !scalar.is_null() => {
+                text.map(|text| format!("write it as a list: `[{text}]`"))
+            }
+            Content::Scalar(_) if types.contains(&"object") => {
+                let (key, value) = text?.split_once(':')?;
+                let field = schema.get("properties")?.get(key)?;
+                field.is_object().then(|| format!("put a space after the colon: `{key}: {value}`"))
+            }
+            Content::Scalar(_) if types.contains(&"integer") => {
+                let number = text?.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c.is_whitespace());
+                number.parse::<i64>().ok().map(|number| format!("write the number alone: `{number}`"))
+            }
+            Content::Sequence(items) if types.contains(&"string") => match items.as_slice() {
+                [only] if !self.discreet => only.text().map(|text| format!("write it without the brackets: `{text}`")),
+                _ => None,
+            },
+            _ => None,
         }
     }
 
@@ -127,7 +188,8 @@ impl<'s> Checker<'s> {
         self.alternatives(branches, &mut choices, &mut wanted_types);
         if choices.is_empty() {
             let message = format!("`{}` is {}; it must be {}", site.name, node.described(), wanted_types.join(" or "));
-            self.error("wrong-type", message, place(node, site));
+            let help = branches.iter().find_map(|branch| self.hint(node, self.resolve(branch)));
+            self.error("wrong-type", message, place(node, site)).help = help;
         } else {
             self.choice(node, &choices, site);
         }
@@ -151,10 +213,15 @@ impl<'s> Checker<'s> {
     fn choice(&mut self, node: &Node, choices: &[&str], site: Site<'_>) {
         let given = node.text().unwrap_or_else(|| node.described());
         let shown = if self.discreet { "that".to_owned() } else { format!("`{given}`") };
-        let message = format!("`{}` cannot be {shown}; it must be {}", site.name, choices.join(", "));
+        let one = if choices.len() > 1 { "one of " } else { "" };
+        let message = format!("`{}` cannot be {shown}; it must be {one}{}", site.name, choices.join(", "));
         let problem = Problem::error("invalid-value", message, self.file, place(node, site));
         self.problems.push(problem.suggest(given, choices.iter().copied()));
     }
+}
+
+fn is_empty(node: &Node) -> bool {
+    node.as_scalar().is_some_and(Scalar::is_null)
 }
 
 fn quoted(name: &str) -> String {
@@ -179,7 +246,7 @@ fn fits(node: &Node, schema: &Value) -> bool {
     let types = types(schema);
     let shape = types.is_empty() || types.iter().any(|kind| is(node, kind));
     // The one pattern that decides between alternatives: a text with a reference in it.
-    let reference = schema.get("pattern").and_then(Value::as_str) == Some(r"\$\{");
+    let reference = schema.get("pattern").and_then(Value::as_str) == Some(REFERENCE);
     shape && (!reference || node.text().is_some_and(|text| text.contains("${")))
 }
 
@@ -206,17 +273,13 @@ fn wanted(schema: &Value) -> String {
         .map(|kind| match kind {
             "object" => "a mapping",
             "array" => "a list",
-            "boolean" => "a boolean",
+            "boolean" => "`true` or `false`",
             "integer" => "a whole number",
             "number" => "a number",
             "null" => "nothing",
-            _ if schema.get("pattern").and_then(Value::as_str) == Some(r"\$\{") => "a string with a reference",
+            _ if schema.get("pattern").and_then(Value::as_str) == Some(REFERENCE) => "a string with a reference",
             _ => "a string",
         })
         .collect();
     names.join(" or ")
-}
-
-fn quoting_would_help(node: &Node, schema: &Value) -> bool {
-    types(schema).contains(&"string") && node.as_scalar().is_some_and(|scalar| !scalar.is_null())
 }

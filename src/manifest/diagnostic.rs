@@ -55,6 +55,9 @@ pub struct Diagnostic {
     /// The file, relative to the root of the manifests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// The file as it can be opened from where the command was started: below the root as it was typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// The line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
@@ -105,22 +108,28 @@ impl miette::Diagnostic for Diagnostic {
     }
 }
 
+/// The name of an object that is not there. Boxed where it is: problems are errors, and few have one.
+#[derive(Clone, Debug)]
+pub(super) struct Absent(pub(super) String);
+
 /// A problem before it is known which environments it concerns.
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
     pub(super) severity: Severity,
     pub(super) code: &'static str,
-    pub(super) message: String,
+    pub(super) message: Box<str>,
     pub(super) help: Option<String>,
     pub(super) file: Option<Arc<str>>,
     pub(super) span: Span,
+    /// The name of an object that was looked for and is not there.
+    pub(super) absent: Option<Box<Absent>>,
 }
 
 impl Problem {
     /// An error that stands there.
     pub(super) fn error(code: &'static str, message: impl Into<String>, file: &Arc<str>, span: Span) -> Self {
         let file = Some(Arc::clone(file));
-        Self { severity: Severity::Error, code, message: message.into(), help: None, file, span }
+        Self { severity: Severity::Error, code, message: message.into().into(), help: None, file, span, absent: None }
     }
 
     /// A warning that stands there.
@@ -131,6 +140,18 @@ impl Problem {
     /// With a hint.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// What it follows from, if it does: there is no object of this name.
+    pub(super) fn absent(mut self, name: &str) -> Self {
+        self.absent = Some(Box::new(Absent(name.to_owned())));
+        self
+    }
+
+    /// With one more line of help.
+    pub(super) fn more_help(mut self, help: &str) -> Self {
+        self.help = Some(self.help.map_or_else(|| help.to_owned(), |first| format!("{first}\n{help}")));
         self
     }
 
@@ -192,7 +213,7 @@ fn distance(wrong: &str, candidate: &str) -> Option<usize> {
 }
 
 /// A problem, and the environments that it concerns.
-type Concerning = (Problem, BTreeSet<EnvName>);
+pub(super) type Concerning = (Problem, BTreeSet<EnvName>);
 type Order = (Option<Arc<str>>, usize, usize, Severity, &'static str, String);
 
 /// Problems that are only counted.
@@ -210,14 +231,15 @@ impl Surplus {
         self.environments.extend(environments);
     }
 
-    fn said(self, file: Option<String>, of: &str) -> Option<Diagnostic> {
+    fn said(self, file: Option<Arc<str>>, root: &str, of: &str) -> Option<Diagnostic> {
         let plural = if self.number == 1 { "" } else { "s" };
         (self.number > 0).then(|| Diagnostic {
             severity: if self.errors { Severity::Error } else { Severity::Warning },
             code: "more-problems",
             message: format!("{} more problem{plural} {of} not shown", self.number),
             help: None,
-            file,
+            path: file.as_deref().map(|file| typed(root, file)),
+            file: file.map(|file| file.to_string()),
             line: None,
             column: None,
             span: None,
@@ -235,7 +257,6 @@ pub(super) struct Report {
     counts: BTreeMap<Option<Arc<str>>, (usize, Surplus)>,
     broken: BTreeSet<EnvName>,
     masks: BTreeMap<Arc<str>, BTreeSet<(usize, usize)>>,
-    hidden: BTreeSet<Arc<str>>,
 }
 
 impl Report {
@@ -273,17 +294,43 @@ impl Report {
         }
     }
 
-    /// No snippet shows anything of that file.
-    pub(super) fn hide(&mut self, file: &Arc<str>) {
-        self.hidden.insert(Arc::clone(file));
+    /// All problems so far.
+    pub(super) fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.values().map(|(problem, _)| problem)
+    }
+
+    /// Leaves out what only follows from something else that is reported. The environments stay broken.
+    pub(super) fn leave_out(&mut self, follows: impl Fn(&Problem, &BTreeSet<EnvName>) -> bool) {
+        self.problems.retain(|_, (problem, environments)| !follows(problem, environments));
+    }
+
+    /// The environments of every error of an environment have one more: it depends on the broken one. The first says so.
+    pub(super) fn spread(&mut self, from: &EnvName, to: &EnvName) {
+        let mut said = false;
+        for (problem, environments) in self.problems.values_mut() {
+            if problem.severity == Severity::Error
+                && environments.contains(from)
+                && environments.insert(to.clone())
+                && !said
+            {
+                said = true;
+                let help = format!("`{to}` takes outputs from `{from}` and is not loaded either");
+                *problem = problem.clone().more_help(&help);
+            }
+        }
+        self.broken.insert(to.clone());
     }
 
     /// The diagnostics, by file and place, with their snippets, and the environments that have an error. Of too many, the
     /// errors are shown first, and it is said how many more there are.
-    pub(super) fn finish(self, text: impl Fn(&str) -> Option<Arc<str>>) -> (Vec<Diagnostic>, BTreeSet<EnvName>) {
+    pub(super) fn finish(
+        self,
+        root: &str,
+        text: impl Fn(&str) -> Option<Arc<str>>,
+    ) -> (Vec<Diagnostic>, BTreeSet<EnvName>) {
         let mut files: BTreeMap<Option<Arc<str>>, Vec<Concerning>> = BTreeMap::new();
-        for ((file, ..), problem) in self.problems {
-            files.entry(file).or_default().push(problem);
+        for problem in folded(self.problems.into_values(), root) {
+            files.entry(problem.0.file.clone()).or_default().push(problem);
         }
         let mut counts = self.counts;
         let (mut diagnostics, mut rest) = (Vec::new(), Surplus::default());
@@ -292,45 +339,51 @@ impl Report {
             let shown = MOST_OF_A_FILE.min(MOST.saturating_sub(diagnostics.len()));
             let errors = problems.iter().filter(|(problem, _)| problem.severity == Severity::Error).count();
             let (mut of_errors, mut of_warnings) = (shown, shown.saturating_sub(errors));
-            let visible = file.as_ref().is_none_or(|file| !self.hidden.contains(file));
-            let source = file.as_deref().filter(|_| visible).and_then(&text);
+            let source = file.as_deref().and_then(&text);
             let source = source.map(|text| masked(&text, file.as_ref().and_then(|file| self.masks.get(file))));
             for (problem, environments) in problems {
                 let left = if problem.severity == Severity::Error { &mut of_errors } else { &mut of_warnings };
                 match left.checked_sub(1) {
                     Some(fewer) => {
                         *left = fewer;
-                        diagnostics.push(problem.shown(environments, source.as_deref()));
+                        diagnostics.push(problem.shown(environments, root, source.as_deref()));
                     }
                     None => surplus.add(problem.severity, environments),
                 }
             }
             if shown == MOST_OF_A_FILE {
-                diagnostics.extend(surplus.said(file.map(|file| file.to_string()), "of this file are"));
+                diagnostics.extend(surplus.said(file, root, "of this file are"));
             } else {
                 rest.number += surplus.number;
                 rest.errors |= surplus.errors;
                 rest.environments.extend(surplus.environments);
             }
         }
-        diagnostics.extend(rest.said(None, "are"));
+        diagnostics.extend(rest.said(None, root, "are"));
         (diagnostics, self.broken)
     }
 }
 
 impl Problem {
     /// With its snippet.
-    fn shown(self, environments: BTreeSet<EnvName>, source: Option<&str>) -> Diagnostic {
+    fn shown(self, environments: BTreeSet<EnvName>, root: &str, source: Option<&str>) -> Diagnostic {
         let (start, length) = (self.span.start, self.span.len());
         let known = start.line > 0;
-        let source = source.zip(self.file.as_ref()).filter(|_| known);
-        let excerpt = source.map(|(text, file)| Arc::new(Excerpt::new(file, text, start.offset, length, start.column)));
+        let path: Option<Arc<str>> = self.file.as_deref().map(|file| Arc::from(typed(root, file)));
+        let source = source.zip(path.as_ref()).filter(|_| known);
+        let excerpt = source.map(|(text, path)| {
+            // What covers several lines is pointed at where it begins.
+            let covered = text.get(start.offset..start.offset + length).unwrap_or_default();
+            let line = covered.split(['\n', '\r']).next().map_or(length, str::len);
+            Arc::new(Excerpt::new(path, text, start.offset, line, start.column))
+        });
         Diagnostic {
             severity: self.severity,
             code: self.code,
             message: excerpt::message(&self.message),
             help: self.help.as_deref().map(excerpt::message),
             file: self.file.map(|file| file.to_string()),
+            path: path.map(|path| path.to_string()),
             line: known.then_some(start.line),
             column: known.then_some(start.column),
             span: known.then_some(Bytes { offset: start.offset, length }),
@@ -338,6 +391,60 @@ impl Problem {
             source: excerpt,
         }
     }
+}
+
+/// A path below the root, as it can be opened.
+pub(super) fn typed(root: &str, file: &str) -> String {
+    match root.trim_end_matches('/') {
+        "" if root.starts_with('/') => format!("/{file}"),
+        "" | "." => file.to_owned(),
+        root if file.is_empty() => root.to_owned(),
+        root => format!("{root}/{file}"),
+    }
+}
+
+/// Codes of what is one mistake, however often it is referred to.
+const ONCE: [&str; 8] = [
+    "unknown-value",
+    "unknown-file-parameter",
+    "unknown-environment",
+    "unknown-stack",
+    "unknown-object",
+    "unknown-output",
+    "template-not-found",
+    "file-not-found",
+];
+/// How many other places of such a mistake are named.
+const PLACES: usize = 3;
+
+/// What is said of a problem, wherever it stands: code, message and help.
+type Said = (&'static str, Box<str>, Option<String>);
+
+/// The problems, each of which is there once: what is missing at many places is one mistake, at the first of them.
+fn folded(problems: impl Iterator<Item = Concerning>, root: &str) -> Vec<Concerning> {
+    let mut folded: Vec<Concerning> = Vec::new();
+    let mut first: BTreeMap<Said, (usize, Vec<String>)> = BTreeMap::new();
+    for (problem, environments) in problems {
+        let key = (problem.code, problem.message.clone(), problem.help.clone());
+        if !ONCE.contains(&problem.code) {
+            folded.push((problem, environments));
+        } else if let Some((at, places)) = first.get_mut(&key) {
+            let file = problem.file.as_deref().map(|file| typed(root, file)).unwrap_or_default();
+            places.push(format!("{file}:{}:{}", problem.span.start.line, problem.span.start.column));
+            folded[*at].1.extend(environments);
+        } else {
+            first.insert(key, (folded.len(), Vec::new()));
+            folded.push((problem, environments));
+        }
+    }
+    for (at, places) in first.into_values().filter(|(_, places)| !places.is_empty()) {
+        let more = places.len().saturating_sub(PLACES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let places = places.into_iter().take(PLACES).collect::<Vec<_>>().join(", ");
+        let problem = &mut folded[at].0;
+        *problem = problem.clone().more_help(&format!("also at {places}{more}"));
+    }
+    folded
 }
 
 /// The text with every masked byte replaced, line breaks kept, so that positions stay true.

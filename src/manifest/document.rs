@@ -171,7 +171,7 @@ pub(super) struct PolicySpec {
     pub(super) drift: DriftAction,
     /// How often the daemon looks at every stack for drift: `6h` unless said otherwise, at least `10m`, or `off`.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "duration_or_off_schema")]
     pub(super) drift_every: Option<String>,
     /// Age recipients (`age1…`) that sealed files may be sealed to. Every sealed file then needs the record that
     /// `landfast seal` writes beside it. Without it, nothing is checked.
@@ -280,10 +280,14 @@ pub(super) fn schema_of<T: JsonSchema>() -> Json {
 }
 
 /// What [`humantime`] reads, near enough for an editor.
-const DURATION: &str = r"^([0-9]+ ?(ms|s|sec|m|min|h|hr|d|day|days|w|week|weeks) ?)+$";
+pub(super) const DURATION: &str = r"^([0-9]+ ?(ms|s|sec|m|min|h|hr|d|day|days|w|week|weeks) ?)+$";
 
 pub(super) fn duration_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": ["string", "null"], "pattern": DURATION })
+}
+
+fn duration_or_off_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": ["string", "null"], "pattern": format!("^off$|({DURATION})") })
 }
 
 pub(super) fn duration_or_reference_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

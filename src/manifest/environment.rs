@@ -8,11 +8,13 @@ use super::bounds::{self, Limited};
 use super::diagnostic::{Problem, Report};
 use super::doc::Doc;
 use super::document::{EnvironmentDocument, EnvironmentSpec, Mismatch, RoleSpec, ValueTree, decode};
+use super::nearby::{Wanted, absent};
 use super::parameters::{self, FileEntry};
 use super::policy::{is_recipient, policy};
 use super::render::{Names, Site};
 use super::text::{beside, text};
-use crate::model::{AssumeRole, EnvName, Environment, Gaps, InvalidName, Limits, Passed, Scope, Snapshot};
+use super::{region, secrecy};
+use crate::model::{AssumeRole, EnvName, Environment, Gaps, InvalidName, Limits, Passed, Region, Scope, Snapshot};
 use crate::operator::{Floor, Operator};
 use crate::yaml::{Entry, Span};
 
@@ -26,6 +28,8 @@ pub(super) struct Env<'s> {
     pub(super) values: BTreeMap<String, String>,
     pub(super) parameters: BTreeMap<String, FileEntry>,
     pub(super) parameter_file: Option<Arc<str>>,
+    /// It names a parameter file that could not be read.
+    pub(super) parameters_unread: bool,
     /// The manifest files that it includes.
     pub(super) includes: BTreeSet<Arc<str>>,
     /// The files and directories that it includes, whatever is there.
@@ -105,7 +109,7 @@ impl<'s> Reader<'_, 's> {
         };
         let spec = document.spec;
         let account = self.valid(&doc, "account", spec.account.parse());
-        let region = self.valid(&doc, "region", spec.region.parse());
+        let region = self.region(&doc, &spec.region);
         let policy = policy(&spec.policy).map_err(|wrong| {
             for (path, why) in wrong {
                 self.problems.push(Problem::error("invalid-value", why, &doc.file, doc.span(&path)));
@@ -152,6 +156,7 @@ impl<'s> Reader<'_, 's> {
             gaps: Gaps::default(),
             older_than: None,
         };
+        let parameters_unread = spec.parameters.is_some() && parameter_file.is_none();
         let recipients = self.recipients(&doc, &spec);
         let floor = match self.operator.floor_of(name) {
             Ok(floor) => floor,
@@ -164,7 +169,18 @@ impl<'s> Reader<'_, 's> {
         let recipients = floor.recipients(recipients);
         let mut shell = shell;
         self.hold(&doc, &floor, &mut shell, &includes);
-        Some(Env { doc, floor, shell, values, parameters, parameter_file, includes, covers, recipients })
+        Some(Env {
+            doc,
+            floor,
+            shell,
+            values,
+            parameters,
+            parameter_file,
+            parameters_unread,
+            includes,
+            covers,
+            recipients,
+        })
     }
 
     /// Holds it against what the operator says: what was cut is a warning, what is forbidden an error.
@@ -196,6 +212,19 @@ impl<'s> Reader<'_, 's> {
                 self.problems.push(problem);
             })
             .ok()
+    }
+
+    fn region(&mut self, doc: &Doc<'_>, text: &str) -> Option<Region> {
+        let span = doc.span(&["spec", "region"]);
+        let Ok(region) = text.parse::<Region>() else {
+            let message = format!("`{text}` is not an AWS region name such as us-east-1");
+            let problem = Problem::error("invalid-value", message, &doc.file, span);
+            let meant = region::meant(text).map(|meant| format!("did you mean `{meant}`?"));
+            self.problems.push(meant.into_iter().fold(problem, Problem::help));
+            return None;
+        };
+        self.problems.extend(region::unknown(&region, |code, message| Problem::error(code, message, &doc.file, span)));
+        Some(region)
     }
 
     fn values(&mut self, doc: &Doc<'_>, spec: &EnvironmentSpec, names: &Names<'_>) -> BTreeMap<String, String> {
@@ -278,9 +307,9 @@ impl<'s> Reader<'_, 's> {
                 let problem = Problem::error("include-passed-over", message, &doc.file, site.span);
                 self.problems.push(problem.help("give it another name, or take it off the list"));
             } else {
-                let message = format!("there is nothing at `{include}`");
-                let help = "paths are relative to this file and stay below the root of the manifests";
-                self.problems.push(Problem::error("include-not-found", message, &doc.file, site.span).help(help));
+                let message = format!("there is no file or directory `{include}`");
+                let problem = Problem::error("include-not-found", message, &doc.file, site.span);
+                self.problems.push(absent(problem, self.snapshot, &doc.file, &include, Wanted::Place));
             }
         }
         (files, covers)
@@ -325,7 +354,10 @@ impl<'s> Reader<'_, 's> {
         let source = match text(self.snapshot, &found) {
             Ok(source) => source,
             Err((code, message, span)) => {
-                let problem = if span == Span::default() {
+                let problem = if code == "file-not-found" {
+                    let problem = Problem::error(code, format!("there is no file `{path}`"), &doc.file, site.span);
+                    absent(problem, self.snapshot, &doc.file, &path, Wanted::File)
+                } else if span == Span::default() {
                     Problem::error(code, message, &doc.file, site.span)
                 } else {
                     Problem::error(code, message, &file, span)
@@ -338,7 +370,9 @@ impl<'s> Reader<'_, 's> {
             Ok(entries) => (Some(file), entries),
             Err(problems) => {
                 // It cannot be told which of its values are secret.
-                report.hide(&file);
+                for span in secrecy::values_of_json(source) {
+                    report.mask(&file, span);
+                }
                 self.problems.extend(problems);
                 (None, BTreeMap::new())
             }

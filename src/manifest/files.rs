@@ -90,7 +90,7 @@ impl<'s> Found<'s> {
             let Some(row) = classify(&document.root, file, &mut problems) else {
                 // It may be meant for a secret.
                 self.masks.extend(
-                    secrecy::document_at(source, document.root.span.start.offset)
+                    secrecy::document_at(source, document.root.span.start.offset, &[])
                         .into_iter()
                         .map(|span| (Arc::clone(file), span)),
                 );
@@ -137,7 +137,8 @@ fn classify(root: &Node, file: &Arc<str>, problems: &mut Vec<Problem>) -> Option
         return None;
     }
     let Some(kind) = root.get("kind") else {
-        problems.push(Problem::error("missing-field", "`kind` is missing in the document", file, root.span));
+        let problem = Problem::error("missing-field", "`kind` is missing in the document", file, root.span);
+        problems.push(problem.help(format!("known: {}", words().collect::<Vec<_>>().join(", "))));
         return None;
     };
     let given = kind.text().unwrap_or_else(|| kind.described());

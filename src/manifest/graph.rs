@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use petgraph::graphmap::DiGraphMap;
 
-use super::diagnostic::Problem;
+use super::diagnostic::{Problem, typed};
 use crate::model::{Key, Kind, Parameter, Scope, StackSpec};
 use crate::template::resolve_name;
 use crate::yaml::Span;
@@ -69,7 +69,7 @@ pub(super) fn imports<'s>(stacks: impl Iterator<Item = (&'s StackSpec, &'s Origi
 }
 
 /// One problem for each set of objects that wait for each other, with the objects in it.
-pub(super) fn cycles(edges: &Edges) -> Vec<(Problem, BTreeSet<Key>)> {
+pub(super) fn cycles(edges: &Edges, root: &str) -> Vec<(Problem, BTreeSet<Key>)> {
     let mut numbers: BTreeMap<&Key, u32> = BTreeMap::new();
     for key in edges.iter().flat_map(|(from, to)| std::iter::once(from).chain(to.keys())) {
         let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
@@ -88,7 +88,7 @@ pub(super) fn cycles(edges: &Edges) -> Vec<(Problem, BTreeSet<Key>)> {
         .filter_map(|component| {
             let members: BTreeSet<&Key> = component.iter().filter_map(|number| keys.get(number).copied()).collect();
             let path = shortest(edges, &members)?;
-            Some((describe(edges, &path)?, members.into_iter().cloned().collect()))
+            Some((describe(edges, &path, root)?, members.into_iter().cloned().collect()))
         })
         .collect();
     found.sort_by(|(_, a), (_, b)| a.cmp(b));
@@ -121,7 +121,7 @@ fn shortest<'e>(edges: &'e Edges, members: &BTreeSet<&'e Key>) -> Option<Vec<&'e
     None
 }
 
-fn describe(edges: &Edges, path: &[&Key]) -> Option<Problem> {
+fn describe(edges: &Edges, path: &[&Key], root: &str) -> Option<Problem> {
     let way: Vec<String> = path.iter().map(ToString::to_string).collect();
     let hops: Vec<(&Key, &Key, &Origin)> = path
         .windows(2)
@@ -134,7 +134,8 @@ fn describe(edges: &Edges, path: &[&Key]) -> Option<Problem> {
     let reasons: Vec<String> = hops
         .iter()
         .map(|(from, to, origin)| {
-            let place = format!("{}:{}:{}", origin.file, origin.span.start.line, origin.span.start.column);
+            let place =
+                format!("{}:{}:{}", typed(root, &origin.file), origin.span.start.line, origin.span.start.column);
             format!("{from} waits for {to}: {} ({place})", origin.reason)
         })
         .collect();

@@ -22,7 +22,7 @@ pub(super) fn instantiate(
         Maker { key, doc, around, patterns, names, region: default, out: Outcome::default(), waits: Waits::Always };
     let field = maker.at(&["spec", "region"]);
     let region = doc.at(&["spec", "region"]).and_then(Node::text).filter(|_| field.is_given());
-    let region: Option<Region> = region.and_then(|region| maker.parsed(region, field));
+    let region: Option<Region> = region.and_then(|region| maker.region(region, field));
     let region = region.as_ref().unwrap_or(default);
     let mut maker = Maker {
         names: around.env.names(region.as_str(), around.secrets),

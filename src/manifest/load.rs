@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Guesses, Problem, Report, Severity};
+use super::diagnostic::{Diagnostic, Guesses, Problem, Report, Severity, typed};
 use super::doc::Doc;
 use super::environment::{self, Env, mismatch};
 use super::files::{self, Found};
@@ -17,14 +17,14 @@ use super::nouns::Secrecy;
 use super::render::Site;
 use super::stack::StackDocument;
 use super::survey::{PassedOver, Survey, Surveyor};
-use super::text::{beside, text};
+use super::template_file::{no_template, read_template};
+use super::text::{beside, misnamed, text};
 use super::values::Patterns;
-use super::{held, record, secrecy, secret, service, survey};
+use super::{consequence, held, record, secrecy, secret, service, survey};
 use crate::model::{
     Desired, EnvName, Environment, Gaps, Key, Kind, ObjectName, Readiness, Revision, Snapshot, Template,
 };
 use crate::operator::Operator;
-use crate::template;
 use crate::yaml::Span;
 
 /// Objects of all environments together.
@@ -84,9 +84,11 @@ pub fn load_under(snapshot: &Snapshot, revision: Revision, operator: &Operator) 
     loader.beside_each_other(&desired);
     desired.imports();
     loader.cycles(&desired.edges);
-    loader.dependent_on_broken(&desired);
+    consequence::spread(&mut loader.report, &desired.takes);
     let source = |file: &str| text(snapshot, file).ok().map(Arc::from);
-    let (diagnostics, broken) = loader.report.finish(source);
+    let read: BTreeSet<Arc<str>> = sheets.keys().cloned().collect();
+    consequence::leave_out(&mut loader.report, snapshot, &environments, &unread, &read);
+    let (diagnostics, broken) = loader.report.finish(&snapshot.root, source);
     let desired = desired.finish(&environments, &broken, &survey.gaps, revision);
     Loaded { desired, diagnostics, broken, found: documents, passed: survey.passed, obscure: survey.obscure }
 }
@@ -157,9 +159,14 @@ impl<'s> Loader<'s> {
     /// Reads the environments whose names are known and unique.
     fn environments(&mut self, found: &mut Found<'s>) -> BTreeMap<EnvName, Env<'s>> {
         let manifests: BTreeSet<Arc<str>> = found.resources.keys().chain(found.problems.keys()).cloned().collect();
-        if found.environments.is_empty() {
-            let message = "there is no environment in the manifests: nothing is desired, and so nothing is done";
-            let help = "an environment is a document with `apiVersion: landfast/v1` and `kind: Environment`";
+        let meant = |file: &Arc<str>| text(self.snapshot, file).is_ok_and(consequence::names_an_environment);
+        if found.environments.is_empty() && !found.problems.keys().any(meant) {
+            let message = format!(
+                "there is no environment in `{}`: nothing is desired, and so nothing is done",
+                self.snapshot.root
+            );
+            let help = "an environment is a document with `apiVersion: landfast/v1` and `kind: Environment`; give the directory \
+                        that holds it and the manifests that it includes";
             let problem = Problem::error("no-environment", message, &Arc::from(""), Span::default());
             self.report.add(Problem { file: None, ..problem.help(help) }, []);
         }
@@ -179,7 +186,7 @@ impl<'s> Loader<'s> {
             let name = match name {
                 Some(Ok(name)) => name,
                 Some(Err(why)) => {
-                    self.report.add(Problem::error("invalid-value", why.to_string(), &doc.file, span), []);
+                    self.report.add(misnamed(doc.name().unwrap_or_default(), &why, &doc.file, span), []);
                     self.nameless = true;
                     continue;
                 }
@@ -188,7 +195,7 @@ impl<'s> Loader<'s> {
                     continue;
                 }
             };
-            let place = format!("{}:{}", doc.file, span.start.line);
+            let place = format!("{}:{}", typed(&self.snapshot.root, &doc.file), span.start.line);
             if let Some(earlier) = first.get(&name) {
                 let message = format!("there is another environment `{name}`");
                 let problem = Problem::error("duplicate-object", message, &doc.file, span);
@@ -202,7 +209,12 @@ impl<'s> Loader<'s> {
                 environments.insert(name, env);
             }
         }
-        self.unread(found, &environments, first.len() == environments.len());
+        let all_read = first.len() == environments.len() && !first.is_empty();
+        self.unread(
+            found,
+            &environments,
+            all_read && !self.report.problems().any(|problem| problem.code == "include-not-found"),
+        );
         environments
     }
 
@@ -231,7 +243,6 @@ impl<'s> Loader<'s> {
         for (file, problems) in &found.problems {
             let names = owners(file);
             if let Ok(source) = text(self.snapshot, file) {
-                self.mask(file, secrecy::parameters(source));
                 self.mask(file, secrecy::unreadable(source));
             }
             for problem in problems {
@@ -272,7 +283,7 @@ impl<'s> Loader<'s> {
                 let name = doc.name().map(str::parse::<ObjectName>);
                 if let Some(Err(why)) = &name {
                     let span = doc.span(&["metadata", "name"]);
-                    problems.push(Problem::error("invalid-value", why.to_string(), &file, span));
+                    problems.push(misnamed(doc.name().unwrap_or_default(), why, &file, span));
                 }
                 self.hide(&doc, resource.is_none() || names.is_empty(), &problems);
                 for problem in problems {
@@ -297,7 +308,9 @@ impl<'s> Loader<'s> {
         match doc.noun.secrecy {
             Secrecy::Document => {
                 let place = doc.root.span.start.offset;
-                self.mask(&doc.file, secrecy::document_at(doc.source, place));
+                let unknown = problems.iter().filter(|problem| problem.code == "unknown-field");
+                let fields: Vec<Span> = unknown.map(|problem| problem.span).collect();
+                self.mask(&doc.file, secrecy::document_at(doc.source, place, &fields));
             }
             Secrecy::Parameters if unknown => {
                 let parameters = doc.at(&["spec", "parameters"]);
@@ -324,7 +337,10 @@ impl<'s> Loader<'s> {
                     let span = sheet.doc.span(&["metadata", "name"]);
                     let message = format!("there is another {} `{}` in `{env_name}`", sheet.kind.noun(), sheet.name);
                     let problem = Problem::error("duplicate-object", message, &sheet.doc.file, span);
-                    self.report.add(problem.help(format!("the other one is at {}", earlier.place())), [env_name]);
+                    self.report.add(
+                        problem.help(format!("the other one is at {}", earlier.place(&self.snapshot.root))),
+                        [env_name],
+                    );
                 }
             }
             index.insert(env_name.clone(), members);
@@ -340,8 +356,8 @@ impl<'s> Loader<'s> {
         let mut problems = Vec::new();
         let path = names.literal(StackDocument::template_of(&doc.root)?, site, &mut problems);
         let template = path.and_then(|path| {
-            let found = beside(&doc.file, &path).unwrap_or(path);
-            self.template(&found, site).map_err(|problem| problems.push(problem)).ok()
+            let found = beside(&doc.file, &path).unwrap_or_else(|| path.clone());
+            self.template(&found, &path, site).map_err(|problem| problems.push(problem)).ok()
         });
         for problem in problems {
             self.report.add(problem, [&env.shell.name]);
@@ -349,8 +365,12 @@ impl<'s> Loader<'s> {
         template
     }
 
-    fn template(&mut self, path: &str, site: Site<'_>) -> Result<Arc<Template>, Problem> {
+    /// The template at `path`, which is written as `given`.
+    fn template(&mut self, path: &str, given: &str, site: Site<'_>) -> Result<Arc<Template>, Problem> {
         let snapshot = self.snapshot;
+        if let Some(problem) = no_template(snapshot, path, given, site) {
+            return Err(problem);
+        }
         let entry = self.templates.entry(path.to_owned()).or_insert_with(|| read_template(snapshot, path));
         // A problem without a place of its own is shown where the template is asked for.
         entry.clone().map_err(|problem| {
@@ -380,7 +400,11 @@ impl<'s> Loader<'s> {
             };
             let (secrets, mut used) = (declared(true), declared(false));
             if let Some(file) = &env.parameter_file {
-                env.parameters.values().for_each(|entry| self.report.mask(file, entry.value_span));
+                // What no template declares may be a misspelt secret.
+                let plain = declared(false);
+                let may_be_secret = |name: &String| secrets.contains(name) || !plain.contains(name);
+                let masked = env.parameters.iter().filter(|(name, _)| may_be_secret(name));
+                masked.for_each(|(_, entry)| self.report.mask(file, entry.value_span));
             }
             let guesses = Guesses::new();
             let find = finder(name, index, environments, &guesses);
@@ -458,41 +482,10 @@ impl<'s> Loader<'s> {
     }
 
     fn cycles(&mut self, edges: &Edges) {
-        for (problem, members) in graph::cycles(edges) {
+        for (problem, members) in graph::cycles(edges, &self.snapshot.root) {
             self.report.add(problem, members.iter().map(|key| &key.environment));
         }
     }
-
-    /// An environment that takes outputs from a broken one cannot be complete either.
-    fn dependent_on_broken(&mut self, instances: &Instances) {
-        loop {
-            let broken = self.report.broken().clone();
-            for (key, takes) in instances.takes.iter().filter(|(key, _)| !broken.contains(&key.environment)) {
-                for (to, origin) in takes.iter().filter(|(to, _)| broken.contains(&to.environment)) {
-                    let message =
-                        format!("`{}` takes an output from `{to}`, whose environment has errors", key.environment);
-                    let problem = Problem::error("broken-dependency", message, &origin.file, origin.span);
-                    self.report.add(problem, [&key.environment]);
-                }
-            }
-            if self.report.broken().len() == broken.len() {
-                return;
-            }
-        }
-    }
-}
-
-fn read_template(snapshot: &Snapshot, path: &str) -> Result<Arc<Template>, Problem> {
-    let file: Arc<str> = Arc::from(path);
-    let source = text(snapshot, path).map_err(|(code, message, span)| {
-        let code = if code == "file-not-found" { "template-not-found" } else { code };
-        Problem::error(code, message, &file, span)
-    })?;
-    template::parse(source).map(Arc::new).map_err(|why| {
-        let span = why.span.unwrap_or_default();
-        let code = if why.limit { "alias-expansion" } else { "template" };
-        Problem::error(code, format!("`{path}` cannot be read: {}", why.message), &file, span)
-    })
 }
 
 impl Instances {

@@ -14,9 +14,11 @@ use super::environment::Env;
 use super::graph::Origin;
 use super::made::Made;
 use super::members::{Deliveries, Members};
+use super::nearby::{Wanted, absent};
 use super::nouns::Secrecy;
 use super::parameters::joined;
 use super::policy::parse_duration;
+use super::region;
 use super::render::{FindOutput, Names, Rendered, Site, public};
 use super::text::{beside, text};
 use super::values::Patterns;
@@ -253,6 +255,23 @@ impl<'m> Maker<'m> {
             .ok()
     }
 
+    /// A region that exists.
+    pub(super) fn region(&mut self, text: &str, at: At<'_>) -> Option<Region> {
+        let text = self.closed(text, at)?;
+        let Ok(region) = text.parse::<Region>() else {
+            let shown = if self.is_discreet() { "this".to_owned() } else { format!("`{text}`") };
+            let problem =
+                self.error("invalid-value", format!("{shown} is not an AWS region name such as us-east-1"), at);
+            let meant = region::meant(&text).map(|meant| format!("did you mean `{meant}`?"));
+            self.add(meant.into_iter().fold(problem, Problem::help));
+            return None;
+        };
+        if let Some(problem) = region::unknown(&region, |code, message| self.error(code, message, at)) {
+            self.add(problem);
+        }
+        Some(region)
+    }
+
     /// Somebody may have written a secret anywhere in this document: nothing of it is repeated.
     fn is_discreet(&self) -> bool {
         self.doc.noun.secrecy == Secrecy::Document
@@ -332,15 +351,21 @@ impl<'m> Maker<'m> {
     /// A file beside the manifest: its path and its text.
     pub(super) fn file(&mut self, path: &str, at: At<'_>) -> Option<(String, &'m str)> {
         let path = self.closed(path, at)?;
-        let found = beside(&self.doc.file, &path).unwrap_or(path);
+        let found = beside(&self.doc.file, &path).unwrap_or_else(|| path.clone());
         self.out.files.insert(found.clone());
         match text(self.around.snapshot, &found) {
             Ok(source) => Some((found, source)),
             Err((code, message, _)) => {
-                let discreet = "there is no such file that can be read".to_owned();
-                let message = if self.is_discreet() { discreet } else { message };
-                let problem = self.error(code, message, at);
-                self.add(problem.help("paths are relative to this file and stay below the root of the manifests"));
+                let problem = if self.is_discreet() {
+                    let problem = self.error(code, "there is no such file that can be read", at);
+                    problem.help("paths are relative to this file and stay below the root of the manifests")
+                } else if code == "file-not-found" {
+                    let problem = self.error(code, format!("there is no file `{path}`"), at);
+                    absent(problem, self.around.snapshot, &self.doc.file, &path, Wanted::File)
+                } else {
+                    self.error(code, message, at)
+                };
+                self.add(problem);
                 None
             }
         }
@@ -405,11 +430,12 @@ impl<'m> Maker<'m> {
                 Some(kind) => ("unknown-object", format!("{} `{bare}`", kind.noun())),
                 None => ("unknown-object", format!("object `{name}`")),
             };
-            let problem = self.error(code, format!("`{}` has no {what}", self.environment()), at);
+            let problem = self.error(code, format!("`{}` has no {what}", self.environment()), at).absent(bare);
             // Somebody who left out the kind means the one object of this name.
-            let other = Kind::ALL.into_iter().find(|kind| self.member(*kind, name).is_some());
+            let other = Kind::ALL.into_iter().find(|kind| self.member(*kind, bare).is_some());
             let problem = if let Some(other) = other {
-                problem.help(format!("did you mean `{}/{name}`?", other.as_str()))
+                let address = if other == Kind::Stack { bare.to_owned() } else { format!("{}/{bare}", other.as_str()) };
+                problem.help(format!("did you mean `{address}`? `{bare}` is a {}", other.noun()))
             } else {
                 let known = self.around.members.addresses().iter().map(String::as_str);
                 self.around.guesses.suggest(problem, name, known)

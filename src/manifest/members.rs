@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::diagnostic::{Guesses, Problem};
+use super::diagnostic::{Guesses, Problem, typed};
 use super::doc::Doc;
 use super::environment::Env;
 use super::interpolate::Wanted;
@@ -20,8 +20,8 @@ pub(super) struct Sheet<'s> {
 
 impl Sheet<'_> {
     /// Where it stands, for a message.
-    pub(super) fn place(&self) -> String {
-        format!("{}:{}", self.doc.file, self.doc.span(&["metadata", "name"]).start.line)
+    pub(super) fn place(&self, root: &str) -> String {
+        format!("{}:{}", typed(root, &self.doc.file), self.doc.span(&["metadata", "name"]).start.line)
     }
 }
 
@@ -77,6 +77,22 @@ impl<'i> Members<'i> {
         self.templates.get(stack)
     }
 
+    /// What `${stacks.name.outputs.…}` may end in, if there is such a stack: its one output, or `KEY`.
+    fn outputs_of(&self, stack: &ObjectName) -> Option<&str> {
+        self.get(Kind::Stack, stack)?;
+        let outputs = self.template(stack).map(|template| template.facts.outputs.keys());
+        let mut outputs = outputs.into_iter().flatten();
+        match (outputs.next(), outputs.next()) {
+            (Some(only), None) => Some(only),
+            _ => Some("KEY"),
+        }
+    }
+
+    /// The kind of an object of this name.
+    fn kind_of(&self, name: &ObjectName) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| self.get(*kind, name).is_some())
+    }
+
     /// The templates that could be read.
     pub(super) fn templates(&self) -> impl Iterator<Item = &Arc<Template>> {
         self.templates.values()
@@ -117,7 +133,16 @@ pub(super) fn finder<'f>(
                 let secrets = index.get(here).and_then(|members| members.objects.get(&Kind::Secret));
                 let found =
                     secret.parse::<ObjectName>().ok().filter(|name| secrets.is_some_and(|all| all.contains_key(name)));
-                let problem = || error("unknown-object", format!("`{here}` has no secret `{secret}`"));
+                let problem = || {
+                    let problem = error("unknown-object", format!("`{here}` has no secret `{secret}`")).absent(secret);
+                    let stack = secret.parse().ok().and_then(|name| Some((name, index.get(here)?)));
+                    match stack.and_then(|(name, members)| members.outputs_of(&name)) {
+                        Some(outputs) => {
+                            problem.help(format!("`{secret}` is a stack: `${{stacks.{secret}.outputs.{outputs}}}`"))
+                        }
+                        None => problem,
+                    }
+                };
                 let name = found.ok_or_else(|| {
                     let none = BTreeMap::new();
                     guesses.suggest(problem(), secret, secrets.unwrap_or(&none).keys().map(ObjectName::as_str))
@@ -132,13 +157,23 @@ pub(super) fn finder<'f>(
         let known = environment.parse::<EnvName>().ok();
         let Some((name, members)) = known.and_then(|known| index.get_key_value(&known)) else {
             let problem =
-                error("unknown-environment", format!("there is no environment `{environment}` that can be read"));
+                error("unknown-environment", format!("there is no environment `{environment}` that can be read"))
+                    .absent(environment);
             return Err(problem.suggest(environment, environments.keys().map(EnvName::as_str)));
         };
         let stacks = members.objects.get(&Kind::Stack);
         let found = stack.parse::<ObjectName>().ok().and_then(|stack| stacks?.get_key_value(&stack));
         let Some((stack, _)) = found else {
-            let problem = error("unknown-stack", format!("`{name}` has no stack `{stack}`"));
+            let problem = error("unknown-stack", format!("`{name}` has no stack `{stack}`")).absent(stack);
+            let other = stack.parse::<ObjectName>().ok().and_then(|stack| members.kind_of(&stack));
+            if let Some(other) = other {
+                let reference = if other == Kind::Secret && name == here {
+                    format!(": `${{secrets.{stack}.arn}}`")
+                } else {
+                    ", and only stacks have outputs".to_owned()
+                };
+                return Err(problem.help(format!("`{stack}` is a {}{reference}", other.noun())));
+            }
             let none = BTreeMap::new();
             return Err(guesses.suggest(problem, stack, stacks.unwrap_or(&none).keys().map(ObjectName::as_str)));
         };

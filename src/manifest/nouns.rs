@@ -61,3 +61,17 @@ pub(super) static NOUNS: [&Noun; 6] = [&ENVIRONMENT, &STACK, &SERVICE, &SECRET, 
 pub(super) fn words() -> impl Iterator<Item = &'static str> {
     NOUNS.iter().map(|noun| noun.word)
 }
+
+/// Fields that other tools have for a value in the clear.
+pub(super) const CLEAR: [&str; 10] = [
+    "value",
+    "values",
+    "plain",
+    "plaintext",
+    "data",
+    "stringData",
+    "secretString",
+    "SecretString",
+    "secretBinary",
+    "password",
+];

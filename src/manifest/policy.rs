@@ -123,7 +123,13 @@ fn duration(text: Option<&str>, default: Duration) -> Result<Duration, String> {
 
 /// A duration as people write it.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| format!("`{text}` is not a duration such as 15m, 1h or 7d"))
+    humantime::parse_duration(text).map_err(|_| {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            format!("`{text}` has no unit: write `{text}s`, `{text}m`, `{text}h` or `{text}d`")
+        } else {
+            format!("`{text}` is not a duration such as 15m, 1h or 7d")
+        }
+    })
 }
 
 /// How an X25519 recipient looks (<https://age-encryption.org/v1>).

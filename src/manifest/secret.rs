@@ -16,6 +16,7 @@ use super::diagnostic::Problem;
 use super::document::{ApiVersion, Metadata, Or, Scalar, duration_or_reference_schema, number_schema};
 use super::made::Made;
 use super::maker::{At, Maker, Resource, Waits, word};
+use super::nouns::CLEAR;
 use super::readiness::{CheckDocument, HealthDocument};
 use crate::model::{
     Charset, DeletionPolicy, Digest, GeneratedField, Key, Kind, Region, RotationSpec, SealedFile, SecretSource,
@@ -35,20 +36,6 @@ const DAY: Duration = Duration::from_hours(24);
 const RECOVERY_DAYS: RangeInclusive<u64> = 7..=30;
 /// AWS's own rotation has the same longest interval.
 const ROTATION: RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(24_000);
-/// Fields that other tools have for a value in the clear.
-const CLEAR: [&str; 10] = [
-    "value",
-    "values",
-    "plain",
-    "plaintext",
-    "data",
-    "stringData",
-    "secretString",
-    "SecretString",
-    "secretBinary",
-    "password",
-];
-
 /// Says that this document is a secret.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 enum SecretKind {
@@ -200,7 +187,7 @@ pub(super) fn review(root: &Node, problems: &mut [Problem]) {
     for entry in in_the_clear(root) {
         for problem in problems.iter_mut().filter(|p| p.code == "unknown-field" && p.span == entry.key_span) {
             problem.code = "secret-in-plain-text";
-            problem.message = format!("`{}` would put a secret into the manifest in the clear", entry.key);
+            problem.message = format!("`{}` would put a secret into the manifest in the clear", entry.key).into();
             problem.help = Some(
                 "let Landfast make it (`generate`), encrypt it (`landfast seal` writes the file for `sealed`), or leave it \
                  to somebody else (`external: true`); what was written here is to be replaced, because it was seen"
@@ -419,7 +406,7 @@ fn replica(
     at: At<'_>,
     replicas: &mut BTreeMap<Region, Option<Text>>,
 ) {
-    let Some(region) = maker.parsed::<Region>(region, at) else { return };
+    let Some(region) = maker.region(region, at) else { return };
     if region == maker.scope().region {
         maker.wrong(format!("{region} is where the secret itself is"), at);
     } else {
@@ -440,7 +427,7 @@ impl RotateDocument {
                 continue;
             }
             let message = format!("`{}` has no service `{name}`", maker.environment());
-            let problem = maker.error("unknown-service", message, at);
+            let problem = maker.error("unknown-service", message, at).absent(name);
             let services = maker.around.members.of(Kind::Service).map(|sheet| sheet.name.as_str());
             maker.add(problem.suggest(name, services));
         }

@@ -13,8 +13,8 @@ use super::made::Made;
 use super::maker::{At, Maker, Resource, word};
 use super::readiness::{CheckDocument, HealthDocument, compiled};
 use crate::model::{
-    AccountId, Delivery, Digest, ImageDigest, ImageSpec, Key, Kind, MovedTag, NewestBy, Region, RolloutFailure,
-    RolloutSpec, Select, ServiceSpec, StackSpec, VersionRange,
+    AccountId, Delivery, Digest, ImageDigest, ImageSpec, Key, Kind, MovedTag, NewestBy, RolloutFailure, RolloutSpec,
+    Select, ServiceSpec, StackSpec, VersionRange,
 };
 
 /// How long a rollout may take, unless said otherwise.
@@ -263,7 +263,7 @@ impl ImageDocument {
         let deny = expressions(maker, &self.deny, at.key("deny"));
         let moved = maker.choice(self.moved.as_ref(), MovedTag::default(), at.key("moved"), "moved", &word);
         let regions = self.also_in.iter().zip(at.key("alsoIn").items());
-        let also_in = regions.filter_map(|(text, at)| maker.parsed::<Region>(text, at)).collect();
+        let also_in = regions.filter_map(|(text, at)| maker.region(text, at)).collect();
         Some(ImageSpec {
             registry: registry.flatten(),
             repository: repository?,
@@ -375,7 +375,7 @@ impl DeliverDocument {
         }
         let Some(stack) = maker.member(Kind::Stack, &self.stack) else {
             let message = format!("`{}` has no stack `{}`", maker.environment(), self.stack);
-            let problem = maker.error("unknown-stack", message, at.key("stack"));
+            let problem = maker.error("unknown-stack", message, at.key("stack")).absent(&self.stack);
             let stacks = maker.around.members.of(Kind::Stack).map(|sheet| sheet.name.as_str());
             maker.add(problem.suggest(&self.stack, stacks));
             return None;

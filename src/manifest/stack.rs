@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::diagnostic::Problem;
+use super::diagnostic::{Problem, Severity, nearest};
 use super::document::{ApiVersion, Metadata, Or, ParameterValue, Scalar, duration_or_reference_schema};
 use super::drift::DriftDocument;
 use super::made::Made;
@@ -17,12 +17,15 @@ use super::readiness::CheckDocument;
 use super::render::Site;
 use super::values::{Given, Sources, resolve};
 use crate::model::{
-    DeletionPolicy, ImageParameter, InvalidName, OnFailure, Parameter, Place, StackName, StackSpec, Template,
+    DeletionPolicy, ImageParameter, InvalidName, OnFailure, Parameter, Place, RoleArn, StackName, StackSpec, Template,
+    Text,
 };
 use crate::yaml::Node;
 
 /// The capabilities that CloudFormation knows.
-const CAPABILITIES: [&str; 3] = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
+const CAPABILITIES: [&str; 3] = ["CAPABILITY_IAM", NAMED, EXPAND];
+const NAMED: &str = "CAPABILITY_NAMED_IAM";
+const EXPAND: &str = "CAPABILITY_AUTO_EXPAND";
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Says that this document is a stack.
@@ -146,11 +149,16 @@ impl StackDocumentSpec {
         let tags = maker.tags();
         let field = maker.at(&["spec", "roleArn"]);
         let role_arn = self.role_arn.as_ref().and_then(|text| maker.open(text, field));
+        if let Some(text) = role_arn.as_ref().and_then(Text::as_literal)
+            && let Err(why) = text.parse::<RoleArn>()
+        {
+            maker.wrong(why.to_string(), field);
+        }
         let field = maker.at(&["spec", "rollbackAlarms"]);
         let rollback_alarms = maker.texts(&self.rollback_alarms, field);
         let field = maker.at(&["spec", "notifications"]);
         let notifications = maker.texts(&self.notifications, field);
-        let capabilities = self.capabilities(maker);
+        let capabilities = self.capabilities(maker, template.as_deref());
         let field = maker.at(&["spec", "terminationProtection"]);
         let termination_protection = maker.flag(self.termination_protection.as_ref(), field, "terminationProtection");
         let field = maker.at(&["spec", "onFailure"]);
@@ -199,31 +207,78 @@ impl StackDocumentSpec {
     fn stack_name(&self, maker: &mut Maker<'_>) -> Option<StackName> {
         if let Some(text) = &self.stack_name {
             let field = maker.at(&["spec", "stackName"]);
-            return maker.parsed(text, field);
+            let text = maker.closed(text, field)?;
+            let why = match (too_long(&text), text.parse::<StackName>()) {
+                (None, Ok(name)) => return Some(name),
+                (None, Err(why)) => why.to_string(),
+                (Some(long), _) => long,
+            };
+            maker.wrong(why, field);
+            return None;
         }
         let name = format!("{}-{}-{}", maker.environment(), maker.system(), maker.key.name);
         let site = maker.name_site();
-        name.parse().map_err(|why: InvalidName| maker.wrong(why.to_string(), site)).ok()
+        let parsed = name.parse().map_err(|why: InvalidName| {
+            let why = too_long(&name).unwrap_or_else(|| why.to_string());
+            let problem = maker.error("invalid-value", why, site);
+            maker.add(problem.help("the stack's name is `{env}-{system}-{name}`; `stackName` gives it another one"));
+        });
+        parsed.ok()
     }
 
-    fn capabilities(&self, maker: &mut Maker<'_>) -> BTreeSet<String> {
-        let mut known = BTreeSet::new();
+    fn capabilities(&self, maker: &mut Maker<'_>, template: Option<&Template>) -> BTreeSet<String> {
+        let (mut known, mut wrong) = (BTreeSet::new(), false);
         let fields = maker.at(&["spec", "capabilities"]);
         for (text, at) in self.capabilities.iter().zip(fields.items()) {
             let Some(text) = maker.closed(text, at) else { continue };
             if CAPABILITIES.contains(&text.as_str()) {
                 known.insert(text);
             } else {
+                wrong = true;
                 let message = format!("`{text}` is not a capability; known: {}", CAPABILITIES.join(", "));
                 let problem = maker.error("invalid-value", message, at).suggest(&text, CAPABILITIES);
                 maker.add(problem);
             }
         }
+        if let Some(template) = template.filter(|_| !wrong) {
+            missing_capability(maker, template, &known, fields);
+        }
         known
     }
 }
 
-/// The parameters whose values are the images of services. What cannot be one is reported where the service says so.
+/// That a stack's name has too many characters.
+fn too_long(name: &str) -> Option<String> {
+    let length = name.chars().count();
+    (length > 128).then(|| format!("this stack name has {length} characters; CloudFormation takes at most 128"))
+}
+
+/// CloudFormation refuses a template whose capabilities are not acknowledged: that is known before anything is created.
+fn missing_capability(maker: &mut Maker<'_>, template: &Template, given: &BTreeSet<String>, fields: At<'_>) {
+    let lacks = |capability: &str| !given.contains(capability) && !given.contains(NAMED);
+    let of_iam = template.capabilities.iter().filter(|needed| lacks(needed.capability));
+    // What is there for certain before what may be, and the wider capability before the other, which it includes.
+    let needed = of_iam.min_by_key(|needed| (needed.conditional, needed.capability != NAMED));
+    let (capability, why, certain) = match needed {
+        Some(needed) => {
+            let what = if needed.capability == NAMED { "an IAM resource with a name" } else { "an IAM resource" };
+            (needed.capability, format!("`{}` is {what}", needed.resource), !needed.conditional)
+        }
+        None if template.has_transform && !given.contains(EXPAND) => {
+            (EXPAND, "it has a transform or a macro".to_owned(), true)
+        }
+        None => return,
+    };
+    let at = if fields.is_given() { fields } else { maker.at(&["spec", "template"]) };
+    let message = format!("the template needs `{capability}`: {why}");
+    let problem = maker.error("missing-capability", message, at);
+    let mut all: Vec<&str> = given.iter().map(String::as_str).collect();
+    all.push(capability);
+    let problem = problem.help(format!("acknowledge it: `capabilities: [{}]`", all.join(", ")));
+    let severity = if certain { Severity::Error } else { Severity::Warning };
+    maker.add(Problem { severity, ..problem });
+}
+
 /// A path relative to a file, as a path relative to the root.
 fn beside(file: &str, path: &str) -> String {
     let mut parts: Vec<&str> = file.split('/').collect();
@@ -238,10 +293,20 @@ fn beside(file: &str, path: &str) -> String {
     parts.join("/")
 }
 
+/// The parameters whose values are the images of services. What cannot be one is reported where the service says so.
 fn images(maker: &Maker<'_>, template: &Template) -> BTreeMap<String, ImageParameter> {
     let delivered = maker.around.deliveries.get(&maker.key.name).into_iter().flatten();
     let declared = delivered.filter(|(name, _)| template.parameters.contains_key(*name));
     declared.map(|(name, (owner, _))| (name.clone(), owner.clone())).collect()
+}
+
+/// An unknown parameter may be a misspelt secret, unless it is a misspelling of something else.
+fn may_be_secret(name: &str, template: &Template) -> bool {
+    if template.parameters.contains_key(name) {
+        return false;
+    }
+    let secret = |name: &str| template.parameters.get(name).is_none_or(|declared| declared.no_echo);
+    nearest(name, template.parameters.keys().map(String::as_str)).is_none_or(secret)
 }
 
 fn parameters(
@@ -260,8 +325,7 @@ fn parameters(
     for entry in fields.entries() {
         let site = Site::of(doc, &entry.value);
         let secret = template.parameters.get(&entry.key).is_some_and(|declared| declared.no_echo);
-        // An unknown one may be a misspelt secret.
-        if secret || !template.parameters.contains_key(&entry.key) {
+        if secret || may_be_secret(&entry.key, template) {
             maker.out.masks.push((Arc::clone(&doc.file), entry.value.span));
         }
         if let Some(flag) = entry.value.get("previous") {
@@ -290,7 +354,12 @@ fn parameters(
     }
     let at = maker.at(&["spec", "template"]);
     let owner = maker.site(at);
-    let sources = Sources { file: &maker.around.env.parameters, secrets: maker.around.secrets, images };
+    let sources = Sources {
+        path: maker.around.env.parameter_file.as_ref(),
+        file: &maker.around.env.parameters,
+        secrets: maker.around.secrets,
+        images,
+    };
     let resolved = resolve(template, given, &sources, owner, maker.patterns);
     maker.out.problems.extend(resolved.problems);
     maker.out.used.extend(resolved.used);

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::diagnostic::{Problem, Report, Severity};
+use super::diagnostic::{Problem, Report, Severity, typed};
 use super::environment::Env;
 use super::files::{Found, is_manifest_name};
+use super::secrecy;
 use super::shape::{Shape, claims, describes, is_no_text, resembles, shape};
 use super::text::{fault, text};
 use crate::model::{EnvName, FileContent, Gap, Gaps, Kind, ObjectName, Passed, Snapshot};
@@ -73,7 +74,7 @@ impl Surveyor<'_, '_> {
             match content {
                 _ if self.named.contains(path) => self.pass(path, NAMED),
                 FileContent::NotListed(why) => {
-                    let message = format!("what is below `{path}` cannot be read: {why}");
+                    let message = format!("what is below `{}` cannot be read: {why}", typed(&self.snapshot.root, path));
                     self.wrong(path, "not-listed", message, Span::default(), false);
                 }
                 _ if is_manifest_name(path) => self.candidate(path, content),
@@ -132,9 +133,14 @@ impl Surveyor<'_, '_> {
         let owners = self.owners(path);
         let mut problem = Problem::error(code, message, &file, span);
         problem = problem.help(
-            "every file below an included directory is a manifest, or named by one, or listed in .landfastignore",
+            "a manifest begins with `apiVersion: landfast/v1` and its `kind`; what else lies below an included directory is named by \
+             a manifest, or listed in .landfastignore",
         );
-        self.report.hide(&file);
+        if let Ok(source) = text(self.snapshot, path) {
+            for mask in secrecy::unreadable(source) {
+                self.report.mask(&file, mask);
+            }
+        }
         if owners.is_empty() {
             if meant {
                 self.unreadable(path);
@@ -163,12 +169,18 @@ impl Surveyor<'_, '_> {
             if outside {
                 return self.pass(path, OUTSIDE);
             }
-            return self.wrong(path, "empty-file", format!("`{path}` is empty"), Span::default(), false);
+            return self.wrong(
+                path,
+                "empty-file",
+                format!("`{}` is empty", typed(&self.snapshot.root, path)),
+                Span::default(),
+                false,
+            );
         }
         let stream = yaml::parse(source);
         if let Some(reason) = &stream.fault {
             let problem = fault(reason, &Arc::from(path), source);
-            return self.wrong(path, problem.code, problem.message, problem.span, meant);
+            return self.wrong(path, problem.code, problem.message.into_string(), problem.span, meant);
         }
         let json = path.to_ascii_lowercase().ends_with("json");
         let mut rule = NOTHING;
@@ -178,7 +190,7 @@ impl Surveyor<'_, '_> {
                 Shape::Known(known) => rule = known,
                 Shape::Unknown(_) if outside && !meant => rule = OUTSIDE,
                 Shape::Unknown(why) => {
-                    let message = format!("`{path}` is no manifest: {why}");
+                    let message = format!("this is no manifest: {why}");
                     return self.wrong(path, "not-a-manifest", message, document.root.span, meant);
                 }
             }
@@ -228,8 +240,9 @@ impl Surveyor<'_, '_> {
         }
         let what = if holds.is_some() { "describes it" } else { "may describe it" };
         let release = format!("rename `{path}` to a manifest's name, remove it, or list it in .landfastignore");
+        let shown = typed(&self.snapshot.root, path);
         let message =
-            format!("`{path}` looks like a manifest and is not read: {why}; nothing that it may describe is deleted");
+            format!("`{shown}` looks like a manifest and is not read: {why}; nothing that it may describe is deleted");
         let problem = Problem::warning("looks-like-a-manifest", message, &Arc::from(path), Span::default());
         self.report.add(problem.help(release.clone()), &owners);
         self.gap(owners, &Gap { why: format!("`{path}` {what}, and is not read: {why}"), release, holds });

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::diagnostic::Problem;
-use crate::model::{FileContent, Snapshot};
+use super::diagnostic::{Problem, typed};
+use crate::model::{FileContent, InvalidName, ObjectName, Snapshot};
 use crate::yaml::{Fault, FaultKind, Place, Span};
 
 /// The largest file that is read.
@@ -15,6 +15,7 @@ pub(super) const MAX_BYTES: u64 = 1_048_576;
 /// Why it cannot be read: a code and a sentence, and where, if that is known.
 pub(super) fn text<'s>(snapshot: &'s Snapshot, path: &str) -> Result<&'s str, (&'static str, String, Span)> {
     let top = Span { start: Place { offset: 0, line: 1, column: 1 }, end: 0 };
+    let shown = typed(&snapshot.root, path);
     match snapshot.files.get(path) {
         None if leads_out(path) => {
             let message =
@@ -23,29 +24,44 @@ pub(super) fn text<'s>(snapshot: &'s Snapshot, path: &str) -> Result<&'s str, (&
         }
         None => Err(("file-not-found", format!("there is no file `{path}`"), Span::default())),
         Some(FileContent::Unreadable(why) | FileContent::NotListed(why)) => {
-            Err(("file-unreadable", format!("`{path}` cannot be read: {why}"), Span::default()))
+            Err(("file-unreadable", format!("`{shown}` cannot be read: {why}"), Span::default()))
         }
-        Some(FileContent::TooLarge(size)) => Err(("file-too-large", too_large(path, *size), top)),
+        Some(FileContent::TooLarge(size)) => Err(("file-too-large", too_large(&shown, *size), top)),
         Some(FileContent::Bytes(bytes)) if bytes.len() as u64 > MAX_BYTES => {
-            Err(("file-too-large", too_large(path, bytes.len() as u64), top))
+            Err(("file-too-large", too_large(&shown, bytes.len() as u64), top))
         }
         Some(FileContent::Bytes(bytes)) if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) => {
-            Err(("not-utf8", format!("`{path}` is UTF-16: save it as UTF-8"), top))
+            Err(("not-utf8", format!("`{shown}` is UTF-16: save it as UTF-8"), top))
         }
         Some(FileContent::Bytes(bytes)) => match std::str::from_utf8(bytes) {
             // A disk or a file system that has lost a file's content leaves zeros, and YAML ends at the first.
             Ok(text) if text.contains('\0') => {
-                Err(("not-text", format!("`{path}` is no text: it has a zero byte"), top))
+                Err(("not-text", format!("`{shown}` is no text: it has a zero byte"), top))
             }
             Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
             Err(error) => {
                 let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 let start = place_at(std::str::from_utf8(good).unwrap_or_default(), good.len());
-                let message = format!("`{path}` is not UTF-8: the byte 0x{:02x} fits nothing", bytes[good.len()]);
+                let message = format!("`{shown}` is not UTF-8: the byte 0x{:02x} fits nothing", bytes[good.len()]);
                 Err(("not-utf8", message, Span { start, end: start.offset }))
             }
         },
     }
+}
+
+/// What is wrong with the name of a document, and which one would do.
+pub(super) fn misnamed(name: &str, why: &InvalidName, file: &Arc<str>, span: Span) -> Problem {
+    const MOST: usize = 63;
+    let length = name.chars().count();
+    if length > MOST {
+        let message = format!("this name has {length} characters; a name has at most {MOST}");
+        return Problem::error("invalid-value", message, file, span);
+    }
+    let legal = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let meant: String = name.chars().map(legal).collect();
+    let meant = meant.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let problem = Problem::error("invalid-value", why.to_string(), file, span);
+    if meant.parse::<ObjectName>().is_ok() { problem.help(format!("did you mean `{meant}`?")) } else { problem }
 }
 
 /// A path as it was written, where it could not be found from the file that it stands in.

@@ -1,6 +1,7 @@
 //! Values for a template's parameters, held against what the template declares.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -52,6 +53,8 @@ impl Patterns {
 
 /// What gives values beside the stack's manifest.
 pub(super) struct Sources<'e> {
+    /// Where the environment's parameter file is.
+    pub(super) path: Option<&'e Arc<str>>,
     /// The environment's parameter file.
     pub(super) file: &'e BTreeMap<String, FileEntry>,
     /// Parameters that a template of this environment declares `NoEcho`.
@@ -88,7 +91,10 @@ pub(super) fn resolve(
                 let problem = Problem::error("secret-in-plain-text", message, owner.file, owner.span);
                 out.problems.push(problem.help(help));
             }
-            (None, Some(entry)) => one.take_from_file(entry, owner),
+            (None, Some(entry)) => {
+                let site = Site { file: sources.path.unwrap_or(owner.file), source: "", span: entry.value_span };
+                one.take_from_file(entry, site);
+            }
             (None, None) if declared.default.is_some() => {}
             (None, None) => {
                 let message = format!("the template's parameter `{name}` has no default and no value");
@@ -108,13 +114,13 @@ struct One<'o> {
 }
 
 impl One<'_> {
-    fn take_from_file(&mut self, entry: &FileEntry, owner: Site<'_>) {
+    fn take_from_file(&mut self, entry: &FileEntry, site: Site<'_>) {
         self.out.used.insert(self.name.to_owned());
         if entry.kept {
             self.out.values.insert(self.name.to_owned(), Parameter::Previous);
             return;
         }
-        self.check(&entry.value, owner, " (from the parameter file)");
+        self.check(&entry.value, site, "");
         let value = if self.declared.no_echo {
             Parameter::NoEcho(Redacted::new(entry.value.clone()))
         } else {
@@ -177,7 +183,7 @@ impl One<'_> {
             } else if !declared.allowed_values.is_empty()
                 && !declared.allowed_values.iter().any(|allowed| allowed == part)
             {
-                Some(format!("{} is not one of {}", shown(part), declared.allowed_values.join(", ")))
+                Some(format!("{} is not one of its AllowedValues: {}", shown(part), declared.allowed_values.join(", ")))
             } else {
                 self.pattern(part, site, &shown)
             };
@@ -196,7 +202,8 @@ impl One<'_> {
     fn pattern(&mut self, part: &str, site: Site<'_>, shown: &dyn Fn(&str) -> String) -> Option<String> {
         let pattern = self.declared.allowed_pattern.as_deref()?;
         if let Some(regex) = self.patterns.get(pattern) {
-            return (!regex.is_match(part)).then(|| format!("{} does not match {pattern}", shown(part)));
+            return (!regex.is_match(part))
+                .then(|| format!("{} does not match its AllowedPattern {pattern}", shown(part)));
         }
         let message = format!("the AllowedPattern of `{}` is not checked: it uses what only Java knows", self.name);
         self.out.problems.push(Problem::warning("pattern-not-checked", message, site.file, site.span));

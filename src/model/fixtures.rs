@@ -83,6 +83,7 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         resources: BTreeMap::new(),
         imports: BTreeSet::new(),
         has_transform: false,
+        capabilities: Vec::new(),
     };
     StackSpec {
         key: key(name),

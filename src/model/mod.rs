@@ -142,6 +142,8 @@ pub use task::{
     ContainerDefinition, ContainerState, LogConfiguration, LogLine, LogStream, RuntimePlatform, TaskArn,
     TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskHealth, TaskState, TaskStatus,
 };
-pub use template::{Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
+pub use template::{
+    NeededCapability, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource,
+};
 pub use text::{OutputRef, Part, Text};
 pub use version::{InvalidRange, VersionRange, looks_like_a_version, version_of};

@@ -24,6 +24,19 @@ pub struct Template {
     pub imports: BTreeSet<String>,
     /// Needs `CAPABILITY_AUTO_EXPAND`: it has a transform or a macro.
     pub has_transform: bool,
+    /// The other capabilities that it needs.
+    pub capabilities: Vec<NeededCapability>,
+}
+
+/// A capability that has to be acknowledged (AWS: *`CreateStack`*, parameter `Capabilities`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeededCapability {
+    /// `CAPABILITY_IAM` or `CAPABILITY_NAMED_IAM`.
+    pub capability: &'static str,
+    /// The logical id of the resource that needs it.
+    pub resource: String,
+    /// That resource exists only under a condition.
+    pub conditional: bool,
 }
 
 /// The part of a template that is also remembered for deployed ones. Small on purpose: there are thousands.

@@ -10,7 +10,9 @@ use super::canonical::{canonical, intrinsic, is_no_echo, shown};
 use super::evaluate::{Known, Values};
 use super::export::{Piece, pieces, render};
 use super::loops;
-use crate::model::{Digest, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource};
+use crate::model::{
+    Digest, NeededCapability, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource,
+};
 use crate::yaml::{self, Content, Entry, Fault, FaultKind, Node, Span};
 
 /// The largest template that CloudFormation takes, from S3 (AWS: *CloudFormation quotas*, template body size).
@@ -26,11 +28,13 @@ pub struct TemplateError {
     pub span: Option<Span>,
     /// Aliases expand to too much, or values are nested too deeply.
     pub limit: bool,
+    /// What would help.
+    pub help: Option<String>,
 }
 
 impl TemplateError {
     fn new(message: impl Into<String>, span: Span) -> Self {
-        Self { message: message.into(), span: Some(span).filter(|span| span.start.line > 0), limit: false }
+        Self { message: message.into(), span: Some(span).filter(|span| span.start.line > 0), limit: false, help: None }
     }
 
     /// Line and column, from 1, where they are known.
@@ -54,7 +58,7 @@ impl From<Fault> for TemplateError {
 pub fn parse(body: &str) -> Result<Template, TemplateError> {
     if body.len() > MAX_BYTES {
         let message = format!("the template has {} bytes; CloudFormation takes at most {MAX_BYTES}", body.len());
-        return Err(TemplateError { message, span: None, limit: true });
+        return Err(TemplateError { message, span: None, limit: true, help: None });
     }
     let stream = yaml::parse(body);
     if let Some(fault) = stream.fault {
@@ -69,11 +73,57 @@ pub fn parse(body: &str) -> Result<Template, TemplateError> {
     }
     let root = document.root;
     check(&root)?;
+    known_tags(&root)?;
     let written = canonical(&root);
     // What a parameter's value decides is not known here, so that its default does not count.
     let parameters = section(&written, "Parameters").map(|(name, _)| (name.to_owned(), Known::Secret)).collect();
     let unrolled = loops::unrolled(&written, &Values { parameters, ..Values::default() });
     Ok(describe(body, &written, unrolled.as_ref()))
+}
+
+/// The short forms of CloudFormation's functions (AWS: *Intrinsic function reference*, *Rule-specific intrinsic functions*).
+const TAGS: [&str; 26] = [
+    "And",
+    "Base64",
+    "Cidr",
+    "Condition",
+    "Contains",
+    "EachMemberEquals",
+    "EachMemberIn",
+    "Equals",
+    "FindInMap",
+    "GetAZs",
+    "GetAtt",
+    "If",
+    "ImportValue",
+    "Join",
+    "Length",
+    "Not",
+    "Or",
+    "Ref",
+    "RefAll",
+    "Select",
+    "Split",
+    "Sub",
+    "ToJsonString",
+    "Transform",
+    "ValueOf",
+    "ValueOfAll",
+];
+
+/// Every `!Tag` is one that CloudFormation knows.
+fn known_tags(node: &Node) -> Result<(), TemplateError> {
+    if let Some(tag) = node.tag.as_deref().filter(|tag| !TAGS.contains(tag)) {
+        let error = TemplateError::new(format!("`!{tag}` is not a function of CloudFormation"), node.span);
+        let near =
+            TAGS.iter().map(|known| (strsim::osa_distance(tag, known), known)).filter(|(away, _)| *away <= 2).min();
+        return Err(TemplateError { help: near.map(|(_, known)| format!("did you mean `!{known}`?")), ..error });
+    }
+    match &node.content {
+        Content::Scalar(_) => Ok(()),
+        Content::Sequence(items) => items.iter().try_for_each(known_tags),
+        Content::Mapping(entries) => entries.iter().try_for_each(|entry| known_tags(&entry.value)),
+    }
 }
 
 /// What a template must have so that it can be described at all.
@@ -92,7 +142,7 @@ fn check(root: &Node) -> Result<(), TemplateError> {
     match root.get("Resources") {
         Some(resources) if !resources.entries().is_empty() => {}
         _ if include => {}
-        _ => return Err(TemplateError::new("the template has no `Resources`", root.span)),
+        _ => return Err(without_resources(root)),
     }
     let typed = |section: &str, what: &str| {
         let entries = root.get(section).map(Node::entries).unwrap_or_default();
@@ -102,7 +152,23 @@ fn check(root: &Node) -> Result<(), TemplateError> {
     typed("Parameters", "parameter")
 }
 
+/// There is no `Resources`, or it has another name.
+fn without_resources(root: &Node) -> TemplateError {
+    let near = |entry: &&Entry| strsim::osa_distance(&entry.key.to_ascii_lowercase(), "resources") <= 2;
+    match root.entries().iter().find(near).filter(|entry| entry.key != "Resources") {
+        Some(entry) => {
+            let error = TemplateError::new(format!("it has no `Resources`, but `{}`", entry.key), entry.key_span);
+            TemplateError { help: Some("did you mean `Resources`?".to_owned()), ..error }
+        }
+        None => TemplateError::new("it has no `Resources`", root.span),
+    }
+}
+
 fn has_type(entry: &Entry, what: &str) -> Result<(), TemplateError> {
+    if !matches!(entry.value.content, Content::Mapping(_)) {
+        let message = format!("the {what} `{}` is {}; it must be a mapping", entry.key, entry.value.described());
+        return Err(TemplateError::new(message, entry.key_span));
+    }
     let kind = entry.value.get("Type").and_then(Node::text);
     if kind.is_none_or(str::is_empty) {
         return Err(TemplateError::new(format!("the {what} `{}` has no `Type`", entry.key), entry.key_span));
@@ -150,7 +216,26 @@ fn describe(body: &str, written: &Value, unrolled: Option<&Value>) -> Template {
         resources,
         imports,
         has_transform: generated || unrolled.is_some(),
+        capabilities: section(whole, "Resources").filter_map(|(name, value)| capability(name, value)).collect(),
     }
+}
+
+/// The capability that a resource needs, if it needs one (AWS: *Acknowledging IAM resources in CloudFormation templates*).
+fn capability(name: &str, resource: &Value) -> Option<NeededCapability> {
+    let kind = text(resource, "Type")?;
+    let name_of = match kind.strip_prefix("AWS::IAM::")? {
+        "Group" => Some("GroupName"),
+        "InstanceProfile" => Some("InstanceProfileName"),
+        "ManagedPolicy" => Some("ManagedPolicyName"),
+        "Role" => Some("RoleName"),
+        "User" => Some("UserName"),
+        "AccessKey" | "Policy" | "UserToGroupAddition" => None,
+        _ => return None,
+    };
+    let property = name_of.and_then(|name| resource.get("Properties")?.get(name));
+    let named = property.is_some_and(|value| value.get("Ref").and_then(Value::as_str) != Some("AWS::NoValue"));
+    let capability = if named { "CAPABILITY_NAMED_IAM" } else { "CAPABILITY_IAM" };
+    Some(NeededCapability { capability, resource: name.to_owned(), conditional: resource.get("Condition").is_some() })
 }
 
 /// The entries of a section that are objects with a name of their own.
@@ -367,7 +452,7 @@ Outputs:
         for (body, line, column, message) in [
             ("Resources:\n  A:\n    Properties: {}\n", 2, 3, "the resource `A` has no `Type`"),
             ("Resources:\n  A: {Type: T}\n  A: {Type: T}\n", 3, 3, "the key `A` is there twice"),
-            ("Parameters: {}\n", 1, 1, "the template has no `Resources`"),
+            ("Parameters: {}\n", 1, 1, "it has no `Resources`"),
             ("Resources:\n- a\n", 1, 1, "`Resources` is a list; it must be a mapping"),
         ] {
             let error = parse(body).unwrap_err();

@@ -141,7 +141,7 @@ impl<'t> Reader<'t> {
                     // Flow style has a limit in the parser too, which looks ahead of us.
                     let deep = error.info().starts_with("recursion limit");
                     let kind = if deep { FaultKind::Depth } else { FaultKind::Syntax };
-                    Some(Fault { kind, message: error.info().to_owned(), span })
+                    Some(Fault { kind, message: plain(error.info()), span })
                 }
                 Ok((Event::DocumentEnd, _)) => {
                     if let Some(root) = self.root.take() {
@@ -293,6 +293,25 @@ impl<'t> Reader<'t> {
         };
         Place { offset, line: marker.line().max(1), column: marker.col() + 1 }
     }
+}
+
+/// What the parser says, for somebody who does not know its grammar.
+fn plain(said: &str) -> String {
+    const WORDS: [(&str, &str); 8] = [
+        (
+            "mapping values are not allowed",
+            "no `:` can stand here: the indentation differs from the line above, or the text needs quotes",
+        ),
+        ("did not find expected key", "this line fits no line above it: check the indentation"),
+        ("did not find expected '-' indicator", "this line fits no line above it: check the indentation"),
+        ("did not find expected ',' or ']'", "the list that begins with `[` needs `,` or `]` here"),
+        ("did not find expected ',' or '}'", "the mapping that begins with `{` needs `,` or `}` here"),
+        ("tabs disallowed", "a tab is in the indentation: YAML takes only spaces there"),
+        ("invalid indentation in quoted scalar", "the text that begins with this quote is not closed"),
+        ("found unknown anchor", "this alias repeats a value that has no such anchor"),
+    ];
+    let known = WORDS.iter().find(|(theirs, _)| said.contains(theirs));
+    known.map_or(said, |(_, ours)| ours).to_owned()
 }
 
 fn depth_of(node: &Node) -> usize {

@@ -22,6 +22,7 @@ mod emulator;
 mod faults;
 #[path = "../git/mod.rs"]
 mod git;
+mod mistakes;
 mod operator;
 mod page;
 mod permissions;

@@ -36,8 +36,8 @@ fn a_cycle_is_one_error_that_names_the_way_round() {
     assert_eq!(
         cycle.help.as_deref(),
         Some(
-            "dev/stack/network waits for dev/stack/web: dependsOn (stacks/network.yaml:4:44)\n\
-             dev/stack/web waits for dev/stack/network: ${stacks.network.outputs.VpcId} (stacks/web.yaml:7:13)"
+            "dev/stack/network waits for dev/stack/web: dependsOn (manifests/stacks/network.yaml:4:44)\n\
+             dev/stack/web waits for dev/stack/network: ${stacks.network.outputs.VpcId} (manifests/stacks/web.yaml:7:13)"
         )
     );
     assert!(loaded.desired.environments.is_empty());
@@ -69,7 +69,10 @@ fn one_broken_environment_stops_only_those_who_take_outputs_from_it() {
         ("user.yaml", &env("user", "[user]").replace("  parameters: dev.json\n", "")),
         ("user/user.yaml", user),
     ]);
-    assert_eq!(said(&loaded), ["template-not-found shared/bad.yaml:4:19 -", "broken-dependency user/user.yaml:4:60 -"]);
+    assert_eq!(said(&loaded), ["template-not-found shared/bad.yaml:4:19 -"]);
+    let help = loaded.diagnostics[0].help.as_deref().unwrap_or_default();
+    assert!(help.ends_with("`user` takes outputs from `shared` and is not loaded either"), "{help}");
+    assert_eq!(loaded.diagnostics[0].environments.len(), 2);
     let names: Vec<&str> = loaded.broken.iter().map(crate::model::EnvName::as_str).collect();
     assert_eq!(names, ["shared", "user"]);
     assert_eq!(loaded.desired.environments.len(), 1);

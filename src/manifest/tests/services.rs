@@ -222,5 +222,5 @@ fn a_circle_over_several_kinds_is_found() {
 fn a_bare_name_of_another_kind_is_recognised() {
     let stack = web(&format!("{GOOD}  dependsOn: [api]\n"));
     let loaded = loaded(FULL, &[("stacks/web.yaml", &stack)]);
-    assert_eq!(said(&loaded), ["unknown-stack stacks/web.yaml:8:15 did you mean `service/api`?"]);
+    assert_eq!(said(&loaded), ["unknown-stack stacks/web.yaml:8:15 did you mean `service/api`? `api` is a service"]);
 }

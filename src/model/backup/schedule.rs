@@ -27,7 +27,7 @@ pub struct Schedule {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WrongSchedule {
     /// The pattern cannot be read.
-    #[error("`{0}` is not a cron pattern of five fields: {1}")]
+    #[error("`{0}` is not a cron pattern: {1}")]
     Pattern(String, String),
     /// The time zone does not exist.
     #[error("there is no time zone `{0}`")]
@@ -37,6 +37,23 @@ pub enum WrongSchedule {
     Times(String, &'static str),
 }
 
+/// Which field of a pattern is missing, or has a number that it cannot have.
+fn out_of_range(pattern: &str) -> Option<String> {
+    const FIELDS: [(&str, u32, u32); 5] =
+        [("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 7)];
+    let given: Vec<&str> = pattern.split_whitespace().collect();
+    if given.len() != FIELDS.len() {
+        let names = FIELDS.map(|(name, ..)| name).join(", ");
+        return Some(format!("it has {} fields, and needs five: {names}", given.len()));
+    }
+    given.iter().zip(FIELDS).find_map(|(field, (name, least, most))| {
+        let numbers = field.split(',').filter_map(|part| part.split('/').next()).flat_map(|part| part.split('-'));
+        let wrong =
+            numbers.filter_map(|number| number.parse::<u32>().ok()).find(|number| !(least..=most).contains(number))?;
+        Some(format!("the {name} is {wrong}, and must be from {least} to {most}"))
+    })
+}
+
 impl Schedule {
     /// A schedule: `0 3 * * *` in `Europe/Berlin`.
     ///
@@ -44,11 +61,20 @@ impl Schedule {
     /// The pattern or the zone cannot be read; the pattern never comes, or more often than every fifteen minutes.
     pub fn new(pattern: &str, zone: &str) -> Result<Self, WrongSchedule> {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron = parser.parse(pattern).map_err(|why| WrongSchedule::Pattern(pattern.to_owned(), why.to_string()))?;
+        let cron = parser.parse(pattern).map_err(|why| {
+            let why = out_of_range(pattern).unwrap_or_else(|| why.to_string().trim_end_matches('.').to_owned());
+            WrongSchedule::Pattern(pattern.to_owned(), why)
+        })?;
         let found = TimeZoneDatabase::bundled().get(zone).map_err(|_| WrongSchedule::Zone(zone.to_owned()))?;
         let schedule = Self { pattern: pattern.to_owned(), name: zone.to_owned(), cron, zone: found };
         schedule.is_sensible().map_err(|why| WrongSchedule::Times(pattern.to_owned(), why))?;
         Ok(schedule)
+    }
+
+    /// The names of all time zones.
+    #[must_use]
+    pub fn zones() -> Vec<String> {
+        TimeZoneDatabase::bundled().available().map(|zone| zone.as_str().to_owned()).collect()
     }
 
     fn is_sensible(&self) -> Result<(), &'static str> {
