@@ -233,6 +233,43 @@ pub(super) fn failed_on(state: &StackState, failure: &Failure) -> impl Iterator<
     all(state).filter(move |export| reason.is_some_and(|reason| reason.contains(export.as_str())))
 }
 
+/// Says of a failure for want of an export who has to be deployed first: CloudFormation names the export alone.
+pub(super) fn explain_missing(planner: &Planner<'_>, spec: &StackSpec, entry: &mut Entry) {
+    let needed = |reason: &str| {
+        let (_, rest) = reason.split_once(root_cause::MISSING)?;
+        let export = rest.split_once(" found")?.0.trim();
+        Some(match provider(planner, spec, export) {
+            Some(other) => format!("deploy {} first, which exports {export}", other.key),
+            None => format!(
+                "no stack of these manifests exports {export}: some other stack of account {} in {} has to",
+                spec.scope.account, spec.scope.region
+            ),
+        })
+    };
+    for refusal in &mut entry.refused {
+        if let Some(needed) = needed(&refusal.reason) {
+            refusal.release = format!("{needed}; or correct the import");
+        }
+    }
+    for waiting in &mut entry.waiting {
+        if let Waiting::Backoff { failure, .. } = waiting
+            && let Some(needed) = needed(&failure.reason)
+        {
+            failure.reason = format!("{}; {needed}", failure.reason.trim_end_matches('.'));
+        }
+    }
+}
+
+/// The stack of any environment whose manifest says that it exports this.
+fn provider<'p>(planner: &Planner<'p>, spec: &StackSpec, export: &str) -> Option<&'p StackSpec> {
+    let environments = planner.input.desired.environments.values();
+    let mut others = environments.flat_map(|environment| environment.stacks.values()).map(AsRef::as_ref);
+    others.find(|other: &&StackSpec| {
+        let names = other.template.facts.outputs.values().filter_map(|output| output.export.as_deref());
+        other.scope == spec.scope && names.into_iter().any(|name| resolve(other, name).as_deref() == Some(export))
+    })
+}
+
 /// Names of deployed exports whose value is made from a resource that is to be replaced, and so will have another id.
 pub(super) fn replaced(spec: &StackSpec, state: &StackState, changes: &[ResourceChange]) -> Vec<String> {
     let replaced: BTreeSet<&String> = changes

@@ -20,13 +20,16 @@ const TRANSIENT: [&str; 15] = [
     "Internal Failure",
     "Service Unavailable",
     "timed out",
-    "No export named",
+    MISSING,
     IN_USE,
     EXPORTED,
 ];
 
 /// What CloudFormation says of an export that others import (AWS: re:Post, *Remediating "Cannot delete/update export"*).
 pub(super) const IN_USE: &str = "as it is in use by";
+
+/// What CloudFormation says of an export that is not there.
+pub(super) const MISSING: &str = "No export named";
 
 /// What CloudFormation says of an export that another stack has: that one may let go.
 const EXPORTED: &str = "is already exported by stack";

@@ -66,6 +66,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
     }
     deciding.look_back();
     deciding.left_behind(&mut entry);
+    exports::explain_missing(planner, spec, &mut entry);
     if entry.action != Action::None {
         guard::conventions(planner, spec, &mut entry);
         guard::broadening(planner.input, &spec.key, &mut entry);

@@ -46,10 +46,10 @@ impl Resolve for Forecast<'_> {
         }
     }
 
-    fn attribute(&self, logical: &str, attribute: &str) -> Option<String> {
+    fn attribute(&self, logical: &str, attribute: &str) -> Option<Json> {
         match (self.resources.get(logical), self.fates.get(logical)) {
             (Some(resource), None) => resource.attribute(self.scope, attribute),
-            _ => Some(format!("{UNKNOWN}{logical}.{attribute}")),
+            _ => Some(Json::String(format!("{UNKNOWN}{logical}.{attribute}"))),
         }
     }
 }

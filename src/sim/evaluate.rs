@@ -2,21 +2,28 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Map, Value as Json};
 
 use super::reader::{Parsed, declared, sub_names};
 use crate::model::Scope;
 
-/// Begins the value of everything that is known only after the update.
+/// Begins the value of everything that is known only after the update. It is a text even where it stands for a list:
+/// whatever is selected from it, joined or counted is not known either.
 pub(super) const UNKNOWN: &str = "\u{1}";
+
+/// A value that is known only after the update.
+fn unknown(value: &Json) -> Option<&str> {
+    value.as_str().filter(|text| text.contains(UNKNOWN))
+}
 
 /// What resources of the stack have to say for themselves.
 pub(super) trait Resolve {
     /// `Ref`.
     fn reference(&self, logical: &str) -> Option<String>;
-    /// `Fn::GetAtt`.
-    fn attribute(&self, logical: &str, attribute: &str) -> Option<String>;
+    /// `Fn::GetAtt`: a text, or a list or an object where the attribute is one.
+    fn attribute(&self, logical: &str, attribute: &str) -> Option<Json>;
 }
 
 /// There is no resource yet.
@@ -27,7 +34,7 @@ impl Resolve for Nothing {
         None
     }
 
-    fn attribute(&self, _: &str, _: &str) -> Option<String> {
+    fn attribute(&self, _: &str, _: &str) -> Option<Json> {
         None
     }
 }
@@ -176,6 +183,9 @@ impl Env<'_> {
             ("Fn::Select", [index, from]) => return self.select(index, from),
             ("Fn::Split", [by, from]) => {
                 let (by, from) = (self.text(by)?, self.text(from)?);
+                if from.contains(UNKNOWN) {
+                    return Ok(Some(Json::String(from)));
+                }
                 return Ok(Some(from.split(by.as_str()).map(Json::from).collect()));
             }
             ("Fn::GetAZs", _) => return self.zones(argument),
@@ -188,16 +198,22 @@ impl Env<'_> {
             }
             ("Fn::Length", _) => {
                 let list = self.eval(argument)?.unwrap_or_default();
-                list.as_array().ok_or_else(wrong)?.len().to_string()
+                match unknown(&list) {
+                    Some(text) => text.to_owned(),
+                    None => list.as_array().ok_or_else(wrong)?.len().to_string(),
+                }
             }
             ("Fn::ToJsonString", _) => self.eval(argument)?.unwrap_or_default().to_string(),
             ("Fn::GetAtt", [logical, attribute]) => {
                 let (logical, attribute) = (self.text(logical)?, self.text(attribute)?);
-                self.attribute(&logical, &attribute)?
+                return self.attribute(&logical, &attribute).map(Some);
             }
             ("Fn::Sub", _) => self.substitute(argument)?,
             ("Fn::Join", [by, from]) => {
                 let items = self.eval(from)?.unwrap_or_default();
+                if let Some(text) = unknown(&items) {
+                    return Ok(Some(Json::from(text)));
+                }
                 let items: Vec<String> = items.as_array().ok_or_else(wrong)?.iter().map(shown).collect();
                 items.join(&self.text(by)?)
             }
@@ -214,7 +230,9 @@ impl Env<'_> {
 
     fn reference(&self, name: &str) -> Evaluated {
         if let Some(value) = self.parameters.get(name) {
-            if self.parsed.parameters.get(name).is_some_and(super::reader::ParameterDecl::is_list) {
+            // One value that is not known yet may be a whole list.
+            let whole = value.contains(UNKNOWN) && !value.contains(',');
+            if self.parsed.parameters.get(name).is_some_and(super::reader::ParameterDecl::is_list) && !whole {
                 let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
                 return Ok(Some(items.map(Json::from).collect()));
             }
@@ -241,7 +259,7 @@ impl Env<'_> {
         })))
     }
 
-    fn attribute(&self, logical: &str, attribute: &str) -> Result<String, String> {
+    fn attribute(&self, logical: &str, attribute: &str) -> Result<Json, String> {
         let known = self.resources.attribute(logical, attribute);
         known.ok_or_else(|| format!("Template error: resource {logical} does not exist"))
     }
@@ -259,7 +277,7 @@ impl Env<'_> {
             let value = match own.and_then(|own| own.get(name)) {
                 Some(expression) => self.text(expression)?,
                 None => match name.split_once('.') {
-                    Some((logical, attribute)) => self.attribute(logical, attribute)?,
+                    Some((logical, attribute)) => shown(&self.attribute(logical, attribute)?),
                     None => self.reference(name)?.as_ref().map(shown).unwrap_or_default(),
                 },
             };
@@ -272,6 +290,9 @@ impl Env<'_> {
         let index: usize =
             self.text(index)?.parse().map_err(|_| "Template error: Fn::Select needs a number".to_owned())?;
         let from = self.eval(from)?.unwrap_or_default();
+        if let Some(text) = unknown(&from) {
+            return Ok(Some(Json::from(text)));
+        }
         let chosen = from.as_array().and_then(|items| items.get(index)).cloned();
         chosen
             .map(Some)
@@ -293,22 +314,31 @@ impl Env<'_> {
             .ok_or_else(|| format!("Template error: Unable to get mapping for {map}::{top}::{second}"))
     }
 
+    /// AWS: *`Fn::Cidr`*: at most 256 blocks; the bits are those of the host, of either kind of address.
     fn cidr(&self, block: &Json, count: &Json, bits: Option<&Json>) -> Evaluated {
         let wrong = || "Template error: Fn::Cidr needs an address block, a count and a number of bits".to_owned();
         let block = self.text(block)?;
         if block.starts_with(UNKNOWN) {
-            return Ok(Some(Json::Array((0..256).map(|_| Json::String(block.clone())).collect())));
+            return Ok(Some(Json::String(block)));
         }
-        let address = block.split('/').next().ok_or_else(wrong)?;
-        let base = u32::from(address.parse::<std::net::Ipv4Addr>().map_err(|_| wrong())?);
+        let address: IpAddr = block.split('/').next().and_then(|address| address.parse().ok()).ok_or_else(wrong)?;
         let count: u32 = self.text(count)?.parse().map_err(|_| wrong())?;
         let bits: u32 =
             bits.map_or_else(|| Ok("8".to_owned()), |bits| self.text(bits))?.parse().map_err(|_| wrong())?;
-        if count > 256 || bits == 0 || bits > 31 {
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        if count > 256 || bits == 0 || bits >= width {
             return Err(wrong());
         }
-        let blocks = (0..count).map(|n| std::net::Ipv4Addr::from(base.wrapping_add(n << bits)));
-        Ok(Some(blocks.map(|address| Json::String(format!("{address}/{}", 32 - bits))).collect()))
+        let blocks = (0..count).map(|number| {
+            let address = match address {
+                IpAddr::V4(base) => IpAddr::from(Ipv4Addr::from(u32::from(base).wrapping_add(number << bits))),
+                IpAddr::V6(base) => {
+                    IpAddr::from(Ipv6Addr::from(u128::from(base).wrapping_add(u128::from(number) << bits)))
+                }
+            };
+            Json::String(format!("{address}/{}", width - bits))
+        });
+        Ok(Some(blocks.collect()))
     }
 }
 

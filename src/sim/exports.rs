@@ -30,8 +30,8 @@ impl World {
             fn reference(&self, _: &str) -> Option<String> {
                 Some(UNKNOWN.to_owned())
             }
-            fn attribute(&self, _: &str, _: &str) -> Option<String> {
-                Some(UNKNOWN.to_owned())
+            fn attribute(&self, _: &str, _: &str) -> Option<Json> {
+                Some(Json::from(UNKNOWN))
             }
         }
         let parsed = self.parsed(submission.deployed())?;

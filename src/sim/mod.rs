@@ -10,6 +10,7 @@
 //! whoever else is at work in the account is a [`Console`]; the truth is the [`Inventory`].
 
 mod account;
+mod attributes;
 mod audit;
 mod change_set;
 mod cloud;
@@ -26,6 +27,7 @@ mod extensions;
 mod fault;
 mod health;
 mod inventory;
+mod limit;
 mod nested;
 mod nested_sets;
 mod objects;

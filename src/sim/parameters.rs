@@ -9,17 +9,51 @@ use super::world::World;
 use crate::model::Digest;
 use crate::ports::{PortError, STORED_MAX};
 
-/// The image that one of AWS's own parameters names: made up, and the same for the same name and region (AWS: *Discovering
-/// public parameters in Parameter Store*). Those that name no image are not here.
+/// What one of AWS's own parameters has (AWS: *Discovering public parameters in Parameter Store*): made up, and the same for
+/// the same name and region. What it is follows from the name: the id of an image, a document about one, or a text.
 fn public(region: &str, name: &str) -> Option<String> {
-    let rest = name.strip_prefix("/aws/service/")?;
-    let names_image = rest.split('/').any(|part| {
-        part.starts_with("ami-") || part.ends_with("-ami") || ["image_id", "image-id", "ami-id"].contains(&part)
-    });
-    let leaf = rest.rsplit('/').next().unwrap_or_default();
-    let says_else = ["image_name", "image_version", "release_version", "recommended"].contains(&leaf);
-    let digest = Digest::of(&(region, name));
-    (names_image && !says_else).then(|| format!("ami-{}", digest.as_str().get(..17).unwrap_or_default()))
+    const ABOUT: [&str; 8] = [
+        "ecs_agent_version",
+        "ecs_runtime_version",
+        "image_name",
+        "image_version",
+        "os",
+        "release_version",
+        "schema_version",
+        "source_image_name",
+    ];
+    // Whose parameters are images and do not say so in their names.
+    const IMAGES: [&str; 5] = ["debian", "freebsd", "marketplace", "redhat", "suse"];
+    let parts: Vec<&str> = name.strip_prefix("/aws/service/")?.split('/').collect();
+    let (family, leaf) = (*parts.first()?, *parts.last()?);
+    let image = || {
+        let digest = Digest::of(&(region, name));
+        format!("ami-{}", digest.as_str().get(..17).unwrap_or_default())
+    };
+    let of_image = |part: &&str| {
+        part.starts_with("ami-")
+            || part.ends_with("-ami")
+            || ["ami", "amis", "dlami", "image_id", "image-id", "ami-id"].contains(part)
+    };
+    // "…-ECS_Optimized" and "…-EKS_Optimized-1.31" are documents, like "recommended", with the id of the image below.
+    let document = leaf == "recommended" || (leaf.contains("_Optimized") && family == "ami-windows-latest");
+    Some(match leaf {
+        _ if ABOUT.contains(&leaf) => format!("simulated-{}", leaf.replace('_', "-")),
+        _ if document => {
+            let id = public(region, &format!("{name}/image_id"))?;
+            serde_json::json!({ "schema_version": 1, "image_name": "simulated", "image_id": id, "os": "simulated" })
+                .to_string()
+        }
+        _ if IMAGES.contains(&family) || parts.iter().any(of_image) => image(),
+        "longName" => format!("Simulated region {region}"),
+        // A layer of a function (AWS: *Powertools for AWS Lambda*).
+        _ if family == "powertools" => {
+            format!("arn:aws:lambda:{region}:017000801446:layer:{}:1", parts.join("-").replace('.', ""))
+        }
+        // A container image, as the parameters of `aws-for-fluent-bit` name one.
+        _ if family == "aws-for-fluent-bit" => format!("public.ecr.aws/aws-observability/{family}:{leaf}"),
+        _ => format!("simulated-{leaf}"),
+    })
 }
 
 impl World {
@@ -90,13 +124,40 @@ mod tests {
             assert_ne!(public("eu-central-1", name), Some(image.clone()));
             assert_eq!(public("us-east-1", name), Some(image));
         }
+        assert_eq!(public("us-east-1", "/my/ami-id"), None);
+    }
+
+    #[test]
+    fn a_public_parameter_has_the_shape_that_its_name_says() {
+        let of = |name: &str| public("us-east-1", &format!("/aws/service/{name}")).unwrap();
         for name in [
-            "/my/ami-id",
-            "/aws/service/global-infrastructure/regions",
-            "/aws/service/ecs/optimized-ami/amazon-linux-2/recommended",
-            "/aws/service/ecs/optimized-ami/amazon-linux-2/recommended/image_name",
+            "debian/release/12/latest/amd64",
+            "freebsd/amd64/base/ufs/14.1/RELEASE",
+            "suse/sles/15-sp6/x86_64/latest",
+            "marketplace/prod-abcdefghijklm/latest",
+            "cloud9/amis/amazonlinux-2023-x86_64",
+            "storagegateway/ami/FILE_S3/latest",
+            "neuron/dlami/multi-framework/ubuntu-22.04/latest/image_id",
+            "ami-windows-latest/Windows_Server-2022-English-Full-ECS_Optimized/image_id",
         ] {
-            assert_eq!(public("us-east-1", name), None, "{name}");
+            assert!(of(name).starts_with("ami-"), "{name}: {}", of(name));
         }
+        for name in [
+            "ecs/optimized-ami/amazon-linux-2023/recommended",
+            "eks/optimized-ami/1.31/amazon-linux-2023/x86_64/standard/recommended",
+            "ami-windows-latest/Windows_Server-2022-English-Full-ECS_Optimized",
+        ] {
+            let document: serde_json::Value = serde_json::from_str(&of(name)).unwrap();
+            assert_eq!(document["image_id"], of(&format!("{name}/image_id")), "{name}");
+        }
+        for name in [
+            "ecs/optimized-ami/amazon-linux-2/recommended/image_name",
+            "eks/optimized-ami/1.31/amazon-linux-2/recommended/release_version",
+            "bottlerocket/aws-k8s-1.31/x86_64/latest/image_version",
+            "global-infrastructure/regions/us-east-1/longName",
+        ] {
+            assert!(!of(name).starts_with("ami-") && !of(name).starts_with('{'), "{name}: {}", of(name));
+        }
+        assert!(of("powertools/python/arm64/python3.13/latest").starts_with("arn:aws:lambda:us-east-1:"));
     }
 }

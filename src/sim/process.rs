@@ -9,13 +9,18 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json};
 
 use super::evaluate::Frame;
+use super::limit::Refusal;
 use super::reader::{self, EXTENSIONS};
 use super::world::World;
 use super::{extensions, serverless};
-use crate::model::Value;
+use crate::model::{Scope, Value};
 
 /// The macro that puts the text of an object into the template.
 const INCLUDE: &str = "AWS::Include";
+
+/// The macro that makes a function for each `HostedRotationLambda`; without one it changes nothing (AWS:
+/// *`AWS::SecretsManager` transform*).
+const ROTATION: &str = "AWS::SecretsManager-2020-07-23";
 
 /// Includes within includes: more than anybody has.
 const DEPTH_MAX: usize = 8;
@@ -27,14 +32,14 @@ impl World {
         region: usize,
         template: &Arc<str>,
         given: &BTreeMap<String, Value>,
-    ) -> Result<Option<Arc<str>>, String> {
+    ) -> Result<Option<Arc<str>>, Refusal> {
         if !template.contains("Transform") {
             return Ok(None);
         }
         let mut root = reader::structure(template)?;
         let wanted = reader::transforms(&root);
         root.remove("Transform");
-        if wanted.is_empty() && !has_macro(&Json::Object(root.clone())) {
+        if wanted.is_empty() && !holds(&Json::Object(root.clone()), "Fn::Transform") {
             return Ok(None);
         }
         let scope = &self.data.regions[region].scope;
@@ -54,7 +59,8 @@ impl World {
                     extended = true;
                 }
                 serverless::NAME => serverless::expand(map)?,
-                _ => return Err(format!("No transform named {}::{name} found.", scope.account)),
+                ROTATION if !holds(&Json::Object(map.clone()), "HostedRotationLambda") => {}
+                _ => return Err(unknown(name, scope)),
             }
         }
         if extended {
@@ -65,7 +71,7 @@ impl World {
     }
 
     /// Puts what every `Fn::Transform` within the template stands for in its place.
-    fn include_within(&self, value: Json, frame: &Frame<'_>, depth: usize) -> Result<Json, String> {
+    fn include_within(&self, value: Json, frame: &Frame<'_>, depth: usize) -> Result<Json, Refusal> {
         match value {
             Json::Array(items) => {
                 items.into_iter().map(|item| self.include_within(item, frame, depth)).collect::<Result<_, _>>()
@@ -80,7 +86,7 @@ impl World {
                     }
                     let name = item.get("Name").and_then(Json::as_str).unwrap_or_default();
                     if name != INCLUDE {
-                        return Err(format!("No transform named {}::{name} found.", frame.scope.account));
+                        return Err(unknown(name, frame.scope));
                     }
                     let depth = depth.checked_sub(1).ok_or("Transform AWS::Include is nested too deeply")?;
                     let within = self.included(&item, frame, &Map::new())?;
@@ -99,14 +105,16 @@ impl World {
         include: &Json,
         frame: &Frame<'_>,
         root: &Map<String, Json>,
-    ) -> Result<Map<String, Json>, String> {
+    ) -> Result<Map<String, Json>, Refusal> {
         let place = include.get("Parameters").and_then(|given| given.get("Location")).cloned().unwrap_or_default();
         let place = frame.with(root, |env| env.text(&place))?;
-        let wrong = |what: &str| format!("Transform AWS::Include failed with: {what}");
+        let wrong = |what: &str| Refusal::Aws(format!("Transform AWS::Include failed with: {what}"));
         let uri = place.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
         let (bucket, key) = uri.ok_or_else(|| wrong("The location parameter is not a valid S3 uri."))?;
-        let body = self.data.objects.get(bucket).and_then(|objects| objects.get(key));
-        let body = body.ok_or_else(|| wrong("S3 bucket or object does not exist."))?;
+        let Some(objects) = self.data.objects.get(bucket) else {
+            return Err(Refusal::cannot(format!("include {place}: it has no bucket {bucket}")));
+        };
+        let body = objects.get(key).ok_or_else(|| wrong("S3 bucket or object does not exist."))?;
         // "AWS::Include … doesn't support shorthand notations for YAML snippets" (the same page).
         if body.lines().any(|line| line.contains(": !") || line.trim_start().starts_with("- !")) {
             return Err(wrong("The specified S3 object's content should be valid Yaml/JSON"));
@@ -115,12 +123,18 @@ impl World {
     }
 }
 
-fn has_macro(value: &Json) -> bool {
+fn holds(value: &Json, wanted: &str) -> bool {
     match value {
-        Json::Array(items) => items.iter().any(has_macro),
-        Json::Object(map) => map.iter().any(|(key, value)| key == "Fn::Transform" || has_macro(value)),
+        Json::Array(items) => items.iter().any(|item| holds(item, wanted)),
+        Json::Object(map) => map.iter().any(|(key, value)| key == wanted || holds(value, wanted)),
         _ => false,
     }
+}
+
+/// A macro that is not simulated. One of AWS's own is hosted everywhere; any other runs a function of the account.
+fn unknown(name: &str, scope: &Scope) -> Refusal {
+    let whose = if name.starts_with("AWS::") { "AWS's transform" } else { "the macro" };
+    Refusal::cannot(format!("run {whose} {name} (account {})", scope.account))
 }
 
 /// Values of parameters, where they are given or have a default.

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value as Json};
 use serde_yaml::Value as Yaml;
 
+use super::attributes;
+
 /// A declared parameter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParameterDecl {
@@ -164,6 +166,9 @@ pub(super) fn read(body: &str) -> Result<Parsed, String> {
         return Err("Template format error: At least one Resources member must be defined.".to_owned());
     }
     check_references(&mut parsed)?;
+    let known = |logical: &str| parsed.resources.get(logical).map(|decl| (decl.kind.as_str(), &decl.properties));
+    parsed.resources.values().try_for_each(|decl| attributes::check(&decl.properties, &known))?;
+    parsed.outputs.values().try_for_each(|output| attributes::check(&output.value, &known))?;
     Ok(parsed)
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::attributes;
 use super::evaluate::partition;
 use crate::model::{Digest, Scope};
 
@@ -48,11 +49,17 @@ impl Resource {
     }
 
     /// What `Fn::GetAtt` gives.
-    pub(super) fn attribute(&self, scope: &Scope, name: &str) -> Option<String> {
-        match name.strip_prefix("Outputs.") {
-            Some(output) if self.kind == STACK => self.outputs.get(output).cloned(),
-            _ => Some(attribute(&self.kind, scope, &self.physical_id, name)),
+    pub(super) fn attribute(&self, scope: &Scope, name: &str) -> Option<Json> {
+        if let Some(output) = name.strip_prefix("Outputs.").filter(|_| self.kind == STACK) {
+            return self.outputs.get(output).cloned().map(Json::String);
         }
+        // What it was given can be read back, where it can be read at all.
+        let given = name.split('.').try_fold(&self.properties, |value, part| value.get(part));
+        let made_up = || {
+            attributes::value(&self.kind, scope, &self.physical_id, name)
+                .unwrap_or_else(|| Json::String(attribute(&self.kind, scope, &self.physical_id, name)))
+        };
+        Some(given.cloned().unwrap_or_else(made_up))
     }
 }
 

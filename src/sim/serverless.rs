@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::limit::Refusal;
 use super::resource::digits;
 
 /// The macro's name.
@@ -11,7 +12,7 @@ pub(super) const NAME: &str = "AWS::Serverless-2016-10-31";
 const ATTRIBUTES: [&str; 5] = ["Condition", "DeletionPolicy", "DependsOn", "Metadata", "UpdateReplacePolicy"];
 
 /// Expands a template.
-pub(super) fn expand(root: &mut Map<String, Json>) -> Result<(), String> {
+pub(super) fn expand(root: &mut Map<String, Json>) -> Result<(), Refusal> {
     let globals = root.remove("Globals").unwrap_or_default();
     let Some(Json::Object(resources)) = root.remove("Resources") else { return Ok(()) };
     let mut made = Map::new();
@@ -30,12 +31,7 @@ pub(super) fn expand(root: &mut Map<String, Json>) -> Result<(), String> {
             "SimpleTable" => vec![(name.clone(), "AWS::DynamoDB::Table", table(&given))],
             "Function" => function(&name, &given),
             "Api" => api(&name, &given),
-            _ => {
-                return Err(format!(
-                    "Transform {NAME} failed with: Invalid Serverless Application Specification document. Number of \
-                     errors found: 1. Resource with id [{name}] is invalid. {kind} is not simulated."
-                ));
-            }
+            _ => return Err(Refusal::cannot(format!("expand {name}: {kind} is not among the types it knows"))),
         };
         for (name, kind, properties) in resources {
             let mut decl = attributes.clone();

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::ecs::Standing;
 use super::fault::ResourceFailure;
+use super::limit;
 use super::reader::ResourceDecl;
 use super::resource::{self, Resource, ResourceOperation, STACK};
 use super::stack::{Task, TaskState, Undo, Work};
@@ -532,6 +533,9 @@ fn stub(kind: String) -> Resource {
 
 /// How `CloudFormation` passes on what a service has refused (AWS: *Handler error codes*).
 fn handled(error: &PortError) -> String {
+    if error.code.as_deref() == Some(limit::CODE) {
+        return error.message.clone();
+    }
     let code = if error.class == Class::NotFound { "NotFound" } else { "InvalidRequest" };
     handler_message(&error.message, code)
 }

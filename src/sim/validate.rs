@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::evaluate::UNKNOWN;
+use super::limit::Refusal;
 use super::reader::Parsed;
 use super::resource;
 use super::stack::Submission;
@@ -37,9 +38,10 @@ impl World {
     ) -> Result<Submission, PortError> {
         let template = self.template_of(operation, template)?;
         let processed = self.process(region, &template, &options.parameters);
-        let processed = processed.map_err(|reason| invalid(operation, reason))?;
+        let processed = processed.map_err(|refusal| refusal.of(operation))?;
         let parsed =
             self.parsed(processed.as_ref().unwrap_or(&template)).map_err(|reason| invalid(operation, reason))?;
+        check_modules(&parsed).map_err(|refusal| refusal.of(operation))?;
         let parameters = self.parameters_of(region, operation, &parsed, &options.parameters)?;
         // Without a change set in between, a template is executed at once.
         let expands = processed.is_some() && operation != "CreateChangeSet";
@@ -78,9 +80,16 @@ impl World {
             TemplateSource::Body(body) => Ok(Arc::clone(body)),
             TemplateSource::Previous => Err(invalid(operation, "UsePreviousTemplate is not valid for a new stack")),
             TemplateSource::Url(url) => {
-                let body = self
-                    .object(url)
-                    .ok_or_else(|| invalid(operation, "S3 error: The specified key does not exist."))?;
+                let Some(body) = self.object(url) else {
+                    let bucket = bucket(url).filter(|bucket| !self.data.objects.contains_key(*bucket));
+                    return Err(match bucket {
+                        Some(bucket) => {
+                            let limit = format!("read the template {url}: it has no bucket {bucket}");
+                            Refusal::cannot(limit).of(operation)
+                        }
+                        None => invalid(operation, "S3 error: The specified key does not exist."),
+                    });
+                };
                 if body.len() > OBJECT_LIMIT {
                     return Err(invalid(operation, "Template may not exceed 1000000 bytes in size."));
                 }
@@ -93,11 +102,7 @@ impl World {
     pub(super) fn object(&self, url: &str) -> Option<Arc<str>> {
         let (url, query) = url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
         let version = query.and_then(|query| query.strip_prefix("versionId="));
-        let (host, path) = url.strip_prefix("https://")?.split_once('/')?;
-        let (bucket, key) = match host.split_once(".s3") {
-            Some((bucket, _)) => (bucket, path),
-            None => path.split_once('/')?,
-        };
+        let (bucket, key) = place(url)?;
         self.object_version(bucket, key, version)
     }
 
@@ -157,6 +162,25 @@ impl World {
         }
         Ok(values)
     }
+}
+
+/// Bucket and key that a URL names, in either style.
+fn place(url: &str) -> Option<(&str, &str)> {
+    let (host, path) = url.strip_prefix("https://")?.split_once('/')?;
+    match host.split_once(".s3") {
+        Some((bucket, _)) => Some((bucket, path)),
+        None => path.split_once('/'),
+    }
+}
+
+fn bucket(url: &str) -> Option<&str> {
+    place(url).map(|(bucket, _)| bucket)
+}
+
+/// A module is what somebody registered in the account, which is not there (AWS: *`CloudFormation` modules*).
+fn check_modules(parsed: &Parsed) -> Result<(), Refusal> {
+    let module = parsed.resources.iter().find(|(_, decl)| decl.kind.ends_with("::MODULE"));
+    module.map_or(Ok(()), |(name, decl)| Err(Refusal::cannot(format!("expand {name}: the module {}", decl.kind))))
 }
 
 /// AWS: *Acknowledging IAM resources in `CloudFormation` templates*. A macro needs to be acknowledged only where nobody

@@ -20,7 +20,7 @@ impl Resolve for Live<'_> {
         self.resources.get(logical).map(|resource| resource.physical_id.clone())
     }
 
-    fn attribute(&self, logical: &str, attribute: &str) -> Option<String> {
+    fn attribute(&self, logical: &str, attribute: &str) -> Option<Json> {
         self.resources.get(logical).and_then(|resource| resource.attribute(self.scope, attribute))
     }
 }

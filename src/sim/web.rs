@@ -89,7 +89,9 @@ impl World {
             let is_it = |found: &&Resource| {
                 found.kind == "AWS::ElasticLoadBalancingV2::LoadBalancer"
                     && found.exists()
-                    && found.attribute(self.scope_of(ix), "DNSName").is_some_and(|name| name.eq_ignore_ascii_case(host))
+                    && found
+                        .attribute(self.scope_of(ix), "DNSName")
+                        .is_some_and(|name| shown(&name).eq_ignore_ascii_case(host))
             };
             stack.resources.values().find(is_it).map(|found| (ix, &found.physical_id))
         })?;

@@ -53,5 +53,6 @@ mod spy;
 mod stage;
 mod stored;
 mod tampering;
+mod templates;
 mod vaults;
 mod zones;

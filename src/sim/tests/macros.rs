@@ -84,6 +84,10 @@ Resources:
     assert!(rig.run(rig.stacks.processed_template(&id)).unwrap().contains("Queue"));
     let missing = rig.refusal(&template.replace("more.yaml", "less.yaml"));
     assert!(missing.contains("does not exist"), "{missing}");
+    // What is in a bucket of somebody else is not there, which is nobody's fault.
+    let theirs = rig.create(request("refused", &template.replace("snippets", "theirs"))).unwrap_err();
+    assert_eq!(theirs.code.as_deref(), Some("SimulationLimit"), "{theirs}");
+    assert!(theirs.message.contains("cannot include s3://theirs/more.yaml"), "{theirs}");
 }
 
 #[test]
@@ -128,7 +132,7 @@ fn what_aws_refuses_is_refused_in_its_words() {
         ("Resources: { 'Fn::ForEach::A': [N, [a], { 'T${N}': { Type: AWS::SNS::Topic } }] }", "is non alphanumeric"),
         (
             "Transform: Mine\nResources: { A: { Type: AWS::SNS::Topic } }",
-            "No transform named 111122223333::Mine found.",
+            "the simulation cannot run the macro Mine (account 111122223333).",
         ),
     ] {
         let told = rig.refusal(template);

@@ -31,6 +31,9 @@ Outputs:
   Map: { Value: !FindInMap [Sizes, !Ref Env, Cpu] }
   Azs: { Value: !Select [0, !GetAZs ""] }
   Cidr: { Value: !Select [1, !Cidr [10.0.0.0/16, 4, 8]] }
+  Cidr6: { Value: !Select [1, !Cidr ["2001:db8:1:ff00::/56", 4, 64]] }
+  Blocks: { Value: !Join [" ", !GetAtt Vpc.Ipv6CidrBlocks] }
+  Block: { Value: !GetAtt Vpc.CidrBlock }
   Base64: { Value: !Base64 "hello" }
   Arn: { Value: !GetAtt Role.Arn }
   Dns: { Value: !GetAtt Lb.DNSName }
@@ -53,6 +56,9 @@ Outputs:
     assert_eq!(output("Map"), "256");
     assert_eq!(output("Azs"), "us-east-1a");
     assert_eq!(output("Cidr"), "10.0.1.0/24");
+    assert_eq!(output("Cidr6"), "2001:db8:1:ff01::/64");
+    assert_eq!(output("Blocks").split(' ').filter(|block| block.ends_with("::/56")).count(), 4);
+    assert_eq!(output("Block"), "10.0.0.0/16");
     assert_eq!(output("Base64"), "aGVsbG8=");
     assert!(output("Arn").starts_with("arn:aws:iam::111122223333:role/one-Role-"));
     assert!(output("Dns").starts_with("front-") && output("Dns").ends_with(".us-east-1.elb.amazonaws.com"));
@@ -74,6 +80,14 @@ fn templates_that_aws_refuses_are_refused_in_its_words() {
             "Circular dependency between resources: [A, B]",
         ),
         ("Resources: { A: { Type: T } }\nOutputs: { O: { Value: !Ref X } }", "Unresolved dependencies [X]"),
+        (
+            "Resources: { A: { Type: AWS::SNS::Topic, Properties: { N: !GetAtt B.Arnn } }, B: { Type: AWS::EC2::VPC } }",
+            "Template error: resource B does not support attribute type Arnn in Fn::GetAtt",
+        ),
+        (
+            "Resources: { B: { Type: AWS::EC2::VPC } }\nOutputs: { O: { Value: !Sub '${B.Arnn}' } }",
+            "Template error: resource B does not support attribute type Arnn in Fn::GetAtt",
+        ),
         ("a: [", "Template format error"),
     ] {
         let refused = rig.create(request("one", template)).unwrap_err();
