@@ -79,22 +79,26 @@ impl Controller {
         let mut memory = self.store.memory(&environment.name)?;
         recall(environment, &memory, &mut observation);
         self.texts.recall(&mut observation);
+        let mut complete = None;
         for _ in 0..ROUNDS_MAX {
             let now = self.cx.now();
             let input = Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
-            let needs = plan::needs(&input);
-            if needs.is_empty() {
-                break;
-            }
+            let needs = match plan::complete(&input) {
+                Ok(plan) => {
+                    complete = Some((plan, now));
+                    break;
+                }
+                Err(needs) => needs,
+            };
             observer.answer(&mut observation, needs, &memory.fingerprint_key).await;
             self.remember(environment, &mut observation);
             self.remember_secrets(environment, &observation);
             memory = self.store.memory(&environment.name)?;
         }
         self.texts.keep(&observation);
-        let now = self.cx.now();
+        let now = complete.as_ref().map_or_else(|| self.cx.now(), |(_, now)| *now);
         let input = Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
-        let mut plan = plan::plan(&input);
+        let mut plan = complete.map_or_else(|| plan::plan(&input), |(plan, _)| plan);
         for fault in plan::lint(&plan, &input) {
             error!(object = %fault.key, rule = fault.rule, "the plan breaks a rule; the step is not taken");
             if let Some(entry) = plan.entries.get_mut(&fault.key) {

@@ -23,23 +23,14 @@ impl Digest {
     /// The digest of a value's canonical JSON. Use it with ordered maps only, so that equal values have equal digests.
     #[must_use]
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Self {
-        struct Hasher(Sha256);
-        impl std::io::Write for Hasher {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0.update(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
+        // As a whole: JSON is written in pieces of a few bytes, and hashing each of them costs more than the text.
+        let mut text = Vec::new();
+        // The model's types have string keys and no failing serialisers, and memory refuses no bytes; an error would
+        // make the digest one of a prefix, which is still never equal to another value's by chance.
+        if serde_json::to_writer(&mut text, value).is_err() {
+            text.extend_from_slice(b"unserialisable");
         }
-        let mut hasher = Hasher(Sha256::new());
-        // The model's types have string keys and no failing serialisers, and the hasher cannot refuse bytes; an
-        // error would make the digest one of a prefix, which is still never equal to another value's by chance.
-        if serde_json::to_writer(&mut hasher, value).is_err() {
-            hasher.0.update(b"unserialisable");
-        }
-        Self(hex(&hasher.0.finalize()).into())
+        Self::of_bytes(&text)
     }
 
     /// All 64 hexadecimal digits.

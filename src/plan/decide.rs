@@ -1,6 +1,6 @@
 //! The order of decisions, on one screen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::planner::Planner;
 use super::{
@@ -9,19 +9,30 @@ use super::{
 };
 use crate::model::{Act, Digest, Do, Entry, Key, Kind, Need, Plan, Waiting};
 
-/// The plan for an environment.
+/// The plan for an environment, with what is known.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
-    run(Planner::new(input)).0
+    let (entries, _) = decided(Planner::new(input));
+    finished(input, entries)
+}
+
+/// The plan, if nothing is missing.
+///
+/// # Errors
+///
+/// What must be known before the plan can say more.
+pub fn complete(input: &Input<'_>) -> Result<Plan, BTreeSet<Need>> {
+    let (entries, needs) = decided(Planner::new(input));
+    if needs.is_empty() { Ok(finished(input, entries)) } else { Err(needs) }
 }
 
 /// What must be known before the plan can say more. Empty when nothing is missing.
 #[must_use]
 pub fn needs(input: &Input<'_>) -> BTreeSet<Need> {
-    run(Planner::new(input)).1
+    decided(Planner::new(input)).1
 }
 
-fn run(mut planner: Planner<'_>) -> (Plan, BTreeSet<Need>) {
+fn decided(mut planner: Planner<'_>) -> (BTreeMap<Key, Entry>, BTreeSet<Need>) {
     if planner.input.goal == Goal::Converge {
         let edges = planner.input.environment.dependencies().map(|(key, on)| (key.clone(), on.clone()));
         // The manifests are loaded without cycles; whatever is on one nevertheless would simply have no entry.
@@ -41,7 +52,11 @@ fn run(mut planner: Planner<'_>) -> (Plan, BTreeSet<Need>) {
     guard::budget(&mut planner);
     take_turns(&mut planner);
     doctor::examine(&mut planner);
-    let (input, mut entries, needs) = planner.finish();
+    planner.finish()
+}
+
+/// What belongs to the plan as a whole.
+fn finished(input: &Input<'_>, mut entries: BTreeMap<Key, Entry>) -> Plan {
     for entry in entries.values_mut() {
         entry.basis.stack = input.observation.stack_at(&entry.address).present().map(|stack| stack.state.version());
     }
@@ -55,7 +70,7 @@ fn run(mut planner: Planner<'_>) -> (Plan, BTreeSet<Need>) {
     };
     plan.digest = consent::digest(&plan);
     guard::name_commands(&mut plan);
-    (plan, needs)
+    plan
 }
 
 /// Decides on one desired object. Its dependencies have been decided before.

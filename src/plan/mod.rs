@@ -3,7 +3,7 @@
 //! [`plan`] is a pure function: what is wanted, what was seen, what is remembered and the time go in; for every object
 //! the change it needs, the one step that can be taken now, and every reason for not taking one come out. It serves
 //! `landfast plan`, `apply`, the daemon and the simulation alike. [`needs`] is the same function asked another
-//! question: what would you have to know to decide?
+//! question: what would you have to know to decide? [`complete`] answers whichever of the two can be answered.
 //!
 //! A step leaves nothing to choose: whoever executes it re-reads its precondition and acts, or does not.
 
@@ -43,7 +43,7 @@ mod together;
 
 pub use backup::{compare_items, coverage, left as left_tables};
 pub use consent::consent;
-pub use decide::{needs, plan};
+pub use decide::{complete, needs, plan};
 pub(crate) use doctor::{are_recent, last_phase, last_update};
 pub use doctor::{census, watch};
 pub use drift::{

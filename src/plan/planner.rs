@@ -26,8 +26,8 @@ impl<'a> Planner<'a> {
     }
 
     /// What was decided, and what would have to be known to decide more.
-    pub(super) fn finish(self) -> (&'a Input<'a>, BTreeMap<Key, Entry>, BTreeSet<Need>) {
-        (self.input, self.entries, self.needs.into_inner())
+    pub(super) fn finish(self) -> (BTreeMap<Key, Entry>, BTreeSet<Need>) {
+        (self.entries, self.needs.into_inner())
     }
 
     /// What is remembered of an object.

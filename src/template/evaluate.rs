@@ -32,7 +32,7 @@ impl Tree {
     /// Reads a template. What cannot be read has no resources.
     #[must_use]
     pub fn read(body: &str) -> Self {
-        Self(parsed(body))
+        Self(parsed(body).1)
     }
 
     /// It declares that the value of this parameter is secret.
@@ -60,7 +60,7 @@ pub(super) fn has_macro(value: &Value) -> bool {
 }
 
 /// What is known of a parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Known {
     /// Its value.
     Text(String),
@@ -73,7 +73,7 @@ pub enum Known {
 }
 
 /// What a template is evaluated with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Values {
     /// Parameters; those that are missing have their default.
     pub parameters: BTreeMap<String, Known>,

@@ -5,6 +5,7 @@
 //! has made, or a nested stack has, is in no template.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -15,18 +16,15 @@ use crate::model::{
 };
 use crate::plan::resolve::Resolved;
 use crate::plan::{drift, guard};
-use crate::template::{self, Evaluated, Known, Tree, Values};
+use crate::template::{self, Evaluated, Filled, Known, Tree, Values};
 
 /// Stands for the resources that a transform makes of a template.
 const TRANSFORM: &str = "(transform)";
 
-type Resources = BTreeMap<String, Evaluated>;
-
-/// The two sides of a change.
+/// The two sides of a change; a new stack has one.
 pub(super) struct Sides {
-    before: Resources,
-    after: Resources,
-    transformed: bool,
+    before: Option<Arc<Filled>>,
+    after: Arc<Filled>,
 }
 
 impl Deciding<'_> {
@@ -35,11 +33,8 @@ impl Deciding<'_> {
         if !self.spec.template.facts.gives_access {
             return;
         }
-        let values = self.desired(resolved, None);
-        let tree = Tree::read(&self.spec.template.body).unrolled(&values);
-        let after = template::evaluate(&tree, &values);
-        let sides = Sides { before: Resources::new(), after, transformed: tree.is_transformed() };
-        entry.broadenings = sides.broadenings();
+        let after = template::filled(&self.spec.template.body, self.desired(resolved, None));
+        entry.broadenings = Sides { before: None, after }.broadenings();
     }
 
     /// What an update of a stack gives access to. `Err`: the deployed template has to be read first, or cannot be.
@@ -54,16 +49,13 @@ impl Deciding<'_> {
         if !wanted.facts.gives_access && !deployed.gives_access && !shows {
             return Ok(None);
         }
-        let desired = Tree::read(&wanted.body);
-        let deployed =
-            if deployed.digest == wanted.facts.digest { desired.clone() } else { Tree::read(self.text(stack)?) };
-        let was = self.deployed_values(&stack.state, &deployed);
+        let same = deployed.digest == wanted.facts.digest;
+        let deployed = if same { &*wanted.body } else { self.text(stack)? };
+        let was = self.deployed_values(&stack.state, &Tree::read(deployed));
         let becomes = self.desired(resolved, Some(&stack.state));
-        let (deployed, desired) = (deployed.unrolled(&was), desired.unrolled(&becomes));
         Ok(Some(Sides {
-            before: template::evaluate(&deployed, &was),
-            after: template::evaluate(&desired, &becomes),
-            transformed: desired.is_transformed() || deployed.is_transformed(),
+            before: Some(template::filled(deployed, was)),
+            after: template::filled(&wanted.body, becomes),
         }))
     }
 
@@ -103,12 +95,12 @@ impl Deciding<'_> {
         // What was compared is what is seen: with its values, more loops can be unrolled than by the template alone.
         let written = |change: &ResourceChange| {
             let kind = match sides {
-                Some(sides) => sides.after.get(&change.resource).map(|resource| &resource.kind),
+                Some(sides) => sides.after.resources.get(&change.resource).map(|resource| &resource.kind),
                 None => wanted.resources.get(&change.resource).map(|resource| &resource.kind),
             };
             kind == Some(&change.kind)
         };
-        let generated = sides.map_or(wanted.facts.generated, |sides| sides.transformed);
+        let generated = sides.map_or(wanted.facts.generated, Sides::is_transformed);
         let seen = |change: &&ResourceChange| !generated && (written(change) || change.action == ChangeAction::Remove);
         for change in set.changes.iter().filter(|change| !seen(change)) {
             match of_context(change, set) {
@@ -135,19 +127,15 @@ impl Deciding<'_> {
         if !matches!(entry.changes, Changes::Known(_)) {
             return;
         }
-        let deployed = match resolved {
-            Some(resolved) => {
-                let values = self.desired(resolved, Some(&stack.state));
-                template::evaluate(&Tree::read(&self.spec.template.body).unrolled(&values), &values)
-            }
-            None => Resources::new(),
-        };
+        let deployed = resolved
+            .map(|resolved| template::filled(&self.spec.template.body, self.desired(resolved, Some(&stack.state))));
+        let deployed = |name: &String| deployed.as_ref().and_then(|deployed| deployed.resources.get(name));
         entry.broadenings = set
             .changes
             .iter()
             .flat_map(|change| {
                 let of_context = of_context(change, set);
-                let of_findings = || of_findings(change, deployed.get(&change.resource), findings);
+                let of_findings = || of_findings(change, deployed(&change.resource), findings);
                 of_context.or_else(of_findings).unwrap_or_else(|| not_said(change))
             })
             .collect();
@@ -219,10 +207,14 @@ impl Deciding<'_> {
 }
 
 impl Sides {
+    fn is_transformed(&self) -> bool {
+        self.after.transformed || self.before.as_ref().is_some_and(|before| before.transformed)
+    }
+
     /// What is given that was not.
     pub(super) fn broadenings(&self) -> Vec<Broadening> {
-        let mut found = template::broadened(&self.before, &self.after);
-        if self.transformed {
+        let mut found = template::given(self.before.as_deref(), &self.after).to_vec();
+        if self.is_transformed() {
             let why =
                 "a transform makes resources of the template, which are not seen before CloudFormation has made them";
             found.push(template::unseen(TRANSFORM, "AWS::CloudFormation::Macro", why));
@@ -316,8 +308,10 @@ fn not_said(change: &ResourceChange) -> Vec<Broadening> {
 
 fn predicted(change: &ResourceChange, sides: Option<&Sides>) -> Vec<ValueChange> {
     let Some(sides) = sides else { return Vec::new() };
-    let of = |resources: &Resources| resources.get(&change.resource).map(|resource| resource.properties.clone());
-    let (Some(before), Some(after)) = (of(&sides.before), of(&sides.after)) else { return Vec::new() };
+    let of = |filled: &Filled| filled.resources.get(&change.resource).map(|resource| resource.properties.clone());
+    let (Some(before), Some(after)) = (sides.before.as_deref().and_then(of), of(&sides.after)) else {
+        return Vec::new();
+    };
     if change.action != ChangeAction::Modify {
         return Vec::new();
     }
