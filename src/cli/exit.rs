@@ -220,6 +220,15 @@ pub enum Trouble {
          role is assumed, its trust policy must allow the caller"
     )]
     Unreachable(String),
+    /// An argument is missing, and nobody can be asked.
+    #[error("{0} is missing, and there is no terminal to ask for it")]
+    Missing(String),
+    /// What was waited for did not come.
+    #[error("not in time: {0}")]
+    NotInTime(String),
+    /// There is no journal.
+    #[error("no journal exists at {}: name the state directory with --state", .0.display())]
+    NoJournal(PathBuf),
     /// No daemon says how things stand.
     #[error(
         "no daemon has written its status to {}: leave out --cached to ask AWS, or name the daemon's state directory with \
@@ -270,6 +279,8 @@ impl Trouble {
             Self::Operator(_)
             | Self::NoSuchEnvironment { .. }
             | Self::NoEnvironmentNamed(_)
+            | Self::Missing(_)
+            | Self::NoJournal(_)
             | Self::WholeEnvironments(_)
             | Self::SeveralObjects { .. }
             | Self::Address(_)

@@ -21,6 +21,7 @@ mod session;
 mod stderr;
 mod terminal;
 mod view;
+mod wrap;
 
 pub use args::{Cli, command};
 pub use exit::{Exit, Trouble};

@@ -18,6 +18,22 @@ pub(super) fn root(global: &Global) -> PathBuf {
     }
 }
 
+/// Where new manifests go: a directory of their own, unless one is named or there.
+pub(super) fn root_or_new(global: &Global) -> PathBuf {
+    let root = root(global);
+    let is_nothing = root == Path::new(".") && !Path::new("environments").is_dir();
+    if is_nothing && global.manifests.is_none() { PathBuf::from("manifests") } else { root }
+}
+
+/// Makes Git ignore the state directory, if it is the usual one: whoever commits it commits orders for a daemon.
+pub(super) fn ignore(state: &Path) -> std::io::Result<()> {
+    let file = state.join(".gitignore");
+    if state.file_name() == Some(OsStr::new(".landfast")) && !file.exists() {
+        std::fs::write(file, "*\n")?;
+    }
+    Ok(())
+}
+
 /// An absolute path without `.` and `..`, with all links followed in the part of it that there is.
 fn resolved(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

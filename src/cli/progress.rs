@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
+use super::args::LogFormat;
 use super::terminal;
 use crate::controller::Listener;
 use crate::model::Key;
@@ -29,15 +30,19 @@ pub(super) fn plain() -> Listener {
 }
 
 /// An event of the log for each thing that happens: what the daemon says.
-pub(super) fn logged() -> Listener {
-    Arc::new(|_: Timestamp, progress: &Progress| {
+pub(super) fn logged(format: LogFormat) -> Listener {
+    Arc::new(move |_: Timestamp, progress: &Progress| {
         let (Some(subject), Some(message)) = (progress.subject(), progress.message()) else { return };
-        let object = progress.key().map(tracing::field::display);
+        // People read what it is about first; programs look for it in a field.
+        let (object, message) = match format {
+            LogFormat::Text => (None, format!("{subject}: {message}")),
+            LogFormat::Json => (progress.key().map(tracing::field::display), message),
+        };
         match progress {
             // What it is for is told by what follows.
-            Progress::Took { .. } => debug!(object, "{subject}: {message}"),
-            _ if progress.is_warning() => warn!(object, "{subject}: {message}"),
-            _ => info!(object, "{subject}: {message}"),
+            Progress::Took { .. } => debug!(object, "{message}"),
+            _ if progress.is_warning() => warn!(object, "{message}"),
+            _ => info!(object, "{message}"),
         }
     })
 }

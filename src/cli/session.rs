@@ -167,7 +167,16 @@ impl Session {
 
     /// The journal, for this process alone.
     pub(super) fn store(&self) -> Result<Store, Trouble> {
-        Ok(Store::open_with(&self.journal(), &self.cx, self.keys.as_deref())?)
+        let store = Store::open_with(&self.journal(), &self.cx, self.keys.as_deref())?;
+        place::ignore(&self.global.state)
+            .map_err(|error| Trouble::machine("the state directory could not be written", error))?;
+        Ok(store)
+    }
+
+    /// Where the journal is, and how it could be opened.
+    pub(super) fn journal_access(&self) -> (Access, PathBuf) {
+        let path = self.journal();
+        (Store::access(&path), path)
     }
 
     /// The journal, for what only looks: the one there is, if it is ours and nobody has it; otherwise a copy. Where there

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::args::{Color, Global};
 use super::exit::Trouble;
 use super::stderr;
+use super::wrap::wrap;
 use crate::report::{Paint, safe_text};
 
 /// A report was told to be in colour: only then are there escapes of ours in what is printed.
@@ -31,9 +32,19 @@ fn coloured(global: &Global, terminal: bool) -> bool {
     }
 }
 
+/// How wide the terminal is that standard output goes to, if it goes to one.
+fn width() -> Option<usize> {
+    let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(usize::from(width))
+}
+
 /// Writes data. A reader that has gone away (`landfast plan | head`) is not an error.
 pub(super) fn print(text: &str) -> Result<(), Trouble> {
     let safe = safe_text(text, Paint::when(PAINTED.load(Ordering::Relaxed)));
+    let safe = match width() {
+        Some(width) => wrap(&safe, width).into(),
+        None => safe,
+    };
     let mut out = anstream::AutoStream::always(io::stdout().lock());
     match out.write_all(safe.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -60,7 +60,7 @@ pub use progress::Progress;
 pub use pull_request::markdown;
 pub use render::RenderList;
 pub use safe::{json as safe_json, line as safe_line, text as safe_text};
-pub use status::{Condition, ConditionStatus, ConditionType, PolicyCut, Status, StatusList};
+pub use status::{Condition, ConditionStatus, ConditionType, HealthStatus, PolicyCut, Status, StatusList, SyncStatus};
 pub use tables::BackedTable;
 pub use timeline::{Bar, Span, Timeline};
 pub use why::{NoSuchObject, why};

@@ -280,11 +280,12 @@ fn next(plan: &Plan, summary: &Summary, paint: Paint) -> String {
         let look = paint.command(format!("landfast plan {environment}"));
         let _ = writeln!(text, "{objects} could not be seen, and nothing follows from that. Look again: {look}");
     }
-    if can {
+    // A part of a plan, or one that cannot be approved, has no command.
+    if can && !plan.command.is_empty() {
         let apply = paint.command(&plan.command);
         let what = if summary.refused > 0 { "To do this, without what is refused" } else { "To do exactly this" };
         let _ = writeln!(text, "{what}: {apply}");
-    } else if summary.refused > 0 {
+    } else if !can && summary.refused > 0 {
         text.push_str("Nothing can be done until a refusal is released, as said above.\n");
     }
     text

@@ -1,6 +1,6 @@
 //! How every object is, in the conditions that Kubernetes users know.
 //!
-//! Two questions are kept apart, as Argo CD does: [`Sync`], whether the object matches its manifest, and [`Health`],
+//! Two questions are kept apart, as Argo CD does: [`SyncStatus`], whether the object matches its manifest, and [`HealthStatus`],
 //! whether what is there works. The conditions are those of Kubernetes: `Ready`, it is in sync; `Reconciling`, an operation
 //! is in progress; `Stalled`, it is refused or overdue, and needs a person. What waits for an approval is not stalled, and
 //! what nobody has started yet is not reconciling. What could not be read is `Unknown`, never `True`. All is derived from
@@ -59,9 +59,9 @@ pub struct Status {
     /// Its status, in AWS's words; `null` if it does not exist or could not be seen.
     pub status: Option<String>,
     /// Whether it matches its manifest.
-    pub sync: Sync,
+    pub sync: SyncStatus,
     /// Whether what is there works.
-    pub health: Health,
+    pub health: HealthStatus,
     /// The change it needs.
     pub action: Action,
     /// The revision of the manifests that this was decided for.
@@ -81,8 +81,7 @@ pub struct Status {
 
 /// Whether an object matches its manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[expect(clippy::enum_variant_names, reason = "the names are Argo CD's")]
-pub enum Sync {
+pub enum SyncStatus {
     /// It matches its manifest.
     Synced,
     /// Its stack matches the manifest, but resources of it were changed outside CloudFormation.
@@ -97,7 +96,7 @@ pub enum Sync {
 
 /// Whether what is there works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Health {
+pub enum HealthStatus {
     /// It works.
     Healthy,
     /// An operation or a rollout is in progress.
@@ -222,14 +221,14 @@ impl StatusList {
         let mut text = words::table(&rows, |y, x, cell| match (y.checked_sub(1).and_then(|y| self.items.get(y)), x) {
             (None, _) => paint.title(cell),
             (Some(item), 1) => match item.sync {
-                Sync::Synced => paint.good(cell),
-                Sync::Drifted | Sync::Unknown => paint.danger(cell),
-                Sync::OutOfSync | Sync::Retained => paint.change(cell),
+                SyncStatus::Synced => paint.good(cell),
+                SyncStatus::Drifted | SyncStatus::Unknown => paint.danger(cell),
+                SyncStatus::OutOfSync | SyncStatus::Retained => paint.change(cell),
             },
             (Some(item), 2) => match item.health {
-                Health::Healthy => paint.good(cell),
-                Health::Degraded | Health::Unknown => paint.danger(cell),
-                Health::Progressing | Health::Missing => paint.change(cell),
+                HealthStatus::Healthy => paint.good(cell),
+                HealthStatus::Degraded | HealthStatus::Unknown => paint.danger(cell),
+                HealthStatus::Progressing | HealthStatus::Missing => paint.change(cell),
             },
             _ => cell,
         });
@@ -246,9 +245,9 @@ impl StatusList {
             (number(&Status::is_pending), "pending"),
             (number(&Status::awaits_approval), "waiting for approval"),
             (number(&Status::is_stalled), "stalled"),
-            (number(&|item| item.sync == Sync::Drifted), "drifted"),
-            (number(&|item| item.health == Health::Degraded), "degraded"),
-            (number(&|item| item.sync == Sync::Unknown), "unknown"),
+            (number(&|item| item.sync == SyncStatus::Drifted), "drifted"),
+            (number(&|item| item.health == HealthStatus::Degraded), "degraded"),
+            (number(&|item| item.sync == SyncStatus::Unknown), "unknown"),
         ] {
             if number > 0 {
                 let _ = write!(text, ", {number} {what}");
@@ -316,7 +315,7 @@ impl Status {
     #[must_use]
     pub fn is_pending(&self) -> bool {
         let settled = self.is_ready() || self.is_stalled() || self.awaits_approval();
-        let fixed = matches!(self.sync, Sync::Unknown | Sync::Retained);
+        let fixed = matches!(self.sync, SyncStatus::Unknown | SyncStatus::Retained);
         !settled && !fixed && !self.is(ConditionType::Reconciling, ConditionStatus::True)
     }
 
@@ -374,32 +373,32 @@ fn is_unknown(entry: &Entry) -> bool {
     entry.action == Action::Unknown || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Unknown { .. }))
 }
 
-fn sync(entry: &Entry) -> Sync {
+fn sync(entry: &Entry) -> SyncStatus {
     match entry.action {
-        _ if is_unknown(entry) => Sync::Unknown,
-        Action::None if entry.drift.as_ref().is_some_and(|drift| drift.differences > 0) => Sync::Drifted,
-        Action::None => Sync::Synced,
-        Action::Retain => Sync::Retained,
-        _ => Sync::OutOfSync,
+        _ if is_unknown(entry) => SyncStatus::Unknown,
+        Action::None if entry.drift.as_ref().is_some_and(|drift| drift.differences > 0) => SyncStatus::Drifted,
+        Action::None => SyncStatus::Synced,
+        Action::Retain => SyncStatus::Retained,
+        _ => SyncStatus::OutOfSync,
     }
 }
 
-fn health(entry: &Entry) -> Health {
+fn health(entry: &Entry) -> HealthStatus {
     let waits = |is: fn(&Waiting) -> bool| entry.waiting.iter().any(is);
     let failed =
         entry.status.as_deref().is_some_and(|status| status.ends_with("_FAILED") || status == "ROLLBACK_COMPLETE");
     let stuck =
         entry.refused.iter().any(|refusal| matches!(refusal.guard, Guard::Stalled | Guard::Stuck | Guard::OutOfStep));
     match () {
-        () if is_unknown(entry) => Health::Unknown,
-        () if waits(is_running) => Health::Progressing,
-        () if failed || stuck || !entry.ailments.is_empty() => Health::Degraded,
+        () if is_unknown(entry) => HealthStatus::Unknown,
+        () if waits(is_running) => HealthStatus::Progressing,
+        () if failed || stuck || !entry.ailments.is_empty() => HealthStatus::Degraded,
         () if waits(|one| matches!(one, Waiting::Backoff { .. } | Waiting::Readiness { overdue: true, .. })) => {
-            Health::Degraded
+            HealthStatus::Degraded
         }
-        () if waits(|one| matches!(one, Waiting::Readiness { .. })) => Health::Progressing,
-        () if matches!(entry.action, Action::Create | Action::Recreate) => Health::Missing,
-        () => Health::Healthy,
+        () if waits(|one| matches!(one, Waiting::Readiness { .. })) => HealthStatus::Progressing,
+        () if matches!(entry.action, Action::Create | Action::Recreate) => HealthStatus::Missing,
+        () => HealthStatus::Healthy,
     }
 }
 
@@ -562,7 +561,7 @@ mod tests {
         let text = list.text(at("03:12:30"), Paint::Plain);
         assert!(
             text.contains(
-                "Synced     Healthy      UPDATE_COMPLETE  STALLED, refused (required tag): tag CostCenter is missing"
+                "Synced  Healthy  UPDATE_COMPLETE  STALLED, refused (required tag): tag CostCenter is missing"
             ),
             "{text}"
         );

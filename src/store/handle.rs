@@ -10,7 +10,7 @@ use super::file::{self, Access, Locked};
 use super::key::{Keys, keep};
 use super::rows::{Order, Rows, Table, Write, decode, number};
 use super::state::{self, State, decode_number};
-use super::{Disk, Record, StoreError};
+use super::{Disk, Export, Record, StoreError};
 use crate::context::Context;
 use crate::model::{
     Applied, Consent, Digest, EnvName, FingerprintKey, Key, Memory, ObjectMemory, Remembered, Revision, Spent,
@@ -366,6 +366,14 @@ impl Store {
             Ok(records.len() < limit)
         })?;
         Ok(records)
+    }
+
+    /// Everything in it but the key of the fingerprints.
+    ///
+    /// # Errors
+    /// A row cannot be read.
+    pub fn export(&self) -> Result<Export, StoreError> {
+        Export::read(&*self.inner.rows)
     }
 
     /// Drops records beyond the newest 10,000, and those of more than 90 days ago. The store does so by itself when

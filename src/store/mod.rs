@@ -9,6 +9,7 @@
 
 mod disk;
 mod error;
+mod export;
 mod file;
 mod handle;
 mod inbox;
@@ -20,6 +21,7 @@ mod state;
 
 pub use disk::Disk;
 pub use error::StoreError;
+pub use export::Export;
 pub use file::Access;
 pub use handle::Store;
 pub use inbox::{Inbox, Rejected};

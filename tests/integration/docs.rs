@@ -6,4 +6,4 @@ mod markdown;
 mod messages;
 mod recipe;
 mod reference;
-mod session;
+pub(crate) mod session;

@@ -12,6 +12,7 @@
 
 mod adapter;
 mod circles;
+mod commands;
 mod contract;
 mod daemon;
 mod demo;

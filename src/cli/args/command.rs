@@ -7,8 +7,8 @@ use clap::Subcommand;
 
 use super::forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 use super::parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, Environments, Quarantine, RestoreFromArgs, RunArgs, SecretCommand, Targets,
-    commit,
+    AdoptArgs, ApplyArgs, BackupCommand, Environments, InitArgs, Quarantine, RestoreFromArgs, RunArgs, SecretCommand,
+    StateCommand, Targets, WaitFor, commit, duration,
 };
 use crate::controller::ReportPlace;
 use crate::model::TableName;
@@ -16,6 +16,8 @@ use crate::model::TableName;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a small environment to begin with. Asks for what is not given.
+    Init(InitArgs),
     /// Check the manifests, and report every error with its place. Sends no request to AWS.
     #[command(visible_alias = "lint")]
     Validate {
@@ -110,6 +112,18 @@ pub enum Command {
         /// again. Landfast updates the stack again from then on.
         #[arg(long, value_name = "OBJECT", conflicts_with_all = ["environments", "output"])]
         in_step: Option<String>,
+    },
+    /// Wait until objects are in sync and healthy. Exit code 1 means that they were not in time.
+    Wait {
+        /// Objects: dev/stack/network, or an environment for all of its objects.
+        #[arg(value_name = "TARGET", required = true)]
+        targets: Vec<String>,
+        /// The condition.
+        #[arg(long = "for", value_name = "CONDITION", default_value = "ready")]
+        condition: WaitFor,
+        /// How long to wait.
+        #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
+        timeout: Duration,
     },
     /// Run the daemon: watch the manifests, and reconcile every environment continuously.
     Run(RunArgs),
@@ -238,15 +252,22 @@ pub enum Command {
         #[command(subcommand)]
         what: Quarantine,
     },
+    /// Check or export the journal in the state directory.
+    State {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: StateCommand,
+    },
+    /// Print the manual page, or write those of all commands to a directory.
+    Man {
+        /// Write the pages to this directory.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Print a completion script for a shell.
     #[command(visible_alias = "completion")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-}
-
-/// How often the daemon compares everything, and everything else that only it needs.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write 90s, 5m or 1h"))
 }

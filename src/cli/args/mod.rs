@@ -8,7 +8,10 @@ mod parts;
 pub(super) use command::Command;
 pub(super) use forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 pub(super) use global::{CloudKind, Color, Global, LogFormat};
-pub(super) use parts::{AdoptArgs, ApplyArgs, BackupCommand, Quarantine, RestoreFromArgs, RunArgs, SecretCommand};
+pub(super) use parts::{
+    AdoptArgs, ApplyArgs, BackupCommand, InitArgs, Quarantine, RestoreFromArgs, RunArgs, SecretCommand, StateCommand,
+    WaitFor,
+};
 
 use std::fmt::Write as _;
 
@@ -42,11 +45,11 @@ Exit codes:
 
 /// The commands by what people want to do, as `landfast --help` lists them.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Write manifests", &["adopt", "validate", "graph", "render", "schema"]),
-    ("Deploy", &["plan", "apply", "destroy", "run", "rollback", "quarantine"]),
+    ("Write manifests", &["init", "adopt", "validate", "graph", "render", "schema"]),
+    ("Deploy", &["plan", "apply", "wait", "destroy", "run", "rollback", "quarantine"]),
     ("Inspect", &["status", "why", "events", "outputs", "images", "drift", "doctor", "preflight"]),
     ("Secrets and backups", &["seal", "secret", "backup", "restore"]),
-    ("Try and set up", &["demo", "completions", "help"]),
+    ("Try and set up", &["demo", "state", "completions", "man", "help"]),
 ];
 
 /// Continuously reconciles AWS environments with the manifests in Git.

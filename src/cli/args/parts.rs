@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::command::duration;
 use super::forms::Output;
 use crate::controller::ReportPlace;
 use crate::model::{PointId, TableName};
@@ -50,6 +49,48 @@ pub struct ApplyArgs {
     /// Format of the report.
     #[arg(short, long, default_value = "text")]
     pub output: Output,
+}
+
+/// What a new environment is.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// Name of the environment: 2 to 10 lowercase letters and digits.
+    pub environment: Option<String>,
+    /// ID of its AWS account.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<String>,
+    /// Its region.
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Name of the system, which is part of the stacks' names.
+    #[arg(long, value_name = "NAME", default_value = "hello")]
+    pub system: String,
+    /// Directory of the manifests to write to [default: --manifests, else `manifests`]. The files go to
+    /// `environments/ENVIRONMENT` in it.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WaitFor {
+    /// In sync and healthy.
+    Ready,
+    /// In sync with the manifests.
+    Synced,
+    /// Healthy.
+    Healthy,
+    /// Deleted.
+    Deleted,
+}
+
+/// What is done with the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum StateCommand {
+    /// Check that the journal can be read as a whole.
+    Check,
+    /// Print the journal as JSON, without the fingerprint key.
+    Export,
 }
 
 /// How the daemon runs.
@@ -199,6 +240,11 @@ pub enum Quarantine {
         /// Tag or digest of the image.
         image: String,
     },
+}
+
+/// A duration as people write it.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write 90s, 5m or 1h"))
 }
 
 /// A commit's id, or so much of it that it means no other one.

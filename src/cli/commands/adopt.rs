@@ -1,25 +1,18 @@
 //! `landfast adopt`: manifests for what already runs.
 //!
-//! Files are written all or none: into a directory beside the environment's, which is then renamed. What was there
-//! before is never written over without being asked, and even then it is put aside and not deleted.
+//! What was there before is never written over without being asked, and even then it is put aside and not deleted.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use crate::adopt::{Ask, Which, Written, summary, write};
+use super::put::{check, put};
+use crate::adopt::{Ask, Which, summary, write};
 use crate::cli::args::{AdoptArgs, Global};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::session::{self, Pace, Session};
+use crate::cli::session::{Pace, Session};
 use crate::cli::{place, terminal};
-use crate::files;
-use crate::manifest;
-use crate::model::{EnvName, FileContent, InvalidName, Revision, Scope, Snapshot};
+use crate::model::{EnvName, InvalidName, Scope};
 use crate::observe::survey;
 
 /// Where environments are, below the root.
-const ENVIRONMENTS: &str = "environments";
+pub(super) const ENVIRONMENTS: &str = "environments";
 
 pub(super) fn run(global: &Global, args: AdoptArgs) -> Result<Exit, Trouble> {
     let ask = asked(&args)?;
@@ -42,7 +35,7 @@ pub(super) fn run(global: &Global, args: AdoptArgs) -> Result<Exit, Trouble> {
         let left = written.left.iter().map(|left| format!("\n  {}: {}", left.what, left.why));
         return Err(Trouble::NothingToAdopt(left.collect()));
     }
-    let before = put(&place, &written)
+    let before = put(&place, &written.files)
         .map_err(|error| Trouble::machine(format!("{} could not be written", place.display()), error))?;
     let arguments = if root == place::root(global) {
         global.manifests.as_ref().map_or_else(String::new, |root| format!(" --manifests {}", root.display()))
@@ -53,22 +46,13 @@ pub(super) fn run(global: &Global, args: AdoptArgs) -> Result<Exit, Trouble> {
     if let Some(before) = before {
         terminal::note(&format!("note: what was there before is in {}", before.display()));
     }
-    check(&written)
+    check(&written.files)
 }
 
 /// What was asked for, each part of it well formed.
 fn asked(args: &AdoptArgs) -> Result<Ask, Trouble> {
-    let environment: EnvName = args.environment.parse().map_err(Trouble::Address)?;
-    let short = (2..=10).contains(&environment.as_str().len());
-    if !short || !environment.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
-        let rule = "the name of an environment: 2 to 10 lowercase letters and digits";
-        return Err(Trouble::Address(InvalidName::new(environment.as_str(), rule)));
-    }
-    let system = args.system.as_deref();
-    let legal = |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !text.is_empty();
-    if let Some(system) = system.filter(|system| !legal(system)) {
-        return Err(Trouble::Address(InvalidName::new(system, "the name of a system: letters, digits and hyphens")));
-    }
+    let environment = environment_name(&args.environment)?;
+    args.system.as_deref().map(system_name).transpose()?;
     let names = args.stack.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(Trouble::Address)?;
     let which =
         if args.all { Which::All { prefix: args.prefix.clone().unwrap_or_default() } } else { Which::Named(names) };
@@ -84,79 +68,19 @@ fn asked(args: &AdoptArgs) -> Result<Ask, Trouble> {
     })
 }
 
-/// Puts all files where they belong, at once. Says where those are that were there before.
-fn put(place: &Path, written: &Written) -> io::Result<Option<PathBuf>> {
-    let above = place.parent().unwrap_or(place);
-    let name = place.file_name().unwrap_or_default().to_string_lossy();
-    fs::create_dir_all(above)?;
-    // Under a name that nobody can have prepared. One that begins with a dot is not read as manifests.
-    let made = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".new").tempdir_in(above)?;
-    let draft = made.path().join(name.as_ref());
-    let wrote = written.files.iter().try_for_each(|(file, text)| {
-        let path = draft.join(file);
-        files::make_directory(path.parent().unwrap_or(&draft))?;
-        files::replace(&path, text.as_bytes(), files::Access::Private)
-    });
-    wrote.and_then(|()| {
-        let before = place.exists().then(|| aside(above, &name)).transpose()?;
-        if let Some(before) = &before {
-            fs::rename(place, before)?;
-        }
-        fs::rename(&draft, place)?;
-        Ok(before)
-    })
+/// A name that an environment can have.
+pub(super) fn environment_name(text: &str) -> Result<EnvName, Trouble> {
+    let rule = "the name of an environment: 2 to 10 lowercase letters and digits";
+    let is_one = (2..=10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if !is_one {
+        return Err(Trouble::Address(InvalidName::new(text, rule)));
+    }
+    text.parse().map_err(Trouble::Address)
 }
 
-/// A name that nothing has yet.
-fn aside(above: &Path, name: &str) -> io::Result<PathBuf> {
-    let free = (1..1_000).map(|number| above.join(format!(".{name}.before-{number}"))).find(|path| !path.exists());
-    free.ok_or_else(|| io::Error::new(io::ErrorKind::AlreadyExists, "there are too many of what was there before"))
-}
-
-/// Reads what was written as `validate` would: what is wrong with it is better said now.
-fn check(written: &Written) -> Result<Exit, Trouble> {
-    let files = written.files.iter().map(|(path, text)| (path.clone(), FileContent::Bytes(Arc::from(text.as_bytes()))));
-    let snapshot = Snapshot::new("adopted", files.collect(), None);
-    let revision = Revision { sequence: 0, content: snapshot.content.clone(), commit: None };
-    let loaded = manifest::load(&snapshot, revision);
-    session::show_diagnostics(&loaded.diagnostics);
-    if session::errors(&loaded.diagnostics) > 0 {
-        return Err(Trouble::Manifest("what was written has the errors above: mend them by hand".to_owned()));
-    }
-    Ok(Exit::Done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn some(files: &[(&str, &str)]) -> Written {
-        let files = files.iter().map(|(path, text)| ((*path).to_owned(), Arc::from(*text))).collect();
-        Written { files, ..Written::default() }
-    }
-
-    #[test]
-    fn files_are_put_there_together_and_what_was_there_is_kept() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = directory.path().join("environments/dev");
-        assert_eq!(put(&place, &some(&[("a/b", "1"), ("c", "2")])).unwrap(), None);
-        assert_eq!(fs::read_to_string(place.join("a/b")).unwrap(), "1");
-        fs::write(place.join("mine"), "kept").unwrap();
-        let before = put(&place, &some(&[("c", "3")])).unwrap().unwrap();
-        assert_eq!(fs::read_to_string(place.join("c")).unwrap(), "3");
-        assert!(!place.join("a").exists());
-        assert_eq!(fs::read_to_string(before.join("mine")).unwrap(), "kept");
-        assert!(before.file_name().unwrap().to_string_lossy().starts_with('.'), "it would be read as manifests");
-        put(&place, &some(&[("c", "4")])).unwrap().unwrap();
-        assert_eq!(fs::read_dir(place.parent().unwrap()).unwrap().count(), 3);
-    }
-
-    #[test]
-    fn nothing_is_there_when_a_file_cannot_be_written() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = directory.path().join("environments/dev");
-        // A file where a directory would have to be.
-        assert!(put(&place, &some(&[("a", "1"), ("a/b", "2")])).is_err());
-        assert_eq!(fs::read_dir(place.parent().unwrap()).unwrap().count(), 0);
-    }
+/// A name that a system can have.
+pub(super) fn system_name(text: &str) -> Result<&str, Trouble> {
+    let is_one = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let rule = "the name of a system: letters, digits and hyphens";
+    if is_one { Ok(text) } else { Err(Trouble::Address(InvalidName::new(text, rule))) }
 }

@@ -12,18 +12,23 @@ mod events;
 mod failed;
 mod graph;
 mod images;
+mod init;
+mod man;
 mod outputs;
 mod person;
 mod plan;
 mod preflight;
+mod put;
 mod render;
 mod restore;
 mod run;
 mod schema;
 mod seal;
 mod secret;
+mod state;
 mod status;
 mod validate;
+mod wait;
 mod why;
 
 use super::args::{BackupCommand, Cli, Command, Quarantine, SecretCommand};
@@ -33,6 +38,7 @@ use super::exit::{Exit, Trouble};
 pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
     let global = cli.global;
     match cli.command {
+        Command::Init(args) => init::run(&global, &args),
         Command::Validate { path, output } => validate::run(&global, path, output),
         Command::Schema { out } => schema::run(out.as_deref()),
         Command::Graph { environments: of, format } => graph::run(&global, &of.environments, format),
@@ -54,6 +60,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             plan::run(&global, &args.environments.environments, false, older, args.output.into())
         }
         Command::Apply(args) => apply::run(&global, &args),
+        Command::Wait { targets, condition, timeout } => wait::run(&global, &targets, condition, timeout),
         Command::Run(args) => run::run(&global, args),
         Command::Status { cached: true, output, .. } => status::cached(&global, output),
         Command::Status { targets, watch, output, .. } => status::run(&global, &targets.targets, watch, output),
@@ -85,6 +92,8 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Quarantine { what: Quarantine::Release { object, image } } => {
             images::release(&global, &object, &image)
         }
+        Command::State { command } => state::run(&global, command),
+        Command::Man { out } => man::run(out.as_deref()),
         Command::Completions { shell } => completions::run(shell),
     }
 }

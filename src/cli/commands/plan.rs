@@ -42,7 +42,12 @@ pub(super) fn run(
     })?;
     view.selection.require(plans.iter().flat_map(|plan| plan.entries.keys()))?;
     let whole: usize = plans.iter().map(|plan| plan.entries.len()).sum();
+    let keyless = view.session.has_no_journal();
+    let unapprovable = plans.iter().any(|plan| keyless && !plan.keyed().is_empty());
     for plan in &mut plans {
+        if !view.selection.is_whole() || (keyless && !plan.keyed().is_empty()) {
+            plan.command.clear();
+        }
         plan.entries.retain(|key, _| view.selection.includes(key));
     }
     show(global, output, &plans)?;
@@ -58,7 +63,7 @@ pub(super) fn run(
         terminal::note("note: web servers were not asked whether they answer; `landfast plan --probe` asks them");
     }
 
-    if view.session.has_no_journal() && plans.iter().any(|plan| !plan.keyed().is_empty()) {
+    if unapprovable {
         terminal::note(&format!(
             "note: {} has no journal yet, and the digest covers secret values: it cannot be approved with `--plan`. \
              `landfast apply` creates the journal, and shows the digest that can",

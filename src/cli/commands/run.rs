@@ -111,7 +111,10 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
         warn!(%why, "nobody can leave notes");
     }
     let lamp = Lamp::new(&session.cx, &session.global.state, &root);
-    let controller = session.controller(store, progress::logged()).resyncing_every(asked.resync).with_inbox(inbox);
+    let controller = session
+        .controller(store, progress::logged(session.global.log_format))
+        .resyncing_every(asked.resync)
+        .with_inbox(inbox);
     let controller = controller.observed_by(lamp.observer());
     let until = if asked.once { Until::Settled } else { Until::Stopped };
     // Watching begins before the first read, so that no change falls between the two.

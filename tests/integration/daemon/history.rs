@@ -62,7 +62,7 @@ fn an_older_commit_is_refused_until_it_is_named() {
     let said_so = refuses(&place, &["apply", "dev", "--yes"]);
     assert!(said_so.contains(&format!("dev: {}", &two[..12])), "{said_so}");
     assert!(said_so.contains(&format!("--accept-older-commit {}", &one[..12])), "{said_so}");
-    refuses(&place, &["apply"]);
+    refuses(&place, &["apply", "--all"]);
     refuses(&place, &["destroy", "dev"]);
     // Another one is named, not this.
     refuses(&place, &["apply", "dev", "--yes", "--accept-older-commit", &two]);

@@ -75,7 +75,7 @@ fn is_like(line: &str, wanted: &str) -> bool {
     regex::Regex::new(&format!("^{}$", parts.join(".*"))).unwrap().is_match(line)
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let (path, target) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));

@@ -158,12 +158,12 @@ async fn records_are_made_when_what_they_point_to_is_ready_and_follow_their_mani
     let plan = place.run(&["plan", "dev"]).exits(0);
     assert!(plan.out.contains("In sync: 3 objects."), "{}", plan.out);
     let status = place.run(&["status", "dev"]).exits(0);
-    assert!(status.out.contains("3 of 3 objects ready."), "{}", status.out);
+    assert!(status.out.contains("3 of 3 objects in sync."), "{}", status.out);
 
     // The check of one of them fails: it is said, and nothing is changed.
     up.store(false, Ordering::Relaxed);
     let status = place.run(&["status", "dev"]);
-    assert!(status.out.contains("2 of 3 objects ready,") && status.out.contains("503"), "{}", status.out);
+    assert!(status.out.contains("2 of 3 objects in sync,") && status.out.contains("503"), "{}", status.out);
     assert_eq!(batches(&place), 1);
     up.store(true, Ordering::Relaxed);
 
