@@ -26,9 +26,10 @@ RUN apk add --no-cache build-base cmake perl
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs LICENSE README.md ./
 COPY src src
-# The program has them inside: the demonstration's manifests, and what `landfast init` writes.
+# The program has them inside: the demonstration's manifests, and what `landfast init` and `landfast explain` print.
 COPY manifests manifests
 COPY examples examples
+COPY docs docs
 # What `landfast --version` says: --build-arg LANDFAST_COMMIT="$(git rev-parse --short HEAD)".
 ARG LANDFAST_COMMIT
 # Dependencies and what was compiled stay in the builder's cache; only the binary leaves it. The tests and examples that

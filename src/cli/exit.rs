@@ -149,6 +149,14 @@ pub enum Trouble {
     /// No such stack, or not a stack.
     #[error("no stack is named `{0}` (only stacks have a template)")]
     NoSuchStack(String),
+    /// Nothing is explained under this name.
+    #[error("nothing is known of `{name}`{}", did_you_mean(.near.as_deref()))]
+    NoSuchCode {
+        /// The code or the message.
+        name: String,
+        /// The code that may be meant.
+        near: Option<String>,
+    },
     /// No stack has such an output.
     #[error("no output is named `{name}`{}", choices(.known))]
     NoSuchOutput {
@@ -286,6 +294,7 @@ impl Trouble {
             | Self::Address(_)
             | Self::NoSuchObject { .. }
             | Self::NoSuchStack(_)
+            | Self::NoSuchCode { .. }
             | Self::NoSuchOutput { .. }
             | Self::NoSuchRelease { .. }
             | Self::StateAmongManifests { .. }

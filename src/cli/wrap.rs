@@ -59,9 +59,10 @@ mod tests {
 
     #[test]
     fn a_table_stays_a_table_at_any_width() {
-        let table = "OBJECT           MESSAGE\ndev/stack/kms    waits for dev/stack/network and for dev/stack/security too\n";
+        let table =
+            "OBJECT           MESSAGE\ndev/stack/kms    waits for dev/stack/network and for dev/stack/security too\n";
         assert_eq!(wrap(table, 200), table);
-        let expected = "OBJECT           MESSAGE\ndev/stack/kms    waits for\n                 dev/stack/network and for\n                 dev/stack/security too\n";
+        let expected = "OBJECT           MESSAGE\ndev/stack/kms    waits for dev/stack/network\n                 and for dev/stack/security\n                 too\n";
         assert_eq!(wrap(table, 44), expected);
         for width in 40..=200 {
             let wrapped = wrap(table, width);

@@ -9,9 +9,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value as Json, json};
 
-use super::evaluate::partition;
-use super::reader::sub_names;
-use super::resource::digits;
+use super::spelling::{digits, partition, sub_names};
 use crate::model::Scope;
 
 /// One line for each type: its name and its attributes.

@@ -70,7 +70,7 @@ impl Console {
     ) -> Result<T, PortError> {
         let mut world = self.cloud.lock();
         let region = world.region(&self.scope);
-        let token = format!("Console-{}", super::resource::uuid(&[&world.serial().to_string()]));
+        let token = format!("Console-{}", super::spelling::uuid(&[&world.serial().to_string()]));
         what(&mut world, region, token)
     }
 

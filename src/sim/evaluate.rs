@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Map, Value as Json};
 
-use super::reader::{Parsed, declared, sub_names};
+use super::reader::{Parsed, declared};
+use super::spelling::{partition, sub_names};
 use crate::model::Scope;
 
 /// Begins the value of everything that is known only after the update. It is a text even where it stands for a list:
@@ -74,15 +75,6 @@ impl Frame<'_> {
             exports: &|_| None,
             imports: RefCell::default(),
         })
-    }
-}
-
-/// The partition a region is in, and its domain.
-pub(super) fn partition(region: &str) -> (&'static str, &'static str) {
-    match region {
-        _ if region.starts_with("us-gov-") => ("aws-us-gov", "amazonaws.com"),
-        _ if region.starts_with("cn-") => ("aws-cn", "amazonaws.com.cn"),
-        _ => ("aws", "amazonaws.com"),
     }
 }
 

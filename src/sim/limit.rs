@@ -5,7 +5,6 @@
 
 use std::fmt::Display;
 
-use super::validate::invalid;
 use crate::ports::{Class, PortError};
 
 /// The error code of what only the simulation cannot do. AWS has no such code.
@@ -45,4 +44,9 @@ impl From<&str> for Refusal {
     fn from(reason: &str) -> Self {
         Self::Aws(reason.to_owned())
     }
+}
+
+/// `ValidationError`: the request can never succeed as it is.
+pub(super) fn invalid(operation: &'static str, message: impl Into<String>) -> PortError {
+    PortError::new(Class::Invalid, operation, message).with_code("ValidationError")
 }

@@ -45,6 +45,7 @@ mod secret;
 mod secrets;
 mod serverless;
 mod site;
+mod spelling;
 mod stack;
 mod tampered;
 mod task;

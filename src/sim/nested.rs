@@ -11,7 +11,8 @@ use serde_json::Value as Json;
 
 use super::ecs::Standing;
 use super::evaluate::shown;
-use super::resource::{Resource, STACK, digits};
+use super::resource::{Resource, STACK};
+use super::spelling::digits;
 use super::stack::{Phase, Submission, TaskState, Work};
 use super::validate::invalid;
 use super::world::World;

@@ -2,7 +2,8 @@
 //! executed and deleted for all.
 
 use super::change_set::{Computed, Inner, unchanged};
-use super::resource::{STACK, digits};
+use super::resource::STACK;
+use super::spelling::digits;
 use super::stack::{ChangeSet, Submission};
 use super::world::World;
 use crate::model::{ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, StackStatus};

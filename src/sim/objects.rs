@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::cloud::SimDoor;
 use super::config::BucketFlaw;
-use super::evaluate::partition;
 use super::resource::Resource;
+use super::spelling::partition;
 use super::world::World;
 use crate::ports::{Class, Fence, Objects, Page, PageToken, PortError, Uploaded};
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use serde_yaml::Value as Yaml;
 
 use super::attributes;
+use super::spelling::sub_names;
 
 /// A declared parameter.
 #[derive(Clone, Debug, Default)]
@@ -217,15 +218,6 @@ fn resource(kind: &str, decl: &Json) -> ResourceDecl {
         deletion_policy: text(decl, "DeletionPolicy"),
         update_replace_policy: text(decl, "UpdateReplacePolicy"),
     }
-}
-
-/// Names in `${…}` of a `Fn::Sub` text, without those written `${!…}`.
-pub(super) fn sub_names(text: &str) -> impl Iterator<Item = &str> {
-    text.split("${")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}'))
-        .map(|(name, _)| name.trim())
-        .filter(|name| !name.starts_with('!'))
 }
 
 /// Everything an expression refers to: logical ids, parameters and pseudo parameters alike.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::change_set::updatable;
 use super::config::DriftAware;
-use super::evaluate::partition;
-use super::resource::uuid;
+use super::spelling::partition;
+use super::spelling::uuid;
 use super::stack::Stack;
 use super::validate::{conflict, invalid};
 use super::world::World;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::attributes;
-use super::evaluate::partition;
-use crate::model::{Digest, Scope};
+use super::spelling::{digits, partition, uuid};
+use crate::model::Scope;
 
 /// The type of a stack within a stack.
 pub(super) const STACK: &str = "AWS::CloudFormation::Stack";
@@ -291,18 +291,6 @@ pub(super) fn is_iam(kind: &str) -> bool {
             | "AWS::IAM::User"
             | "AWS::IAM::UserToGroupAddition"
     )
-}
-
-/// Hexadecimal digits that depend on all of `seed` and on nothing else.
-pub(super) fn digits(seed: &[&str], length: usize) -> String {
-    Digest::of(seed).as_str().chars().take(length).collect()
-}
-
-/// A UUID that depends on all of `seed` and on nothing else.
-pub(super) fn uuid(seed: &[&str]) -> String {
-    let hex = digits(seed, 32);
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
 /// What AWS calls a new resource: what `Ref` gives.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::limit::Refusal;
-use super::resource::digits;
+use super::spelling::digits;
 
 /// The macro's name.
 pub(super) const NAME: &str = "AWS::Serverless-2016-10-31";

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::evaluate::UNKNOWN;
 use super::limit::Refusal;
+pub(super) use super::limit::invalid;
 use super::reader::Parsed;
 use super::resource;
 use super::stack::Submission;
@@ -16,11 +17,6 @@ use crate::ports::{Class, PortError, TemplateSource};
 const BODY_LIMIT: usize = 51_200;
 /// The most that a template may have in S3.
 const OBJECT_LIMIT: usize = 1_048_576;
-
-/// `ValidationError`: the request can never succeed as it is.
-pub(super) fn invalid(operation: &'static str, message: impl Into<String>) -> PortError {
-    PortError::new(Class::Invalid, operation, message).with_code("ValidationError")
-}
 
 /// `ValidationError` for the state that something is in.
 pub(super) fn conflict(operation: &'static str, message: impl Into<String>) -> PortError {

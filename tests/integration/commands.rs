@@ -78,7 +78,7 @@ fn objects_have_the_names_that_people_type() {
     assert!(place.planned(&["dev", "staging"]).len() > place.planned(&["dev"]).len());
 
     for (wrong, says) in [
-        ("dev/stack/mks", "did you mean `dev/stack/msk`?"),
+        ("dev/stack/mssk", "did you mean `dev/stack/msk`?"),
         ("dev/stak/msk", "kinds are stack, service, secret, dnsrecord and backuppolicy"),
         ("nowhere", "no environment or object is named `nowhere`: there are dev, prod, staging"),
         ("dev/stack/nothing*", "no object is named `dev/stack/nothing*`"),

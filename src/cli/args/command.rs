@@ -148,6 +148,12 @@ pub enum Command {
         /// The object: dev/stack/network.
         object: String,
     },
+    /// Explain a code or a message: what caused it, and what to do.
+    Explain {
+        /// A code of `validate` (unknown-field), the rule of a refusal (ownership), a stack status, or words of a message.
+        #[arg(value_name = "CODE|MESSAGE", required = true)]
+        words: Vec<String>,
+    },
     /// Print stack outputs.
     Outputs {
         #[command(flatten)]

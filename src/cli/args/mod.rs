@@ -47,7 +47,7 @@ Exit codes:
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Write manifests", &["init", "adopt", "validate", "graph", "render", "schema"]),
     ("Deploy", &["plan", "apply", "wait", "destroy", "run", "rollback", "quarantine"]),
-    ("Inspect", &["status", "why", "events", "outputs", "images", "drift", "doctor", "preflight"]),
+    ("Inspect", &["status", "why", "explain", "events", "outputs", "images", "drift", "doctor", "preflight"]),
     ("Secrets and backups", &["seal", "secret", "backup", "restore"]),
     ("Try and set up", &["demo", "state", "completions", "man", "help"]),
 ];

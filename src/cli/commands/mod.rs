@@ -9,6 +9,7 @@ mod destroy;
 mod doctor;
 mod drift;
 mod events;
+mod explain;
 mod failed;
 mod graph;
 mod images;
@@ -65,6 +66,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Status { cached: true, output, .. } => status::cached(&global, output),
         Command::Status { targets, watch, output, .. } => status::run(&global, &targets.targets, watch, output),
         Command::Why { object } => why::run(&global, &object),
+        Command::Explain { words } => explain::run(&global, &words),
         Command::Render { targets, output } => render::run(&global, &targets, output),
         Command::Outputs { targets, key, raw, output } => {
             outputs::run(&global, &targets.targets, key.as_deref(), raw, output)

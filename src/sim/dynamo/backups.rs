@@ -13,7 +13,7 @@ use crate::model::{
 use crate::ports::{Class, Page, PageToken, PortError};
 use crate::sim::ecs::page;
 use crate::sim::reads::Lens;
-use crate::sim::resource::uuid;
+use crate::sim::spelling::uuid;
 use crate::sim::world::World;
 
 /// How long a backup cannot be restored yet: "processed instantaneously and become available for restore within minutes"

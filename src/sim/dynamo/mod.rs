@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::reads::Lens;
-use super::resource::uuid;
+use super::spelling::uuid;
 use super::world::World;
 use crate::model::{
     AlarmDefinition, Billing, ContinuousBackups, PointId, Region, RestoreOrigin, ScalingTarget, StreamView, TableArn,

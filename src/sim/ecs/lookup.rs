@@ -3,7 +3,7 @@
 use super::{Ecs, Service, arn, short};
 use crate::model::{ClusterArn, ServiceArn};
 use crate::ports::PortError;
-use crate::sim::resource;
+use crate::sim::spelling;
 use crate::sim::world::World;
 
 impl World {
@@ -38,6 +38,6 @@ impl World {
     /// Hexadecimal digits that were never given before.
     pub(in crate::sim) fn fresh_digits(&mut self, length: usize) -> String {
         let serial = self.serial().to_string();
-        resource::digits(&["ecs", &serial], length)
+        spelling::digits(&["ecs", &serial], length)
     }
 }

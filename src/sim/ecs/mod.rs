@@ -24,7 +24,7 @@ pub(super) use registry::config_of;
 pub(super) use stacks::Standing;
 pub use stages::LifecycleHook;
 
-use super::evaluate::partition;
+use super::spelling::partition;
 use crate::model::{
     AlarmSeen, DeploymentState, DeploymentStatus, DeploymentStrategy, ImageDigest, ImageState, LogLine, Platform,
     Scope, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceRevisionArn, ServiceRevisionState,

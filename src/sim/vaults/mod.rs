@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::dynamo::{BackupTruth, Kept};
 use super::ecs::page;
 use super::reads::Lens;
-use super::resource::uuid;
+use super::spelling::uuid;
 use super::world::{Due, World};
 use crate::model::{
     JobId, JobState, PointId, PointKeeper, PointStatus, RecoveryPoint, Scope, TableArn, TableName, VaultJob, VaultName,
