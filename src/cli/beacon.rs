@@ -122,9 +122,17 @@ impl Beacon {
         text
     }
 
-    /// How all of its objects stand.
-    pub(super) fn status(&self) -> StatusList {
-        StatusList::listed(self.environments.values().flat_map(|seen| seen.items.iter().cloned()))
+    /// How its objects stand that these words name by environment or address; of all, if there are no words. `None` if it has
+    /// none of them.
+    pub(super) fn status(&self, words: &[String]) -> Option<StatusList> {
+        let items = self.environments.values().flat_map(|seen| &seen.items);
+        let meant = |item: &&Status| {
+            let below =
+                |word: &String| item.object.strip_prefix(word.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            words.is_empty() || words.iter().any(|word| item.object == *word || below(word))
+        };
+        let list = StatusList::listed(items.filter(meant).cloned());
+        (!list.items.is_empty() || words.is_empty()).then_some(list)
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::args::Global;
 use super::exit::Trouble;
+use crate::files;
 
 /// Where the manifests are.
 pub(super) fn root(global: &Global) -> PathBuf {
@@ -29,7 +30,7 @@ pub(super) fn root_or_new(global: &Global) -> PathBuf {
 pub(super) fn ignore(state: &Path) -> std::io::Result<()> {
     let file = state.join(".gitignore");
     if state.file_name() == Some(OsStr::new(".landfast")) && !file.exists() {
-        std::fs::write(file, "*\n")?;
+        files::replace(&file, b"*\n", files::Access::Private)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //!
 //! The real binary over the emulated AWS of its own: what is at stake here is the process and its files.
 
+mod beacon;
 mod history;
 mod inbox;
 mod journal;

@@ -135,6 +135,7 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
             gone = watch_journal(session, &controller) => Err(gone),
             failed = follow(session, &controller, &root, watch.as_mut(), files, asked.resync, &lamp) => Err(failed),
             never = lamp.burn() => match never {},
+            never = keep_simulation(session) => match never {},
             never = asked.reports.keep_writing(&controller) => match never {},
             never = logging::tell_losses(&session.cx) => match never {},
         }
@@ -160,6 +161,16 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
     });
     let worst = settled.max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
     Ok(if asked.once && broken { Exit::Manifest } else { worst })
+}
+
+/// Keeps the simulation now and then for those who look beside the daemon. Never ends.
+async fn keep_simulation(session: &Session) -> std::convert::Infallible {
+    loop {
+        session.cx.sleep(CHECK).await;
+        if let Err(why) = session.save() {
+            warn!(%why, "the simulation could not be saved");
+        }
+    }
 }
 
 /// Ends when there is no more time.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::person::wall_clock;
 use super::plan::severity;
-use crate::cli::args::{Global, ListOutput, Output};
+use crate::cli::args::{CloudKind, Global, ListOutput, Output};
 use crate::cli::beacon::{self, Beacon};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{Holder, Pace};
@@ -21,15 +21,24 @@ pub(super) fn run(global: &Global, words: &[String], watch: bool, output: ListOu
     let pace = if watch { Pace::Real(1.0) } else { Pace::Virtual };
     let view = match View::at(pace, global, words) {
         // What is on disk is broken, and a daemon goes on with what it loaded before.
-        Err(Trouble::Manifest(why)) if Beacon::read(&global.state).is_ok_and(|found| found.is_some()) => {
+        Err(why @ (Trouble::Manifest(_) | Trouble::NoSuchEnvironment { .. })) => {
+            let Some(list) = Beacon::read(&global.state)?.and_then(|beacon| beacon.status(words)) else {
+                return Err(why);
+            };
             terminal::note(&format!("note: {why}; this is what the daemon saw last"));
-            cached(global, output)?;
+            beacon::introduce(&global.state, wall_clock()?);
+            terminal::print(&render(&list, output, wall_clock()?, terminal::paint(global))?)?;
             return Ok(Exit::Manifest);
         }
         view => view?,
     };
     if view.holder == Holder::Another {
-        beacon::introduce(&global.state, wall_clock()?);
+        let beacon = beacon::introduce(&global.state, wall_clock()?);
+        // A simulation lives in its daemon, and what is on disk is of some seconds ago.
+        if global.cloud == CloudKind::Sim && !watch && beacon.is_some_and(|beacon| beacon.status(words).is_some()) {
+            super::ask::show_pending(&view);
+            return shown(global, words, output).map(|exit| view.exit(exit));
+        }
     }
     super::ask::show_pending(&view);
     view.drive(async {
@@ -69,7 +78,15 @@ pub(super) fn cached(global: &Global, output: ListOutput) -> Result<Exit, Troubl
     let now = wall_clock()?;
     let beacon = Beacon::read(&global.state)?.ok_or_else(|| Trouble::NoDaemon(global.state.clone()))?;
     terminal::note(&beacon.introduce(now));
-    let list = beacon.status();
+    shown(global, &[], output)
+}
+
+/// The same of what these words name, without saying who it is.
+fn shown(global: &Global, words: &[String], output: ListOutput) -> Result<Exit, Trouble> {
+    let now = wall_clock()?;
+    let no_daemon = || Trouble::NoDaemon(global.state.clone());
+    let beacon = Beacon::read(&global.state)?.ok_or_else(no_daemon)?;
+    let list = beacon.status(words).ok_or_else(no_daemon)?;
     terminal::print(&render(&list, output, now, terminal::paint(global))?)?;
     Ok(match () {
         () if !beacon.is_fresh(now) => Exit::Failed,
