@@ -48,7 +48,9 @@ mod commands {
         program.build();
         let mut page = begun("Commands", "the program's own help");
         let _ = writeln!(page, "\n{}\n", about(&program));
-        page += "Exit codes: [Exit codes](exit-codes.md). Every command prints its help with `--help`.\n";
+        let after = program.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let _ = write!(page, "```text\n{}\n```\n\n", after.trim());
+        page += "More about exit codes: [Exit codes](exit-codes.md). Every command prints its help with `--help`.\n";
         page += "\n## Global options\n\nOptions of every command.\n";
         page += &table(program.get_arguments().filter(|argument| argument.is_global_set()));
         for command in program.get_subcommands_mut() {
