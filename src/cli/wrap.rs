@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn a_table_stays_a_table_at_any_width() {
-        let table = "OBJECT           MESSAGE\ndev/stack/kms    waits for dev/stack/network and for dev/stack/security too\n";
+        let table =
+            "OBJECT           MESSAGE\ndev/stack/kms    waits for dev/stack/network and for dev/stack/security too\n";
         assert_eq!(wrap(table, 200), table);
         let expected = "OBJECT           MESSAGE\ndev/stack/kms    waits for\n                 dev/stack/network and for\n                 dev/stack/security too\n";
         assert_eq!(wrap(table, 44), expected);

@@ -286,7 +286,7 @@ fn next(plan: &Plan, summary: &Summary, paint: Paint) -> String {
         };
         let _ = writeln!(text, "{what}: {apply}");
     } else if !can && summary.refused > 0 {
-        text.push_str("Nothing can be done until a refusal is released, as said above.\n");
+        text.push_str("Nothing can be applied until a refusal is resolved; see `release` above.\n");
     }
     text
 }

@@ -62,7 +62,7 @@ pub struct Status {
     pub sync: SyncStatus,
     /// Whether what is there works.
     pub health: HealthStatus,
-    /// The change it needs.
+    /// The planned change.
     pub action: Action,
     /// The revision of the manifests that this status is for.
     pub observed_revision: String,

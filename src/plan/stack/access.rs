@@ -215,8 +215,7 @@ impl Sides {
     pub(super) fn broadenings(&self) -> Vec<Broadening> {
         let mut found = template::given(self.before.as_deref(), &self.after).to_vec();
         if self.is_transformed() {
-            let why =
-                "a transform makes resources of the template, which are not seen before CloudFormation has made them";
+            let why = "the template uses a transform; its resources are unknown until CloudFormation has processed it";
             found.push(template::unseen(TRANSFORM, "AWS::CloudFormation::Macro", why));
         }
         found
