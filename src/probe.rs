@@ -45,7 +45,8 @@ impl Network {
 }
 
 fn client(tls: &Tls, reach: &Reach) -> Result<Client, NoHttpAnswer> {
-    let here = |error: reqwest::Error| NoHttpAnswer::Here(format!("no request can be made: {}", innermost(&error)));
+    let here =
+        |error: reqwest::Error| NoHttpAnswer::Here(format!("the request could not be created: {}", innermost(&error)));
     let builder = Client::builder()
         .user_agent("landfast")
         .redirect(redirect::Policy::none())
@@ -89,7 +90,7 @@ impl Probes for Network {
 /// What became of a request without an answer, in words that say where to look.
 fn explained(request: &HttpRequest, error: &reqwest::Error) -> NoHttpAnswer {
     if error.is_builder() {
-        return NoHttpAnswer::Here(format!("{} is no address that can be asked", request.url));
+        return NoHttpAnswer::Here(format!("{} is not a valid address", request.url));
     }
     if error.is_timeout() {
         let timeout = humantime::format_duration(request.timeout);
@@ -102,9 +103,9 @@ fn explained(request: &HttpRequest, error: &reqwest::Error) -> NoHttpAnswer {
     if error.is_dns() || text.contains("failed to lookup address") || text.contains("name resolution") {
         // The resolver says the same of a name that does not exist and of itself being out of reach, but for this.
         return if text.contains("Temporary failure") {
-            NoHttpAnswer::Here("names cannot be resolved from here".to_owned())
+            NoHttpAnswer::Here("DNS resolution is not available here".to_owned())
         } else {
-            NoHttpAnswer::Server("its name does not resolve".to_owned())
+            NoHttpAnswer::Server("its host name does not resolve".to_owned())
         };
     }
     match kind {
@@ -113,9 +114,9 @@ fn explained(request: &HttpRequest, error: &reqwest::Error) -> NoHttpAnswer {
             NoHttpAnswer::Server("connection reset".to_owned())
         }
         Some(std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::NetworkDown) => {
-            NoHttpAnswer::Here("there is no network from here".to_owned())
+            NoHttpAnswer::Here("the network is unreachable".to_owned())
         }
-        Some(std::io::ErrorKind::HostUnreachable) => NoHttpAnswer::Server("there is no route to it".to_owned()),
+        Some(std::io::ErrorKind::HostUnreachable) => NoHttpAnswer::Server("the host is unreachable".to_owned()),
         _ => NoHttpAnswer::Server(certificate(&text).unwrap_or(text)),
     }
 }
@@ -130,7 +131,10 @@ fn certificate(text: &str) -> Option<String> {
         ("not valid for name", "certificate is for another name"),
         ("UnknownIssuer", "certificate from an unknown authority"),
         ("Revoked", "certificate revoked"),
-        (authority::AS_SERVER, "certificate is its own authority, which is taken if `tls.authority` names exactly it"),
+        (
+            authority::AS_SERVER,
+            "certificate is self-signed; it is accepted only if `tls.authority` is exactly this certificate",
+        ),
     ];
     if let Some((_, words)) = rows.iter().find(|(phrase, _)| text.contains(phrase)) {
         return Some((*words).to_owned());

@@ -81,10 +81,10 @@ impl Backups {
     pub(super) fn file(&self) -> Option<String> {
         let mut text = String::new();
         if !self.policies.is_empty() {
-            text.push_str(&file("How the tables are protected, as they are.", &self.policies));
+            text.push_str(&file("The current protection of the tables.", &self.policies));
         }
         for document in &self.proposed {
-            text.push_str(&comment(0, "Nothing but AWS Backup protects these, so that nothing is asked for."));
+            text.push_str(&comment(0, "Only AWS Backup protects these tables, so the policy is commented out."));
             text.push_str("#\n# ---\n");
             for line in document.lines() {
                 let _ = writeln!(text, "# {line}");
@@ -92,7 +92,7 @@ impl Backups {
         }
         if !self.off.is_empty() {
             let off: Vec<&str> = self.off.iter().map(TableName::as_str).collect();
-            let why = "Nothing protects these, so that nothing is asked for";
+            let why = "These tables are not protected, so the policy is commented out";
             let _ = write!(text, "{}", comment(0, &format!("{why}: {}.", off.join(", "))));
         }
         (!text.is_empty()).then_some(text)

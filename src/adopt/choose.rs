@@ -44,9 +44,11 @@ pub fn choose(listed: &[StackState], ask: &Ask) -> Choice {
     if let Which::Named(names) = &ask.which {
         let known: BTreeSet<&StackName> = listed.iter().map(|state| &state.name).collect();
         let missing = names.iter().filter(|name| !known.contains(name));
-        choice.left.extend(missing.map(|name| {
-            Left::missing(format!("stack {name}"), format!("there is none of this name in {}", ask.scope))
-        }));
+        choice.left.extend(
+            missing.map(|name| {
+                Left::missing(format!("stack {name}"), format!("no stack with this name in {}", ask.scope))
+            }),
+        );
     }
     choice.stacks.sort_by(|one, other| one.name.cmp(&other.name));
     choice.left.sort();
@@ -62,13 +64,13 @@ fn reason(state: &StackState, listed: &[StackState], named: bool) -> Option<(Str
         return Some((format!("it is nested in {above}, whose template describes it"), false));
     }
     if let Some(owner) = state.tags.get(OWNER_TAG) {
-        return Some((format!("it is Landfast's already, as {owner}"), false));
+        return Some((format!("Landfast already manages it as {owner}"), false));
     }
     if name.starts_with("StackSet-") {
-        return Some(("a stack set keeps it; change it there".to_owned(), false));
+        return Some(("a stack set manages it; change it there".to_owned(), false));
     }
     if let Some((_, whose)) = THEIRS.iter().find(|(beginning, _)| name.starts_with(beginning) && !named) {
-        return Some((format!("by its name it is {whose}; `--stack {name}` adopts it even so"), false));
+        return Some((format!("its name suggests that it is {whose}; `--stack {name}` adopts it anyway"), false));
     }
     standing(state.status)
 }
@@ -82,7 +84,7 @@ fn standing(status: StackStatus) -> Option<(String, bool)> {
         | S::UpdateRollbackComplete
         | S::ImportComplete
         | S::ImportRollbackComplete => None,
-        S::ReviewInProgress => Some(("it is a shell without resources (REVIEW_IN_PROGRESS)".to_owned(), false)),
+        S::ReviewInProgress => Some(("it is empty (REVIEW_IN_PROGRESS)".to_owned(), false)),
         S::CreateFailed | S::RollbackComplete | S::RollbackFailed | S::DeleteFailed | S::DeleteComplete => {
             Some((format!("it is {status} and cannot be updated: delete it"), false))
         }
@@ -97,8 +99,6 @@ fn standing(status: StackStatus) -> Option<(String, bool)> {
         | S::UpdateRollbackInProgress
         | S::UpdateRollbackCompleteCleanupInProgress
         | S::ImportInProgress
-        | S::ImportRollbackInProgress => {
-            Some((format!("it is {status}: what it is becoming is not known before that has ended"), true))
-        }
+        | S::ImportRollbackInProgress => Some((format!("it is {status}: wait until the operation has ended"), true)),
     }
 }

@@ -37,8 +37,8 @@ impl EnvironmentText<'_> {
         let mut text = comment(
             0,
             &format!(
-                "Written by `landfast adopt` from what runs in account {}, {}. From here on the files say what is to be: \
-                 edit them as you like.",
+                "Written by `landfast adopt` from account {}, {}. From now on these files are the desired state: edit \
+                them as needed.",
                 scope.account, scope.region
             ),
         );
@@ -64,15 +64,15 @@ impl EnvironmentText<'_> {
             }
         }
         if !self.large.is_empty() {
-            let why = "is over 51,200 bytes, which no request holds: name a bucket here before anything is applied";
+            let why = "is larger than 51,200 bytes, the limit of a request: set a bucket here before you apply";
             text.push_str(&comment(2, &format!("The template of {} {why}.", self.large.join(", "))));
             text.push_str("  # templateBucket: my-templates\n");
         }
         text.push_str("  policy:\n");
         for (line, why) in [
-            ("mode: approve", "nothing is done before a person approves the plan; `apply` does it by itself"),
-            ("prune: never", "a manifest that is gone deletes nothing; `confirm` asks, and then deletes"),
-            ("replace: deny", "what holds state is neither replaced nor removed; `approve` asks"),
+            ("mode: approve", "every change needs approval; `apply` changes without approval"),
+            ("prune: never", "removing a manifest deletes nothing; `confirm` deletes after approval"),
+            ("replace: deny", "stateful resources are never replaced or deleted; `approve` needs approval"),
         ] {
             let _ = writeln!(text, "    {line:<15}# {why}");
         }

@@ -97,7 +97,7 @@ fn place(key: &str, uses: &[(&StackName, &str, &TemplateParameter)], hidden: boo
 
 /// AWS shows `****`; neither that nor the template's default is what the stack has.
 fn kept() -> Line {
-    let note = "declared NoEcho: AWS does not show it, so it stays what it is; give the value here to manage it";
+    let note = "declared NoEcho: AWS does not show the value, so it is kept; set a value here to manage it";
     Line { text: "{ previous: true }".to_owned(), note: Some(note.to_owned()) }
 }
 

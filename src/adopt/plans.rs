@@ -38,15 +38,15 @@ pub(super) fn text(plans: &[VaultPlan], kept: &Kept, scope: &Scope, start: &str)
     said.sort_by_key(|one| (one.lines.is_empty(), !one.daily));
     let mut text = String::new();
     for (at, one) in said.iter().enumerate() {
-        let mut head = format!("{} of AWS Backup keeps these tables too", one.name);
+        let mut head = format!("{} of AWS Backup also backs up these tables", one.name);
         let lines = if at == 0 { &one.lines[..] } else { &[] };
         if !lines.is_empty() {
             head.push_str(
-                ". Landfast would make backups beside its own, so that none are asked for; take these comments away, and \
-                 the tables out of that plan, to have them made here",
+                ". Landfast would create additional backups, so the schedule is commented out. To move the backups to \
+                Landfast, remove these comments and the tables from that plan",
             );
         } else if at > 0 {
-            head.push_str(", and a policy has one schedule");
+            head.push_str(", but a policy has one schedule");
             if !one.lines.is_empty() {
                 let _ = write!(head, " (this one's: `{}`)", one.lines.join("`, `"));
             }
@@ -88,7 +88,7 @@ impl Said {
             said.copies(rule, taken, scope);
         }
         if let Some(days) = rule.cold_after_days {
-            said.remarks.push(format!("it moves them to cold storage after {days} days, which cannot be said"));
+            said.remarks.push(format!("it moves them to cold storage after {days} days, which is not supported"));
         }
         said
     }
@@ -96,14 +96,14 @@ impl Said {
     /// The schedule, if it can be said; whether it is once a day.
     fn schedule(&mut self, rule: &VaultRule) -> Option<bool> {
         let Some(expression) = &rule.schedule else {
-            self.remarks.push("it names no schedule".to_owned());
+            self.remarks.push("it has no schedule".to_owned());
             return None;
         };
         let zone = rule.zone.as_deref().unwrap_or("UTC");
         let zone = if zone == "Etc/UTC" { "UTC" } else { zone };
         let pattern = cron(expression).filter(|pattern| Schedule::new(pattern, zone).is_ok());
         let Some(pattern) = pattern else {
-            self.remarks.push(format!("its schedule, {expression} in {zone}, cannot be said as a cron pattern"));
+            self.remarks.push(format!("its schedule, {expression} in {zone}, cannot be written as a cron expression"));
             return None;
         };
         self.lines.push(format!("schedule: \"{pattern}\""));
@@ -121,7 +121,7 @@ impl Said {
             None => {}
             Some(days) if daily && days <= 1000 => self.lines.push(format!("retention: {{ daily: {days} }}")),
             Some(days) => self.remarks.push(format!(
-                "it deletes them after {days} days, and `retention` counts points and no days: choose how many"
+                "it deletes them after {days} days, but `retention` counts recovery points, not days: choose a number"
             )),
         }
     }
@@ -138,17 +138,20 @@ impl Said {
                     if copy.delete_after_days != rule.delete_after_days {
                         let days = copy
                             .delete_after_days
-                            .map_or_else(|| "for ever".to_owned(), |days| format!("for {days} days"));
-                        self.remarks.push(format!("copies in {region} are kept {days}, and would be as long as here"));
+                            .map_or_else(|| "forever".to_owned(), |days| format!("for {days} days"));
+                        self.remarks.push(format!(
+                            "copies in {region} are kept {days}; Landfast would keep them as long as the originals"
+                        ));
                     }
                 }
-                _ => self.remarks.push(format!("it copies them to {}, which cannot be said", copy.to)),
+                _ => self.remarks.push(format!("it copies them to {}, which is not supported", copy.to)),
             }
         }
         if to.is_empty() {
             let vault = &rule.vault;
-            self.remarks
-                .push(format!("it keeps them in the vault {vault}, and without copies they would be on-demand"));
+            self.remarks.push(format!(
+                "it stores them in the vault {vault}; without copies, Landfast creates on-demand backups"
+            ));
             return;
         }
         self.lines.push(format!("vault: {{ name: {}, role: {} }}", literal(&rule.vault), literal(taken)));

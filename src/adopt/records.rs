@@ -58,19 +58,19 @@ fn target(set: &RecordSet) -> Option<&str> {
 fn strange(set: &RecordSet, zone: &FoundZone, zones: &[FoundZone], made: &BTreeSet<&str>) -> Option<String> {
     let same = |other: &&FoundZone| other.zone.name == zone.zone.name && other.zone.id != zone.zone.id;
     if made.contains(set.of.name.as_str()) || made.contains(format!("{}.", set.of.name).as_str()) {
-        return Some("a stack makes it".to_owned());
+        return Some("a stack creates it".to_owned());
     }
     if !matches!(set.of.kind.as_str(), "A" | "AAAA" | "CNAME") {
-        return Some(format!("records of type {} are not kept by Landfast", set.of.kind));
+        return Some(format!("Landfast does not manage records of type {}", set.of.kind));
     }
     if let SetRouting::Other(rule) = &set.routing {
-        return Some(format!("it is chosen by {rule}, which Landfast does not write"));
+        return Some(format!("it uses {rule}, which Landfast does not support"));
     }
     if let Err(why) = DnsName::parse(set.of.name.as_str()) {
         return Some(format!("its name {why}"));
     }
     if zone.zone.private && zones.iter().any(|other| same(&other)) {
-        return Some("its zone is private, and another one has the same domain".to_owned());
+        return Some("its zone is private, and another zone has the same domain".to_owned());
     }
     None
 }
@@ -78,7 +78,7 @@ fn strange(set: &RecordSet, zone: &FoundZone, zones: &[FoundZone], made: &BTreeS
 /// Who else keeps it: two writers would undo each other's work for ever.
 fn claimed(set: &RecordSet, claims: &Claims) -> Option<String> {
     let claim = claims.get(&set.of.name)?;
-    Some(format!("{} keeps it, as TXT {} says", claim.by, claim.said_by))
+    Some(format!("{} manages it (TXT record {})", claim.by, claim.said_by))
 }
 
 fn document(name: &str, zone: &FoundZone, set: &RecordSet, target: &str) -> String {

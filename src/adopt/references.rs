@@ -150,7 +150,9 @@ impl<'s> References<'s> {
         let text = format!("${{stacks.{name}.outputs.{}}}", chosen.output);
         if let Some(consumer) = consumer {
             if self.leads_to(&chosen.stack, consumer) {
-                let why = format!("it is {text} too, which would close a circle: {name} comes after this one");
+                let why = format!(
+                    "it is also {text}, but that would create a dependency cycle: {name} depends on this stack"
+                );
                 return Recovered::Unclear(why);
             }
             self.edges.entry(consumer.clone()).or_default().insert(chosen.stack.clone());

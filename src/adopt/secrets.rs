@@ -62,20 +62,20 @@ fn is_named_after(name: &str, environment: &str) -> bool {
 
 fn not_ours(state: &SecretState, made: &BTreeSet<&str>, ask: &Ask) -> Option<String> {
     if let Some(owner) = state.tags.get(OWNER_TAG) {
-        return Some(format!("it is Landfast's already, as {owner}"));
+        return Some(format!("Landfast already manages it as {owner}"));
     }
     if let Some(stack) = state.tags.get("aws:cloudformation:stack-name") {
-        return Some(format!("the stack {stack} makes it"));
+        return Some(format!("the stack {stack} creates it"));
     }
     // Of a secret that a stack made, some say the ARN and some the name.
     if made.contains(state.arn.as_str()) || made.contains(state.name.as_str()) {
-        return Some("its stack makes it".to_owned());
+        return Some("its stack creates it".to_owned());
     }
     if let Some(service) = &state.owning_service {
         return Some(format!("the AWS service {service} manages it"));
     }
     if state.deleted.is_some() {
-        return Some("it is deleted, and only kept so that it can be restored".to_owned());
+        return Some("it is scheduled for deletion".to_owned());
     }
     let primary = state.primary.as_ref().filter(|primary| **primary != ask.scope.region)?;
     Some(format!("it is a replica of the one in {primary}"))

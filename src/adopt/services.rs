@@ -72,12 +72,12 @@ impl<'s> Around<'s> {
         let owner = self.owner(state);
         // One that a stack owns may have that stack's tags.
         if let Some(whose) = state.tags.get(OWNER_TAG).filter(|_| owner.is_none()) {
-            return Err(format!("it is Landfast's already, as {whose}"));
+            return Err(format!("Landfast already manages it as {whose}"));
         }
         let containers = self.containers(service, owner)?;
         let is_digest = |container: &Container<'_>| matches!(ecr_image(container.image), Some((_, ImageId::Digest(_))));
         let live = owner.is_none() && containers.iter().all(is_digest);
-        let name = namer.name(&state.name).ok_or("no name is left for it")?;
+        let name = namer.name(&state.name).ok_or("no free name for it")?;
         let mut text = format!("apiVersion: landfast/v1\nkind: Service\nmetadata: {{ name: {name} }}\nspec:\n");
         let cluster = state.cluster.as_str().rsplit('/').next().unwrap_or_default();
         let _ = writeln!(text, "  cluster: {}", reference(references, "ClusterName", cluster));
@@ -133,8 +133,7 @@ impl<'s> Around<'s> {
             (false, _) => Ok(containers),
             (true, None) => Err("none of its images is in ECR".to_owned()),
             (true, Some(owner)) => Err(format!(
-                "the stack {owner} owns it, and no parameter of that stack is its image: make it one, then \
-                 `deliver` to it"
+                "the stack {owner} deploys it, but no parameter of that stack is its image: add one, then use `deliver`"
             )),
         }
     }
@@ -163,7 +162,7 @@ impl<'s> Around<'s> {
                 let _ = writeln!(text, "      tag: {}", literal(&tag));
             }
             (ImageId::Tag(tag), None) => {
-                text.push_str(&comment(6, "this tag was not found in ECR: no further task can be started with it"));
+                text.push_str(&comment(6, "this tag was not found in ECR: no new task can start with it"));
                 let _ = writeln!(text, "      tag: {}", literal(&tag));
             }
         }
@@ -182,14 +181,14 @@ impl Services {
     pub(super) fn file(&self) -> Option<String> {
         let mut text = String::new();
         if !self.live.is_empty() {
-            text.push_str(&file("What runs, by its digest.", &self.live));
+            text.push_str(&file("The running images, by digest.", &self.live));
         }
         if !self.proposed.is_empty() {
             text.push_str(&comment(
                 0,
-                "Not asked for yet: take the comments away when you like. Landfast deploys digests, so that a service \
-                 which runs a tag is then deployed once, with the image that it has. Where a stack owns the service, take \
-                 the image's parameter out of that stack's `parameters` too: the service is then its only writer.",
+                "Not active yet: remove the comments to activate it. Landfast deploys digests, so a service that runs \
+                a tag is then deployed once, with its current image. If a stack deploys the service, also remove the \
+                image parameter from that stack's `parameters`: then only the service sets it.",
             ));
             for document in &self.proposed {
                 text.push_str("#\n# ---\n");

@@ -58,7 +58,7 @@ impl StackText<'_> {
         }
         self.lists(&mut text, references);
         if let Some(minutes) = state.timeout_minutes {
-            let why = "that long its creation was given; here it would also cancel updates that take longer";
+            let why = "the timeout of its creation; here it would also cancel longer updates";
             let _ = writeln!(text, "  # timeout: {minutes}m    # {why}");
         }
         text.push_str("  adopt: true\n");

@@ -45,12 +45,12 @@ pub fn summary(written: &Written, ask: &Ask, directory: &str, arguments: &str) -
     if proposed > 0 {
         let is = if proposed == 1 { "is" } else { "are" };
         notes.push(format!(
-            "{} {is} proposed in services.yaml, in comments: asked for, it is deployed once.",
+            "{} {is} proposed in services.yaml as comments: when activated, each is deployed once.",
             many(proposed, "service")
         ));
     }
     if !written.large.is_empty() {
-        notes.push(format!("Name a `templateBucket` first: the template of {} is large.", written.large.join(", ")));
+        notes.push(format!("Set `templateBucket` first: the template of {} is large.", written.large.join(", ")));
     }
     if !notes.is_empty() {
         let _ = writeln!(text, "\n{}", notes.join("\n"));
@@ -59,8 +59,8 @@ pub fn summary(written: &Written, ask: &Ask, directory: &str, arguments: &str) -
     let _ = write!(
         text,
         "\nNext:\n  landfast validate{arguments}\n  landfast plan {environment}{arguments}                    # only \
-         `adopt`: a tag that says whose it is\n  landfast apply {environment}{arguments} --plan DIGEST     # as the \
-         plan shows it\n"
+         `adopt`: sets the owner tag\n  landfast apply {environment}{arguments} --plan DIGEST     # applies exactly \
+         this plan\n"
     );
     text
 }

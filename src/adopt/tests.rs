@@ -252,7 +252,7 @@ fn recovery_is_asked_for_where_it_is_on_and_as_far_back_as_it_goes() {
     let told: Vec<String> = told.collect();
     assert_eq!(told, ["api tables of stack api Some(35)", "network 2 tables Some(7)", "network-2 1 table Some(35)"]);
     let text = &written.files["shop/backups.yaml"];
-    assert!(text.ends_with("so that nothing is asked for: dev-D.\n"), "{text}");
+    assert!(text.ends_with("so the policy is commented out: dev-D.\n"), "{text}");
     assert_eq!(written.counts["backups"], 3);
 
     // A policy of a stack covers the stacks within it, of whose tables nothing is known.
@@ -374,7 +374,7 @@ fn a_value_that_two_stacks_have_is_not_guessed_and_no_circle_is_closed() {
     let written = write(&survey, &ask());
     let stacks = &written.files["shop/stacks.yaml"];
     assert!(stacks.contains("Subnets: \"subnet-0a1b2c3d,subnet-1a1b2c3d\""), "{stacks}");
-    assert!(stacks.contains("would close a circle"), "{stacks}");
+    assert!(stacks.contains("would create a dependency cycle"), "{stacks}");
     load(&written);
 }
 
@@ -473,7 +473,7 @@ fn records_of_any_name_are_written_so_that_they_load_and_those_of_others_are_lef
     assert_eq!(found, names.map(|name| DnsName::new(name).to_string()).into());
     let left: Vec<String> = written.left.iter().map(|left| format!("{}: {}", left.what, left.why)).collect();
     let why = |what: &str| left.iter().find(|line| line.contains(what)).cloned().unwrap_or_default();
-    assert!(why("ext.example.com").contains("external-dns (owner prod) keeps it"), "{left:?}");
+    assert!(why("ext.example.com").contains("external-dns (owner prod) manages it"), "{left:?}");
     assert!(why("443").contains("is not a domain name"), "{left:?}");
 }
 
@@ -487,8 +487,8 @@ fn what_aws_does_not_show_of_a_template_is_said() {
     let written = write(&survey, &ask());
     let left: Vec<String> = written.left.iter().map(|left| format!("{}: {}", left.what, left.why)).collect();
     let place = format!("compare line {line} of templates/network.yaml with the original");
-    assert!(left.iter().any(|left| left.contains("not ASCII") && left.contains(&place)), "{left:?}");
+    assert!(left.iter().any(|left| left.contains("non-ASCII") && left.contains(&place)), "{left:?}");
     let stacks = written.files.iter().find(|(path, _)| path.ends_with("stacks.yaml")).unwrap().1;
-    assert!(stacks.contains("# AWS shows a `?` for every character"), "{stacks}");
+    assert!(stacks.contains("# AWS shows a `?` for every non-ASCII character"), "{stacks}");
     assert!(!written.is_partial());
 }

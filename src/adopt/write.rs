@@ -71,10 +71,10 @@ pub fn write(survey: &Survey, ask: &Ask) -> Written {
         put(format!("{include}/{template_file}"), stack.template.clone());
         if let Some(lines) = shown_otherwise(&stack.template) {
             let why = format!(
-                "AWS shows each as `?`: compare {lines} of {template_file} with the original; what is deployed stays until \
-                 that file is changed"
+                "AWS shows each as `?`: compare {lines} of {template_file} with the original; the deployed template is \
+                kept until you change that file"
             );
-            left.push(Left::aside(format!("what is not ASCII in the template of stack {name}"), why));
+            left.push(Left::aside(format!("non-ASCII characters in the template of stack {name}"), why));
         }
         let policy_file = stack.policy.as_ref().map(|policy| {
             let file = format!("policies/{object}.json");
@@ -98,8 +98,8 @@ pub fn write(survey: &Survey, ask: &Ask) -> Written {
     let documents: Vec<String> = documents.into_iter().map(|(_, text)| text).collect();
     out.counts.insert("stacks", documents.len());
     if !documents.is_empty() {
-        let head = "The stacks. What is not listed under `parameters` comes from the environment's parameter file, or is the \
-                    template's default.";
+        let head = "The stacks. Parameters that are not listed under `parameters` come from the environment's \
+        parameter file, or are template defaults.";
         put(format!("{include}/stacks.yaml"), file(head, &documents));
     }
     let around = Around { ask, system: &system, stacks: &stacks, templates: &templates, names: &object_names };
@@ -112,14 +112,14 @@ pub fn write(survey: &Survey, ask: &Ask) -> Written {
     let texts = secrets::documents(&secrets, ask, &system, &stacks, &mut references);
     out.counts.insert("secrets", texts.len());
     if !texts.is_empty() {
-        let head = "Secrets, as somebody else's: Landfast sees that they are there, and never reads their values.";
+        let head = "Secrets that are managed elsewhere: Landfast checks that they exist and never reads their values.";
         put(format!("{include}/secrets.yaml"), file(head, &texts));
     }
     let made = made(&stacks);
     let texts = records::documents(&survey.zones, &made, &references, &mut left);
     out.counts.insert("records", texts.len());
     if !texts.is_empty() {
-        let head = "DNS records that point at what the stacks made.";
+        let head = "DNS records that point to resources of the stacks.";
         put(format!("{include}/records.yaml"), file(head, &texts));
     }
     let found = backups::backups(&stacks, &object_names, &survey.plans, &ask.scope);
@@ -158,8 +158,9 @@ fn readable(
     for (name, stack) in &survey.stacks {
         let what = format!("stack {name}");
         if let Some(tool) = tool(stack).filter(|_| !named) {
-            let why =
-                format!("{tool} makes its template; `--stack {name}` adopts it even so, and then {tool} must not");
+            let why = format!(
+                "{tool} generates its template; `--stack {name}` adopts it anyway, but then {tool} must not change it"
+            );
             left.push(Left::aside(what, why));
             continue;
         }
@@ -186,12 +187,11 @@ fn tool(stack: &FoundStack) -> Option<&'static str> {
 }
 
 fn remarks(stack: &FoundStack) -> Vec<String> {
-    let tool =
-        tool(stack).map(|tool| format!("{tool} made this template: from now on change it here, and nowhere else."));
+    let tool = tool(stack).map(|tool| format!("{tool} generated this template: from now on, change it only here."));
     let shown = shown_otherwise(&stack.template).map(|lines| {
         format!(
-            "AWS shows a `?` for every character of a template that is not ASCII, and this one has `?` in {lines}. Put back \
-             what was there before you change the template; as long as it stays as it is, what is deployed stays too."
+            "AWS shows a `?` for every non-ASCII character of a template, and this one has `?` in {lines}. Restore the \
+            original characters before you change the template. Until you change it, the deployed template is kept."
         )
     });
     tool.into_iter().chain(shown).collect()

@@ -43,7 +43,7 @@ impl DeserializeResponse for AsItIs {
     }
 
     fn deserialize_nonstreaming(&self, _response: &HttpResponse) -> Result<Output, OrchestratorError<Error>> {
-        Err(OrchestratorError::other("the answer was to be streamed"))
+        Err(OrchestratorError::other("the response was expected as a stream"))
     }
 }
 
@@ -95,7 +95,7 @@ impl Blobs {
             400..=499 => Class::Invalid,
             _ => Class::Transient,
         };
-        Err(PortError::new(class, operation, format!("the download was answered with {}", answer.status)))
+        Err(PortError::new(class, operation, format!("the download returned {}", answer.status)))
     }
 }
 
@@ -103,14 +103,14 @@ async fn body(operation: &'static str, body: SdkBody, digest: &ImageDigest) -> R
     let mut stream = ByteStream::new(body);
     let mut read = Vec::new();
     while let Some(chunk) = stream.next().await {
-        read.extend_from_slice(&chunk.map_err(|_| unreadable(operation, "the download broke off"))?);
+        read.extend_from_slice(&chunk.map_err(|_| unreadable(operation, "the download was interrupted"))?);
         if read.len() > BYTES_MAX {
-            let message = format!("the configuration has more than {BYTES_MAX} bytes, and is not read");
+            let message = format!("the configuration is larger than {BYTES_MAX} bytes and is not read");
             return Err(PortError::new(Class::Invalid, operation, message));
         }
     }
     if digest.as_str().strip_prefix("sha256:") != Some(Digest::of_bytes(&read).as_str()) {
-        return Err(unreadable(operation, "what was downloaded has another digest"));
+        return Err(unreadable(operation, "the digest of the download does not match"));
     }
     Ok(read)
 }

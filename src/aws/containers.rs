@@ -119,7 +119,7 @@ impl Containers for Client {
         let states = in_order(services, found);
         let missing = states.iter().filter(|state| state.is_none()).count();
         if missing > answer.failures.unwrap_or_default().len() {
-            let told = format!("it tells of {known} services where {} were asked for", services.len());
+            let told = format!("it describes {known} services, but {} were requested", services.len());
             return Err(unreadable(OPERATION, &told));
         }
         Ok(states)

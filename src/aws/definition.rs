@@ -60,7 +60,7 @@ pub(super) async fn copy(
 fn registration(described: &[u8], request: CopyTaskDefinition) -> Result<Value, PortError> {
     let unread = |why: &str| unreadable(DESCRIBE, why);
     let described: Value = serde_json::from_slice(described).map_err(|error| unread(&error.to_string()))?;
-    let Value::Object(mut described) = described else { return Err(unread("it is no object")) };
+    let Value::Object(mut described) = described else { return Err(unread("it is not an object")) };
     let tags = described.remove("tags").unwrap_or_default();
     let Some(Value::Object(mut definition)) = described.remove("taskDefinition") else {
         return Err(unread("it has no taskDefinition"));
@@ -117,7 +117,7 @@ impl fmt::Debug for Received {
 impl Received {
     fn taken(&self) -> Result<Vec<u8>, PortError> {
         let body = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        body.ok_or_else(|| unreadable(DESCRIBE, "its answer was not kept"))
+        body.ok_or_else(|| unreadable(DESCRIBE, "its response was not stored"))
     }
 }
 

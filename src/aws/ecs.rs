@@ -321,7 +321,7 @@ impl Reader {
     /// What the configuration of an image says it was built for (OCI: *Image Configuration*).
     pub(super) fn built_for(self, config: &[u8]) -> Result<Option<Platform>, PortError> {
         let read: serde_json::Value =
-            serde_json::from_slice(config).map_err(|_| unreadable(self.0, "the configuration is no JSON"))?;
+            serde_json::from_slice(config).map_err(|_| unreadable(self.0, "the configuration is not valid JSON"))?;
         let field = |name| read.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let platform = field("os").zip(field("architecture"));
         Ok(platform.map(|(os, architecture)| Platform { os, architecture }))

@@ -283,8 +283,8 @@ where
         SdkError::DispatchFailure(_) => (Class::Transient, "the connection failed"),
         // That something is not there is said in words that can be read.
         _ => match status.map_or(Class::Transient, of_status) {
-            Class::NotFound => (Class::Invalid, "the answer could not be read"),
-            class => (class, "the answer could not be read"),
+            Class::NotFound => (Class::Invalid, "the response could not be read"),
+            class => (class, "the response could not be read"),
         },
     };
     (class, message.to_owned())
@@ -323,7 +323,7 @@ fn below<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stat
 
 /// An answer that was understood as far as its status, and lacks what we need.
 pub(super) fn unreadable(operation: &'static str, what: &str) -> PortError {
-    PortError::new(Class::Transient, operation, format!("the answer could not be read: {what}"))
+    PortError::new(Class::Transient, operation, format!("the response could not be read: {what}"))
 }
 
 fn unexplained(status: Option<u16>) -> String {

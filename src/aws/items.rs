@@ -18,7 +18,7 @@ pub(super) type Attributes = HashMap<String, Value>;
 
 /// Why an item was not understood: never which, or what is in it.
 pub(super) fn unreadable(operation: &'static str) -> PortError {
-    PortError::new(Class::Transient, operation, "the answer could not be read: an item is not what its table has")
+    PortError::new(Class::Transient, operation, "the response could not be read: an item does not match its table")
 }
 
 /// An item: its key, and a digest of all of it.

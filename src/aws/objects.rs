@@ -47,14 +47,11 @@ impl Client {
             Some("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException")
         );
         let hint = match status {
-            _ if error.code.as_deref() == Some("NoSuchBucket") => format!("there is no bucket {bucket}"),
+            _ if error.code.as_deref() == Some("NoSuchBucket") => format!("bucket {bucket} does not exist"),
             Some(300..=399) => self.elsewhere(bucket, lives.as_deref()),
             _ if elsewhere => self.elsewhere(bucket, lives.as_deref()),
             Some(403) => {
-                format!(
-                    "the bucket {bucket} belongs to another account than {}, or its use is not allowed",
-                    self.owner()
-                )
+                format!("the bucket {bucket} does not belong to account {}, or access is denied", self.owner())
             }
             _ => return error,
         };
@@ -108,10 +105,11 @@ impl Client {
         };
         let length = object.content_length.and_then(|length| u64::try_from(length).ok());
         if length.is_none_or(|length| length > OBJECT_MAX) {
-            return Err(unreadable(OPERATION, "it is larger than anything that Landfast keeps"));
+            return Err(unreadable(OPERATION, "it is larger than any object that Landfast stores"));
         }
-        let body = object.body.collect().await.map_err(|_| unreadable(OPERATION, "its body broke off"))?;
-        let text = String::from_utf8(body.into_bytes().into()).map_err(|_| unreadable(OPERATION, "it is no text"))?;
+        let body = object.body.collect().await.map_err(|_| unreadable(OPERATION, "its body was interrupted"))?;
+        let text =
+            String::from_utf8(body.into_bytes().into()).map_err(|_| unreadable(OPERATION, "it is not a text file"))?;
         Ok(Some(text))
     }
 

@@ -39,7 +39,7 @@ impl Records for Client {
         let next = match (answer.is_truncated, &answer.next_dns_name, &answer.next_hosted_zone_id) {
             (false, ..) => None,
             (true, Some(name), Some(id)) => Some(format!("{name}|{id}")),
-            (true, ..) => return Err(unreadable(OPERATION, "it has more, and does not say where")),
+            (true, ..) => return Err(unreadable(OPERATION, "it is truncated without a continuation token")),
         };
         let items = answer.hosted_zones.iter().map(|zone| hosted_zone(OPERATION, zone));
         Ok(Page { items: items.collect::<Result<_, _>>()?, next })
@@ -69,7 +69,7 @@ impl Records for Client {
                 let kind = answer.next_record_type.map(|kind| kind.as_str().to_owned());
                 Some(RecordsFrom { name, kind, set: answer.next_record_identifier })
             }
-            (true, None) => return Err(unreadable(OPERATION, "it has more, and does not say where")),
+            (true, None) => return Err(unreadable(OPERATION, "it is truncated without a continuation token")),
         };
         Ok(RecordPage { items: answer.resource_record_sets.into_iter().map(record_set).collect(), next })
     }
@@ -108,7 +108,7 @@ impl Records for Client {
         match Reader(OPERATION).need(answer.change_info, "ChangeInfo")?.status {
             sdk::ChangeStatus::Insync => Ok(Some(true)),
             sdk::ChangeStatus::Pending => Ok(Some(false)),
-            other => Err(unreadable(OPERATION, &format!("{other} is no status of a change"))),
+            other => Err(unreadable(OPERATION, &format!("{other} is not a change status"))),
         }
     }
 }

@@ -133,7 +133,7 @@ pub(super) async fn put(
     let dimension = dimension(target.index.is_some(), target.writes);
     let capacity = |units: u64| {
         i32::try_from(units)
-            .map_err(|_| PortError::new(Class::Invalid, OPERATION, format!("{units} units are too many")))
+            .map_err(|_| PortError::new(Class::Invalid, OPERATION, format!("{units} units exceed the limit")))
     };
     let call = client
         .register_scalable_target()

@@ -66,7 +66,7 @@ impl Stacks for Client {
         let answer = found(request.send().await.map_err(|e| port_error(OPERATION, e, &[])))?;
         let Some(answer) = answer else { return Ok(None) };
         let stack = answer.stacks.unwrap_or_default().into_iter().next();
-        let stack = stack.ok_or_else(|| unreadable(OPERATION, "it names no stack and no reason"))?;
+        let stack = stack.ok_or_else(|| unreadable(OPERATION, "it contains neither a stack nor a reason"))?;
         Reader(OPERATION).stack(stack).map(Some)
     }
 

@@ -39,7 +39,7 @@ impl Client {
 fn hidden(error: PortError) -> PortError {
     let message = match error.class {
         Class::Invalid => {
-            "the request was refused; what AWS says of it may name an item, and is not repeated".to_owned()
+            "the request was refused (AWS's message is hidden because it may contain item data)".to_owned()
         }
         _ => error.message,
     };
@@ -148,7 +148,7 @@ impl Tables for Client {
         const OPERATION: &str = "Scan";
         let whole = |number: u32| {
             i32::try_from(number)
-                .map_err(|_| PortError::new(Class::Invalid, OPERATION, format!("{number} is too many")))
+                .map_err(|_| PortError::new(Class::Invalid, OPERATION, format!("{number} exceeds the limit")))
         };
         let request = self.tables.scan().table_name(table.as_str()).consistent_read(true).limit(whole(limit)?);
         let request = request.segment(whole(segment)?).total_segments(whole(of)?);
@@ -160,7 +160,7 @@ impl Tables for Client {
 
     async fn count(&self, table: &TableName, from: Option<&ItemKey>) -> Result<(u64, Option<ItemKey>), PortError> {
         const OPERATION: &str = "Scan";
-        let unusable = || PortError::new(Class::Invalid, OPERATION, "a key is no key of an item");
+        let unusable = || PortError::new(Class::Invalid, OPERATION, "a key is not a valid item key");
         let from = from.map(|key| items::sent(key).ok_or_else(unusable)).transpose()?;
         let request = self.tables.scan().table_name(table.as_str()).select(sdk::Select::Count);
         let answer = request.set_exclusive_start_key(from).send().await;
@@ -173,7 +173,7 @@ impl Tables for Client {
     async fn items(&self, table: &TableName, keys: &[ItemKey]) -> Result<ItemsRead, PortError> {
         const OPERATION: &str = "BatchGetItem";
         let sent: Option<Vec<_>> = keys.iter().map(items::sent).collect();
-        let unusable = || PortError::new(Class::Invalid, OPERATION, "a key is no key of an item");
+        let unusable = || PortError::new(Class::Invalid, OPERATION, "a key is not a valid item key");
         let names: Vec<&str> =
             keys.first().map(|key| key.expose().keys().map(String::as_str).collect()).unwrap_or_default();
         let wanted = sdk::KeysAndAttributes::builder().set_keys(Some(sent.ok_or_else(unusable)?)).consistent_read(true);

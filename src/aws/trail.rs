@@ -70,7 +70,7 @@ fn deed(event: Event) -> Result<Deed, PortError> {
     Ok(Deed {
         id: read.need(event.event_id, "EventId")?,
         at: read.time(read.need(event.event_time.as_ref(), "EventTime")?)?,
-        actor: actor.unwrap_or_else(|| "somebody whom the event does not name".to_owned()),
+        actor: actor.unwrap_or_else(|| "an unknown caller".to_owned()),
         // A service that calls in somebody's name (AWS: *CloudTrail userIdentity element*, `invokedBy`).
         from: record.user_identity.invoked_by.or(record.source),
         call: read.need(event.event_name, "EventName")?,

@@ -88,8 +88,8 @@ pub enum Trouble {
     Store(#[source] StoreError),
     /// The state directory is among the manifests.
     #[error(
-        "the state directory {} is inside the manifests {}: whoever writes manifests could leave approvals in it. Name \
-         another one with --state, or LANDFAST_STATE",
+        "the state directory {} is inside the manifests {}: authors of manifests could put approvals in it. Choose \
+        another directory with --state or LANDFAST_STATE",
         .state.display(), .root.display()
     )]
     StateAmongManifests {
@@ -100,8 +100,8 @@ pub enum Trouble {
     },
     /// The state directory of a daemon is in the checkout of the manifests.
     #[error(
-        "the state directory {} is inside the Git checkout {} of the manifests: whoever commits could leave approvals in \
-         it. Name another one with --state, or LANDFAST_STATE",
+        "the state directory {} is inside the Git checkout {} of the manifests: committers could put approvals in it. \
+        Choose another directory with --state or LANDFAST_STATE",
         .state.display(), .checkout.display()
     )]
     StateInCheckout {
@@ -180,9 +180,7 @@ pub enum Trouble {
     #[error("{0}")]
     NobodyToAsk(String),
     /// The plan is not the one that was approved.
-    #[error(
-        "the plan is {now}, not {wanted}: the world has moved since it was shown. Look at the new one and approve that"
-    )]
+    #[error("the plan changed since {wanted}; review and approve {now}")]
     OtherPlan {
         /// The approved digest.
         wanted: String,
@@ -191,9 +189,9 @@ pub enum Trouble {
     },
     /// What is checked out is older than what was accepted.
     #[error(
-        "commit {commit} is older than what was accepted last ({newer}), and nothing is changed by it. Check out that commit \
-         or a newer one; to go back, revert commits in Git, or accept this one with `--accept-older-commit {commit}` \
-         of `apply` or `run`"
+        "commit {commit} is older than the last accepted commit ({newer}); nothing was changed. Check out that commit \
+        or a newer one; to go back, revert commits in Git, or accept this one with `--accept-older-commit {commit}` of \
+        `apply` or `run`"
     )]
     OlderCommit {
         /// The one that is checked out.
@@ -202,16 +200,16 @@ pub enum Trouble {
         newer: String,
     },
     /// Manifests are there already.
-    #[error("{0} exists: name another directory with --out, or put it aside with --force")]
+    #[error("{0} exists: choose another directory with --out, or move it aside with --force")]
     Exists(String),
     /// Not everything could be adopted.
-    #[error("nothing was written, because it would not be all of it (--partial writes the rest):\n{0}")]
+    #[error("nothing was written, because the result would be incomplete (--partial writes it anyway):\n{0}")]
     Partial(String),
     /// There is nothing to adopt.
-    #[error("there is no stack to adopt{0}")]
+    #[error("no stack to adopt{0}")]
     NothingToAdopt(String),
     /// A call to AWS failed.
-    #[error("AWS could not be asked")]
+    #[error("AWS request failed")]
     Port(#[source] crate::ports::PortError),
     /// Something of the machine's failed.
     #[error("{doing}")]
@@ -224,8 +222,8 @@ pub enum Trouble {
     },
     /// Nothing of what the command is about could be seen.
     #[error(
-        "nothing could be seen. AWS requests failed for\n  {0}\n`aws sts get-caller-identity` must work here; where a \
-         role is assumed, its trust policy must allow the caller"
+        "nothing could be read. AWS requests failed for\n  {0}\n`aws sts get-caller-identity` must work here; if a \
+        role is assumed, its trust policy must allow the caller"
     )]
     Unreachable(String),
     /// An argument is missing, and nobody can be asked.
@@ -245,15 +243,15 @@ pub enum Trouble {
     NoDaemon(PathBuf),
     /// This program knows the simulation alone.
     #[error(
-        "this landfast was built without AWS, and knows the simulation alone: add `--cloud sim` (or set \
-         LANDFAST_CLOUD=sim), or build it with AWS: `cargo build --release`"
+        "this build does not support AWS, only the simulation: add `--cloud sim` (or set LANDFAST_CLOUD=sim), or build \
+        with AWS support: `cargo build --release`"
     )]
     WithoutAws,
     /// The simulation stands still.
-    #[error("the simulation waits for something that never happens: please report this")]
+    #[error("the simulation is deadlocked: please report this")]
     Deadlock,
     /// The demonstration came out otherwise than it tells: a bug.
-    #[error("the demonstration did not go as it tells; expected: {0}. Please report this")]
+    #[error("the demo did not behave as described; expected: {0}. Please report this")]
     Demonstration(String),
     /// The command was interrupted.
     #[error("interrupted")]
@@ -270,7 +268,7 @@ fn choices(known: &[String]) -> String {
     match known {
         [] => String::new(),
         [only] => format!(": there is {only}"),
-        several => format!(": there are {}", several.join(", ")),
+        several => format!("; available: {}", several.join(", ")),
     }
 }
 

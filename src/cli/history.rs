@@ -113,12 +113,12 @@ impl History {
             let accepted = short_commit(standing.accepted.commit.as_deref().unwrap_or_default());
             match standing.ancestry {
                 Ancestry::Diverged => Some(format!(
-                    "commit {commit} does not follow {accepted}, which was accepted last for {name}: it is of another \
-                     branch, or history was rewritten"
+                    "commit {commit} does not descend from {accepted}, the last accepted commit of {name}: it is on \
+                    another branch, or history was rewritten"
                 )),
                 Ancestry::Unknown => Some(format!(
-                    "it is unknown whether commit {commit} is newer than {accepted}, which was accepted last for {name}: \
-                     that part of history is not here (a shallow clone, or a commit that is gone)"
+                    "it is unknown whether commit {commit} is newer than {accepted}, the last accepted commit of \
+                    {name}: this part of the history is missing (a shallow clone, or a deleted commit)"
                 )),
                 Ancestry::Same | Ancestry::Newer | Ancestry::Older => None,
             }
@@ -193,6 +193,6 @@ mod tests {
         assert_eq!((history.refused().count(), history.doubts(|_| true).len()), (0, 0));
         let history = History::of(nowhere.path(), &revision("other", Some(FOUND)), accepted(), None);
         assert_eq!((history.refused().count(), history.doubts(|_| true).len()), (0, 1));
-        assert!(history.doubts(|_| true)[0].contains("not here (a shallow clone"));
+        assert!(history.doubts(|_| true)[0].contains("is missing (a shallow clone"));
     }
 }

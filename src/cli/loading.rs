@@ -81,8 +81,8 @@ pub(super) async fn changed_apart(
 pub(super) fn hold(loaded: &mut Loaded, under_way: &UnderWay) {
     for environment in loaded.desired.environments.values_mut() {
         Arc::make_mut(environment).gaps.add(Gap {
-            why: format!("{under_way}: its manifest may be about to be written"),
-            release: "let Git end; if it is not running, remove what it left behind".to_owned(),
+            why: format!("{under_way}: its manifest may be incomplete"),
+            release: "let Git finish; if it is not running, remove its leftover files".to_owned(),
             holds: None,
         });
     }

@@ -55,7 +55,7 @@ pub(super) async fn tell_losses(cx: &Context) -> Infallible {
         let lost = stderr::lost();
         let lines = lost.saturating_sub(told);
         if lines > 0 {
-            warn!(lines, "lines of this log were dropped: whoever reads standard error did not keep up, or was gone");
+            warn!(lines, "log lines were dropped: the reader of standard error was too slow or closed it");
             // Where that one was dropped too, it is said again.
             told = if stderr::lost() == lost { lost } else { told };
         }

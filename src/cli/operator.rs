@@ -39,8 +39,8 @@ pub(super) fn mention(operator: &Operator) {
     let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
     if ci && operator.file().is_none() {
         terminal::note(
-            "note: there is no operator configuration, so the manifests alone decide what is allowed: whoever can change \
-             them can change their policy (landfast.toml, see README)",
+            "note: no operator configuration, so only the manifests limit what is allowed: anyone who can change them \
+            can change their policy (see landfast.toml in the documentation)",
         );
     }
 }
@@ -71,8 +71,8 @@ fn apart(path: &Path, manifests: &Path) -> Result<(), Trouble> {
         let written = std::path::absolute(path).is_ok_and(|path| path.starts_with(directory));
         if written || real.starts_with(directory) {
             return Err(Trouble::Operator(format!(
-                "the operator's configuration {} is in {what} of the manifests ({}), whose authors it is to limit: put it \
-                 elsewhere, such as /etc/landfast/landfast.toml",
+                "the operator's configuration {} is in {what} of the manifests ({}), so authors of manifests could \
+                change it: move it, for example to /etc/landfast/landfast.toml",
                 path.display(),
                 directory.display()
             )));
@@ -89,7 +89,7 @@ fn writable_by_all(path: &Path, real: &Path) -> Result<(), Trouble> {
         return Ok(());
     }
     Err(Trouble::Operator(format!(
-        "the operator's configuration {} can be written by everybody on this machine: `chmod o-w` it",
+        "the operator's configuration {} is writable by every user of this machine: `chmod o-w` it",
         path.display()
     )))
 }
@@ -109,7 +109,7 @@ fn read(path: &Path) -> Result<String, Trouble> {
     let mut text = String::new();
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(failed)?;
     if text.len() as u64 > LARGEST {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it has more than 1 MiB")));
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 1 MiB")));
     }
     Ok(text)
 }

@@ -36,7 +36,7 @@ pub(super) async fn reach(controller: &Controller, environments: &[Arc<Environme
         0 => Ok(true),
         some if some == doors.len() => Err(Trouble::Unreachable(closed.join("\n  "))),
         _ => {
-            terminal::note(&format!("NOT ALL COULD BE SEEN. AWS requests failed for\n  {}", closed.join("\n  ")));
+            terminal::note(&format!("INCOMPLETE. AWS requests failed for\n  {}", closed.join("\n  ")));
             Ok(false)
         }
     }

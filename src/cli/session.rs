@@ -195,7 +195,7 @@ impl Session {
             }
             Access::Held => {
                 self.only_looks.set(true);
-                terminal::note("note: another landfast has the journal; this looks with a copy of it");
+                terminal::note("note: state is in use by another Landfast process; showing a snapshot");
                 Ok((copy()?, Holder::Another))
             }
             Access::Ours => match self.store() {
@@ -320,13 +320,13 @@ fn real() -> Result<(Clockwork, Context), Trouble> {
         .build()
         .map_err(|error| Trouble::machine("the runtime could not be started", error))?;
     let cx = Context::system()
-        .map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))?;
+        .map_err(|error| Trouble::machine("the operating system provides no random numbers", error.to_string()))?;
     Ok((Clockwork::Real(runtime), cx))
 }
 
 fn load_simulation(state: &Path) -> Result<Option<Saved>, Trouble> {
     let path = state.join("sim.json");
-    let doing = || format!("the saved simulation {} could not be read; delete it to begin anew", path.display());
+    let doing = || format!("the saved simulation {} could not be read; delete it to start again", path.display());
     let read = || {
         files::regular_or_nothing(&path)?;
         let mut text = Vec::new();

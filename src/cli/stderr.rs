@@ -75,7 +75,7 @@ pub(super) fn prompt(text: &str) {
 }
 
 /// Waits a little until everything was written that was said.
-#[expect(clippy::disallowed_methods, reason = "the program is at its end, and nothing else runs")]
+#[expect(clippy::disallowed_methods, reason = "the program is exiting, and nothing else runs")]
 pub(super) fn flush() {
     for _ in 0..LAST_WORDS.as_millis() / LOOK.as_millis() {
         if WAITING.load(Ordering::Relaxed) == 0 {

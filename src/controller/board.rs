@@ -66,8 +66,8 @@ impl Board {
 /// What an environment with errors may hold: anything.
 fn unread() -> Gap {
     Gap {
-        why: "the newest revision of this environment has errors, and may hold its manifest".to_owned(),
-        release: "correct what `landfast validate` shows".to_owned(),
+        why: "the newest revision of this environment has errors and may contain its manifest".to_owned(),
+        release: "fix the errors that `landfast validate` shows".to_owned(),
         holds: None,
     }
 }

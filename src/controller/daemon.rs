@@ -30,7 +30,7 @@ pub async fn tend_all(controller: &Controller, until: Until) -> Result<BTreeMap<
                 if tended.contains_key(name) {
                     continue;
                 }
-                info!(environment = %name, "tending");
+                info!(environment = %name, "reconciling");
                 tended.insert(name.clone(), None);
                 let one = Tender::new(controller, name.clone(), Goal::Converge, until);
                 let name = name.clone();
@@ -54,7 +54,7 @@ pub async fn tend_all(controller: &Controller, until: Until) -> Result<BTreeMap<
                 }
                 Ok(Ended::Stopped) if controller.gate.is_open() => {
                     // Not an instruction to delete anything; it is tended again when a manifest describes it again.
-                    warn!(environment = %name, "no manifest describes this environment any more; its stacks stay");
+                    warn!(environment = %name, "the manifests no longer contain this environment; its stacks are kept");
                     tended.remove(&name);
                 }
                 Ok(ended) => {

@@ -7,16 +7,16 @@ use crate::observe::Observer;
 use crate::plan;
 use crate::store::StoreError;
 
-/// What was found in one environment.
+/// The problems found in one environment.
 #[derive(Clone, Debug)]
 pub struct Examined {
-    /// What ails it, worst first.
+    /// Problems, worst first.
     pub diagnoses: Vec<Diagnosis>,
     /// Stacks that were looked at, ours or not.
     pub stacks: usize,
-    /// Tables that restore tests have left, and that no test can need any more.
+    /// Tables that restore tests left behind and no longer need.
     pub left: Vec<LeftTable>,
-    /// What could not be looked at, and why.
+    /// What could not be checked, and why.
     pub unknown: Vec<String>,
 }
 

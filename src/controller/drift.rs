@@ -125,9 +125,9 @@ impl Controller {
         let observer = Observer::new(&self.cx, &self.governor, desired, environment);
         let stacks: BTreeMap<StackAddress, StackId> = [(due.address.clone(), due.id.clone())].into();
         let seen = observer.drift(stacks).await.remove(&due.address);
-        let mut seen = seen.unwrap_or_else(|| Err(Unknown::because("it was not looked at")));
+        let mut seen = seen.unwrap_or_else(|| Err(Unknown::because("it was not checked")));
         if seen.is_ok() && !self.still(environment, due).await {
-            seen = Err(Unknown::because("an operation on it began while it was looked at"));
+            seen = Err(Unknown::because("an operation on it started during the check"));
         }
         let (found, _) = self.recorded(&observer, environment, spec, &seen, Some(&due.version), begun).await?;
         self.store.flush()?;
@@ -135,7 +135,7 @@ impl Controller {
         match seen {
             Ok(_) if drift == 0 => info!(object = %due.key, compared = found.compared, "no drift"),
             Ok(_) => warn!(object = %due.key, compared = found.compared, differences = drift, "drift"),
-            Err(why) => warn!(object = %due.key, %why, "its drift could not be looked at"),
+            Err(why) => warn!(object = %due.key, %why, "drift could not be checked"),
         }
         Ok(())
     }

@@ -100,7 +100,7 @@ impl Controller {
         let input = Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
         let mut plan = complete.map_or_else(|| plan::plan(&input), |(plan, _)| plan);
         for fault in plan::lint(&plan, &input) {
-            error!(object = %fault.key, rule = fault.rule, "the plan breaks a rule; the step is not taken");
+            error!(object = %fault.key, rule = fault.rule, "the plan violates an invariant; the step is not executed");
             if let Some(entry) = plan.entries.get_mut(&fault.key) {
                 entry.step = None;
             }

@@ -131,7 +131,8 @@ impl Narrator {
         let ailments: Vec<Ailment> = entry.ailments.iter().map(|one| one.ailment).collect();
         for diagnosis in entry.ailments.iter().filter(|one| !before.ailments.contains(&one.ailment)) {
             let evidence = diagnosis.evidence.join("; ");
-            warn!(object = diagnosis.object, ailment = ?diagnosis.ailment, evidence, "`landfast doctor` says what would cure it");
+            warn!(object = diagnosis.object, ailment = ?diagnosis.ailment, evidence, "`landfast doctor` shows the \
+            remedy");
         }
         before.ailments = ailments;
         before.ready = entry.ready;
@@ -145,8 +146,8 @@ impl Narrator {
         let Landed { step, outcome } = landed;
         let (object, verb) = (&step.key, step.action.verb());
         match outcome {
-            Outcome::Done => debug!(%object, revision = step.revision, step = verb, "step taken"),
-            other => warn!(%object, revision = step.revision, step = verb, outcome = %other, "step not taken"),
+            Outcome::Done => debug!(%object, revision = step.revision, step = verb, "step executed"),
+            other => warn!(%object, revision = step.revision, step = verb, outcome = %other, "step not executed"),
         }
         if !outcome.is_done() {
             return;
@@ -242,6 +243,6 @@ fn verb(kind: OperationKind) -> &'static str {
         OperationKind::Delete => "delete",
         OperationKind::Cancel => "cancel",
         OperationKind::ContinueRollback => "continue rollback",
-        OperationKind::Resync => "bring into step",
+        OperationKind::Resync => "resync",
     }
 }

@@ -33,7 +33,7 @@ impl<'a> Patrol<'a> {
         let (desired, environment) = (Arc::clone(desired), Arc::clone(environment));
         self.out = Some(Box::pin(async move {
             if let Err(why) = controller.patrol(&desired, &environment, &due).await {
-                error!(object = %due.key, %why, "what was found of its drift could not be written down");
+                error!(object = %due.key, %why, "the drift result could not be saved");
             }
         }));
         None

@@ -66,7 +66,9 @@ pub enum ReportPlace {
 
 /// It names no place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither a directory nor s3://BUCKET/PREFIX, with ?region=REGION where that is not the environment's")]
+#[error(
+    "`{0}` is neither a directory nor s3://BUCKET/PREFIX (add ?region=REGION if it is not the environment's region)"
+)]
 pub struct NoPlace(String);
 
 impl FromStr for ReportPlace {

@@ -32,7 +32,7 @@ pub fn answer(
     let (outcome, detail) = match &answer {
         Ok(granted) => (RecordOutcome::Done, granted.detail(&request.by)),
         Err(why) => {
-            let message = format!("{} asked it to {}, and {why}", request.by, request.wish);
+            let message = format!("{} requested to {}, but {why}", request.by, request.wish);
             (RecordOutcome::Failed { class: Class::Invalid, message }, String::new())
         }
     };
@@ -128,11 +128,11 @@ impl Controller {
         let Some(inbox) = &self.inbox else { return };
         let rejected = inbox.sweep(self.cx.now());
         for Rejected { name, why, .. } in rejected.iter().take(TOLD_AT_ONCE) {
-            warn!(note = name, why, "a note was rejected, and nothing was done");
+            warn!(note = name, why, "a request was rejected; nothing was done");
         }
         let more = rejected.len().saturating_sub(TOLD_AT_ONCE);
         if more > 0 {
-            warn!(more, "more notes were rejected; `landfast status` names them");
+            warn!(more, "more requests were rejected; `landfast status` shows them");
         }
     }
 }

@@ -142,7 +142,7 @@ impl<'a> Tender<'a> {
     /// Looks, plans, acts, and looks again, until it ends. Dropping it is safe at any moment.
     pub async fn run(mut self) -> Result<Ended, StoreError> {
         let controller = self.controller;
-        let span = info_span!("tend", environment = %self.name);
+        let span = info_span!("reconcile", environment = %self.name);
         async {
             loop {
                 // Asked before looking: what changes while we look is looked at right afterwards.
@@ -335,7 +335,7 @@ impl<'a> Tender<'a> {
         let now = controller.cx.now();
         let Some(approval) = inbox.take(&self.name, &looked.plan.digest, now) else { return Ok(false) };
         if let Err(why) = environment.limits.may_approve(&approval.by) {
-            warn!(environment = %self.name, plan = %looked.plan.digest, %why, "approval set aside");
+            warn!(environment = %self.name, plan = %looked.plan.digest, %why, "approval ignored");
             return Ok(false);
         }
         info!(environment = %self.name, plan = %looked.plan.digest.code(), by = approval.by, "plan approved");

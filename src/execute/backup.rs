@@ -208,7 +208,7 @@ impl Call<'_> {
     ) -> Result<crate::model::TableState, Trouble> {
         match port.describe(table).await.map_err(unsent)? {
             Some(state) if state.id == *id => Ok(state),
-            Some(_) => Err(Trouble::Moved("it is another table of that name".to_owned())),
+            Some(_) => Err(Trouble::Moved("it is a different table with the same name".to_owned())),
             None => Err(Trouble::Moved("it does not exist".to_owned())),
         }
     }
@@ -222,7 +222,7 @@ impl Call<'_> {
             return Ok(Answer::Done);
         }
         if found != one.from {
-            return Err(Trouble::Moved("its point-in-time recovery is not what the plan saw".to_owned()));
+            return Err(Trouble::Moved("its point-in-time recovery changed since the plan".to_owned()));
         }
         port.set_continuous_backups(self.fence, &one.table, Some(one.to)).await?;
         Ok(Answer::Done)
@@ -276,7 +276,7 @@ impl Call<'_> {
             return Ok(Answer::Done);
         }
         if self.is_there(one).await.map_err(unsent)? {
-            return Err(Trouble::Moved("the recovery point is there still".to_owned()));
+            return Err(Trouble::Moved("the recovery point still exists".to_owned()));
         }
         port.delete(self.fence, &one.bucket, &one.key).await?;
         Ok(Answer::Done)
@@ -298,7 +298,7 @@ impl Call<'_> {
                 let port = self.tables();
                 let Some((found, _)) = port.backup(&one.point).await.map_err(unsent)? else { return Ok(Answer::Done) };
                 if found.table != one.table || found.name != one.name {
-                    return Err(moved("the backup is not the one that the plan saw"));
+                    return Err(moved("the backup is not the one in the plan"));
                 }
                 port.delete_backup(self.fence, &one.point).await?;
             }
@@ -307,7 +307,7 @@ impl Call<'_> {
                 let port = self.vaults(&scope);
                 let tags = self.tags(&*port, one).await?;
                 if !tags.contains_key(OWNER_TAG) {
-                    return Err(moved("the recovery point does not carry our tag"));
+                    return Err(moved("the recovery point does not have Landfast's owner tag"));
                 }
                 port.delete_point(self.fence, vault, &one.point).await?;
             }

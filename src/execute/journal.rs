@@ -108,7 +108,7 @@ fn failed_to_compare(operation: &Operation) -> Failure {
     Failure {
         resource: operation.skip.iter().cloned().collect::<Vec<_>>().join(", "),
         kind: "AWS::CloudFormation::Stack".to_owned(),
-        reason: "the change set brought only part of it into step: the rest is of types that it does not compare"
+        reason: "the change set synced only part of it: CloudFormation does not compare the other resource types"
             .to_owned(),
         transient: false,
     }

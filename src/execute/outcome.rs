@@ -40,10 +40,10 @@ impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Done => f.write_str("done"),
-            Self::Moved(why) => write!(f, "not done, the stack is not what the plan saw: {why}"),
+            Self::Moved(why) => write!(f, "skipped: the stack changed since the plan: {why}"),
             Self::Failed(error) => write!(f, "{error}"),
-            Self::Ambiguous(error) => write!(f, "{error}; whether it took effect is being looked up"),
-            Self::NotJournaled(error) => write!(f, "nothing was sent: {error}"),
+            Self::Ambiguous(error) => write!(f, "{error}; checking whether it took effect"),
+            Self::NotJournaled(error) => write!(f, "request not sent: {error}"),
         }
     }
 }

@@ -94,7 +94,7 @@ impl Executor {
             return begun.iter().map(|(one, _)| self.answered(one, clone(&answer))).collect();
         }
         if let Err(error) = &answer {
-            warn!(%zone, why = %error, "a batch was refused as a whole; its records are sent one by one");
+            warn!(%zone, why = %error, "a batch was refused as a whole; sending its records one by one");
         }
         let mut outcomes = Vec::with_capacity(begun.len());
         for (one, _) in begun {

@@ -95,7 +95,7 @@ async fn holds(port: &dyn Secrets, step: &SecretStep) -> Result<(), Outcome> {
     if SecretExpect::unmoved(&found, OWNER_TAG) == step.expect {
         return Ok(());
     }
-    Err(Outcome::Moved("its versions, its labels or its owner are not what the plan saw".to_owned()))
+    Err(Outcome::Moved("its versions, labels or owner changed since the plan".to_owned()))
 }
 
 /// A read failed before anything was sent, so nothing can have taken effect.
@@ -130,7 +130,7 @@ impl Call<'_> {
             return Ok(Answer { arn: Some(arn), made: Some(made) });
         }
         let SecretExpect::Present { arn, .. } = &self.step.expect else {
-            return Err(PortError::new(Class::Invalid, "DescribeSecret", "the step names no secret"));
+            return Err(PortError::new(Class::Invalid, "DescribeSecret", "the step has no secret"));
         };
         let mut answer = Answer { arn: Some(arn.clone()), made: None };
         match &self.step.action {
@@ -181,7 +181,7 @@ impl Call<'_> {
             Make::Fields(fields) => {
                 let mut value = current.unwrap_or_else(SecretFields::none);
                 if !value.is_object() {
-                    return Err(PortError::new(Class::Invalid, "PutSecretValue", "its value is no JSON object"));
+                    return Err(PortError::new(Class::Invalid, "PutSecretValue", "its value is not a JSON object"));
                 }
                 let has = value.names();
                 let missing = fields.iter().filter(|(name, _)| !has.contains(*name));
@@ -198,7 +198,7 @@ impl Call<'_> {
     ) -> Result<(), PortError> {
         for (name, field) in fields {
             let text: Redacted = generate::field(&self.executor.cx, *field).map_err(|_| {
-                PortError::new(Class::Throttled, "PutSecretValue", "the operating system gives no randomness")
+                PortError::new(Class::Throttled, "PutSecretValue", "the operating system provides no random numbers")
             })?;
             value.set(name, &text);
         }
@@ -210,7 +210,7 @@ impl Call<'_> {
         let found = self.port.value(arn, version).await.map_err(unsent)?;
         let value = found.and_then(|found| found.value);
         let value =
-            value.ok_or_else(|| PortError::new(Class::Invalid, "GetSecretValue", "the version holds no text"))?;
+            value.ok_or_else(|| PortError::new(Class::Invalid, "GetSecretValue", "the version has no text value"))?;
         Ok(SecretFields::of(&value))
     }
 
@@ -250,7 +250,7 @@ impl Call<'_> {
     ) -> Result<(), PortError> {
         let mut value = self.read(arn, from).await?;
         if !value.is_object() {
-            return Err(PortError::new(Class::Invalid, "PutSecretValue", "its value is no JSON object"));
+            return Err(PortError::new(Class::Invalid, "PutSecretValue", "its value is not a JSON object"));
         }
         self.generate(&mut value, fields.iter())?;
         let labels = BTreeSet::from([AWSPENDING.to_owned()]);

@@ -45,7 +45,7 @@ impl Executor {
         };
         let port = self.governor.containers(&step.address.scope, role, Priority::Deploy);
         let Some(name) = &service.service else {
-            return Outcome::Failed(PortError::new(Class::Invalid, "UpdateService", "the step names no service"));
+            return Outcome::Failed(PortError::new(Class::Invalid, "UpdateService", "the step has no service"));
         };
         if let Err(outcome) = holds(&*port, name, &service.action).await {
             return outcome;
@@ -242,7 +242,7 @@ async fn holds(port: &dyn Containers, service: &ServiceRef, action: &ServiceDo) 
 async fn live(port: &dyn Containers, service: &ServiceRef) -> Result<ServiceState, Outcome> {
     let names = std::slice::from_ref(&service.service);
     let seen = port.services(&service.cluster, names).await.map_err(Outcome::Failed)?;
-    seen.into_iter().next().flatten().ok_or_else(|| Outcome::Moved(format!("{service} is gone")))
+    seen.into_iter().next().flatten().ok_or_else(|| Outcome::Moved(format!("{service} no longer exists")))
 }
 
 /// The one mutating call of a step.

@@ -137,7 +137,7 @@ async fn holds(port: &dyn Stacks, step: &StackStep) -> Result<(), Outcome> {
     match (&step.expect, seen) {
         (Expect::Nothing, _) | (Expect::Absent, None) => Ok(()),
         (Expect::Absent, Some(state)) => Err(Outcome::Moved(format!("{} exists", state.name))),
-        (Expect::Stack(..), None) => Err(Outcome::Moved(format!("{} is gone", step.address.name))),
+        (Expect::Stack(..), None) => Err(Outcome::Moved(format!("{} no longer exists", step.address.name))),
         (Expect::Stack(version, status), Some(state)) if state.version() == *version && state.status == *status => {
             Ok(())
         }
@@ -252,7 +252,7 @@ impl Call<'_> {
         mode: DeploymentMode,
     ) -> Result<CreateChangeSet, PortError> {
         let Some(stack) = self.stack() else {
-            return Err(PortError::new(Class::Invalid, "CreateChangeSet", "the step names no stack"));
+            return Err(PortError::new(Class::Invalid, "CreateChangeSet", "the step has no stack"));
         };
         let template = self.template(inputs).await?;
         let nested = mode == DeploymentMode::Ordinary && !sabotage::is(Bug::NestedLeftOut);
@@ -278,12 +278,12 @@ impl Call<'_> {
         };
         let place = format!("s3://{bucket}/{key}");
         let Some(version) = &uploaded.version else {
-            let message = format!("{place} has no version: the bucket has to keep versions");
+            let message = format!("{place} has no version: versioning of the bucket must be enabled");
             return Err(PortError::new(Class::Invalid, OPERATION, message));
         };
         let held = self.port.uploaded_template(bucket, key, version).await?;
         if held.as_deref() != Some(body) {
-            let message = format!("{place} does not hold what was written to it");
+            let message = format!("the content of {place} differs from what was uploaded");
             return Err(PortError::new(Class::Denied, OPERATION, message));
         }
         if sabotage::is(Bug::NewestObject) {

@@ -21,7 +21,7 @@ const DAY: Duration = Duration::from_hours(24);
 const WINDOW: RangeInclusive<Duration> = DAY..=Duration::from_hours(35 * 24);
 const UTC: &str = "UTC";
 
-/// Says that this document is a backup policy.
+/// Marks the document as a backup policy.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 enum BackupKind {
     /// A backup policy.
@@ -36,64 +36,64 @@ pub(super) struct BackupDocument {
     /// The version of the manifest language.
     #[expect(dead_code, reason = "checked by its type")]
     api_version: ApiVersion,
-    /// What sort of document this is.
+    /// The kind of document.
     #[expect(dead_code, reason = "checked by its type")]
     kind: BackupKind,
-    /// What it is called.
+    /// The object's metadata.
     #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
     metadata: Metadata,
-    /// What it should be.
+    /// The desired state.
     spec: BackupDocumentSpec,
 }
 
-/// What a backup policy covers and asks for. Texts may hold `${env}`, `${system}`, `${account}`, `${region}`,
-/// `${values.name}`, `${parameters.Name}` and, where this is said, `${stacks.name.outputs.Key}`.
+/// What a backup policy covers and requires. Texts can contain `${env}`, `${system}`, `${account}`, `${region}`,
+/// `${values.name}`, `${parameters.Name}` and, where stated, `${stacks.name.outputs.Key}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "BackupPolicySpec")]
 struct BackupDocumentSpec {
     /// Which tables it covers.
     tables: TablesDocument,
-    /// Point-in-time recovery; not managed without it, and never switched off.
+    /// Point-in-time recovery. If omitted, not managed. Landfast never disables it.
     #[serde(default)]
     point_in_time_recovery: Option<RecoveryDocument>,
-    /// `true`: deletion protection is switched on. It is never switched off; not managed without it.
+    /// `true` enables deletion protection. Landfast never disables it. If omitted, not managed.
     #[serde(default)]
     deletion_protection: Option<Or<bool>>,
-    /// When backups are made: a cron pattern of minute, hour, day of month, month and day of week. Never by themselves
-    /// without it. What was missed is made up for once.
+    /// When backups are created: a cron expression of minute, hour, day of month, month and day of week. If omitted,
+    /// there are no scheduled backups. After missed times, one backup is created.
     #[serde(default)]
     schedule: Option<String>,
-    /// The time zone of the schedule, and of the days, weeks and months of the retention: `Europe/Berlin`; `UTC` unless
-    /// said otherwise.
+    /// The time zone of the schedule, and of the days, weeks and months of the retention: for example `Europe/Berlin`;
+    /// default `UTC`.
     #[serde(default)]
     timezone: Option<String>,
-    /// How long backups are kept; for ever without it.
+    /// How long backups are kept. If omitted, forever.
     #[serde(default)]
     retention: Option<RetentionDocument>,
-    /// The vault of AWS Backup that backups are kept in, so that they can be copied. Needed with `copyTo`.
+    /// The AWS Backup vault that stores the backups, so that they can be copied. Required with `copyTo`.
     #[serde(default)]
     vault: Option<VaultDocument>,
-    /// Regions that get a copy of every backup: a list of them, where the vaults there are called as the one here; or a
-    /// mapping that names the vault of each.
+    /// Regions that get a copy of every backup: a list, if the vaults there have the same name as this one; or a
+    /// mapping from region to vault name.
     #[serde(default)]
     copy_to: Option<CopiesDocument>,
-    /// How often it is tried whether backups can be restored; never without it.
+    /// How often backups are tested by a restore. If omitted, never.
     #[serde(default)]
     verify: Option<VerifyDocument>,
-    /// What restoring may take and lose.
+    /// Recovery objectives.
     #[serde(default)]
     objectives: Option<ObjectivesDocument>,
-    /// The region of the tables, where it is not the environment's.
+    /// The region of the tables. Default: the environment's region.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     region: Option<String>,
-    /// What must hold before the policy is ready for those that wait for it.
+    /// Checks that must pass before the policy is ready for its dependents.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     ready: Vec<CheckDocument>,
     /// Objects of this environment that must be ready first: a stack by its name, others as `service/name`. Needed only
-    /// for what no reference shows.
+    /// for dependencies that no reference shows.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     depends_on: Vec<String>,
@@ -104,19 +104,19 @@ struct BackupDocumentSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Tables")]
 struct TablesDocument {
-    /// Every table of this stack of the environment, and of the stacks within it.
+    /// Every table of this stack of the environment, and of its nested stacks.
     #[serde(default)]
     stack: Option<String>,
-    /// These. Outputs may be referred to.
+    /// Tables with these names. Stack outputs can be used.
     #[serde(default)]
     names: Option<Vec<String>>,
-    /// Every table of the account and region whose name begins so.
+    /// Every table of the account and region whose name starts with this.
     #[serde(default)]
     prefix: Option<String>,
     /// Every table of the account and region that has all of these tags.
     #[serde(default)]
     tagged: Option<BTreeMap<String, String>>,
-    /// Of those, the names of tables that need no backup.
+    /// Names of tables to exclude.
     #[serde(default)]
     except: Vec<String>,
 }
@@ -126,39 +126,40 @@ struct TablesDocument {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "PointInTimeRecovery")]
 struct RecoveryDocument {
-    /// How far back a table can be restored to any second: `1d` to `35d` (the default). A shorter window than a table has
-    /// destroys history, and needs a person's approval.
+    /// How far back a table can be restored to any second: `1d` to `35d` (the default). A shorter window than the
+    /// current one deletes history and needs approval.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     window: Option<String>,
 }
 
-/// How long backups are kept: what one of these keeps, stays. Nothing goes before a newer backup is there.
+/// How long backups are kept. A backup is kept if any of these rules keeps it. None is deleted before a newer backup
+/// exists.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Retention")]
 struct RetentionDocument {
-    /// The newest so many; 1 unless said otherwise.
+    /// The number of newest backups to keep; default 1.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<1, 1000>")]
     last: Option<Or<i64>>,
-    /// The newest of each of so many days; 0 unless said otherwise.
+    /// The number of days for which the newest backup of the day is kept; default 0.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<0, 1000>")]
     daily: Option<Or<i64>>,
-    /// The newest of each of so many weeks; 0 unless said otherwise.
+    /// The number of weeks for which the newest backup of the week is kept; default 0.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<0, 1000>")]
     weekly: Option<Or<i64>>,
-    /// The newest of each of so many months; 0 unless said otherwise.
+    /// The number of months for which the newest backup of the month is kept; default 0.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<0, 1000>")]
     monthly: Option<Or<i64>>,
-    /// Nothing younger than this goes; `24h` unless said otherwise.
+    /// Minimum age before a backup is deleted; default `24h`.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     min_age: Option<String>,
-    /// The newest so many of those that a restore test has proven; 2 unless said otherwise.
+    /// The number of newest backups to keep that a restore test has verified; default 2.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<1, 1000>")]
     keep_verified: Option<Or<i64>>,
@@ -171,7 +172,7 @@ struct RetentionDocument {
 struct VaultDocument {
     /// Its name.
     name: String,
-    /// The ARN of the role that AWS Backup takes. Outputs may be referred to.
+    /// The ARN of the role that AWS Backup uses. Stack outputs can be used.
     role: String,
 }
 
@@ -179,44 +180,44 @@ struct VaultDocument {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum CopiesDocument {
-    /// Regions in which the vault is called as the one here.
+    /// Regions in which the vault has the same name.
     List(Vec<String>),
     /// Regions, each with its vault.
     Vaults(BTreeMap<String, String>),
 }
 
-/// How often it is tried whether backups can be restored.
+/// How often backups are tested by a restore.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Verify")]
 struct VerifyDocument {
-    /// How often for each table: `7d`.
+    /// The interval for each table, for example `7d`.
     #[schemars(schema_with = "duration_or_reference_schema")]
     every: String,
-    /// How many items are compared; 1,000 unless said otherwise.
+    /// The number of items to compare; default 1,000.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<1, 10000>")]
     sample: Option<Or<i64>>,
-    /// Which backup is restored; the newest unless said otherwise.
+    /// Which backup is restored; default: the newest.
     #[serde(default)]
     point: Option<TestedPoint>,
-    /// How many percent of the items may differ from those of the table, which goes on meanwhile, for each day of the
-    /// backup's age; 10 unless said otherwise. What was deleted since does not count.
+    /// Tolerated percentage of items that differ from the live table, for each day of the backup's age; default 10.
+    /// Items that were deleted since do not count.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<0, 100>")]
     tolerance: Option<Or<i64>>,
 }
 
-/// What restoring may take and lose. A policy whose measured figures are over is not ready.
+/// Recovery objectives. A policy whose measured values exceed them is not ready.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Objectives")]
 struct ObjectivesDocument {
-    /// How long a restore may take.
+    /// Maximum duration of a restore.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     rto: Option<String>,
-    /// How old what is restored may be.
+    /// Maximum age of the restored data.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     rpo: Option<String>,
@@ -245,12 +246,12 @@ impl BackupDocumentSpec {
         let objectives = objectives.map(|given| given.objectives(maker, spec.key("objectives"))).unwrap_or_default();
         let backs_up = spec.key("pointInTimeRecovery").is_given() || spec.key("schedule").is_given();
         if !backs_up && !deletion_protection {
-            let message = "it asks for nothing: say `pointInTimeRecovery`, `schedule` or `deletionProtection`";
+            let message = "the policy has no effect: set `pointInTimeRecovery`, `schedule` or `deletionProtection`";
             let problem = maker.error("missing-field", message, spec);
             maker.add(problem);
         }
         if !backs_up && self.verify.is_some() {
-            maker.wrong("there is nothing to restore without `pointInTimeRecovery` or `schedule`", spec.key("verify"));
+            maker.wrong("restore tests need `pointInTimeRecovery` or `schedule`", spec.key("verify"));
         }
         let (scope, tables) = (maker.scope(), tables?);
         let kept = (recovery_days, deletion_protection, &schedule, &retention);
@@ -291,10 +292,7 @@ impl BackupDocumentSpec {
         let given = self.schedule.as_ref().map(|pattern| maker.closed(pattern, spec.key("schedule")));
         let Some(given) = given else {
             for field in ["timezone", "retention", "copyTo"].into_iter().filter(|field| spec.key(field).is_given()) {
-                maker.wrong(
-                    format!("no backups are made without `schedule`, so `{field}` says nothing"),
-                    spec.key(field),
-                );
+                maker.wrong(format!("`{field}` has no effect without `schedule`"), spec.key(field));
             }
             return None;
         };
@@ -302,7 +300,7 @@ impl BackupDocumentSpec {
             Ok(schedule) => Some(schedule),
             Err(why @ WrongSchedule::Zone(_)) => {
                 let problem = maker.error("invalid-value", why.to_string(), spec.key("timezone"));
-                let problem = problem.help("time zones are named as in the IANA database: `Europe/Berlin`, `UTC`");
+                let problem = problem.help("use a time zone name of the IANA database: `Europe/Berlin`, `UTC`");
                 maker.add(problem.suggest(&zone, Schedule::zones().iter().map(String::as_str)));
                 None
             }
@@ -327,8 +325,10 @@ impl BackupDocumentSpec {
         };
         if self.copy_to.is_some() != self.vault.is_some() {
             let (message, field) = match self.copy_to {
-                Some(_) => ("only what AWS Backup keeps in a vault can be copied: `copyTo` needs `vault`", "copyTo"),
-                None => ("`vault` is for backups that are copied: it needs `copyTo`", "vault"),
+                Some(_) => {
+                    ("`copyTo` needs `vault`: only recovery points in an AWS Backup vault can be copied", "copyTo")
+                }
+                None => ("`vault` needs `copyTo`: it is only for backups that are copied", "vault"),
             };
             let problem = maker.error("missing-field", message, spec.key(field));
             maker.add(problem);
@@ -342,11 +342,11 @@ impl BackupDocumentSpec {
                 None => vault.map(|vault| vault.name.clone()),
             };
             if region == home {
-                maker.wrong("a copy in the tables' own region would go with it", at);
+                maker.wrong("the copy must be in a region other than the tables", at);
             }
             let Some(name) = name else { continue };
             if copies.insert(region.clone(), name).is_some() {
-                maker.wrong(format!("`{region}` is there twice"), at);
+                maker.wrong(format!("`{region}` is listed twice"), at);
             }
         }
         copies
@@ -357,7 +357,7 @@ impl TablesDocument {
     fn selection(&self, maker: &mut Maker<'_>, at: At<'_>) -> Option<TableSelection> {
         let known = ["stack", "names", "prefix", "tagged"];
         if known.into_iter().filter(|field| at.key(field).is_given()).count() != 1 {
-            maker.wrong("tables are named by exactly one of `stack`, `names`, `prefix` and `tagged`", at);
+            maker.wrong("set exactly one of `stack`, `names`, `prefix` and `tagged`", at);
             return None;
         }
         if let Some(stack) = &self.stack {
@@ -366,7 +366,7 @@ impl TablesDocument {
         if let Some(names) = &self.names {
             let place = at.key("names");
             if names.is_empty() {
-                maker.wrong("`names` names no table", place);
+                maker.wrong("`names` is empty", place);
             }
             let mut texts = Vec::new();
             for (name, at) in names.iter().zip(place.items()) {
@@ -375,7 +375,7 @@ impl TablesDocument {
                     maker.wrong(why.to_string(), at);
                 }
                 if texts.contains(&text) {
-                    maker.wrong(format!("`{text}` is there twice"), at);
+                    maker.wrong(format!("`{text}` is listed twice"), at);
                 }
                 texts.push(text);
             }
@@ -384,7 +384,7 @@ impl TablesDocument {
         if let Some(prefix) = &self.prefix {
             let prefix = maker.closed(prefix, at.key("prefix"))?;
             if prefix.is_empty() {
-                maker.wrong("an empty `prefix` would cover every table of the account", at.key("prefix"));
+                maker.wrong("an empty `prefix` would cover every table in the account", at.key("prefix"));
             }
             return Some(TableSelection::Prefix(prefix));
         }
@@ -393,7 +393,7 @@ impl TablesDocument {
             tags.insert(name.clone(), maker.closed(value, at.key("tagged").key(name))?);
         }
         if tags.is_empty() {
-            maker.wrong("`tagged` names no tag", at.key("tagged"));
+            maker.wrong("`tagged` is empty", at.key("tagged"));
             return None;
         }
         Some(TableSelection::Tagged(tags))

@@ -51,7 +51,7 @@ impl<'s> Checker<'s> {
     fn node(&mut self, node: &Node, schema: &'s Value, site: Site<'_>) {
         let schema = self.resolve(schema);
         if let Some(tag) = &node.tag {
-            let message = format!("`!{tag}` has no meaning in a manifest; it belongs in a template");
+            let message = format!("`!{tag}` is not allowed in a manifest; use it only in a template");
             self.error("unknown-tag", message, node.span);
             return;
         }
@@ -108,7 +108,7 @@ impl<'s> Checker<'s> {
             let names: Vec<&str> = known.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
             misspelt.extend(nearest(&entry.key, names.iter().copied()));
             let message = format!("unknown field `{}`", entry.key);
-            let help = format!("known here: {}", names.join(", "));
+            let help = format!("known fields: {}", names.join(", "));
             let problem = Problem::error("unknown-field", message, self.file, entry.key_span).help(help);
             self.problems.push(problem.suggest(&entry.key, names));
         }

@@ -17,18 +17,18 @@ use crate::yaml::Span;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
-    /// The environments it concerns are not loaded.
+    /// The affected environments are not loaded.
     Error,
-    /// Everything is loaded; somebody should look at it.
+    /// Everything is loaded; review it.
     Warning,
 }
 
-/// A stretch of a file in bytes.
+/// A range of bytes in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Bytes {
-    /// Where it begins.
+    /// Its start.
     pub offset: usize,
-    /// How long it is.
+    /// Its length.
     pub length: usize,
 }
 
@@ -45,11 +45,11 @@ const MOST_KEPT: usize = 1_000;
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
-    /// A word that stays the same between releases: `unknown-field`.
+    /// A code that is stable between releases: `unknown-field`.
     pub code: &'static str,
     /// What is wrong.
     pub message: String,
-    /// What would help.
+    /// A suggested fix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// The file, relative to the root of the manifests.
@@ -64,10 +64,10 @@ pub struct Diagnostic {
     /// The column in characters, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
-    /// The bytes it is about.
+    /// The bytes that it refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span: Option<Bytes>,
-    /// The environments it concerns; none where the file is nobody's.
+    /// The affected environments; empty if no environment includes the file.
     #[schemars(with = "BTreeSet<String>")]
     pub environments: BTreeSet<EnvName>,
     #[serde(skip)]

@@ -18,7 +18,7 @@ use crate::yaml::{Content, Node};
 /// The group and version that this release reads.
 pub(super) const API_VERSION: &str = "landfast/v1";
 
-/// The only version there is so far.
+/// The only version so far.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 pub(super) enum ApiVersion {
     /// Version 1.
@@ -26,14 +26,14 @@ pub(super) enum ApiVersion {
     V1,
 }
 
-/// Says that this document is an environment.
+/// Marks the document as an environment.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 pub(super) enum EnvironmentKind {
     /// An environment.
     Environment,
 }
 
-/// What a document is called.
+/// Metadata of a document.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Metadata {
@@ -51,13 +51,13 @@ pub(super) struct EnvironmentDocument {
     /// The version of the manifest language.
     #[expect(dead_code, reason = "checked by its type")]
     api_version: ApiVersion,
-    /// What sort of document this is.
+    /// The kind of document.
     #[expect(dead_code, reason = "checked by its type")]
     kind: EnvironmentKind,
-    /// What it is called.
+    /// The object's metadata.
     #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
     metadata: Metadata,
-    /// What it should be.
+    /// The desired state.
     pub(super) spec: EnvironmentSpec,
 }
 
@@ -65,16 +65,16 @@ pub(super) struct EnvironmentDocument {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct EnvironmentSpec {
-    /// The middle of the default stack name, `{env}-{system}-{name}`.
+    /// The middle part of the default stack name, `{env}-{system}-{name}`.
     #[schemars(regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$"))]
     pub(super) system: String,
-    /// The account, twelve digits in quotes. A call that would reach another account is refused.
+    /// The account ID, twelve digits in quotes. Calls to another account are refused.
     #[schemars(regex(pattern = r"^[0-9]{12}$"))]
     pub(super) account: String,
-    /// The region that stacks go to unless they say otherwise.
+    /// The default region of stacks.
     #[schemars(regex(pattern = r"^[a-z]+(-[a-z0-9]+)+-[0-9]+$"))]
     pub(super) region: String,
-    /// The role that is assumed to enter the account. Without it the credentials at hand are used.
+    /// The role to assume in the account. If omitted, the current credentials are used.
     #[serde(default)]
     pub(super) role: Option<RoleSpec>,
     /// Directories or files with resource manifests, relative to this file. Directories are read with everything
@@ -82,25 +82,25 @@ pub(super) struct EnvironmentSpec {
     #[serde(default)]
     pub(super) include: Vec<String>,
     /// A CloudFormation parameter file, relative to this file: `{"Parameters": {"Key": "Value"}}`, or the list of
-    /// `{"ParameterKey", "ParameterValue"}` that the AWS CLI takes. A parameter that a template declares and this file
-    /// has is passed without being listed in the stack.
+    /// `{"ParameterKey", "ParameterValue"}` that the AWS CLI accepts. A parameter in this file is passed to every stack
+    /// whose template declares it.
     #[serde(default)]
     pub(super) parameters: Option<String>,
     /// Values for `${values.name}`; nested ones are addressed with dots.
     #[serde(default)]
     pub(super) values: BTreeMap<String, ValueTree>,
-    /// Tags of every stack. A stack's own tags win.
+    /// Tags of every stack. A stack's own tags take precedence.
     #[serde(default)]
     pub(super) tags: BTreeMap<String, Scalar>,
     /// The bucket that templates over 51,200 bytes are uploaded to.
     #[serde(default)]
     pub(super) template_bucket: Option<String>,
-    /// What Landfast may do here by itself.
+    /// What Landfast is allowed to do in this environment.
     #[serde(default)]
     pub(super) policy: PolicySpec,
 }
 
-/// A role to assume: its ARN, or its ARN with what its trust policy asks for.
+/// A role to assume: its ARN, or its ARN with an external ID or session name.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum RoleSpec {
@@ -110,108 +110,106 @@ pub(super) enum RoleSpec {
     Full(RoleFields),
 }
 
-/// A role to assume, with what its trust policy asks for.
+/// A role to assume, with an external ID or session name.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RoleFields {
     /// The role's ARN.
     pub(super) arn: String,
-    /// The external id that the role's trust policy asks for.
+    /// The external ID that the role's trust policy requires.
     #[serde(default)]
     pub(super) external_id: Option<String>,
-    /// The session name that CloudTrail shows; `landfast` unless said otherwise.
+    /// The session name that CloudTrail shows; default `landfast`.
     #[serde(default)]
     pub(super) session_name: Option<String>,
 }
 
-/// What Landfast may do by itself in an environment.
+/// What Landfast is allowed to do in an environment.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct PolicySpec {
-    /// Whether it acts: `observe` only looks, `approve` acts on plans that a person approved, `apply` (the default)
-    /// acts.
+    /// Whether Landfast makes changes: `observe` never does, `approve` does after the plan is approved, `apply` (the
+    /// default) does automatically.
     #[serde(default)]
     pub(super) mode: Mode,
-    /// What follows from a manifest that is gone: `never` deletes nothing, `confirm` (the default) deletes the stack
-    /// once a person approves, `always` deletes it.
+    /// What happens when a manifest is removed: `never` deletes nothing, `confirm` (the default) deletes the stack
+    /// after approval, `always` deletes it.
     #[serde(default)]
     pub(super) prune: Prune,
-    /// What follows from a change that replaces or removes a stateful resource: `deny` (the default), `approve`, or
-    /// `allow` where there is a fresh backup.
+    /// What happens when a change replaces or deletes a stateful resource: `deny` (the default), `approve`, or `allow`
+    /// if a fresh backup exists.
     #[serde(default)]
     pub(super) replace: Replace,
-    /// What follows from a change that gives access to somebody who did not have it (statements added to policies, who
-    /// may assume a role, ingress, public access): `deny`, `approve` (the default), or `allow`.
+    /// What happens when a change grants new access (statements added to policies, trust policies, ingress, public
+    /// access): `deny`, `approve` (the default), or `allow`.
     #[serde(default)]
     pub(super) broaden: Broaden,
-    /// How much may be changed and destroyed within a period without a person's consent.
+    /// How many changes and deletions are allowed in a period without approval.
     #[serde(default)]
     pub(super) budget: BudgetSpec,
-    /// A regular expression that every stack name must match as a whole. Any name is good without it.
+    /// A regular expression that every stack name must match completely. If omitted, any name is allowed.
     #[serde(default)]
     pub(super) stack_name: Option<String>,
-    /// Tags that every stack must have. None without it.
+    /// Tags that every stack must have. If omitted, none.
     #[serde(default)]
     pub(super) required_tags: Vec<String>,
-    /// Changes to the list of resource types that hold state. By default these are the tables of DynamoDB, buckets,
+    /// Changes to the list of stateful resource types. By default these are the tables of DynamoDB, buckets,
     /// RDS, Neptune, DocumentDB and Redshift databases, ElastiCache and MemoryDB, MSK clusters, KMS keys, EFS and FSx
     /// file systems, EBS volumes, OpenSearch domains, Kinesis streams, queues, user pools, secrets, image repositories,
-    /// log groups, Timestream tables, backup vaults and hosted zones; and every type that is not AWS's own, because nobody
-    /// can tell what is behind it: custom resources, types from third parties, modules.
+    /// log groups, Timestream tables, backup vaults and hosted zones; and every type that is not defined by AWS,
+    /// because its contents are unknown: custom resources, third-party types, modules.
     #[serde(default)]
     pub(super) stateful_types: StatefulSpec,
-    /// How old the newest completed backup of a stateful resource may be when it is replaced or removed; `24h` unless
-    /// said otherwise.
+    /// Maximum age of the newest completed backup of a stateful resource when it is replaced or deleted; default `24h`.
     #[serde(default)]
     #[schemars(schema_with = "duration_schema")]
     pub(super) backup_max_age: Option<String>,
-    /// What is done about what is changed past a stack: `report` (the default), or `revert`, which puts it back. A stack
-    /// may say something else.
+    /// What happens when a stack drifts: `report` (the default), or `revert`. A stack can override it.
     #[serde(default)]
     pub(super) drift: DriftAction,
-    /// How often the daemon looks at every stack for drift: `6h` unless said otherwise, at least `10m`, or `off`.
+    /// How often the daemon checks every stack for drift: default `6h`, minimum `10m`, or `off`.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_off_schema")]
     pub(super) drift_every: Option<String>,
-    /// Age recipients (`age1…`) that sealed files may be sealed to. Every sealed file then needs the record that
-    /// `landfast seal` writes beside it. Without it, nothing is checked.
+    /// Age recipients (`age1…`) that are allowed for sealed files. Every sealed file then needs the `.recipients` file
+    /// that `landfast seal` writes. If omitted, recipients are not checked.
     #[serde(default)]
     pub(super) seal_recipients: Option<Vec<String>>,
 }
 
-/// A budget for a period. What is not said keeps its default.
+/// A budget for a period. Omitted fields keep their defaults.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct BudgetSpec {
-    /// Stacks changed; 50 unless said otherwise: a whole environment may be rolled out, a runaway loop may not run on.
+    /// Stacks changed; default 50: enough to roll out an environment, but limits a runaway loop.
     #[serde(default)]
     pub(super) stacks: Option<u32>,
-    /// Stateful resources replaced or removed inside stacks; 0 unless said otherwise. Others do not count: every
+    /// Stateful resources replaced or deleted inside stacks; default 0. Others do not count: every
     /// deployment of an image replaces a task definition.
     #[serde(default)]
     pub(super) replacements: Option<u32>,
-    /// Stacks deleted; 0 unless said otherwise.
+    /// Stacks deleted; default 0.
     #[serde(default)]
     pub(super) deletions: Option<u32>,
-    /// The period; `1h` unless said otherwise.
+    /// The period; default `1h`.
     #[serde(default)]
     #[schemars(schema_with = "duration_schema")]
     pub(super) per: Option<String>,
 }
 
-/// Changes to the list of resource types that hold state.
+/// Changes to the list of stateful resource types.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct StatefulSpec {
-    /// Types that hold state too: `AWS::SSM::Parameter`.
+    /// Additional stateful types: `AWS::SSM::Parameter`.
     #[serde(default)]
     pub(super) add: Vec<String>,
-    /// Types that are treated as if they held none: `AWS::Logs::LogGroup`, `Custom::Thing`.
+    /// Types to treat as stateless: `AWS::Logs::LogGroup`, `Custom::Thing`.
     #[serde(default)]
     pub(super) remove: Vec<String>,
 }
 
-/// A text, a number or a boolean; all become text, as they are written.
+/// A text, a number or a boolean; all are converted to text as written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "its text is read from the tree, where numbers are as they were written")]
@@ -222,7 +220,7 @@ pub(super) enum Scalar {
     Integer(i64),
     /// A number.
     Number(f64),
-    /// A text, in which references may stand.
+    /// A text that can contain references.
     Text(String),
 }
 
@@ -235,31 +233,31 @@ pub(super) enum ParameterValue {
     One(Scalar),
     /// Several, joined by commas.
     List(Vec<Scalar>),
-    /// What the stack has already.
+    /// The current value of the stack.
     Kept(KeptValue),
 }
 
-/// What the stack has already.
+/// The current value of the stack.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(title = "Previous value")]
 pub(super) struct KeptValue {
-    /// `true`: no update changes it, and nobody here has to know it. Only for a stack that exists.
+    /// `true`: updates keep the value, and the manifest does not need it. Only for an existing stack.
     #[expect(dead_code, reason = "as for a scalar")]
     previous: bool,
 }
 
-/// A scalar, or named ones.
+/// A scalar, or named values.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum ValueTree {
     /// One value.
     Leaf(#[expect(dead_code, reason = "as for a scalar")] Scalar),
-    /// Named ones.
+    /// Named values.
     Branch(BTreeMap<String, ValueTree>),
 }
 
-/// A value, or a text with a reference that gives it.
+/// A value, or a text with a reference.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Or<T> {

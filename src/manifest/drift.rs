@@ -7,34 +7,33 @@ use serde::Deserialize;
 use super::maker::Maker;
 use crate::model::{DriftAction, Tolerance};
 
-/// What is done about drift.
+/// What happens when resources drift.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Drift")]
 pub(super) struct DriftDocument {
-    /// What is done about the others: `report`, or `revert`, which puts them back. What the environment's policy says,
-    /// unless said here.
+    /// What happens with all other differences: `report` or `revert`. Default: the environment's policy.
     #[serde(default)]
     pub(super) action: Option<DriftAction>,
-    /// Differences that are put up with: shown, and not counted.
+    /// Tolerated differences: shown, but not counted.
     #[serde(default)]
     ignore: Vec<ToleranceDocument>,
 }
 
-/// Differences that are put up with.
+/// Tolerated differences.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Tolerance")]
 struct ToleranceDocument {
-    /// The logical id of the resource, `Nested/Resource` in a nested stack; `*` stands for any letters.
+    /// The logical ID of the resource, `Nested/Resource` in a nested stack; `*` matches any characters.
     resource: String,
-    /// The property and all below it, as the report writes it: `/Tags`. Left out: the whole resource.
+    /// The property and everything below it, as shown in the report: `/Tags`. If omitted, the whole resource.
     #[serde(default)]
     #[schemars(regex(pattern = r"^/|\$\{"))]
     property: Option<String>,
-    /// Why. It is in every report.
+    /// The reason, shown in every report.
     reason: String,
-    /// The last day on which it counts: `2027-01-31`.
+    /// The last day on which the rule is valid: `2027-01-31`.
     #[serde(default)]
     until: Option<String>,
 }
@@ -51,16 +50,19 @@ impl DriftDocument {
             if let Some(Some(path)) = &property
                 && (!path.starts_with('/') || path.ends_with('/'))
             {
-                maker.wrong(format!("`{path}` is not a property; write `/Name` or `/Name/Part`"), at.key("property"));
+                maker.wrong(
+                    format!("`{path}` is not a property path; write `/Name` or `/Name/Part`"),
+                    at.key("property"),
+                );
             }
             if reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
-                maker.wrong("say why it is put up with", at.key("reason"));
+                maker.wrong("give the reason why it is tolerated", at.key("reason"));
             }
             let until = rule.until.as_ref().map(|text| {
                 let text = maker.closed(text, at.key("until"))?;
                 let day = text.parse::<Date>().ok();
                 if day.is_none() {
-                    maker.wrong(format!("`{text}` is not a day; write `2027-01-31`"), at.key("until"));
+                    maker.wrong(format!("`{text}` is not a date; write it as `2027-01-31`"), at.key("until"));
                 }
                 day
             });

@@ -303,9 +303,9 @@ impl<'s> Reader<'_, 's> {
                 files.extend(self.below(path));
                 covers.push(path.clone());
             } else if let Some(why) = path.as_deref().and_then(|path| self.passed_over(path)) {
-                let message = format!("`{include}` is never read: it is {why}");
+                let message = format!("`{include}` is ignored: it is {why}");
                 let problem = Problem::error("include-passed-over", message, &doc.file, site.span);
-                self.problems.push(problem.help("give it another name, or take it off the list"));
+                self.problems.push(problem.help("rename it, or remove it from the list"));
             } else {
                 let message = format!("there is no file or directory `{include}`");
                 let problem = Problem::error("include-not-found", message, &doc.file, site.span);
@@ -355,7 +355,7 @@ impl<'s> Reader<'_, 's> {
             Ok(source) => source,
             Err((code, message, span)) => {
                 let problem = if code == "file-not-found" {
-                    let problem = Problem::error(code, format!("there is no file `{path}`"), &doc.file, site.span);
+                    let problem = Problem::error(code, format!("file `{path}` does not exist"), &doc.file, site.span);
                     absent(problem, self.snapshot, &doc.file, &path, Wanted::File)
                 } else if span == Span::default() {
                     Problem::error(code, message, &doc.file, site.span)

@@ -131,7 +131,7 @@ fn classify(root: &Node, file: &Arc<str>, problems: &mut Vec<Problem>) -> Option
     };
     if version.text() != Some(API_VERSION) {
         let given = version.text().unwrap_or_else(|| version.described());
-        let message = format!("`{given}` is not a version of the manifest language that is known here");
+        let message = format!("unknown `apiVersion` `{given}`");
         let help = format!("known: {API_VERSION}");
         problems.push(Problem::error("unknown-api-version", message, file, version.span).help(help));
         return None;
@@ -145,7 +145,7 @@ fn classify(root: &Node, file: &Arc<str>, problems: &mut Vec<Problem>) -> Option
     let known = ROWS.iter().find(|row| row.noun.word == given);
     if known.is_none() {
         let help = format!("known: {}", words().collect::<Vec<_>>().join(", "));
-        let message = format!("`{given}` is not a kind that is known here");
+        let message = format!("unknown `kind` `{given}`");
         problems.push(Problem::error("unknown-kind", message, file, kind.span).help(help).suggest(given, words()));
     }
     known

@@ -136,10 +136,10 @@ fn describe(edges: &Edges, path: &[&Key], root: &str) -> Option<Problem> {
         .map(|(from, to, origin)| {
             let place =
                 format!("{}:{}:{}", typed(root, &origin.file), origin.span.start.line, origin.span.start.column);
-            format!("{from} waits for {to}: {} ({place})", origin.reason)
+            format!("{from} depends on {to}: {} ({place})", origin.reason)
         })
         .collect();
     let what = if path.iter().all(|key| key.kind == Kind::Stack) { "stacks" } else { "objects" };
-    let message = format!("{what} wait for each other in a circle: {}", way.join(" → "));
+    let message = format!("{what} form a dependency cycle: {}", way.join(" → "));
     Some(Problem::error("cycle", message, &first.file, first.span).help(reasons.join("\n")))
 }

@@ -71,7 +71,7 @@ impl Held<'_> {
         match (role.as_literal(), self.env.floor.limits_any(What::Role)) {
             (Some(role), _) => self.name(What::Role, path, role),
             (None, Some(by)) => {
-                let why = format!("write this role out: the operator's {by} says which are allowed");
+                let why = format!("set this role to a literal value: the operator's {by} restricts roles");
                 self.forbid(path, why);
             }
             (None, None) => {}
@@ -84,7 +84,7 @@ impl Held<'_> {
         };
         *drift = Some(said.value);
         let doc = &self.sheet.doc;
-        let message = format!("drift is only reported here, as the operator's {} says", said.by);
+        let message = format!("the operator's {} allows only drift reports here", said.by);
         self.problems.push(Problem::warning("limited", message, &doc.file, doc.span(&["spec", "drift", "action"])));
     }
 }

@@ -22,7 +22,7 @@ use crate::yaml::Node;
 
 /// What becomes of the documents of a kind.
 pub(super) struct Row {
-    /// What it is called.
+    /// The object's metadata.
     pub(super) noun: &'static Noun,
     /// The file of its schema.
     pub(super) schema_file: &'static str,

@@ -41,7 +41,7 @@ pub struct Loaded {
     pub broken: BTreeSet<EnvName>,
     /// How many manifest documents there are.
     pub found: usize,
-    /// Files and directories that are no manifests, each with the rule that says so.
+    /// Files and directories that are not manifests, each with the rule that excludes it.
     pub passed: BTreeSet<PassedOver>,
     /// Something was not understood that no environment includes. It may describe an environment that is missing here.
     pub obscure: bool,
@@ -197,9 +197,9 @@ impl<'s> Loader<'s> {
             };
             let place = format!("{}:{}", typed(&self.snapshot.root, &doc.file), span.start.line);
             if let Some(earlier) = first.get(&name) {
-                let message = format!("there is another environment `{name}`");
+                let message = format!("environment `{name}` is defined twice");
                 let problem = Problem::error("duplicate-object", message, &doc.file, span);
-                self.report.add(problem.help(format!("the other one is at {earlier}")), [&name]);
+                self.report.add(problem.help(format!("the first definition is at {earlier}")), [&name]);
                 continue;
             }
             first.insert(name.clone(), place);
@@ -226,8 +226,7 @@ impl<'s> Loader<'s> {
             return environments;
         }
         for (name, env) in &environments {
-            let message =
-                format!("the environments include {objects} objects; {MOST_OBJECTS} at most can be reconciled");
+            let message = format!("the environments include {objects} objects; the limit is {MOST_OBJECTS}");
             let span = env.doc.span(&["spec", "include"]);
             self.report.add(Problem::error("too-many-objects", message, &env.doc.file, span), [name]);
         }
@@ -335,10 +334,10 @@ impl<'s> Loader<'s> {
                 let template = if is_stack { self.template_of(env, sheet) } else { None };
                 if let Err(earlier) = members.add(sheet, template) {
                     let span = sheet.doc.span(&["metadata", "name"]);
-                    let message = format!("there is another {} `{}` in `{env_name}`", sheet.kind.noun(), sheet.name);
+                    let message = format!("{} `{}` is defined twice in `{env_name}`", sheet.kind.noun(), sheet.name);
                     let problem = Problem::error("duplicate-object", message, &sheet.doc.file, span);
                     self.report.add(
-                        problem.help(format!("the other one is at {}", earlier.place(&self.snapshot.root))),
+                        problem.help(format!("the first definition is at {}", earlier.place(&self.snapshot.root))),
                         [env_name],
                     );
                 }
@@ -453,7 +452,7 @@ impl<'s> Loader<'s> {
     fn unused_parameters(&mut self, env: &Env<'s>, used: &BTreeSet<String>) {
         let Some(file) = &env.parameter_file else { return };
         for (key, entry) in env.parameters.iter().filter(|(key, _)| !used.contains(*key)) {
-            let message = format!("no template of `{}` has the parameter `{key}`", env.shell.name);
+            let message = format!("no template of `{}` has a parameter `{key}`", env.shell.name);
             let problem = Problem::warning("unused-parameter", message, file, entry.key_span);
             self.report.add(problem.suggest(key, used.iter().map(String::as_str)), [&env.shell.name]);
         }
@@ -465,7 +464,7 @@ impl<'s> Loader<'s> {
         for (key, (made, site)) in &instances.made {
             let identity = identity(made);
             let Some(other) = known.insert((key.kind, identity.clone()), key) else { continue };
-            let message = format!("`{key}` and `{other}` are both the {} {identity}", key.kind.noun());
+            let message = format!("`{key}` and `{other}` both describe the {} {identity}", key.kind.noun());
             let code = if key.kind == Kind::Stack { "duplicate-stack-name" } else { "duplicate-address" };
             let problem = Problem::error(code, message, &site.file, site.span);
             self.report.add(problem, [&key.environment, &other.environment]);

@@ -300,7 +300,7 @@ impl<'m> Maker<'m> {
         }
     }
 
-    /// A yes or no; no unless said otherwise.
+    /// A boolean; default `false`.
     pub(super) fn flag(&mut self, given: Option<&Or<bool>>, at: At<'_>, field: &str) -> bool {
         self.choice(given, false, at, field, &|text| text.parse().ok())
     }
@@ -357,10 +357,10 @@ impl<'m> Maker<'m> {
             Ok(source) => Some((found, source)),
             Err((code, message, _)) => {
                 let problem = if self.is_discreet() {
-                    let problem = self.error(code, "there is no such file that can be read", at);
-                    problem.help("paths are relative to this file and stay below the root of the manifests")
+                    let problem = self.error(code, "the file does not exist or cannot be read", at);
+                    problem.help("paths are relative to this file and must stay below the root of the manifests")
                 } else if code == "file-not-found" {
-                    let problem = self.error(code, format!("there is no file `{path}`"), at);
+                    let problem = self.error(code, format!("file `{path}` does not exist"), at);
                     absent(problem, self.around.snapshot, &self.doc.file, &path, Wanted::File)
                 } else {
                     self.error(code, message, at)
@@ -377,7 +377,7 @@ impl<'m> Maker<'m> {
         match serde_json::from_str::<serde::de::IgnoredAny>(source) {
             Ok(_) => Some(Arc::from(source)),
             Err(why) => {
-                self.wrong(format!("the {what} `{found}` is not JSON: {why}"), at);
+                self.wrong(format!("the {what} `{found}` is not valid JSON: {why}"), at);
                 None
             }
         }

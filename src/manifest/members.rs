@@ -150,14 +150,14 @@ pub(super) fn finder<'f>(
                 return Ok(OutputRef { stack: Key::new(here.clone(), Kind::Secret, name), output: "arn".to_owned() });
             }
             Wanted::Builtin(_) | Wanted::Value(_) | Wanted::Parameter(_) => {
-                return Err(error("unknown-reference", "this is not an output".to_owned()));
+                return Err(error("unknown-reference", "this does not refer to an output".to_owned()));
             }
         };
         let environment = environment.unwrap_or(here.as_str());
         let known = environment.parse::<EnvName>().ok();
         let Some((name, members)) = known.and_then(|known| index.get_key_value(&known)) else {
             let problem =
-                error("unknown-environment", format!("there is no environment `{environment}` that can be read"))
+                error("unknown-environment", format!("environment `{environment}` does not exist or has errors"))
                     .absent(environment);
             return Err(problem.suggest(environment, environments.keys().map(EnvName::as_str)));
         };

@@ -18,7 +18,7 @@ pub(super) enum Wanted {
 /// Says of a problem where `given`, which stands in the file `from`, was looked for, and what was meant.
 pub(super) fn absent(problem: Problem, snapshot: &Snapshot, from: &str, given: &str, wanted: Wanted) -> Problem {
     let Some(found) = beside(from, given) else {
-        return problem.help("paths are relative to this file and stay below the root of the manifests");
+        return problem.help("paths are relative to this file and must stay below the root of the manifests");
     };
     if wanted == Wanted::File && is_directory(snapshot, &found) {
         let inside = format!("{found}/");

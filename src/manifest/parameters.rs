@@ -74,8 +74,8 @@ fn listed(item: &Node, file: &Arc<str>, entries: &mut BTreeMap<String, FileEntry
     {
         // AWS: *`Parameter`*: "If you specify `true`, do not specify a parameter value"; the AWS CLI leaves an empty one.
         if let Some(given) = value.filter(|value| value.text() != Some("")) {
-            let message = format!("`{name}` has a value, and `UsePreviousValue` says that it keeps the one it has");
-            problems.push(Problem::error("parameter-file", message, file, given.span).help("leave one of the two out"));
+            let message = format!("`{name}` has both a value and `UsePreviousValue`");
+            problems.push(Problem::error("parameter-file", message, file, given.span).help("remove one of the two"));
             return;
         }
         let kept = FileEntry { value: String::new(), kept: true, key_span: key.span, value_span: item.span };
@@ -115,7 +115,7 @@ fn insert(
     problems: &mut Vec<Problem>,
 ) {
     if entries.contains_key(name) {
-        let message = format!("the key `{name}` is there twice");
+        let message = format!("duplicate key `{name}`");
         problems.push(Problem::error("duplicate-key", message, file, entry.key_span));
         return;
     }

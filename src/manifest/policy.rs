@@ -99,7 +99,7 @@ pub(super) fn policy(spec: &PolicySpec) -> Result<Policy, Vec<(Vec<&'static str>
     })
 }
 
-/// How often stacks are looked at for drift unless said otherwise. A detection reads every resource of a stack through its
+/// How often stacks are checked for drift by default. A detection reads every resource of a stack through its
 /// service, from rates that consumers share: four times a day finds what was forgotten, and costs little.
 const DRIFT_EVERY: Duration = Duration::from_hours(6);
 
@@ -112,7 +112,7 @@ fn drift_every(text: Option<&str>) -> Result<Option<Duration>, String> {
     }
     let every = duration(text, DRIFT_EVERY).map_err(|why| format!("{why}, or `off`"))?;
     if every < DRIFT_EVERY_MIN {
-        return Err("a detection takes minutes: look every 10m or less often".to_owned());
+        return Err("a detection takes minutes: the minimum interval is 10m".to_owned());
     }
     Ok(Some(every))
 }

@@ -14,46 +14,46 @@ use crate::model::{Check, ConsumerCheck, HttpProbe, Readiness, Text, Tls, anywhe
 
 /// How many checks an object may have: all of them are asked at every look.
 const CHECKS_MAX: usize = 10;
-/// How long a check may take to pass, unless said otherwise.
+/// The default time for a check to pass.
 const WITHIN: Duration = Duration::from_mins(5);
 const WITHIN_LIMITS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
-/// How long a request may take, unless said otherwise.
+/// The default timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT_LIMITS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(1);
 
-/// A check that must hold before an object is ready for those that wait for it: exactly one of `http`, `service`,
-/// `targets` and `alarm`. It is asked again at every look.
+/// A check that must pass before an object is ready for its dependents: exactly one of `http`, `service`, `targets` and
+/// `alarm`. It runs in every reconciliation.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Check")]
 pub(super) struct CheckDocument {
-    /// A URL, `http://…` or `https://…`, that must answer. Outputs may be referred to. Redirects are not followed.
+    /// A URL, `http://…` or `https://…`, that must answer. Stack outputs can be used. Redirects are not followed.
     #[serde(default)]
     http: Option<String>,
-    /// Of `http`: the status that is expected, 200 unless said otherwise.
+    /// For `http`: the expected status; default 200.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<100, 599>")]
     expect: Option<Or<i64>>,
-    /// Of `http`: a regular expression that must be found in the first 64 KiB of the body.
+    /// For `http`: a regular expression that must match in the first 64 KiB of the body.
     #[serde(default)]
     body: Option<String>,
-    /// Of `http`: how the server's certificate is judged, where not by the machine's authorities.
+    /// For `http`: how to verify the server's certificate. Default: the system's certificate authorities.
     #[serde(default)]
     tls: Option<TlsDocument>,
-    /// Of `http`: how long one request may take; `5s` unless said otherwise.
+    /// For `http`: the timeout of one request; default `5s`.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     timeout: Option<String>,
-    /// An ECS service that must run what it should, with one deployment.
+    /// An ECS service that must be in a steady state with one deployment.
     #[serde(default)]
     service: Option<EcsService>,
     /// Healthy targets of a target group.
     #[serde(default)]
     targets: Option<TargetsDocument>,
-    /// The name of a CloudWatch alarm that must not be in the state `ALARM`. Outputs may be referred to.
+    /// The name of a CloudWatch alarm that must not be in the state `ALARM`. Stack outputs can be used.
     #[serde(default)]
     alarm: Option<String>,
-    /// How long it may take, once the object itself is as desired, until it counts as failed; `5m` unless said otherwise.
+    /// How long the check can fail, after the object itself is in sync, until it counts as failed; default `5m`.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     within: Option<String>,
@@ -64,61 +64,60 @@ pub(super) struct CheckDocument {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "HttpCheck")]
 pub(super) struct HttpDocument {
-    /// The URL, `http://…` or `https://…`. Outputs may be referred to. Redirects are not followed.
+    /// The URL, `http://…` or `https://…`. Stack outputs can be used. Redirects are not followed.
     http: String,
-    /// The status that is expected; 200 unless said otherwise.
+    /// The expected status; default 200.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<100, 599>")]
     expect: Option<Or<i64>>,
-    /// A regular expression that must be found in the first 64 KiB of the body.
+    /// A regular expression that must match in the first 64 KiB of the body.
     #[serde(default)]
     body: Option<String>,
-    /// How the server's certificate is judged, where not by the machine's authorities.
+    /// How to verify the server's certificate. Default: the system's certificate authorities.
     #[serde(default)]
     tls: Option<TlsDocument>,
-    /// How long one request may take; `5s` unless said otherwise.
+    /// The timeout of one request; default `5s`.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     timeout: Option<String>,
 }
 
-/// A request, the answer that is expected, and how long that may take.
+/// A request, the expected response, and the timeouts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Health")]
 pub(super) struct HealthDocument {
-    /// The URL, `http://…` or `https://…`. Outputs may be referred to. Redirects are not followed.
+    /// The URL, `http://…` or `https://…`. Stack outputs can be used. Redirects are not followed.
     http: String,
-    /// The status that is expected; 200 unless said otherwise.
+    /// The expected status; default 200.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<100, 599>")]
     expect: Option<Or<i64>>,
-    /// A regular expression that must be found in the first 64 KiB of the body.
+    /// A regular expression that must match in the first 64 KiB of the body.
     #[serde(default)]
     body: Option<String>,
-    /// How the server's certificate is judged, where not by the machine's authorities.
+    /// How to verify the server's certificate. Default: the system's certificate authorities.
     #[serde(default)]
     tls: Option<TlsDocument>,
-    /// How long one request may take; `5s` unless said otherwise.
+    /// The timeout of one request; default `5s`.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     timeout: Option<String>,
-    /// How long it may take until it counts as failed, once there is something to be asked about; `5m` unless said
-    /// otherwise.
+    /// How long the check can fail, after the service is deployed, until it counts as failed; default `5m`.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     within: Option<String>,
 }
 
-/// How a server's certificate is judged: exactly one of `skip` and `authority`.
+/// How to verify a server's certificate: exactly one of `skip` and `authority`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Tls")]
 pub(super) struct TlsDocument {
-    /// Not at all: for a load balancer's own name, which no certificate has.
+    /// No verification: for a load balancer's own DNS name, which no certificate contains.
     #[serde(default)]
     skip: Option<Or<bool>>,
-    /// By the authorities in this PEM file alone; its path is relative to the manifest.
+    /// Verify only with the authorities in this PEM file; its path is relative to the manifest.
     #[serde(default)]
     authority: Option<String>,
 }
@@ -127,9 +126,9 @@ pub(super) struct TlsDocument {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct EcsService {
-    /// The cluster's name or ARN. Outputs may be referred to.
+    /// The cluster's name or ARN. Stack outputs can be used.
     cluster: String,
-    /// The service's name or ARN. Outputs may be referred to.
+    /// The service's name or ARN. Stack outputs can be used.
     service: String,
 }
 
@@ -138,9 +137,9 @@ struct EcsService {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Targets")]
 struct TargetsDocument {
-    /// The target group's ARN. Outputs may be referred to.
+    /// The target group's ARN. Stack outputs can be used.
     group: String,
-    /// At least so many; 1 unless said otherwise.
+    /// Minimum number; default 1.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<1, 1000>")]
     healthy: Option<Or<i64>>,
@@ -151,8 +150,10 @@ pub(super) fn listed(maker: &mut Maker<'_>) -> Vec<Readiness> {
     let fields = maker.at(&["spec", "ready"]);
     let before = std::mem::replace(&mut maker.waits, Waits::Elsewhere);
     if fields.nodes().len() > CHECKS_MAX {
-        maker
-            .wrong(format!("an object has at most {CHECKS_MAX} checks, and this one {}", fields.nodes().len()), fields);
+        maker.wrong(
+            format!("an object can have at most {CHECKS_MAX} checks; this one has {}", fields.nodes().len()),
+            fields,
+        );
     }
     let mut listed = Vec::new();
     for (at, node) in fields.items().zip(fields.nodes()).take(CHECKS_MAX) {
@@ -170,12 +171,12 @@ impl CheckDocument {
         let known = ["http", "service", "targets", "alarm"];
         let given: Vec<&str> = known.into_iter().filter(|field| at.key(field).is_given()).collect();
         let [one] = given.as_slice() else {
-            maker.wrong(format!("a check is exactly one of {}", known.join(", ")), at);
+            maker.wrong(format!("a check has exactly one of {}", known.join(", ")), at);
             return None;
         };
         if *one != "http" {
             for field in ["expect", "body", "tls", "timeout"].into_iter().filter(|field| at.key(field).is_given()) {
-                maker.wrong(format!("`{field}` belongs to `http`, and this is a check of `{one}`"), at.key(field));
+                maker.wrong(format!("`{field}` is only for `http`; this check has `{one}`"), at.key(field));
             }
         }
         let check = match (&self.http, &self.service, &self.targets, &self.alarm) {
@@ -241,7 +242,7 @@ impl HttpDocument {
             None => None,
         };
         if secure == Some(false) && at.key("tls").is_given() {
-            maker.wrong("`tls` has no meaning for a URL that begins with `http://`", at.key("tls"));
+            maker.wrong("`tls` is not allowed for a URL that starts with `http://`", at.key("tls"));
         }
         let expect = maker.number(self.expect.as_ref(), 200, 100..=599, at.key("expect"), "expect");
         let body = self.body.as_ref().and_then(|text| maker.closed(text, at.key("body")));
@@ -262,11 +263,11 @@ impl TlsDocument {
                 let at = at.key("authority");
                 let (_, pem) = maker.file(path, at)?;
                 if pem.contains("PRIVATE KEY") {
-                    maker.wrong("there is a private key in this file; it takes certificates alone", at);
+                    maker.wrong("this file contains a private key; only certificates are allowed", at);
                     return None;
                 }
                 if !pem.contains("-----BEGIN CERTIFICATE-----") {
-                    maker.wrong("there is no certificate in PEM in this file", at);
+                    maker.wrong("this file contains no PEM certificate", at);
                     return None;
                 }
                 Some(Tls::Authority(Arc::from(pem)))
@@ -274,7 +275,7 @@ impl TlsDocument {
             None if skip => Some(Tls::Skip),
             None if at.key("skip").is_given() => Some(Tls::Verify),
             _ => {
-                maker.wrong("`tls` is exactly one of `skip: true` and `authority`", at);
+                maker.wrong("`tls` has exactly one of `skip: true` and `authority`", at);
                 None
             }
         }
@@ -292,19 +293,19 @@ fn scheme(url: &Text) -> Result<Option<bool>, String> {
     } else if let Some(rest) = text.strip_prefix("http://") {
         (false, rest)
     } else {
-        return Err("the URL must begin with `http://` or `https://`".to_owned());
+        return Err("the URL must start with `http://` or `https://`".to_owned());
     };
     let whole = url.parts().len() == 1;
     let ended = rest.contains(['/', '?', '#']);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
-        return Err("a URL is shown, and so it must not hold a user and a password".to_owned());
+        return Err("the URL must not contain a user name or password, because it is displayed".to_owned());
     }
     if (whole || ended) && (authority.is_empty() || authority.starts_with(':')) {
-        return Err("the URL names no host".to_owned());
+        return Err("the URL has no host".to_owned());
     }
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("there is a blank in the URL".to_owned());
+        return Err("the URL contains a space".to_owned());
     }
     Ok(Some(secure))
 }

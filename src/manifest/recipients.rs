@@ -40,12 +40,12 @@ pub(super) fn check(maker: &mut Maker<'_>, file: &str, ciphertext: &str, at: At<
     let record = text(maker.around.snapshot, &path);
     let problems = match record {
         Ok(record) => judge(record, ciphertext, allowed),
-        Err(_) => vec![format!("nobody knows who can open this file: there is no `{RECORD}` beside it")],
+        Err(_) => vec![format!("the recipients of this file are unknown: `{RECORD}` does not exist in its directory")],
     };
     maker.out.files.insert(path);
     for message in problems {
         let problem = maker.error("recipients", message, at);
-        maker.add(problem.help("`landfast seal` seals it again, to recipients of `policy.sealRecipients`"));
+        maker.add(problem.help("run `landfast seal` again, to recipients of `policy.sealRecipients`"));
     }
 }
 
@@ -54,20 +54,24 @@ fn judge(record: &str, ciphertext: &str, allowed: &BTreeSet<String>) -> Vec<Stri
     let lines = record.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let (about, recipients): (BTreeSet<&str>, BTreeSet<&str>) = lines.partition(|line| line.starts_with(ABOUT));
     if about != BTreeSet::from([format!("{ABOUT}{}", Digest::of_bytes(ciphertext.as_bytes())).as_str()]) {
-        return vec![format!("nobody knows who can open this file: the `{RECORD}` beside it is about another one")];
+        return vec![format!(
+            "the recipients of this file are unknown: the `{RECORD}` in its directory is for another version"
+        )];
     }
     let mut problems = Vec::new();
     match stanzas(ciphertext) {
         Some(number) if number == recipients.len() => {}
-        Some(number) => problems
-            .push(format!("{number} can open this file, and the `{RECORD}` beside it names {}", recipients.len())),
-        None => problems.push("it cannot be told how many can open this file".to_owned()),
+        Some(number) => problems.push(format!(
+            "the number of recipients differs: {number} in this file, {} in `{RECORD}`",
+            recipients.len()
+        )),
+        None => problems.push("the number of recipients of this file is unknown".to_owned()),
     }
     let surplus = recipients.into_iter().filter(|recipient| !allowed.contains(*recipient));
     problems.extend(surplus.map(|recipient| {
         // A recipient is public; what is none may be anything.
-        let shown = if is_recipient(recipient) { recipient } else { "somebody" };
-        format!("{shown} can open this file, and is not among `policy.sealRecipients`")
+        let shown = if is_recipient(recipient) { recipient } else { "an unknown recipient" };
+        format!("{shown} can decrypt this file, but is not listed in `policy.sealRecipients`")
     }));
     problems
 }
@@ -135,11 +139,14 @@ mod tests {
         let sealed = seal(std::slice::from_ref(&one));
         let about_it = record(&sealed, std::slice::from_ref(&one));
         let again = seal(&[one.clone(), other]);
-        assert!(judge(&about_it, &again, &allowed)[0].contains("another one"));
+        assert!(judge(&about_it, &again, &allowed)[0].contains("another version"));
         // The digest alone was mended by hand.
         let mended = record(&again, std::slice::from_ref(&one));
-        assert_eq!(judge(&mended, &again, &allowed), ["2 can open this file, and the `.recipients` beside it names 1"]);
-        assert!(judge("hunter2", &sealed, &allowed).concat().contains("another one"));
+        assert_eq!(
+            judge(&mended, &again, &allowed),
+            ["the number of recipients differs: 2 in this file, 1 in `.recipients`"]
+        );
+        assert!(judge("hunter2", &sealed, &allowed).concat().contains("another version"));
         let planted = format!("{about_it}hunter2\n");
         assert!(!judge(&planted, &sealed, &allowed).concat().contains("hunter2"));
     }

@@ -22,7 +22,7 @@ const TTL: u32 = 60;
 /// The most that Route 53 takes (`ResourceRecordSet`, field `TTL`).
 const MAX_TTL: i64 = 2_147_483_647;
 
-/// Says that this document is a DNS record.
+/// Marks the document as a DNS record.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 enum RecordKind {
     /// A DNS record.
@@ -37,69 +37,68 @@ pub(super) struct RecordDocument {
     /// The version of the manifest language.
     #[expect(dead_code, reason = "checked by its type")]
     api_version: ApiVersion,
-    /// What sort of document this is.
+    /// The kind of document.
     #[expect(dead_code, reason = "checked by its type")]
     kind: RecordKind,
-    /// What it is called.
+    /// The object's metadata.
     #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
     metadata: Metadata,
-    /// What it should be.
+    /// The desired state.
     spec: RecordDocumentSpec,
 }
 
-/// What a record set should say: exactly one of `target`, `values` and `alias`. Texts may hold `${env}`, `${system}`,
-/// `${account}`, `${region}`, `${values.name}`, `${parameters.Name}` and, where this is said,
-/// `${stacks.name.outputs.Key}`.
+/// The desired record set: exactly one of `target`, `values` and `alias`. Texts can contain `${env}`, `${system}`,
+/// `${account}`, `${region}`, `${values.name}`, `${parameters.Name}` and, where stated, `${stacks.name.outputs.Key}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "DnsRecordSpec")]
 struct RecordDocumentSpec {
-    /// The hosted zone: its domain, or its id where there are several of that domain. Outputs may be referred to.
+    /// The hosted zone: its domain, or its ID if several zones have that domain. Stack outputs can be used.
     zone: String,
-    /// The record's full name: `api.dev.example.com`. Outputs may be referred to.
+    /// The record's full name: `api.dev.example.com`. Stack outputs can be used.
     name: String,
     /// `A`, `AAAA` or `CNAME`.
     #[serde(rename = "type")]
     kind: RecordType,
-    /// The one value. Outputs may be referred to.
+    /// The one value. Stack outputs can be used.
     #[serde(default)]
     target: Option<String>,
-    /// The values. Outputs may be referred to.
+    /// The values. Stack outputs can be used.
     #[serde(default)]
     values: Option<Vec<String>>,
-    /// Seconds that resolvers may remember the values; 60 unless said otherwise.
+    /// Seconds that resolvers can cache the values; default 60.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<0, MAX_TTL>")]
     ttl: Option<Or<i64>>,
-    /// A load balancer or another AWS resource whose addresses these are.
+    /// A load balancer or another AWS resource to point to.
     #[serde(default)]
     alias: Option<AliasDocument>,
-    /// What tells this record set from others of its name and type; needed with `weight` and `failover`.
+    /// Distinguishes this record set from others with the same name and type; required with `weight` and `failover`.
     #[serde(default)]
     id: Option<String>,
-    /// How often this one of several is given, in relation to theirs: 0 to 255.
+    /// The weight of this record set relative to the others: 0 to 255.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<0, 255>")]
     weight: Option<Or<i64>>,
-    /// Whether this is the one that is given while it is healthy (`primary`), or the one after it (`secondary`).
+    /// Whether this record set is used while it is healthy (`primary`), or otherwise (`secondary`).
     #[serde(default)]
     failover: Option<Or<FailoverRole>>,
-    /// The id of the Route 53 health check that it follows. Outputs may be referred to.
+    /// The ID of its Route 53 health check. Stack outputs can be used.
     #[serde(default)]
     health_check: Option<String>,
-    /// What happens when this manifest is gone: `delete` (the default), as far as the environment's policy allows, or
+    /// What happens when this manifest is removed: `delete` (the default), if the environment's policy allows it, or
     /// `retain`.
     #[serde(default)]
     deletion_policy: Option<Or<DeletionPolicy>>,
-    /// Take over a record set that exists and is nobody's.
+    /// Adopt an existing record set that has no owner.
     #[serde(default)]
     adopt: Option<Or<bool>>,
-    /// What must hold before the record is ready for those that wait for it.
+    /// Checks that must pass before the record is ready for its dependents.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     ready: Vec<CheckDocument>,
     /// Objects of this environment that must be ready first: a stack by its name, others as `service/name`. Needed only
-    /// for what no reference shows.
+    /// for dependencies that no reference shows.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     depends_on: Vec<String>,
@@ -110,12 +109,12 @@ struct RecordDocumentSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Alias")]
 struct AliasDocument {
-    /// Its DNS name. Outputs may be referred to.
+    /// Its DNS name. Stack outputs can be used.
     dns_name: String,
-    /// The id of the hosted zone that it belongs to; of a load balancer, its `CanonicalHostedZoneID`. Outputs may be
-    /// referred to.
+    /// The ID of the hosted zone that it belongs to; for a load balancer, its `CanonicalHostedZoneID`. Stack outputs
+    /// can be used.
     zone: String,
-    /// Whether the record follows its health; not unless said otherwise.
+    /// Whether to evaluate the target's health; default `false`.
     #[serde(default)]
     evaluate_health: Option<Or<bool>>,
 }
@@ -134,7 +133,7 @@ impl RecordDocumentSpec {
         if let Some(name) = name.as_ref().and_then(Text::as_literal).filter(|name| !name.is_ascii())
             && let Ok(ascii) = DnsName::parse(name)
         {
-            let message = format!("in DNS, `{name}` is called `{ascii}`: plans and zones show that name (punycode)");
+            let message = format!("plans and zones show `{name}` as `{ascii}` (punycode)");
             let problem = maker.error("internationalised-name", message, spec.key("name"));
             maker.add(Problem { severity: Severity::Warning, ..problem });
         }
@@ -155,8 +154,8 @@ impl RecordDocumentSpec {
             && health_check.is_none()
             && !matches!(&value, RecordValue::Alias { evaluate_health: true, .. })
         {
-            let message = "this primary is never given up: without `healthCheck`, or `evaluateHealth` of an alias, it is \
-                           always healthy";
+            let message = "failover never happens: without `healthCheck`, or `evaluateHealth` of an alias, this \
+            primary is always healthy";
             let problem = maker.error("never-fails-over", message, spec.key("failover"));
             maker.add(Problem { severity: Severity::Warning, ..problem });
         }
@@ -184,7 +183,7 @@ impl RecordDocumentSpec {
         if let Some(zone) = zone.as_literal().filter(|zone| !is_zone_id(zone))
             && let Err(why) = DnsName::parse(zone)
         {
-            let neither = format!("`{zone}` is neither a domain nor the id of a hosted zone");
+            let neither = format!("`{zone}` is neither a domain nor a hosted zone ID");
             let message = if why == NO_DOMAIN { neither } else { format!("`{zone}` {why}") };
             maker.wrong(message, spec.key("zone"));
             return;
@@ -196,8 +195,8 @@ impl RecordDocumentSpec {
         }
         let Some(zone) = zone.as_literal().filter(|zone| !is_zone_id(zone)) else { return };
         if name == zone && self.kind == RecordType::Cname {
-            let problem = maker.error("invalid-value", "there is no CNAME for a zone itself", spec.key("type"));
-            maker.add(problem.help("an `alias` of type A can be there"));
+            let problem = maker.error("invalid-value", "a CNAME is not allowed at the zone apex", spec.key("type"));
+            maker.add(problem.help("use an `alias` of type A"));
         } else if name != zone && !name.strip_suffix(zone).is_some_and(|host| host.ends_with('.')) {
             maker.wrong(format!("`{name}` is not in the zone `{zone}`"), spec.key("name"));
         }
@@ -206,15 +205,15 @@ impl RecordDocumentSpec {
     fn value(&self, maker: &mut Maker<'_>, spec: At<'_>) -> Option<RecordValue> {
         let known = ["target", "values", "alias"];
         if known.into_iter().filter(|field| spec.key(field).is_given()).count() != 1 {
-            maker.wrong("a record set says exactly one of `target`, `values` and `alias`", spec);
+            maker.wrong("a record set has exactly one of `target`, `values` and `alias`", spec);
             return None;
         }
         if let Some(alias) = &self.alias {
             if self.kind == RecordType::Cname {
-                maker.wrong("an alias is of type A or AAAA", spec.key("type"));
+                maker.wrong("an alias must be of type A or AAAA", spec.key("type"));
             }
             if spec.key("ttl").is_given() {
-                maker.wrong("an alias has the `ttl` of what it stands for", spec.key("ttl"));
+                maker.wrong("an alias must not set `ttl`: it has the TTL of its target", spec.key("ttl"));
             }
             return alias.alias(maker, spec.key("alias"));
         }
@@ -240,15 +239,15 @@ impl RecordDocumentSpec {
                 None => value,
             };
             if values.contains(&value) {
-                maker.wrong(format!("`{value}` is there twice"), *at);
+                maker.wrong(format!("`{value}` is listed twice"), *at);
             }
             values.push(value);
         }
         if given.is_empty() {
-            maker.wrong("an empty record set would take the name off the net", spec.key("values"));
+            maker.wrong("an empty record set would make the name unresolvable", spec.key("values"));
         }
         if self.kind == RecordType::Cname && given.len() > 1 {
-            maker.wrong("a CNAME has one value", spec.key("values"));
+            maker.wrong("a CNAME has exactly one value", spec.key("values"));
         }
         complete.then_some(RecordValue::Values { values, ttl })
     }
@@ -267,7 +266,7 @@ impl RecordDocumentSpec {
         if let Some(Some(id)) = &id
             && !(1..=128).contains(&id.chars().count())
         {
-            maker.wrong("`id` has 1 to 128 characters", spec.key("id"));
+            maker.wrong("`id` must have 1 to 128 characters", spec.key("id"));
         }
         let weight = self.weight.as_ref();
         let weight = weight.map(|_| maker.number(weight, 0u8, 0..=255, spec.key("weight"), "weight"));
@@ -276,17 +275,17 @@ impl RecordDocumentSpec {
         let role = role.map(|_| maker.choice(role, default, spec.key("failover"), "failover", &word));
         match (id, weight, role) {
             (_, Some(_), Some(_)) => {
-                maker.wrong("a record set has a `weight`, or is one of a `failover`, not both", spec.key("failover"));
+                maker.wrong("set either `weight` or `failover`, not both", spec.key("failover"));
                 None
             }
             (None, None, None) => Some(Routing::Simple),
             (Some(_), None, None) => {
-                maker.wrong("`id` tells record sets with a `weight` or a `failover` apart", spec.key("id"));
+                maker.wrong("`id` is only for record sets with `weight` or `failover`", spec.key("id"));
                 None
             }
             (None, weight, _) => {
                 let field = if weight.is_some() { "weight" } else { "failover" };
-                let message = format!("`{field}` needs `id`, which tells this record set from the others");
+                let message = format!("`{field}` needs `id`, which distinguishes this record set from the others");
                 let problem = maker.error("missing-field", message, spec.key(field));
                 maker.add(problem);
                 None
@@ -306,9 +305,9 @@ impl AliasDocument {
         }
         let zone = maker.open(&self.zone, at.key("zone"));
         if let Some(zone) = zone.as_ref().and_then(Text::as_literal).filter(|zone| !is_zone_id(zone)) {
-            let message = format!("`{zone}` is not the id of a hosted zone");
+            let message = format!("`{zone}` is not a hosted zone ID");
             let problem = maker.error("invalid-value", message, at.key("zone"));
-            maker.add(problem.help("of a load balancer it is the attribute `CanonicalHostedZoneID`"));
+            maker.add(problem.help("for a load balancer, use its attribute `CanonicalHostedZoneID`"));
         }
         let evaluate_health = maker.flag(self.evaluate_health.as_ref(), at.key("evaluateHealth"), "evaluateHealth");
         Some(RecordValue::Alias { dns_name: dns_name?, zone: zone?, evaluate_health })
@@ -350,15 +349,15 @@ pub(super) fn conflicts<'s>(records: impl Iterator<Item = (&'s RecordSpec, &'s O
             let cname = spec.kind == RecordType::Cname || other.kind == RecordType::Cname;
             let differ = std::mem::discriminant(&spec.routing) != std::mem::discriminant(&other.routing);
             match (spec.kind == other.kind, cname, differ) {
-                (false, true, _) => Some((other, "there is nothing else beside a CNAME")),
+                (false, true, _) => Some((other, "a CNAME must be the only record of its name")),
                 (true, _, true) => {
-                    Some((other, "all record sets of one name and type have a `weight`, or a `failover`"))
+                    Some((other, "all record sets of the same name and type must have a `weight`, or all a `failover`"))
                 }
                 _ => None,
             }
         });
         if let Some((other, why)) = conflict {
-            let message = format!("`{}` and `{}` cannot be beside each other: {why}", spec.key, other.key);
+            let message = format!("`{}` and `{}` conflict: {why}", spec.key, other.key);
             let problem = Problem::error("conflicting-records", message, &origin.file, origin.span);
             problems.push((problem, spec.key.clone(), other.key.clone()));
         }

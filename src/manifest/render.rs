@@ -89,7 +89,7 @@ impl Names<'_> {
         let (mut parts, mut problems) = (Vec::new(), Vec::new());
         let pieces = interpolate::pieces(text);
         if pieces.len() > MAX_PIECES {
-            let message = format!("there are more than {} references in one text", MAX_PIECES / 2);
+            let message = format!("a text can contain at most {} references", MAX_PIECES / 2);
             return Err(vec![Problem::error("too-many-references", message, site.file, site.span)]);
         }
         for piece in pieces {
@@ -100,8 +100,7 @@ impl Names<'_> {
                 }
                 Piece::Unclosed(start) => {
                     let span = site.inside(text, "${", start);
-                    let problem =
-                        Problem::error("unterminated-reference", "`${` is not closed by `}`", site.file, span);
+                    let problem = Problem::error("unterminated-reference", "`${` has no closing `}`", site.file, span);
                     problems.push(problem.help("write `$${` for a literal `${`"));
                     continue;
                 }
@@ -117,7 +116,7 @@ impl Names<'_> {
         }
         let known = |part: &Part| if let Part::Literal(text) = part { text.len() } else { 0 };
         if parts.iter().map(known).sum::<usize>() > LONGEST {
-            let message = format!("with everything filled in, this is longer than {LONGEST} bytes");
+            let message = format!("the expanded text is longer than {LONGEST} bytes");
             problems.push(Problem::error("too-long", message, site.file, site.span));
             parts.clear();
         }
@@ -135,8 +134,7 @@ impl Names<'_> {
         let error = |code, message: String| Problem::error(code, message, site.file, site.span);
         match interpolate::wanted(inside) {
             Err(guess) => {
-                let problem =
-                    error("unknown-reference", format!("`${{{inside}}}` is not a reference that is known here"));
+                let problem = error("unknown-reference", format!("unknown reference `${{{inside}}}`"));
                 Err(match guess {
                     Some(guess) => problem.help(format!("did you mean `{guess}`?")),
                     None => problem.help(format!("known: {FORMS}")),
@@ -168,7 +166,7 @@ impl Names<'_> {
                     .ok_or_else(|| error("unknown-file-parameter", message()).suggest(name, known))?;
                 if entry.kept {
                     let message =
-                        format!("the parameter file says that `{name}` keeps its value, which nobody knows here");
+                        format!("the parameter file keeps the previous value of `{name}`, which is unknown here");
                     return Err(error("not-known-yet", message));
                 }
                 rendered.parameters.insert(name.to_owned());
@@ -179,8 +177,7 @@ impl Names<'_> {
             }
             Ok(wanted @ (Wanted::Output { .. } | Wanted::SecretArn(_))) => {
                 let find = find.ok_or_else(|| {
-                    let message =
-                        "the outputs of stacks cannot be used here: this must be known before anything is deployed";
+                    let message = "stack outputs are not allowed here: this value must be known before the deployment";
                     error("not-known-yet", message.to_owned())
                 })?;
                 let reference = find(&wanted, site)?;
@@ -207,7 +204,7 @@ pub(super) fn public(rendered: Rendered, site: Site<'_>) -> Result<Rendered, Vec
     match &rendered.secret {
         None => Ok(rendered),
         Some((name, span)) => {
-            let message = format!("`{name}` is declared NoEcho by a template; here it would be shown");
+            let message = format!("`{name}` is declared NoEcho by a template; this field would reveal it");
             let problem = Problem::error("secret-in-plain-text", message, site.file, *span);
             Err(vec![problem.help("use it only for a template parameter that is declared NoEcho")])
         }

@@ -36,14 +36,15 @@ const DAY: Duration = Duration::from_hours(24);
 const RECOVERY_DAYS: RangeInclusive<u64> = 7..=30;
 /// AWS's own rotation has the same longest interval.
 const ROTATION: RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(24_000);
-/// Says that this document is a secret.
+/// Marks the document as a secret.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 enum SecretKind {
     /// A secret.
     Secret,
 }
 
-/// A secret in Secrets Manager, instantiated in every environment that includes this file. Its value is never in it.
+/// A secret in Secrets Manager, instantiated in every environment that includes this file. The manifest never contains
+/// its value.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(title = "Landfast secret")]
@@ -51,90 +52,89 @@ pub(super) struct SecretDocument {
     /// The version of the manifest language.
     #[expect(dead_code, reason = "checked by its type")]
     api_version: ApiVersion,
-    /// What sort of document this is.
+    /// The kind of document.
     #[expect(dead_code, reason = "checked by its type")]
     kind: SecretKind,
-    /// What it is called.
+    /// The object's metadata.
     #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
     metadata: Metadata,
-    /// What it should be.
+    /// The desired state.
     spec: SecretDocumentSpec,
 }
 
-/// What a secret should be: exactly one of `generate`, `sealed` and `external`. Texts may hold `${env}`, `${system}`,
-/// `${account}`, `${region}`, `${values.name}`, `${parameters.Name}` and, where this is said,
-/// `${stacks.name.outputs.Key}`.
+/// The desired secret: exactly one of `generate`, `sealed` and `external`. Texts can contain `${env}`, `${system}`,
+/// `${account}`, `${region}`, `${values.name}`, `${parameters.Name}` and, where stated, `${stacks.name.outputs.Key}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "SecretSpec")]
 struct SecretDocumentSpec {
-    /// Its name in Secrets Manager; `{env}/{system}/{name}` unless said otherwise.
+    /// Its name in Secrets Manager; default `{env}/{system}/{name}`.
     #[serde(default)]
     name: Option<String>,
-    /// Its description; not managed without it.
+    /// Its description. If omitted, not managed.
     #[serde(default)]
     description: Option<String>,
-    /// The KMS key that encrypts it: id, ARN or alias; AWS's own without it. Outputs may be referred to.
+    /// The KMS key that encrypts it: ID, ARN or alias. If omitted, the AWS managed key. Stack outputs can be used.
     #[serde(default)]
     kms_key: Option<String>,
-    /// Fields that Landfast makes once, by name; the value is a JSON object of them.
+    /// Fields that Landfast generates once, by name. The value is a JSON object of them.
     #[serde(default)]
     generate: BTreeMap<String, FieldDocument>,
     /// A file that `landfast seal` wrote, relative to this one: the value, encrypted with age.
     #[serde(default)]
     sealed: Option<String>,
-    /// `true`: the value is somebody else's, and only the settings here are managed.
+    /// `true`: the value is managed elsewhere; Landfast manages only the settings.
     #[serde(default)]
     external: Option<Or<bool>>,
-    /// Tags, beside the environment's. Outputs may be referred to.
+    /// Tags, in addition to the environment's. Stack outputs can be used.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, where numbers are as they were written")]
     tags: BTreeMap<String, Scalar>,
-    /// A resource policy: a JSON file, relative to this one; not managed without it.
+    /// A resource policy: a JSON file, relative to this one. If omitted, not managed.
     #[serde(default)]
     resource_policy: Option<String>,
-    /// Regions with a replica: a list of them, or a mapping that gives the KMS key of each; not managed without it.
+    /// Regions with a replica: a list, or a mapping from region to KMS key. If omitted, not managed.
     #[serde(default)]
     replicas: Option<ReplicasDocument>,
-    /// When the generated fields are made anew; never without it.
+    /// When the generated fields are regenerated. If omitted, never.
     #[serde(default)]
     rotate: Option<RotateDocument>,
-    /// What happens when this manifest is gone: `retain` (the default), or `delete`, as far as the environment's policy
-    /// allows.
+    /// What happens when this manifest is removed: `retain` (the default), or `delete`, if the environment's policy
+    /// allows it.
     #[serde(default)]
     deletion_policy: Option<Or<DeletionPolicy>>,
     /// How long a deleted secret can be restored: `7d` to `30d` (the default).
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     recovery_window: Option<String>,
-    /// The region of the primary, where it is not the environment's.
+    /// The region of the primary. Default: the environment's region.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     region: Option<String>,
-    /// Take over a secret of this name that exists and is nobody's.
+    /// Adopt an existing secret of this name that has no owner.
     #[serde(default)]
     adopt: Option<Or<bool>>,
-    /// What must hold before the secret is ready for those that wait for it.
+    /// Checks that must pass before the secret is ready for its dependents.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     ready: Vec<CheckDocument>,
     /// Objects of this environment that must be ready first: a stack by its name, others as `service/name`. Needed only
-    /// for what no reference shows.
+    /// for dependencies that no reference shows.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     depends_on: Vec<String>,
 }
 
-/// How a field is made.
+/// How a field is generated.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Field")]
 struct FieldDocument {
-    /// Characters: 1 to 1,024, and 32 unless said otherwise.
+    /// The length: 1 to 1,024 characters; default 32.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<1, 1024>")]
     length: Option<Or<i64>>,
-    /// Of which: `alphanumeric` (the default), `base64url`, `hex`, `digits`, `printable`.
+    /// The character set: `alphanumeric` (the default), `base64url`, `hex`, `digits`, `printable`.
     #[serde(default)]
     charset: Option<Or<Charset>>,
 }
@@ -143,7 +143,7 @@ struct FieldDocument {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum ReplicasDocument {
-    /// Regions, with AWS's own key.
+    /// Regions, with the AWS managed key.
     List(Vec<String>),
     /// Regions, each with its key.
     Keys(BTreeMap<String, Option<ReplicaFields>>),
@@ -154,24 +154,24 @@ enum ReplicasDocument {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Replica")]
 struct ReplicaFields {
-    /// The KMS key that encrypts it there; AWS's own without it. Outputs may be referred to.
+    /// The KMS key that encrypts it there. If omitted, the AWS managed key. Stack outputs can be used.
     #[serde(default)]
     kms_key: Option<String>,
 }
 
-/// When generated fields are made anew.
+/// When generated fields are regenerated.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Rotate")]
 struct RotateDocument {
-    /// How long a value is used: `30d`.
+    /// How long a value is used, for example `30d`.
     #[schemars(schema_with = "duration_or_reference_schema")]
     every: String,
-    /// Services of this environment that are deployed anew once the new value is current.
+    /// Services of this environment to restart when the new value is current.
     #[serde(default)]
     restart: Vec<String>,
-    /// What must succeed while the new value is pending, before it becomes current. `{version}` in the URL stands for the
-    /// id of the pending version.
+    /// A check that must pass with the pending value before it becomes current. `{version}` in the URL is the ID of the
+    /// pending version.
     #[serde(default)]
     check: Option<HealthDocument>,
 }
@@ -187,10 +187,10 @@ pub(super) fn review(root: &Node, problems: &mut [Problem]) {
     for entry in in_the_clear(root) {
         for problem in problems.iter_mut().filter(|p| p.code == "unknown-field" && p.span == entry.key_span) {
             problem.code = "secret-in-plain-text";
-            problem.message = format!("`{}` would put a secret into the manifest in the clear", entry.key).into();
+            problem.message = format!("`{}` would store the secret in plain text in the manifest", entry.key).into();
             problem.help = Some(
-                "let Landfast make it (`generate`), encrypt it (`landfast seal` writes the file for `sealed`), or leave it \
-                 to somebody else (`external: true`); what was written here is to be replaced, because it was seen"
+                "let Landfast generate it (`generate`), encrypt it (`landfast seal` writes the file for `sealed`), or \
+                manage it elsewhere (`external: true`). Replace the value that was written here: it is no longer secret"
                     .to_owned(),
             );
         }
@@ -209,7 +209,7 @@ impl SecretDocumentSpec {
         let name = self.name(maker, spec);
         let description = self.description.as_ref().and_then(|text| maker.closed(text, spec.key("description")));
         if description.as_ref().is_some_and(|text| text.chars().count() > 2048) {
-            maker.wrong("a description has at most 2,048 characters", spec.key("description"));
+            maker.wrong("a description can have at most 2,048 characters", spec.key("description"));
         }
         let kms_key = self.kms_key.as_ref().map(|text| maker.open(text, spec.key("kmsKey")));
         let source = self.source(maker, spec);
@@ -219,7 +219,10 @@ impl SecretDocumentSpec {
         let replicas = self.replicas.as_ref().map(|replicas| replicas.replicas(maker, spec.key("replicas")));
         let rotation = self.rotate.as_ref().and_then(|rotate| rotate.rotation(maker, spec.key("rotate")));
         if self.rotate.is_some() && !spec.key("generate").is_given() {
-            maker.wrong("only what Landfast generates can it rotate: `rotate` needs `generate`", spec.key("rotate"));
+            maker.wrong(
+                "`rotate` needs `generate`: Landfast can rotate only values that it generates",
+                spec.key("rotate"),
+            );
         }
         let given = self.deletion_policy.as_ref();
         let place = spec.key("deletionPolicy");
@@ -271,19 +274,19 @@ impl SecretDocumentSpec {
             return Some(name);
         }
         if name.contains('!') && name.replace('!', "").chars().all(legal) {
-            let message = "only AWS's own services make secrets with a `!` in their names";
+            let message = "only AWS services create secrets with `!` in their names";
             let problem = maker.error("invalid-value", message, at);
-            maker.add(problem.help("`external: true` is for a secret that somebody else makes"));
+            maker.add(problem.help("use `external: true` for a secret that is created elsewhere"));
             return None;
         }
-        maker.wrong("a secret's name has 1 to 512 letters, digits and characters of `/_+=.@-`", at);
+        maker.wrong("a secret's name must have 1 to 512 letters, digits and characters of `/_+=.@-`", at);
         None
     }
 
     fn source(&self, maker: &mut Maker<'_>, spec: At<'_>) -> Option<SecretSource> {
         let known = ["generate", "sealed", "external"];
         if known.into_iter().filter(|field| spec.key(field).is_given()).count() != 1 {
-            maker.wrong("a secret's value comes from exactly one of `generate`, `sealed` and `external: true`", spec);
+            maker.wrong("a secret has exactly one of `generate`, `sealed` and `external: true`", spec);
             return None;
         }
         if let Some(path) = &self.sealed {
@@ -293,10 +296,7 @@ impl SecretDocumentSpec {
             if maker.flag(self.external.as_ref(), spec.key("external"), "external") {
                 return Some(SecretSource::External);
             }
-            maker.wrong(
-                "say where its value comes from: `generate`, `sealed` or `external: true`",
-                spec.key("external"),
-            );
+            maker.wrong("set the source of its value: `generate`, `sealed` or `external: true`", spec.key("external"));
             return None;
         }
         self.generated(maker, spec.key("generate")).map(SecretSource::Generated)
@@ -304,7 +304,7 @@ impl SecretDocumentSpec {
 
     fn generated(&self, maker: &mut Maker<'_>, at: At<'_>) -> Option<BTreeMap<String, GeneratedField>> {
         if self.generate.is_empty() {
-            maker.wrong("`generate` names no field", at);
+            maker.wrong("`generate` has no fields", at);
             return None;
         }
         let mut fields = BTreeMap::new();
@@ -314,7 +314,7 @@ impl SecretDocumentSpec {
             let place = at.key(name);
             let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-');
             if !(1..=128).contains(&name.len()) || !name.chars().all(legal) {
-                maker.wrong("a field's name has 1 to 128 letters, digits and characters of `_./-`", place);
+                maker.wrong("a field's name must have 1 to 128 letters, digits and characters of `_./-`", place);
             }
             let length: u16 = maker.number(field.length.as_ref(), 32, 1..=1024, place.key("length"), "length");
             let charset =
@@ -323,7 +323,7 @@ impl SecretDocumentSpec {
             fields.insert(name.clone(), GeneratedField { length, charset });
         }
         if size > MAX_VALUE {
-            maker.wrong(format!("the fields are {size} bytes together; a secret holds {MAX_VALUE}"), at);
+            maker.wrong(format!("the fields have {size} bytes in total; the limit of a secret is {MAX_VALUE}"), at);
         }
         Some(fields)
     }
@@ -334,7 +334,7 @@ impl SecretDocumentSpec {
         let window = maker.duration(self.recovery_window.as_deref(), at, "recoveryWindow", limits);
         let seconds = window.map_or(most * DAY.as_secs(), |window| window.as_secs());
         if !seconds.is_multiple_of(DAY.as_secs()) {
-            maker.wrong(format!("`recoveryWindow` is {least} to {most} whole days"), at);
+            maker.wrong(format!("`recoveryWindow` must be {least} to {most} whole days"), at);
         }
         u8::try_from(seconds / DAY.as_secs()).unwrap_or(30)
     }
@@ -352,7 +352,7 @@ fn sealed(maker: &mut Maker<'_>, path: &str, at: At<'_>) -> Option<SealedFile> {
         }
         Err(why) => {
             let problem = maker.error("not-sealed", why, at);
-            maker.add(problem.help("`landfast seal` writes such a file"));
+            maker.add(problem.help("create the file with `landfast seal`"));
             None
         }
     }
@@ -360,20 +360,20 @@ fn sealed(maker: &mut Maker<'_>, path: &str, at: At<'_>) -> Option<SealedFile> {
 
 fn is_sealed(text: &str) -> Result<(), &'static str> {
     if !text.starts_with(ARMOR) {
-        return Err("this file is not encrypted: an armored age file begins with `-----BEGIN AGE ENCRYPTED FILE-----`");
+        return Err("this file is not encrypted: an armored age file starts with `-----BEGIN AGE ENCRYPTED FILE-----`");
     }
     if text.len() > MAX_SEALED {
-        return Err("this file is too large: a secret holds at most 64 KiB");
+        return Err("this file is too large: a secret can have at most 64 KiB");
     }
     let mut bytes = Vec::new();
     let armored = age::armor::ArmoredReader::new(text.as_bytes()).read_to_end(&mut bytes);
-    armored.map_err(|_| "this file is damaged: its armor cannot be undone")?;
+    armored.map_err(|_| "this file is damaged: its armor cannot be decoded")?;
     match age::Decryptor::new_buffered(bytes.as_slice()) {
-        Ok(file) if file.is_scrypt() => Err(
-            "this file is encrypted with a passphrase, and nobody will be there to type it: encrypt it for recipients",
-        ),
+        Ok(file) if file.is_scrypt() => {
+            Err("this file is encrypted with a passphrase, which a daemon cannot enter: encrypt it for recipients")
+        }
         Ok(_) => Ok(()),
-        Err(_) => Err("this file is damaged, or encrypted in a way that is not known here: it has no age header"),
+        Err(_) => Err("this file is damaged or in an unknown format: it has no age header"),
     }
 }
 
@@ -408,9 +408,9 @@ fn replica(
 ) {
     let Some(region) = maker.region(region, at) else { return };
     if region == maker.scope().region {
-        maker.wrong(format!("{region} is where the secret itself is"), at);
+        maker.wrong(format!("{region} is the region of the secret itself"), at);
     } else {
-        let message = format!("{region} is there twice");
+        let message = format!("{region} is listed twice");
         if replicas.insert(region, key).is_some() {
             maker.wrong(message, at);
         }

@@ -17,14 +17,14 @@ use crate::model::{
     Select, ServiceSpec, StackSpec, VersionRange,
 };
 
-/// How long a rollout may take, unless said otherwise.
+/// The default timeout of a rollout.
 const ROLLOUT: Duration = Duration::from_mins(15);
 /// Longer than the longest bake time that ECS takes, which is a day.
 const LONGEST_ROLLOUT: Duration = Duration::from_hours(48);
-/// Task-definition revisions that are kept, unless said otherwise.
+/// The default number of task definition revisions to keep.
 const REVISIONS: u32 = 10;
 
-/// Says that this document is a service.
+/// Marks the document as a service.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 enum ServiceKind {
     /// A service.
@@ -39,61 +39,61 @@ pub(super) struct ServiceDocument {
     /// The version of the manifest language.
     #[expect(dead_code, reason = "checked by its type")]
     api_version: ApiVersion,
-    /// What sort of document this is.
+    /// The kind of document.
     #[expect(dead_code, reason = "checked by its type")]
     kind: ServiceKind,
-    /// What it is called.
+    /// The object's metadata.
     #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
     metadata: Metadata,
-    /// What it should be.
+    /// The desired state.
     spec: ServiceDocumentSpec,
 }
 
-/// What the images of an ECS service should be. Texts may hold `${env}`, `${system}`, `${account}`, `${region}`,
-/// `${values.name}`, `${parameters.Name}` and, where this is said, `${stacks.name.outputs.Key}`.
+/// The desired images of an ECS service. Texts can contain `${env}`, `${system}`, `${account}`, `${region}`,
+/// `${values.name}`, `${parameters.Name}` and, where stated, `${stacks.name.outputs.Key}`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "ServiceSpec")]
 struct ServiceDocumentSpec {
-    /// The cluster's name or ARN. Outputs may be referred to.
+    /// The cluster's name or ARN. Stack outputs can be used.
     cluster: String,
-    /// The service's name or ARN. Outputs may be referred to.
+    /// The service's name or ARN. Stack outputs can be used.
     service: String,
-    /// Which image each container gets, by the container's name in the task definition.
+    /// The image of each container, by the container's name in the task definition.
     images: BTreeMap<String, ImageDocument>,
-    /// The stack that owns the service, and its parameters for the images. Without it images are deployed through ECS
-    /// itself, which is for services that no stack owns.
+    /// The stack that owns the service, and its parameters for the images. If omitted, images are deployed directly
+    /// with ECS, which is for services that no stack owns.
     #[serde(default)]
     deliver: Option<DeliverDocument>,
-    /// How a rollout is judged.
+    /// When a rollout counts as failed, and what happens then.
     #[serde(default)]
     rollout: RolloutDocument,
-    /// Task-definition revisions that are kept, of those that Landfast registered; 10 unless said otherwise.
+    /// The number of task definition revisions to keep, of those that Landfast registered; default 10.
     #[serde(default)]
     #[schemars(schema_with = "number_schema::<1, 1000>")]
     keep_revisions: Option<Or<i64>>,
-    /// Deploy to a service that exists and is nobody's.
+    /// Adopt an existing service that has no owner.
     #[serde(default)]
     adopt: Option<Or<bool>>,
-    /// The region, where it is not the environment's.
+    /// The region. Default: the environment's region.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     region: Option<String>,
-    /// A web server's answer that must be right before the service is ready: short for one check of `ready`.
+    /// An HTTP check that must pass before the service is ready: short for one check of `ready`.
     #[serde(default)]
     health: Option<HealthDocument>,
-    /// What must hold, beside its rollout, before the service is ready for those that wait for it.
+    /// Checks that must pass, in addition to its rollout, before the service is ready for its dependents.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     ready: Vec<CheckDocument>,
     /// Objects of this environment that must be ready first: a stack by its name, others as `secret/name`. Needed only
-    /// for what no reference shows.
+    /// for dependencies that no reference shows.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     depends_on: Vec<String>,
 }
 
-/// Which image a container gets: exactly one of `digest`, `tag`, `semver` and `newest`. It is resolved to a digest, and
+/// The image of a container: exactly one of `digest`, `tag`, `semver` and `newest`. It is resolved to a digest, and
 /// the digest is deployed.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -101,38 +101,38 @@ struct ServiceDocumentSpec {
 struct ImageDocument {
     /// The repository's name in ECR, without the registry and without a tag.
     repository: String,
-    /// The account that holds the registry, where it is not the environment's: twelve digits in quotes.
+    /// The account ID of the registry, twelve digits in quotes. Default: the environment's account.
     #[serde(default)]
     registry: Option<String>,
-    /// This image: `sha256:` and 64 hexadecimal digits.
+    /// The image digest: `sha256:` and 64 hexadecimal digits.
     #[serde(default)]
     digest: Option<String>,
-    /// Whatever this tag means.
+    /// The image that this tag points to.
     #[serde(default)]
     tag: Option<String>,
-    /// The greatest version in a range: `>=1.4, <2`, `^1.4`, `~1.4.2`, `1.*`; `1.4.2` is exactly that version. Tags may
-    /// begin with `v`. Pre-releases are chosen where the range names one: `>=1.4.0-0`.
+    /// The highest version in a range: `>=1.4, <2`, `^1.4`, `~1.4.2`, `1.*`; `1.4.2` is exactly that version. Tags can
+    /// start with `v`. Pre-releases are selected only if the range names one: `>=1.4.0-0`.
     #[serde(default)]
     semver: Option<String>,
-    /// The newest of the tags that match a regular expression as a whole: the expression, or the expression and by what
-    /// tags are compared.
+    /// The newest of the tags that match a regular expression completely: the expression, or the expression and the
+    /// order of tags.
     #[serde(default)]
     newest: Option<NewestDocument>,
-    /// How long an image must have been in the registry before it is chosen: `10m`. Not at all unless said otherwise.
+    /// How long an image must be in the registry before it is selected, for example `10m`. Default: no delay.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     soak: Option<String>,
-    /// Regular expressions of which one must match the whole tag; any tag is good without them.
+    /// Regular expressions, one of which must match the whole tag. If omitted, any tag is allowed.
     #[serde(default)]
     allow: Vec<String>,
-    /// Regular expressions of which none may match the whole tag.
+    /// Regular expressions, none of which may match the whole tag.
     #[serde(default)]
     deny: Vec<String>,
-    /// What follows when the chosen tag comes to mean another image: `report` (the default) or `deploy`.
+    /// What happens when the selected tag points to another image: `report` (the default) or `deploy`.
     #[serde(default)]
     moved: Option<Or<MovedTag>>,
-    /// Regions beside the service's own whose registry must have the image that runs: those that are to take over. It is
-    /// told where one has not.
+    /// Additional regions whose registry must have the running image, for example standby regions. A missing image is
+    /// reported.
     #[serde(default)]
     also_in: Vec<String>,
 }
@@ -143,18 +143,18 @@ struct ImageDocument {
 enum NewestDocument {
     /// A regular expression; tags are compared by when they were pushed.
     Pattern(String),
-    /// A regular expression, and by what tags are compared.
+    /// A regular expression and the order of tags.
     Full(NewestFields),
 }
 
-/// A regular expression, and by what tags are compared.
+/// A regular expression and the order of tags.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Newest")]
 struct NewestFields {
-    /// A regular expression that must match the whole tag. Its first group, where it has one, is what is compared.
+    /// A regular expression that must match the whole tag. If it has a group, the first group is compared.
     pattern: String,
-    /// By when they were `pushed` (the default), as `numerical` or as `alphabetical` texts.
+    /// The order: `pushed` (by push time, the default), `numerical` or `alphabetical`.
     #[serde(default)]
     by: Option<Or<NewestBy>>,
 }
@@ -166,20 +166,20 @@ struct NewestFields {
 struct DeliverDocument {
     /// A stack of this environment.
     stack: String,
-    /// The parameter of its template that takes the image, for every container.
+    /// The template parameter for the image of each container.
     parameters: BTreeMap<String, String>,
 }
 
-/// How a rollout is judged.
+/// When a rollout counts as failed, and what happens then.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Rollout")]
 struct RolloutDocument {
-    /// After how long it has failed; `15m` unless said otherwise.
+    /// The timeout after which it counts as failed; default `15m`.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     timeout: Option<String>,
-    /// What follows when it has failed: `rollback` (the default) or `report`.
+    /// What happens when it fails: `rollback` (the default) or `report`.
     #[serde(default)]
     on_failure: Option<Or<RolloutFailure>>,
 }
@@ -197,13 +197,13 @@ impl ServiceDocumentSpec {
         let service = maker.open(&self.service, spec.key("service"));
         let fields = spec.key("images");
         if self.images.is_empty() {
-            maker.wrong("`images` names no container", fields);
+            maker.wrong("`images` is empty", fields);
         }
         let mut images = BTreeMap::new();
         for (container, image) in &self.images {
             let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
             if !(1..=255).contains(&container.len()) || !container.chars().all(legal) {
-                let message = format!("`{container}` is not the name of a container (letters, digits, `-`, `_`)");
+                let message = format!("`{container}` is not a valid container name (letters, digits, `-`, `_`)");
                 maker.wrong(message, fields.key(container));
             }
             if let Some(image) = image.image(maker, fields.key(container)) {
@@ -279,7 +279,7 @@ impl ImageDocument {
     fn select(&self, maker: &mut Maker<'_>, at: At<'_>) -> Option<Select> {
         let known = ["digest", "tag", "semver", "newest"];
         if known.into_iter().filter(|field| at.key(field).is_given()).count() != 1 {
-            maker.wrong(format!("an image is chosen by exactly one of {}", known.join(", ")), at);
+            maker.wrong(format!("an image has exactly one of {}", known.join(", ")), at);
             return None;
         }
         match (&self.digest, &self.tag, &self.semver, &self.newest) {
@@ -288,7 +288,8 @@ impl ImageDocument {
                 let at = at.key("tag");
                 let tag = maker.closed(tag, at)?;
                 if !is_tag(&tag) {
-                    maker.wrong(format!("`{tag}` is not a tag (letters, digits, `_`, `.`, `-`, at most 128)"), at);
+                    maker
+                        .wrong(format!("`{tag}` is not a valid tag (letters, digits, `_`, `.`, `-`, at most 128)"), at);
                     return None;
                 }
                 Some(Select::Tag(tag))
@@ -314,10 +315,11 @@ fn range_of(maker: &mut Maker<'_>, range: &str, at: At<'_>) -> Option<String> {
     match VersionRange::parse(&range) {
         Ok(_) => Some(range),
         Err(why) => {
-            let problem = maker.error("invalid-value", format!("`{range}` is not a range of versions: {why}"), at);
+            let problem = maker.error("invalid-value", format!("`{range}` is not a version range: {why}"), at);
             maker.add(
-                problem
-                    .help("such as `>=1.4, <2`: all parts between commas must hold; `1.4.2` is exactly that version"),
+                problem.help(
+                    "for example `>=1.4, <2`: a version must match all parts; `1.4.2` matches exactly that version",
+                ),
             );
             None
         }
@@ -343,8 +345,8 @@ fn expressions(maker: &mut Maker<'_>, list: &[String], at: At<'_>) -> Vec<String
 /// Checks a repository's name (AWS: ECR, `CreateRepository`, parameter `repositoryName`).
 fn is_repository(name: &str) -> Result<(), (String, &'static str)> {
     if name.contains(".dkr.ecr.") {
-        let help = "write its name alone; the account, where it is another one, is `registry`";
-        return Err((format!("`{name}` is the address of a repository"), help));
+        let help = "write only its name; set another account in `registry`";
+        return Err((format!("`{name}` is a repository address, not a name"), help));
     }
     let part = |part: &str| {
         let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -355,8 +357,8 @@ fn is_repository(name: &str) -> Result<(), (String, &'static str)> {
     if (2..=256).contains(&name.len()) && name.split('/').all(part) {
         return Ok(());
     }
-    let help = "2 to 256 lower-case letters, digits, `.`, `_`, `-` and `/`; the tag is a field of its own";
-    Err((format!("`{name}` is not the name of a repository"), help))
+    let help = "2 to 256 lower-case letters, digits, `.`, `_`, `-` and `/`; the tag is a separate field";
+    Err((format!("`{name}` is not a valid repository name"), help))
 }
 
 fn is_tag(tag: &str) -> bool {
@@ -404,16 +406,19 @@ fn misdelivered(maker: &Maker<'_>, stack: &Key, container: &str, parameter: &str
     if let Some((owner, place)) = owner
         && (owner.service != *maker.key || owner.container != container)
     {
-        let message = format!("the parameter `{parameter}` of `{stack}` takes the image of another container already");
-        let help = format!("`{}` has it for `{}`, at {place}", owner.service, owner.container);
+        let message =
+            format!("the parameter `{parameter}` of `{stack}` is already used for the image of another container");
+        let help = format!("`{}` uses it for `{}`, at {place}", owner.service, owner.container);
         problems.push(maker.error("two-writers", message, at).help(help));
     }
     let Some(sheet) = members.get(Kind::Stack, &stack.name) else { return problems };
     let given = sheet.doc.entries(&["spec", "parameters"]).iter().find(|entry| entry.key == parameter);
     if let Some(entry) = given {
-        let message = format!("the parameter `{parameter}` of `{stack}` is set in the stack's manifest too");
-        let help =
-            format!("remove it there, at {}:{}: its value is the image", sheet.doc.file, entry.key_span.start.line);
+        let message = format!("the parameter `{parameter}` of `{stack}` is also set in the stack's manifest");
+        let help = format!(
+            "remove it there, at {}:{}: Landfast sets it to the image",
+            sheet.doc.file, entry.key_span.start.line
+        );
         problems.push(maker.error("two-writers", message, at).help(help));
     }
     let Some(template) = members.template(&stack.name) else { return problems };
@@ -444,9 +449,9 @@ pub(super) fn misplaced<'s>(
         let Delivery::Stack { stack: key, .. } = &spec.delivery else { continue };
         let Some(stack) = stack(key).filter(|stack| stack.scope != spec.scope) else { continue };
         let (here, there) = (&spec.scope.region, &stack.scope.region);
-        let message = format!("the service is in {here}, and `{key}`, which is to own it, in {there}");
+        let message = format!("the service is in {here}, but `{key}`, which deploys it, is in {there}");
         let problem = Problem::error("invalid-value", message, &origin.file, origin.span);
-        problems.push((problem.help(format!("say `region: {there}`")), spec.key.clone()));
+        problems.push((problem.help(format!("set `region: {there}`")), spec.key.clone()));
     }
     problems
 }

@@ -46,7 +46,7 @@ pub(super) fn shape(root: &Node, json: bool) -> Shape {
                 return Shape::Known("a parameter file");
             }
             if is_foreign(root) {
-                return Shape::Known("another tool's: its `apiVersion` is of another group");
+                return Shape::Known("a manifest of another tool: its `apiVersion` has another group");
             }
             if json && !any {
                 return Shape::Known("JSON without `apiVersion` and `kind`");
@@ -82,9 +82,9 @@ fn near(word: &str, wanted: &str) -> bool {
 
 fn of_scalar(scalar: &Scalar) -> String {
     if scalar.text.starts_with("version https://git-lfs.github.com/") {
-        return "it is a pointer of Git LFS, whose file was not fetched (`git lfs pull`)".to_owned();
+        return "it is a Git LFS pointer; the file was not fetched (`git lfs pull`)".to_owned();
     }
-    "it is one piece of text".to_owned()
+    "it is plain text".to_owned()
 }
 
 /// Whether a text is meant to be a manifest, as far as words tell.
@@ -141,7 +141,10 @@ mod tests {
             ("AWSTemplateFormatVersion: 2010-09-09", "a CloudFormation template"),
             ("Parameters: { A: b }", "a parameter file"),
             ("- { ParameterKey: a, ParameterValue: b }", "a parameter file of the AWS CLI"),
-            ("{ apiVersion: apps/v1, kind: Deployment }", "another tool's: its `apiVersion` is of another group"),
+            (
+                "{ apiVersion: apps/v1, kind: Deployment }",
+                "a manifest of another tool: its `apiVersion` has another group",
+            ),
             ("~", "nothing"),
             ("apiversion: landfast/v1", "? `apiversion` is not `apiVersion`"),
             ("apiVersion : landfast.io/v1\nkind: Stack", "? its `apiVersion` is not `landfast/v1`"),
@@ -151,7 +154,7 @@ mod tests {
             ("{ services: {} }", "? it has no `apiVersion: landfast/v1`"),
             ("template: t.yaml", "? it has no `apiVersion: landfast/v1`"),
             ("[a]", "? it is a list"),
-            ("../elsewhere/b.yaml", "? it is one piece of text"),
+            ("../elsewhere/b.yaml", "? it is plain text"),
         ] {
             assert_eq!(known(text, false), expected, "{text}");
         }

@@ -28,7 +28,7 @@ const NAMED: &str = "CAPABILITY_NAMED_IAM";
 const EXPAND: &str = "CAPABILITY_AUTO_EXPAND";
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Says that this document is a stack.
+/// Marks the document as a stack.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 enum StackKind {
     /// A stack.
@@ -43,86 +43,86 @@ pub(super) struct StackDocument {
     /// The version of the manifest language.
     #[expect(dead_code, reason = "checked by its type")]
     api_version: ApiVersion,
-    /// What sort of document this is.
+    /// The kind of document.
     #[expect(dead_code, reason = "checked by its type")]
     kind: StackKind,
-    /// What it is called.
+    /// The object's metadata.
     #[expect(dead_code, reason = "read from the tree, so that it is known of broken documents too")]
     metadata: Metadata,
-    /// What it should be.
+    /// The desired state.
     spec: StackDocumentSpec,
 }
 
-/// What a stack should be. Texts may hold `${env}`, `${system}`, `${account}`, `${region}`, `${values.name}`,
-/// `${parameters.Name}` and, where this is said, `${stacks.name.outputs.Key}`; `$${` is a literal `${`.
+/// The desired stack. Texts can contain `${env}`, `${system}`, `${account}`, `${region}`, `${values.name}`,
+/// `${parameters.Name}` and, where stated, `${stacks.name.outputs.Key}`; `$${` is a literal `${`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "StackSpec")]
 struct StackDocumentSpec {
-    /// Its name in CloudFormation; `{env}-{system}-{name}` unless said otherwise.
+    /// Its name in CloudFormation; default `{env}-{system}-{name}`.
     #[serde(default)]
     stack_name: Option<String>,
     /// Its template, relative to this file.
     template: String,
-    /// Values for the template's parameters; a list becomes a comma-separated text. Outputs may be referred to.
-    /// `{ previous: true }` keeps what the stack has.
+    /// Values for the template's parameters; a list becomes a comma-separated text. Stack outputs can be used.
+    /// `{ previous: true }` keeps the stack's current value.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, where numbers are as they were written")]
     parameters: BTreeMap<String, ParameterValue>,
     /// Acknowledged capabilities: `CAPABILITY_IAM`, `CAPABILITY_NAMED_IAM`, `CAPABILITY_AUTO_EXPAND`.
     #[serde(default)]
     capabilities: Vec<String>,
-    /// Tags, beside the environment's. Outputs may be referred to.
+    /// Tags, in addition to the environment's. Stack outputs can be used.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, where numbers are as they were written")]
     tags: BTreeMap<String, Scalar>,
-    /// The region, where it is not the environment's.
+    /// The region. Default: the environment's region.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     region: Option<String>,
-    /// The service role that CloudFormation uses. Outputs may be referred to.
+    /// The service role that CloudFormation uses. Stack outputs can be used.
     #[serde(default)]
     role_arn: Option<String>,
     /// Objects of this environment that must be ready first: a stack by its name, others as `secret/name`. Needed only
-    /// for what no reference shows.
+    /// for dependencies that no reference shows.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     depends_on: Vec<String>,
-    /// What must hold, beside its status, before the stack is ready for those that wait for it.
+    /// Checks that must pass, in addition to its status, before the stack is ready for its dependents.
     #[serde(default)]
     #[expect(dead_code, reason = "read from the tree, as for every kind")]
     ready: Vec<CheckDocument>,
-    /// What is done about resources that are changed past CloudFormation.
+    /// What happens when resources drift.
     #[serde(default)]
     drift: Option<DriftDocument>,
-    /// Whether CloudFormation refuses to delete the stack.
+    /// Whether CloudFormation prevents deletion of the stack.
     #[serde(default)]
     termination_protection: Option<Or<bool>>,
     /// A stack policy: a JSON file, relative to this one.
     #[serde(default)]
     stack_policy: Option<String>,
-    /// What CloudFormation does with a creation that fails: `rollback` (the default), `delete` or `nothing`.
+    /// What CloudFormation does when a creation fails: `rollback` (the default), `delete` or `nothing`.
     #[serde(default)]
     on_failure: Option<Or<OnFailure>>,
-    /// After how long an operation is overdue: a creation fails, an update is cancelled.
+    /// The timeout of an operation: then a creation fails, and an update is cancelled.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     timeout: Option<String>,
-    /// ARNs of CloudWatch alarms that roll a deployment back. Outputs may be referred to.
+    /// ARNs of CloudWatch alarms that roll a deployment back. Stack outputs can be used.
     #[serde(default)]
     rollback_alarms: Vec<String>,
-    /// How long the alarms are watched after a deployment: up to 180 minutes.
+    /// How long the alarms are monitored after a deployment: up to 180 minutes.
     #[serde(default)]
     #[schemars(schema_with = "duration_or_reference_schema")]
     monitoring_time: Option<String>,
-    /// ARNs of SNS topics that get the stack's events. Outputs may be referred to.
+    /// ARNs of SNS topics that get the stack's events. Stack outputs can be used.
     #[serde(default)]
     notifications: Vec<String>,
-    /// What happens when this manifest is gone: `delete` (the default), as far as the environment's policy allows, or
+    /// What happens when this manifest is removed: `delete` (the default), if the environment's policy allows it, or
     /// `retain`.
     #[serde(default)]
     deletion_policy: Option<Or<DeletionPolicy>>,
-    /// Take over a stack of this name that exists and is nobody's.
+    /// Adopt an existing stack of this name that has no owner.
     #[serde(default)]
     adopt: Option<Or<bool>>,
 }
@@ -330,9 +330,9 @@ fn parameters(
         }
         if let Some(flag) = entry.value.get("previous") {
             if flag.as_scalar().and_then(crate::yaml::Scalar::as_bool) != Some(true) {
-                let message = format!("`previous` of the parameter `{}` can only be true", entry.key);
+                let message = format!("`previous` of the parameter `{}` can only be `true`", entry.key);
                 let problem = Problem::error("invalid-value", message, &doc.file, flag.span);
-                maker.out.problems.push(problem.help("give the value itself instead"));
+                maker.out.problems.push(problem.help("set the value instead"));
             }
             given.insert(
                 entry.key.as_str(),

@@ -22,12 +22,12 @@ use crate::yaml::{self, Span};
 /// What Git itself keeps is never looked into.
 const GIT: &str = ".git";
 
-const NAMED: &str = "read for the manifest that names it";
-const OTHER: &str = "its name ends in none of .yaml, .yml and .json";
-const OUTSIDE: &str = "no environment includes the place where it lies";
-const NOTHING: &str = "it holds no document";
+const NAMED: &str = "referenced by a manifest";
+const OTHER: &str = "its name does not end in .yaml, .yml or .json";
+const OUTSIDE: &str = "no environment includes its directory";
+const NOTHING: &str = "it contains no document";
 
-/// A file or directory that is no manifest, and the rule that says so.
+/// A file or directory that is not a manifest, and the rule that excludes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct PassedOver {
     /// The rule.
@@ -94,7 +94,7 @@ impl Surveyor<'_, '_> {
     /// A document that no environment includes is not gone either: somebody may have forgotten to.
     pub(super) fn unused(&mut self, file: &str, kind: Kind, name: &ObjectName) {
         let gap = Gap {
-            why: format!("`{file}` describes it, and no environment includes that file"),
+            why: format!("`{file}` describes it, but no environment includes that file"),
             release: format!("include `{file}`, remove it, or list it in .landfastignore"),
             holds: Some(BTreeSet::from([(kind, name.clone())])),
         };
@@ -105,7 +105,7 @@ impl Surveyor<'_, '_> {
     pub(super) fn unreadable(&mut self, file: &str) {
         self.survey.obscure = true;
         let gap = Gap {
-            why: format!("`{file}` may describe it: it calls itself a manifest, and cannot be read"),
+            why: format!("`{file}` may describe it: it is a manifest that cannot be read"),
             release: format!("correct `{file}`, remove it, or list it in .landfastignore"),
             holds: None,
         };
@@ -201,12 +201,12 @@ impl Surveyor<'_, '_> {
     /// A file whose name says that it is no manifest.
     fn other(&mut self, path: &str, bytes: &[u8]) {
         self.pass(path, OTHER);
-        self.excluded(path, bytes, "its name ends in none of .yaml, .yml and .json");
+        self.excluded(path, bytes, "its name does not end in .yaml, .yml or .json");
     }
 
     /// A file that was passed over by name, where manifests are read.
     fn hidden(&mut self, path: &str, content: &FileContent) {
-        let why = "its name, or that of a directory that it is in, says that it is none";
+        let why = "its name or directory is excluded";
         match content {
             FileContent::Bytes(bytes) => self.excluded(path, bytes, why),
             FileContent::TooLarge(_) | FileContent::Unreadable(_) if !is_like_a_manifest(path) => {}
@@ -221,7 +221,7 @@ impl Surveyor<'_, '_> {
         let like = is_like_a_manifest(path);
         if !claims(bytes) {
             if has_ending(path) && is_no_text(bytes) {
-                self.excluded_as(path, None, "it is no text");
+                self.excluded_as(path, None, "it is not a text file");
             }
             return;
         }
@@ -239,13 +239,15 @@ impl Surveyor<'_, '_> {
             return;
         }
         let what = if holds.is_some() { "describes it" } else { "may describe it" };
-        let release = format!("rename `{path}` to a manifest's name, remove it, or list it in .landfastignore");
+        let release = format!(
+            "give `{path}` the name of a manifest (.yaml, .yml, .json), remove it, or list it in .landfastignore"
+        );
         let shown = typed(&self.snapshot.root, path);
         let message =
             format!("`{shown}` looks like a manifest and is not read: {why}; nothing that it may describe is deleted");
         let problem = Problem::warning("looks-like-a-manifest", message, &Arc::from(path), Span::default());
         self.report.add(problem.help(release.clone()), &owners);
-        self.gap(owners, &Gap { why: format!("`{path}` {what}, and is not read: {why}"), release, holds });
+        self.gap(owners, &Gap { why: format!("`{path}` {what} but is not read: {why}"), release, holds });
     }
 }
 

@@ -18,11 +18,13 @@ pub(super) fn text<'s>(snapshot: &'s Snapshot, path: &str) -> Result<&'s str, (&
     let shown = typed(&snapshot.root, path);
     match snapshot.files.get(path) {
         None if leads_out(path) => {
-            let message =
-                format!("`{path}` leads out: paths are relative to the file and stay below the root of the manifests");
+            let message = format!(
+                "`{path}` is outside the manifests: paths are relative to the file and must stay below the root of the \
+                manifests"
+            );
             Err(("file-not-found", message, Span::default()))
         }
-        None => Err(("file-not-found", format!("there is no file `{path}`"), Span::default())),
+        None => Err(("file-not-found", format!("file `{path}` does not exist"), Span::default())),
         Some(FileContent::Unreadable(why) | FileContent::NotListed(why)) => {
             Err(("file-unreadable", format!("`{shown}` cannot be read: {why}"), Span::default()))
         }
@@ -70,7 +72,7 @@ fn leads_out(path: &str) -> bool {
 }
 
 fn too_large(path: &str, size: u64) -> String {
-    format!("`{path}` has {size} bytes; at most {MAX_BYTES} are read")
+    format!("`{path}` has {size} bytes; the limit is {MAX_BYTES}")
 }
 
 /// The place of a byte offset.
@@ -104,7 +106,8 @@ fn conflict(file: &Arc<str>, source: &str) -> Option<Problem> {
     for line in source.split_inclusive('\n') {
         if line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") {
             let span = Span { start: place_at(source, offset), end: offset + line.trim_end().len() };
-            let problem = Problem::error("conflict-marker", "a merge conflict was not resolved", file, span);
+            let problem =
+                Problem::error("conflict-marker", "the file contains an unresolved merge conflict", file, span);
             return Some(
                 problem.help("keep one of the two sides and remove the lines `<<<<<<<`, `=======` and `>>>>>>>`"),
             );

@@ -86,7 +86,7 @@ pub(super) fn resolve(
         match (given.remove(name.as_str()), sources.file.get(name)) {
             (Some(value), _) => one.take_from_manifest(value),
             (None, Some(_)) if sources.secrets.contains(name) && !declared.no_echo => {
-                let message = format!("`{name}` is declared NoEcho by another template; this one would show it");
+                let message = format!("`{name}` is declared NoEcho by another template, but this one would reveal it");
                 let help = "declare it NoEcho here too, or give it another name";
                 let problem = Problem::error("secret-in-plain-text", message, owner.file, owner.span);
                 out.problems.push(problem.help(help));
@@ -97,8 +97,8 @@ pub(super) fn resolve(
             }
             (None, None) if declared.default.is_some() => {}
             (None, None) => {
-                let message = format!("the template's parameter `{name}` has no default and no value");
-                let help = "give it in `parameters`, or in the environment's parameter file";
+                let message = format!("the template parameter `{name}` has no value and no default");
+                let help = "set it in `parameters` or in the environment's parameter file";
                 out.problems.push(Problem::error("missing-parameter", message, owner.file, owner.span).help(help));
             }
         }
@@ -136,7 +136,7 @@ impl One<'_> {
         }
         let Some(rendered) = given.rendered else { return };
         if given.many && !takes_list(&self.declared.kind) {
-            let message = format!("the parameter `{}` takes one value, not a list", self.name);
+            let message = format!("the parameter `{}` accepts one value, not a list", self.name);
             self.out.problems.push(Problem::error("wrong-type", message, given.site.file, given.key_span));
             return;
         }
@@ -147,8 +147,8 @@ impl One<'_> {
         let value = match (self.declared.no_echo, known) {
             (true, Some(text)) => Parameter::NoEcho(Redacted::new(text)),
             (true, None) => {
-                let message = format!("`{}` is declared NoEcho: its value must be known without an output", self.name);
-                let help = "let the template read the secret itself, with {{resolve:secretsmanager:…}}";
+                let message = format!("`{}` is declared NoEcho: its value must not come from an output", self.name);
+                let help = "let the template read the secret with {{resolve:secretsmanager:…}}";
                 self.out
                     .problems
                     .push(Problem::error("not-known-yet", message, given.site.file, given.site.span).help(help));
@@ -205,7 +205,8 @@ impl One<'_> {
             return (!regex.is_match(part))
                 .then(|| format!("{} does not match its AllowedPattern {pattern}", shown(part)));
         }
-        let message = format!("the AllowedPattern of `{}` is not checked: it uses what only Java knows", self.name);
+        let message =
+            format!("the AllowedPattern of `{}` is not checked: it uses syntax that only Java supports", self.name);
         self.out.problems.push(Problem::warning("pattern-not-checked", message, site.file, site.span));
         None
     }

@@ -67,7 +67,7 @@ pub(super) use identifier;
 
 identifier! {
     /// A twelve-digit AWS account id.
-    AccountId, "an AWS account id of twelve digits",
+    AccountId, "an AWS account ID of twelve digits",
     |text| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 

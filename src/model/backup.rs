@@ -63,7 +63,7 @@ pub struct BackupSpec {
     pub copy_to: BTreeMap<Region, VaultName>,
     /// When it is tried whether recovery points can be restored.
     pub verify: Option<VerifySpec>,
-    /// What restoring may take and lose.
+    /// Recovery objectives.
     pub objectives: Objectives,
     /// Everything it waits for.
     pub depends_on: BTreeSet<Key>,
@@ -167,12 +167,12 @@ pub enum TestedPoint {
     Random,
 }
 
-/// What restoring may take and lose. A measured figure over its objective is no readiness.
+/// Recovery objectives. A measured figure over its objective is no readiness.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Objectives {
-    /// How long a restore may take.
+    /// Maximum duration of a restore.
     pub rto: Option<Duration>,
-    /// How old what is restored may be.
+    /// Maximum age of the restored data.
     pub rpo: Option<Duration>,
 }

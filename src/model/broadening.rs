@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How access is given.
+/// How access is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Access {
     /// A policy of a role, a user or a group.
     Identity,
-    /// Who may assume a role.
+    /// A role's trust policy.
     Trust,
     /// A policy of a resource.
     Resource,
@@ -17,13 +17,13 @@ pub enum Access {
     Key,
     /// A policy is attached, or a member is added.
     Attachment,
-    /// A permissions boundary is removed or becomes another one.
+    /// A permissions boundary is removed or changed.
     Boundary,
-    /// A security group or a network ACL lets more in.
+    /// A security group or a network ACL allows more traffic.
     Network,
     /// A resource becomes reachable from the Internet, or without credentials.
     Public,
-    /// The change cannot be judged, and so counts as one that gives access.
+    /// The change cannot be analyzed, and is treated as granting access.
     Unseen,
 }
 
@@ -31,18 +31,18 @@ pub enum Access {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Broadening {
-    /// The logical id of the resource that gives access.
+    /// The logical ID of the resource that grants access.
     pub resource: String,
     /// The resource type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// How it gives access.
+    /// How it grants access.
     pub access: Access,
-    /// The property that does.
+    /// The property that grants it.
     pub property: String,
     /// What is allowed.
     pub grants: String,
-    /// Some value in it is known only after something else was applied.
+    /// Some value in it is known only after apply.
     #[serde(default)]
     pub after_apply: bool,
 }

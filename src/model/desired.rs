@@ -112,7 +112,7 @@ pub struct StackSpec {
     pub termination_protection: bool,
     /// The stack policy, as JSON text.
     pub stack_policy: Option<Arc<str>>,
-    /// What CloudFormation does with a creation that fails.
+    /// What CloudFormation does when a creation fails.
     pub on_failure: OnFailure,
     /// How long an operation may take before it is reported as overdue (and an update is cancelled).
     pub timeout: Option<Duration>,
@@ -122,9 +122,9 @@ pub struct StackSpec {
     pub monitoring_minutes: Option<i32>,
     /// SNS topics for stack events.
     pub notifications: Vec<Text>,
-    /// What happens to the stack when its manifest is gone.
+    /// What happens to the stack when its manifest is removed.
     pub deletion_policy: DeletionPolicy,
-    /// Take over a stack of this name that exists and is nobody's.
+    /// Adopt an existing stack of this name that has no owner.
     pub adopt: bool,
     /// Where its manifest is.
     pub manifest: Place,
@@ -156,7 +156,7 @@ pub enum Parameter {
     Previous,
 }
 
-/// What Landfast may do by itself in an environment.
+/// What Landfast is allowed to do in an environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
@@ -164,7 +164,7 @@ pub struct Policy {
     pub mode: Mode,
     /// What follows from a manifest that is gone.
     pub prune: Prune,
-    /// What follows from a change that replaces or removes a stateful resource.
+    /// What happens when a change replaces or deletes a stateful resource.
     pub replace: Replace,
     /// What follows from a change that gives access to somebody who did not have it.
     pub broaden: Broaden,
@@ -187,52 +187,52 @@ pub struct Policy {
     pub drift_every: Option<Duration>,
 }
 
-/// Whether Landfast acts.
+/// Whether Landfast makes changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
-    /// Only looks: no mutating call is made, not even for a preview.
+    /// Read-only: no mutating call is made, not even for a preview.
     Observe,
-    /// Acts on plans that a person approved by their digest.
+    /// Applies plans that are approved by their digest.
     Approve,
-    /// Acts.
+    /// Applies changes automatically.
     #[default]
     Apply,
 }
 
-/// What follows from a manifest that is gone from a good revision.
+/// What happens when a manifest is removed in a valid revision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Prune {
-    /// The stack stays and is reported.
+    /// The stack is kept and reported.
     Never,
-    /// The stack is deleted once a person approves the plan that says so.
+    /// The stack is deleted after the plan is approved.
     #[default]
     Confirm,
     /// The stack is deleted.
     Always,
 }
 
-/// What follows from a change that replaces or removes a stateful resource.
+/// What happens when a change replaces or deletes a stateful resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Replace {
     /// It is refused.
     #[default]
     Deny,
-    /// It waits for a person to approve the plan that says so.
+    /// It needs approval of the plan.
     Approve,
-    /// It is done, where there is a backup.
+    /// It is done if a fresh backup exists.
     Allow,
 }
 
-/// What follows from a change that gives access to somebody who did not have it. The strictest comes first.
+/// What happens when a change grants new access. The strictest comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Broaden {
     /// It is refused.
     Deny,
-    /// It waits for a person to approve the plan that says so.
+    /// It needs approval of the plan.
     #[default]
     Approve,
     /// It is done.
@@ -245,7 +245,7 @@ pub enum Broaden {
 pub struct Budget {
     /// Stacks changed.
     pub stacks: u32,
-    /// Stateful resources replaced or removed inside stacks. Others do not count: every deployment of an image
+    /// Stateful resources replaced or deleted inside stacks. Others do not count: every deployment of an image
     /// replaces a task definition.
     pub replacements: u32,
     /// Stacks deleted.
@@ -254,7 +254,7 @@ pub struct Budget {
     pub per: Duration,
 }
 
-/// What CloudFormation does with a creation that fails.
+/// What CloudFormation does when a creation fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum OnFailure {
@@ -267,13 +267,13 @@ pub enum OnFailure {
     Nothing,
 }
 
-/// What happens to the stack when its manifest is gone.
+/// What happens to the stack when its manifest is removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DeletionPolicy {
-    /// It is deleted as far as the environment's `prune` policy allows.
+    /// It is deleted if the environment's `prune` policy allows it.
     #[default]
     Delete,
-    /// It stays, whatever the policy says.
+    /// It is kept, regardless of the policy.
     Retain,
 }

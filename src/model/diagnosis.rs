@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use super::{ChangeSetSummary, Key, Seen, StackAddress, StackState};
 
-/// Something that keeps a stack, or an account, from being well.
+/// A problem of a stack or an account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Diagnosis {
-    /// The address of the object, where the stack is one of ours.
+    /// The address of the object, if the stack is managed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
     /// The stack's name.
@@ -23,13 +23,13 @@ pub struct Diagnosis {
     pub region: String,
     /// What it is.
     pub ailment: Ailment,
-    /// Since when, as far as known.
+    /// Since when, if known.
     #[schemars(with = "Option<String>")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// What shows it, one sentence each.
+    /// Evidence, one sentence each.
     pub evidence: Vec<String>,
-    /// What would cure it.
+    /// The remedy.
     pub remedy: Remedy,
 }
 
@@ -71,88 +71,88 @@ impl Diagnosis {
     }
 }
 
-/// What a stack, or an account, can suffer from. The first are the worst.
+/// Kinds of problems of a stack or an account, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Ailment {
-    /// It was healthy, and somebody has deleted it.
+    /// It was healthy and was deleted outside Landfast.
     StackGone,
-    /// A table of it was deleted past it, and what was in it.
+    /// One of its tables was deleted outside CloudFormation.
     TableGone,
     /// The rollback of an update failed.
     RollbackFailed,
-    /// A rollback was continued without resources, which are not what the stack takes them for.
+    /// A rollback skipped resources, which may not match the stack.
     OutOfStep,
-    /// An update failed, and somebody had switched rollback off.
+    /// An update failed, and rollback was disabled.
     UpdateFailed,
     /// An import failed, and so did its rollback.
     ImportFailed,
     /// Its deletion failed.
     DeletionFailed,
-    /// An operation has not moved for longer than its resources take.
+    /// An operation makes no progress for longer than its resources normally take.
     Stalled,
-    /// The stack waits for a service that does not become steady.
+    /// The stack waits for a service that does not reach a steady state.
     ServiceNotSteady,
     /// An export that another stack imports would be removed or changed.
     ExportInUse,
-    /// Its region has changed, and the stack that it was is still there.
+    /// Its region changed, and its former stack still exists.
     LeftBehind,
-    /// Its creation failed, and what is left of it is in the way.
+    /// Its creation failed, and its remains block a new creation.
     NeverHealthy,
-    /// The shell of a change set that was never executed.
+    /// An empty stack whose change set was never executed.
     Shell,
-    /// Change sets have piled up.
+    /// It has too many change sets.
     ChangeSets,
-    /// Somebody else has made change sets that carry names like ours.
+    /// It has change sets with names like Landfast's that Landfast did not create.
     ForeignChangeSet,
-    /// It carries our owner tag, and the journal does not say that we made it.
+    /// It has Landfast's owner tag, but the journal has no record that Landfast created it.
     UnprovenOwner,
-    /// It is ours, and no manifest describes it.
+    /// Landfast manages it, but no manifest describes it.
     Orphaned,
-    /// It is nobody's: no manifest describes it.
+    /// It has no owner and no manifest.
     Unmanaged,
 }
 
-/// What would cure it.
+/// The remedy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "by", rename_all = "camelCase")]
 pub enum Remedy {
-    /// Landfast does it by itself, as far as policy lets it act.
+    /// Landfast does it automatically, if the policy allows it.
     Automatic {
         /// What.
         what: String,
     },
-    /// A person does it; there is nothing to decide.
+    /// A command for the operator; no decision is needed.
     Command {
         /// What it does.
         what: String,
-        /// Exactly this.
+        /// The exact commands.
         commands: Vec<String>,
     },
-    /// A person has to decide.
+    /// The operator needs to decide.
     Decision {
-        /// What about.
+        /// The question.
         what: String,
-        /// Between these.
+        /// The options.
         choices: Vec<Choice>,
     },
 }
 
 impl Remedy {
-    /// A person has to decide.
+    /// The operator needs to decide.
     #[must_use]
     pub fn is_decision(&self) -> bool {
         matches!(self, Self::Decision { .. })
     }
 }
 
-/// One way out.
+/// One option.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Choice {
-    /// What follows from it.
+    /// What it does.
     pub what: String,
-    /// Exactly this; empty where it is no command.
+    /// The exact commands; may be empty.
     pub commands: Vec<String>,
 }
 
@@ -170,6 +170,6 @@ pub struct Census {
     pub stacks: BTreeMap<StackAddress, StackState>,
     /// Change sets of the stacks that are asked for.
     pub change_sets: BTreeMap<StackAddress, Seen<Vec<ChangeSetSummary>>>,
-    /// What could not be looked at, and why.
+    /// What could not be checked, and why.
     pub unknown: Vec<String>,
 }

@@ -8,30 +8,30 @@ use serde::{Deserialize, Serialize};
 
 use super::StackStatus;
 
-/// One way in which a stack is not as desired.
+/// One difference between desired and actual state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "what", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Difference {
     /// It does not exist.
     Absent,
-    /// Something that was there is gone.
+    /// Something no longer exists.
     Missing {
         /// Its name, with what it is: `the table orders`.
         name: String,
     },
-    /// It was there and healthy, and was deleted by somebody else.
+    /// It was healthy and was deleted outside Landfast.
     Gone {
-        /// The id that it had.
+        /// Its former ID.
         stack: String,
         /// When it was deleted, as far as known.
         #[schemars(with = "Option<String>")]
         at: Option<Timestamp>,
-        /// What went with it, of what holds state; `null` where that is not known.
+        /// Stateful resources that were deleted with it; `null` if unknown.
         lost: Option<BTreeSet<String>>,
     },
-    /// It was deployed from another template.
+    /// Its template differs.
     Template,
-    /// A parameter has another value; `to: null` where it is known only after apply.
+    /// A parameter differs; `to` is `null` if it is known only after apply.
     Parameter {
         /// The parameter.
         name: String,
@@ -40,23 +40,23 @@ pub enum Difference {
         /// The desired one.
         to: Option<String>,
     },
-    /// What a parameter takes from Systems Manager Parameter Store has another value there than at the last update.
+    /// A parameter's value in Systems Manager Parameter Store changed since the last update.
     Stored {
         /// The parameter.
         name: String,
         /// The name in Parameter Store.
         stored: String,
-        /// The value at the last update, where AWS says it.
+        /// The value at the last update, if known.
         from: Option<String>,
         /// The value now.
         to: Option<String>,
     },
-    /// A `NoEcho` parameter has another value, or it is not known which it has.
+    /// A `NoEcho` parameter changed, or its current value is unknown.
     NoEcho {
         /// The parameter.
         name: String,
     },
-    /// A tag has another value.
+    /// A tag differs.
     Tag {
         /// The tag's key.
         name: String,
@@ -78,56 +78,56 @@ pub enum Difference {
     },
     /// The stack policy differs.
     StackPolicy,
-    /// Its manifest has no stack policy any more: everything is allowed again.
+    /// The stack policy was removed from its manifest: everything is allowed again.
     StackPolicyLifted,
-    /// It is not marked as ours.
+    /// It does not have Landfast's owner tag.
     Owner,
-    /// It is in another region: that stack stays, and a second one is created.
+    /// It is in another region: that stack is kept, and a second one is created.
     Elsewhere {
-        /// The id of the one that stays.
+        /// The ID of the stack that is kept.
         stack: String,
         /// Where it is.
         region: String,
-        /// What holds state in it; `null` where that is not known.
+        /// Its stateful resources; `null` if unknown.
         holds: Option<BTreeSet<String>>,
     },
-    /// It is the same object under another name: its owner tag changes, and nothing else.
+    /// The object was renamed: only its owner tag changes.
     Renamed {
-        /// The key that it had.
+        /// Its former address.
         from: String,
     },
-    /// Another object takes it over: nothing becomes of it here.
+    /// Another object adopts it: only its owner tag changes.
     HandedOver {
-        /// The key that it gets.
+        /// Its new address.
         to: String,
     },
-    /// The stack is in a status that has to be left first.
+    /// The stack is in a status that must be recovered first.
     Status {
         /// The status.
         status: StackStatus,
     },
-    /// Its manifest is gone.
+    /// Its manifest was removed.
     NotDesired,
-    /// Its rollback cannot go on but without these resources, which are then not what the stack takes them for.
+    /// Its rollback can continue only if it skips these resources, which are then out of sync with the stack.
     Skip {
-        /// Their logical ids.
+        /// Their logical IDs.
         resources: BTreeSet<String>,
     },
-    /// A rollback was continued without these resources.
+    /// A rollback skipped these resources.
     OutOfStep {
-        /// Their logical ids.
+        /// Their logical IDs.
         resources: BTreeSet<String>,
     },
-    /// It cannot be deleted but without these resources, which stay in the account.
+    /// It can be deleted only if it retains these resources in the account.
     Leave {
-        /// Their logical ids.
+        /// Their logical IDs.
         resources: BTreeSet<String>,
     },
-    /// Something else about it has another value; `to: null` where it is known only after apply.
+    /// Another setting differs; `to` is `null` if it is known only after apply.
     Value {
         /// What.
         name: String,
-        /// The present value.
+        /// The current value.
         from: Option<String>,
         /// The desired one.
         to: Option<String>,
@@ -139,15 +139,15 @@ pub enum Difference {
         /// What about it.
         why: String,
     },
-    /// A table that a backup policy covers is not protected as it asks.
+    /// The protection of a table does not match its backup policy.
     Protection {
         /// The table.
         table: String,
-        /// What of its protection.
+        /// The protection setting.
         setting: String,
         /// As it is.
         from: String,
-        /// As it is asked for.
+        /// The desired value.
         to: String,
     },
     /// A setting of a secret differs.
@@ -155,29 +155,29 @@ pub enum Difference {
         /// Which.
         name: String,
     },
-    /// Something in it was changed past its stack.
+    /// A resource of it drifted.
     Drift {
         /// The resource's logical id.
         resource: String,
-        /// The property; `null`: the resource is gone.
+        /// The property; `null`: the resource was deleted.
         property: Option<String>,
-        /// What there is.
+        /// The live value.
         live: Option<String>,
-        /// What was deployed.
+        /// The deployed value.
         deployed: Option<String>,
     },
-    /// It is deleted, and can be restored.
+    /// It is scheduled for deletion and can be restored.
     Deleted,
-    /// Fields of a secret's value. Names, and never what is in them.
+    /// Fields of a secret's value: only names, never values.
     Fields {
-        /// Which; a value that has no fields is one without a name.
+        /// The field names; empty for a value without fields.
         names: BTreeSet<String>,
         /// What about them.
         why: String,
     },
-    /// A secret's generated fields are due to be made anew.
+    /// The rotation of a secret's generated fields is due.
     Rotation,
-    /// Its tasks were started before secrets got their current values.
+    /// Its tasks started before the current values of secrets.
     Restart {
         /// Which secrets.
         secrets: BTreeSet<String>,
@@ -186,30 +186,30 @@ pub enum Difference {
     Image {
         /// The container.
         container: String,
-        /// What runs, as far as known: a tag or a digest.
+        /// The running image, if known: a tag or a digest.
         from: Option<String>,
-        /// What is to run.
+        /// The desired image.
         to: String,
     },
-    /// The tag that was decided on means another image now.
+    /// The selected tag now points to another image.
     MovedTag {
         /// The container.
         container: String,
         /// The tag.
         tag: String,
-        /// The digest that was decided on.
+        /// The selected digest.
         from: String,
-        /// What it means now.
+        /// The digest that it points to now.
         to: String,
     },
-    /// An image that would be chosen was not built for the platform that the tasks run on.
+    /// An image that would be selected was not built for the platform of the tasks.
     OtherPlatform {
         /// The container.
         container: String,
         /// The image.
         image: String,
     },
-    /// The image that runs is not in its registry any more.
+    /// The running image is no longer in its registry.
     ImageGone {
         /// The container.
         container: String,

@@ -57,7 +57,7 @@ impl DnsName {
         let name = Self::new(text);
         let labels: Vec<&str> = name.0.split('.').collect();
         if !name.0.is_ascii() {
-            return Err("cannot be written as punycode, which is what DNS has of such names".to_owned());
+            return Err("cannot be encoded as punycode, which DNS uses for such names".to_owned());
         }
         if labels.len() < 2
             || name.0.contains("://")
@@ -69,11 +69,11 @@ impl DnsName {
         let shown = if text.is_ascii() { String::new() } else { format!(" (as {name})") };
         if let Some(label) = labels.iter().find(|label| length(label) > LABEL_MAX) {
             let length = length(label);
-            return Err(format!("has a label of {length} characters{shown}, and DNS takes {LABEL_MAX}: {label}"));
+            return Err(format!("has a label of {length} characters{shown}; DNS allows at most {LABEL_MAX}: {label}"));
         }
         let length = length(&name.0);
         if length > DOMAIN_MAX {
-            return Err(format!("has {length} characters{shown}, and DNS takes {DOMAIN_MAX}"));
+            return Err(format!("has {length} characters{shown}; DNS allows at most {DOMAIN_MAX}"));
         }
         Ok(name)
     }

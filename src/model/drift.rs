@@ -74,7 +74,7 @@ pub struct Detection {
 pub struct ResourceState {
     /// Its logical id.
     pub resource: String,
-    /// What AWS calls it.
+    /// Its name in AWS.
     pub physical_id: Option<String>,
     /// Its type.
     pub kind: String,
@@ -87,7 +87,7 @@ pub struct ResourceState {
 pub struct ResourceDrift {
     /// Its logical id.
     pub resource: String,
-    /// What AWS calls it.
+    /// Its name in AWS.
     pub physical_id: Option<String>,
     /// Its type.
     pub kind: String,
@@ -125,7 +125,7 @@ pub struct StackDrift {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tolerance {
-    /// The logical id of the resource, `Nested/Resource` in a nested stack; `*` stands for any letters.
+    /// The logical ID of the resource, `Nested/Resource` in a nested stack; `*` matches any characters.
     pub resource: String,
     /// The property and all below it: `/Tags`; none: the whole resource.
     pub property: Option<String>,
@@ -139,31 +139,31 @@ pub struct Tolerance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
-    /// It says something, and does nothing: tags, descriptions.
+    /// Only descriptive: tags, descriptions.
     Low,
-    /// It behaves differently.
+    /// The behavior changed.
     Medium,
-    /// Who may do what, what is encrypted, or what is protected has changed; or it is gone.
+    /// Permissions, encryption or protection changed, or the resource was deleted.
     High,
 }
 
-/// What is done about drift inside a stack.
+/// What happens when resources of a stack drift.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DriftAction {
     /// It is reported.
     #[default]
     Report,
-    /// It is reported, and put back by a change set that reverts drift.
+    /// It is reported, and reverted by a drift-aware change set.
     Revert,
 }
 
 /// What a difference is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
-    /// Somebody or something has changed it.
+    /// It was changed outside Landfast.
     Drift(Severity),
-    /// The manifest puts up with it.
+    /// The manifest tolerates it.
     Tolerated {
         /// Why.
         reason: String,
@@ -195,15 +195,15 @@ pub struct Finding {
     pub object: Key,
     /// The resource's logical id; none: the whole stack.
     pub resource: Option<String>,
-    /// What AWS calls it.
+    /// Its name in AWS.
     pub physical_id: Option<String>,
     /// Its type.
     pub kind: Option<String>,
     /// The property; none: the whole resource.
     pub property: Option<String>,
-    /// What was deployed.
+    /// The deployed value.
     pub expected: Option<String>,
-    /// What there is.
+    /// The live value.
     pub live: Option<String>,
     /// When it was first seen.
     pub since: Timestamp,
@@ -443,7 +443,7 @@ pub struct DriftStanding {
     pub worst: Option<Severity>,
     /// Resources that could not be compared.
     pub unknown: usize,
-    /// Why nothing newer is known.
+    /// Why the last check failed.
     pub failed: Option<String>,
 }
 

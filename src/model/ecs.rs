@@ -299,7 +299,7 @@ pub struct DeploymentState {
     pub rollout: Option<RolloutState>,
     /// AWS's words for it.
     pub rollout_reason: Option<String>,
-    /// When it began.
+    /// When it started.
     pub created: Option<Timestamp>,
     /// When something was last said of it.
     pub updated: Option<Timestamp>,
@@ -379,7 +379,7 @@ pub struct ServiceDeploymentSummary {
     pub target: Option<ServiceRevisionArn>,
     /// When it was asked for.
     pub created: Timestamp,
-    /// When it began.
+    /// When it started.
     pub started: Option<Timestamp>,
     /// When it ended.
     pub finished: Option<Timestamp>,
@@ -410,7 +410,7 @@ pub struct ServiceDeploymentState {
     pub rollback: Option<RollbackState>,
     /// When it was asked for.
     pub created: Timestamp,
-    /// When it began.
+    /// When it started.
     pub started: Option<Timestamp>,
     /// When it ended.
     pub finished: Option<Timestamp>,
@@ -460,7 +460,7 @@ pub struct ServiceRevisionState {
     pub task_definition: Option<TaskDefinitionArn>,
     /// The images.
     pub images: Vec<ContainerImage>,
-    /// When it was made.
+    /// When it was created.
     pub created: Option<Timestamp>,
 }
 

@@ -17,30 +17,30 @@ pub struct Limits {
     pub cuts: Vec<Cut>,
     /// Who may approve, by pattern: one of each list has to fit.
     pub approvers: Vec<(Vec<String>, Arc<str>)>,
-    /// Which web servers checks may ask.
+    /// Web servers that checks are allowed to reach.
     pub reach: Reach,
     /// Sealed files are opened only for the secret that they were sealed for; where the operator says so.
     pub bound_seals: Option<Arc<str>>,
 }
 
-/// Something that a policy asks for and does not get.
+/// A policy value that the operator's configuration reduces.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cut {
     /// The field of the policy: `prune`, `budget.stacks`.
     pub field: String,
-    /// What the manifest asks for.
+    /// The value in the manifest.
     pub asked: String,
-    /// What holds.
+    /// The effective value.
     pub holds: String,
-    /// Where the operator says so: file and line.
+    /// The file and line of the operator's configuration.
     pub by: String,
 }
 
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { field, asked, holds, by } = self;
-        write!(f, "`policy.{field}` asks for {asked}; {holds} holds, as the operator's {by} says")
+        write!(f, "`policy.{field}` is {asked} here, but the operator's {by} limits it to {holds}")
     }
 }
 
@@ -56,7 +56,7 @@ impl Limits {
     pub fn release(&self, field: &str, otherwise: &str) -> String {
         self.cut(field).map_or_else(
             || otherwise.to_owned(),
-            |cut| format!("change `{field}` in the operator's {}; the manifests cannot", cut.by),
+            |cut| format!("change `{field}` in the operator's {}; manifests cannot override it", cut.by),
         )
     }
 
@@ -68,7 +68,7 @@ impl Limits {
     pub fn may_approve(&self, who: &str) -> Result<(), String> {
         let who = who.split(" (").next().unwrap_or(who);
         let foreign = self.approvers.iter().find(|(names, _)| !names.iter().any(|name| like(name, who)));
-        foreign.map_or(Ok(()), |(_, by)| Err(format!("{who} is not among the approvers in the operator's {by}")))
+        foreign.map_or(Ok(()), |(_, by)| Err(format!("{who} is not listed as an approver in the operator's {by}")))
     }
 }
 
@@ -81,9 +81,12 @@ mod tests {
         let lists = [(vec!["a*".to_owned()], "x:1".into()), (vec!["*a".to_owned(), "bob".to_owned()], "x:2".into())];
         let limits = Limits { approvers: lists.into(), ..Limits::default() };
         assert_eq!(limits.may_approve("ada"), Ok(()));
-        assert_eq!(limits.may_approve("alan"), Err("alan is not among the approvers in the operator's x:2".to_owned()));
+        assert_eq!(
+            limits.may_approve("alan"),
+            Err("alan is not listed as an approver in the operator's x:2".to_owned())
+        );
         assert!(limits.may_approve("bob").is_err());
-        assert!(limits.may_approve("mallory (who says: \"ada\")").is_err());
+        assert!(limits.may_approve("mallory (claims to be \"ada\")").is_err());
         assert_eq!(Limits::default().may_approve("anybody"), Ok(()));
     }
 }

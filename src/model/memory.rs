@@ -341,7 +341,7 @@ pub enum Conclusion {
     Running,
 }
 
-/// Why an operation failed: the event that caused all the others.
+/// Why an operation failed: its root cause.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
@@ -352,7 +352,7 @@ pub struct Failure {
     pub kind: String,
     /// The reason, as AWS gives it.
     pub reason: String,
-    /// The handler says that trying again may help (AWS: *Handler error codes*).
+    /// The resource handler reports a temporary error (AWS: *Handler error codes*).
     pub transient: bool,
 }
 
@@ -385,7 +385,7 @@ pub struct Spent {
     pub at: Timestamp,
     /// To which object.
     pub key: Key,
-    /// Stacks changed, resources replaced or removed, stacks deleted.
+    /// Stacks changed, resources replaced or deleted, stacks deleted.
     pub stacks: u32,
     /// Resources replaced or removed.
     pub replacements: u32,

@@ -17,7 +17,7 @@ use super::{
 /// The answer to a question put to AWS. Unknown is not absent: no step may follow from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen<T> {
-    /// It is there.
+    /// It is met.
     Present(T),
     /// AWS answered completely, and it is not there.
     Absent,
@@ -143,7 +143,7 @@ impl Observation {
             (Some(Ok(())), Some(stack)) => Seen::Present(stack),
             (Some(Ok(())), None) => Seen::Absent,
             (Some(Err(why)), _) => Seen::Unknown(why.clone()),
-            (None, _) => Seen::Unknown(Unknown::because("not looked at yet")),
+            (None, _) => Seen::Unknown(Unknown::because("not checked yet")),
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Plan {
     pub command: String,
     /// By object: every desired one, and every one that is ours and no longer desired.
     pub entries: BTreeMap<Key, Entry>,
-    /// What the operator's configuration cut from the environment's policy.
+    /// What the operator's configuration reduced in the environment's policy.
     pub cuts: Vec<Cut>,
 }
 
@@ -92,7 +92,7 @@ pub struct Entry {
     pub refused: Vec<Refusal>,
     /// What depends on it being ready.
     pub depends_on: BTreeSet<Key>,
-    /// What ails it, worst first.
+    /// Problems, worst first.
     pub ailments: Vec<Diagnosis>,
     /// How its checks stand; empty as long as it is not as desired itself.
     pub checks: Vec<CheckStanding>,
@@ -100,7 +100,7 @@ pub struct Entry {
     pub step: Option<Step>,
     /// The object is as desired, or good enough for what depends on it.
     pub ready: bool,
-    /// How what runs inside a stack compares with what was deployed, as far as that is known.
+    /// The drift of a stack's resources, if known.
     pub drift: Option<DriftStanding>,
 }
 
@@ -133,7 +133,7 @@ impl Basis {
     }
 }
 
-/// The whole change an object needs.
+/// The planned change of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
@@ -143,19 +143,19 @@ pub enum Action {
     Create,
     /// It differs.
     Update,
-    /// It may differ once something it refers to has changed.
+    /// It may differ when the outputs it uses change.
     MayUpdate,
-    /// It exists, is nobody's, and the manifest says to take it over.
+    /// It exists, has no owner, and the manifest has `adopt: true`.
     Adopt,
-    /// Its last creation failed: cleared and created again.
+    /// Its last creation failed: it is deleted and created again.
     Recreate,
-    /// It is stuck, and one planned operation may free it.
+    /// It is stuck; Landfast tries to recover it.
     Recover,
-    /// What is in it was changed past its stack, and is put back.
+    /// It drifted and is reverted.
     Revert,
-    /// Its manifest is gone.
+    /// Its manifest was removed.
     Delete,
-    /// Its manifest is gone, and it stays.
+    /// Its manifest was removed, and it is kept.
     Retain,
     /// It could not be seen.
     Unknown,
@@ -185,11 +185,11 @@ impl Changes {
     }
 }
 
-/// Why an object is not done although nothing forbids it.
+/// Why an object waits although no rule refuses it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "for", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Waiting {
-    /// Other objects must be ready first (or, for a deletion, gone first).
+    /// Other objects must be ready first (or, for a deletion, deleted first).
     Dependency {
         /// Which.
         objects: BTreeSet<String>,
@@ -198,7 +198,7 @@ pub enum Waiting {
     Operation {
         /// The stack's status.
         status: StackStatus,
-        /// Ours, or somebody else's.
+        /// Whether Landfast started it.
         ours: bool,
         /// When it began, as far as known.
         #[schemars(with = "Option<String>")]
@@ -209,7 +209,7 @@ pub enum Waiting {
         /// Its name.
         name: String,
     },
-    /// A failed operation is tried again later.
+    /// A failed operation is retried later.
     Backoff {
         /// When.
         #[schemars(with = "String")]
@@ -219,39 +219,39 @@ pub enum Waiting {
         /// How.
         failure: Failure,
     },
-    /// A read failed; nothing is decided until it succeeds.
+    /// A read failed; nothing is planned until it succeeds.
     Unknown {
         /// What could not be read, and why.
         why: String,
     },
-    /// A person must approve this plan.
+    /// The plan needs approval.
     Approval {
-        /// By this command.
+        /// The command that approves it.
         command: String,
     },
-    /// Only so many operations run at once.
+    /// The limit of concurrent operations is reached.
     Turn,
-    /// It is as desired, and a check of its readiness does not hold.
+    /// It is in sync, but a readiness check fails.
     Readiness {
-        /// What is asked.
+        /// The check.
         check: String,
-        /// Why it does not hold.
+        /// Why it fails.
         why: String,
-        /// Since when it does not.
+        /// Since when it fails.
         #[schemars(with = "String")]
         since: Timestamp,
-        /// For longer than its manifest allows: nothing is expected to come of waiting.
+        /// It exceeds the timeout in its manifest.
         overdue: bool,
     },
-    /// A change was accepted and has not reached all servers.
+    /// A change was accepted but has not propagated to all servers.
     Propagation {
-        /// AWS's id of the change, where its answer was not lost.
+        /// AWS's ID of the change, if known.
         change: Option<String>,
         /// When it was sent.
         #[schemars(with = "String")]
         since: Timestamp,
     },
-    /// It is too early.
+    /// It waits until a point in time.
     Pause {
         /// Until when.
         #[schemars(with = "String")]
@@ -259,19 +259,19 @@ pub enum Waiting {
         /// For what.
         why: String,
     },
-    /// Somebody else has to make it.
+    /// It waits for an external change.
     Someone {
         /// What.
         what: String,
     },
-    /// There is no image yet that could be chosen.
+    /// No image can be selected yet.
     Image {
         /// The container.
         container: String,
-        /// Why there is none.
+        /// Why not.
         why: String,
     },
-    /// A job of AWS is under way: a backup, a copy.
+    /// An AWS job is in progress: a backup, a copy.
     Job {
         /// What it does.
         what: String,
@@ -281,7 +281,7 @@ pub enum Waiting {
         #[schemars(with = "Option<String>")]
         since: Option<Timestamp>,
     },
-    /// A rollout is under way.
+    /// A rollout is in progress.
     Rollout {
         /// How far it is.
         status: String,
@@ -295,19 +295,19 @@ pub enum Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Guard {
-    /// The environment is only observed.
+    /// The environment is in observe mode.
     Mode,
-    /// The stack is not ours.
+    /// The stack is not owned by Landfast.
     Ownership,
-    /// Pruning is switched off.
+    /// Pruning is off.
     Prune,
-    /// A stateful resource would be replaced or removed.
+    /// A stateful resource would be replaced or deleted.
     Replace,
-    /// It would give access to somebody who does not have it.
+    /// It would grant new access.
     Broaden,
-    /// There is no fresh backup of a stateful resource.
+    /// A stateful resource has no fresh backup.
     Backup,
-    /// More would be destroyed than the budget allows.
+    /// The budget would be exceeded.
     Budget,
     /// Termination protection is on.
     TerminationProtection,
@@ -317,7 +317,7 @@ pub enum Guard {
     RequiredTags,
     /// An export in use would be removed or changed.
     ExportInUse,
-    /// What somebody else makes is not there, or not any more.
+    /// Something that is created outside Landfast does not exist.
     Missing,
     /// Another stack has an export of the same name.
     ExportTaken,
@@ -325,47 +325,47 @@ pub enum Guard {
     ChangeSet,
     /// The inputs failed and have not changed since.
     Stalled,
-    /// The stack is in a state that only a person may leave.
+    /// The stack is in a state that needs manual recovery.
     Stuck,
-    /// A rollback was continued without resources, which have to be brought into step first.
+    /// A rollback skipped resources, which must be synced with the stack first.
     OutOfStep,
     /// A newer revision has been applied, or a newer commit accepted.
     Revision,
-    /// Something was not read, or not understood, that may hold the manifest.
+    /// A file that may contain the manifest could not be read.
     Unread,
-    /// The template is too large to send, and there is no bucket to upload it to.
+    /// The template is too large to send, and no bucket is set.
     TemplateSize,
-    /// The template is too large to send, and the bucket that it would be uploaded to cannot be used.
+    /// The template is too large to send, and the bucket cannot be used.
     TemplateBucket,
-    /// The record set cannot be in the hosted zone that is named, or it is not clear which zone that is.
+    /// The record set does not fit the hosted zone, or the zone is ambiguous.
     Zone,
-    /// What would be written is empty.
+    /// The new value would be empty.
     Empty,
-    /// A parameter keeps what the stack has, and there is no stack.
+    /// A parameter uses the previous value, but the stack does not exist.
     NoPreviousValue,
-    /// Two would write the same value.
+    /// Two writers would set the same value.
     TwoWriters,
-    /// There is no table that a backup policy could cover.
+    /// A backup policy matches no table.
     NoTable,
     /// A restore test has failed.
     Unproven,
-    /// A measured figure is over its objective.
+    /// A measured value exceeds its objective.
     Objective,
-    /// A recovery point is not what it should be.
+    /// A recovery point is implausible.
     Implausible,
-    /// A tag means another image than it did, and the manifest does not say to follow it.
+    /// A tag points to another image, and the manifest does not follow it.
     MovedTag,
-    /// An image was not built for the platform that the tasks run on.
+    /// An image was not built for the platform of the tasks.
     Platform,
-    /// The image that runs is gone from its registry: no further task can be started.
+    /// The running image is no longer in its registry: no new task can start.
     ImageGone,
-    /// The image that runs is not in the registry of a region that should have it too.
+    /// The running image is missing in the registry of another region that should have it.
     ImageElsewhere,
-    /// Somebody else deploys the same service.
+    /// The same service was deployed outside Landfast.
     Superseded,
-    /// What was put back is changed again and again.
+    /// Reverted drift keeps coming back.
     Fight,
-    /// What was changed past a stack cannot be put back, or not alone.
+    /// Drift cannot be reverted, or not without other changes.
     Revert,
 }
 
@@ -377,7 +377,7 @@ pub struct Refusal {
     pub guard: Guard,
     /// What it found.
     pub reason: String,
-    /// What would release it.
+    /// How to resolve it.
     pub release: String,
 }
 

@@ -16,7 +16,7 @@ use super::{Region, TableArn, TableName};
 
 identifier! {
     /// The ARN of an on-demand backup or of a recovery point in a vault.
-    PointId, "the ARN of a backup",
+    PointId, "a backup ARN",
     |text| text.starts_with("arn:") && (text.contains("/backup/") || text.contains(":recovery-point:"))
 }
 

@@ -57,15 +57,15 @@ pub struct Certificate {
     pub not_after: Option<Timestamp>,
 }
 
-/// How a prerequisite stands.
+/// Whether a prerequisite is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Met {
-    /// It is there.
+    /// It is met.
     Ok,
-    /// It could not be found out.
+    /// It could not be checked.
     Unknown,
-    /// It is not there, or not enough of it.
+    /// It is missing or insufficient.
     Missing,
 }
 
@@ -81,6 +81,6 @@ pub struct Prerequisite {
     pub met: Met,
     /// What was found.
     pub found: String,
-    /// What to do about it, where something is to be done.
+    /// What to do, if something needs to be done.
     pub remedy: Option<String>,
 }

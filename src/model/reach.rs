@@ -54,7 +54,7 @@ const NAT64: IpNet = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
 const SPECIAL: [(IpNet, &str); 23] = [
     // AWS: *Instance metadata and user data*, *Amazon ECS task metadata*, *EKS Pod Identity*.
     (v4(169, 254, 0, 0, 16), "a link-local address, where metadata services are"),
-    (v6([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0], 32), "an address of the instance's own services, such as its metadata"),
+    (v6([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0], 32), "an address of instance services such as instance metadata"),
     // Other clouds have theirs elsewhere.
     (v4(100, 100, 100, 200, 32), "the address of a metadata service"),
     (v4(168, 63, 129, 16, 32), "the address of a metadata service"),
@@ -62,8 +62,8 @@ const SPECIAL: [(IpNet, &str); 23] = [
     (v6([0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254], 128), "the address of a metadata service"),
     (v4(127, 0, 0, 0, 8), "a loopback address"),
     (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), "a loopback address"),
-    (v4(0, 0, 0, 0, 8), "an unspecified address, which is this machine"),
-    (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), "an unspecified address, which is this machine"),
+    (v4(0, 0, 0, 0, 8), "an unspecified address, which means this machine"),
+    (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), "an unspecified address, which means this machine"),
     (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), "a link-local address"),
     (v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10), "a site-local address"),
     (v4(224, 0, 0, 0, 4), "a multicast address"),
@@ -76,8 +76,8 @@ const SPECIAL: [(IpNet, &str); 23] = [
     (v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48), "an IPv4 address inside an IPv6 one"),
     (v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), "an IPv4 address inside an IPv6 one (6to4)"),
     (v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32), "an IPv4 address inside an IPv6 one (Teredo)"),
-    (v6([0x0100, 0, 0, 0, 0, 0, 0, 0], 64), "an address that is discarded"),
-    (v6([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16), "a segment identifier, which is no server"),
+    (v6([0x0100, 0, 0, 0, 0, 0, 0, 0], 64), "a discard-only address"),
+    (v6([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16), "a segment routing identifier, not a server"),
 ];
 
 /// Where an emulator on this machine is.
@@ -90,15 +90,15 @@ impl Reach {
     /// # Errors
     /// It may not, or it is no URL of a web server; in words that say why.
     pub fn server(&self, url: &str) -> Result<Server, String> {
-        let parsed = Url::parse(url).map_err(|error| format!("it is not a URL: {error}"))?;
+        let parsed = Url::parse(url).map_err(|error| format!("it is not a valid URL: {error}"))?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            return Err("only `http://` and `https://` are asked".to_owned());
+            return Err("only `http://` and `https://` URLs are allowed".to_owned());
         }
         if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err("a URL with a user or a password is not asked".to_owned());
+            return Err("a URL with a user name or password is not allowed".to_owned());
         }
         let server = match parsed.host() {
-            None => return Err("the URL names no host".to_owned()),
+            None => return Err("the URL has no host".to_owned()),
             Some(Host::Ipv4(address)) => Server::Address(address.into()),
             Some(Host::Ipv6(address)) => Server::Address(address.into()),
             Some(Host::Domain(name)) => Server::Name(name.trim_end_matches('.').to_ascii_lowercase()),
@@ -109,7 +109,7 @@ impl Reach {
         };
         for (hosts, by) in &self.hosts {
             if !hosts.iter().any(|pattern| like(&pattern.to_ascii_lowercase(), &shown)) {
-                return Err(format!("{shown} is not among the hosts that checks may ask ({by})"));
+                return Err(format!("checks are not allowed to reach host {shown} ({by})"));
             }
         }
         if let Server::Address(address) = server {
@@ -124,7 +124,7 @@ impl Reach {
     /// It may not; in words that say why.
     pub fn address(&self, address: IpAddr) -> Result<(), String> {
         if let Some(inside) = nat64(address) {
-            return self.address(inside.into()).map_err(|why| format!("{address} stands for {inside}: {why}"));
+            return self.address(inside.into()).map_err(|why| format!("{address} embeds {inside}: {why}"));
         }
         let special = SPECIAL.iter().find(|(range, _)| range.contains(&address));
         for (networks, by) in &self.networks {
@@ -132,14 +132,14 @@ impl Reach {
             let meant = |network: &&IpNet| special.is_none_or(|(range, _)| range.contains(*network));
             if !networks.iter().filter(meant).any(|network| network.contains(&address)) {
                 let what = special.map(|(_, what)| format!(", {what}")).unwrap_or_default();
-                return Err(format!("{address}{what} is not in the networks that checks may reach ({by})"));
+                return Err(format!("{address}{what} is not in a network that checks are allowed to reach ({by})"));
             }
         }
         let Some((_, what)) = special.filter(|_| self.networks.is_empty()) else { return Ok(()) };
         if self.local && LOOPBACK.iter().any(|range| range.contains(&address)) {
             return Ok(());
         }
-        Err(format!("{address} is {what}: checks reach it only where `probes.networks` of landfast.toml has it"))
+        Err(format!("{address} is {what}; to allow it, add it to `probes.networks` in landfast.toml"))
     }
 }
 

@@ -14,13 +14,13 @@ use super::{Digest, Scope, Text, Unknown, VersionId};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Readiness {
-    /// What is asked.
+    /// The check.
     pub check: Check,
     /// How long it may take after the object itself is as desired, until it counts as failed and not as waiting.
     pub within: Duration,
 }
 
-/// What is asked.
+/// The check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Check {
@@ -72,7 +72,7 @@ pub enum Tls {
     Verify,
     /// By these authorities alone (PEM).
     Authority(Arc<str>),
-    /// Not at all: for a load balancer's own name, which no certificate has.
+    /// No verification: for a load balancer's own DNS name, which no certificate contains.
     Skip,
 }
 
@@ -118,11 +118,13 @@ impl fmt::Display for CheckNeed {
                 write!(f, "GET {url} answers {expect}")?;
                 body.as_ref().map_or(Ok(()), |body| write!(f, " with /{body}/"))
             }
-            Self::ServiceSteady { cluster, service, .. } => write!(f, "service {service} in {cluster} is steady"),
+            Self::ServiceSteady { cluster, service, .. } => {
+                write!(f, "service {service} in {cluster} is in a steady state")
+            }
             Self::Targets { group, healthy, .. } => {
                 // `arn:…:targetgroup/NAME/ID`: the name is what people know it by.
                 let name = group.split('/').nth(1).unwrap_or(group);
-                write!(f, "target group {name} has {healthy} healthy or more, and no other in use")
+                write!(f, "target group {name} has at least {healthy} healthy targets, and no other target in use")
             }
             Self::Alarm { name, .. } => write!(f, "alarm {name} is not in ALARM"),
         }

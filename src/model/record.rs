@@ -28,7 +28,7 @@ pub struct RecordSpec {
     pub health_check: Option<Text>,
     /// What happens when its manifest is gone.
     pub deletion_policy: DeletionPolicy,
-    /// Take over a record set that exists and is nobody's.
+    /// Adopt an existing record set that has no owner.
     pub adopt: bool,
     /// Everything it waits for.
     pub depends_on: BTreeSet<Key>,

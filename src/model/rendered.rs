@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Key;
 
-/// One stack as it would be sent. No secret value is in it.
+/// One stack as it would be sent, without secret values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "RenderedStack")]
@@ -34,7 +34,7 @@ pub struct Rendered {
     pub notifications: BTreeSet<String>,
     /// ARNs of rollback alarms.
     pub rollback_alarms: BTreeSet<String>,
-    /// Minutes that they are watched.
+    /// Minutes that they are monitored.
     pub monitoring_minutes: Option<i32>,
     /// Termination protection.
     pub termination_protection: bool,
@@ -50,24 +50,24 @@ pub struct Rendered {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RenderedValue {
-    /// Where it is from.
+    /// Its source.
     pub from: ValueSource,
-    /// It; `null` where it is not shown or not known.
+    /// The value; `null` if it is hidden or unknown.
     pub value: Option<String>,
 }
 
-/// Where a value is from.
+/// The source of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ValueSource {
-    /// The manifest, with its references filled in.
+    /// The manifest, with references resolved.
     Manifest,
     /// The template's default.
     Default,
-    /// The stack keeps what it has.
+    /// The stack keeps its current value.
     Previous,
-    /// It is secret, and is sent.
+    /// It is secret; the real value is sent.
     Hidden,
-    /// It is known only after something else was applied.
+    /// It is known only after apply.
     AfterApply,
 }

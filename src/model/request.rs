@@ -17,7 +17,7 @@ pub struct Request {
     pub id: String,
     /// Of what it is asked.
     pub key: Key,
-    /// What is asked.
+    /// The check.
     pub wish: Wish,
     /// Who asks, as far as known.
     pub by: String,
@@ -25,11 +25,11 @@ pub struct Request {
     pub at: Timestamp,
 }
 
-/// What is asked.
+/// The check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "what")]
 pub enum Wish {
-    /// Of a secret: make its generated fields anew.
+    /// Of a secret: regenerate its generated fields.
     Rotate,
     /// Of a backup policy: restore a table into a new one.
     Restore {
@@ -83,17 +83,17 @@ impl Wish {
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rotate => f.write_str("make its generated fields anew"),
+            Self::Rotate => f.write_str("regenerate its generated fields"),
             Self::Restore { table, from, to: None } => write!(f, "restore {table} as of {from}"),
             Self::Restore { table, from, to: Some(to) } => write!(f, "restore {table} as of {from} to {to}"),
-            Self::Verify { table: None } => f.write_str("try whether its tables can be restored"),
-            Self::Verify { table: Some(table) } => write!(f, "try whether {table} can be restored"),
-            Self::Rollback { to: None } => f.write_str("go back to the release before"),
-            Self::Rollback { to: Some(to) } => write!(f, "go back to {to}"),
-            Self::Release { image } => write!(f, "let {image} be tried again"),
-            Self::InStep => f.write_str("take what its rollback left out for in step"),
-            Self::BackUp => f.write_str("back its tables up"),
-            Self::Revert => f.write_str("put back what was changed past it"),
+            Self::Verify { table: None } => f.write_str("run a restore test of its tables"),
+            Self::Verify { table: Some(table) } => write!(f, "run a restore test of {table}"),
+            Self::Rollback { to: None } => f.write_str("roll back to the previous release"),
+            Self::Rollback { to: Some(to) } => write!(f, "roll back to {to}"),
+            Self::Release { image } => write!(f, "retry {image}"),
+            Self::InStep => f.write_str("mark the resources that its rollback skipped as in sync"),
+            Self::BackUp => f.write_str("back up its tables"),
+            Self::Revert => f.write_str("revert its drift"),
         }
     }
 }
@@ -124,18 +124,20 @@ impl Granted {
     #[must_use]
     pub fn detail(&self, by: &str) -> String {
         match self {
-            Self::Rotate => format!("{by} has its generated fields made anew"),
-            Self::Restore(to, restore) => format!("{by} has {} restored as of {} to {to}", restore.table, restore.from),
-            Self::Verify(None) => format!("{by} has it tried whether its tables can be restored"),
-            Self::Verify(Some(table)) => format!("{by} has it tried whether {table} can be restored"),
-            Self::Pin(pin) => format!("{by} goes back to {}", pin.names()),
-            Self::Release(digest) => format!("{by} releases {digest}"),
+            Self::Rotate => format!("{by} requested regeneration of its generated fields"),
+            Self::Restore(to, restore) => {
+                format!("{by} requested a restore of {} as of {} to {to}", restore.table, restore.from)
+            }
+            Self::Verify(None) => format!("{by} requested a restore test of its tables"),
+            Self::Verify(Some(table)) => format!("{by} requested a restore test of {table}"),
+            Self::Pin(pin) => format!("{by} requested a rollback to {}", pin.names()),
+            Self::Release(digest) => format!("{by} released {digest} from quarantine"),
             Self::InStep(resources) => {
                 let names = resources.iter().cloned().collect::<Vec<_>>().join(", ");
-                format!("{by} says that {names} is as the template says")
+                format!("{by} confirmed that {names} matches the template")
             }
-            Self::BackUp => format!("{by} has its tables backed up"),
-            Self::Revert(number) => format!("{by} has {number} put back"),
+            Self::BackUp => format!("{by} requested a backup of its tables"),
+            Self::Revert(number) => format!("{by} requested to revert {number}"),
         }
     }
 }
@@ -147,31 +149,31 @@ pub enum Declined {
     #[error("no manifest describes it")]
     NotDesired,
     /// It is asked of an object of another kind.
-    #[error("a {0} cannot be asked to do that")]
+    #[error("this request does not apply to a {0}")]
     Kind(&'static str),
     /// The secret's value comes from elsewhere.
     #[error("its value is not generated")]
     NotGenerated,
     /// A table is being restored to that name.
-    #[error("a table is being restored to {0}: choose another name with `--as`")]
+    #[error("a restore to table {0} is in progress: choose another name with `--as`")]
     Restored(TableName),
     /// Nothing was left out of a rollback of the stack.
-    #[error("nothing of it is out of step")]
+    #[error("no resource of it was skipped in a rollback")]
     NotOutOfStep,
     /// There is no such release or image.
     #[error("it has no such image{}", among(.0))]
     NoSuchImage(Vec<String>),
     /// Nothing that could be put back is known.
-    #[error("no difference is known: look for drift first (`landfast drift`)")]
+    #[error("no drift is known: run `landfast drift` first")]
     NoDrift,
     /// The operator does not let this person ask.
     #[error("{0}")]
     NotApprover(String),
     /// It waited for so long that it may not be meant any more.
-    #[error("it was asked for at {0}, too long ago to be meant still")]
+    #[error("it was requested at {0} and has expired")]
     Expired(Timestamp),
 }
 
 fn among(known: &[String]) -> String {
-    if known.is_empty() { String::new() } else { format!(": there are {}", known.join(", ")) }
+    if known.is_empty() { String::new() } else { format!("; available: {}", known.join(", ")) }
 }

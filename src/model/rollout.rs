@@ -60,7 +60,7 @@ pub struct Decision {
     pub spec: Digest,
     /// The sequence of the revision that it was decided for.
     pub revision: u64,
-    /// When it was decided.
+    /// When it was selected.
     pub at: Timestamp,
 }
 
@@ -203,7 +203,7 @@ pub struct Doom {
     pub cause: RolloutCause,
     /// The service deployment that brings it, where it is known.
     pub deployment: Option<ServiceDeploymentArn>,
-    /// What shows it.
+    /// Evidence for it.
     pub evidence: Evidence,
     /// When it was recognised.
     pub at: Timestamp,
@@ -235,10 +235,10 @@ pub struct Ended {
     /// What people call that, by container.
     #[serde(default)]
     pub images: BTreeMap<String, String>,
-    /// When it was decided.
+    /// When it was selected.
     #[serde(default)]
     pub opened: Option<Timestamp>,
-    /// What shows it.
+    /// Evidence for it.
     pub evidence: Evidence,
     /// When it was seen to have ended.
     pub at: Timestamp,
@@ -248,19 +248,19 @@ pub struct Ended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RolloutOutcome {
-    /// Our own deployment succeeded, and every running task has the intended digests.
+    /// Landfast's deployment succeeded, and every running task has the intended digests.
     Proven,
-    /// The service runs again what it ran before.
+    /// The service was rolled back.
     RolledBack,
-    /// Somebody else's deployment came in its place.
+    /// Another deployment replaced it.
     Superseded,
-    /// There is no running task that would prove anything.
+    /// No tasks are running, so it is unverified.
     Unproven,
-    /// It failed, and the service was not brought back.
+    /// It failed and was not rolled back.
     Failed,
 }
 
-/// What shows how a rollout went. All of it is AWS's words and ids.
+/// Evidence of a rollout, as reported by AWS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Evidence {
@@ -270,7 +270,7 @@ pub struct Evidence {
     pub deployment: Option<String>,
     /// Its status, and why, in AWS's words.
     pub status: Option<String>,
-    /// The task definition that it brought.
+    /// The task definition that it deployed.
     pub task_definition: Option<String>,
     /// Running tasks by what they run: the digests of their containers.
     pub running: BTreeMap<String, u32>,
@@ -278,7 +278,7 @@ pub struct Evidence {
     pub stopped: BTreeMap<String, u32>,
     /// Load balancer targets by their state, as far as it could be read.
     pub targets: BTreeMap<String, u32>,
-    /// The last lines that a stopped task has logged, where they may be read.
+    /// The last log lines of a stopped task, if readable.
     pub log: Vec<String>,
 }
 
@@ -288,10 +288,10 @@ impl Evidence {
     pub fn why(&self) -> String {
         let how = match self.cause {
             Some(RolloutCause::Pull) => "its image could not be pulled",
-            Some(RolloutCause::Crash) => "its tasks ended after their start",
+            Some(RolloutCause::Crash) => "its tasks exited after they started",
             Some(RolloutCause::Health) => "its tasks failed their health checks",
-            Some(RolloutCause::Timeout) => "it took longer than `rollout.timeout`",
-            Some(RolloutCause::Stopped) | None => "ECS gave its deployment up",
+            Some(RolloutCause::Timeout) => "it exceeded `rollout.timeout`",
+            Some(RolloutCause::Stopped) | None => "ECS marked its deployment as failed",
         };
         let most = self.stopped.iter().max_by_key(|(reason, count)| (**count, std::cmp::Reverse(*reason)));
         match most {

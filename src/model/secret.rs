@@ -45,13 +45,13 @@ pub struct SecretSpec {
     pub resource_policy: Option<Arc<str>>,
     /// Regions with a replica, each with the KMS key there, where it is not AWS's own. Absent: not managed.
     pub replicas: Option<BTreeMap<Region, Option<Text>>>,
-    /// When generated fields are made anew.
+    /// When generated fields are regenerated.
     pub rotation: Option<RotationSpec>,
-    /// What happens when its manifest is gone. It stays unless said otherwise.
+    /// What happens when its manifest is removed. It is kept by default.
     pub deletion_policy: DeletionPolicy,
     /// How long it can be restored after its deletion: 7 to 30 days.
     pub recovery_days: u8,
-    /// Take over a secret of this name that exists and is nobody's.
+    /// Adopt an existing secret of this name that has no owner.
     pub adopt: bool,
     /// Everything it waits for.
     pub depends_on: BTreeSet<Key>,
@@ -78,7 +78,7 @@ pub enum SecretSource {
     External,
 }
 
-/// How a field is made.
+/// How a field is generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GeneratedField {
@@ -88,7 +88,7 @@ pub struct GeneratedField {
     pub charset: Charset,
 }
 
-/// Characters that a generated field is made of.
+/// The characters of a generated field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Charset {
@@ -101,7 +101,7 @@ pub enum Charset {
     Hex,
     /// `0`–`9`.
     Digits,
-    /// All printable ASCII but blank, quotes, `@`, `/` and `\`, which databases and URLs refuse.
+    /// All printable ASCII except space, quotes, `@`, `/` and `\`, which databases and URLs refuse.
     Printable,
 }
 
@@ -116,7 +116,7 @@ pub struct SealedFile {
     pub unbound: bool,
 }
 
-/// When generated fields are made anew.
+/// When generated fields are regenerated.
 #[derive(Clone, Debug)]
 pub struct RotationSpec {
     /// How long a value is used.
@@ -132,7 +132,7 @@ pub struct RotationSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsumerCheck {
-    /// What is asked.
+    /// The check.
     pub probe: HttpProbe,
     /// How long it may take to hold, from when it was first asked, until the rotation has failed.
     pub within: Duration,

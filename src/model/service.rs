@@ -36,11 +36,11 @@ pub struct ServiceSpec {
     pub cluster: Text,
     /// The service's name or ARN.
     pub service: Text,
-    /// Which image each container gets, by the container's name in the task definition.
+    /// The image of each container, by the container's name in the task definition.
     pub images: BTreeMap<String, ImageSpec>,
     /// How a new image gets there.
     pub delivery: Delivery,
-    /// How a rollout is judged.
+    /// When a rollout counts as failed, and what happens then.
     pub rollout: RolloutSpec,
     /// Task-definition revisions that are kept, of those that we registered.
     pub revisions_kept: u32,
@@ -83,9 +83,9 @@ pub struct ImageSpec {
     pub soak: Duration,
     /// Regular expressions of which one must match the whole tag; empty: any tag is good.
     pub allow: Vec<String>,
-    /// Regular expressions of which none may match the whole tag.
+    /// Regular expressions, none of which may match the whole tag.
     pub deny: Vec<String>,
-    /// What follows when the chosen tag comes to mean another image.
+    /// What happens when the selected tag points to another image.
     pub moved: MovedTag,
     /// Regions beside the service's own whose registry must have the image too: those that take over when its own is lost.
     /// Which image is chosen does not depend on them.
@@ -107,7 +107,7 @@ impl ImageSpec {
 pub enum Select {
     /// This one.
     Digest(ImageDigest),
-    /// Whatever this tag means.
+    /// The image that this tag points to.
     Tag(String),
     /// The greatest version in this range; checked when the manifests are loaded.
     Semver(String),
@@ -120,11 +120,11 @@ pub enum Select {
     },
 }
 
-/// By what tags are compared.
+/// The order of tags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum NewestBy {
-    /// When they were pushed.
+    /// By push time.
     #[default]
     Pushed,
     /// As numbers.
@@ -133,11 +133,11 @@ pub enum NewestBy {
     Alphabetical,
 }
 
-/// What follows when the chosen tag comes to mean another image.
+/// What happens when the selected tag points to another image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum MovedTag {
-    /// It is reported, and what was deployed stays.
+    /// It is reported; the deployed image is kept.
     #[default]
     Report,
     /// The new image is deployed.
@@ -158,7 +158,7 @@ pub enum Delivery {
     Direct,
 }
 
-/// How a rollout is judged.
+/// When a rollout counts as failed, and what happens then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RolloutSpec {
@@ -168,14 +168,14 @@ pub struct RolloutSpec {
     pub on_failure: RolloutFailure,
 }
 
-/// What follows when a rollout has failed.
+/// What happens when a rollout fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RolloutFailure {
-    /// Back to what ran before.
+    /// Roll back to the previous release.
     #[default]
     Rollback,
-    /// It is reported, and stays as it is.
+    /// It is reported; nothing is changed.
     Report,
 }
 

@@ -285,11 +285,11 @@ pub enum ChangeAction {
     Modify,
     /// It is deleted.
     Remove,
-    /// It comes under the stack's control.
+    /// It is imported into the stack.
     Import,
-    /// It is decided during the update, by a macro or a nested stack.
+    /// It is determined during the update, by a macro or a nested stack.
     Dynamic,
-    /// The resource is left as it is: only what `CloudFormation` thinks of it changes (`SyncWithActual`).
+    /// The resource does not change; only `CloudFormation`'s record of it does (`SyncWithActual`).
     Sync,
 }
 
@@ -299,9 +299,9 @@ pub enum ChangeAction {
 pub enum Replacement {
     /// Changed in place.
     Never,
-    /// AWS cannot say before it happens. Guards take it for a replacement.
+    /// Known only during the update. Guards treat it as a replacement.
     Conditional,
-    /// A new one is made and the old one deleted.
+    /// A new one is created and the old one is deleted.
     Always,
 }
 
@@ -324,7 +324,7 @@ pub struct ResourceChange {
     pub action: ChangeAction,
     /// Whether it is replaced.
     pub replacement: Replacement,
-    /// The properties that change, as far as AWS names them.
+    /// The properties that change, if AWS reports them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub properties: BTreeSet<String>,
     /// Their values before and after, as far as they are known.
@@ -339,20 +339,20 @@ pub struct ResourceChange {
     /// AWS says that nothing but its tags changes (AWS: *`ResourceChange`*, `Scope`).
     #[serde(skip)]
     pub only_tags: bool,
-    /// Why nobody can tell what it does to what the resource holds: guards take it for the worst.
+    /// Why the effect on the resource's data is unknown: guards assume the worst.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
 }
 
-/// What becomes of one value of a resource.
+/// The change of one value of a resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ValueChange {
     /// Where it is: `/Properties/Tags/0/Value`.
     pub path: String,
-    /// What it was; `null`: it was not there, or AWS does not say.
+    /// The old value; `null`: absent or unknown.
     pub before: Option<String>,
-    /// What it becomes; `null`: it goes, or AWS does not say.
+    /// The new value; `null`: removed or unknown.
     pub after: Option<String>,
 }
 
@@ -388,7 +388,7 @@ pub struct Contained {
     pub resource: String,
     /// Its type.
     pub kind: String,
-    /// What AWS calls it.
+    /// Its name in AWS.
     pub physical_id: Option<String>,
     /// It stays in the account, or leaves a snapshot, when the stack is deleted.
     pub retained: bool,

@@ -30,7 +30,7 @@ pub struct Step {
     pub address: Address,
     /// The revision it was made for.
     pub revision: u64,
-    /// What it costs of the budget: stacks changed, resources replaced or removed, stacks deleted.
+    /// What it costs of the budget: stacks changed, resources replaced or deleted, stacks deleted.
     pub cost: (u32, u32, u32),
     /// The key that it had before its manifest was renamed or moved: what is remembered under that goes over first.
     pub takes_over: Option<Key>,
@@ -287,7 +287,7 @@ pub enum StackDo {
     },
     /// Writes down that somebody has continued a rollback without these resources.
     Notice {
-        /// Their logical ids.
+        /// Their logical IDs.
         skipped: BTreeSet<String>,
     },
     /// Writes down that AWS refused the inputs.

@@ -222,7 +222,7 @@ pub struct TaskState {
     pub stopped_reason: Option<String>,
     /// Who started it: the id of a deployment.
     pub started_by: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created: Option<Timestamp>,
     /// When it ran.
     pub started: Option<Timestamp>,

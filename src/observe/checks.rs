@@ -59,13 +59,13 @@ impl Observer<'_> {
         let names = [service.to_owned()];
         let read = async { port.services(cluster, &names).await.map(|all| all.into_iter().next().flatten()) };
         let seen = self.seen(read).await;
-        told(seen, "there is no such service", |state| steady(&state))
+        told(seen, "the service does not exist", |state| steady(&state))
     }
 
     async fn targets(&self, scope: &Scope, group: &str, healthy: u32) -> CheckOutcome {
         let port = self.governor.health(scope, self.role(scope), Priority::Status);
         let seen = self.seen(async { port.targets(group).await.map(Some) }).await;
-        told(seen, "there is no such target group", |targets| serving(&targets, healthy))
+        told(seen, "the target group does not exist", |targets| serving(&targets, healthy))
     }
 
     async fn alarm(&self, scope: &Scope, name: &str) -> CheckOutcome {
@@ -75,7 +75,7 @@ impl Observer<'_> {
             let alarms = all("DescribeAlarms", |page| port.alarms(&names, page)).await?;
             Ok(alarms.into_iter().find(|alarm| alarm.name == name))
         };
-        told(self.within(read).await, "there is no such alarm", |alarm| quiet(&alarm))
+        told(self.within(read).await, "the alarm does not exist", |alarm| quiet(&alarm))
     }
 
     async fn http(&self, request: &HttpRequest) -> CheckOutcome {
@@ -113,7 +113,7 @@ fn steady(service: &ServiceState) -> Result<(), String> {
         return Err(format!("{} of {} tasks run", service.running, service.desired));
     }
     if service.deployments.len() > 1 {
-        return Err(format!("{} deployments are under way", service.deployments.len()));
+        return Err(format!("{} deployments are in progress", service.deployments.len()));
     }
     match service.primary().and_then(|primary| primary.rollout) {
         Some(RolloutState::Completed) | None => Ok(()),
@@ -126,7 +126,7 @@ fn serving(targets: &[TargetHealth], healthy: u32) -> Result<(), String> {
     let number = |state| targets.iter().filter(|target| target.state == state).count();
     let well = number(TargetState::Healthy);
     if well < healthy as usize {
-        return Err(format!("{well} of {} targets are healthy, and {healthy} have to be", targets.len()));
+        return Err(format!("{well} of {} targets are healthy; required: {healthy}", targets.len()));
     }
     match number(TargetState::Unhealthy) {
         0 => Ok(()),
@@ -147,7 +147,7 @@ fn judge(request: &HttpRequest, answer: Result<HttpAnswer, NoHttpAnswer>) -> Che
     let answer = match answer {
         Ok(answer) => answer,
         Err(NoHttpAnswer::Server(why)) => return CheckOutcome::Fails(why),
-        Err(NoHttpAnswer::Refused(why)) => return CheckOutcome::Fails(format!("not asked: {why}")),
+        Err(NoHttpAnswer::Refused(why)) => return CheckOutcome::Fails(format!("not checked: {why}")),
         Err(NoHttpAnswer::NotAsked) => return CheckOutcome::NotAsked,
         Err(NoHttpAnswer::Here(why)) => return CheckOutcome::Unknown(Unknown::because(why)),
     };
@@ -157,7 +157,7 @@ fn judge(request: &HttpRequest, answer: Result<HttpAnswer, NoHttpAnswer>) -> Che
     let Some(pattern) = &request.body else { return CheckOutcome::Holds };
     match Regex::new(pattern) {
         Ok(pattern) if pattern.is_match(&answer.body) => CheckOutcome::Holds,
-        Ok(_) => CheckOutcome::Fails(format!("answered {}, and /{pattern}/ is not in its body", answer.status)),
+        Ok(_) => CheckOutcome::Fails(format!("answered {}, but the body does not match /{pattern}/", answer.status)),
         Err(error) => CheckOutcome::Unknown(Unknown::because(format!("/{pattern}/ cannot be used: {error}"))),
     }
 }
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(judge(Some("\"UP\""), answered(200, "{\"status\":\"UP\"}")), CheckOutcome::Holds);
         let fails = |why: &str| CheckOutcome::Fails(why.to_owned());
         assert_eq!(judge(None, answered(503, "canary")), fails("answered 503, expected 200"));
-        assert_eq!(judge(Some("UP"), answered(200, "canary")), fails("answered 200, and /UP/ is not in its body"));
+        assert_eq!(judge(Some("UP"), answered(200, "canary")), fails("answered 200, but the body does not match /UP/"));
         let refused = Err(NoHttpAnswer::Server("connection refused".to_owned()));
         assert_eq!(super::judge(&request(None), refused), fails("connection refused"));
     }
@@ -201,9 +201,9 @@ mod tests {
             serving(&states.iter().map(|state| target(*state)).collect::<Vec<_>>(), healthy)
         };
         assert_eq!(judge(&[well, well, new], 2), Ok(()));
-        assert_eq!(judge(&[well, new], 2), Err("1 of 2 targets are healthy, and 2 have to be".to_owned()));
+        assert_eq!(judge(&[well, new], 2), Err("1 of 2 targets are healthy; required: 2".to_owned()));
         assert_eq!(judge(&[well, well, ill], 2), Err("1 of 3 targets fail their health checks".to_owned()));
-        assert_eq!(judge(&[], 1), Err("0 of 0 targets are healthy, and 1 have to be".to_owned()));
+        assert_eq!(judge(&[], 1), Err("0 of 0 targets are healthy; required: 1".to_owned()));
     }
 
     #[test]

@@ -326,14 +326,14 @@ async fn read_conclusion(
         events.extend(page.items);
         next = page.next;
         if !plan::reach(&events, moved) {
-            let message = "its events do not reach up to its last change yet";
+            let message = "the events of its last change are not complete yet";
             return Err(PortError::new(Class::Transient, "DescribeStackEvents", message));
         }
         if let Some(conclusion) = plan::conclude(&events, next.is_none(), operation, id) {
             return Ok(Some(conclusion));
         }
         if next.is_none() {
-            let message = "the events of its last operation are not all there yet";
+            let message = "the events of its last operation are not complete yet";
             return Err(PortError::new(Class::Transient, "DescribeStackEvents", message));
         }
     }
@@ -379,7 +379,7 @@ pub(super) async fn read_phase(
         let complete = complete.map(<[StackEvent]>::len);
         if complete.is_some() || next.is_none() {
             if !plan::are_recent(&events, id, status) {
-                let message = "its events do not reach up to its status yet";
+                let message = "its events are not up to date with its status yet";
                 return Err(PortError::new(Class::Transient, "DescribeStackEvents", message));
             }
             events.truncate(complete.unwrap_or(usize::MAX));

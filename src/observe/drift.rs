@@ -44,7 +44,7 @@ impl Observer<'_> {
         async move {
             let Some(found) = self.cx.timeout(WITHIN, self.detected(&*port, &id)).await else {
                 let limit = humantime::format_duration(WITHIN);
-                return Err(Unknown::because(format!("its detection did not end within {limit}")));
+                return Err(Unknown::because(format!("its drift detection did not finish within {limit}")));
             };
             let mut drift = found.map_err(Unknown::because)?;
             let nested: Vec<(String, Option<StackId>)> = drift
@@ -56,7 +56,7 @@ impl Observer<'_> {
             for (name, id) in nested {
                 let within = match (id, depth.checked_sub(1)) {
                     (Some(id), Some(depth)) => self.detect(Arc::clone(&port), id, depth).await,
-                    (None, _) => Err(Unknown::because("it has no id")),
+                    (None, _) => Err(Unknown::because("it has no ID")),
                     (_, None) => Err(Unknown::because("stacks are nested too deeply")),
                 };
                 // What is said of the stack itself is what is said of what is in it.
@@ -98,7 +98,7 @@ impl Observer<'_> {
         let unread = found.iter().any(|resource| resource.status == ResourceDriftStatus::Unknown);
         // Its reason names the resources that could not be read; where they say so themselves, once is enough.
         let failed = (ended.status == DetectionStatus::Failed && !unread)
-            .then(|| ended.reason.unwrap_or_else(|| "the detection failed, and AWS does not say why".to_owned()));
+            .then(|| ended.reason.unwrap_or_else(|| "the detection failed, and AWS gives no reason".to_owned()));
         Ok(StackDrift { resources: with_unchecked(found, known), incomplete: failed.into_iter().collect() })
     }
 }

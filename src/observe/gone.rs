@@ -44,7 +44,7 @@ impl Observer<'_> {
         let read = async {
             let Some(state) = port.known(id).await? else { return Ok(None) };
             if state.status != StackStatus::DeleteComplete {
-                let why = format!("it is {}, and was not listed", state.status);
+                let why = format!("it is {} but was not listed", state.status);
                 return Err(PortError::new(Class::Transient, "DescribeStacks", why));
             }
             let events = found(read_phase(&*port, id, Some(StackStatus::DeleteComplete)).await)?.flatten();

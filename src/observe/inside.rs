@@ -113,8 +113,8 @@ async fn judge(
     match change.action {
         // Nothing is done to it.
         ChangeAction::Sync | ChangeAction::Import | ChangeAction::Add => return Ok(Ok(Followed::default())),
-        ChangeAction::Remove => return unknown("what is in it has not been read"),
-        ChangeAction::Dynamic => return unknown("what becomes of it is decided during the update"),
+        ChangeAction::Remove => return unknown("its resources have not been read"),
+        ChangeAction::Dynamic => return unknown("CloudFormation determines the change during the update"),
         ChangeAction::Modify => {}
     }
     let Some(id) = &change.nested else {
@@ -123,12 +123,12 @@ async fn judge(
     let Some(depth) = depth.checked_sub(1) else { return unknown("stacks are nested too deeply") };
     let state = match Asked::Nested(id).read(port).await {
         Ok(Some(state)) => state,
-        Ok(None) => return unknown("its change set is gone"),
+        Ok(None) => return unknown("its change set no longer exists"),
         Err(error) if matches!(error.class, Class::Transient | Class::Throttled | Class::Stopped) => return Err(error),
         Err(error) => return unknown(&format!("its change set could not be read: {error}")),
     };
     if state.parent.as_ref() != Some(parent) {
-        return unknown("its change set belongs to another one");
+        return unknown("its change set belongs to another change set");
     }
     match state.status {
         ChangeSetStatus::Available => {
@@ -148,7 +148,7 @@ fn unfollowed(change: &ResourceChange) -> Result<Followed, String> {
     if harmless || sabotage::is(Bug::NestedLeftOut) {
         return Ok(Followed::default());
     }
-    Err("there is no change set that says what changes in it".to_owned())
+    Err("no change set shows its changes".to_owned())
 }
 
 /// Everything in a stack and in those nested in it; `None`: there is no such stack.
@@ -208,7 +208,7 @@ fn within<'a>(
                     }));
                 }
                 Some((id, _)) => {
-                    let why = if id.is_some() { "stacks are nested too deeply" } else { "it has no id" };
+                    let why = if id.is_some() { "stacks are nested too deeply" } else { "it has no ID" };
                     own.unknown = Some(why.to_owned());
                     contents.push(own);
                 }

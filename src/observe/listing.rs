@@ -95,7 +95,7 @@ impl Observer<'_> {
                 return Ok((stacks, page));
             }
         }
-        Err(Unknown::because("the list of stacks has no end"))
+        Err(Unknown::because("the list of stacks has too many pages"))
     }
 }
 

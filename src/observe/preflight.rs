@@ -74,16 +74,16 @@ impl Observer<'_> {
             return match self.asked(port.usage(metric, from, now)).await? {
                 Some(used) => Ok(used),
                 None if ids.as_ref().is_ok_and(Vec::is_empty) => Ok(0.0),
-                None => Err(Unknown::because(format!("no value of {} was published within the hour", metric.name))),
+                None => Err(Unknown::because(format!("no value of {} was published in the last hour", metric.name))),
             };
         }
-        let Some(property) = quota.property() else { return Err(Unknown::because("AWS names no metric of it")) };
+        let Some(property) = quota.property() else { return Err(Unknown::because("AWS provides no metric for it")) };
         let ids = ids.as_ref().map_err(Clone::clone)?;
         let sizes = iter(ids).map(|id| self.asked(port.size(quota.kind, id, property))).buffered(AT_ONCE);
         let sizes: Vec<Result<Option<f64>, Unknown>> = sizes.collect().await;
         let mut sum = 0.0;
         for (size, id) in sizes.into_iter().zip(ids) {
-            sum += size?.ok_or_else(|| Unknown::because(format!("{id} does not say its {property}")))?;
+            sum += size?.ok_or_else(|| Unknown::because(format!("{id} has no {property}")))?;
         }
         Ok(sum)
     }

@@ -87,7 +87,7 @@ impl Observer<'_> {
     }
 }
 
-/// How many items a table has, as far as they are counted. `None`: there is no such table.
+/// How many items a table has, as far as they are counted. `None`: the table does not exist.
 pub(super) async fn count_of(port: &dyn Tables, table: &TableName) -> Result<Option<Counted>, PortError> {
     let (mut items, mut from) = (0_u64, None);
     for _ in 0..COUNT_PAGES {
@@ -104,7 +104,7 @@ pub(super) async fn count_of(port: &dyn Tables, table: &TableName) -> Result<Opt
 /// So many items from all over a table.
 async fn sample_of(port: &dyn Tables, table: &TableName, most: u32) -> Result<Vec<Item>, PortError> {
     let Some(state) = port.describe(table).await? else {
-        return Err(PortError::new(Class::NotFound, "DescribeTable", "there is no such table"));
+        return Err(PortError::new(Class::NotFound, "DescribeTable", "the table does not exist"));
     };
     let key = state.key;
     let each = most.div_ceil(SEGMENTS).clamp(1, SEGMENT_MAX);
@@ -138,7 +138,7 @@ async fn by_key(
             left = read.unprocessed;
         }
         if !left.is_empty() {
-            return Err(PortError::new(Class::Throttled, "BatchGetItem", "keys are left unprocessed again and again"));
+            return Err(PortError::new(Class::Throttled, "BatchGetItem", "AWS repeatedly leaves keys unprocessed"));
         }
     }
     Ok(found)

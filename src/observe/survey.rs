@@ -84,7 +84,7 @@ impl Reader<'_> {
             match stack {
                 Err(error) => survey.left.push(Left::missing(what, unread(&error))),
                 Ok(stack) if after.get(&name) == Some(&stack.state) => _ = survey.stacks.insert(name, stack),
-                Ok(_) => survey.left.push(Left::missing(what, "it was changed while it was read: run this again")),
+                Ok(_) => survey.left.push(Left::missing(what, "it changed during the read: run this again")),
             }
         }
         Ok(())
@@ -113,15 +113,15 @@ impl Reader<'_> {
         let what = format!("service {}", state.name);
         let adopted = |stack: &str| survey.stacks.keys().any(|name| name.as_str() == stack);
         if let Some(stack) = state.tags.get("aws:cloudformation:stack-name").filter(|stack| !adopted(stack)) {
-            survey.left.push(Left::aside(what, format!("the stack {stack}, which is not adopted, makes it")));
+            survey.left.push(Left::aside(what, format!("the stack {stack} creates it, and that stack is not adopted")));
             return Ok(());
         }
         let Some(arn) = &state.task_definition else {
-            survey.left.push(Left::aside(what, format!("{} deploys it, and not ECS", state.controller)));
+            survey.left.push(Left::aside(what, format!("{} deploys it, not ECS", state.controller)));
             return Ok(());
         };
         let Some(definition) = port.task_definition(arn.as_str()).await? else {
-            survey.left.push(Left::missing(what, format!("its task definition {} is gone", arn.short())));
+            survey.left.push(Left::missing(what, format!("its task definition {} no longer exists", arn.short())));
             return Ok(());
         };
         let mut images = BTreeMap::new();

@@ -92,7 +92,7 @@ impl Operator {
         if self.sections.iter().any(|section| allows(section).is_ok()) {
             return Ok(());
         }
-        Err(format!("no section of the operator's {file} allows {scope} in this role"))
+        Err(format!("no section of the operator's {file} allows {scope} with this role"))
     }
 }
 
@@ -131,7 +131,7 @@ impl Floor<'_> {
     pub fn role(&self, role: Option<&AssumeRole>) -> Result<(), String> {
         match (role, self.limits_any(What::Role)) {
             (Some(role), _) => self.allows(What::Role, role.arn.as_str()),
-            (None, Some(by)) => Err(format!("a role is needed here: the operator's {by} names those that are allowed")),
+            (None, Some(by)) => Err(format!("a role is required here: the operator's {by} lists the allowed roles")),
             (None, None) => Ok(()),
         }
     }

@@ -36,20 +36,20 @@ pub fn schema() -> serde_json::Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>().to_value()
 }
 
-/// The operator's own configuration of Landfast: what the manifests may ask for. It is read when Landfast starts, from
-/// outside of the repository of the manifests.
+/// The operator's configuration of Landfast: limits for the manifests. It is read when Landfast starts, from a file
+/// outside the manifests' repository.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(title = "Landfast operator configuration")]
 struct Document {
-    /// What is allowed in environments of some names. Every section with an environment's name applies to it, and the
-    /// tightest of what they say holds. An environment that no section names is not touched.
+    /// Limits by environment name. Every section that matches an environment's name applies, and the strictest value
+    /// wins. Environments that no section matches are not reconciled.
     #[serde(default)]
     environment: Vec<SectionDocument>,
 }
 
-/// What is allowed in environments of some names. What is left out is not limited. In all lists of names, `*` stands for
-/// any text and `?` for one character.
+/// Limits by environment name. Omitted fields are not limited. In all lists of names, `*` matches any text and `?`
+/// matches one character.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Environment")]
@@ -57,44 +57,43 @@ struct SectionDocument {
     /// Names of environments.
     #[schemars(with = "Vec<String>")]
     name: Spanned<Vec<String>>,
-    /// Accounts that an environment may be in.
+    /// Allowed accounts of an environment.
     #[schemars(with = "Option<Vec<String>>")]
     accounts: Option<Spanned<Vec<String>>>,
-    /// Regions that its objects, replicas and copies may be in.
+    /// Allowed regions of its objects, replicas and copies.
     #[schemars(with = "Option<Vec<String>>")]
     regions: Option<Spanned<Vec<String>>>,
-    /// ARNs of the roles that it may be entered by, and that its stacks may be given. With it, an environment needs a
-    /// role.
+    /// ARNs of the roles that are allowed for the environment and its stacks. If set, an environment needs a role.
     #[schemars(with = "Option<Vec<String>>")]
     roles: Option<Spanned<Vec<String>>>,
-    /// Buckets that its large templates may be uploaded to.
+    /// Allowed buckets for its large templates.
     #[schemars(with = "Option<Vec<String>>")]
     template_buckets: Option<Spanned<Vec<String>>>,
-    /// Values of its `system`.
+    /// Allowed values of its `system`.
     #[schemars(with = "Option<Vec<String>>")]
     systems: Option<Spanned<Vec<String>>>,
-    /// Files that it may be made of, below the root of the manifests: those that the right people own.
+    /// Allowed files of its manifests, below the root of the manifests.
     #[schemars(with = "Option<Vec<String>>")]
     manifests: Option<Spanned<Vec<String>>>,
-    /// Names that its stacks may have.
+    /// Allowed names of its stacks.
     #[schemars(with = "Option<Vec<String>>")]
     stack_names: Option<Spanned<Vec<String>>>,
-    /// Which web servers its checks may ask.
+    /// Web servers that its checks are allowed to reach.
     #[serde(default)]
     probes: ProbesDocument,
-    /// The loosest `policy.mode`.
+    /// The most permissive `policy.mode`.
     #[schemars(with = "Option<Mode>")]
     mode: Option<Spanned<Mode>>,
-    /// The loosest `policy.prune`.
+    /// The most permissive `policy.prune`.
     #[schemars(with = "Option<Prune>")]
     prune: Option<Spanned<Prune>>,
-    /// The loosest `policy.replace`.
+    /// The most permissive `policy.replace`.
     #[schemars(with = "Option<Replace>")]
     replace: Option<Spanned<Replace>>,
-    /// The loosest `policy.broaden`.
+    /// The most permissive `policy.broaden`.
     #[schemars(with = "Option<Broaden>")]
     broaden: Option<Spanned<Broaden>>,
-    /// The loosest `policy.drift`, of an environment and of its stacks.
+    /// The most permissive `policy.drift`, of an environment and of its stacks.
     #[schemars(with = "Option<DriftAction>")]
     drift: Option<Spanned<DriftAction>>,
     /// The largest budget.
@@ -103,24 +102,25 @@ struct SectionDocument {
     /// The longest `policy.backupMaxAge`.
     #[schemars(with = "Option<String>")]
     backup_max_age: Option<Spanned<Period>>,
-    /// Tags that every stack must have, beside those of the manifest.
+    /// Tags that every stack must have, in addition to those of the manifest.
     #[schemars(with = "Option<BTreeSet<String>>")]
     required_tags: Option<Spanned<BTreeSet<String>>>,
-    /// Resource types that hold state. A manifest cannot take a type from the list, unless it is among `remove` here.
+    /// Stateful resource types. A manifest cannot remove a type from the list unless it is listed in `remove` here.
     #[serde(default)]
     stateful_types: StatefulDocument,
-    /// Who may approve plans and ask for changes: accounts of the machine. Of a note it is the owner of its file.
+    /// User accounts of the machine that are allowed to approve plans and request changes. For a request file, the
+    /// owner of the file counts.
     #[schemars(with = "Option<Vec<String>>")]
     approvers: Option<Spanned<Vec<String>>>,
-    /// Age recipients that files may be sealed to.
+    /// Allowed age recipients of sealed files.
     #[schemars(with = "Option<BTreeSet<String>>")]
     seal_recipients: Option<Spanned<BTreeSet<String>>>,
-    /// `true`: sealed files that were sealed for no secret in particular are opened too.
+    /// `true`: also accept sealed files that do not contain the name of their secret.
     #[serde(default)]
     unbound_seals: bool,
 }
 
-/// Which web servers checks may ask.
+/// Web servers that checks are allowed to reach.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Probes")]
@@ -128,13 +128,13 @@ struct ProbesDocument {
     /// Hosts: `*.example.com`.
     #[schemars(with = "Option<Vec<String>>")]
     hosts: Option<Spanned<Vec<String>>>,
-    /// Networks that their addresses have to be in: `10.0.0.0/8`. Loopback, link-local and metadata addresses are reached
-    /// only through a network inside of their range, such as `127.0.0.0/8`.
+    /// Networks that their addresses must be in: `10.0.0.0/8`. Loopback, link-local and metadata addresses need a
+    /// network inside their own range, such as `127.0.0.0/8`.
     #[schemars(with = "Option<Vec<String>>")]
     networks: Option<Spanned<Vec<Network>>>,
 }
 
-/// A budget. What is left out is not limited.
+/// A budget. Omitted fields are not limited.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Budget")]
@@ -142,26 +142,26 @@ struct BudgetDocument {
     /// Stacks changed.
     #[schemars(with = "Option<u32>")]
     stacks: Option<Spanned<u32>>,
-    /// Stateful resources replaced or removed.
+    /// Stateful resources replaced or deleted.
     #[schemars(with = "Option<u32>")]
     replacements: Option<Spanned<u32>>,
     /// Stacks deleted.
     #[schemars(with = "Option<u32>")]
     deletions: Option<Spanned<u32>>,
-    /// The period; `1h` unless said otherwise.
+    /// The period; default `1h`.
     #[schemars(with = "Option<String>")]
     per: Option<Spanned<Period>>,
 }
 
-/// Changes to the list of resource types that hold state.
+/// Changes to the list of stateful resource types.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "StatefulTypes")]
 struct StatefulDocument {
-    /// Types that hold state too.
+    /// Additional stateful types.
     #[serde(default)]
     add: BTreeSet<String>,
-    /// Types that a manifest may take from the list.
+    /// Types that a manifest is allowed to remove from the list.
     #[serde(default)]
     remove: BTreeSet<String>,
 }

@@ -101,7 +101,7 @@ impl Cutter {
         let removed: BTreeSet<&str> = wanted.iter().filter(is_missing).chain(unproven).map(String::as_str).collect();
         if !removed.is_empty() {
             let names = removed.into_iter().collect::<Vec<_>>().join(", ");
-            self.cut("statefulTypes", format!("{names} to hold no state"), "that it does".to_owned(), &section.by);
+            self.cut("statefulTypes", format!("{names}: stateless"), "stateful".to_owned(), &section.by);
         }
         policy.stateless_types.retain(may_hold_none);
         policy.stateful_types.extend(wanted);
@@ -278,7 +278,7 @@ mod tests {
             && *drift <= other.drift
     }
 
-    /// The loosest policy that a section allows.
+    /// The most permissive policy that a section allows.
     fn loosest(section: &Section) -> Policy {
         fn value<T: Clone>(said: Option<&Said<T>>, otherwise: T) -> T {
             said.map_or(otherwise, |said| said.value.clone())
@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(held.prune, Prune::Never);
         let said: Vec<String> = cuts.iter().map(ToString::to_string).collect();
         let expected =
-            "`policy.prune` asks for always; never holds, as the operator's /etc/landfast/landfast.toml:6 says";
+            "`policy.prune` is always here, but the operator's /etc/landfast/landfast.toml:6 limits it to never";
         assert_eq!(said, [expected]);
     }
 }

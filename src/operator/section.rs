@@ -72,7 +72,7 @@ pub struct Section {
     pub backup_max_age: Option<Said<Duration>>,
     /// Tags that every stack must have.
     pub required_tags: Option<Said<BTreeSet<String>>>,
-    /// Types that hold state too.
+    /// Additional stateful types.
     pub stateful_add: BTreeSet<String>,
     /// Types that a manifest may declare to hold none.
     pub stateful_remove: BTreeSet<String>,

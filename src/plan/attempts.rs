@@ -24,7 +24,7 @@ pub(super) fn hold(input: &Input<'_>, attempts: Option<&Attempts>, most: u32, en
             Refusal {
                 guard: Guard::Stalled,
                 reason: format!("failed {}: {resource}: {reason}", times(attempts.count)),
-                release: "fix the cause and commit: it is tried again when its inputs change".to_owned(),
+                release: "fix the cause and commit: Landfast retries when its inputs change".to_owned(),
             },
         );
         return true;

@@ -64,8 +64,8 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &BackupSpec) -> Entry {
         }
         Ok(selected) if selected.is_empty() => {
             entry.action = Action::Create;
-            let reason = format!("there are no {}, so nothing is backed up", spec.tables);
-            refused(&mut entry, Guard::NoTable, reason, "correct `tables` in the manifest, or take the policy out");
+            let reason = format!("no {} found, so nothing is backed up", spec.tables);
+            refused(&mut entry, Guard::NoTable, reason, "correct `tables` in the manifest, or remove the policy");
         }
         Ok(selected) => deciding.covered(&mut entry, &selected),
     }
@@ -156,8 +156,8 @@ impl Deciding<'_> {
         let (mut ready, mut count) = (listings.is_some() || !self.has_points(), 0_usize);
         for (table, origin) in selected {
             if let Some(other) = others.get(table) {
-                let reason = format!("{table} is covered by {other} too");
-                refused(entry, Guard::TwoWriters, reason, "take the table out of one of the two (`except`)");
+                let reason = format!("{table} is also covered by {other}");
+                refused(entry, Guard::TwoWriters, reason, "exclude the table from one of the two (`except`)");
                 ready = false;
                 continue;
             }
@@ -225,14 +225,14 @@ impl Deciding<'_> {
             TableStatus::Active | TableStatus::Updating => true,
             TableStatus::Creating => {
                 let status = seen.state.status.to_string();
-                let what = format!("the table {table} to be made");
+                let what = format!("the table {table} to be created");
                 entry.waiting.push(Waiting::Job { what, status, since: seen.state.created });
                 Self::pends(entry);
                 false
             }
             other => {
                 let reason = format!("{table} is {other}, and cannot be backed up");
-                let release = "make its KMS key usable again, or take the table out of the policy";
+                let release = "make its KMS key usable again, or remove the table from the policy";
                 refused(entry, Guard::Stuck, reason, release);
                 false
             }

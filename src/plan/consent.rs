@@ -164,7 +164,7 @@ fn destroyed(entry: &Entry) -> BTreeSet<String> {
 /// time that it was gone, does not cover that.
 fn again(entry: &Entry) -> impl Iterator<Item = String> {
     entry.differences.iter().filter_map(|difference| match difference {
-        Difference::Gone { stack, .. } => Some(format!("{stack} (made again)")),
+        Difference::Gone { stack, .. } => Some(format!("{stack} (recreated)")),
         Difference::Elsewhere { stack, .. } => Some(format!("{stack} (left behind)")),
         _ => None,
     })
@@ -179,7 +179,7 @@ fn beside(entry: &Entry) -> impl Iterator<Item = String> {
     });
     let changes =
         entry.changes.list().iter().filter(move |change| meant.is_some_and(|meant| !meant.contains(&change.resource)));
-    changes.map(|change| format!("{} (put back with it)", change.resource))
+    changes.map(|change| format!("{} (reverted with it)", change.resource))
 }
 
 /// Whether there is anything of that kind.

@@ -122,13 +122,16 @@ impl Patient<'_> {
         let ailment = Ailment::RollbackFailed;
         if self.entry.step.is_some() && self.approval().is_none() {
             let skips = self.entry.differences.iter().any(|one| matches!(one, crate::model::Difference::Skip { .. }));
-            let what =
-                if skips { "continues the rollback without what was approved" } else { "continues the rollback, once" };
+            let what = if skips {
+                "continues the rollback and skips the approved resources"
+            } else {
+                "continues the rollback, once"
+            };
             return self.by_itself(ailment, what).since(since);
         }
         let reason = stack.state.status_reason.clone().map(|reason| format!("AWS says: {reason}"));
         let again = Choice::new(
-            "repair what it failed on, and continue the rollback with everything",
+            "fix the failed resources and continue the rollback with all resources",
             [aws(&self.address, "continue-update-rollback", "")],
         );
         let (evidence, mut choices) = match culprits(&self.address, stack) {
@@ -139,14 +142,14 @@ impl Patient<'_> {
                 let without = match self.approval() {
                     Some(command) => Choice::new(
                         format!(
-                            "continue it without {}: left as they are, and brought into step with the stack before anything \
-                             else updates it",
+                            "continue it and skip {}: they are not changed, and are synced with the stack before any \
+                            other update",
                             names.join(", ")
                         ),
                         [command],
                     ),
                     None => Choice::new(
-                        format!("continue it without {} by hand, and bring them into step by hand", names.join(", ")),
+                        format!("continue it manually without {}, and sync them manually", names.join(", ")),
                         [skip],
                     ),
                 };
@@ -159,11 +162,11 @@ impl Patient<'_> {
             }
             Err(NoSet::Unknown(why)) => (vec![why], Vec::new()),
             Err(NoSet::Nothing) => {
-                (vec!["no event names a resource that the rollback failed on".to_owned()], Vec::new())
+                (vec!["no event shows which resource the rollback failed on".to_owned()], Vec::new())
             }
         };
         choices.insert(0, again);
-        let what = "how its rollback goes on".to_owned();
+        let what = "how to continue its rollback".to_owned();
         self.of(ailment, Remedy::Decision { what, choices }).since(since).shown_by(reason).shown_by(evidence)
     }
 
@@ -173,12 +176,10 @@ impl Patient<'_> {
         let refused = self.entry.refused.iter().find(|refusal| refusal.guard == Guard::OutOfStep);
         let remedy = match refused {
             None => Remedy::Automatic {
-                what: "brings them into step with the stack, by a change set that looks at what there is, before anything \
-                       else updates it"
-                    .to_owned(),
+                what: "syncs them with the stack with a drift-aware change set before any other update".to_owned(),
             },
             Some(_) => Remedy::Decision {
-                what: "whether they are as the stack's template says".to_owned(),
+                what: "whether they match the stack's template".to_owned(),
                 choices: vec![self.by_hand(&skipped.resources)],
             },
         };
@@ -195,22 +196,25 @@ impl Patient<'_> {
         let region = &self.address.scope.region;
         commands.extend(nested.into_iter().flat_map(|stack| reverting(region, stack, &[])));
         commands.push(format!("landfast doctor --in-step {}", self.key));
-        Choice::new("make them so by hand, then say so: the stack is updated again from then on", commands)
+        Choice::new("make them match manually, then confirm it: after that, the stack is updated again", commands)
     }
 
     fn update_failed(&self) -> Diagnosis {
         let choices = vec![
-            Choice::new("go back to what it was before", [aws(&self.address, "rollback-stack", "")]),
-            Choice::new("repair what failed, and try the update again by hand", []),
+            Choice::new("roll back to the previous state", [aws(&self.address, "rollback-stack", "")]),
+            Choice::new("fix what failed and retry the update manually", []),
         ];
-        let what = "whether to go back: rollback was switched off".to_owned();
+        let what = "whether to roll back: rollback was disabled".to_owned();
         self.of(Ailment::UpdateFailed, Remedy::Decision { what, choices })
     }
 
     fn import_failed(&self) -> Diagnosis {
         let looks = aws(&self.address, "describe-stack-events", "--max-items 50");
-        let choices = vec![Choice::new("repair what its events name; Landfast goes on when it is at rest", [looks])];
-        let what = "how to repair it: no call leaves this status".to_owned();
+        let choices = vec![Choice::new(
+            "fix the resources that its events show; Landfast continues when the stack is in a final state",
+            [looks],
+        )];
+        let what = "how to repair it: no API call leaves this status".to_owned();
         self.of(Ailment::ImportFailed, Remedy::Decision { what, choices })
     }
 
@@ -225,10 +229,10 @@ impl Patient<'_> {
                         "its events have not been read".to_owned()
                     }
                     NoSet::Unknown(why) => why,
-                    NoSet::Nothing => "no event names a resource that it failed on".to_owned(),
+                    NoSet::Nothing => "no event shows which resource it failed on".to_owned(),
                 };
-                let choices = vec![Choice::new("delete it again", [again])];
-                let what = "how its deletion goes on".to_owned();
+                let choices = vec![Choice::new("retry the deletion", [again])];
+                let what = "how to continue its deletion".to_owned();
                 return self.of(Ailment::DeletionFailed, Remedy::Decision { what, choices }).shown_by([why]);
             }
         };
@@ -241,11 +245,11 @@ impl Patient<'_> {
             None => aws(&self.address, "delete-stack", &format!("--retain-resources {}", names.join(" "))),
         };
         let choices = vec![
-            Choice::new("remove what blocks it, and delete it again", unblock),
-            Choice::new(format!("delete the stack, and keep {} in the account", names.join(", ")), [keep]),
+            Choice::new("remove what blocks it, then retry the deletion", unblock),
+            Choice::new(format!("delete the stack and retain {} in the account", names.join(", ")), [keep]),
         ];
         let evidence = found.iter().map(|one| format!("{} ({}): {}", one.resource, one.kind, one.reason));
-        let what = "what becomes of what could not be deleted".to_owned();
+        let what = "what to do with the resources that could not be deleted".to_owned();
         self.of(Ailment::DeletionFailed, Remedy::Decision { what, choices }).shown_by(evidence)
     }
 

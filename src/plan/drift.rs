@@ -130,7 +130,7 @@ impl Judge<'_> {
                 findings.push(whole(Verdict::Unknown { why }));
             }
             ResourceDriftStatus::Unknown => {
-                let why = resource.reason.clone().unwrap_or_else(|| "AWS does not say why".to_owned());
+                let why = resource.reason.clone().unwrap_or_else(|| "AWS gives no reason".to_owned());
                 findings.push(whole(Verdict::Unknown { why }));
             }
             ResourceDriftStatus::Deleted => {
@@ -162,7 +162,7 @@ impl Judge<'_> {
         let place = format!("{}{}", resource.resource, difference.path);
         // What guards something is never taken for AWS's own doing.
         if severity < Severity::High && self.memory.baseline.get(&place) == Some(&self.print(resource, difference)) {
-            return Verdict::Noise { why: "AWS has made it so when it was deployed".to_owned() };
+            return Verdict::Noise { why: "AWS set it during the deployment".to_owned() };
         }
         Verdict::Drift(severity)
     }
@@ -191,12 +191,12 @@ impl Judge<'_> {
         match resource.kind.as_str() {
             "AWS::ECS::Service" if path == "/DesiredCount" && scales() => Some("autoscaling".to_owned()),
             "AWS::ECS::Service" if path == "/TaskDefinition" && delivered() => {
-                Some("the delivery of images to this service".to_owned())
+                Some("the image deployment of this service".to_owned())
             }
             "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable" if path.contains("Throughput") && scales() => {
                 Some("autoscaling".to_owned())
             }
-            _ if self.is_shifted(resource, path) => Some("ECS, which shifts traffic with it".to_owned()),
+            _ if self.is_shifted(resource, path) => Some("ECS, to shift traffic".to_owned()),
             _ => None,
         }
     }

@@ -33,12 +33,14 @@ pub(super) fn in_use(
             Some(Seen::Present(consumers)) => consumers,
             Some(Seen::Absent) => continue,
             Some(Seen::Unknown(why)) => {
-                entry.waiting.push(Waiting::Unknown { why: format!("who imports {export} could not be read: {why}") });
+                entry
+                    .waiting
+                    .push(Waiting::Unknown { why: format!("the importers of {export} could not be read: {why}") });
                 return true;
             }
             None => {
                 planner.need(StackNeed::Importers(address.clone(), export.clone()));
-                entry.waiting.push(Waiting::Unknown { why: format!("who imports {export} has not been read") });
+                entry.waiting.push(Waiting::Unknown { why: format!("the importers of {export} have not been read") });
                 free = false;
                 continue;
             }
@@ -53,16 +55,16 @@ pub(super) fn in_use(
         if !holding.is_empty() {
             let consumers = holding.join(", ");
             let release = match moves_to(planner.input.environment, address, &export) {
-                None => format!("stop importing it in {consumers} first; both may be in one commit"),
+                None => format!("remove the import in {consumers} first; both changes can be in one commit"),
                 Some(to) => format!(
-                    "an export that others import cannot move to {} in one go: first write its value in the place of the \
-                     import in {consumers}, then move it, then import it again",
+                    "an imported export cannot move to {} in one step: first replace the import in {consumers} by its \
+                    value, then move the export, then import it again",
                     to.key
                 ),
             };
             let refusal = Refusal {
                 guard: Guard::ExportInUse,
-                reason: format!("the export {export} would be removed or changed, and {consumers} imports it"),
+                reason: format!("the export {export} would be removed or changed, but {consumers} imports it"),
                 release,
             };
             refuse(entry, refusal);
@@ -107,9 +109,9 @@ pub(super) fn taken(
             Keeper::Keeps if !output.conditional => {
                 let refusal = Refusal {
                     guard: Guard::ExportTaken,
-                    reason: format!("the stack {} exports {export} already", address.name),
+                    reason: format!("stack {} already exports {export}", address.name),
                     release: format!(
-                        "take the export out of the template of {}; both may be in one commit",
+                        "remove the export from the template of {}; both changes can be in one commit",
                         address.name
                     ),
                 };

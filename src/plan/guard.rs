@@ -58,7 +58,7 @@ pub(super) fn mode(input: &Input<'_>, key: &Key, entry: &mut Entry) {
                     entry,
                     Refusal {
                         guard: Guard::Mode,
-                        reason: format!("{} is only observed", input.environment.name),
+                        reason: format!("{} is in observe mode", input.environment.name),
                         release: input.environment.limits.release("mode", "set `policy.mode` to `approve` or `apply`"),
                     },
                 );
@@ -133,7 +133,7 @@ pub(super) fn never_older(input: &Input<'_>, key: &Key, entry: &mut Entry) {
             entry,
             Refusal {
                 guard: Guard::Revision,
-                reason: format!("revision {applied} has been applied, and this plan is for revision {planned}"),
+                reason: format!("revision {applied} is already applied; this plan is for revision {planned}"),
                 release: "load the newest revision; to go back, commit the older state again".to_owned(),
             },
         );
@@ -147,7 +147,7 @@ pub(super) fn older_commit(planner: &mut Planner<'_>) {
     let revision = &planner.input.desired.revision;
     let older = revision.commit.as_deref().unwrap_or_default();
     let (short, accepted) = (short_commit(older), short_commit(accepted));
-    let reason = format!("commit {short} is older than {accepted}, which was accepted last");
+    let reason = format!("commit {short} is older than {accepted}, the last accepted commit");
     let release = match planner.input.goal {
         Goal::Converge => format!(
             "check out {accepted} or a newer commit; to go back, revert commits in Git, or accept this one with \
@@ -172,8 +172,12 @@ pub(super) fn template_size(spec: &StackSpec, inputs: &Inputs, entry: &mut Entry
             entry,
             Refusal {
                 guard: Guard::TemplateSize,
-                reason: format!("the template of {} has {} bytes, over {BODY_MAX}", spec.stack_name, inputs.body.len()),
-                release: "name a bucket in `templateBucket` of the environment".to_owned(),
+                reason: format!(
+                    "the template of {} has {} bytes; the limit without a bucket is {BODY_MAX}",
+                    spec.stack_name,
+                    inputs.body.len()
+                ),
+                release: "set `templateBucket` of the environment".to_owned(),
             },
         );
     }
@@ -188,28 +192,29 @@ pub(super) fn template_bucket(planner: &Planner<'_>, spec: &StackSpec, inputs: &
         Some(Seen::Present(Bucket::Versioned)) => return,
         Some(Seen::Present(Bucket::Unversioned)) => (
             format!(
-                "the template bucket {bucket} keeps no versions, so a template in it could be replaced before it is read"
+                "versioning of the template bucket {bucket} is off, so a template could be replaced before \
+                CloudFormation reads it"
             ),
             format!(
-                "`aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled`, or name \
-                 another bucket in `templateBucket`"
+                "`aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Enabled`, or set \
+                another bucket in `templateBucket`"
             ),
         ),
         Some(Seen::Present(Bucket::Unusable(why))) => (
             format!("the template bucket {bucket} cannot be used: {why}"),
             format!(
-                "name a bucket of account {} in {} in `templateBucket`, with versioning, and allow its use",
+                "set `templateBucket` to a bucket of account {} in {} with versioning, and allow its use",
                 scope.account, scope.region
             ),
         ),
         Some(Seen::Unknown(why)) => {
-            let why = format!("the template bucket {bucket} could not be looked at: {why}");
+            let why = format!("the template bucket {bucket} could not be checked: {why}");
             return not_known(entry, why);
         }
-        Some(Seen::Absent) => (format!("there is no bucket {bucket}"), "create it, with versioning".to_owned()),
+        Some(Seen::Absent) => (format!("bucket {bucket} does not exist"), "create it and enable versioning".to_owned()),
         None => {
             planner.need(StackNeed::Bucket(scope.clone(), bucket.clone()));
-            return not_known(entry, format!("the template bucket {bucket} has not been looked at"));
+            return not_known(entry, format!("the template bucket {bucket} has not been checked"));
         }
     };
     refuse(entry, Refusal { guard: Guard::TemplateBucket, reason, release });
@@ -275,7 +280,7 @@ pub(super) fn broadening(input: &Input<'_>, key: &Key, entry: &mut Entry) {
                 entry,
                 Refusal {
                     guard: Guard::Broaden,
-                    reason: format!("it would give access that was not given before: {what}"),
+                    reason: format!("it would grant new access: {what}"),
                     release: input
                         .environment
                         .limits
@@ -302,9 +307,9 @@ fn losses(environment: &Environment, lost: &[ResourceChange]) -> String {
         });
         named.collect::<Vec<_>>().join(", ")
     };
-    let sure = (!sure.is_empty()).then(|| format!("it would replace or remove what holds state: {}", shown(&sure)));
+    let sure = (!sure.is_empty()).then(|| format!("it would replace or delete stateful resources: {}", shown(&sure)));
     let perhaps =
-        (!perhaps.is_empty()).then(|| format!("it may replace or remove what holds state: {}", shown(&perhaps)));
+        (!perhaps.is_empty()).then(|| format!("it may replace or delete stateful resources: {}", shown(&perhaps)));
     sure.into_iter().chain(perhaps).collect::<Vec<_>>().join("; ")
 }
 
@@ -331,7 +336,7 @@ fn is_foreign(kind: &str) -> bool {
 }
 
 fn backup(planner: &Planner<'_>, spec: &StackSpec, stack: &ObservedStack, change: &ResourceChange, entry: &mut Entry) {
-    let Some(physical) = &change.physical_id else { return no_backup(change, "it has no physical id yet", entry) };
+    let Some(physical) = &change.physical_id else { return no_backup(change, "it has no physical ID yet", entry) };
     let max_age = planner.input.environment.policy.backup_max_age;
     match stack.backups.get(physical) {
         Some(Seen::Present(finished)) => {
@@ -355,7 +360,7 @@ fn no_backup(change: &ResourceChange, why: &str, entry: &mut Entry) {
         entry,
         Refusal {
             guard: Guard::Backup,
-            reason: format!("{} ({}) would be lost, and {why}", change.resource, change.kind),
+            reason: format!("{} ({}) would be lost; {why}", change.resource, change.kind),
             release: "take a backup, or keep the resource (`DeletionPolicy: Retain`)".to_owned(),
         },
     );
@@ -380,7 +385,7 @@ pub(super) fn budget(planner: &mut Planner<'_>) {
     }
     let over = [
         ("stacks changed", wanted.stacks, budget.stacks),
-        ("resources replaced or removed", wanted.replacements, budget.replacements),
+        ("resources replaced or deleted", wanted.replacements, budget.replacements),
         ("stacks deleted", wanted.deletions, budget.deletions),
     ];
     let over: Vec<String> = over
@@ -392,7 +397,7 @@ pub(super) fn budget(planner: &mut Planner<'_>) {
         return;
     }
     let per = humantime::format_duration(budget.per);
-    let reason = format!("more than the budget for {per} allows ({})", over.join("; "));
+    let reason = format!("the budget for {per} is exceeded ({})", over.join("; "));
     let release = format!("approve the plan (`{}`), or raise `policy.budget`", approval_command(input));
     for (key, entry) in &mut planner.entries {
         let counts = entry.step.as_ref().is_some_and(|step| step.cost != (0, 0, 0));

@@ -20,12 +20,12 @@ pub(super) fn opened(
         let contents = match id.map(|id| (stack.contents.get(&id), id)) {
             Some((Some(Seen::Present(contents)), _)) => Ok(&contents[..]),
             Some((Some(Seen::Absent), _)) => Ok(&[][..]),
-            Some((Some(Seen::Unknown(why)), _)) => Err(format!("what is in it could not be read: {why}")),
+            Some((Some(Seen::Unknown(why)), _)) => Err(format!("its resources could not be read: {why}")),
             Some((None, id)) => {
                 planner.need(StackNeed::Contents(address.clone(), id));
-                Err("what is in it has not been read".to_owned())
+                Err("its resources have not been read".to_owned())
             }
-            None => Err("it has no id".to_owned()),
+            None => Err("it has no ID".to_owned()),
         };
         opened.push(ResourceChange { unknown: contents.as_ref().err().cloned(), ..change.clone() });
         opened.extend(contents.unwrap_or_default().iter().map(|inner| ResourceChange {

@@ -59,9 +59,12 @@ fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'sta
     let unread = unread && !sabotage::is(Bug::UnreadIsGone);
     broken([
         (step.key != *key || step.address != entry.address, "a step belongs to another object (S6)"),
-        (mutates && entry.action == Action::Unknown, "a step follows from what could not be seen (S10)"),
+        (mutates && entry.action == Action::Unknown, "a step is based on something that could not be read (S10)"),
         (refused && operates, "a refused object is operated on"),
-        (mutates && unread && super::presence::leaves(entry), "what may still be asked for is deleted (S25)"),
+        (
+            mutates && unread && super::presence::leaves(entry),
+            "something that a manifest may still describe is deleted (S25)",
+        ),
         (mutates && input.environment.older_than.is_some(), "an older commit changes something (S8)"),
         (mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)"),
         (input.busy.contains(key), "an object has two steps at once (S6)"),
@@ -86,10 +89,10 @@ fn of_a_record(key: &Key, whole: &Step, step: &RecordStep, input: &Input<'_>) ->
         (changes.iter().any(elsewhere), "a batch changes another record (S1)"),
         (super::record::is_in_use(input, &step.place), "a zone has two batches at once (S6)"),
         (changes.iter().any(|change| change.set.content.is_empty()), "an empty record set is written"),
-        (set.is_some() && !ours && !adopts, "a record that is not ours is changed (S1)"),
-        (replaces.as_ref().is_some_and(|place| !made(place)), "a record is replaced that was not made here (S1)"),
-        (*removes && (desired || !ours), "a record is deleted that is desired or not ours (S2)"),
-        (!*removes && spec.is_none(), "a record is written that nobody asks for (S2)"),
+        (set.is_some() && !ours && !adopts, "a record that Landfast does not own is changed (S1)"),
+        (replaces.as_ref().is_some_and(|place| !made(place)), "a record that Landfast did not create is replaced (S1)"),
+        (*removes && (desired || !ours), "a desired record, or one that Landfast does not own, is deleted (S2)"),
+        (!*removes && spec.is_none(), "a record that no manifest describes is written (S2)"),
     ])
 }
 
@@ -111,11 +114,11 @@ fn of_a_secret(key: &Key, step: &SecretStep, input: &Input<'_>) -> Vec<&'static 
     let early = matches!(step.action, SecretDo::Delete { recovery_days } if !(7..=30).contains(&recovery_days));
     broken([
         (step.mutates() && step.expect == SecretExpect::Nothing, "a mutation has no precondition (S5)"),
-        (step.mutates() && foreign, "a secret that is not ours is changed (S1)"),
-        (creates && (state.is_some() || step.expect != SecretExpect::Absent), "a secret is made over another (S9)"),
-        (creates && spec.is_none(), "a secret is made that nobody asks for (S2)"),
+        (step.mutates() && foreign, "a secret that Landfast does not own is changed (S1)"),
+        (creates && (state.is_some() || step.expect != SecretExpect::Absent), "a secret is created over another (S9)"),
+        (creates && spec.is_none(), "a secret that no manifest describes is created (S2)"),
         (deletes && spec.is_some(), "a desired secret is deleted (S2)"),
-        (early, "a secret is deleted so that it cannot be restored for a week (S2)"),
+        (early, "a secret is deleted with a recovery window of less than a week (S2)"),
         (writes && state.is_some_and(|state| state.rotates), "a value that AWS rotates is written (S21)"),
     ])
 }
@@ -159,17 +162,20 @@ fn of_a_service(key: &Key, step: &ServiceStep, input: &Input<'_>) -> Vec<&'stati
     };
     let brings = matches!(step.action, ServiceDo::Register { .. } | ServiceDo::Deploy { .. });
     broken([
-        (changes && stack.is_none() && owner != Some(&key.to_string()), "a service that is not ours is changed (S1)"),
-        (takes, "a service that is somebody's is taken (S1)"),
-        (in_use, "a task definition is deregistered that is deployed, or that can be gone back to (S14)"),
-        (unknown, "a task definition is deregistered that we did not register (S1)"),
-        (brings && failed, "an image that has failed is deployed again (S14)"),
+        (
+            changes && stack.is_none() && owner != Some(&key.to_string()),
+            "a service that Landfast does not own is changed (S1)",
+        ),
+        (takes, "a service with another owner is adopted (S1)"),
+        (in_use, "a task definition that is deployed, or is a rollback target, is deregistered (S14)"),
+        (unknown, "a task definition that Landfast did not register is deregistered (S1)"),
+        (brings && failed, "an image in quarantine is deployed again (S14)"),
         (
             (changes && (spec.is_none() || (stack.is_some() && !restarting)))
                 || (collected.is_some() && spec.is_none_or(|spec| spec.stack().is_some())),
-            "a stack's service is changed behind its back (S6)",
+            "a service that a stack deploys is changed directly (S6)",
         ),
-        (restarts && stack.is_some_and(moves), "a service is restarted while its stack moves (S6)"),
+        (restarts && stack.is_some_and(moves), "a service is restarted during an operation on its stack (S6)"),
     ])
 }
 
@@ -193,30 +199,30 @@ fn of_a_stack(key: &Key, entry: &Entry, step: &StackStep, input: &Input<'_>) -> 
     let mut rules = broken([
         (mutates && step.expect == Expect::Nothing, "a mutation has no precondition (S5)"),
         (operates && standing == Some(Standing::Busy), "a busy stack is operated on (S7)"),
-        (mutates && foreign, "a stack that is not ours is changed (S1)"),
+        (mutates && foreign, "a stack that Landfast does not own is changed (S1)"),
     ]);
     let asked_for = input.environment.stacks.contains_key(key);
     let agreed = consent::covers(input, key, entry);
     match &step.action {
         StackDo::Create { .. } => rules.extend(broken([
             (state.is_some() || step.expect != Expect::Absent, "a stack is created over another (S9)"),
-            (!asked_for, "a stack is created that nobody asks for (S2)"),
+            (!asked_for, "a stack that no manifest describes is created (S2)"),
         ])),
         StackDo::Delete { kind, stack, retain, .. } => {
             let desired = asked_for && input.goal == Goal::Converge;
             let never = standing == Some(Standing::NeverHealthy);
             rules.extend(broken([
-                (state.map(|state| &state.id) != Some(stack), "another incarnation is deleted (S2)"),
+                (state.map(|state| &state.id) != Some(stack), "another stack with the same name is deleted (S2)"),
                 (state.is_some_and(|state| state.termination_protection), "a protected stack is deleted (S2)"),
-                (heir(input, &step.address, key).is_some(), "a stack is deleted that another object takes over (S25)"),
+                (heir(input, &step.address, key).is_some(), "a stack that another object adopts is deleted (S25)"),
                 (*kind == OperationKind::Delete && desired, "a desired stack is deleted (S2)"),
-                (*kind == OperationKind::Clear && !never, "a stack that was healthy is deleted to fix it (S2)"),
-                (!retain.is_empty() && !agreed, "resources are left behind without consent (S2)"),
+                (*kind == OperationKind::Clear && !never, "a stack that was healthy before is deleted to fix it (S2)"),
+                (!retain.is_empty() && !agreed, "resources are retained without approval (S2)"),
             ]));
         }
         StackDo::ContinueRollback { skip, .. } => rules.extend(broken([
             (standing != Some(Standing::RollbackStuck), "a rollback is continued that has not failed (S7)"),
-            (!skip.is_empty() && !agreed, "resources are left out of a rollback without consent (S2)"),
+            (!skip.is_empty() && !agreed, "resources are skipped in a rollback without approval (S2)"),
         ])),
         StackDo::Execute { resyncs, change_set, .. } => {
             let memory = input.memory.objects.stacks.get(key);
@@ -224,10 +230,13 @@ fn of_a_stack(key: &Key, entry: &Entry, step: &StackStep, input: &Input<'_>) -> 
                 memory.prepared.values().any(|prepared| prepared.id.as_ref() == Some(change_set))
             });
             let trusts = sabotage::is(Bug::TrustsNames);
-            rules.extend(broken([(!ours && !trusts, "a change set is executed that the journal does not know (S23)")]));
+            rules.extend(broken([(!ours && !trusts, "a change set that is not in the journal is executed (S23)")]));
             let skipped = input.memory.objects.stacks.get(key).and_then(|memory| memory.skipped.as_ref());
             let open = skipped.is_some_and(|skipped| Some(&skipped.stack) == state.map(|state| &state.id));
-            rules.extend(broken([(open && resyncs.is_empty(), "a stack is updated that is out of step (S7)")]));
+            rules.extend(broken([(
+                open && resyncs.is_empty(),
+                "a stack is updated before its skipped resources are synced (S7)",
+            )]));
         }
         _ => {}
     }

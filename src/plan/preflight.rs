@@ -243,13 +243,12 @@ fn credentials(scope: &Scope, principal: &Result<Principal, Unknown>) -> Prerequ
             line("credentials", what, Met::Ok, principal.arn.clone(), None)
         }
         Ok(principal) => {
-            let found = format!("{} is of account {}", principal.arn, principal.account);
-            let remedy = "use other credentials, or name the role to enter the account by in `role` of the environment";
+            let found = format!("{} belongs to account {}", principal.arn, principal.account);
+            let remedy = "use other credentials, or set `role` of the environment to a role in that account";
             line("credentials", what, Met::Missing, found, Some(remedy.to_owned()))
         }
         Err(why) => {
-            let remedy = "make `aws sts get-caller-identity` work here; if a role is to be assumed, its trust policy must \
-                          allow it";
+            let remedy = "make `aws sts get-caller-identity` work here; if a role is assumed, its trust policy must allow the caller";
             line("credentials", what, Met::Unknown, why.to_string(), Some(remedy.to_owned()))
         }
     }
@@ -264,12 +263,12 @@ fn permissions(asked: &Questions, answers: &Answers) -> Prerequisite {
         }
         Ok(denied) => {
             let list = denied.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            let remedy =
-                "allow them in the caller's policies; conditions on resources and organisations are not simulated";
+            let remedy = "allow them in the caller's policies; the simulation does not cover resource conditions and \
+            organization policies";
             line("permission", what, Met::Missing, format!("not allowed: {list}"), Some(remedy.to_owned()))
         }
         Err(why) => {
-            let remedy = "allow iam:SimulatePrincipalPolicy to the caller, or read his policies by hand";
+            let remedy = "allow iam:SimulatePrincipalPolicy for the caller, or review the caller's policies";
             line("permission", what, Met::Unknown, why.to_string(), Some(remedy.to_owned()))
         }
     }
@@ -279,18 +278,20 @@ fn bucket(scope: &Scope, name: &str, seen: &Seen<Bucket>) -> Prerequisite {
     let what = format!("bucket {name} for templates");
     match seen {
         Seen::Present(Bucket::Versioned) => {
-            line("bucket", what, Met::Ok, "it is there and keeps versions".to_owned(), None)
+            line("bucket", what, Met::Ok, "it exists and versioning is enabled".to_owned(), None)
         }
         Seen::Present(Bucket::Unversioned) => {
             let remedy =
                 format!("`aws s3api put-bucket-versioning --bucket {name} --versioning-configuration Status=Enabled`");
-            line("bucket", what, Met::Missing, "it keeps no versions".to_owned(), Some(remedy))
+            line("bucket", what, Met::Missing, "its versioning is off".to_owned(), Some(remedy))
         }
         Seen::Present(Bucket::Unusable(why)) => {
-            let remedy = format!("name a bucket of account {} in {} in `templateBucket`", scope.account, scope.region);
+            let remedy = format!("set `templateBucket` to a bucket of account {} in {}", scope.account, scope.region);
             line("bucket", what, Met::Missing, why.clone(), Some(remedy))
         }
-        Seen::Absent => line("bucket", what, Met::Missing, "there is none".to_owned(), Some("create it".to_owned())),
+        Seen::Absent => {
+            line("bucket", what, Met::Missing, "it does not exist".to_owned(), Some("create it".to_owned()))
+        }
         Seen::Unknown(why) => {
             line("bucket", what, Met::Unknown, why.to_string(), Some("allow s3:GetBucketVersioning".to_owned()))
         }
@@ -305,8 +306,8 @@ fn availability(scope: &Scope, asked: &Questions, answers: &Answers) -> Prerequi
     };
     let (absent, unknown) = (of(|seen| *seen == Seen::Absent), of(|seen| matches!(seen, Seen::Unknown(_))));
     if !absent.is_empty() {
-        let found = format!("not in this region: {}", absent.join(", "));
-        let remedy = "choose another region, or take these types out of the templates";
+        let found = format!("not available in this region: {}", absent.join(", "));
+        let remedy = "choose another region, or remove these types from the templates";
         return line("type", what, Met::Missing, found, Some(remedy.to_owned()));
     }
     if let Some(first) = unknown.first() {
@@ -317,7 +318,7 @@ fn availability(scope: &Scope, asked: &Questions, answers: &Answers) -> Prerequi
         let found = format!("{} could not be looked up: {}", unknown.join(", "), why.unwrap_or_default());
         return line("type", what, Met::Unknown, found, Some("allow cloudformation:DescribeType".to_owned()));
     }
-    line("type", what, Met::Ok, "all of them are there".to_owned(), None)
+    line("type", what, Met::Ok, "all are available".to_owned(), None)
 }
 
 fn room(quota: &Quota, asked: &Questions, answers: &Answers) -> Prerequisite {
@@ -325,22 +326,24 @@ fn room(quota: &Quota, asked: &Questions, answers: &Answers) -> Prerequisite {
     let what = format!("{new} × {} within {}", quota.kind, quota.name);
     let allowed = match answers.quotas.get(quota.code) {
         Some(Seen::Present(quota)) => quota.value,
-        Some(Seen::Absent) => return line("quota", what, Met::Ok, "the region has no such quota".to_owned(), None),
+        Some(Seen::Absent) => {
+            return line("quota", what, Met::Ok, "the region does not have this quota".to_owned(), None);
+        }
         Some(Seen::Unknown(why)) => return no_quota(what, why),
-        None => return no_quota(what, &Unknown::because("it was not asked for")),
+        None => return no_quota(what, &Unknown::because("it was not requested")),
     };
     let used = match answers.used.get(quota.kind) {
         Some(Ok(used)) => *used,
         Some(Err(why)) => {
             let sum = asked.sizes.get(quota.kind);
             if let Some(sum) = sum.filter(|sum| sum.known > allowed) {
-                let found = format!("the plan needs {sum}, and the quota is {allowed}");
-                let remedy = format!("ask for more in Service Quotas ({}, {})", quota.name, quota.code);
+                let found = format!("the plan needs {sum}; the quota is {allowed}");
+                let remedy = format!("request an increase in Service Quotas ({}, {})", quota.name, quota.code);
                 return line("quota", what, Met::Missing, found, Some(remedy));
             }
             let needs = sum.map_or_else(String::new, |sum| format!("the plan needs {sum}; "));
-            let found = format!("{needs}the quota is {allowed}; what is used could not be counted: {why}");
-            let remedy = "allow cloudformation:ListResources and reading of this type, or count by hand";
+            let found = format!("{needs}the quota is {allowed}; current usage is unknown: {why}");
+            let remedy = "allow cloudformation:ListResources and read access to this type, or count manually";
             return line("quota", what, Met::Unknown, found, Some(remedy.to_owned()));
         }
         None => 0,
@@ -348,22 +351,23 @@ fn room(quota: &Quota, asked: &Questions, answers: &Answers) -> Prerequisite {
     let found = format!("{used} of {allowed} used");
     let fits = used.saturating_add(new) as f64 <= allowed;
     let more = format!(
-        "ask for more in Service Quotas ({}, {}, `aws service-quotas request-service-quota-increase`), or delete what is not used",
+        "request an increase in Service Quotas ({}, {}, `aws service-quotas request-service-quota-increase`), or \
+        delete unused resources",
         quota.name, quota.code
     );
     match (quota.measure, fits) {
         (Measure::Each | Measure::EachInItsZone, true) => line("quota", what, Met::Ok, found, None),
         (Measure::Each, false) => line("quota", what, Met::Missing, found, Some(more)),
         (Measure::EachInItsZone, false) => {
-            line("quota", what, Met::Unknown, format!("{found} in all zones together"), Some(more))
+            line("quota", what, Met::Unknown, format!("{found} in all zones"), Some(more))
         }
         (Measure::Brokers | Measure::Processors, _) => {
             let sum = asked.sizes.get(quota.kind).cloned().unwrap_or_default();
-            let unmeasured = Err(Unknown::because("it was not asked for"));
+            let unmeasured = Err(Unknown::because("it was not requested"));
             let measured = answers.measured.get(quota.kind).unwrap_or(&unmeasured);
             let (met, found) = sizes::judge(&sum, allowed, measured, used, quota.measure == Measure::Brokers);
-            let compare = "allow cloudwatch:GetMetricStatistics and cloudformation:GetResource with the read permissions of \
-                           the type, or compare with the quota by hand";
+            let compare = "allow cloudwatch:GetMetricStatistics and cloudformation:GetResource with the read \
+            permissions of the type, or compare with the quota manually";
             let remedy = match met {
                 Met::Ok => None,
                 Met::Missing => Some(more),
@@ -375,7 +379,7 @@ fn room(quota: &Quota, asked: &Questions, answers: &Answers) -> Prerequisite {
 }
 
 fn no_quota(what: String, why: &Unknown) -> Prerequisite {
-    let remedy = "allow servicequotas:GetServiceQuota, or look it up by hand";
+    let remedy = "allow servicequotas:GetServiceQuota, or look it up manually";
     line("quota", what, Met::Unknown, format!("the quota could not be read: {why}"), Some(remedy.to_owned()))
 }
 
@@ -388,24 +392,25 @@ fn certificate(arn: &str, answers: &Answers, now: Timestamp) -> Prerequisite {
                 found.not_after.map_or_else(String::new, |until| format!(", until {}", until.strftime("%Y-%m-%d")));
             let told = format!("{} for {}{until}", found.status, found.domain);
             if found.status != "ISSUED" {
-                let remedy = "finish its validation (the CNAME records that ACM asks for), or name another one";
+                let remedy =
+                    "complete its validation (the CNAME records that ACM requires), or use another certificate";
                 return line("certificate", what, Met::Missing, told, Some(remedy.to_owned()));
             }
             if left.is_some_and(|left| left < CERTIFICATE_LEFT) {
-                let remedy =
-                    "find out why it is not renewed: its validation records, or a certificate that was imported";
+                let remedy = "find out why it is not renewed: check its validation records; imported certificates are \
+                not renewed";
                 return line("certificate", what, Met::Missing, told, Some(remedy.to_owned()));
             }
             line("certificate", what, Met::Ok, told, None)
         }
         Some(Seen::Absent) => {
-            let remedy = "request it in ACM of the same account and region, or correct the parameter";
-            line("certificate", what, Met::Missing, "there is none of this ARN".to_owned(), Some(remedy.to_owned()))
+            let remedy = "request it in ACM in the same account and region, or correct the parameter";
+            line("certificate", what, Met::Missing, "no certificate has this ARN".to_owned(), Some(remedy.to_owned()))
         }
         Some(Seen::Unknown(why)) => {
             line("certificate", what, Met::Unknown, why.to_string(), Some("allow acm:DescribeCertificate".to_owned()))
         }
-        None => line("certificate", what, Met::Unknown, "it was not looked up".to_owned(), None),
+        None => line("certificate", what, Met::Unknown, "it was not checked".to_owned(), None),
     }
 }
 

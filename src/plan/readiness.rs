@@ -44,7 +44,7 @@ impl Asking<'_> {
         let shown = need.to_string();
         let Some(answer) = self.planner.input.observation.checks.answers.get(&need) else {
             self.planner.need(need);
-            entry.waiting.push(Waiting::Unknown { why: format!("its check \"{shown}\" has not been asked yet") });
+            entry.waiting.push(Waiting::Unknown { why: format!("its check \"{shown}\" has not run yet") });
             return unknown;
         };
         match &answer.outcome {
@@ -57,7 +57,7 @@ impl Asking<'_> {
             }
             CheckOutcome::NotAsked => unknown,
             CheckOutcome::Unknown(why) => {
-                let why = format!("its check \"{shown}\" could not be made: {why}");
+                let why = format!("its check \"{shown}\" could not run: {why}");
                 entry.waiting.push(Waiting::Unknown { why });
                 unknown
             }

@@ -172,7 +172,7 @@ impl Deciding<'_> {
         let name = DnsName::new(&self.text(&self.spec.name)?);
         let content = self.content()?;
         if content.is_empty() {
-            let reason = "what it points to is empty, and an empty record set is never written".to_owned();
+            let reason = "its target is empty; Landfast never writes an empty record set".to_owned();
             return Err(Blocked::refused(Guard::Empty, reason, "give it a value that is not empty"));
         }
         let (set, routing) = match &self.spec.routing {
@@ -189,8 +189,8 @@ impl Deciding<'_> {
         if marker.name.len() > DOMAIN_MAX || !marker.name.is_within(&zone.name) {
             let (name, length) = (&place.of.name, place.of.name.len());
             let reason = format!(
-                "{name} has {length} characters: the marker that says whose it is would be longer than {DOMAIN_MAX}, or \
-                 not in its zone"
+                "{name} has {length} characters: the name of its owner record would be longer than {DOMAIN_MAX}, or \
+                outside its zone"
             );
             return Err(Blocked::refused(Guard::Zone, reason, "choose a shorter name"));
         }
@@ -234,8 +234,8 @@ impl Deciding<'_> {
         let zone = match closest.as_slice() {
             [zone] => *zone,
             [] if zones.is_empty() => {
-                let reason = format!("there is no hosted zone {asked} in account {}", self.spec.scope.account);
-                return Err(Blocked::refused(Guard::Zone, reason, "create it, or name another one in `zone`"));
+                let reason = format!("hosted zone {asked} does not exist in account {}", self.spec.scope.account);
+                return Err(Blocked::refused(Guard::Zone, reason, "create it, or correct `zone`"));
             }
             [] => {
                 let reason = format!("{name} is not in the hosted zone {asked}");
@@ -244,13 +244,13 @@ impl Deciding<'_> {
             several => {
                 let sort = |zone: &HostedZone| if zone.private { "private" } else { "public" };
                 let ids: Vec<_> = several.iter().map(|zone| format!("{} ({})", zone.id, sort(zone))).collect();
-                let reason = format!("several hosted zones are called {}: {}", several[0].name, ids.join(", "));
-                return Err(Blocked::refused(Guard::Zone, reason, "name one of them by its id in `zone`"));
+                let reason = format!("several hosted zones are named {}: {}", several[0].name, ids.join(", "));
+                return Err(Blocked::refused(Guard::Zone, reason, "set `zone` to the ID of one of them"));
             }
         };
         if self.spec.kind == RecordType::Cname && *name == zone.name {
-            let reason = format!("{name} is the top of its zone, where DNS allows no CNAME");
-            return Err(Blocked::refused(Guard::Zone, reason, "make it an alias of type A"));
+            let reason = format!("{name} is the zone apex, where DNS does not allow a CNAME");
+            return Err(Blocked::refused(Guard::Zone, reason, "use an alias of type A"));
         }
         Ok(zone)
     }
@@ -338,7 +338,7 @@ fn follow(
     let conclusion = match planner.input.observation.records.changes.get(&(scope.clone(), change.clone())) {
         None => {
             planner.need(RecordNeed::Change(scope.clone(), change.clone()));
-            entry.waiting.push(Waiting::Unknown { why: "its change has not been asked for yet".to_owned() });
+            entry.waiting.push(Waiting::Unknown { why: "its change has not been read yet".to_owned() });
             return;
         }
         Some(Seen::Unknown(why)) => {

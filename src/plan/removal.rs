@@ -220,7 +220,7 @@ impl Removing<'_> {
             Err(NoSet::Unknown(why)) => entry.waiting.push(Waiting::Unknown { why }),
             Err(NoSet::Nothing) => {
                 let row = row(self.stack.state.status);
-                let reason = format!("it is {}, and no event names what it failed on", row.status);
+                let reason = format!("it is {}, and no event shows which resource failed", row.status);
                 refuse(entry, Refusal { guard: Guard::Stuck, reason, release: row.asks.to_owned() });
             }
         }
@@ -255,14 +255,14 @@ impl Removing<'_> {
                 refusal(
                     Guard::Prune,
                     "no manifest of this environment describes any stack",
-                    "a revision in \
-                 which everything is gone is taken for a mistake: use `landfast destroy` to delete an environment",
+                    "a revision without any objects is treated as a mistake: to delete an environment, use `landfast \
+                    destroy`",
                 ),
             );
         } else if environment.policy.mode == Mode::Observe {
             refuse(
                 entry,
-                refusal(Guard::Mode, "the environment is only observed", "set `policy.mode` to `approve` or `apply`"),
+                refusal(Guard::Mode, "the environment is in observe mode", "set `policy.mode` to `approve` or `apply`"),
             );
         } else if !approved {
             match environment.policy.prune {
@@ -271,8 +271,8 @@ impl Removing<'_> {
                         entry,
                         refusal(
                             Guard::Prune,
-                            "its manifest is gone, and pruning is switched off",
-                            "set `policy.prune` to `confirm` or `always`, or put the manifest back",
+                            "its manifest was removed, and pruning is off",
+                            "set `policy.prune` to `confirm` or `always`, or restore the manifest",
                         ),
                     );
                 }
@@ -290,7 +290,7 @@ impl Removing<'_> {
                 refusal(
                     Guard::TerminationProtection,
                     "termination protection is on",
-                    "set `terminationProtection: false` in its manifest and apply that before the manifest is removed",
+                    "set `terminationProtection: false` in its manifest and apply that before you remove the manifest",
                 ),
             );
         }
@@ -327,11 +327,11 @@ impl Removing<'_> {
             (Some(Seen::Absent), _) => {
                 entry
                     .waiting
-                    .push(Waiting::Unknown { why: "it is listed, and has no resources to be read".to_owned() });
+                    .push(Waiting::Unknown { why: "it is listed, but its resources cannot be read".to_owned() });
                 return;
             }
             (Some(Seen::Unknown(why)), _) => {
-                entry.waiting.push(Waiting::Unknown { why: format!("what is in it could not be read: {why}") });
+                entry.waiting.push(Waiting::Unknown { why: format!("its resources could not be read: {why}") });
                 return;
             }
             (None, None) => return self.read_contents(entry),
@@ -347,7 +347,7 @@ impl Removing<'_> {
 
     fn read_contents(&self, entry: &mut Entry) {
         self.planner.need(StackNeed::Contents(self.address.clone(), self.stack.state.id.clone()));
-        entry.waiting.push(Waiting::Unknown { why: "what is in it has not been read".to_owned() });
+        entry.waiting.push(Waiting::Unknown { why: "its resources have not been read".to_owned() });
     }
 
     fn delete(&self, entry: &mut Entry) {

@@ -110,11 +110,9 @@ fn taken_over(events: &[StackEvent], begin: usize, operation: &Operation, stack:
     }
     let deleted = end.status.starts_with("DELETE_");
     let reason = match operation.kind {
-        OperationKind::Cancel => {
-            "it was cancelled: it took longer than its `timeout`, or the image that it brought cannot run"
-        }
-        _ if deleted => "somebody deleted the stack meanwhile",
-        _ => "somebody cancelled it",
+        OperationKind::Cancel => "it was cancelled: it exceeded its `timeout`, or its image cannot run",
+        _ if deleted => "the stack was deleted in the meantime outside Landfast",
+        _ => "it was cancelled outside Landfast",
     };
     Conclusion::Failed(Failure {
         resource: end.resource.clone(),

@@ -56,7 +56,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &SecretSpec) -> Entry {
     let mut entry = Entry { depends_on: spec.depends_on.clone(), basis, ..Entry::new(address.clone()) };
     if !seen.listings.contains_key(&address.scope) {
         planner.need(SecretNeed::Listing(address.scope.clone()));
-        unknown(&mut entry, "its account and region have not been listed");
+        unknown(&mut entry, "the secrets of its account and region have not been listed");
         return entry;
     }
     match seen.secret(&address) {
@@ -133,7 +133,7 @@ impl Deciding<'_> {
 
     fn ask(&self, entry: &mut Entry) {
         self.planner.need(SecretNeed::Describe(self.spec.address()));
-        unknown(entry, "it has not been asked for by name");
+        unknown(entry, "it has not been read");
     }
 
     fn absent(&self, entry: &mut Entry) {
@@ -143,10 +143,11 @@ impl Deciding<'_> {
                 self.planner.input.memory.objects.of(&self.spec.key).is_some_and(|memory| memory.synced.is_some());
             let reason = if was {
                 entry.differences.push(Difference::Missing { name: format!("the secret {}", self.spec.name) });
-                format!("the secret {} was there, and is gone: it was deleted outside Landfast", self.spec.name)
+                format!("the secret {} no longer exists: deleted outside Landfast", self.spec.name)
             } else {
                 format!(
-                    "there is no secret {}, and its manifest says that others make it (`external: true`)",
+                    "the secret {} does not exist, and its manifest says that it is created elsewhere (`external: \
+                    true`)",
                     self.spec.name
                 )
             };
@@ -155,12 +156,12 @@ impl Deciding<'_> {
         entry.action = Action::Create;
         entry.differences.push(Difference::Absent);
         if let Some(other) = self.elsewhere() {
-            let reason = format!("its secret exists as {other}, and a second one would be created");
+            let reason = format!("its secret exists as {other}; a second one would be created");
             return refused(
                 entry,
                 Guard::Ownership,
                 reason,
-                format!("set its name and region back, or take the tag {OWNER_TAG} off {other}"),
+                format!("restore its name and region, or remove the tag {OWNER_TAG} from {other}"),
             );
         }
         entry.broadenings = self.opens(None);
@@ -208,7 +209,7 @@ impl Deciding<'_> {
                 entry,
                 Guard::Ownership,
                 format!("it is a replica of the secret in {home}"),
-                "name the primary's region in the manifest",
+                "set the region of the primary secret in the manifest",
             );
         }
         let external = self.spec.source == SecretSource::External;
@@ -223,7 +224,7 @@ impl Deciding<'_> {
                     entry,
                     Guard::Ownership,
                     format!("it belongs to {owner}"),
-                    "take it out of one of the two manifests",
+                    "remove it from one of the two manifests",
                 );
             }
             None if external && !self.spec.adopt => return self.foreign(entry, state),
@@ -243,8 +244,8 @@ impl Deciding<'_> {
                 return refused(
                     entry,
                     Guard::Ownership,
-                    "a secret of this name exists and is not ours",
-                    "set `adopt: true` to take it over as it is, or choose another name",
+                    "a secret with this name exists and has no owner tag of Landfast",
+                    "set `adopt: true` to adopt it unchanged, or choose another name",
                 );
             }
         }
@@ -278,12 +279,13 @@ impl Deciding<'_> {
             entry.differences.push(Difference::Deleted);
             let reason = format!("the secret {} was deleted outside Landfast, at {at}", self.spec.name);
             let release = format!(
-                "restore it while that is possible: `aws secretsmanager restore-secret --region {} --secret-id {}`",
+                "restore it while this is possible: `aws secretsmanager restore-secret --region {} --secret-id {}`",
                 self.spec.scope.region, self.spec.name
             );
             return refused(entry, Guard::Missing, reason, release);
         }
-        let reason = format!("the secret {} has no value, and its manifest says that others make it", self.spec.name);
+        let reason =
+            format!("the secret {} has no value, and its manifest says that it is set elsewhere", self.spec.name);
         refused(entry, Guard::Missing, reason, "give it a value");
     }
 
@@ -299,7 +301,7 @@ impl Deciding<'_> {
             entry.step = None;
             self.planner.need(SecretNeed::Describe(self.spec.address()));
             if mutates {
-                entry.waiting.push(Waiting::Unknown { why: "it has not been asked for by name".to_owned() });
+                entry.waiting.push(Waiting::Unknown { why: "it has not been read".to_owned() });
             }
         }
         if entry.action == Action::None {

@@ -253,23 +253,24 @@ impl Deciding<'_> {
     fn somebody_else(&self) -> Refusal {
         refusal(
             Guard::Superseded,
-            format!("somebody else has deployed {} with other images", self.address().name),
-            "commit the images that are to run, or wait for a newer one; `landfast rollback` goes back to a proven one",
+            format!("{} was deployed outside Landfast with other images", self.address().name),
+            "commit the images that should run, or wait for a newer one; `landfast rollback` returns to an earlier \
+            release",
         )
     }
 
     /// What was decided has failed and still runs.
     fn failed(&self) -> Option<Refusal> {
         let (bad, why) = self.bad()?;
-        let reason = format!("{} has failed and still runs: {why}", bad.name());
-        Some(refusal(Guard::Stalled, reason, "push a newer image, or `landfast rollback` to a proven one"))
+        let reason = format!("{} failed and still runs: {why}", bad.name());
+        Some(refusal(Guard::Stalled, reason, "push a newer image, or run `landfast rollback` to an earlier release"))
     }
 
     /// What was decided has failed, and ECS went back without ending that.
     fn gone_back(&self) -> Option<Refusal> {
         let (bad, why) = self.bad()?;
-        let reason = format!("{} has failed, and what ran before was deployed again: {why}", bad.name());
-        Some(refusal(Guard::Stalled, reason, "push a newer image, or `landfast rollback` to a proven one"))
+        let reason = format!("{} failed and was rolled back: {why}", bad.name());
+        Some(refusal(Guard::Stalled, reason, "push a newer image, or run `landfast rollback` to an earlier release"))
     }
 
     /// What was decided and is held to have failed, and why.
@@ -308,17 +309,14 @@ impl Deciding<'_> {
             entry.action = Action::Create;
         }
         let (mut reason, mut release) = (
-            format!("there is no service {service}"),
-            "create it, with any image; Landfast deploys to services and does not make them".to_owned(),
+            format!("service {service} does not exist"),
+            "create it with any image; Landfast deploys to existing services and does not create them".to_owned(),
         );
         if let Some(last) = self.memory.releases.first() {
             let images: Vec<String> = last.images.values().map(Decision::name).collect();
-            reason = format!(
-                "the service {service} is gone: it ran {}, and was deleted outside Landfast",
-                images.join(", ")
-            );
+            reason = format!("the service {service} was deleted outside Landfast; it ran {}", images.join(", "));
             release = format!(
-                "create it again, with task definition {} if that is still there; or take its manifest out",
+                "create it again, with task definition {} if that still exists; or remove its manifest",
                 last.task_definition.short()
             );
             entry.differences.push(crate::model::Difference::Missing { name: format!("the service {service}") });
@@ -330,7 +328,7 @@ impl Deciding<'_> {
         let at = (self.spec.scope.clone(), arn.clone());
         match self.planner.input.observation.services.task_definitions.get(&at) {
             Some(Seen::Present(definition)) => return Some(definition),
-            Some(Seen::Absent) => unknown(entry, &format!("task definition {} is gone", arn.short())),
+            Some(Seen::Absent) => unknown(entry, &format!("task definition {} no longer exists", arn.short())),
             Some(Seen::Unknown(why)) => unknown(entry, &format!("its task definition could not be read: {why}")),
             None => {
                 self.planner.need(ServiceNeed::TaskDefinition(at.0, at.1));

@@ -184,8 +184,8 @@ impl Deciding<'_> {
             }
             leaves = self.planner.input.observation.stacks.get(other).map(|stack| stack.state.id.clone());
         } else if let Some(other) = elsewhere {
-            let reason = format!("its stack is deployed as {other}, and a second one would be created");
-            let release = format!("set `stackName` and `region` back, or delete {other} first");
+            let reason = format!("its stack is deployed as {other}; a second one would be created");
+            let release = format!("restore `stackName` and `region`, or delete {other} first");
             return refuse(entry, Refusal { guard: Guard::Ownership, reason, release });
         } else {
             self.find_gone(entry);
@@ -237,7 +237,7 @@ impl Deciding<'_> {
         if names.is_empty() {
             return false;
         }
-        let reason = format!("{} is to keep its previous value, and a new stack has none", names.join(", "));
+        let reason = format!("{} uses its previous value, but a new stack has none", names.join(", "));
         let release = "give it a value in the manifest, or in the environment's parameter file".to_owned();
         refuse(entry, Refusal { guard: Guard::NoPreviousValue, reason, release });
         true
@@ -292,8 +292,8 @@ impl Deciding<'_> {
             return;
         }
         if self.memory.healthy.as_ref() == Some(&state.id) {
-            let meaning = "it has been healthy before, so it is not deleted to repair it";
-            return refuse(entry, stuck(state, meaning, "repair it, or delete it by hand"));
+            let meaning = "it was healthy before, so Landfast does not delete it to repair it";
+            return refuse(entry, stuck(state, meaning, "repair it or delete it manually"));
         }
         if self.lacks_previous_values(entry) {
             return;
@@ -395,8 +395,8 @@ impl Deciding<'_> {
                     entry,
                     Refusal {
                         guard: Guard::Ownership,
-                        reason: format!("the stack {} exists and was not made by Landfast", state.name),
-                        release: "set `adopt: true` in its manifest to take it over".to_owned(),
+                        reason: format!("the stack {} exists and was not created by Landfast", state.name),
+                        release: "set `adopt: true` in its manifest to adopt it".to_owned(),
                     },
                 );
                 false
@@ -423,7 +423,7 @@ impl Deciding<'_> {
         }
         match &stack.template {
             Some(Seen::Present(facts)) => Ok(facts),
-            Some(Seen::Absent) => Err("its template is gone".to_owned()),
+            Some(Seen::Absent) => Err("its template no longer exists".to_owned()),
             Some(Seen::Unknown(why)) => Err(format!("its template could not be read: {why}")),
             None => {
                 self.planner.need(StackNeed::Template(self.spec.address(), stack.state.id.clone()));

@@ -39,6 +39,6 @@ pub trait Account: Send + Sync {
     /// (AWS: *`GetMetricStatistics`*).
     async fn usage(&self, metric: &UsageMetric, from: Timestamp, to: Timestamp) -> Result<Option<f64>, PortError>;
 
-    /// A certificate; `None` if there is none of this ARN (AWS: *ACM `DescribeCertificate`*).
+    /// A certificate; `None` if no certificate has this ARN (AWS: *ACM `DescribeCertificate`*).
     async fn certificate(&self, arn: &str) -> Result<Option<Certificate>, PortError>;
 }

@@ -32,7 +32,7 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
     /// The daemon is stopping, or has lost its lease.
-    #[error("no new change is begun: the daemon is stopping or has lost its lease")]
+    #[error("no new change is started: the daemon is stopping or has lost its lease")]
     Stopping,
     /// A newer revision was loaded since the step was planned.
     #[error("a newer revision of the manifests was loaded since this step was planned")]

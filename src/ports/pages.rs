@@ -39,5 +39,5 @@ where
 
 /// A list that does not end is not one that is complete.
 pub(crate) fn endless(operation: &'static str) -> PortError {
-    PortError::new(Class::Transient, operation, "its pages have no end")
+    PortError::new(Class::Transient, operation, "it has too many pages")
 }

@@ -41,7 +41,7 @@ pub enum NoHttpAnswer {
     #[error("{0}")]
     Refused(String),
     /// Nobody wanted it to be asked.
-    #[error("it was not asked")]
+    #[error("it was not checked")]
     NotAsked,
     /// Nothing was learned about the server, because the request could not be made from here.
     #[error("{0}")]
@@ -66,6 +66,6 @@ pub struct NoProbes;
 #[async_trait]
 impl Probes for NoProbes {
     async fn get(&self, _request: &HttpRequest, _reach: &Reach) -> Result<HttpAnswer, NoHttpAnswer> {
-        Err(NoHttpAnswer::Here("web servers cannot be asked from here".to_owned()))
+        Err(NoHttpAnswer::Here("HTTP checks are not available here".to_owned()))
     }
 }

@@ -21,19 +21,19 @@ use crate::sabotage::{self, Bug};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// No identity was given.
-    #[error("no identity was given to open it with (`--identity FILE` or `LANDFAST_IDENTITY`)")]
+    #[error("no identity was given to decrypt it (`--identity FILE` or `LANDFAST_IDENTITY`)")]
     NoIdentity,
     /// It was sealed to others.
-    #[error("none of the identities opens it")]
+    #[error("none of the identities can decrypt it")]
     NotForUs,
     /// It is no age file, or it was changed after it was sealed.
-    #[error("it is not a whole and unchanged age file")]
+    #[error("it is not a complete, unmodified age file")]
     Damaged,
     /// There is more in it than a secret can hold.
-    #[error("there is more in it than the {VALUE_MAX} bytes that a secret can hold")]
+    #[error("its content is larger than the limit of a secret ({VALUE_MAX} bytes)")]
     TooLarge,
     /// What is in it is no text.
-    #[error("what is in it is not UTF-8 text")]
+    #[error("its content is not UTF-8 text")]
     NotText,
     /// A line of an identity file is none.
     #[error("line {0} is not an X25519 identity (`AGE-SECRET-KEY-1…`)")]
@@ -45,7 +45,7 @@ pub enum SealError {
     #[error("no recipient was given")]
     NoRecipient,
     /// It is for another secret.
-    #[error("it was sealed for {sealed}, and not for {wanted}: seal the value again for this secret")]
+    #[error("it was sealed for {sealed}, not for {wanted}: seal the value again for this secret")]
     ForAnother {
         /// What it was sealed for.
         sealed: String,
@@ -54,14 +54,14 @@ pub enum SealError {
     },
     /// It is for no secret in particular.
     #[error(
-        "it was sealed for no secret in particular, and here only files that were are opened: seal the value again \
-         (`landfast seal`), now that a manifest takes the file"
+        "it was sealed without the name of a secret, which is required here: seal the value again (`landfast seal`), \
+        now that a manifest uses the file"
     )]
     Unbound,
     /// It is by another tool, or by a release that did not seal for whom it is.
     #[error(
-        "it does not say which secret it is for, because an older release or another tool has sealed it: seal the value \
-         again (`landfast seal`)"
+        "it does not contain the name of its secret, because an older release or another tool sealed it: seal the \
+        value again (`landfast seal`)"
     )]
     OldForm,
     /// Encrypting failed.

@@ -54,7 +54,7 @@ pub struct UpdateSecret {
 pub struct SecretVersion {
     /// Its id.
     pub id: VersionId,
-    /// When it was made.
+    /// When it was created.
     pub made: Option<Timestamp>,
     /// Its value, where it is a text. Binary values are not ours to read.
     pub value: Option<Redacted>,

@@ -44,10 +44,10 @@ pub trait Tables: Send + Sync {
     /// One table; `None` if there is none.
     async fn describe(&self, table: &TableName) -> Result<Option<TableState>, PortError>;
 
-    /// How far back a table can be restored to any second; `None` if there is no such table.
+    /// How far back a table can be restored to any second; `None` if the table does not exist.
     async fn continuous_backups(&self, table: &TableName) -> Result<Option<ContinuousBackups>, PortError>;
 
-    /// When its items expire. Answers `NotFound` if there is no such table.
+    /// When its items expire. Answers `NotFound` if the table does not exist.
     async fn time_to_live(&self, table: &TableName) -> Result<TimeToLive, PortError>;
 
     /// One page of its tags, AWS's own included (AWS: *`ListTagsOfResource`*). Answers `NotFound` if there is no such
@@ -127,7 +127,7 @@ pub trait Tables: Send + Sync {
 
     /// Makes an on-demand backup. It has what the table has now, and can be restored "within minutes" (AWS: *Backing up and
     /// restoring DynamoDB tables with DynamoDB: How it works*); while it is being made, the table cannot be deleted. There is
-    /// no idempotency token, and names need not differ: a lost answer may leave a backup behind. Answers `NotFound` if there is no such table, `Conflict` while the table is
+    /// no idempotency token, and names need not differ: a lost answer may leave a backup behind. Answers `NotFound` if the table does not exist, `Conflict` while the table is
     /// being made or deleted or another backup of it is, `Throttled` above 50 a second.
     async fn create_backup(&self, fence: Fence, table: &TableName, name: &str) -> Result<RecoveryPoint, PortError>;
 
@@ -135,12 +135,12 @@ pub trait Tables: Send + Sync {
     /// `Invalid` for the one that a deleted table left behind.
     async fn delete_backup(&self, fence: Fence, point: &PointId) -> Result<(), PortError>;
 
-    /// Begins to restore an on-demand backup to a new table. Answers `Conflict` if there is a table of that name,
+    /// Begins to restore an on-demand backup to a new table. Answers `Conflict` if a table with that name exists,
     /// `NotFound` if there is no such backup.
     async fn restore_backup(&self, fence: Fence, point: &PointId, to: &TableName) -> Result<TableState, PortError>;
 
     /// Begins to restore a table, as it was at a moment, to a new table in the region of this door; `None`: at the latest
-    /// moment there is. Answers `Conflict` if there is a table of that name, `Invalid` if the moment cannot be restored.
+    /// moment there is. Answers `Conflict` if a table with that name exists, `Invalid` if the moment cannot be restored.
     async fn restore_to(
         &self,
         fence: Fence,

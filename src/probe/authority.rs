@@ -23,7 +23,7 @@ pub(super) fn trusting(pem: &str) -> Result<ClientConfig, String> {
     let given = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
     let given = given.map_err(|error| format!("the authority's PEM cannot be read: {error}"))?;
     if given.is_empty() {
-        return Err("there is no certificate in the authority's PEM".to_owned());
+        return Err("the authority's PEM contains no certificate".to_owned());
     }
     let wrong = |error: &dyn std::fmt::Display| format!("the authority's certificate cannot be used: {error}");
     let mut roots = RootCertStore::empty();
@@ -38,7 +38,7 @@ pub(super) fn trusting(pem: &str) -> Result<ClientConfig, String> {
 
 fn config(provider: Arc<CryptoProvider>, verifier: Arc<Given>) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| format!("no request can be made: {error}"))?;
+    let builder = builder.map_err(|error| format!("the request could not be created: {error}"))?;
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Paint, order, words};
 use crate::model::{Access, Broadening, Key, Plan};
 
-/// Access that one object gives.
+/// Access that one object grants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Broadened {
@@ -37,8 +37,7 @@ pub(super) fn text(plan: &Plan, paint: Paint) -> String {
     if all.is_empty() {
         return String::new();
     }
-    let mut text =
-        format!("\n{}\n", paint.danger(format!("GIVES ACCESS that was not given before, {}:", count(all.len()))));
+    let mut text = format!("\n{}\n", paint.danger(format!("GRANTS NEW ACCESS in {}:", count(all.len()))));
     let mut object = None;
     for (key, one) in all {
         if object != Some(key) {
@@ -56,7 +55,7 @@ pub(super) fn text(plan: &Plan, paint: Paint) -> String {
 }
 
 fn count(number: usize) -> String {
-    if number == 1 { "in one place".to_owned() } else { format!("in {number} places") }
+    if number == 1 { "1 place".to_owned() } else { format!("{number} places") }
 }
 
 /// Said of what depends on a value that is not known yet.
@@ -64,17 +63,17 @@ pub(super) fn later(one: &Broadening) -> &'static str {
     if one.after_apply { " (values known after apply)" } else { "" }
 }
 
-/// How access is given.
+/// How access is granted.
 pub(super) fn how(access: Access) -> &'static str {
     match access {
         Access::Identity => "permissions",
-        Access::Trust => "may be assumed",
+        Access::Trust => "trust",
         Access::Resource => "resource policy",
         Access::Key => "key policy",
         Access::Attachment => "attached",
         Access::Boundary => "permissions boundary",
-        Access::Network => "lets in",
+        Access::Network => "ingress",
         Access::Public => "public",
-        Access::Unseen => "cannot be judged",
+        Access::Unseen => "cannot be analyzed",
     }
 }

@@ -109,7 +109,7 @@ impl BackupList {
             text.push('\n');
         }
         if self.items.is_empty() {
-            text.push_str("No recovery points.\n");
+            text.push_str("No recovery points found.\n");
         } else {
             let head = ["TABLE", "FOR", "STATUS", "BYTES", "VERIFIED", "REGION", "POLICY", "ID"];
             let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -161,7 +161,7 @@ pub struct CoverageList {
     pub unknown: Vec<String>,
 }
 
-/// Who backs a table up.
+/// The backup coverage of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TableCoverage {
@@ -175,7 +175,7 @@ pub struct TableCoverage {
     pub region: String,
     /// The policy that covers it.
     pub policy: Option<String>,
-    /// The policy that says that it needs no backup.
+    /// The policy that excludes it.
     pub excepted: Option<String>,
 }
 
@@ -217,7 +217,7 @@ impl CoverageList {
             rows.extend(self.items.iter().map(|item| {
                 let by = match (&item.policy, &item.excepted) {
                     (Some(policy), _) => words::clean(policy),
-                    (None, Some(policy)) => format!("(excepted by {})", words::clean(policy)),
+                    (None, Some(policy)) => format!("(excluded by {})", words::clean(policy)),
                     (None, None) => "nobody".to_owned(),
                 };
                 vec![words::clean(&item.table), item.region.clone(), by]
@@ -230,9 +230,9 @@ impl CoverageList {
             let (all, bare) = (self.items.len(), self.uncovered());
             let all = words::count(all, "table");
             let _ = match bare {
-                0 => writeln!(text, "{all}, each covered or excepted."),
-                1 => writeln!(text, "1 of {all} is covered by nobody."),
-                _ => writeln!(text, "{bare} of {all} are covered by nobody."),
+                0 => writeln!(text, "{all}: each is covered by a policy or excluded."),
+                1 => writeln!(text, "1 of {all} is not covered by a policy."),
+                _ => writeln!(text, "{bare} of {all} are not covered by a policy."),
             };
         }
         unread(&mut text, &self.unknown, paint);
@@ -341,6 +341,6 @@ mod tests {
         list.leave(left());
         check_contract("BackupList", &list);
         golden("backups.txt", &list.text(Paint::Plain));
-        assert_eq!(BackupList::default().text(Paint::Plain), "No recovery points.\n");
+        assert_eq!(BackupList::default().text(Paint::Plain), "No recovery points found.\n");
     }
 }

@@ -23,20 +23,20 @@ pub struct DoctorReport {
     pub items: Vec<Examination>,
 }
 
-/// What was found in one environment.
+/// The problems found in one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Examination {
     /// The environment.
     pub environment: String,
-    /// Stacks that were looked at in its accounts and regions, ours or not.
+    /// Stacks that were checked in its accounts and regions, managed or not.
     pub stacks: usize,
-    /// What ails it, worst first.
+    /// Problems, worst first.
     pub diagnoses: Vec<Diagnosis>,
-    /// Tables that restore tests have left, and that no test can need any more.
+    /// Tables that restore tests left behind and no longer need.
     #[serde(default)]
     pub left_tables: Vec<LeftTable>,
-    /// What could not be looked at, and why.
+    /// What could not be checked, and why.
     pub unknown: Vec<String>,
 }
 
@@ -116,11 +116,16 @@ impl DoctorReport {
         let looked = words::count(stacks, "stack");
         let mut sentence = if problems > 0 {
             let how = words::count(problems, "problem");
-            paint.danger(format!("{how} in {looked}, {decisions} for a person to decide"))
+            let need = match decisions {
+                0 => String::new(),
+                1 => "; 1 needs a decision".to_owned(),
+                several => format!("; {several} need a decision"),
+            };
+            paint.danger(format!("{how} in {looked}{need}"))
         } else if unknown > 0 {
-            paint.change(format!("INCOMPLETE: no problem in {looked}"))
+            paint.change(format!("INCOMPLETE: no problems found in {looked}"))
         } else {
-            paint.good(format!("No problems: {looked} checked"))
+            paint.good(format!("No problems found in {looked}"))
         };
         if unknown > 0 {
             let _ = write!(sentence, "; {} could not be checked", words::count(unknown, "part"));
@@ -137,7 +142,7 @@ fn unmanaged(text: &mut String, item: &Examination, paint: Paint) {
         return;
     }
     let how = words::count(found.len(), "stack");
-    let _ = writeln!(text, "{}", paint.title(format!("{how} that no manifest describes")));
+    let _ = writeln!(text, "{}", paint.title(format!("{how} without a manifest")));
     for one in found {
         let _ = writeln!(text, "  {} in {}/{}", words::clean(&one.stack), one.account, one.region);
     }
@@ -161,23 +166,25 @@ pub(super) fn told(diagnosis: &Diagnosis, paint: Paint) -> String {
 /// What it is, in half a sentence.
 pub(super) fn ailment(ailment: Ailment) -> &'static str {
     match ailment {
-        Ailment::StackGone => "it was deleted outside Landfast",
-        Ailment::TableGone => "a table of it was deleted past it",
-        Ailment::RollbackFailed => "the rollback of its update has failed",
-        Ailment::OutOfStep => "resources are out of step with their stack",
-        Ailment::UpdateFailed => "its update has failed, and was not rolled back",
-        Ailment::ImportFailed => "an import into it has failed",
-        Ailment::DeletionFailed => "its deletion has failed",
-        Ailment::Stalled => "its operation has stopped moving",
-        Ailment::ServiceNotSteady => "it waits for a service that does not become steady",
-        Ailment::ExportInUse => "an export that others import would change",
-        Ailment::LeftBehind => "its stack in another region is still there",
-        Ailment::NeverHealthy => "its creation has failed",
-        Ailment::Shell => "it is the shell of a change set that was never executed",
-        Ailment::ChangeSets => "change sets have piled up on it",
-        Ailment::UnprovenOwner => "it carries our owner tag, and the journal does not say that Landfast made it",
-        Ailment::ForeignChangeSet => "somebody else has made change sets on it that carry names like ours",
-        Ailment::Orphaned => "it is ours, and no manifest describes it",
+        Ailment::StackGone => "deleted outside Landfast",
+        Ailment::TableGone => "one of its tables was deleted outside CloudFormation",
+        Ailment::RollbackFailed => "the rollback of its update failed",
+        Ailment::OutOfStep => "resources were skipped in a rollback and may not match the stack's template",
+        Ailment::UpdateFailed => "its update failed and was not rolled back",
+        Ailment::ImportFailed => "a resource import failed",
+        Ailment::DeletionFailed => "its deletion failed",
+        Ailment::Stalled => "its operation makes no progress",
+        Ailment::ServiceNotSteady => "it waits for a service that does not reach a steady state",
+        Ailment::ExportInUse => "an export that other stacks import would change",
+        Ailment::LeftBehind => "its former stack in another region still exists",
+        Ailment::NeverHealthy => "its creation failed",
+        Ailment::Shell => "empty stack: its change set was never executed",
+        Ailment::ChangeSets => "it has too many change sets",
+        Ailment::UnprovenOwner => "it has Landfast's owner tag, but the journal has no record that Landfast created it",
+        Ailment::ForeignChangeSet => {
+            "it has change sets that are named like Landfast's but were not created by Landfast"
+        }
+        Ailment::Orphaned => "managed by Landfast, but no manifest describes it",
         Ailment::Unmanaged => "no manifest describes it",
     }
 }
@@ -196,7 +203,7 @@ mod tests {
     fn report() -> DoctorReport {
         let _ = Census::default();
         let decision = Remedy::Decision {
-            what: "how its rollback goes on".to_owned(),
+            what: "how to continue its rollback".to_owned(),
             choices: vec![
                 Choice::new("repair what it failed on", ["aws cloudformation continue-update-rollback".to_owned()]),
                 Choice::new("open a case with AWS Support", []),
@@ -239,6 +246,6 @@ mod tests {
         let items = vec![Examination::of(&"dev".parse().unwrap(), 3, vec![nobodys], Vec::new())];
         let report = DoctorReport::of(items);
         assert_eq!(report.health(), Health::Well);
-        assert!(report.text(Paint::Plain).ends_with("No problems: 3 stacks checked.\n"));
+        assert!(report.text(Paint::Plain).ends_with("No problems found in 3 stacks.\n"));
     }
 }

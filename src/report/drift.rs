@@ -44,22 +44,22 @@ pub struct DriftReport {
     /// `DriftReport`.
     #[schemars(extend("const" = "DriftReport"))]
     pub kind: String,
-    /// When it was made.
+    /// When it was created.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// How much of what there is.
+    /// Counts.
     pub summary: DriftSummary,
     /// One for each stack.
     pub items: Vec<ObjectDrift>,
 }
 
-/// How much of what there is.
+/// Counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftSummary {
-    /// Objects that were looked at: stacks, and others that have drifted or could not be read.
+    /// Objects that were checked: stacks, and others that drifted or could not be read.
     pub stacks: usize,
-    /// Those that have drifted.
+    /// Objects that drifted.
     pub drifted: usize,
     /// Resources that were compared.
     pub compared: usize,
@@ -67,15 +67,15 @@ pub struct DriftSummary {
     pub differences: usize,
     /// What could not be compared.
     pub unknown: usize,
-    /// Differences that manifests put up with.
+    /// Differences that manifests tolerate.
     pub tolerated: usize,
-    /// Differences that something else is there to make.
+    /// Differences that another controller manages.
     pub delegated: usize,
-    /// Differences that mean nothing.
+    /// Differences that are not significant.
     pub noise: usize,
 }
 
-/// How one stack differs from what was deployed.
+/// The drift of one stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectDrift {
@@ -87,17 +87,17 @@ pub struct ObjectDrift {
     pub scope: String,
     /// The file of its manifest, relative to the manifests' root.
     pub file: String,
-    /// The line in it.
+    /// Its line in that file.
     pub line: usize,
     /// Resources that were compared.
     pub compared: usize,
     /// What was found, worst first.
     pub findings: Vec<DriftFinding>,
-    /// How many differences there were at the last detections, oldest first.
+    /// The number of differences in recent detections, oldest first.
     pub history: Vec<DriftPoint>,
 }
 
-/// How many differences there were.
+/// The number of differences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftPoint {
@@ -112,15 +112,15 @@ pub struct DriftPoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum FindingKind {
-    /// Somebody or something has changed it.
+    /// It was changed outside Landfast.
     Drift,
     /// It could not be compared.
     Unknown,
-    /// The manifest puts up with it.
+    /// The manifest tolerates it.
     Tolerated,
-    /// Something else is there to change it.
+    /// Another controller manages it.
     Delegated,
-    /// It means nothing.
+    /// It is not significant.
     Noise,
 }
 
@@ -132,37 +132,37 @@ pub struct DriftFinding {
     pub verdict: FindingKind,
     /// How bad it is, if it is drift.
     pub severity: Option<Severity>,
-    /// Why it does not count, or could not be compared.
+    /// Why it is not drift, or could not be compared.
     pub why: Option<String>,
-    /// The last day on which the manifest puts up with it.
+    /// The last day on which the manifest tolerates it.
     pub until: Option<String>,
     /// The resource's logical id; `null`: the whole stack.
     pub resource: Option<String>,
-    /// What AWS calls it.
+    /// Its name in AWS.
     pub physical_id: Option<String>,
     /// Its type.
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// The property; `null`: the whole resource.
     pub property: Option<String>,
-    /// What was deployed.
+    /// The deployed value.
     pub expected: Option<String>,
-    /// What there is.
+    /// The live value.
     pub live: Option<String>,
     /// When it was first seen.
     #[schemars(with = "String")]
     pub since: Timestamp,
-    /// Who has made it, as far as that is known.
+    /// Who changed it, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Author>,
-    /// Why that is not known.
+    /// Why that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_unknown: Option<String>,
-    /// What can be done about it, if it is drift.
+    /// Options about it, if it is drift.
     pub advice: Option<Advice>,
 }
 
-/// Who has made a difference: the last call that changed the resource before it was found.
+/// Who changed it: the last call that changed the resource before the drift was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Author {
@@ -185,17 +185,16 @@ impl Author {
     }
 }
 
-/// What can be done about a difference: one of these.
+/// Options about a difference: one of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Advice {
-    /// Make it as it was deployed: the command that asks for it, and the next plan shows what it would do. In a nested
-    /// stack: the commands of the AWS CLI that do it, one a line.
+    /// Revert it: the command that requests it; the next plan shows the change. In a nested stack: AWS CLI commands,
+    /// one per line.
     pub revert: String,
-    /// What the template would have to say to keep it, as a diff where it is written there as a value; `null` where that
-    /// cannot be told.
+    /// Keep it: the required change of the template, as a diff if the template has a literal value; `null` if unknown.
     pub adopt: Option<String>,
-    /// What the stack's manifest would have to say to put up with it; `null` for what is not inside a stack.
+    /// Tolerate it: the required rule in the stack's manifest; `null` outside a stack.
     pub tolerate: Option<String>,
 }
 
@@ -267,7 +266,7 @@ impl DriftSummary {
     /// In a sentence. What was not compared is never left out.
     fn sentence(&self) -> String {
         let mut parts = vec![match self.differences {
-            0 => format!("No difference in {}", words::count(self.stacks, "stack")),
+            0 => format!("No drift in {}", words::count(self.stacks, "stack")),
             some => format!(
                 "{} in {} of {}",
                 words::count(some, "difference"),
@@ -280,7 +279,7 @@ impl DriftSummary {
             (self.unknown, "not compared"),
             (self.tolerated, "tolerated"),
             (self.delegated, "delegated"),
-            (self.noise, "without meaning"),
+            (self.noise, "not significant"),
         ] {
             if number > 0 {
                 parts.push(format!("{number} {what}"));
@@ -343,7 +342,7 @@ impl DriftFinding {
             Verdict::Tolerated { reason, until } => {
                 (FindingKind::Tolerated, None, Some(reason.clone()), until.map(|day| day.to_string()))
             }
-            Verdict::Delegated { to } => (FindingKind::Delegated, None, Some(format!("left to {to}")), None),
+            Verdict::Delegated { to } => (FindingKind::Delegated, None, Some(format!("managed by {to}")), None),
             Verdict::Noise { why } => (FindingKind::Noise, None, Some(why.clone()), None),
             Verdict::Unknown { why } => (FindingKind::Unknown, None, Some(why.clone()), None),
         };

@@ -55,7 +55,7 @@ pub struct Event {
     pub reason: Option<String>,
     /// The token of the request that caused it.
     pub token: Option<String>,
-    /// It says that something failed.
+    /// It reports a failure.
     pub failed: bool,
     /// The first failure of its operation that is not a consequence of another one.
     pub root_cause: bool,
@@ -299,7 +299,7 @@ mod tests {
             told("03:00:10", "(service api) has started 2 tasks"),
         ];
         let deeds = [
-            deed("03:00:00", "decide done", "app 1.2.0: 1.2.0 is the greatest version in ^1", false),
+            deed("03:00:00", "decide done", "app 1.2.0: 1.2.0 is the highest version in ^1", false),
             deed("03:04:00", "conclude done", "rolledback; 3 × Essential container in task exited", true),
         ];
         let list = EventList::of_service(&key, "dev-api", &newest_first, deeds);

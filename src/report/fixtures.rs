@@ -197,7 +197,7 @@ fn updates() -> Vec<(&'static str, Entry)> {
         refused: vec![
             refusal(
                 Guard::Replace,
-                "ReviewTable (AWS::DynamoDB::Table) holds state and may be replaced; `policy.replace` is `deny`",
+                "ReviewTable (AWS::DynamoDB::Table) is stateful and may be replaced; `policy.replace` is `deny`",
                 "set `policy.replace: approve` in Environment dev, then approve the plan that shows it",
             ),
             refusal(
@@ -226,7 +226,7 @@ fn updates() -> Vec<(&'static str, Entry)> {
         waiting: vec![
             Waiting::Dependency { objects: ["dev/stack/alb".to_owned(), "dev/stack/network".to_owned()].into() },
             Waiting::Turn,
-            Waiting::Image { container: "app".to_owned(), why: "there is no image in app".to_owned() },
+            Waiting::Image { container: "app".to_owned(), why: "app has no images".to_owned() },
             Waiting::Rollout { status: "IN_PROGRESS".to_owned(), since: Some(at("03:10:00")) },
         ],
         ..entry("ecs-service", Action::MayUpdate)
@@ -280,9 +280,9 @@ fn fortress() -> Entry {
         Revision, StackName, Stalled, Stuck, Superseded, TemplateSize, TerminationProtection,
     };
     let guards = [
-        (Mode, "environment dev is only observed", "set `policy.mode: apply`"),
-        (Ownership, "the stack belongs to nobody we know", "set `adopt: true` in its manifest"),
-        (Prune, "its manifest is gone, and pruning is off", "set `policy.prune: confirm`, or restore the manifest"),
+        (Mode, "environment dev is in observe mode", "set `policy.mode: apply`"),
+        (Ownership, "the stack has no known owner", "set `adopt: true` in its manifest"),
+        (Prune, "its manifest was removed, and pruning is off", "set `policy.prune: confirm`, or restore the manifest"),
         (Budget, "2 deletions in 1h; the budget allows 0", "approve the plan (`landfast apply dev --plan DIGEST`)"),
         (TerminationProtection, "termination protection is on", "switch it off in AWS"),
         (StackName, "`x` does not match `^dev-`", "rename it"),
@@ -290,18 +290,14 @@ fn fortress() -> Entry {
         (ExportInUse, "export dev-vpc is imported by other-stack", "remove the import first"),
         (ChangeSet, "AWS refused the change set: \u{1b}[2Jno updates\nare to be performed", "change the manifest"),
         (Stalled, "these inputs failed 3 times", "change the manifest, or `landfast retry dev/stack/fortress`"),
-        (Stuck, "DELETE_FAILED", "look at the stack in AWS"),
-        (Revision, "revision 43 was applied already", "load a newer revision"),
-        (MovedTag, "prod means sha256:bbbb now", "set `moved: deploy`"),
-        (Platform, "1.4.3 was built for linux/arm64, and the tasks run on linux/amd64", "build it for linux/amd64 too"),
-        (ImageGone, "1.4.2 is not in app any more", "push that image again"),
-        (Superseded, "somebody else has deployed dev/api", "commit the images that are to run"),
-        (
-            Broaden,
-            "it would give access that was not given before: Role (AWS::IAM::Role)",
-            "set `policy.broaden: approve`",
-        ),
-        (TemplateSize, "the template has 60,000 bytes; 51,200 can be sent", "set `templateBucket`"),
+        (Stuck, "DELETE_FAILED", "check the stack in AWS"),
+        (Revision, "revision 43 is already applied", "load a newer revision"),
+        (MovedTag, "prod now points to sha256:bbbb", "set `moved: deploy`"),
+        (Platform, "1.4.3 was built for linux/arm64, but the tasks run on linux/amd64", "build it for linux/amd64 too"),
+        (ImageGone, "1.4.2 is no longer in app", "push that image again"),
+        (Superseded, "dev/api was deployed outside Landfast", "commit the images that should run"),
+        (Broaden, "it would grant new access: Role (AWS::IAM::Role)", "set `policy.broaden: approve`"),
+        (TemplateSize, "the template has 60,000 bytes; the limit without a bucket is 51,200", "set `templateBucket`"),
     ];
     Entry {
         differences: vec![Difference::Template],

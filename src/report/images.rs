@@ -37,40 +37,40 @@ pub struct Image {
     pub container: String,
     /// The repository.
     pub repository: String,
-    /// The tag that was decided on; `null` where it was a digest, or nothing was decided.
+    /// The selected tag; `null` if it was a digest, or nothing is selected.
     pub tag: Option<String>,
-    /// The digest that was decided on.
+    /// The selected digest.
     pub digest: Option<String>,
     /// Why that one.
     pub why: Option<String>,
-    /// When it was decided.
+    /// When it was selected.
     #[schemars(with = "Option<String>")]
     pub decided: Option<Timestamp>,
-    /// The image that the live task definition names; `null` where it could not be seen.
+    /// The image in the live task definition; `null` if it could not be read.
     pub deployed: Option<String>,
-    /// It is the one that was decided on.
+    /// It is the selected image.
     pub matches: bool,
     /// How the last rollout of the service ended.
     pub outcome: Option<RolloutOutcome>,
     /// What shows that.
     pub evidence: Option<Evidence>,
-    /// A person has gone back to it: by whom.
+    /// Who rolled back to it.
     pub pinned: Option<String>,
     /// Secrets that have a newer value than the tasks of the service.
     #[serde(default)]
     pub older_than: Vec<OlderThan>,
 }
 
-/// A secret whose current value tasks do not have: it was made current after their start.
+/// A secret whose current value is newer than the start of tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OlderThan {
     /// The secret's address.
     pub secret: String,
-    /// Since when its value is current, as far as known.
+    /// Since when its value is current, if known.
     #[schemars(with = "Option<String>")]
     pub since: Option<Timestamp>,
-    /// Tasks that were made before; `null` where they could not be seen.
+    /// Tasks that started before; `null` if they could not be read.
     pub tasks: Option<usize>,
 }
 
@@ -98,7 +98,7 @@ impl ImageList {
         if self.items.is_empty() {
             return "No services.\n".to_owned();
         }
-        let heads = ["SERVICE", "CONTAINER", "DECIDED", "DEPLOYED", "LAST ROLLOUT", "WHY"];
+        let heads = ["SERVICE", "CONTAINER", "SELECTED", "DEPLOYED", "LAST ROLLOUT", "WHY"];
         let mut rows = vec![heads.map(str::to_owned).to_vec()];
         rows.extend(self.items.iter().map(Image::row));
         let mut text = words::table(&rows, |y, x, cell| match (y, x) {
@@ -112,7 +112,8 @@ impl ImageList {
             for older in &item.older_than {
                 let tasks = older.tasks.map_or_else(|| "tasks".to_owned(), |tasks| words::count(tasks, "task"));
                 let since = older.since.map(|since| format!(", since {}", words::time(since))).unwrap_or_default();
-                let line = format!("{}: {tasks} older than the current value of {}{since}", item.object, older.secret);
+                let line =
+                    format!("{}: {tasks} started before the current value of {}{since}", item.object, older.secret);
                 if told.insert(line.clone()) {
                     text.push_str(&paint.change(line));
                     text.push('\n');

@@ -72,27 +72,27 @@ pub struct PlanDocument {
     pub kind: String,
     /// The environment.
     pub environment: String,
-    /// The revision of the manifests: the Git commit, or the digest of the files where there is none.
+    /// The revision of the manifests: the Git commit, or the digest of the files outside Git.
     pub revision: String,
     /// Orders the revisions that this installation has loaded.
     pub revision_sequence: u64,
     /// Identifies the plan. `landfast apply --plan` and `landfast approve` take it, or its first twelve digits.
     pub digest: String,
-    /// There is nothing to do, and nothing that could not be seen. Exactly then `steps` is empty.
+    /// Everything is in sync, and everything could be read. Exactly then `steps` is empty.
     pub in_sync: bool,
-    /// How many objects there are of each sort.
+    /// The number of objects in each state.
     pub summary: Summary,
-    /// What the operator's configuration cut from the environment's policy.
+    /// What the operator's configuration reduced in the environment's policy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuts: Vec<Cut>,
-    /// Access that is given and was not before.
+    /// New access that the plan grants.
     #[serde(default)]
     pub broadenings: Vec<Broadened>,
     /// Every object that is not in sync, dependencies first and deletions last.
     pub steps: Vec<PlannedStep>,
-    /// What is waited for: one line for each object and reason.
+    /// Objects that wait: one entry for each object and reason.
     pub waiting: Vec<Held>,
-    /// What is forbidden: one line for each object and rule.
+    /// Refused objects: one entry for each object and rule.
     pub refused: Vec<RefusedObject>,
 }
 
@@ -123,32 +123,32 @@ pub struct Summary {
     pub create: usize,
     /// To be updated.
     pub update: usize,
-    /// To be updated perhaps.
+    /// May be updated.
     pub may_update: usize,
-    /// To be taken over.
+    /// To be adopted.
     pub adopt: usize,
-    /// To be cleared and created again.
+    /// To be deleted and created again.
     pub recreate: usize,
-    /// To be freed.
+    /// To be recovered.
     pub recover: usize,
-    /// What is in them was changed past their stacks, and is put back.
+    /// Drifted; to be reverted.
     #[serde(default)]
     pub revert: usize,
     /// To be deleted.
     pub delete: usize,
     /// Kept without a manifest.
     pub retain: usize,
-    /// Not seen.
+    /// Could not be read.
     pub unknown: usize,
     /// Objects that wait for something.
     pub waiting: usize,
     /// Objects that a rule forbids to change.
     pub refused: usize,
-    /// Resources that are replaced or removed, for certain or perhaps; those that are retained too.
+    /// Resources that are or may be replaced or deleted, including retained ones.
     pub replaced_or_removed: usize,
 }
 
-/// One object and the whole change it needs.
+/// One object and its planned change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedStep {
@@ -164,17 +164,17 @@ pub struct PlannedStep {
     pub changes: Vec<ResourceChange>,
     /// Where `changes` comes from.
     pub changes_from: ChangesFrom,
-    /// What AWS calls it.
+    /// Its name in AWS.
     pub name: String,
     /// Its account.
     pub account: String,
     /// Its region.
     pub region: String,
-    /// Its status when it was seen; `null` if it does not exist or could not be seen.
+    /// Its last status; `null` if it does not exist or could not be read.
     pub status: Option<String>,
     /// The objects it depends on.
     pub depends_on: Vec<String>,
-    /// What is done next, where something can be done now: `create`, `prepare`, `execute`, …
+    /// The next step, if one can be executed now: `create`, `prepare`, `execute`, …
     pub next: Option<String>,
 }
 
@@ -182,13 +182,13 @@ pub struct PlannedStep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ChangesFrom {
-    /// A change set that AWS computed.
+    /// A change set that CloudFormation computed.
     ChangeSet,
-    /// A comparison of the templates; AWS has not been asked.
+    /// A comparison of the templates, without a change set.
     Prediction,
-    /// Nobody yet: it depends on values that are known only after something else was applied.
+    /// Unknown: it depends on values that are known only after apply.
     AfterApply,
-    /// There are none.
+    /// There are no changes.
     None,
 }
 
@@ -214,7 +214,7 @@ pub struct RefusedObject {
     pub guard: Guard,
     /// What it found.
     pub reason: String,
-    /// What would release it.
+    /// How to resolve it.
     pub release: String,
 }
 

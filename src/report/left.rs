@@ -11,12 +11,12 @@ pub(super) fn told(tables: &[LeftTable], paint: Paint) -> String {
     for left in tables {
         let named = format!("{} in {}/{}", words::clean(&left.table), left.account, left.region);
         let since = left.since.map(|since| format!(", since {}", words::time(since))).unwrap_or_default();
-        let ails = paint.danger("a restore test has left it");
+        let ails = paint.danger("left over from a restore test");
         let _ = writeln!(text, "{}  {ails}{since}", paint.title(named));
-        let of = left.of.as_deref().unwrap_or("a table that AWS does not name");
+        let of = left.of.as_deref().unwrap_or("an unknown table");
         let whose =
-            left.policy.as_deref().map_or("nobody's tag is on it".to_owned(), |key| format!("its tag says {key}"));
-        let evidence = format!("restored from {of}; {whose}; no journal at hand knows the test");
+            left.policy.as_deref().map_or("it has no owner tag".to_owned(), |key| format!("its tag says {key}"));
+        let evidence = format!("restored from {of}; {whose}; the test is in no known journal");
         text.push_str(&words::wrapped(&words::clean(&evidence), "    ", 100));
         text.push_str(&remedy::text(&left.remedy, paint));
         text.push('\n');
@@ -40,8 +40,8 @@ pub(super) fn fixtures() -> Vec<LeftTable> {
         over: true,
         remedy,
     };
-    let goes = Remedy::Automatic { what: "deletes it at its next look, as far as policy lets it act".to_owned() };
-    let what = "deletes it: it carries no tag of ours, and is nobody's to delete but a person's".to_owned();
+    let goes = Remedy::Automatic { what: "deletes it in the next reconciliation, if the policy allows it".to_owned() };
+    let what = "deletes it; it has no owner tag, so Landfast does not do this".to_owned();
     let command = "aws dynamodb delete-table --region us-east-1 --table-name landfast-test-2".to_owned();
     vec![
         table("landfast-test-1", Some("dev/backuppolicy/tables"), goes),

@@ -61,7 +61,7 @@ fn object(key: &Key, entry: &Entry, several_scopes: bool, paint: Paint) -> Strin
     let mark = if refused { "!" } else { words::symbol(entry.action) };
     let intent = match (refused, entry.action) {
         (false, action) if entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Approval { .. })) => {
-            format!("{}, once a person approves it", words::intent(action))
+            format!("{} after approval", words::intent(action))
         }
         (false, action) => words::intent(action).to_owned(),
         (true, Action::None) => "REFUSED".to_owned(),
@@ -96,7 +96,7 @@ fn object(key: &Key, entry: &Entry, several_scopes: bool, paint: Paint) -> Strin
 
 fn held(waiting: &Waiting, paint: Paint) -> String {
     match waiting {
-        Waiting::Approval { command } => format!("a person's approval: {}", paint.command(words::clean(command))),
+        Waiting::Approval { command } => format!("approval: {}", paint.command(words::clean(command))),
         other => words::briefly(other),
     }
 }
@@ -115,19 +115,19 @@ fn by_action(action: Action, refused: bool, paint: Paint, line: &str) -> String 
 /// `-o json` has them all. Whatever is changed or destroyed has a line of its own.
 fn changes(entry: &Entry, paint: Paint) -> String {
     let (list, origin) = match &entry.changes {
-        Changes::Known(list) => (list, "as AWS computed them"),
+        Changes::Known(list) => (list, "computed by CloudFormation"),
         Changes::Predicted(list) => (list, "predicted from the templates"),
         Changes::AfterApply => {
-            return format!("{BODY}resources: (known after apply: they depend on outputs that do not exist yet)\n");
+            return format!("{BODY}resources: (known after apply; they depend on outputs that do not exist yet)\n");
         }
         Changes::None => return String::new(),
     };
     match &entry.changes {
         // The templates describe the same resources. Parameters and tags differ, and what that does AWS has yet to say.
         Changes::Predicted(list) if list.is_empty() => {
-            return format!("{BODY}resources: (known once AWS has computed the update)\n");
+            return format!("{BODY}resources: (known after CloudFormation has computed the change set)\n");
         }
-        Changes::Known(list) if list.is_empty() => return format!("{BODY}resources: none change ({origin})\n"),
+        Changes::Known(list) if list.is_empty() => return format!("{BODY}resources: no changes ({origin})\n"),
         _ => {}
     }
     if list.iter().all(|change| change.action == ChangeAction::Add) {
@@ -140,7 +140,7 @@ fn changes(entry: &Entry, paint: Paint) -> String {
     for change in list {
         let (mark, mut loud) = fate(change, paint);
         if let Some(why) = &change.unknown {
-            let _ = write!(loud, " {}", paint.danger(format!("(NOT KNOWN: {})", words::clean(why))));
+            let _ = write!(loud, " {}", paint.danger(format!("(UNKNOWN: {})", words::clean(why))));
         }
         let line = format!(
             "{mark:>3} {:names$}  {:kinds$}  {loud}",
@@ -183,12 +183,12 @@ fn fate(change: &ResourceChange, paint: Paint) -> (&'static str, String) {
     let what = change.physical_id.as_deref().map(|id| format!(" {}", words::clean(id))).unwrap_or_default();
     let properties: Vec<String> = change.properties.iter().map(|property| words::clean(property)).collect();
     let properties = if properties.is_empty() { String::new() } else { format!("({})", properties.join(", ")) };
-    let kept = if change.retained { " (the old one is retained: it stays in the account)" } else { "" };
+    let kept = if change.retained { " (the old resource is retained in the account)" } else { "" };
     match (change.action, change.replacement) {
         (ChangeAction::Add, _) => ("+", paint.good("adds")),
         (ChangeAction::Import, _) => (">", paint.change(format!("imports{what}"))),
-        (ChangeAction::Sync, _) => ("=", "is as the template says already".to_owned()),
-        (ChangeAction::Dynamic, _) => ("±", paint.change("decided by AWS during the update")),
+        (ChangeAction::Sync, _) => ("=", "already matches the template".to_owned()),
+        (ChangeAction::Dynamic, _) => ("±", paint.change("determined by CloudFormation during the update")),
         (ChangeAction::Remove, _) => ("-", format!("{}{kept}", paint.danger(format!("REMOVES{what}")))),
         (ChangeAction::Modify, Replacement::Never) => ("~", paint.change(format!("changes {properties}").trim_end())),
         (ChangeAction::Modify, Replacement::Always) => {
@@ -216,7 +216,7 @@ fn by_type(list: &[ResourceChange]) -> String {
 fn footer(plan: &Plan, summary: &Summary, paint: Paint) -> String {
     if plan.in_sync() {
         if summary.objects == 0 {
-            return "Nothing is declared here, and nothing of ours is left here.\n".to_owned();
+            return "No manifests and no managed resources.\n".to_owned();
         }
         let mut text = format!("{}: {}", paint.good("In sync"), words::count(summary.objects, "object"));
         for (number, what) in [(summary.waiting, "waiting"), (summary.refused, "refused")] {
@@ -250,11 +250,7 @@ fn footer(plan: &Plan, summary: &Summary, paint: Paint) -> String {
     text.push_str(".\n");
     if summary.replaced_or_removed > 0 {
         let resources = words::count(summary.replaced_or_removed, "resource");
-        let _ = writeln!(
-            text,
-            "{}",
-            paint.danger(format!("REPLACES or REMOVES {resources}, for certain or perhaps: they are named above."))
-        );
+        let _ = writeln!(text, "{}", paint.danger(format!("Replaces or deletes up to {resources}; see above.")));
     }
     let keyed = plan.keyed();
     if let Some(first) = keyed.first() {
@@ -278,15 +274,19 @@ fn next(plan: &Plan, summary: &Summary, paint: Paint) -> String {
     if summary.unknown > 0 {
         let objects = words::count(summary.unknown, "object");
         let look = paint.command(format!("landfast plan {environment}"));
-        let _ = writeln!(text, "{objects} could not be seen, and nothing follows from that. Look again: {look}");
+        let _ = writeln!(text, "{objects} could not be read and will not be changed. Try again: {look}");
     }
     // A part of a plan, or one that cannot be approved, has no command.
     if can && !plan.command.is_empty() {
         let apply = paint.command(&plan.command);
-        let what = if summary.refused > 0 { "To do this, without what is refused" } else { "To do exactly this" };
+        let what = if summary.refused > 0 {
+            "To apply this plan without the refused changes"
+        } else {
+            "To apply exactly this plan"
+        };
         let _ = writeln!(text, "{what}: {apply}");
     } else if !can && summary.refused > 0 {
-        text.push_str("Nothing can be done until a refusal is released, as said above.\n");
+        text.push_str("Nothing can be applied until a refusal is resolved; see `release` above.\n");
     }
     text
 }
@@ -335,6 +335,6 @@ mod tests {
         plan.entries.retain(|_, entry| !entry.refused.is_empty());
         let text = super::plan(&plan, Paint::Plain);
         assert!(!text.contains("To do"), "{text}");
-        assert!(text.ends_with("Nothing can be done until a refusal is released, as said above.\n"), "{text}");
+        assert!(text.ends_with("Nothing can be applied until a refusal is resolved; see `release` above.\n"), "{text}");
     }
 }

@@ -6,33 +6,33 @@ use serde::{Deserialize, Serialize};
 
 use super::words;
 
-/// A recovery point that a backup policy has made.
+/// A recovery point that a backup policy created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupPoint {
     /// The table.
     pub table: String,
-    /// Its ARN: what `landfast restore --point` takes.
+    /// Its ARN, for `landfast restore --point`.
     pub id: String,
-    /// The policy that made it.
+    /// The policy that created it.
     pub policy: String,
-    /// No manifest describes that policy any more: the point stays, and is nobody's to expire.
+    /// The manifest of that policy was removed: the recovery point is kept and never expires.
     pub orphan: bool,
     /// The account that it is in.
     pub account: String,
     /// The region that it is in.
     pub region: String,
-    /// For when it was made.
+    /// Its scheduled time.
     #[schemars(with = "Option<String>")]
     pub slot: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     #[schemars(with = "String")]
     pub created: Timestamp,
-    /// Its status, in AWS's words.
+    /// Its AWS status.
     pub status: String,
     /// Its bytes.
     pub bytes: Option<u64>,
-    /// When a restore test has proven it.
+    /// When a restore test verified it.
     #[schemars(with = "Option<String>")]
     pub verified: Option<Timestamp>,
 }
@@ -48,7 +48,7 @@ impl BackupPoint {
             self.bytes.map_or_else(none, |bytes| bytes.to_string()),
             self.verified.map_or_else(none, words::time),
             self.region.clone(),
-            if self.orphan { format!("{} (gone)", words::clean(&self.policy)) } else { words::clean(&self.policy) },
+            if self.orphan { format!("{} (removed)", words::clean(&self.policy)) } else { words::clean(&self.policy) },
             words::clean(&self.id),
         ]
     }

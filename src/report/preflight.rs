@@ -23,7 +23,7 @@ pub struct PreflightList {
     pub items: Vec<Preflight>,
 }
 
-/// How the prerequisites of one environment stand in one account and region.
+/// The prerequisites of one environment in one account and region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Preflight {

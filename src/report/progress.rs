@@ -54,7 +54,7 @@ pub enum Progress {
     Began {
         /// The object.
         key: Key,
-        /// What AWS calls it.
+        /// Its name in AWS.
         name: String,
         /// What sort of operation.
         kind: OperationKind,
@@ -176,7 +176,7 @@ impl Progress {
                 format!("recovered: {} works again after {}", words::clean(call), words::duration(*took))
             }
             Self::Took { verb, .. } => taken(verb)?.to_owned(),
-            Self::Began { name, kind, .. } => format!("{} of {name} began", words::operation(*kind)),
+            Self::Began { name, kind, .. } => format!("{} of {name} started", words::operation(*kind)),
             Self::Moved { status, elapsed, .. } => format!("{status} after {}", words::duration(*elapsed)),
             Self::Concluded { kind, conclusion, took, .. } => {
                 let (operation, took) = (words::operation(*kind), words::duration(*took));
@@ -186,7 +186,7 @@ impl Progress {
                         format!("{operation} FAILED after {took}: {}", words::failure(failure))
                     }
                     Conclusion::NotSeen => {
-                        format!("{operation} never reached AWS (looked for {took}); it will be tried again")
+                        format!("{operation} did not reach AWS (searched for {took}); it will be retried")
                     }
                     Conclusion::Running => return None,
                 }
@@ -212,8 +212,8 @@ impl Progress {
 fn taken(verb: &str) -> Option<&'static str> {
     Some(match verb {
         "prepare" => "change set requested",
-        "discard" => "change sets that are no longer needed removed",
-        "protect" => "termination protection switched",
+        "discard" => "change sets deleted that are no longer needed",
+        "protect" => "termination protection changed",
         "collect" => "old task definition deregistered",
         "set-policy" => "stack policy set",
         _ => return None,

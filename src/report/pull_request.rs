@@ -46,7 +46,7 @@ fn one(plan: &Plan, most: usize) -> String {
     }
     if left > 0 {
         let objects = words::count(left, "object");
-        let _ = write!(text, "\n**{objects} left out** because this would be too long: ");
+        let _ = write!(text, "\n**{objects} omitted** because the text would be too long: ");
         let _ = writeln!(text, "{} shows all.", code(&format!("landfast plan {}", plan.environment)));
     }
     text.push_str(&foot);
@@ -58,7 +58,7 @@ fn clipped(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
-    let sentence = "\n\n**The rest is left out** because this would be too long.\n";
+    let sentence = "\n\n**The rest is omitted** because the text would be too long.\n";
     let kept: String = text.chars().take(most.saturating_sub(sentence.chars().count())).collect();
     kept + sentence
 }
@@ -90,7 +90,7 @@ fn head(plan: &Plan, most: usize) -> String {
     let _ = writeln!(text, "{}.", counts.join(", "));
     if summary.replaced_or_removed > 0 {
         let resources = words::count(summary.replaced_or_removed, "resource");
-        let _ = writeln!(text, "\n**Replaces or removes {resources}**, for certain or perhaps.");
+        let _ = writeln!(text, "\n**Replaces or deletes up to {resources}.**");
     }
     text
 }
@@ -101,7 +101,7 @@ fn broadenings(plan: &Plan, room: usize, text: &mut String) {
         return;
     }
     let places = words::count(all.len(), "place");
-    let _ = write!(text, "### Gives access that was not given before ({places})\n\n");
+    let _ = write!(text, "### Grants new access ({places})\n\n");
     let rows = all.iter().map(|(key, one)| {
         let resource = format!("{} ({})", one.resource, one.kind);
         let how = if one.property.is_empty() { String::new() } else { format!(", {}", code(&one.property)) };
@@ -232,7 +232,7 @@ fn foot(plan: &Plan) -> String {
     if !can {
         return String::new();
     }
-    format!("\nTo do exactly this:\n\n{}", block("sh", &words::clean(&plan.command)))
+    format!("\nTo apply exactly this plan:\n\n{}", block("sh", &words::clean(&plan.command)))
 }
 
 #[cfg(test)]
@@ -261,7 +261,7 @@ mod tests {
             };
             (0..count).map(one).collect::<Vec<_>>()
         };
-        for (broadenings, said) in [(0, "left out"), (500, "more** are not shown")] {
+        for (broadenings, said) in [(0, "omitted"), (500, "more** are not shown")] {
             for entry in plan.entries.values_mut() {
                 entry.differences = vec![Difference::NoEcho { name: "y".repeat(9_000) }];
             }

@@ -10,14 +10,14 @@ pub(super) fn text(remedy: &Remedy, paint: Paint) -> String {
     let mut text = String::new();
     match remedy {
         Remedy::Automatic { what } => {
-            let line = format!("by itself: {}", words::clean(what));
+            let line = format!("automatic: {}", words::clean(what));
             text.push_str(&words::wrapped(&line, "  → ", 100));
         }
         Remedy::Command { what, commands } => {
-            choice(&mut text, &Choice { what: what.clone(), commands: commands.clone() }, "one command", paint);
+            choice(&mut text, &Choice { what: what.clone(), commands: commands.clone() }, "command", paint);
         }
         Remedy::Decision { what, choices } => {
-            text.push_str(&words::wrapped(&format!("to decide: {}", words::clean(what)), "  → ", 100));
+            text.push_str(&words::wrapped(&format!("decision needed: {}", words::clean(what)), "  → ", 100));
             for one in choices {
                 choice(&mut text, one, "-", paint);
             }

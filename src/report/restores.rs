@@ -11,7 +11,7 @@ use crate::model::{BackupMemory, Proof, Restore};
 pub(super) fn told(memory: &BackupMemory, now: Timestamp) -> String {
     let mut text = String::new();
     if !memory.proofs.is_empty() {
-        text.push_str("\nWhat restore tests have shown last:\n");
+        text.push_str("\nResults of the latest restore tests:\n");
         for (table, proof) in &memory.proofs {
             let _ = writeln!(text, "  {table}: {}", proven(proof));
         }
@@ -31,17 +31,17 @@ fn span(seconds: u64) -> String {
 
 fn proven(proof: &Proof) -> String {
     let mut text = match &proof.failed {
-        None => format!("proven at {}", time(proof.at)),
-        Some(why) => format!("NOT proven at {}: {}", time(proof.at), clean(why)),
+        None => format!("verified at {}", time(proof.at)),
+        Some(why) => format!("verification FAILED at {}: {}", time(proof.at), clean(why)),
     };
     if let Some(took) = proof.took {
-        let _ = write!(text, "; restoring took {} (RTO)", span(took));
+        let _ = write!(text, "; restore took {} (RTO)", span(took));
     }
     if let Some(loss) = proof.loss {
-        let _ = write!(text, "; {} would have been lost (RPO)", span(loss));
+        let _ = write!(text, "; data loss would be {} (RPO)", span(loss));
     }
     if let Some(age) = proof.age {
-        let _ = write!(text, "; the point was {} old", span(age));
+        let _ = write!(text, "; the recovery point was {} old", span(age));
     }
     if let Some(compared) = &proof.compared {
         let _ = write!(text, "; {compared}");
@@ -51,15 +51,14 @@ fn proven(proof: &Proof) -> String {
 
 fn stands(restore: &Restore, now: Timestamp) -> String {
     let compared = restore.compared.as_ref().map(|compared| format!("; {compared}")).unwrap_or_default();
-    let settings =
-        restore.settings.as_ref().map(|from| format!("; its settings are {}", clean(from))).unwrap_or_default();
+    let settings = restore.settings.as_ref().map(|from| format!("; settings from {}", clean(from))).unwrap_or_default();
     match (&restore.ended, restore.begun) {
         (Some((at, None)), _) => {
-            let took = restore.took().map(|took| format!("; restoring took {}", span(took))).unwrap_or_default();
+            let took = restore.took().map(|took| format!("; restore took {}", span(took))).unwrap_or_default();
             format!("done at {}{took}{compared}{settings}", time(*at))
         }
         (Some((at, Some(why))), _) => format!("FAILED at {}: {}", time(*at), clean(why)),
-        (None, None) => "asked for".to_owned(),
-        (None, Some(begun)) => format!("under way for {}{compared}{settings}", duration(between(begun, now))),
+        (None, None) => "requested".to_owned(),
+        (None, Some(begun)) => format!("in progress for {}{compared}{settings}", duration(between(begun, now))),
     }
 }

@@ -31,7 +31,7 @@ fn decided(memory: &ServiceMemory) -> String {
     let mut text = String::new();
     for (container, decision) in &memory.decisions {
         if text.is_empty() {
-            text.push_str("\nWhat was decided:\n");
+            text.push_str("\nSelected images:\n");
         }
         let (container, image, why) =
             (words::clean(container), named(&decision.name(), &decision.digest), words::clean(&decision.why));
@@ -40,7 +40,7 @@ fn decided(memory: &ServiceMemory) -> String {
     }
     if let Some(pin) = &memory.pin {
         let (by, at) = (words::clean(&pin.by), words::time(pin.at));
-        let _ = writeln!(text, "  {by} has gone back to it at {at}; that holds until the manifest changes.");
+        let _ = writeln!(text, "  {by} rolled back to it at {at}; this holds until the manifest changes.");
     }
     text
 }
@@ -48,9 +48,9 @@ fn decided(memory: &ServiceMemory) -> String {
 fn under_way(memory: &ServiceMemory, now: Timestamp) -> String {
     let Some(rollout) = &memory.rollout else { return String::new() };
     let ago = words::duration(words::between(rollout.opened, now));
-    let mut text = format!("\nA rollout is open since {}, {ago} ago.\n", words::time(rollout.opened));
+    let mut text = format!("\nA rollout is in progress since {} ({ago}).\n", words::time(rollout.opened));
     if let Some(doom) = &rollout.doomed {
-        let _ = writeln!(text, "  It was given up at {}: {}", words::time(doom.at), words::clean(&doom.evidence.why()));
+        let _ = writeln!(text, "  It was stopped at {}: {}", words::time(doom.at), words::clean(&doom.evidence.why()));
     }
     text
 }
@@ -60,7 +60,7 @@ fn ended(last: &Ended, now: Timestamp) -> String {
     let mut text = format!("\nThe last {} ({ago} ago).\n", words::rolled_out(last));
     for (container, digest) in &last.intended {
         let name = last.images.get(container).map_or(digest.short(), String::as_str);
-        let _ = writeln!(text, "  {} was to run {}", words::clean(container), named(name, digest));
+        let _ = writeln!(text, "  {} should run {}", words::clean(container), named(name, digest));
     }
     evidence(&mut text, &last.evidence);
     text
@@ -73,7 +73,7 @@ fn evidence(text: &mut String, evidence: &Evidence) {
         }
     };
     one(text, "service deployment", &evidence.deployment);
-    one(text, "which ended", &evidence.status);
+    one(text, "ended as", &evidence.status);
     one(text, "task definition", &evidence.task_definition);
     for (what, counted) in
         [("running", &evidence.running), ("stopped", &evidence.stopped), ("targets", &evidence.targets)]
@@ -92,7 +92,7 @@ fn quarantined(memory: &ServiceMemory, paint: Paint) -> String {
     let mut text = String::new();
     for (digest, bad) in &memory.quarantine {
         if text.is_empty() {
-            let _ = writeln!(text, "\n{}:", paint.danger("Not tried again"));
+            let _ = writeln!(text, "\n{}:", paint.danger("In quarantine"));
         }
         let name = bad.tag.as_deref().unwrap_or(digest.short());
         let (why, at) = (words::clean(&bad.why), words::time(bad.at));
@@ -106,7 +106,7 @@ fn releases(memory: &ServiceMemory) -> String {
     let mut text = String::new();
     for release in memory.releases.iter().filter(|release| release.digests() != current) {
         if text.is_empty() {
-            text.push_str("\nProven before (`landfast rollback`):\n");
+            text.push_str("\nEarlier releases that ran successfully (`landfast rollback`):\n");
         }
         let each = release
             .images

@@ -26,14 +26,14 @@ pub struct StatusList {
     /// `StatusList`.
     #[schemars(extend("const" = "StatusList"))]
     pub kind: String,
-    /// What the operator's configuration cut from the policies of the environments.
+    /// What the operator's configuration reduced in the environments' policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuts: Vec<PolicyCut>,
     /// One for each object, dependencies first and deletions last.
     pub items: Vec<Status>,
 }
 
-/// What the operator's configuration cut from the policy of an environment.
+/// What the operator's configuration reduced in the policy of an environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyCut {
@@ -44,37 +44,37 @@ pub struct PolicyCut {
     pub cut: Cut,
 }
 
-/// How one object is.
+/// The status of one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The object's address.
     pub object: String,
-    /// What AWS calls it.
+    /// Its name in AWS.
     pub name: String,
     /// Its account.
     pub account: String,
     /// Its region.
     pub region: String,
-    /// Its status, in AWS's words; `null` if it does not exist or could not be seen.
+    /// Its AWS status; `null` if it does not exist or could not be read.
     pub status: Option<String>,
     /// Whether it matches its manifest.
     pub sync: SyncStatus,
     /// Whether what is there works.
     pub health: HealthStatus,
-    /// The change it needs.
+    /// The planned change.
     pub action: Action,
-    /// The revision of the manifests that this was decided for.
+    /// The revision of the manifests that this status is for.
     pub observed_revision: String,
     /// `Ready`, `Reconciling` and `Stalled`, in this order.
     pub conditions: Vec<Condition>,
-    /// How what runs inside a stack compares with what was deployed, as far as that is known.
+    /// The drift of a stack's resources, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
-    /// What ails it, worst first.
+    /// Problems, worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ailments: Vec<Ailment>,
-    /// Since when the running operation runs.
+    /// Start of the running operation.
     #[schemars(with = "Option<String>")]
     pub operation_since: Option<Timestamp>,
 }
@@ -109,20 +109,20 @@ pub enum HealthStatus {
     Unknown,
 }
 
-/// How what runs inside a stack compares with what was deployed.
+/// The drift of a stack's resources.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftStatus {
-    /// When it was looked at; `null`: never since the stack's last operation.
+    /// When it was checked; `null`: not since the stack's last operation.
     #[schemars(with = "Option<String>")]
     pub at: Option<Timestamp>,
     /// Differences that are drift.
     pub differences: usize,
-    /// How bad the worst of them is.
+    /// The highest severity.
     pub worst: Option<Severity>,
     /// Resources that could not be compared.
     pub unknown: usize,
-    /// Why nothing newer is known.
+    /// Why the last check failed.
     pub failed: Option<String>,
 }
 
@@ -142,20 +142,20 @@ pub struct Condition {
     pub kind: ConditionType,
     /// Whether it holds.
     pub status: ConditionStatus,
-    /// Why, in one word for machines.
+    /// The reason as one word, for programs.
     pub reason: String,
-    /// Why, for people.
+    /// The reason as text, for people.
     pub message: String,
 }
 
-/// What is asked.
+/// The check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum ConditionType {
-    /// Is it as desired?
+    /// Whether it is in sync and healthy.
     Ready,
-    /// Is it on its way there by itself?
+    /// Whether Landfast is reconciling it.
     Reconciling,
-    /// Does it need a person?
+    /// Whether it needs an operator.
     Stalled,
 }
 
@@ -462,7 +462,7 @@ fn conditions(entry: &Entry) -> Vec<Condition> {
 fn in_sync(entry: &Entry) -> String {
     match entry.drift.as_ref().map(|drift| (drift.differences, &drift.failed)) {
         Some((some, _)) if some > 0 => format!("in sync; drift: {}", words::count(some, "difference")),
-        Some((0, Some(why))) => format!("in sync; whether it has drifted is not known: {why}"),
+        Some((0, Some(why))) => format!("in sync; drift unknown: {why}"),
         _ => "in sync".to_owned(),
     }
 }
@@ -502,12 +502,12 @@ fn waiting_reason(waiting: &Waiting) -> &'static str {
         Waiting::Backoff { .. } => "Backoff",
         Waiting::Unknown { .. } => "ReadFailed",
         Waiting::Approval { .. } => APPROVAL_REQUIRED,
-        Waiting::Turn => "WaitingForTurn",
+        Waiting::Turn => "ConcurrencyLimit",
         Waiting::Readiness { overdue: false, .. } => "WaitingForReadiness",
         Waiting::Readiness { overdue: true, .. } => "NotReady",
         Waiting::Propagation { .. } => "Propagating",
         Waiting::Pause { .. } => "TooEarly",
-        Waiting::Someone { .. } => "WaitingForSomeone",
+        Waiting::Someone { .. } => "WaitingForExternalAction",
         Waiting::Image { .. } => "NoImage",
         Waiting::Rollout { .. } => "RolloutInProgress",
         Waiting::Job { .. } => "JobInProgress",

@@ -19,22 +19,22 @@ pub struct BackedTable {
     /// When the newest recovery point was made that can be restored.
     #[schemars(with = "Option<String>")]
     pub newest: Option<Timestamp>,
-    /// A restore test has proven that one.
+    /// A restore test verified that backup.
     pub verified: bool,
     /// When the last restore test ended.
     #[schemars(with = "Option<String>")]
     pub tested: Option<Timestamp>,
-    /// Why that one proves nothing, if it does not.
+    /// Why it failed, if it did.
     pub failed: Option<String>,
-    /// How long restoring took then, in seconds: the measured recovery time.
+    /// How long the restore took, in seconds: the measured RTO.
     pub rto_seconds: Option<u64>,
-    /// How much would have been lost then, had the table been lost, in seconds: the measured recovery point.
+    /// How much data would have been lost, in seconds: the measured RPO.
     pub rpo_seconds: Option<u64>,
-    /// How old what was restored was then, in seconds.
+    /// The age of the restored data, in seconds.
     pub age_seconds: Option<u64>,
-    /// How long restoring may take, in seconds.
+    /// The RTO objective, in seconds.
     pub rto_objective_seconds: Option<u64>,
-    /// How much may be lost, in seconds.
+    /// The RPO objective, in seconds.
     pub rpo_objective_seconds: Option<u64>,
 }
 

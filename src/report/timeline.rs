@@ -31,7 +31,7 @@ pub struct Span {
     pub key: Key,
     /// What was done: `create`.
     pub verb: String,
-    /// When it began.
+    /// When it started.
     pub start: Timestamp,
     /// When it ended.
     pub end: Timestamp,
@@ -39,7 +39,7 @@ pub struct Span {
     pub ok: bool,
 }
 
-/// An apply, looked back at.
+/// The timeline of an apply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline {
@@ -49,15 +49,15 @@ pub struct Timeline {
     /// `Timeline`.
     #[schemars(extend("const" = "Timeline"))]
     pub kind: String,
-    /// Seconds from the first beginning to the last end.
+    /// Seconds from the first start to the last end.
     pub makespan_seconds: u64,
-    /// Seconds of all operations, one after the other.
+    /// The sum of all operations, in seconds.
     pub work_seconds: u64,
-    /// Seconds of the longest chain of dependencies: no apply of the same operations can be shorter.
+    /// Seconds of the longest dependency chain: the minimum duration of the same operations.
     pub critical_path_seconds: u64,
     /// Objects on that chain, first to last.
     pub critical_path: Vec<String>,
-    /// The operations, by their beginning.
+    /// The operations, by start time.
     pub bars: Vec<Bar>,
 }
 
@@ -69,13 +69,13 @@ pub struct Bar {
     pub object: String,
     /// What was done.
     pub verb: String,
-    /// When it began.
+    /// When it started.
     #[schemars(with = "String")]
     pub start: Timestamp,
     /// When it ended.
     #[schemars(with = "String")]
     pub end: Timestamp,
-    /// Seconds in between.
+    /// Its duration in seconds.
     pub seconds: u64,
     /// It ended as intended.
     pub ok: bool,
@@ -128,7 +128,7 @@ impl Timeline {
     #[must_use]
     pub fn text(&self, paint: Paint) -> String {
         let Some(begin) = self.bars.first().map(|bar| bar.start) else {
-            return "Nothing was done.\n".to_owned();
+            return "No operations.\n".to_owned();
         };
         let names = self.bars.iter().map(|bar| label(bar).chars().count()).max().unwrap_or_default();
         let chart = WIDTH.saturating_sub(names + TOOK + 4).max(1);
@@ -153,7 +153,7 @@ impl Timeline {
         let mut text = format!("{}\n\n", paint.quiet(legend));
         let _ = writeln!(
             text,
-            "Took {}; one after the other it would have been {} ({:.1} at once on average).",
+            "Took {}; sequentially it would have taken {} ({:.1} operations in parallel on average).",
             say(self.makespan_seconds),
             say(self.work_seconds),
             self.parallelism()
@@ -162,7 +162,7 @@ impl Timeline {
         let _ = writeln!(text, "Critical path {}: {path}.", say(self.critical_path_seconds));
         let waited = self.makespan_seconds.saturating_sub(self.critical_path_seconds);
         if waited > 0 {
-            let _ = writeln!(text, "The other {} it waited: for calls, for a turn, for the next look.", say(waited));
+            let _ = writeln!(text, "Remaining {}: API calls, queueing, polling.", say(waited));
         }
         text
     }
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn an_apply_that_did_nothing_says_so() {
         let timeline = Timeline::of(&[], &BTreeMap::new());
-        assert_eq!(timeline.text(Paint::Plain), "Nothing was done.\n");
+        assert_eq!(timeline.text(Paint::Plain), "No operations.\n");
         assert_eq!((timeline.makespan_seconds, timeline.critical_path_seconds), (0, 0));
     }
 }

@@ -13,7 +13,8 @@ use crate::model::{Act, Action, ChangeAction, Changes, Entry, Key, Memory, Plan,
 
 /// There is no such object in the plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no object {key} in environment {environment}{}", meant.as_ref().map(|key| format!("; did you mean {key}?")).unwrap_or_default())]
+#[error("environment {environment} has no object {key}{}", meant.as_ref().map(|key| format!("; did you mean \
+{key}?")).unwrap_or_default())]
 pub struct NoSuchObject {
     /// What was asked for.
     pub key: Key,
@@ -50,7 +51,7 @@ pub fn why<'a>(
     }
     text.push_str(&obstacles(plan, key, entry, paint));
     for diagnosis in &entry.ailments {
-        let _ = write!(text, "\nThe doctor says:\n{}", doctor::told(diagnosis, paint));
+        let _ = write!(text, "\nProblem:\n{}", doctor::told(diagnosis, paint));
     }
     if let Some(remembered) = remembered {
         text.push_str(&failures(remembered, now, paint));
@@ -64,7 +65,7 @@ fn identity(plan: &Plan, key: &Key, entry: &Entry, paint: Paint) -> String {
     let scope = &entry.address.scope;
     let status = match (&entry.status, entry.action) {
         (Some(status), _) => format!("Its status is {status}."),
-        (None, Action::Unknown) => "It could not be seen, so its status is not known.".to_owned(),
+        (None, Action::Unknown) => "It could not be read, so its status is unknown.".to_owned(),
         (None, _) => "It does not exist.".to_owned(),
     };
     format!(
@@ -81,16 +82,16 @@ fn identity(plan: &Plan, key: &Key, entry: &Entry, paint: Paint) -> String {
 
 fn intention(entry: &Entry) -> String {
     let mut text = match entry.action {
-        Action::None => "\nIt is as the manifest asks.\n".to_owned(),
+        Action::None => "\nIt is in sync with its manifest.\n".to_owned(),
         // Refused, or waiting for a person: "will be" would promise too much.
-        action if !entry.refused.is_empty() => format!("\nThe change it needs ({action}) is refused.\n"),
+        action if !entry.refused.is_empty() => format!("\nThe required change ({action}) is refused.\n"),
         action => format!("\nIt {}.\n", words::intent(action)),
     };
     for difference in entry.differences.iter().filter(|one| !words::goes_without_saying(entry.action, one)) {
         let _ = writeln!(text, "  - {}", words::difference(difference));
     }
     match &entry.changes {
-        Changes::AfterApply => text.push_str("What that does to its resources is known only after apply.\n"),
+        Changes::AfterApply => text.push_str("The effect on its resources is known after apply.\n"),
         changes => {
             let destroyed: Vec<_> = changes.list().iter().filter(|change| change.is_destructive()).collect();
             for change in &destroyed {
@@ -98,8 +99,8 @@ fn intention(entry: &Entry) -> String {
                 let fate = match (perhaps, change.retained) {
                     (false, false) => "would be destroyed",
                     (true, false) => "may be destroyed",
-                    (false, true) => "would leave the stack, and stay in the account",
-                    (true, true) => "may leave the stack, and stay in the account",
+                    (false, true) => "would be removed from the stack and retained in the account",
+                    (true, true) => "may be removed from the stack and retained in the account",
                 };
                 let (resource, kind) = (words::clean(&change.resource), words::clean(&change.kind));
                 let _ = writeln!(text, "  ! {resource} ({kind}) {fate}");
@@ -108,7 +109,7 @@ fn intention(entry: &Entry) -> String {
                 let Some(why) = &change.unknown else { continue };
                 let (resource, kind, why) =
                     (words::clean(&change.resource), words::clean(&change.kind), words::clean(why));
-                let _ = writeln!(text, "  ! what happens in {resource} ({kind}) is not known: {why}");
+                let _ = writeln!(text, "  ! the changes in {resource} ({kind}) are unknown: {why}");
             }
         }
     }
@@ -118,7 +119,7 @@ fn intention(entry: &Entry) -> String {
 fn running(memory: &StackMemory, now: Timestamp) -> String {
     let Some(pending) = &memory.pending else { return String::new() };
     format!(
-        "\nOur {} began at {}, {} ago, and has not been seen to end.\n",
+        "\nLandfast's {} started at {}, {} ago, and has not ended.\n",
         words::operation(pending.kind),
         words::time(pending.started),
         words::duration(words::between(pending.started, now))
@@ -140,7 +141,7 @@ fn obstacles(plan: &Plan, key: &Key, entry: &Entry, paint: Paint) -> String {
     }
     match &entry.step {
         Some(step) if text.is_empty() && entry.action != Action::None => {
-            format!("\nNothing holds it. The next step is: {}.\n", step.action.verb())
+            format!("\nNothing blocks it. Next step: {}.\n", step.action.verb())
         }
         _ => text,
     }
@@ -164,7 +165,7 @@ fn root_blockers(plan: &Plan, key: &Key) -> String {
     let mut text = String::new();
     for root in roots {
         let state = plan.entries.get(root).map(state).unwrap_or_default();
-        let _ = writeln!(text, "  In the end that hangs on {root}, which {state}");
+        let _ = writeln!(text, "  Blocked by {root}, which {state}");
     }
     text
 }
@@ -197,12 +198,12 @@ fn failures(memory: &StackMemory, now: Timestamp, paint: Paint) -> String {
         count => format!("{count} times"),
     };
     let advice = if attempts.failure.transient {
-        "AWS says that trying again may help."
+        "AWS reports a temporary error; a retry may succeed."
     } else {
-        "AWS does not say that trying again would help: change the manifest, or what it names."
+        "A retry will probably fail again. Change the manifest or the resources it refers to."
     };
     format!(
-        "\n{heading}: {} ({ago} ago). These inputs have failed {times}. The event behind it:\n  {}\n  {advice}\n",
+        "\n{heading}: {} ({ago} ago). These inputs have failed {times}. Cause:\n  {}\n  {advice}\n",
         words::time(attempts.last),
         words::failure(&attempts.failure)
     )
@@ -220,7 +221,7 @@ fn neighbours(plan: &Plan, key: &Key, entry: &Entry) -> String {
     let dependents: Vec<(&Key, &Entry)> =
         plan.entries.iter().filter(|(_, entry)| entry.depends_on.contains(key)).collect();
     if !dependents.is_empty() {
-        text.push_str("\nWhat depends on it:\n");
+        text.push_str("\nRequired by:\n");
         for (other, entry) in dependents {
             let _ = writeln!(text, "  {other} {}", state(entry));
         }
@@ -269,7 +270,7 @@ mod tests {
         let ask = |name| why(&plan, &fixtures::memory(), &key(name), at("03:12:30"), [], Paint::Plain).unwrap_err();
         assert_eq!(
             ask("netwrok").to_string(),
-            "there is no object dev/stack/netwrok in environment dev; did you mean dev/stack/network?"
+            "environment dev has no object dev/stack/netwrok; did you mean dev/stack/network?"
         );
         assert_eq!(ask("something-else").meant, None);
     }

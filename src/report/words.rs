@@ -70,14 +70,14 @@ pub(super) fn intent(action: Action) -> &'static str {
         Action::None => "nothing to do",
         Action::Create => "will be created",
         Action::Update => "will be updated",
-        Action::MayUpdate => "may be updated, once what it refers to has changed",
-        Action::Adopt => "will be taken over",
-        Action::Recreate => "will be deleted and created again: its creation failed, and it was never healthy",
-        Action::Recover => "is stuck, and one operation will try to free it",
-        Action::Revert => "was changed past its stack, and will be put back",
+        Action::MayUpdate => "may be updated when the outputs it uses change",
+        Action::Adopt => "will be adopted",
+        Action::Recreate => "will be deleted and created again: its creation failed and it was never healthy",
+        Action::Recover => "is stuck; Landfast will try to recover it",
+        Action::Revert => "drifted; will be reverted",
         Action::Delete => "will be DELETED",
-        Action::Retain => "stays, although no manifest that was read asks for it",
-        Action::Unknown => "could not be seen, so nothing is decided",
+        Action::Retain => "is kept, although no loaded manifest describes it",
+        Action::Unknown => "could not be read, so nothing is planned",
     }
 }
 
@@ -90,22 +90,22 @@ pub(super) fn goes_without_saying(action: Action, difference: &Difference) -> bo
 pub(super) fn difference(difference: &Difference) -> String {
     match difference {
         Difference::Absent => "the stack does not exist".to_owned(),
-        Difference::Missing { name } => format!("{} was there, and is gone", clean(name)),
+        Difference::Missing { name } => format!("{} no longer exists", clean(name)),
         Difference::Gone { at, lost, .. } => {
             let at = at.map(|at| format!(" at {}", time(at))).unwrap_or_default();
-            let lost = held(lost.as_ref(), "what was in it is not known", "with it went");
-            format!("it was healthy, and was deleted outside Landfast{at}{lost}")
+            let lost = held(lost.as_ref(), "its contents are unknown", "deleted with it:");
+            format!("it was healthy and was deleted outside Landfast{at}{lost}")
         }
         Difference::Template => "the template changed".to_owned(),
         Difference::Parameter { name, from, to } => {
             format!("parameter {}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(known after apply)"))
         }
         Difference::Stored { name, stored, from, to } => {
-            let what = format!("parameter {}, {} in Parameter Store", clean(name), clean(stored));
+            let what = format!("parameter {} (Parameter Store {})", clean(name), clean(stored));
             format!("{what}: {}", moved(from.as_deref(), to.as_deref(), "(none)"))
         }
         Difference::NoEcho { name } => {
-            format!("parameter {}: (NoEcho) changed, or not known to be the same", clean(name))
+            format!("parameter {}: (NoEcho) changed, or its current value is unknown", clean(name))
         }
         Difference::Tag { name, from, to } => {
             format!("tag {}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
@@ -117,32 +117,34 @@ pub(super) fn difference(difference: &Difference) -> String {
         Difference::TerminationProtection { to: false } => "termination protection: on → OFF".to_owned(),
         Difference::StackPolicy => "the stack policy differs".to_owned(),
         Difference::StackPolicyLifted => {
-            "the stack policy left the manifest: it is replaced by one that allows everything (AWS removes none)"
+            "the stack policy was removed from the manifest: a policy that allows everything replaces it (AWS cannot \
+            remove one)"
                 .to_owned()
         }
-        Difference::Owner => "the stack does not carry our owner tag".to_owned(),
+        Difference::Owner => "the stack does not have Landfast's owner tag".to_owned(),
         Difference::Elsewhere { region, holds, .. } => {
-            let holds = held(holds.as_ref(), "what it holds is not known", "it holds");
-            format!("its stack is in {region} and STAYS there; a second one is created{holds}")
+            let holds = held(holds.as_ref(), "its contents are unknown", "it contains");
+            format!("its stack is in {region} and is KEPT there; a second one is created{holds}")
         }
         Difference::Renamed { from } => {
-            format!("it was {} before: it stays as it is, and changes its owner tag", clean(from))
+            format!("renamed from {}: only its owner tag changes", clean(from))
         }
-        Difference::HandedOver { to } => format!("{} takes it over: nothing of it changes", clean(to)),
-        Difference::Status { status } => format!("the stack is in {status}, which has to be left first"),
-        Difference::NotDesired => "nothing asks for it any more".to_owned(),
+        Difference::HandedOver { to } => format!("handed over to {}: only its owner tag changes", clean(to)),
+        Difference::Status { status } => format!("the stack is in {status} and must be recovered first"),
+        Difference::NotDesired => "its manifest was removed".to_owned(),
         Difference::Skip { resources } => format!(
-            "its rollback cannot go on but without {}: LEFT AS IT IS, out of step with the stack until it is brought into step",
+            "its rollback can continue only if it skips {}: SKIPPED, and out of sync with the stack until the next \
+            resync",
             listed(resources)
         ),
         Difference::OutOfStep { resources } => {
             format!(
-                "its rollback was continued without {}, which comes into step before anything else",
+                "its rollback skipped {}; these are synced with the stack before any other update",
                 listed(resources)
             )
         }
         Difference::Leave { resources } => {
-            format!("it cannot be deleted but without {}, which STAYS in the account", listed(resources))
+            format!("it can be deleted only if it retains {}: KEPT in the account", listed(resources))
         }
         Difference::Value { name, from, to } => {
             format!("{}: {}", clean(name), moved(from.as_deref(), to.as_deref(), "(none)"))
@@ -152,12 +154,12 @@ pub(super) fn difference(difference: &Difference) -> String {
             format!("{}: {}: {} → {}", clean(table), clean(setting), clean(from), clean(to))
         }
         Difference::Setting { name } => format!("the {} differs", clean(name)),
-        Difference::Drift { resource, property: None, .. } => format!("{} is gone", clean(resource)),
+        Difference::Drift { resource, property: None, .. } => format!("{} no longer exists", clean(resource)),
         Difference::Drift { resource, property: Some(property), live, deployed } => {
             let moved = moved(live.as_deref(), deployed.as_deref(), "(none)");
             format!("{} {}: {moved}", clean(resource), clean(property))
         }
-        Difference::Deleted => "it is deleted, and can be restored".to_owned(),
+        Difference::Deleted => "scheduled for deletion; can be restored".to_owned(),
         Difference::Fields { names, why } => {
             let names: Vec<String> = names.iter().filter(|name| !name.is_empty()).map(|name| clean(name)).collect();
             if names.is_empty() {
@@ -167,20 +169,20 @@ pub(super) fn difference(difference: &Difference) -> String {
         }
         Difference::Restart { secrets } => {
             let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-            format!("its tasks are older than the current value of {}", secrets.join(", "))
+            format!("its tasks started before the current value of {}", secrets.join(", "))
         }
-        Difference::Rotation => "its generated fields are to be made anew".to_owned(),
+        Difference::Rotation => "its generated fields will be regenerated".to_owned(),
         Difference::Image { container, from, to } => {
             format!("image of {}: {}", clean(container), moved(from.as_deref(), Some(to), "(none)"))
         }
         Difference::MovedTag { container, tag, from, to } => {
-            format!("image of {}: tag {} has moved from {} to {}", clean(container), clean(tag), clean(from), clean(to))
+            format!("image of {}: tag {} moved from {} to {}", clean(container), clean(tag), clean(from), clean(to))
         }
         Difference::OtherPlatform { container, image } => {
             format!("image of {}: {} was built for another platform", clean(container), clean(image))
         }
         Difference::ImageGone { container, image } => {
-            format!("image of {}: {} is gone from its registry", clean(container), clean(image))
+            format!("image of {}: {} is no longer in its registry", clean(container), clean(image))
         }
     }
 }
@@ -207,7 +209,7 @@ fn moved(from: Option<&str>, to: Option<&str>, no_target: &str) -> String {
 /// What is waited for, and the failure behind it where there is one. Reads on after "waits for".
 pub(super) fn waiting(waiting: &Waiting) -> String {
     match waiting {
-        Waiting::Backoff { failure: last, .. } => format!("{}; the last: {}", briefly(waiting), failure(last)),
+        Waiting::Backoff { failure: last, .. } => format!("{}; last failure: {}", briefly(waiting), failure(last)),
         other => briefly(other),
     }
 }
@@ -220,27 +222,28 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
             objects.join(", ")
         }
         Waiting::Operation { status, ours, since } => {
-            let whose = if *ours { "our own operation" } else { "an operation that somebody else began" };
+            let whose =
+                if *ours { "Landfast's own operation" } else { "an operation that was started outside Landfast" };
             let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
             format!("{whose} ({status}{since})")
         }
         Waiting::ChangeSet { name } => format!("AWS to compute change set {}", clean(name)),
         Waiting::Backoff { until, attempt, .. } => {
-            format!("another try at {}, after {}", time(*until), count(*attempt as usize, "failure"))
+            format!("a retry at {}, after {}", time(*until), count(*attempt as usize, "failure"))
         }
         Waiting::Unknown { why } => format!("a read to succeed: {}", clean(why)),
-        Waiting::Approval { command } => format!("a person's approval: {}", clean(command)),
-        Waiting::Turn => "its turn: only so many operations run at once".to_owned(),
+        Waiting::Approval { command } => format!("approval: {}", clean(command)),
+        Waiting::Turn => "a free slot (limit of concurrent operations)".to_owned(),
         Waiting::Readiness { check, why, since, overdue } => {
-            let late = if *overdue { ", longer than its manifest allows" } else { "" };
+            let late = if *overdue { "; longer than the timeout in its manifest" } else { "" };
             format!("its check \"{}\": {} (since {}{late})", clean(check), clean(why), time(*since))
         }
         Waiting::Propagation { change, since } => {
             let change = change.as_ref().map(|change| format!(" {}", clean(change))).unwrap_or_default();
-            format!("its change{change} to reach all servers (sent at {})", time(*since))
+            format!("its change{change} to propagate to all DNS servers (sent at {})", time(*since))
         }
         Waiting::Pause { until, why } => format!("{}: {}", time(*until), clean(why)),
-        Waiting::Someone { what } => format!("somebody else: {}", clean(what)),
+        Waiting::Someone { what } => format!("an external change: {}", clean(what)),
         Waiting::Image { container, why } => format!("an image for {}: {}", clean(container), clean(why)),
         Waiting::Job { what, status, since } => {
             let since = since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
@@ -256,10 +259,10 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
 /// How a rollout ended.
 pub(super) fn outcome(outcome: RolloutOutcome) -> &'static str {
     match outcome {
-        RolloutOutcome::Proven => "proven",
+        RolloutOutcome::Proven => "succeeded",
         RolloutOutcome::RolledBack => "rolled back",
-        RolloutOutcome::Superseded => "superseded by another",
-        RolloutOutcome::Unproven => "unproven (nothing runs)",
+        RolloutOutcome::Superseded => "superseded by another rollout",
+        RolloutOutcome::Unproven => "unverified (no tasks run)",
         RolloutOutcome::Failed => "failed",
     }
 }
@@ -282,7 +285,7 @@ pub(super) fn fate(change: &ResourceChange) -> String {
         (ChangeAction::Add, _) => "adds",
         (ChangeAction::Import, _) => "imports",
         (ChangeAction::Sync, _) => "leaves",
-        (ChangeAction::Dynamic, _) => "decided during the update",
+        (ChangeAction::Dynamic, _) => "determined during the update",
         (ChangeAction::Remove, _) => "**REMOVES**",
         (ChangeAction::Modify, Replacement::Never) => "changes",
         (ChangeAction::Modify, Replacement::Always) => "**REPLACES**",
@@ -315,9 +318,9 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::ChangeSet => "change set",
         Guard::Stalled => "failed before",
         Guard::Stuck => "stuck",
-        Guard::OutOfStep => "out of step",
+        Guard::OutOfStep => "skipped in rollback",
         Guard::Revision => "older revision",
-        Guard::Unread => "not read",
+        Guard::Unread => "unreadable manifest",
         Guard::TemplateSize => "template size",
         Guard::TemplateBucket => "template bucket",
         Guard::Zone => "hosted zone",
@@ -333,8 +336,8 @@ pub(super) fn guard(guard: Guard) -> &'static str {
         Guard::ImageGone => "image gone",
         Guard::ImageElsewhere => "image not in standby region",
         Guard::Superseded => "superseded",
-        Guard::Fight => "fought",
-        Guard::Revert => "cannot be put back",
+        Guard::Fight => "repeated drift",
+        Guard::Revert => "cannot be reverted",
     }
 }
 
@@ -342,7 +345,7 @@ pub(super) fn guard(guard: Guard) -> &'static str {
 pub(super) fn guard_reason(guard: Guard) -> &'static str {
     match guard {
         Guard::Mode => "ObservedOnly",
-        Guard::Ownership => "NotOurs",
+        Guard::Ownership => "NotOwned",
         Guard::Prune => "PruningOff",
         Guard::Replace => "StatefulReplacement",
         Guard::Broaden => "BroaderAccess",
@@ -357,9 +360,9 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::ChangeSet => "ChangeSetRefused",
         Guard::Stalled => "InputsFailed",
         Guard::Stuck => "Stuck",
-        Guard::OutOfStep => "OutOfStep",
+        Guard::OutOfStep => "SkippedInRollback",
         Guard::Revision => "OlderRevision",
-        Guard::Unread => "ManifestMayBeThere",
+        Guard::Unread => "ManifestUnreadable",
         Guard::TemplateSize => "TemplateTooLarge",
         Guard::TemplateBucket => "TemplateBucketUnusable",
         Guard::Zone => "WrongZone",
@@ -371,12 +374,12 @@ pub(super) fn guard_reason(guard: Guard) -> &'static str {
         Guard::Objective => "OverObjective",
         Guard::Implausible => "ImplausibleBackup",
         Guard::MovedTag => "TagMoved",
-        Guard::Platform => "OtherPlatform",
+        Guard::Platform => "WrongPlatform",
         Guard::ImageGone => "ImageGone",
         Guard::ImageElsewhere => "ImageNotInStandby",
         Guard::Superseded => "Superseded",
-        Guard::Fight => "Fought",
-        Guard::Revert => "CannotBePutBack",
+        Guard::Fight => "RepeatedDrift",
+        Guard::Revert => "CannotRevert",
     }
 }
 
@@ -385,11 +388,11 @@ pub(super) fn operation(kind: OperationKind) -> &'static str {
     match kind {
         OperationKind::Create => "creation",
         OperationKind::Update => "update",
-        OperationKind::Clear => "clearing",
+        OperationKind::Clear => "cleanup",
         OperationKind::Delete => "deletion",
-        OperationKind::Cancel => "cancelling of the update",
-        OperationKind::ContinueRollback => "continued rollback",
-        OperationKind::Resync => "update that brings into step what a rollback left out",
+        OperationKind::Cancel => "update cancellation",
+        OperationKind::ContinueRollback => "rollback continuation",
+        OperationKind::Resync => "resync of the resources that a rollback skipped",
     }
 }
 

@@ -37,7 +37,7 @@ impl Console {
 impl Probes for SimCloud {
     async fn get(&self, request: &HttpRequest, reach: &Reach) -> Result<HttpAnswer, NoHttpAnswer> {
         let Some(host) = host(&request.url) else {
-            return Err(NoHttpAnswer::Here(format!("{} is no address that can be asked", request.url)));
+            return Err(NoHttpAnswer::Here(format!("{} is not a valid address", request.url)));
         };
         self.pass_latency().await;
         let site = self.lock().site(host, reach).map_err(NoHttpAnswer::Refused)?;
@@ -49,8 +49,8 @@ impl Probes for SimCloud {
                 let timeout = humantime::format_duration(request.timeout);
                 Err(NoHttpAnswer::Server(format!("no answer within {timeout}")))
             }
-            Some(Site::OutOfReach) => Err(NoHttpAnswer::Here("there is no network from here".to_owned())),
-            None => Err(NoHttpAnswer::Server("its name does not resolve".to_owned())),
+            Some(Site::OutOfReach) => Err(NoHttpAnswer::Here("the network is unreachable".to_owned())),
+            None => Err(NoHttpAnswer::Server("its host name does not resolve".to_owned())),
         }
     }
 }

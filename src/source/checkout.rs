@@ -69,13 +69,13 @@ pub async fn at_rest(cx: &Context, root: &Path, given_up: Option<&UnderWay>) -> 
             return Some(found);
         }
         if waited >= LONGEST {
-            warn!(%found, "the files are read although Git has not ended; nothing is deleted by them");
+            warn!(%found, "Git has not finished; the files are read anyway, but nothing is deleted");
             return Some(found);
         }
         match said {
-            None => info!(%found, "the manifests are read when Git has ended"),
+            None => info!(%found, "waiting for Git to finish before the manifests are read"),
             Some(at) if waited.saturating_sub(at) >= SAY => {
-                warn!(%found, waited = waited.as_secs(), "still waiting for Git to end");
+                warn!(%found, waited = waited.as_secs(), "still waiting for Git to finish");
             }
             Some(_) => {
                 cx.sleep(LOOK).await;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// There is no such directory, or it cannot be listed. What cannot be listed is not empty.
-    #[error("the directory {path} cannot be read: check that it exists and may be read")]
+    #[error("the directory {path} cannot be read: check that it exists and that you have read permission")]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -16,13 +16,13 @@ pub enum SourceError {
         source: std::io::Error,
     },
     /// It is something else.
-    #[error("{path} is not a directory: give the directory that has the manifests in it")]
+    #[error("{path} is not a directory: use the directory that contains the manifests")]
     NotADirectory {
         /// What was given.
         path: PathBuf,
     },
     /// Too much to be manifests.
-    #[error("there are more than {limit} below {path}: give the directory that has only the manifests in it")]
+    #[error("{path} contains more than {limit}: use a directory that contains only the manifests")]
     TooMuch {
         /// The directory.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum SourceError {
         limit: &'static str,
     },
     /// It changed each time it was read.
-    #[error("the files below {path} keep changing while they are read: they are read again when they come to rest")]
+    #[error("the files below {path} change while they are read: Landfast reads them again when they stop changing")]
     Unsettled {
         /// The directory.
         path: PathBuf,

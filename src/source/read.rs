@@ -250,7 +250,7 @@ impl Listing {
             Err(error) => return not_listed(&format!("it is a link that cannot be followed: {error}")),
         };
         let Ok(inside) = real.strip_prefix(&self.place.real) else {
-            return not_listed("it is a link that leads out of the manifests' directory");
+            return not_listed("it is a link to a target outside the manifests' directory");
         };
         // A mounted volume of Kubernetes swaps `..data`, which is no name of anybody's.
         let hidden = |part: Component<'_>| {
@@ -259,7 +259,7 @@ impl Listing {
             }))
         };
         if inside.components().any(hidden) {
-            return not_listed("it is a link to something hidden");
+            return not_listed("it is a link to a hidden file");
         }
         let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
         match self.place.handle.symlink_metadata(inside) {
@@ -272,7 +272,7 @@ impl Listing {
         if metadata.is_dir() {
             let path = if path == Path::new("./.") { PathBuf::from(".") } else { path };
             let why = match above {
-                above if above.contains(&path) => "it is a link that leads back to a directory above it".to_owned(),
+                above if above.contains(&path) => "it is a link to one of its parent directories".to_owned(),
                 above if above.len() >= DEEPEST => format!("it is more than {DEEPEST} directories deep"),
                 _ => return Found::Directory(path),
             };
@@ -320,7 +320,7 @@ impl Listing {
             let file = self.place.handle.open_with(path, &options)?;
             let metadata = file.metadata()?;
             if !metadata.is_file() || Shape::of(&metadata).inode != shape.inode {
-                return Ok(FileContent::Unreadable("it was replaced while it was read".to_owned()));
+                return Ok(FileContent::Unreadable("it was replaced during the read".to_owned()));
             }
             let mut bytes = Vec::new();
             // It may have grown since it was listed.

@@ -92,7 +92,7 @@ impl Watch {
         self.watcher = None;
         match arm(&self.root, &self.news) {
             Ok(watcher) => self.watcher = Some(watcher),
-            Err(error) => tracing::warn!(root = %self.root.display(), %error, "the manifests cannot be watched now"),
+            Err(error) => tracing::warn!(root = %self.root.display(), %error, "the manifests cannot be watched"),
         }
         self.watcher.is_some()
     }
@@ -126,7 +126,7 @@ fn hear(root: &Path, real: &Path, news: &News, event: notify::Result<notify::Eve
     let event = match event {
         Ok(event) => event,
         Err(error) => {
-            tracing::warn!(root = %root.display(), %error, "watching the manifests failed: they are read again");
+            tracing::warn!(root = %root.display(), %error, "watching the manifests failed; reading them again");
             news.replaced.store(true, Ordering::Release);
             return news.changed.notify_one();
         }

@@ -15,25 +15,23 @@ pub enum StoreError {
     },
     /// Its file is another one than the one that was opened.
     #[error(
-        "the state in {path} was removed or replaced while it was in use, and another Landfast may have begun a new one: \
-         this one stops"
+        "the state in {path} was removed or replaced while it was in use; another Landfast may have started a new one. \
+        This process stops"
     )]
     Gone {
         /// The file.
         path: PathBuf,
     },
     /// It is not ours. Nothing was written to it.
-    #[error(
-        "{path} is not a state file of Landfast, and was left as it is: move it away, or choose another file with --state"
-    )]
+    #[error("{path} is not a Landfast state file and was not changed: move it, or choose another file with --state")]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// It was ours, but is not whole. Nothing was written to it.
     #[error(
-        "the state in {path} is damaged, and was left as it is: restore it from a backup, or move it away and start \
-         again (a lost state costs calls to AWS and given approvals, never correctness)"
+        "the state in {path} is damaged and was not changed: restore it from a backup, or move it and start again (a \
+        lost state costs AWS calls and pending approvals, never correctness)"
     )]
     Damaged {
         /// The file.
@@ -44,8 +42,8 @@ pub enum StoreError {
     },
     /// It has a layout that this version does not know. Nothing was written to it.
     #[error(
-        "the state in {path} was written by a newer Landfast (layout `{schema}`), and was left as it is: use that \
-         version, or choose another file with --state"
+        "the state in {path} was written by a newer Landfast (layout `{schema}`) and was not changed: use that \
+        version, or choose another file with --state"
     )]
     Newer {
         /// The file.
@@ -55,15 +53,15 @@ pub enum StoreError {
     },
     /// The key of its fingerprints is sealed, and no key file was named.
     #[error(
-        "the fingerprint key in {path} is sealed: name the file that it was sealed with (`--fingerprint-key FILE` or \
-         `LANDFAST_FINGERPRINT_KEY`)"
+        "the fingerprint key in {path} is encrypted: specify the key file (`--fingerprint-key FILE` or \
+        `LANDFAST_FINGERPRINT_KEY`)"
     )]
     KeyIsSealed {
         /// The file.
         path: PathBuf,
     },
     /// The key of its fingerprints was sealed with another key file.
-    #[error("the fingerprint key in {path} cannot be opened with the key file that was named")]
+    #[error("the fingerprint key in {path} cannot be decrypted with the given key file")]
     OtherKey {
         /// The file.
         path: PathBuf,
@@ -72,7 +70,7 @@ pub enum StoreError {
         source: crate::ports::SealError,
     },
     /// The key of its fingerprints could not be sealed.
-    #[error("the fingerprint key could not be sealed")]
+    #[error("the fingerprint key could not be encrypted")]
     Seal(#[source] crate::ports::SealError),
     /// The file system refused.
     #[error("{attempt} {path} failed")]
@@ -86,7 +84,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// A transaction could not be read or written. What was committed before is safe.
-    #[error("{attempt} the state failed: check the disk, then start Landfast again")]
+    #[error("{attempt} the state failed: check the disk, then restart Landfast")]
     Transaction {
         /// What was attempted: `writing`.
         attempt: &'static str,
@@ -95,7 +93,7 @@ pub enum StoreError {
         source: Box<redb::Error>,
     },
     /// A value does not have the form that this version writes.
-    #[error("the {table} entry `{key}` of the state cannot be understood")]
+    #[error("the entry `{key}` in table {table} of the state is invalid")]
     Value {
         /// In which table.
         table: &'static str,

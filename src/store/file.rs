@@ -42,7 +42,7 @@ impl Held {
     /// A directory that was removed or replaced has taken the lock with it: the next process finds none.
     fn check(&self) -> Result<(), StoreError> {
         let is_there = |path: &Path, file| path.symlink_metadata().is_ok_and(|about| which(&about) == file);
-        let lock = self.lock.metadata().map_err(failed("looking at", &self.path))?;
+        let lock = self.lock.metadata().map_err(failed("checking", &self.path))?;
         let ours = is_there(&self.path, self.journal) && is_there(&lock_of(&self.path), which(&lock));
         if ours { Ok(()) } else { Err(StoreError::Gone { path: self.path.clone() }) }
     }
@@ -105,7 +105,7 @@ impl Locked {
         match self.path.symlink_metadata() {
             Ok(metadata) => Ok(metadata.len() == 0),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-            Err(source) => Err(failed("looking at", &self.path)(source)),
+            Err(source) => Err(failed("checking", &self.path)(source)),
         }
     }
 
@@ -138,7 +138,7 @@ impl Locked {
     pub(super) fn open(self) -> Result<FileRows, StoreError> {
         let owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(&self.path, owner).map_err(failed("protecting", &self.path))?;
-        let journal = which(&self.path.symlink_metadata().map_err(failed("looking at", &self.path))?);
+        let journal = which(&self.path.symlink_metadata().map_err(failed("checking", &self.path))?);
         let path = self.path.clone();
         FileRows::open(&self.path, Some(Held { path, journal, lock: self.lock }))
     }
@@ -157,7 +157,7 @@ impl Locked {
 pub(super) fn copy(path: &Path) -> Result<FileRows, StoreError> {
     files::regular_or_nothing(path).map_err(failed("opening", path))?;
     let mut file = files::open_unfollowed(path).map_err(failed("opening", path))?;
-    let length = file.metadata().map_err(failed("looking at", path))?.len();
+    let length = file.metadata().map_err(failed("checking", path))?.len();
     let mut start = [0; MAGIC.len()];
     match file.read_exact(&mut start) {
         Ok(()) if start == MAGIC && length <= LARGEST => {}

@@ -153,7 +153,7 @@ impl Inbox {
             let mut told = Rejected { at: now, name, why: wrong.to_string() };
             let is_entry = path != self.directory;
             if let Some(error) = is_entry.then(|| self.aside.put(&path, &told).err()).flatten() {
-                told.why = format!("{}; and it could not be put aside: {error}", told.why);
+                told.why = format!("{}; it could not be moved aside: {error}", told.why);
             }
             // If it is gone, this is forgotten with the next look.
             self.ignore(&path);
@@ -173,7 +173,7 @@ impl Inbox {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => {
-                tracing::error!(note = %path.display(), %error, "a note cannot be removed, and is not looked at again");
+                tracing::error!(note = %path.display(), %error, "a request file cannot be removed; ignoring it");
                 self.ignore(path);
                 false
             }

@@ -98,7 +98,7 @@ pub fn author(user: u32, claimed: &str) -> String {
         return account;
     }
     let claimed: String = claimed.chars().take(CLAIM_MAX).collect();
-    format!("{account} (who says: {claimed:?})")
+    format!("{account} (claims to be {claimed:?})")
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn whoever_says_to_be_somebody_else_is_named_by_the_account() {
         assert_eq!(author(ROOT, "root"), "root");
-        assert_eq!(author(ROOT, "ada"), "root (who says: \"ada\")");
+        assert_eq!(author(ROOT, "ada"), "root (claims to be \"ada\")");
         let hostile = format!("\u{1b}[2J{}", "x".repeat(10_000));
         let author = author(ROOT, &hostile);
         assert!(author.len() < 120 && !author.contains('\u{1b}'), "{author}");

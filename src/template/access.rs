@@ -122,7 +122,7 @@ impl Compared<'_> {
         self.flags(after);
         if self.kind == NESTED_STACK || self.kind == "AWS::CloudFormation::Module" {
             let what = if self.before.is_some() { "its template or its parameters change" } else { "it is created" };
-            self.push(Access::Unseen, "TemplateURL", format!("{what}; nested templates are not judged"), false);
+            self.push(Access::Unseen, "TemplateURL", format!("{what}; nested templates are not analyzed"), false);
         }
     }
 
@@ -215,7 +215,7 @@ impl Compared<'_> {
                 let old: BTreeSet<String> = items(self.before.and_then(|before| before.get(property))).collect();
                 for item in new.difference(&old) {
                     let pending = item.contains(PENDING);
-                    self.push(Access::Attachment, property, format!("it becomes that of {}", plain(item)), pending);
+                    self.push(Access::Attachment, property, format!("now attached to {}", plain(item)), pending);
                 }
             }
         }
@@ -232,7 +232,7 @@ impl Compared<'_> {
             None => (format!("{old} no longer limits it"), false),
             Some(new) => {
                 let text = new.to_string();
-                (format!("{} limits it in the place of {old}", plain(&text)), text.contains(PENDING))
+                (format!("{} replaces {old} as its limit", plain(&text)), text.contains(PENDING))
             }
         };
         self.push(Access::Boundary, "PermissionsBoundary", grants, pending);

@@ -68,7 +68,7 @@ pub enum Known {
     Secret,
     /// It is secret, and another one than what is deployed.
     NewSecret,
-    /// It is known only after something else was applied.
+    /// It is known only after apply.
     AfterApply,
 }
 

@@ -28,7 +28,7 @@ pub struct TemplateError {
     pub span: Option<Span>,
     /// Aliases expand to too much, or values are nested too deeply.
     pub limit: bool,
-    /// What would help.
+    /// A suggested fix.
     pub help: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl From<Fault> for TemplateError {
 /// It is too large, not YAML, or not a template.
 pub fn parse(body: &str) -> Result<Template, TemplateError> {
     if body.len() > MAX_BYTES {
-        let message = format!("the template has {} bytes; CloudFormation takes at most {MAX_BYTES}", body.len());
+        let message = format!("the template has {} bytes; the limit of CloudFormation is {MAX_BYTES}", body.len());
         return Err(TemplateError { message, span: None, limit: true, help: None });
     }
     let stream = yaml::parse(body);
@@ -66,7 +66,7 @@ pub fn parse(body: &str) -> Result<Template, TemplateError> {
     }
     let mut documents = stream.documents.into_iter();
     let (Some(document), None) = (documents.next(), documents.next()) else {
-        return Err(TemplateError::new("a template is one YAML document", Span::default()));
+        return Err(TemplateError::new("a template must be a single YAML document", Span::default()));
     };
     if let Some(fault) = document.faults.into_iter().next() {
         return Err(fault.into());
@@ -129,7 +129,7 @@ fn known_tags(node: &Node) -> Result<(), TemplateError> {
 /// What a template must have so that it can be described at all.
 fn check(root: &Node) -> Result<(), TemplateError> {
     if !matches!(root.content, Content::Mapping(_)) {
-        return Err(TemplateError::new("a template is a mapping with a `Resources` section", root.span));
+        return Err(TemplateError::new("a template must be a mapping with a `Resources` section", root.span));
     }
     for section in ["Parameters", "Resources", "Outputs", "Conditions", "Mappings"] {
         let Some(entry) = root.entry(section) else { continue };
@@ -451,7 +451,7 @@ Outputs:
     fn what_is_not_a_template_is_refused_with_line_and_column() {
         for (body, line, column, message) in [
             ("Resources:\n  A:\n    Properties: {}\n", 2, 3, "the resource `A` has no `Type`"),
-            ("Resources:\n  A: {Type: T}\n  A: {Type: T}\n", 3, 3, "the key `A` is there twice"),
+            ("Resources:\n  A: {Type: T}\n  A: {Type: T}\n", 3, 3, "duplicate key `A`"),
             ("Parameters: {}\n", 1, 1, "it has no `Resources`"),
             ("Resources:\n- a\n", 1, 1, "`Resources` is a list; it must be a mapping"),
         ] {

@@ -83,7 +83,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
             if keys.insert(key.clone()) {
                 entries.push(Entry { key, key_span: Span::default(), value });
             } else {
-                let message = format!("the key `{key}` is there twice");
+                let message = format!("duplicate key `{key}`");
                 self.faults.push(Fault { kind: FaultKind::DuplicateKey, message, span: Span::default() });
             }
         }

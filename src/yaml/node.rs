@@ -17,7 +17,7 @@ pub struct Place {
 /// A stretch of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
-    /// Where it begins.
+    /// Its start.
     pub start: Place,
     /// The byte offset at which it ends.
     pub end: usize,

@@ -17,8 +17,7 @@ const TEXT: usize = 64;
 /// The key that merges another mapping in YAML 1.1. CloudFormation does not take it in templates (AWS: *CloudFormation
 /// template formats*), and nobody should have to know where it works.
 const MERGE: &str = "<<";
-const NO_MERGE: &str =
-    "merge keys (`<<`) are not supported: write the fields out, or repeat a whole value by its alias";
+const NO_MERGE: &str = "merge keys (`<<`) are not supported: write all fields, or use an alias for the whole value";
 /// Faults of one document that are told of.
 const MAX_FAULTS: usize = 1_000;
 /// Characters between two entries of the table from characters to bytes.
@@ -171,7 +170,7 @@ impl<'t> Reader<'t> {
             Event::Alias(anchor) => {
                 let span = self.span(mark);
                 let Some(node) = self.anchors.get(&anchor) else {
-                    let message = "the alias stands inside the value that it repeats".to_owned();
+                    let message = "the alias is inside the value that it refers to".to_owned();
                     return Err(Fault { kind: FaultKind::Aliases, message, span });
                 };
                 let depth = self.open.len();
@@ -225,7 +224,7 @@ impl<'t> Reader<'t> {
         }
         self.kept = self.kept.saturating_add(size);
         if self.kept > MAX_KEPT {
-            let message = format!("anchors within anchors hold more than {MAX_KEPT} values");
+            let message = format!("nested anchors contain more than {MAX_KEPT} values");
             return Err(Fault { kind: FaultKind::Aliases, message, span: node.span });
         }
         self.anchors.insert(anchor, Some((node.clone(), size)));
@@ -255,7 +254,7 @@ impl<'t> Reader<'t> {
                     let nameless = key.is_none();
                     frame.key = Some((key.unwrap_or_default(), span));
                     if nameless {
-                        let message = "a key is a list or a mapping; only scalars can be keys".to_owned();
+                        let message = "a key is a list or a mapping; keys must be scalars".to_owned();
                         self.fault(FaultKind::Key, message, span);
                     }
                 }
@@ -265,7 +264,7 @@ impl<'t> Reader<'t> {
                     } else if frame.keys.insert(key.clone()) {
                         entries.push(Entry { key, key_span, value: node });
                     } else {
-                        let message = format!("the key `{key}` is there twice");
+                        let message = format!("duplicate key `{key}`");
                         self.fault(FaultKind::DuplicateKey, message, key_span);
                     }
                 }

@@ -90,15 +90,15 @@ fn what_the_operator_does_not_allow_is_cut_everywhere_and_said() {
     for command in ["validate", "plan", "status"] {
         let ran = place.run(&["--config", config, command]);
         assert!(
-            ran.err.contains(&format!("observe holds, as the operator's {config}:3 says")),
+            ran.err.contains(&format!("but the operator's {config}:3 limits it to observe")),
             "{command}: {}",
             ran.err
         );
-        assert!(ran.err.contains(":4 says"), "{command}: {}", ran.err);
+        assert!(ran.err.contains(":4 limits it to never"), "{command}: {}", ran.err);
     }
     let applied = place.run(&["--config", config, "apply", "dev", "--yes"]).exits(3);
-    assert!(applied.out.contains("dev is only observed"), "{}", applied.out);
-    assert!(applied.out.contains("the manifests cannot"), "{}", applied.out);
+    assert!(applied.out.contains("dev is in observe mode"), "{}", applied.out);
+    assert!(applied.out.contains("manifests cannot override it"), "{}", applied.out);
     // In the working directory it is found by itself, and without it the manifests decide.
     assert!(place.run(&["validate"]).exits(0).err.contains("landfast.toml:3"));
     fs::remove_file(place.dir.path().join("landfast.toml")).unwrap();
@@ -140,7 +140,7 @@ fn it_is_never_read_from_the_repository_of_the_manifests_and_never_half() {
 fn a_plan_in_ci_says_once_and_beside_its_data_that_the_manifests_decide() {
     let place = Place::new();
     let ran = Ran::of(&place.command(&["plan", "-o", "json"]).env("CI", "true").output().unwrap()).exits(2);
-    assert_eq!(ran.err.matches("the manifests alone decide").count(), 1, "{}", ran.err);
+    assert_eq!(ran.err.matches("only the manifests limit").count(), 1, "{}", ran.err);
     let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(document["kind"], "Plan");
     assert!(!place.run(&["plan"]).exits(2).err.contains("decide"));
@@ -165,7 +165,7 @@ fn a_consent_counts_only_from_those_who_may_give_it() {
     };
     // Whose process it is counts, and not what the process says.
     let ran = apply("ada").exits(3);
-    assert!(ran.err.contains("is not among the approvers in the operator's landfast.toml:4"), "{}", ran.err);
+    assert!(ran.err.contains("is not listed as an approver in the operator's landfast.toml:4"), "{}", ran.err);
     let account = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     approvers(&format!("'{}'", account.trim()));
     apply("mallory").exits(0);
@@ -181,7 +181,7 @@ fn a_plan_asks_no_web_server_unless_it_is_told_to() {
     let ran = place.run(&["plan", "dev", "--probe"]);
     assert!(ran.out.contains(asked), "{}", ran.out);
     let ran = place.run(&["plan", "dev"]).exits(0);
-    assert!(!ran.out.contains(asked) && ran.err.contains("web servers were not asked"), "{}\n{}", ran.out, ran.err);
+    assert!(!ran.out.contains(asked) && ran.err.contains("HTTP checks were not run"), "{}\n{}", ran.out, ran.err);
     assert!(place.run(&["status", "dev"]).out.contains(asked));
 }
 
@@ -207,7 +207,7 @@ fn a_sealed_file_is_for_the_secret_whose_manifest_takes_it() {
     let file = place.manifests().join("stacks/app.age");
     // Before there is a manifest.
     let ran = seal(&place, &file, "x", &recipient, &[]).exits(0);
-    assert!(ran.err.contains("for no secret in particular"), "{}", ran.err);
+    assert!(ran.err.contains("without the name of a secret"), "{}", ran.err);
     place.write(
         "m/stacks/secret.yaml",
         "apiVersion: landfast/v1\nkind: Secret\nmetadata: { name: app }\nspec: { sealed: app.age }\n",
@@ -228,5 +228,5 @@ fn a_sealed_file_is_for_the_secret_whose_manifest_takes_it() {
     }
     let ran = place.run(&[&identity[..], &["apply", "test", "--yes"]].concat()).exits(1);
     let said = format!("{}\n{}", ran.out, ran.err);
-    assert!(said.contains("it was sealed for 111122223333/us-east-1/dev/shop/app of `dev`, and not for"), "{said}");
+    assert!(said.contains("it was sealed for 111122223333/us-east-1/dev/shop/app of `dev`, not for"), "{said}");
 }

@@ -37,6 +37,6 @@ fn without_credentials_no_command_says_that_all_is_well() {
         assert_eq!(ran.status.code(), Some(1), "{arguments:?}: {out}{err}");
         assert_eq!(out, "", "{arguments:?}");
         assert_eq!(err.matches("no usable credentials").count(), 1, "{arguments:?}: {err}");
-        assert!(err.contains("nothing could be seen") && err.contains("dev (111122223333/us-east-1"), "{err}");
+        assert!(err.contains("nothing could be read") && err.contains("dev (111122223333/us-east-1"), "{err}");
     }
 }

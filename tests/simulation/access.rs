@@ -187,7 +187,7 @@ fn the_value_of_a_parameter_gives_access_as_the_template_does() {
     world.run(&everybody);
     let entry = world.entry(&everybody);
     assert!(waits(&entry), "{entry:?}");
-    assert_eq!(entry.broadenings[0].grants, "Allow sqs:SendMessage on ${Queue.Arn} to everybody (*)");
+    assert_eq!(entry.broadenings[0].grants, "Allow sqs:SendMessage on ${Queue.Arn} to everyone (*)");
     assert_eq!(world.deployments(), 1);
 }
 
@@ -278,5 +278,5 @@ fn what_a_loop_makes_is_judged_as_if_it_were_written_out() {
     let (entry, deployments) = run(&mut world, &doors, "SendMessage");
     assert!(waits(&entry) && deployments == 2, "{entry:#?}");
     let given: Vec<_> = entry.broadenings.iter().map(|one| (one.resource.as_str(), one.grants.as_str())).collect();
-    assert_eq!(given, [("DoorSendMessage", "Allow sqs:SendMessage on * to everybody (*)")]);
+    assert_eq!(given, [("DoorSendMessage", "Allow sqs:SendMessage on * to everyone (*)")]);
 }

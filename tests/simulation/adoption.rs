@@ -398,7 +398,7 @@ fn tables_are_adopted_as_they_are_protected() {
     assert!(text.contains(live), "{text}");
     assert!(text.contains("  # schedule: \"0 3 * * *\"\n  # retention: { daily: 35 }\n"), "{text}");
     assert!(text.contains("#   tables: { names: [dev-A] }\n"), "{text}");
-    assert!(text.ends_with("# Nothing protects these, so that nothing is asked for: dev-C.\n"), "{text}");
+    assert!(text.ends_with("# These tables are not protected, so the policy is commented out: dev-C.\n"), "{text}");
     let table = world.console().table(&"dev-A".parse().unwrap()).unwrap();
     assert!(!table.continuous.on && !table.state.deletion_protected, "nothing was switched on");
 }

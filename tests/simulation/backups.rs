@@ -256,7 +256,7 @@ fn a_protection_that_somebody_takes_away_is_drift_until_it_is_back() {
     world.cloud.set_faults(FaultPlan { windows: vec![denied], ..FaultPlan::default() });
     let unknown = world.found();
     let [Finding { object, verdict: Verdict::Unknown { why }, .. }] = unknown.as_slice() else { panic!("{unknown:?}") };
-    assert!(*object == key() && why.contains("could not be seen"), "{why}");
+    assert!(*object == key() && why.contains("could not be read"), "{why}");
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn what_could_not_be_measured_is_unknown_and_says_what_to_allow() {
     world.stage.cloud.set_faults(FaultPlan { windows: vec![window], ..FaultPlan::default() });
     for line in world.quotas() {
         assert_eq!(line.met, Met::Unknown, "{line:?}");
-        assert!(line.found.contains("what exists (1) could not be measured"), "{line:?}");
+        assert!(line.found.contains("the usage of existing resources (1) is unknown"), "{line:?}");
         assert!(line.remedy.unwrap().contains("cloudwatch:GetMetricStatistics"));
     }
 }

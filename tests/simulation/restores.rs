@@ -148,7 +148,7 @@ impl World {
         self.plan(|store| stage::wanted(store, self.environment())).entries[&key()].clone()
     }
 
-    /// A daemon runs until the table of a test is there. What it is called.
+    /// A daemon runs until the table of a test is there. The object's metadata.
     fn run_until_tested(&mut self) -> TableName {
         for _ in 0..60 {
             if let Some(name) = self.test_tables().pop() {

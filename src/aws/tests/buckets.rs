@@ -61,7 +61,7 @@ async fn every_request_names_the_account_that_the_bucket_has_to_belong_to() {
 async fn what_is_wrong_with_a_bucket_is_said_and_is_not_tried_again() {
     let refusal = |code: &str| format!("<Error><Code>{code}</Code><Message>No</Message></Error>");
     let rows = [
-        (404, &[][..], refusal("NoSuchBucket"), Class::NotFound, "there is no bucket templates"),
+        (404, &[][..], refusal("NoSuchBucket"), Class::NotFound, "bucket templates does not exist"),
         (
             301,
             &[("x-amz-bucket-region", "us-west-2")][..],
@@ -83,7 +83,7 @@ async fn what_is_wrong_with_a_bucket_is_said_and_is_not_tried_again() {
             &[][..],
             refusal("AccessDenied"),
             Class::Denied,
-            "the bucket templates belongs to another account than 111122223333, or its use is not allowed",
+            "the bucket templates does not belong to account 111122223333, or access is denied",
         ),
         (503, &[][..], refusal("SlowDown"), Class::Throttled, "No"),
     ];

@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, args: AdoptArgs) -> Result<Exit, Trouble> {
     };
     terminal::print(&summary(&written, &ask, &place.display().to_string(), &arguments))?;
     if let Some(before) = before {
-        terminal::note(&format!("note: what was there before is in {}", before.display()));
+        terminal::note(&format!("note: the previous files were moved to {}", before.display()));
     }
     check(&written.files)
 }

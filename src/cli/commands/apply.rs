@@ -78,8 +78,8 @@ fn leave_for_daemon(session: &Session, environment: &str, digest: &str) -> Resul
     let environment = environment.parse().map_err(Trouble::Address)?;
     let approval = Approval { environment, plan: digest.to_owned(), by: whoami(), at: wall_clock()? };
     Inbox::of(&session.global.state).leave(&Note::Approval(approval))?;
-    let told =
-        "another landfast has the journal: the approval is left for it, and it acts if its plan is still that one";
+    let told = "state is in use by another Landfast process: the approval was sent to it, and it applies the plan if \
+    it is still the same";
     terminal::note(told);
     Ok(Exit::Done)
 }
@@ -99,7 +99,9 @@ impl<'a> Asking<'a> {
         match digest {
             Some(digest) => Self::Plan(digest),
             None if yes => Self::None,
-            None => Self::Asked { question: "Apply this plan? Only `yes` does:".to_owned(), answer: "yes".to_owned() },
+            None => {
+                Self::Asked { question: "Apply this plan? Type `yes` to approve:".to_owned(), answer: "yes".to_owned() }
+            }
         }
     }
 }
@@ -164,7 +166,7 @@ impl Run<'_> {
             Asking::Asked { question, answer } => {
                 if !terminal::is_attended() {
                     let digest = plan.digest.code();
-                    let how = format!("nobody is there to ask: approve this plan with `--plan {digest}`");
+                    let how = format!("no terminal: to approve this plan, pass `--plan {digest}`");
                     return Err(Trouble::NobodyToAsk(how));
                 }
                 if terminal::ask(question)? != *answer {
@@ -209,7 +211,7 @@ impl Run<'_> {
                 }
                 for key in &failed {
                     let how = format!("landfast images {} -o json", self.environment.name);
-                    terminal::print(&format!("\nA rollout of {key} has FAILED: `{how}` shows how.\n"))?;
+                    terminal::print(&format!("\nA rollout of {key} FAILED. For details: `{how}`\n"))?;
                 }
                 for restore in &restores {
                     terminal::print(&format!("\n{restore}\n"))?;
@@ -282,7 +284,7 @@ fn is_blind(plan: &Plan) -> bool {
     !plan.entries.is_empty() && plan.entries.values().all(|entry| entry.action == Action::Unknown)
 }
 
-/// What `apply -o json` prints: the plan as it is in the end, and what was done when.
+/// What `apply -o json` prints: the final plan, and a timeline of the operations.
 #[derive(serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Applied<'a> {
@@ -292,13 +294,13 @@ pub(super) struct Applied<'a> {
     /// `Applied`.
     #[schemars(extend("const" = "Applied"))]
     kind: &'static str,
-    /// How things stand in the end.
+    /// The final plan.
     plan: crate::report::PlanDocument,
-    /// What was done when.
+    /// A timeline of the operations.
     timeline: &'a Timeline,
-    /// Rollouts that have failed on the way, also where what was decided since is in place: then the exit code is 1.
+    /// Rollouts that failed during the apply, even if a later rollout succeeded: then the exit code is 1.
     failed_rollouts: Vec<FailedRollout>,
-    /// Restores and restore tests that have failed since an apply was carried out last: then the exit code is 1 too.
+    /// Restores and restore tests that failed since the last apply: then the exit code is 1, too.
     failed_restores: &'a [FailedRestore],
 }
 

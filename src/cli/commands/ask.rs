@@ -59,12 +59,12 @@ pub(super) fn show_pending(view: &View) {
     for environment in view.environments() {
         for Request { key, wish, by, at, .. } in inbox.requests(&environment.name, now) {
             let (by, wish, at) = (clean(&by), clean(&wish.to_string()), crate::report::time(at));
-            terminal::note(&format!("note: {by} asked {key} at {at} to {wish}; that has not been taken yet"));
+            terminal::note(&format!("note: pending request for {key}: {wish} (by {by} at {at})"));
         }
     }
     for Rejected { at, name, why } in inbox.rejected(now) {
         let (at, name, why) = (crate::report::time(at), clean(&name), clean(&why));
-        terminal::note(&format!("note: {name} was rejected from the inbox at {at}, and nothing was done: {why}"));
+        terminal::note(&format!("note: request {name} was rejected at {at}; nothing was done: {why}"));
     }
 }
 
@@ -78,7 +78,7 @@ fn declined(view: &View, object: &Key, why: Declined) -> Trouble {
         | Declined::NotGenerated
         | Declined::NotOutOfStep
         | Declined::NoDrift
-        | Declined::Expired(_)) => Trouble::machine(format!("{object} cannot be asked to do that"), why),
+        | Declined::Expired(_)) => Trouble::machine(format!("this request does not apply to {object}"), why),
     }
 }
 

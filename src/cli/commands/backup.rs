@@ -25,7 +25,7 @@ pub(super) fn list(global: &Global, words: &[String], output: Output) -> Result<
 
 pub(super) fn now(global: &Global, object: &str) -> Result<Exit, Trouble> {
     if let (Key { environment, .. }, Asked::Granted(_)) = ask(global, object, Wish::BackUp)? {
-        terminal::note(&format!("noted; `landfast apply {environment}` backs its tables up"));
+        terminal::note(&format!("requested; `landfast apply {environment}` backs up its tables"));
     }
     Ok(Exit::Done)
 }

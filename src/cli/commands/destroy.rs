@@ -21,7 +21,7 @@ pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> R
         Some(digest) => Asking::Plan(digest),
         None => Asking::Asked {
             question: format!(
-                "Everything above is deleted. Type the name of the environment ({environment}) to go on:"
+                "Everything above will be deleted. To continue, type the name of the environment ({environment}):"
             ),
             answer: environment.to_owned(),
         },

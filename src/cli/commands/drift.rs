@@ -50,7 +50,8 @@ pub(super) fn revert(global: &Global, object: &str) -> Result<Exit, Trouble> {
     if let (Key { environment, .. }, Asked::Granted(granted)) = ask(global, object, Wish::Revert)? {
         let Granted::Revert(number) = granted else { return Ok(Exit::Done) };
         terminal::note(&format!(
-            "{number} to put back: `landfast plan {environment}` shows it, and `landfast apply {environment}` does it"
+            "{number} will be reverted: `landfast plan {environment}` shows the changes, `landfast apply \
+            {environment}` applies them"
         ));
     }
     Ok(Exit::Done)

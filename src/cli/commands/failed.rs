@@ -15,13 +15,13 @@ use crate::report::clean;
 pub(super) struct FailedRollout {
     /// The service.
     object: String,
-    /// How it ended, where that is still known.
+    /// How it ended, if still known.
     outcome: Option<RolloutOutcome>,
-    /// What people call the images that it should have brought, by container.
+    /// The names of the images that it should deploy, by container.
     images: BTreeMap<String, String>,
     /// Why, in a sentence.
     why: Option<String>,
-    /// What shows it.
+    /// Evidence for it.
     evidence: Option<Evidence>,
 }
 
@@ -86,8 +86,8 @@ impl fmt::Display for FailedRestore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (table, why) = (clean(&self.table), clean(&self.why));
         match &self.to {
-            Some(to) => write!(f, "The restore of {table} to {} has FAILED: {why}", clean(to))?,
-            None => write!(f, "The restore test of {table} has FAILED: {why}")?,
+            Some(to) => write!(f, "The restore of {table} to {} FAILED: {why}", clean(to))?,
+            None => write!(f, "The restore test of {table} FAILED: {why}")?,
         }
         write!(f, "; `landfast why {}` shows it.", self.object)
     }
@@ -118,8 +118,8 @@ mod tests {
             let policies = BTreeMap::from([("dev/backuppolicy/tables".parse().unwrap(), Arc::new(memory.clone()))]);
             FailedRestore::untold(&policies).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
-        let line = "The restore of dev-A to dev-lost has FAILED: there is no such moment; \
-                    `landfast why dev/backuppolicy/tables` shows it.";
+        let line = "The restore of dev-A to dev-lost FAILED: there is no such moment; `landfast why \
+        dev/backuppolicy/tables` shows it.";
         assert_eq!(of(&memory), [line]);
         memory.told = Some(at);
         assert_eq!(of(&memory), [""; 0], "once is enough");

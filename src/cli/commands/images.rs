@@ -58,7 +58,7 @@ pub(super) fn quarantined(global: &Global, words: &[String]) -> Result<Exit, Tro
 pub(super) fn release(global: &Global, object: &str, image: &str) -> Result<Exit, Trouble> {
     let asked = ask(global, object, Wish::Release { image: image.to_owned() })?.1;
     if let Asked::Granted(Granted::Release(digest)) = asked {
-        terminal::print(&format!("{digest} may be tried again.\n"))?;
+        terminal::print(&format!("{digest} can be deployed again.\n"))?;
     }
     Ok(Exit::Done)
 }

@@ -14,7 +14,8 @@ pub(super) fn wall_clock() -> Result<Timestamp, Trouble> {
 
 /// What the operating system gives: its clock, and randomness.
 pub(super) fn system() -> Result<Context, Trouble> {
-    Context::system().map_err(|error| Trouble::machine("the operating system gives no randomness", error.to_string()))
+    Context::system()
+        .map_err(|error| Trouble::machine("the operating system provides no random numbers", error.to_string()))
 }
 
 /// Who approves: the user of this process, with what they call themselves.

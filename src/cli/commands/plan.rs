@@ -60,13 +60,13 @@ pub(super) fn run(
         ));
     }
     if !probe && plans.iter().flat_map(|plan| plan.entries.values()).any(is_unasked) {
-        terminal::note("note: web servers were not asked whether they answer; `landfast plan --probe` asks them");
+        terminal::note("note: HTTP checks were not run; to run them, use `landfast plan --probe`");
     }
 
     if unapprovable {
         terminal::note(&format!(
-            "note: {} has no journal yet, and the digest covers secret values: it cannot be approved with `--plan`. \
-             `landfast apply` creates the journal, and shows the digest that can",
+            "note: {} has no journal yet, and the digest covers secret values, so it cannot be approved with `--plan`. \
+            `landfast apply` creates the journal and shows a digest that you can approve",
             global.state.display()
         ));
     }
@@ -114,7 +114,7 @@ pub(super) async fn look_ahead(
 pub(super) async fn clean(controller: &Controller, environment: &Environment, preview: &Preview) {
     for outcome in preview.clean(controller, environment).await {
         terminal::note(&format!(
-            "note: a change set of the preview is left, and will be removed by the next look: {outcome}"
+            "note: a change set of the preview was not deleted; the next reconciliation deletes it: {outcome}"
         ));
     }
 }

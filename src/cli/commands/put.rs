@@ -43,7 +43,7 @@ pub(super) fn put(place: &Path, written: &Files) -> io::Result<Option<PathBuf>> 
 /// A name that nothing has yet.
 fn aside(above: &Path, name: &str) -> io::Result<PathBuf> {
     let free = (1..1_000).map(|number| above.join(format!(".{name}.before-{number}"))).find(|path| !path.exists());
-    free.ok_or_else(|| io::Error::new(io::ErrorKind::AlreadyExists, "there are too many of what was there before"))
+    free.ok_or_else(|| io::Error::new(io::ErrorKind::AlreadyExists, "too many backups of previous files exist"))
 }
 
 /// Reads what was written as `validate` would: what is wrong with it is better said now.

@@ -21,7 +21,7 @@ pub(super) fn restore(
     };
     let (key, asked) = ask(global, object, Wish::Restore { table, from, to })?;
     if let Asked::Granted(Granted::Restore(to, restore)) = asked {
-        terminal::print(&format!("{} is to be restored as of {} to {to}.\n", restore.table, restore.from))?;
+        terminal::print(&format!("Restore requested: {} as of {} to {to}.\n", restore.table, restore.from))?;
         follow(&key, "it");
     }
     Ok(Exit::Done)
@@ -38,7 +38,6 @@ pub(super) fn verify(global: &Global, object: &str, table: Option<TableName>) ->
 fn follow(object: &Key, what: &str) {
     let environment = &object.environment;
     terminal::note(&format!(
-        "noted; a daemon, or `landfast apply {environment}`, does {what} and follows it to its end; what came of it is in \
-         `landfast why {object}`"
+        "requested; a daemon or `landfast apply {environment}` runs {what}. To see the result: `landfast why {object}`"
     ));
 }

@@ -85,14 +85,14 @@ fn reopen(session: &Session, mut why: StoreError, attempts: &mut u32) -> Result<
         let pause = REOPEN.saturating_mul(2_u32.saturating_pow(*attempts)).min(REOPEN_MAX);
         *attempts = attempts.saturating_add(1);
         let cause = std::error::Error::source(&why).map(ToString::to_string);
-        error!(%why, cause, ?pause, "the journal cannot be used: everything stands still, and it is opened again after a pause");
+        error!(%why, cause, ?pause, "the journal is not available: reconciliation is paused and retried later");
         match session.ask(session.cx.sleep(pause)) {
             Err(Trouble::Interrupted) => return Ok(None),
             waited => waited?,
         }
         match session.store() {
             Ok(store) => {
-                warn!("the journal is open again");
+                warn!("the journal is available again");
                 return Ok(Some(store));
             }
             Err(Trouble::Store(again)) if again.may_pass() => why = again,
@@ -108,7 +108,7 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
     let root = place::root(&session.global);
     let inbox = Inbox::of(&session.global.state);
     if let Err(why) = inbox.prepare() {
-        warn!(%why, "nobody can leave notes");
+        warn!(%why, "requests cannot be received");
     }
     let lamp = Lamp::new(&session.cx, &session.global.state, &root);
     let controller = session
@@ -271,7 +271,7 @@ fn publish(
         return Err(Trouble::Manifest("no environment could be loaded".to_owned()));
     }
     if nothing {
-        warn!("no environment could be loaded from this revision; everything stays as it was");
+        warn!("no environment could be loaded from this revision; nothing changes");
         lamp.loaded(None, wrong, &[]);
         return Ok(true);
     }
@@ -360,7 +360,7 @@ async fn follow(
                 let cause = why.source().map(ToString::to_string);
                 let text = Some(format!("{why}: {}", cause.as_deref().unwrap_or_default()));
                 if told != text {
-                    error!(%why, cause, "the manifests could not be loaded; everything stays as it was");
+                    error!(%why, cause, "the manifests could not be loaded; nothing changes");
                     lamp.loaded(None, text.clone(), &[]);
                     told = text;
                 }
@@ -371,7 +371,7 @@ async fn follow(
         match publish(session, controller, lamp, loaded, Missing::KeepsTheLastGood) {
             Err(Trouble::Store(why)) => return why,
             Err(why) => {
-                error!(%why, "the manifests could not be loaded; everything stays as it was");
+                error!(%why, "the manifests could not be loaded; nothing changes");
                 known.read = None;
             }
             Ok(_) => {}

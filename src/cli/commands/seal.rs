@@ -34,8 +34,9 @@ pub(super) fn run(global: &Global, file: &Path, recipients: &[String], named: &[
     }
     if secrets.is_empty() {
         terminal::note(
-            "  for no secret in particular, because no manifest takes this file yet: seal the value again once one does, or \
-             name the secret with `--for`. As it is, the file is opened only while the manifests have one environment",
+            "  without the name of a secret, because no manifest uses this file yet: seal the value again when one \
+            does, or set the secret with `--for`. Until then, the file can be opened only if the manifests have \
+            exactly one environment",
         );
     }
     Ok(Exit::Done)
@@ -62,7 +63,7 @@ fn secrets(global: &Global, file: &Path, recipients: &[String], named: &[String]
     let missing = named.iter().find(|key| found.iter().all(|(found, _)| found != key));
     if !loaded.broken.is_empty() && (found.is_empty() || missing.is_some()) {
         session::show_diagnostics(&loaded.diagnostics);
-        return Err(Trouble::Manifest("it cannot be told which secret this file is for".to_owned()));
+        return Err(Trouble::Manifest("the secret of this file is unknown".to_owned()));
     }
     match missing {
         Some(key) => Err(Trouble::no_such_object(&key.to_string(), select::objects(&loaded))),
@@ -105,7 +106,7 @@ fn read(input: impl io::Read) -> Result<Redacted, Trouble> {
     let text = std::str::from_utf8(&bytes).map_err(|_| Trouble::machine(doing, "it is not UTF-8 text"))?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() {
-        return Err(Trouble::machine(doing, "there is nothing"));
+        return Err(Trouble::machine(doing, "it is empty"));
     }
     Ok(Redacted::new(text.to_owned()))
 }

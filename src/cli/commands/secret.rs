@@ -29,9 +29,9 @@ pub(super) fn status(global: &Global, words: &[String]) -> Result<Exit, Trouble>
 fn lines(key: &Key, source: &str, memory: Option<&SecretMemory>) -> String {
     let mut lines = vec![format!("{key} ({source})")];
     match memory.and_then(|memory| memory.applied.as_ref()) {
-        None => lines.push("  no version is known".to_owned()),
+        None => lines.push("  no known version".to_owned()),
         Some(applied) => {
-            let made = applied.made.map(|made| format!(", made {}", time(made))).unwrap_or_default();
+            let made = applied.made.map(|made| format!(", created {}", time(made))).unwrap_or_default();
             lines.push(format!("  current: {}{made}", applied.version));
             let names = applied.fields.keys().filter(|name| !name.is_empty());
             let names: Vec<String> = names.map(|name| clean(name)).collect();
@@ -54,18 +54,18 @@ fn lines(key: &Key, source: &str, memory: Option<&SecretMemory>) -> String {
         lines.push(format!("  rotation failed {times}, last {at}: {reason}"));
     }
     if let Some(asked) = memory.and_then(|memory| memory.rotation_asked) {
-        lines.push(format!("  rotation asked for {}", time(asked)));
+        lines.push(format!("  rotation requested {}", time(asked)));
     }
     for (service, versions) in memory.into_iter().flat_map(|memory| &memory.restarts) {
         let count = versions.len();
-        lines.push(format!("  {service} has {count} version{} to get", if count == 1 { "" } else { "s" }));
+        lines.push(format!("  {service} has {count} version{} to deploy", if count == 1 { "" } else { "s" }));
     }
     lines.join("\n") + "\n"
 }
 
 pub(super) fn rotate(global: &Global, object: &str) -> Result<Exit, Trouble> {
     if let (Key { environment, .. }, Asked::Granted(_)) = ask(global, object, Wish::Rotate)? {
-        terminal::note(&format!("noted; `landfast apply {environment}` makes its fields anew"));
+        terminal::note(&format!("requested; `landfast apply {environment}` regenerates its fields"));
     }
     Ok(Exit::Done)
 }

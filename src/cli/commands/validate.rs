@@ -43,7 +43,7 @@ pub(super) struct Validation<'a> {
     broken: Vec<String>,
     /// Everything that was found.
     diagnostics: &'a [Diagnostic],
-    /// Files and directories that are no manifests, each with the rule that says so.
+    /// Files and directories that are not manifests, each with the rule that excludes it.
     passed_over: &'a BTreeSet<PassedOver>,
 }
 

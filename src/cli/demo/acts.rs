@@ -19,8 +19,8 @@ use crate::sim::{FaultPlan, ResourceFailure, ResourceFault, ResourceOperation};
 pub(super) fn deploy(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     screen.say(
         "The development environment: twelve CloudFormation stacks, the image of the service that runs on them, its \
-         secret, its name and the backups of its tables. No order is written down anywhere; it follows from who refers to whose outputs. \
-         `landfast apply dev`:",
+        secret, its DNS name and the backups of its tables. No order is configured; Landfast derives it from \
+        references between outputs and parameters. `landfast apply dev`:",
     )?;
     let wall = std::time::Instant::now();
     let process = stage.start()?;
@@ -36,13 +36,13 @@ pub(super) fn deploy(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> 
         screen.line(&format!("  {}  {done}", ended.line(began)))?;
     }
     screen.gap()?;
-    screen.say("Looked back at, with what decided how long it took:")?;
+    screen.say("The same run as a timeline, with the critical path:")?;
     let timeline = process.timeline();
     screen.figure(&timeline.text(screen.paint))?;
     told(timeline.bars.len() == 12, || "each of twelve stacks is created once".to_owned())?;
     screen.say(&format!(
-        "{} of AWS time; here it took {}. {} of {} objects are ready: the service is because its tasks have the digest that \
-         was decided on, and because `/actuator/health` answers 200 through the load balancer.",
+        "{} of AWS time; simulated in {}. {} of {} objects are ready. The service is ready because its tasks run the \
+        selected digest, and `/actuator/health` returns 200 through the load balancer.",
         report::duration(Duration::from_secs(timeline.makespan_seconds)),
         span(wall),
         plan.entries.values().filter(|entry| entry.ready).count(),
@@ -53,8 +53,8 @@ pub(super) fn deploy(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> 
 pub(super) fn edit(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     stage.next_day()?;
     screen.say(
-        "The next day somebody commits `\"LogRetentionDays\": \"14\"`. The plan comes from change sets that AWS itself has \
-         computed, so it names single properties. Two of its entries:",
+        "The next day a developer commits `\"LogRetentionDays\": \"14\"`. The plan uses change sets that \
+        CloudFormation computed, so it shows single properties. Two of its entries:",
     )?;
     commit(stage, |manifests| manifests.with_parameter("LogRetentionDays", "14"))?;
     let process = stage.start()?;
@@ -69,8 +69,7 @@ pub(super) fn edit(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     let moved = versions(stage).symmetric_difference(&before).map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
     told(moved.len() == 5, || format!("five stacks change, not {moved:?}"))?;
     screen.say(&format!(
-        "{} of 12 stacks were touched. What only might have had to change, because it refers to one of them, turned out \
-         not to.",
+        "{} of 12 stacks were updated. Stacks that refer to them were checked and did not need an update.",
         moved.len()
     ))
 }
@@ -79,8 +78,8 @@ pub(super) fn refuse(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> 
     stage.next_day()?;
     let good = stage.manifests.clone();
     screen.say(
-        "A clean-up renames a table and drops its `UpdateReplacePolicy: Retain`. To CloudFormation that is an update \
-         like any other: it would make an empty table and delete the one with the data.",
+        "A commit renames a table and removes its `UpdateReplacePolicy: Retain`. To CloudFormation this is a normal \
+        update: it would create an empty table and delete the one with the data.",
     )?;
     commit(stage, Manifests::with_renamed_table)?;
     let process = stage.start()?;
@@ -88,8 +87,8 @@ pub(super) fn refuse(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> 
     let plan = &preview.looked.plan;
     screen.show(&excerpt(&report::plan(plan, screen.paint), &["dynamodb"]))?;
     let asks = |waiting: &Waiting| matches!(waiting, Waiting::Approval { .. });
-    told(plan.entries.values().any(|entry| entry.waiting.iter().any(asks)), || "a person is asked".to_owned())?;
-    screen.say("It waits for a person. Suppose that the person approves too quickly:")?;
+    told(plan.entries.values().any(|entry| entry.waiting.iter().any(asks)), || "approval is requested".to_owned())?;
+    screen.say("It needs approval. Suppose that someone approves it too quickly:")?;
     stage.approve(&process, &preview)?;
     let before = versions(stage);
     stage.news();
@@ -100,7 +99,7 @@ pub(super) fn refuse(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> 
     screen.line(&format!("  Release: {}.", refusal.release))?;
     screen.gap()?;
     told(versions(stage) == before, || "nothing is changed by a plan that is refused".to_owned())?;
-    screen.say("Nothing was changed. The commit is taken back.")?;
+    screen.say("Nothing was changed. The commit is reverted.")?;
     stage.manifests = good;
     drop(process);
     let process = stage.start()?;
@@ -112,8 +111,8 @@ pub(super) fn refuse(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> 
 pub(super) fn fail(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     stage.next_day()?;
     screen.say(
-        "A larger cache with a second node is wanted, and the first zone does not have that node type. CloudFormation \
-         makes a dozen events of it. `landfast why` shows the one that caused the others, and who waits for it:",
+        "A commit requests a larger cache with a second node, but the first zone does not offer that node type. \
+        CloudFormation reports a dozen events. `landfast why` shows the root cause, and which objects wait for it:",
     )?;
     let larger = |manifests: Manifests, kind| {
         manifests.with_parameter("CacheNodeType", kind)?.with_parameter("CacheNodeCount", "2")
@@ -134,7 +133,10 @@ pub(super) fn fail(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     let waiting = plan.entries.values().filter(|entry| entry.waiting.iter().any(waits)).count();
     told(waiting > 0, || "dependants of a failed stack wait".to_owned())?;
     drop(process);
-    screen.say("The same request is not tried again: it would fail again. A commit with another node type is:")?;
+    screen.say(
+        "Landfast does not retry the same request, because it would fail again. It tries a commit with another node \
+        type:",
+    )?;
     commit(stage, |manifests| larger(manifests, "cache.m7g.large"))?;
     let process = stage.start()?;
     stage.news();
@@ -142,15 +144,15 @@ pub(super) fn fail(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     let plan = stage.settle(&process)?;
     in_sync(&plan, "the fix ends in sync")?;
     follow(stage, screen, began)?;
-    screen.say("The alarms of `monitoring` follow the second node by themselves: its number is an output of the cache.")
+    screen.say("The alarms of `monitoring` follow the second node automatically: its number is an output of the cache.")
 }
 
 pub(super) fn kill(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     const EXECUTE: &str = "ExecuteChangeSet";
     stage.next_day()?;
     screen.say(
-        "The brokers get larger disks. The daemon is killed at the worst moment: AWS has accepted the update, and its \
-         answer is still on the way. It is started again, and killed again five minutes later.",
+        "The brokers get larger disks. The daemon is killed at the worst moment: AWS has accepted the update, but the \
+        response has not arrived. The daemon is restarted, and killed again five minutes later.",
     )?;
     commit(stage, |manifests| manifests.with_parameter("BrokerVolumeSize", "100"))?;
     let (first, began, elapsed) = (stage.cloud.calls(), stage.cx.now(), stage.cx.elapsed());
@@ -167,11 +169,11 @@ pub(super) fn kill(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
         }
     })?;
     drop(process);
-    screen.line(&format!("  +{:>8}  killed: update accepted by AWS, not yet known to us", at(stage)))?;
+    screen.line(&format!("  +{:>8}  killed: AWS accepted the update, response not received", at(stage)))?;
     let process = stage.start()?;
     until_killed(stage, &process, stage.cx.sleep(Duration::from_mins(5)))?;
     drop(process);
-    screen.line(&format!("  +{:>8}  killed again, while AWS works", at(stage)))?;
+    screen.line(&format!("  +{:>8}  killed again during the update", at(stage)))?;
     stage.worked_since(elapsed);
     stage.news();
     let process = stage.start()?;
@@ -185,16 +187,16 @@ pub(super) fn kill(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
         format!("the cluster is updated once: {cluster:?}")
     })?;
     screen.say(
-        "One update, executed once: it was written down before the call, and AWS's events carry the token that was \
-         written down. Nothing had to be repaired.",
+        "One update, executed once: Landfast journals each call before it makes it, and AWS's events contain the \
+        journaled token. No repair was needed.",
     )
 }
 
 pub(super) fn drift(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     stage.next_day()?;
     screen.say(
-        "The daemon runs. Somebody opens the console, sets the log retention of the load balancer to one day, and \
-         removes the CostCenter tag of the registry.",
+        "The daemon runs. Someone opens the console, sets the log retention of the load balancer to one day, and \
+        removes the CostCenter tag of the registry.",
     )?;
     let process = stage.start()?;
     let console = stage.console(&process);
@@ -229,11 +231,11 @@ pub(super) fn drift(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     drop(tender);
     let (edited, plan) = done?;
     screen.show(&excerpt(&report::plan(&plan, screen.paint), &["alb", "ecr"]))?;
-    screen.say("At its next look, which is at most five and a half minutes away, it is found and put back:")?;
+    screen.say("The next reconciliation, at most five and a half minutes later, detects and reverts both:")?;
     follow(stage, screen, edited)?;
     stage.worked_since(began);
     let looked = stage.drive(process.controller.glance(&process.desired, &process.environment))??;
-    in_sync(&looked.plan, "what was changed by hand is put back")
+    in_sync(&looked.plan, "manual changes are reverted")
 }
 
 /// What a detection of drift asks.
@@ -268,13 +270,13 @@ pub(super) fn rest(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     told(mutating == 0, || format!("no mutating call at rest, not {mutating}"))?;
     let asked: BTreeSet<&str> = calls.iter().map(|call| call.operation).collect();
     let thrice = asked.iter().all(|asked| calls.iter().filter(|call| call.operation == *asked).count() == 3);
-    told(thrice, || format!("three looks ask the same, not {calls:?}"))?;
+    told(thrice, || format!("three reconciliations make the same calls, not {calls:?}"))?;
     let left = stage.cloud.inventory().leftovers();
     told(left.is_empty(), || format!("nothing is left behind, not {left:?}"))?;
     screen.say(&format!(
-        "All {} objects are in sync. The daemon at rest for eleven minutes: three looks of {} calls each ({}), however many \
-         stacks and secrets there are on a page, beside those to the tables. Nothing that changes anything, no value read, and no change set left over \
-         from any of this.",
+        "All {} objects are in sync. The daemon was idle for eleven minutes: three reconciliations with {} read calls \
+        each ({}), regardless of the number of stacks and secrets on a result page; table reads are extra. No write \
+        calls, no secret values read, no change sets left over.",
         plan.entries.len(),
         asked.len(),
         asked.into_iter().collect::<Vec<_>>().join(", ")
@@ -345,7 +347,7 @@ fn concluded(news: &News) -> Vec<Concluded> {
         if let Progress::RolledOut { key, ended } = progress {
             let images = ended.images.values().cloned().collect::<Vec<_>>().join(", ");
             let what = match ended.outcome {
-                RolloutOutcome::Proven => format!("{images} is proven to run"),
+                RolloutOutcome::Proven => format!("{images} rolled out successfully"),
                 RolloutOutcome::RolledBack => format!("{images} is ROLLED BACK: {}", ended.evidence.why()),
                 RolloutOutcome::Superseded | RolloutOutcome::Unproven | RolloutOutcome::Failed => "FAILED".to_owned(),
             };
@@ -356,7 +358,7 @@ fn concluded(news: &News) -> Vec<Concluded> {
             (OperationKind::Create, Conclusion::Succeeded) => "created",
             (OperationKind::Update, Conclusion::Succeeded) => "updated",
             (OperationKind::ContinueRollback, Conclusion::Succeeded) => "rolled back",
-            (OperationKind::Resync, Conclusion::Succeeded) => "in step",
+            (OperationKind::Resync, Conclusion::Succeeded) => "resynced",
             (_, Conclusion::Succeeded) => "done",
             _ => "FAILED",
         };

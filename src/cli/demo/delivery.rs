@@ -17,8 +17,8 @@ const SECRET: &str = "dev/performance-mgmt/app-secrets";
 pub(super) fn images(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     stage.next_day()?;
     screen.say(
-        "A build pushes image 1.1.0. Nobody edits anything: the manifest asks for the newest of a range. The tag is \
-         resolved to a digest once, and the stack that owns the service gets it as a parameter:",
+        "A build pushes image 1.1.0. No manifest changes: it specifies the newest version of a range. Landfast \
+        resolves the tag to a digest once, and passes it as a parameter to the stack that deploys the service:",
     )?;
     push(stage, "1.1.0", ImageBehaviour::Runs)?;
     let process = stage.start()?;
@@ -29,23 +29,23 @@ pub(super) fn images(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> 
     drop(process);
 
     screen.say(
-        "Then the build pushes 1.2.0, which crashes. CloudFormation would wait three hours for it. That its tasks end \
-         after their start is seen after minutes, and the update is cancelled:",
+        "Then the build pushes 1.2.0, which crashes. CloudFormation would wait three hours. Landfast detects the \
+        crashing tasks after minutes and cancels the update:",
     )?;
     push(stage, "1.2.0", ImageBehaviour::Crashes)?;
     let process = stage.start()?;
     let plan = deliver(stage, screen, &process)?;
     in_sync(&plan, "an image that fails is taken back")?;
-    explain(stage, screen, &process, &plan, &["What was decided", "Not tried again"])?;
+    explain(stage, screen, &process, &plan, &["What was decided", "In quarantine"])?;
     told(outcome(&process)? == Some(RolloutOutcome::RolledBack), || "the bad image is rolled back".to_owned())?;
-    screen.say("1.1.0 never stopped serving. 1.2.0 stays in quarantine; 1.2.1 would be tried.")
+    screen.say("1.1.0 served requests the whole time. 1.2.0 stays in quarantine; 1.2.1 would be deployed.")
 }
 
 pub(super) fn rotation(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     stage.drive(stage.cx.sleep(Duration::from_hours(30 * 24)))?;
     screen.say(
-        "A month later. The key that the application signs its tokens with was generated when the environment was \
-         made; its manifest says `rotate: { every: 30d }`:",
+        "A month later. Landfast generated the application's signing key when it created the environment; the manifest \
+        has `rotate: { every: 30d }`:",
     )?;
     let process = stage.start()?;
     let console = stage.console(&process);
@@ -70,11 +70,10 @@ pub(super) fn rotation(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble
     screen.gap()?;
     let values: BTreeSet<String> = before.into_values().chain(after.into_values()).map(|(value, _)| value).collect();
     let heard = format!("{steps:?}");
-    told(!values.iter().any(|value| heard.contains(value)), || "no value is told".to_owned())?;
+    told(!values.iter().any(|value| heard.contains(value)), || "no value is shown".to_owned())?;
     screen.say(&format!(
-        "Current is {}, and the version before it is still there as {AWSPREVIOUS} for whoever has it in hand. The service \
-         was started anew, once, so that all of its tasks have it. Nobody has seen either value, and neither is in any \
-         plan, log or journal.",
+        "The current version is {}; the previous version is still available as {AWSPREVIOUS}. The service was \
+        restarted once, so all tasks use the new value. Neither value appears in a plan, log or journal.",
         short(&new)
     ))
 }

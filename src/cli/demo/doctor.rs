@@ -14,9 +14,9 @@ pub(super) fn rollback(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble
     const CONTINUE: &str = "ContinueUpdateRollback";
     stage.next_day()?;
     screen.say(
-        "Larger cache nodes are wanted, while a snapshot is being taken. The update fails, the way back fails, and so does \
-         the attempt to continue it, which is made once. The stack is in UPDATE_ROLLBACK_FAILED, out of which CloudFormation \
-         lets nobody update it. `landfast doctor dev`:",
+        "A commit requests larger cache nodes while a snapshot is in progress. The update fails, its rollback fails, \
+        and so does one attempt to continue the rollback. The stack is in UPDATE_ROLLBACK_FAILED, and CloudFormation \
+        refuses every update. `landfast doctor dev`:",
     )?;
     commit(stage, |manifests| manifests.with_parameter("CacheNodeType", "cache.m7g.xlarge"))?;
     stage.cloud.set_faults(FaultPlan { resources: vec![snapshotting()], ..FaultPlan::default() });
@@ -32,7 +32,9 @@ pub(super) fn rollback(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble
     let asks = entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Approval { .. }));
     let only: BTreeSet<String> = ["ReplicationGroup".to_owned()].into();
     let skips = entry.differences.contains(&Difference::Skip { resources: only });
-    told(asks && skips && continued(stage) == 1, || format!("a person is asked what to skip: {entry:?}"))?;
+    told(asks && skips && continued(stage) == 1, || {
+        format!("approval of the resources to skip is requested: {entry:?}")
+    })?;
 
     let found = stage.drive(process.controller.examine(&process.desired, &process.environment))??;
     let (name, stacks) = (&process.environment.name, found.stacks);
@@ -42,8 +44,8 @@ pub(super) fn rollback(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble
     screen.show(&report.text(screen.paint))?;
 
     screen.say(
-        "Of what failed it names the one that is the cause: the fewest resources to leave out. A person agrees to exactly \
-         that, by the digest:",
+        "It shows the resource that caused the failure: the smallest set of resources to skip. An operator approves \
+        exactly that, by digest:",
     )?;
     let preview = stage.preview(&process)?;
     stage.approve(&process, &preview)?;
@@ -55,10 +57,10 @@ pub(super) fn rollback(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble
     told(continued(stage) == 2, || format!("it is continued once more, not {} times", continued(stage)))?;
     let memory = process.controller.store().memory(name)?;
     let left = memory.objects.stacks.get(&key).and_then(|memory| memory.skipped.clone());
-    told(left.is_none(), || format!("nothing is out of step any more: {left:?}"))?;
+    told(left.is_none(), || format!("no skipped resources are left: {left:?}"))?;
     screen.say(
-        "First the rollback ends without it. Then, before anything else may update the stack, a change set that looks at what \
-         there is brings it into step again. Only then the larger nodes are tried once more, and the snapshot is over.",
+        "First the rollback completes and skips it. Then, before any other update, a drift-aware change set syncs it \
+        with the stack. Only then are the larger nodes tried again; the snapshot has ended.",
     )
 }
 

@@ -27,17 +27,17 @@ type Act = fn(&mut Stage, &Screen) -> Result<(), Trouble>;
 
 const ACTS: [(&str, Act); 12] = [
     ("An empty account becomes an environment", acts::deploy),
-    ("A small edit moves what it must, and nothing else", acts::edit),
-    ("An edit that would lose a table is refused", acts::refuse),
-    ("A failure says where it comes from", acts::fail),
-    ("A rollback that fails, and the way back", doctor::rollback),
-    ("The daemon is killed in the middle of it", acts::kill),
-    ("Somebody changes things by hand", acts::drift),
-    ("Somebody changes what no stack tells of", tamper::table),
-    ("A backup is worth what a restore shows", restore::rehearse),
-    ("A new image, and one that is no good", delivery::images),
-    ("A secret changes by itself", delivery::rotation),
-    ("Nothing to do costs next to nothing", acts::rest),
+    ("A small edit changes only what it must", acts::edit),
+    ("An edit that would delete a table is refused", acts::refuse),
+    ("A failure shows its root cause", acts::fail),
+    ("Recovery from a failed rollback", doctor::rollback),
+    ("The daemon is killed during an update", acts::kill),
+    ("Manual changes are reverted", acts::drift),
+    ("Drift inside a stack is found", tamper::table),
+    ("Backups are tested by restoring them", restore::rehearse),
+    ("A new image, and a broken one", delivery::images),
+    ("A secret is rotated", delivery::rotation),
+    ("An idle environment costs almost nothing", acts::rest),
 ];
 
 /// Plays all acts. `fast`: without pauses, as if nobody watched.
@@ -48,8 +48,8 @@ pub(super) fn run(global: &Global, fast: bool) -> Result<Exit, Trouble> {
     let screen = Screen { paint: terminal::paint(global), paced };
     let mut stage = Stage::new();
     screen.say(
-        "Landfast on a simulated AWS, with the manifests of this repository. Time is simulated too: hours pass in \
-         moments. Nothing outside this process is touched.",
+        "Landfast on a simulated AWS, with the manifests of this repository. Time is simulated too: hours take \
+        moments. Nothing outside this process is changed.",
     )?;
     for (index, (title, act)) in ACTS.iter().enumerate() {
         screen.heading(index + 1, title)?;

@@ -19,9 +19,9 @@ const ITEMS: usize = 60;
 
 pub(super) fn rehearse(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     screen.say(
-        "Every night the tables are backed up. Whether a backup is good for anything shows when it is restored, and \
-         `landfast backup verify dev/backuppolicy/tables --table dev-ReviewCycles` does that: into a new table, which is \
-         compared with the one that it was made of, timed, and removed.",
+        "Landfast backs up the tables every night. `landfast backup verify dev/backuppolicy/tables --table \
+        dev-ReviewCycles` tests a backup: it restores it to a new table, compares that with the original, measures the \
+        time, and deletes it.",
     )?;
     let process = stage.start()?;
     let Ok(table) = "dev-ReviewCycles".parse::<TableName>() else { return Err(untold("the table has a name")) };
@@ -52,10 +52,10 @@ pub(super) fn rehearse(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble
 
     let why = report::why(&plan, &memory, &key, stage.cx.now(), [], screen.paint);
     let why = why.map_err(|error| untold(&error.to_string()))?;
-    screen.show(&paragraphs(&why, &["What restore tests have shown"]))?;
+    screen.show(&paragraphs(&why, &["Results of the latest restore tests"]))?;
     screen.say(
-        "These are the RTO and the RPO as they were measured, not as they were hoped for, and `landfast status` shows them. \
-         With `objectives` in its manifest, a policy that is slower is not ready.",
+        "These are the measured RTO and RPO; `landfast status` shows them too. With `objectives` in its manifest, a \
+        policy that exceeds them is not ready.",
     )
 }
 

@@ -120,7 +120,7 @@ impl Stage {
         self.worked_since(began);
         match ended {
             Ended::Settled(plan) => Ok(*plan),
-            Ended::Stopped => Err(untold("nobody stops it")),
+            Ended::Stopped => Err(untold("nothing stops it")),
         }
     }
 

@@ -16,8 +16,7 @@ pub(super) fn show(stage: &Stage, screen: &Screen, number: usize, wall: Duration
     }
     screen.heading(number, "What it took")?;
     screen.say(&format!(
-        "{} in which AWS was at work, played in {}. {} calls to AWS in all, {} of them to look and {} to change \
-         something:",
+        "{} of AWS time, simulated in {}. {} AWS calls in total: {} reads and {} writes:",
         report::duration(stage.worked()),
         span(wall),
         calls.len(),
@@ -30,7 +29,7 @@ pub(super) fn show(stage: &Stage, screen: &Screen, number: usize, wall: Duration
     }
     screen.gap()?;
     let commands = ["landfast --cloud sim plan dev", "landfast --cloud sim run"];
-    screen.say("The same simulation is there for your own manifests:")?;
+    screen.say("Use the same simulation for your own manifests:")?;
     for command in commands {
         screen.line(&format!("  {}", screen.paint.command(command)))?;
     }

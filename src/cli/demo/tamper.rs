@@ -17,9 +17,9 @@ const SETTING: &str = "/SSESpecification/SSEEnabled";
 pub(super) fn table(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     stage.next_day()?;
     screen.say(
-        "Somebody takes the team's key from a table, in DynamoDB's own console. The stack notices nothing, and no plan \
-         does. `landfast drift dev` has CloudFormation compare every resource, judges what it says, and asks \
-         CloudTrail who it was:",
+        "Someone disables encryption with the team's KMS key for a table in the DynamoDB console. Neither the stack \
+        nor a plan shows this. `landfast drift dev` runs CloudFormation drift detection, rates each difference, and \
+        looks up the author in CloudTrail:",
     )?;
     let process = stage.start()?;
     let Ok(stack) = "dev-performance-mgmt-dynamodb".parse() else { return Err(untold("the stack has a name")) };
@@ -41,21 +41,21 @@ pub(super) fn table(stage: &mut Stage, screen: &Screen) -> Result<(), Trouble> {
     screen.line(&format!("    from      {}, with {}", side(&by.from), by.call))?;
     screen.gap()?;
     screen.say(&format!(
-        "{} resources were compared, and {} could not be. The environment only reports drift; a person has this one put \
-         back (`landfast drift --revert dev/stack/dynamodb`), and the next `apply` executes a change set that reverts drift \
-         and was judged as any other.",
+        "{} resources were compared, {} could not be compared. This environment only reports drift. `landfast drift \
+        --revert dev/stack/dynamodb` requests a revert, and the next `apply` executes a drift-aware change set that \
+        passed the same checks as any other.",
         report.summary.compared, report.summary.unknown
     ))?;
     let Ok(key) = "dev/stack/dynamodb".parse() else { return Err(untold("the stack has an address")) };
     let (wish, by, at) = (Wish::Revert, "you".to_owned(), stage.cx.now());
     let request = Request { id: "revert".to_owned(), key, wish, by, at };
     let asked = answer(process.controller.store(), &process.environment, &request, at)?;
-    told(asked.is_ok(), || "what was found can be put back".to_owned())?;
+    told(asked.is_ok(), || "the drift can be reverted".to_owned())?;
     let plan = stage.settle(&process)?;
-    told(plan.entries.values().all(|entry| entry.action == Action::None), || "it is put back".to_owned())?;
+    told(plan.entries.values().all(|entry| entry.action == Action::None), || "the drift is reverted".to_owned())?;
     let again = drift(stage, &process)?;
     told(!again.has_drift(), || "nothing differs any more".to_owned())?;
-    screen.say("Looked at once more, nothing differs.")
+    screen.say("A second check finds no drift.")
 }
 
 fn drift(stage: &Stage, process: &Process) -> Result<DriftReport, Trouble> {

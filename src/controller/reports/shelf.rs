@@ -16,7 +16,7 @@ pub(super) enum Failed {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A document could not be made.
-    #[error("the document could not be made: {0}")]
+    #[error("the document could not be created: {0}")]
     Form(Box<dyn std::error::Error + Send + Sync>),
     /// The file system refuses.
     #[error(transparent)]

@@ -35,7 +35,7 @@ impl Call<'_> {
 
     async fn begin(&self, port: &dyn Tables, to: &TableName, begin: &BeginRestore) -> Result<Answer, Trouble> {
         if port.describe(to).await.map_err(unsent)?.is_some() {
-            return Err(Trouble::Moved("there is a table of that name".to_owned()));
+            return Err(Trouble::Moved("a table with that name exists".to_owned()));
         }
         let state = match (&begin.restore.from, &begin.keeper) {
             (RestoreFrom::Point(point), Some(PointKeeper::Vault(_))) => {
@@ -89,11 +89,11 @@ impl Call<'_> {
         let moved = |why: &str| Trouble::Moved(why.to_owned());
         let Some(state) = port.describe(to).await.map_err(unsent)? else { return Ok(Answer::Done) };
         if state.id != *id || !to.as_str().starts_with(TEST_PREFIX) {
-            return Err(moved("it is another table of that name"));
+            return Err(moved("it is a different table with the same name"));
         }
         let tags = crate::ports::found(tags_of(port, &state).await).map_err(unsent)?;
         if tags.is_none_or(|tags| tags.get(OWNER_TAG) != Some(&owner.to_string())) {
-            return Err(moved("it does not carry our tag"));
+            return Err(moved("it does not have Landfast's owner tag"));
         }
         port.delete(self.fence, to).await?;
         Ok(Answer::Done)

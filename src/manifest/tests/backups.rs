@@ -67,23 +67,23 @@ fn what_makes_no_sense_is_said_where_it_stands() {
     let wrong = [
         ("  tables: { stack: netwrk }\n  schedule: 0 3 * * *\n", "has no stack `netwrk`"),
         ("  tables: { prefix: a, names: [abc] }\n  schedule: 0 3 * * *\n", "exactly one of"),
-        ("  tables: { prefix: '' }\n  schedule: 0 3 * * *\n", "every table of the account"),
+        ("  tables: { prefix: '' }\n  schedule: 0 3 * * *\n", "every table in the account"),
         ("  tables: { names: [a b c] }\n  schedule: 0 3 * * *\n", "a table name"),
-        ("  tables: { prefix: dev- }\n", "asks for nothing"),
+        ("  tables: { prefix: dev- }\n", "has no effect: set"),
         ("  tables: { prefix: dev- }\n  pointInTimeRecovery: { window: 40d }\n", "at most 35d"),
         ("  tables: { prefix: dev- }\n  pointInTimeRecovery: { window: 36h }\n", "whole days"),
-        ("  tables: { prefix: dev- }\n  schedule: 0 25 * * *\n", "cron pattern"),
+        ("  tables: { prefix: dev- }\n  schedule: 0 25 * * *\n", "cron expression"),
         ("  tables: { prefix: dev- }\n  schedule: 0 0 31 2 *\n", "never comes"),
         ("  tables: { prefix: dev- }\n  schedule: '* * * * *'\n", "more often"),
-        ("  tables: { prefix: dev- }\n  schedule: 0 3 * * *\n  timezone: Mars/Base\n", "no time zone"),
+        ("  tables: { prefix: dev- }\n  schedule: 0 3 * * *\n  timezone: Mars/Base\n", "unknown time zone"),
         (
             "  tables: { prefix: dev- }\n  deletionProtection: true\n  retention: { daily: 1 }\n",
-            "`retention` says nothing",
+            "`retention` has no effect",
         ),
         ("  tables: { prefix: dev- }\n  schedule: 0 3 * * *\n  copyTo: [us-west-2]\n", "needs `vault`"),
         (
             "  tables: { prefix: dev- }\n  schedule: 0 3 * * *\n  vault: { name: ab, role: r }\n  copyTo: [us-east-1]\n",
-            "own region",
+            "other than the tables",
         ),
     ];
     let mut told = String::new();

@@ -161,8 +161,8 @@ fn a_name_that_dns_cannot_have_is_wrong_and_says_why() {
     let long = "ü".repeat(60);
     for (name, why) in [
         (format!("{long}.example.com"), "has a label of"),
-        (format!("{}.example.com", "a".repeat(64)), "DNS takes 63"),
-        (format!("{}example.com", format!("{}.", "a".repeat(61)).repeat(4)), "DNS takes 253"),
+        (format!("{}.example.com", "a".repeat(64)), "DNS allows at most 63"),
+        (format!("{}example.com", format!("{}.", "a".repeat(61)).repeat(4)), "DNS allows at most 253"),
         ("https://api.example.com".to_owned(), "is not a domain name"),
     ] {
         let loaded = loaded(&format!("  zone: example.com\n  name: '{name}'\n  type: A\n  values: [192.0.2.1]\n"), &[]);

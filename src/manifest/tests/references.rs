@@ -36,8 +36,9 @@ fn a_cycle_is_one_error_that_names_the_way_round() {
     assert_eq!(
         cycle.help.as_deref(),
         Some(
-            "dev/stack/network waits for dev/stack/web: dependsOn (manifests/stacks/network.yaml:4:44)\n\
-             dev/stack/web waits for dev/stack/network: ${stacks.network.outputs.VpcId} (manifests/stacks/web.yaml:7:13)"
+            "dev/stack/network depends on dev/stack/web: dependsOn (manifests/stacks/network.yaml:4:44)\n\
+             dev/stack/web depends on dev/stack/network: ${stacks.network.outputs.VpcId} \
+             (manifests/stacks/web.yaml:7:13)"
         )
     );
     assert!(loaded.desired.environments.is_empty());

@@ -176,14 +176,14 @@ fn a_parameter_has_one_writer() {
     assert_eq!(said(&loaded_with), ["two-writers stacks/api.yaml:10:45 -"]);
     assert_eq!(
         loaded_with.diagnostics[0].help.as_deref(),
-        Some("remove it there, at stacks/web.yaml:8: its value is the image")
+        Some("remove it there, at stacks/web.yaml:8: Landfast sets it to the image")
     );
     let other = service(FULL).replace("name: api", "name: jobs").replace("shop-web", "shop-jobs");
     let loaded_with = loaded(FULL, &[("stacks/jobs.yaml", &other)]);
     assert_eq!(said(&loaded_with), ["two-writers stacks/jobs.yaml:10:45 -", "two-writers stacks/jobs.yaml:10:64 -"]);
     assert_eq!(
         loaded_with.diagnostics[0].help.as_deref(),
-        Some("`dev/service/api` has it for `app`, at stacks/api.yaml:10")
+        Some("`dev/service/api` uses it for `app`, at stacks/api.yaml:10")
     );
     let same = service(FULL).replace("name: api", "name: jobs").replace(", sidecar: SidecarImage", "");
     assert!(said(&loaded(FULL, &[("stacks/jobs.yaml", &same.replace("app: ImageUri", "app: Other"))])).len() > 1);
@@ -197,7 +197,7 @@ fn two_manifests_do_not_mean_one_service() {
     assert_eq!(said(&loaded), ["duplicate-address stacks/jobs.yaml:6:12 -"]);
     assert_eq!(
         loaded.diagnostics[0].message,
-        "`dev/service/jobs` and `dev/service/api` are both the service 111122223333/us-east-1/c/s"
+        "`dev/service/jobs` and `dev/service/api` both describe the service 111122223333/us-east-1/c/s"
     );
 }
 
@@ -214,7 +214,7 @@ fn a_circle_over_several_kinds_is_found() {
     assert_eq!(said(&loaded), ["cycle stacks/web.yaml:8:15 -"]);
     assert_eq!(
         loaded.diagnostics[0].message,
-        "objects wait for each other in a circle: dev/stack/web → dev/service/api → dev/stack/web"
+        "objects form a dependency cycle: dev/stack/web → dev/service/api → dev/stack/web"
     );
 }
 

@@ -54,9 +54,9 @@ impl TableProfile {
     /// If it is not what that name was given to, or cannot be read.
     pub fn read(text: &str, name: &str) -> Result<Self, String> {
         if named(&Digest::of_bytes(text.as_bytes())) != name {
-            return Err(format!("they are not the settings that were kept under {name}: somebody has changed them"));
+            return Err(format!("the digest does not match {name}: the stored settings were changed"));
         }
-        serde_json::from_str(text).map_err(|error| format!("they cannot be read: {error}"))
+        serde_json::from_str(text).map_err(|error| format!("the stored settings cannot be read: {error}"))
     }
 }
 

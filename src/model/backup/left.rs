@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Remedy;
 
-/// The table of a restore test that nobody follows any more.
+/// The table of a restore test that is no longer in a journal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftTable {
@@ -18,14 +18,14 @@ pub struct LeftTable {
     pub region: String,
     /// The table that it was restored from.
     pub of: Option<String>,
-    /// The policy whose tag it carries.
+    /// The policy in its owner tag.
     pub policy: Option<String>,
-    /// Since when it is there.
+    /// Since when it exists.
     #[schemars(with = "Option<String>")]
     pub since: Option<Timestamp>,
-    /// No test can need it any more.
+    /// No test can still need it.
     pub over: bool,
-    /// What removes it.
+    /// How to remove it.
     pub remedy: Remedy,
 }
 

@@ -80,7 +80,7 @@ pub struct PendingCopy {
 /// What a listing does not say of a recovery point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PointMemory {
-    /// For when it was made.
+    /// Its scheduled time.
     pub slot: Timestamp,
     /// When AWS began to make it.
     pub created: Timestamp,
@@ -95,7 +95,7 @@ pub struct PointMemory {
     /// The bucket that has them too.
     #[serde(default)]
     pub kept: Option<String>,
-    /// When a restore test has proven it.
+    /// When a restore test verified it.
     #[serde(default)]
     pub verified: Option<Timestamp>,
     /// When we had it deleted: a listing may show it for a while.

@@ -207,12 +207,12 @@ impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { compared, equal, changed, missing, gone, shape, count } = self;
         let single = missing + gone;
-        write!(f, "{compared} items compared: {equal} equal, {changed} changed, {single} in one of the two only")?;
+        write!(f, "{compared} items compared: {equal} equal, {changed} changed, {single} in only one of the two")?;
         if *gone > 0 {
             write!(f, " ({gone} deleted since)")?;
         }
         if let Some(ItemCount { restored, recorded, source }) = count {
-            write!(f, "; {restored} items of {recorded} that its table had by AWS's count")?;
+            write!(f, "; {restored} items; AWS counted {recorded} in the original table")?;
             source.iter().try_for_each(|source| write!(f, ", which has {source} now"))?;
         }
         shape.iter().try_for_each(|one| write!(f, "; {one}"))
@@ -231,7 +231,7 @@ pub struct Proof {
     pub took: Option<u64>,
     /// How old what was restored was when the test began, in seconds.
     pub age: Option<u64>,
-    /// How much would have been lost then, had the table been lost, in seconds: the measured recovery point.
+    /// How much data would have been lost, in seconds: the measured RPO.
     pub loss: Option<u64>,
     /// How it compared.
     pub compared: Option<Comparison>,
@@ -360,7 +360,7 @@ pub enum RestoreNote {
 impl fmt::Display for RestoreFrom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Latest => f.write_str("the latest moment"),
+            Self::Latest => f.write_str("the latest restorable time"),
             Self::Moment(at) => write!(f, "{at}"),
             Self::Point(point) => write!(f, "{point}"),
         }

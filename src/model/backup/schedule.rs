@@ -30,7 +30,7 @@ pub enum WrongSchedule {
     #[error("`{0}` is not a cron pattern: {1}")]
     Pattern(String, String),
     /// The time zone does not exist.
-    #[error("there is no time zone `{0}`")]
+    #[error("unknown time zone `{0}`")]
     Zone(String),
     /// Its times come too often, or never.
     #[error("`{0}` {1}")]

@@ -136,7 +136,7 @@ pub struct Coverage {
 pub struct CoveredTable {
     /// The policy.
     pub by: Option<Key>,
-    /// The policy that says that it needs no backup.
+    /// The policy that excludes it.
     pub excepted: Option<Key>,
 }
 

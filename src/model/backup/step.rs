@@ -144,7 +144,7 @@ pub struct ExpirePoint {
     pub keeper: PointKeeper,
     /// In which region.
     pub region: Region,
-    /// For when it was made.
+    /// Its scheduled time.
     pub slot: Timestamp,
     /// The name that it must have still, where it has one.
     pub name: Option<String>,

@@ -184,7 +184,7 @@ impl SecretsSeen {
             (Some(Ok(())), Some(state)) => Seen::Present(state),
             (Some(Ok(())), None) => Seen::Absent,
             (Some(Err(why)), _) => Seen::Unknown(why.clone()),
-            (None, _) => Seen::Unknown(Unknown::because("not looked at yet")),
+            (None, _) => Seen::Unknown(Unknown::because("not checked yet")),
         }
     }
 }

@@ -186,7 +186,7 @@ pub enum SecretDo {
         source: Option<Digest>,
         /// Fingerprints of its fields.
         fields: BTreeMap<String, Fingerprint>,
-        /// When it was made.
+        /// When it was created.
         made: Option<Timestamp>,
         /// Services that have to get it, because it differs from what was current before.
         restart: BTreeSet<Key>,

@@ -26,12 +26,12 @@ pub fn compare_items(items: &[Item], others: &BTreeMap<ItemKey, Digest>) -> Comp
 pub(super) fn shape(key: &TableKey, indexes: &BTreeMap<String, TableIndex>, has: &TableState) -> Vec<String> {
     let mut differences = Vec::new();
     if has.key != *key {
-        differences.push(format!("its key is {}, and should be {key}", has.key));
+        differences.push(format!("its key is {}; expected {key}", has.key));
     }
     for (name, index) in indexes {
         match has.indexes.get(name) {
-            None => differences.push(format!("it has no index {name}")),
-            Some(found) if found != index => differences.push(format!("its index {name} is another")),
+            None => differences.push(format!("index {name} is missing")),
+            Some(found) if found != index => differences.push(format!("its index {name} differs")),
             Some(_) => {}
         }
     }
@@ -46,7 +46,7 @@ pub(super) fn verdict(compared: &Comparison, tolerance_milli: u32, days: u32) ->
     if let Some(count) = compared.count.filter(|count| count.is_short(tolerance_milli)) {
         let now = count.source.unwrap_or_default();
         return Some(format!(
-            "it has {} items, and its table had {} when it was backed up and has {now} now",
+            "it has {} items; the original table had {} at the time of the backup and has {now} now",
             count.restored, count.recorded
         ));
     }
@@ -54,7 +54,7 @@ pub(super) fn verdict(compared: &Comparison, tolerance_milli: u32, days: u32) ->
     (differing > may).then(|| {
         let percent = |milli: u64| format!("{}.{} %", milli / 10, milli % 10);
         let since = if days > 1 { format!(" in {days} days") } else { String::new() };
-        format!("{compared}; {} differ, and {}{since} may", percent(differing), percent(may))
+        format!("{compared}; {} differ; the tolerance is {}{since}", percent(differing), percent(may))
     })
 }
 

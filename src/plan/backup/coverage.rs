@@ -25,7 +25,7 @@ pub fn coverage(input: &Input<'_>) -> Coverage {
                 }
             }
             Err(Blocked::Unknown(why)) => unknown.push(format!("{}: {why}", spec.key)),
-            Err(Blocked::Pending(on)) => unknown.push(format!("{}: {on} is not there yet", spec.key)),
+            Err(Blocked::Pending(on)) => unknown.push(format!("{}: {on} does not exist yet", spec.key)),
         }
     }
     for (scope, seen) in &input.observation.backups.tables {

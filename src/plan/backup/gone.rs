@@ -65,10 +65,13 @@ impl Deciding<'_> {
         let newest = points.iter().rev().find(|point| point.is_available());
         let reason = match origin {
             Some((stack, resource)) => {
-                format!("there is no table {table}: it was deleted past {stack}, whose {resource} it is")
+                format!(
+                    "table {table} does not exist: it was deleted outside CloudFormation (resource {resource} of \
+                    {stack})"
+                )
             }
-            None if points.is_empty() => format!("there is no table {table}"),
-            None => format!("there is no table {table} any more: it was deleted, and has recovery points"),
+            None if points.is_empty() => format!("table {table} does not exist"),
+            None => format!("table {table} was deleted; it has recovery points"),
         };
         if origin.is_none() && points.is_empty() {
             return refused(entry, Guard::NoTable, reason, "correct `tables` in the manifest");
@@ -76,8 +79,8 @@ impl Deciding<'_> {
         let back = restoring(&self.spec.key, &self.spec.scope, table, newest.map(|point| &point.id));
         let as_of = newest.map(|point| format!(", as of {}", point.created)).unwrap_or_default();
         let named = matches!(self.spec.tables, TableSelection::Stack(_) | TableSelection::Names(_));
-        let out = if named { "take it out" } else { "name it in `except`" };
-        let release = format!("restore it under its own name{as_of}: `{}`; or {out}", back.join("`, then `"));
+        let out = if named { "remove it from the policy" } else { "exclude it with `except`" };
+        let release = format!("restore it under its original name{as_of}: `{}`; or {out}", back.join("`, then `"));
         refused(entry, Guard::NoTable, reason, release);
     }
 }

@@ -48,7 +48,7 @@ impl Deciding<'_> {
             if known.kept.as_ref() == Some(bucket) {
                 continue;
             }
-            let why = format!("the settings kept with the backup for {} are in the journal alone", shown(known.slot));
+            let why = format!("the settings of the backup for {} are only in the journal", shown(known.slot));
             Self::differs(entry, table.name, why);
             let keep = KeepSettings {
                 table: table.name.clone(),
@@ -95,7 +95,11 @@ impl Deciding<'_> {
             return true;
         }
         let slot = shown(known.slot);
-        Self::differs(entry, table.name, format!("the backup for {slot} is gone, and its settings are in {bucket}"));
+        Self::differs(
+            entry,
+            table.name,
+            format!("the backup for {slot} was deleted, but its settings are still in {bucket}"),
+        );
         let (table_name, point) = (table.name.clone(), id.clone());
         let keep = KeepSettings { table: table_name, point, vault, bucket: bucket.clone(), key, settings: None };
         if !self.is_held(entry, table, &Tried::keeping(&keep)) {
@@ -123,11 +127,11 @@ impl Deciding<'_> {
         let place = (self.spec.scope.clone(), bucket.clone(), key);
         let found = self.planner.input.observation.backups.settings.get(&place);
         let need = BackupNeed::Settings(place.0, place.1, place.2.clone());
-        let unread = "the settings kept with the recovery point have not been read".to_owned();
+        let unread = "the settings stored with the recovery point have not been read".to_owned();
         let says = (&*format!("the settings in s3://{bucket} could not be read"), unread);
         let Some(text) = self.looked_at(entry, found, need, says)? else { return Ok(None) };
         TableProfile::read(text, &name).map(Some).map_err(|why| {
-            unknown(entry, format!("settings are in s3://{bucket}/{}, and {why}", place.2));
+            unknown(entry, format!("settings are in s3://{bucket}/{}; {why}", place.2));
             NotYet
         })
     }

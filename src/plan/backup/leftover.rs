@@ -49,8 +49,8 @@ impl Deciding<'_> {
                 && origin(seen).is_some_and(|origin| selected.contains_key(&origin))
             {
                 let what = format!(
-                    "{table} looks like the table of a restore test, carries no tag of ours, and is nobody's to delete: \
-                     `{}`, if it is one",
+                    "{table} looks like the table of a restore test but has no owner tag, so Landfast does not delete \
+                    it. If it is one: `{}`",
                     deletion(&place)
                 );
                 entry.waiting.push(Waiting::Someone { what });
@@ -123,7 +123,7 @@ pub fn left(input: &Input<'_>) -> (LeftTables, BTreeSet<Need>) {
                 // Deleted since it was listed.
                 (Some(Seen::Absent), _) | (_, Some(Seen::Absent)) => continue,
                 (Some(Seen::Unknown(Unknown(why))), _) | (_, Some(Seen::Unknown(Unknown(why)))) => {
-                    found.unknown.push(format!("whose test has left {table} in {scope} could not be read: {why}"));
+                    found.unknown.push(format!("the owner of {table} in {scope} could not be read: {why}"));
                     continue;
                 }
                 (None, _) | (_, None) => {
@@ -153,19 +153,19 @@ fn told(input: &Input<'_>, place: &(Scope, TableName), seen: &TableSeen, owner: 
     let policy = key.as_ref().and_then(|key| input.environment.backups.get(key));
     let looks = policy.is_some_and(|spec| spec.verify.is_some() && spec.scope == place.0);
     let (over, at) = (is_over(seen, input), state.created.map(over_at));
-    let at = at.map_or_else(|| "a day after it can be used".to_owned(), |at| format!("at {at}"));
+    let at = at.map_or_else(|| "one day after it becomes available".to_owned(), |at| format!("at {at}"));
     let remedy = match (looks, over) {
         (true, true) => {
-            Remedy::Automatic { what: "deletes it at its next look, as far as policy lets it act".to_owned() }
+            Remedy::Automatic { what: "deletes it in the next reconciliation, if the policy allows it".to_owned() }
         }
-        (true, false) => Remedy::Automatic { what: format!("deletes it when no test can need it any more: {at}") },
+        (true, false) => Remedy::Automatic { what: format!("deletes it when no test can need it: {at}") },
         (false, over) => {
             let whose = match owner {
-                None => "it carries no tag of ours, and is nobody's to delete but a person's".to_owned(),
-                Some(owner) => format!("it carries the tag of {owner}, which removes nothing any more"),
+                None => "it has no owner tag, so Landfast does not do this".to_owned(),
+                Some(owner) => format!("it has the tag of {owner}, which no longer deletes anything"),
             };
-            let wait = if over { String::new() } else { format!("; not before a test that runs may be over: {at}") };
-            Remedy::Command { what: format!("deletes it: {whose}{wait}"), commands: vec![deletion(place)] }
+            let wait = if over { String::new() } else { format!("; not before a running test can have ended: {at}") };
+            Remedy::Command { what: format!("deletes it; {whose}{wait}"), commands: vec![deletion(place)] }
         }
     };
     Some(LeftTable {

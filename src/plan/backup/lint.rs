@@ -28,11 +28,11 @@ pub(in crate::plan) fn faults(key: &Key, entry: &Entry, step: &BackupStep, input
     let approved = consent::covers(input, key, entry);
     let shortens = |one: &SetRecovery| one.from.is_some_and(|from| from > one.to);
     let rules = [
-        (spec.is_none() && step.mutates(), "tables are backed up that nobody asks for (S2)"),
+        (spec.is_none() && step.mutates(), "tables that no policy covers are backed up (S2)"),
         (size == 0 || size > BATCH, "a batch is empty or too large (S3)"),
         (
             matches!(&step.action, BackupDo::Recover(list) if list.iter().any(shortens)) && !approved,
-            "history is destroyed that no person gave up (S4)",
+            "backup history is deleted without approval (S4)",
         ),
         (
             matches!(&step.action, BackupDo::Make(list) if names(&step.action.tables()).is_empty() || step.action.tables().len() != list.len()),
@@ -40,19 +40,19 @@ pub(in crate::plan) fn faults(key: &Key, entry: &Entry, step: &BackupStep, input
         ),
         (
             input.environment.policy.mode == Mode::Approve && matches!(step.action, BackupDo::Expire(_)) && !approved,
-            "recovery points go that no person gave up (S11)",
+            "recovery points are deleted without approval (S11)",
         ),
         (
             matches!(&step.action, BackupDo::Restore(list) if list.iter().any(|one| !is_of_a_test(key, one, input))),
-            "a table goes that no restore test has made (S2)",
+            "a table that no restore test created is deleted (S2)",
         ),
         (
             matches!(&step.action, BackupDo::Keep(list) if list.iter().any(|one| !is_own(key, one, input))),
-            "settings are kept where nothing of the policy is, or go before their recovery point (S1, S15)",
+            "settings are stored outside the policy, or deleted before their recovery point (S1, S15)",
         ),
         (
             matches!(&step.action, BackupDo::Expire(list) if list.iter().any(|one| !may_go(one, spec, input))),
-            "a recovery point goes that is not ours, too young, or the newest (S15)",
+            "a recovery point is deleted that is not Landfast's, too young, or the newest (S15)",
         ),
     ];
     rules.into_iter().filter(|(broken, _)| *broken).map(|(_, rule)| rule).collect()

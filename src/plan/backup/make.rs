@@ -83,7 +83,7 @@ impl Deciding<'_> {
     ) -> Option<&'s PointsListed> {
         match seen {
             Some(Seen::Present(listed)) => return Some(listed),
-            Some(Seen::Absent) => unknown(entry, "there is no such backup vault".to_owned()),
+            Some(Seen::Absent) => unknown(entry, "the backup vault does not exist".to_owned()),
             Some(Seen::Unknown(Unknown(why))) => unknown(entry, format!("recovery points could not be listed: {why}")),
             None => {
                 self.planner.need(need);
@@ -123,11 +123,16 @@ impl Deciding<'_> {
         let plausible = points::plausible(&mine);
         if let (Some(newest), Some(false)) = (mine.last(), plausible.last()) {
             let reason = format!(
-                "the newest backup of {} has {} bytes, less than half of the one before: it does not count",
+                "the newest backup of {} has {} bytes, less than half of the previous one: it is not counted",
                 table.name,
                 newest.bytes.unwrap_or(0)
             );
-            refused(entry, Guard::Implausible, reason, "look at the table; the next backup is compared with this one");
+            refused(
+                entry,
+                Guard::Implausible,
+                reason,
+                "check the table; the next backup will be compared with this one",
+            );
         }
         let everywhere = |point: &Point| {
             copies.values().all(|there| there.iter().any(|copy| copy.slot == point.slot && copy.is_available()))
@@ -196,7 +201,7 @@ impl Deciding<'_> {
         listings: &Listings<'_>,
         wanted: &mut Wanted,
     ) -> bool {
-        Self::differs(entry, table.name, format!("the backup for {} was begun", shown(pending.slot)));
+        Self::differs(entry, table.name, format!("the backup for {} was started", shown(pending.slot)));
         let note = |what| BackupNote { table: table.name.clone(), what };
         if let Ok(name) = pending.name.parse::<PointName>() {
             let named = |point: &&RecoveryPoint| {
@@ -212,7 +217,7 @@ impl Deciding<'_> {
             {
                 wanted.notes.push(note(Noted::Lost));
             } else {
-                let why = format!("it is not known yet whether the backup {} of {} was made", pending.name, table.name);
+                let why = format!("it is unknown whether the backup {} of {} was created", pending.name, table.name);
                 entry.waiting.push(Waiting::Unknown { why });
             }
             return true;
@@ -235,11 +240,11 @@ impl Deciding<'_> {
         match self.planner.input.observation.backups.jobs.get(&place) {
             None => {
                 self.planner.need(BackupNeed::Job(place.0, place.1));
-                unknown(entry, format!("the job that backs {} up has not been read", table.name));
+                unknown(entry, format!("the backup job of {} has not been read", table.name));
                 None
             }
             Some(Seen::Unknown(Unknown(why))) => {
-                unknown(entry, format!("the job that backs {} up could not be read: {why}", table.name));
+                unknown(entry, format!("the backup job of {} could not be read: {why}", table.name));
                 None
             }
             Some(Seen::Absent) => Some(Noted::Lost),
@@ -325,7 +330,7 @@ impl Deciding<'_> {
     }
 
     /// The settings that are kept with a backup. `None` as long as they have not been asked for.
-    #[expect(clippy::option_option, reason = "not asked, and not to be had")]
+    #[expect(clippy::option_option, reason = "not requested and not available")]
     fn settings_kept(&self, entry: &mut Entry, table: &Covered<'_>) -> Option<Option<Box<crate::model::TableProfile>>> {
         let place = (self.spec.scope.clone(), table.name.clone());
         match self.planner.input.observation.backups.profiles.get(&place) {
@@ -380,7 +385,7 @@ impl Deciding<'_> {
         }
         let count = going.len();
         let many = if count == 1 { "1 recovery point is".to_owned() } else { format!("{count} recovery points are") };
-        Self::differs(entry, table.name, format!("{many} over the retention"));
+        Self::differs(entry, table.name, format!("{many} beyond the retention"));
         let expire = |point: &&Point| ExpirePoint {
             table: table.name.clone(),
             point: point.id.clone(),
@@ -429,7 +434,7 @@ impl<'a> Listings<'a> {
 
 /// How a job failed.
 pub(super) fn failed(table: &Covered<'_>, kind: &str, job: &VaultJob) -> Failure {
-    let message = job.message.clone().unwrap_or_else(|| "AWS does not say why".to_owned());
+    let message = job.message.clone().unwrap_or_else(|| "AWS gives no reason".to_owned());
     Failure {
         resource: table.name.to_string(),
         kind: kind.to_owned(),

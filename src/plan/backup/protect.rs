@@ -37,7 +37,7 @@ impl Deciding<'_> {
                 (_, Some(days)) => format!("to {days} days"),
             };
             let reason = format!("the template of {stack} sets point-in-time recovery of {} {sets}", table.name);
-            refused(entry, Guard::TwoWriters, reason, "say the same in both, or leave it out of one of them");
+            refused(entry, Guard::TwoWriters, reason, "use the same value in both, or remove it from one of them");
             return false;
         }
         if self.is_held(entry, table, &Tried::recovery(from, to)) {
@@ -74,8 +74,8 @@ impl Deciding<'_> {
         if let Some((stack, settings)) = self.template_settings(table)
             && settings.protected == Some(false)
         {
-            let reason = format!("the template of {stack} switches deletion protection of {} off", table.name);
-            refused(entry, Guard::TwoWriters, reason, "say the same in both, or leave it out of one of them");
+            let reason = format!("the template of {stack} disables deletion protection of {}", table.name);
+            refused(entry, Guard::TwoWriters, reason, "use the same value in both, or remove it from one of them");
             return false;
         }
         // One change of a table at a time (AWS: *`UpdateTable`*).

@@ -79,7 +79,7 @@ impl Deciding<'_> {
             (None, Some(found)) => Some(unknown_table(to, restore, &found.state)),
             (Some(_), None) => self.gone(entry, to, restore),
             (Some(id), Some(found)) if found.state.id != *id => {
-                Some(RestoreNote::Ended(Some(format!("another table has taken the name {to} since"))))
+                Some(RestoreNote::Ended(Some(format!("the name {to} is now used by another table"))))
             }
             (Some(_), Some(found)) => self.made(entry, to, restore, found, wanted),
         };
@@ -96,7 +96,7 @@ impl Deciding<'_> {
     ) -> Option<RestoreNote> {
         if let Some(begun) = restore.begun {
             if restore.is_test() && self.now().duration_since(begun) > DEADLINE {
-                return Some(RestoreNote::Ended(Some("no table was made within a day".to_owned())));
+                return Some(RestoreNote::Ended(Some("no table was created within a day".to_owned())));
             }
             if let Some(job) = &restore.job {
                 return self.job_of(entry, to, restore, job);
@@ -122,7 +122,8 @@ impl Deciding<'_> {
         let source = match (&restore.from, source) {
             (RestoreFrom::Latest | RestoreFrom::Moment(_), None) => {
                 return Err(format!(
-                    "there is no table {table}: of a deleted table there are only recovery points (`--point`)"
+                    "table {table} does not exist; a deleted table can be restored only from a recovery point \
+                    (`--point`)"
                 ));
             }
             (from @ (RestoreFrom::Latest | RestoreFrom::Moment(_)), Some(source)) => {
@@ -133,7 +134,7 @@ impl Deciding<'_> {
                 let Some((kept, arn, created)) = self.point_of(entry, table, id)? else { return Ok(None) };
                 if let PointKeeper::Vault(name) = &kept {
                     let Some(vault) = &self.spec.vault else {
-                        return Err(format!("{id} is in a vault, and the policy names no role that may restore it"));
+                        return Err(format!("{id} is in a vault, but the policy has no role to restore it"));
                     };
                     let Some(found) = self.role(entry, &vault.role) else { return Ok(None) };
                     role = Some(found);
@@ -156,14 +157,14 @@ impl Deciding<'_> {
         table: &TableName,
         id: &PointId,
     ) -> Result<Option<(PointKeeper, crate::model::TableArn, jiff::Timestamp)>, String> {
-        let none = || format!("there is no recovery point {id}: `landfast backup list` names those there are");
+        let none = || format!("recovery point {id} does not exist: `landfast backup list` shows all");
         let Ok(point) = self.point_seen(entry, id) else { return Ok(None) };
         let point = point.ok_or_else(none)?;
         if point.table != *table {
-            return Err(format!("{id} is a recovery point of {}, and not of {table}", point.table));
+            return Err(format!("{id} is a recovery point of {}, not of {table}", point.table));
         }
         if !point.is_available() {
-            return Err(format!("{id} is {}, and cannot be restored", point.status));
+            return Err(format!("{id} is {} and cannot be restored", point.status));
         }
         Ok(Some((point.keeper.clone(), point.table_arn.clone(), point.created)))
     }
@@ -198,20 +199,20 @@ impl Deciding<'_> {
         match self.planner.input.observation.backups.restores.get(&place) {
             None => {
                 self.planner.need(BackupNeed::RestoreJob(place.0, place.1));
-                unknown(entry, format!("the job that restores {} has not been read", restore.table));
+                unknown(entry, format!("the restore job of {} has not been read", restore.table));
             }
             Some(Seen::Unknown(Unknown(why))) => {
-                unknown(entry, format!("the job that restores {} could not be read: {why}", restore.table));
+                unknown(entry, format!("the restore job of {} could not be read: {why}", restore.table));
             }
             Some(Seen::Present(VaultJob { state, message, .. })) if !state.is_open() => {
                 if *state != crate::model::JobState::Completed {
-                    let message = message.clone().unwrap_or_else(|| "AWS does not say why".to_owned());
+                    let message = message.clone().unwrap_or_else(|| "AWS gives no reason".to_owned());
                     return Some(RestoreNote::Ended(Some(format!("{state}: {message}"))));
                 }
                 Self::waits(entry, to, restore, "COMPLETED");
             }
             Some(Seen::Present(VaultJob { state, .. })) => Self::waits(entry, to, restore, state.as_str()),
-            Some(Seen::Absent) => return Some(RestoreNote::Ended(Some("AWS does not know its job".to_owned()))),
+            Some(Seen::Absent) => return Some(RestoreNote::Ended(Some("AWS has no record of its job".to_owned()))),
         }
         None
     }
@@ -232,7 +233,7 @@ impl Deciding<'_> {
             Self::waits(entry, to, restore, "NOT SEEN YET");
             return None;
         }
-        Some(RestoreNote::Ended(Some(format!("somebody has deleted {to}"))))
+        Some(RestoreNote::Ended(Some(format!("{to} was deleted outside Landfast"))))
     }
 
     /// What a test has shown, if it failed.
@@ -261,7 +262,7 @@ impl Deciding<'_> {
             TableStatus::Creating => {
                 let late = restore.begun.is_some_and(|begun| self.now().duration_since(begun) > DEADLINE);
                 if restore.is_test() && restore.doomed.is_none() && late {
-                    return Some(RestoreNote::Doomed("it could not be used after a day".to_owned()));
+                    return Some(RestoreNote::Doomed("it did not become available within a day".to_owned()));
                 }
                 Self::waits(entry, to, restore, state.status.as_str());
                 return None;
@@ -320,16 +321,16 @@ impl Deciding<'_> {
     /// The settings that the new table gets, and where they come from.
     fn settings(&self, entry: &mut Entry, restore: &Restore) -> Result<Option<Settings>, NotYet> {
         if let Some(kept) = self.kept(entry, restore)? {
-            return Ok(Some((kept, "those kept with the recovery point".to_owned())));
+            return Ok(Some((kept, "the recovery point".to_owned())));
         }
         if let Some(live) = self.profile_of(entry, &restore.table)? {
-            return Ok(Some((live.profile.clone(), format!("those that {} has now", restore.table))));
+            return Ok(Some((live.profile.clone(), format!("the current table {}", restore.table))));
         }
         let RestoreFrom::Point(id) = &restore.from else { return Ok(None) };
         if !id.is_on_demand() {
             return Ok(None);
         }
-        let few = "the few that AWS keeps with a backup: scaling, alarms and tags are not among them";
+        let few = "the backup itself (without scaling, alarms and tags)";
         Ok(self.backup_seen(entry, id)?.map(|(_, profile)| (profile.clone(), few.to_owned())))
     }
 
@@ -344,7 +345,7 @@ impl Deciding<'_> {
     ) -> Option<RestoreNote> {
         let Some((settings, origin)) = self.settings(entry, restore).ok()? else {
             return Some(RestoreNote::Ended(Some(format!(
-                "its items are in {to}, but no settings of {} are known: set them by hand",
+                "its items are in {to}, but the settings of {} are unknown: configure them manually",
                 restore.table
             ))));
         };
@@ -352,7 +353,7 @@ impl Deciding<'_> {
             return Some(RestoreNote::Settings(origin));
         }
         let Some(has) = self.profile_of(entry, to).ok()? else {
-            return Some(RestoreNote::Ended(Some(format!("somebody has deleted {to}"))));
+            return Some(RestoreNote::Ended(Some(format!("{to} was deleted outside Landfast"))));
         };
         let lacking = profile::lacks(&profile::retarget(&settings, &restore.table, to), &has.profile);
         let Some(setting) = lacking.into_iter().next() else { return Some(RestoreNote::Ended(None)) };
@@ -378,7 +379,8 @@ fn moment(table: &TableName, from: &RestoreFrom, source: &TableSeen) -> Result<O
     let recovery = source.recovery;
     if !recovery.on {
         return Err(format!(
-            "point-in-time recovery of {table} is off: restore a recovery point (`--point`; `landfast backup list` names them)"
+            "point-in-time recovery of {table} is off: restore a recovery point (`--point`; `landfast backup list` \
+            shows all)"
         ));
     }
     let RestoreFrom::Moment(at) = from else { return Ok(recovery.latest) };
@@ -388,7 +390,7 @@ fn moment(table: &TableName, from: &RestoreFrom, source: &TableSeen) -> Result<O
         let shown = |at: Option<jiff::Timestamp>| at.map_or_else(|| "?".to_owned(), |at| at.to_string());
         let (earliest, latest) = (shown(recovery.earliest), shown(recovery.latest));
         return Err(format!(
-            "{at} cannot be restored: {table} can be restored to any second from {earliest} to {latest}"
+            "{at} is not available: {table} can be restored to any second from {earliest} to {latest}"
         ));
     }
     Ok(Some(*at))
@@ -397,7 +399,7 @@ fn moment(table: &TableName, from: &RestoreFrom, source: &TableSeen) -> Result<O
 /// A table of the name is there that we do not know: ours, whose answer was lost, or somebody else's.
 fn unknown_table(to: &TableName, restore: &Restore, state: &TableState) -> RestoreNote {
     let Some(begun) = restore.begun else {
-        return RestoreNote::Ended(Some(format!("there is a table {to} already: choose another name with `--as`")));
+        return RestoreNote::Ended(Some(format!("table {to} exists already: choose another name with `--as`")));
     };
     let fits = state.restored.as_ref().is_some_and(|origin| {
         let point = matches!(&restore.from, RestoreFrom::Point(id) if origin.point.as_ref() == Some(id));
@@ -408,5 +410,5 @@ fn unknown_table(to: &TableName, restore: &Restore, state: &TableState) -> Resto
     if fits && since {
         return RestoreNote::Found(state.id.clone());
     }
-    RestoreNote::Ended(Some(format!("somebody else has made a table {to} meanwhile")))
+    RestoreNote::Ended(Some(format!("a table {to} was created outside Landfast in the meantime")))
 }

@@ -33,15 +33,15 @@ impl Deciding<'_> {
         Err(NotYet)
     }
 
-    /// A table as it was seen; none: there is no such table.
+    /// A table as it was seen; none: the table does not exist.
     pub(super) fn told(&self, entry: &mut Entry, table: &TableName) -> Result<Option<&TableSeen>, NotYet> {
         let place = (self.spec.scope.clone(), table.clone());
         let found = self.planner.input.observation.backups.described.get(&place);
-        let says = (&*format!("{table} could not be seen"), format!("{table} has not been read"));
+        let says = (&*format!("{table} could not be read"), format!("{table} has not been read"));
         self.looked_at(entry, found, BackupNeed::Table(place.0, place.1), says)
     }
 
-    /// All settings of a table; none: there is no such table.
+    /// All settings of a table; none: the table does not exist.
     pub(super) fn profile_of(&self, entry: &mut Entry, table: &TableName) -> Result<Option<&ProfileSeen>, NotYet> {
         let place = (self.spec.scope.clone(), table.clone());
         let found = self.planner.input.observation.backups.profiles.get(&place);

@@ -77,7 +77,7 @@ fn of_stack(planner: &Planner<'_>, key: &Key) -> Result<Selected, Blocked> {
         Seen::Present(stack) if row(stack.state.status).standing == Standing::Gone => None,
         Seen::Present(stack) => Some(stack.state.id.clone()),
         Seen::Absent => None,
-        Seen::Unknown(Unknown(why)) => return Err(Blocked::Unknown(format!("{key} could not be seen: {why}"))),
+        Seen::Unknown(Unknown(why)) => return Err(Blocked::Unknown(format!("{key} could not be read: {why}"))),
     };
     let Some(id) = id else { return Err(Blocked::Pending(key.clone())) };
     let found = resources(planner, address, id)?;

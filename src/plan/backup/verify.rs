@@ -55,25 +55,25 @@ impl Deciding<'_> {
             entry,
             Guard::Unproven,
             reason,
-            format!("{to} is removed as soon as AWS allows it; see why it is not done"),
+            format!("{to} is deleted as soon as AWS allows it; check what prevents the deletion"),
         );
         false
     }
 
     fn is_within(&self, entry: &mut Entry, table: &TableName, proof: &Proof) -> bool {
-        let again = format!("see to it, then `landfast backup verify {} --table {table}`", self.spec.key);
+        let again = format!("fix the cause, then run `landfast backup verify {} --table {table}`", self.spec.key);
         if let Some(why) = &proof.failed {
             refused(entry, Guard::Unproven, format!("the restore test of {table} failed: {why}"), again);
             return false;
         }
         let objectives = self.spec.objectives;
-        for (measured, objective, what) in [
-            (proof.took, objectives.rto, "restoring it took"),
-            (proof.loss, objectives.rpo, "had it been lost, what was lost would have been"),
-        ] {
+        for (measured, objective, what) in
+            [(proof.took, objectives.rto, "the restore took"), (proof.loss, objectives.rpo, "the data loss would be")]
+        {
             let (Some(measured), Some(objective)) = (measured, objective) else { continue };
             if measured > objective.as_secs() {
-                let reason = format!("{table}: {what} {}, and may be {}", span(measured), span(objective.as_secs()));
+                let reason =
+                    format!("{table}: {what} {}; the objective is {}", span(measured), span(objective.as_secs()));
                 refused(entry, Guard::Objective, reason, again);
                 return false;
             }
@@ -105,7 +105,7 @@ impl Deciding<'_> {
             return;
         }
         if asked.is_some() {
-            Self::differs(entry, table.name, "a restore test was asked for");
+            Self::differs(entry, table.name, "a restore test was requested");
         }
         let Some((from, keeper, as_of)) = self.tested(table, proof, points) else {
             if asked.is_some() {

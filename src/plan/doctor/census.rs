@@ -60,8 +60,8 @@ fn undescribed(environment: &Environment, address: &StackAddress, state: &StackS
     let ours = tag.and_then(|owner| owner.parse::<Key>().ok());
     let named_like_ours = state.name.as_str().starts_with(prefix);
     let evidence = match tag {
-        Some(tag) => format!("it is in {}, and carries the tag of {tag}", state.status),
-        None => format!("it is in {}, and nobody's tag is on it", state.status),
+        Some(tag) => format!("it is in {} and has the owner tag of {tag}", state.status),
+        None => format!("it is in {}, and it has no owner tag", state.status),
     };
     let ailment = match (shell, row(state.status).standing, tag) {
         (true, ..) => Ailment::Shell,
@@ -73,33 +73,33 @@ fn undescribed(environment: &Environment, address: &StackAddress, state: &StackS
         (Ailment::Shell, _) => {
             let list = aws(address, "list-change-sets", "");
             let mine = if named_like_ours {
-                "it has the name of one of ours: an older tool has left it"
+                "its name follows Landfast's pattern: it was left by an older tool"
             } else {
-                "it is not ours"
+                "it is not managed by Landfast"
             };
             Remedy::Decision {
-                what: format!("whether anybody still wants its change set ({mine})"),
-                choices: vec![Choice::new("look who made it", [list]), Choice::new("delete it", [delete])],
+                what: format!("whether its change set is still needed ({mine})"),
+                choices: vec![Choice::new("find out who created it", [list]), Choice::new("delete it", [delete])],
             }
         }
         (_, Some(key)) if key.environment == environment.name => Remedy::Decision {
-            what: "what becomes of it, now that its manifest is gone".to_owned(),
+            what: "what to do with it: its manifest was removed".to_owned(),
             choices: vec![
                 Choice::new(
-                    "let it be deleted, as far as `policy.prune` allows: the plan says how",
+                    "delete it if `policy.prune` allows it: see the plan",
                     [format!("landfast plan {}", environment.name)],
                 ),
                 Choice::new(
-                    "keep it: put its manifest back, or let it be nobody's",
+                    "keep it: restore its manifest, or remove its owner tag",
                     [aws(address, "describe-stacks", "--query \"Stacks[0].Tags\"")],
                 ),
             ],
         },
         (Ailment::NeverHealthy, _) => {
-            Remedy::Command { what: "removes what a failed creation has left".to_owned(), commands: vec![delete] }
+            Remedy::Command { what: "deletes the remains of a failed creation".to_owned(), commands: vec![delete] }
         }
         _ => Remedy::Command {
-            what: "nothing is wrong with it; this takes it over where it should be described".to_owned(),
+            what: "no problem; to manage it with Landfast, describe and adopt it".to_owned(),
             commands: vec![aws(address, "get-template", "--query TemplateBody --output text")],
         },
     };
@@ -114,12 +114,13 @@ fn change_sets(address: &StackAddress, foreign: usize, all: usize) -> Diagnosis 
     let list = aws(address, "list-change-sets", "--query \"Summaries[?Status=='FAILED'].ChangeSetName\" --output text");
     let delete = aws(address, "delete-change-set", "--change-set-name NAME");
     let remedy = Remedy::Command {
-        what: "lists those that failed or were empty; each is deleted by its name, and another update by Landfast deletes all \
-               of them"
-            .to_owned(),
+        what:
+            "lists the failed and empty change sets; delete them by name. The next update by Landfast deletes all of \
+            them"
+                .to_owned(),
         commands: vec![list, delete],
     };
     let evidence =
-        format!("it has {all} change sets, {foreign} of them not ours; at {CHANGE_SETS_MAX} no more can be made");
+        format!("it has {all} change sets, {foreign} of them not created by Landfast; the limit is {CHANGE_SETS_MAX}");
     Diagnosis::of(address, Ailment::ChangeSets, remedy).shown_by([evidence])
 }

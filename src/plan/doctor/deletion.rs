@@ -11,7 +11,7 @@ pub(in crate::plan) struct Blocker {
     pub(in crate::plan) resource: String,
     /// Its type.
     pub(in crate::plan) kind: String,
-    /// What AWS calls it.
+    /// Its name in AWS.
     pub(in crate::plan) physical_id: String,
     /// Why, as AWS says.
     pub(in crate::plan) reason: String,

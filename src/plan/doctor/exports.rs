@@ -29,13 +29,13 @@ pub(super) fn diagnoses(
         let pin = |consumer: &&StackName| match desired(environment, address, consumer) {
             Some(other) => Choice::new(
                 format!(
-                    "1. in the template of {} (its manifest: {}:{}), {edit}; commit, and let it be deployed",
+                    "1. in the template of {} (manifest {}:{}), {edit}; commit and deploy it",
                     other.key, other.manifest.file, other.manifest.line
                 ),
                 [format!("landfast apply {}", environment.name)],
             ),
             None => Choice::new(
-                format!("1. in the template of {consumer}, which is not ours, {edit}; deploy it"),
+                format!("1. in the template of {consumer} (not managed by Landfast), {edit}; deploy it"),
                 [aws(
                     &StackAddress { scope: address.scope.clone(), name: (*consumer).clone() },
                     "get-template",
@@ -45,16 +45,21 @@ pub(super) fn diagnoses(
         };
         let mut steps: Vec<Choice> = holding.iter().map(pin).collect();
         if environment.stacks.contains_key(key) {
-            let then =
-                format!("2. then the export {export} of {key} is removed or changed, as the manifest says, by itself");
+            let then = format!("2. then Landfast removes or changes the export {export} of {key} automatically");
             steps.push(Choice::new(then, []));
-            steps.push(Choice::new("3. import the new value where the literal stands, if there still is one", []));
+            steps.push(Choice::new(
+                "3. replace the literal by an import of the new value, if the export still exists",
+                [],
+            ));
         } else {
-            steps.push(Choice::new(format!("2. then {key} is deleted, as its manifest is gone, by itself"), []));
+            steps.push(Choice::new(
+                format!("2. then Landfast deletes {key} automatically, because its manifest was removed"),
+                [],
+            ));
         }
         let names = holding.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let evidence = format!("{names} imports {export}, which is `{value}` now");
-        let what = "in this order: pin the value in the consumer, deploy that, drop the export".to_owned();
+        let evidence = format!("{names} imports {export}, whose value is `{value}`");
+        let what = "in this order: pin the value in the consumer, deploy it, remove the export".to_owned();
         let remedy = Remedy::Decision { what, choices: steps };
         found.push(Diagnosis::of(address, Ailment::ExportInUse, remedy).about(key).shown_by([evidence]));
     }

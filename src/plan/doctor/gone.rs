@@ -38,7 +38,7 @@ pub(super) fn diagnoses(patient: &Patient<'_>, stack: &ObservedStack) -> Vec<Dia
             By::Somebody(deed) => vec![format!("{} by {} at {}", deed.call, deed.actor, deed.at)],
             By::NotAsked | By::NotKnown(_) => Vec::new(),
         };
-        let shown = [vec!["CloudFormation's drift detection says DELETED".to_owned()], who].concat();
+        let shown = [vec!["CloudFormation drift detection reports DELETED".to_owned()], who].concat();
         lost.insert(name, Loss { resource: resource.clone(), shown, since: Some(finding.since) });
     }
     let seen = &input.observation.backups;
@@ -47,7 +47,7 @@ pub(super) fn diagnoses(patient: &Patient<'_>, stack: &ObservedStack) -> Vec<Dia
         match seen.described.get(&(patient.address.scope.clone(), name.clone())) {
             Some(Seen::Absent) => {
                 let new = || Loss { resource: resource.clone(), shown: Vec::new(), since: None };
-                let shown = "DynamoDB knows no table of this name".to_owned();
+                let shown = "DynamoDB has no table with this name".to_owned();
                 lost.entry(name.clone()).or_insert_with(new).shown.insert(0, shown);
             }
             // It was restored since the look for drift.
@@ -86,7 +86,7 @@ fn told(patient: &Patient<'_>, table: &TableName, loss: Loss) -> Diagnosis {
     let mut choices = Vec::new();
     let busy = policy.and_then(|spec| input.memory.objects.backups.get(&spec.key)?.restores.get(table));
     if let Some(restore) = busy.filter(|restore| restore.is_open()) {
-        let what = format!("restores it as of {}, which was asked for", restore.from);
+        let what = format!("restores it as of {}, as requested", restore.from);
         return patient
             .by_itself(Ailment::TableGone, &what)
             .since(loss.since)
@@ -97,15 +97,15 @@ fn told(patient: &Patient<'_>, table: &TableName, loss: Loss) -> Diagnosis {
         let newest = newest_point(input, spec, table);
         let as_of = newest.map(|point| format!(", as of {}", point.created)).unwrap_or_default();
         let commands = restoring(&spec.key, &spec.scope, table, newest.map(|point| &point.id));
-        let what = format!("restore it under its own name{as_of}: the stack takes it for its own again");
+        let what = format!("restore it under its original name{as_of}: the stack then uses it again");
         choices.push(Choice::new(what, commands));
     } else {
-        let what = "restore it under its own name from a backup, if AWS has one: no policy covers it";
+        let what = "restore it under its original name from a backup, if one exists: no policy covers it";
         choices.push(Choice::new(what, by_hand(&patient.address.scope.region, table)));
     }
     let again = patient.approval().unwrap_or_else(|| format!("landfast drift --revert {}", patient.key));
-    choices.push(Choice::new("have the stack make it again, without its items", [again]));
-    let what = format!("what takes the place of {table}: nothing updates the stack's {} before", loss.resource);
+    choices.push(Choice::new("let the stack create it again, without its items", [again]));
+    let what = format!("what to do about {table}: the stack's {} is not updated until this is decided", loss.resource);
     let remedy = Remedy::Decision { what, choices };
     patient.of(Ailment::TableGone, remedy).since(loss.since).shown_by([evidence]).shown_by(loss.shown)
 }

@@ -11,8 +11,8 @@ pub(super) fn diagnosis(key: &Key, address: &StackAddress, stack: &ObservedStack
     let shell = state.status == StackStatus::ReviewInProgress;
     let ailment = if shell { Ailment::Shell } else { Ailment::NeverHealthy };
     let evidence = match owner(state) {
-        Some(owner) => format!("it is in {} since {}, and is {owner}'s", state.status, state.created),
-        None => format!("it is in {} since {}, and nobody's tag is on it", state.status, state.created),
+        Some(owner) => format!("it is in {} since {} and belongs to {owner}", state.status, state.created),
+        None => format!("it is in {} since {}, and it has no owner tag", state.status, state.created),
     };
     let reason = state.status_reason.clone().map(|reason| format!("AWS says: {reason}"));
     Diagnosis::of(address, ailment, remedy(address, shell, entry))
@@ -30,16 +30,19 @@ fn remedy(address: &StackAddress, shell: bool, entry: &Entry) -> Remedy {
         return Remedy::Decision { what: format!("what to change: {}", refusal.reason), choices };
     }
     if refused(Guard::Ownership).is_some() {
-        let mut choices = vec![Choice::new("delete it; the manifest's stack is created in its place", [delete])];
+        let mut choices = vec![Choice::new("delete it; Landfast then creates the manifest's stack", [delete])];
         if shell {
             let list = aws(address, "list-change-sets", "");
-            choices.push(Choice::new("execute its change set, if somebody still wants to", [list]));
+            choices.push(Choice::new("execute its change set, if it is still needed", [list]));
         }
-        return Remedy::Decision { what: "whose it is: it has the name of a stack of ours".to_owned(), choices };
+        return Remedy::Decision {
+            what: "who owns it: it has the name of a stack in the manifests".to_owned(),
+            choices,
+        };
     }
     if entry.refused.is_empty() {
-        return Remedy::Automatic { what: "clears it and creates it again, within bounds".to_owned() };
+        return Remedy::Automatic { what: "deletes it and creates it again, with limited retries".to_owned() };
     }
     let choices = vec![Choice::new("delete it", [delete])];
-    Remedy::Decision { what: "what becomes of it".to_owned(), choices }
+    Remedy::Decision { what: "what to do with it".to_owned(), choices }
 }

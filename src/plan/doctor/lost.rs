@@ -18,27 +18,27 @@ pub(super) fn diagnosis(patient: &Patient<'_>) -> Option<Diagnosis> {
     })?;
     let gone = stack.parse::<StackId>().ok().and_then(|id| told(patient, &id));
     let by = gone.and_then(|gone| gone.by.as_deref());
-    let by = by.unwrap_or("unknown (CloudTrail may lag some minutes)");
-    let mut evidence = vec![format!("{stack} was healthy and does not exist any more"), format!("deleted by: {by}")];
+    let by = by.unwrap_or("unknown (CloudTrail may lag a few minutes)");
+    let mut evidence = vec![format!("{stack} was healthy and no longer exists"), format!("deleted by: {by}")];
     let holding = lost.as_ref().is_none_or(|lost| !lost.is_empty());
     let of = |remedy| patient.of(Ailment::StackGone, remedy).since(*at);
     if !holding {
-        let what = "creates it again: nothing in it held state".to_owned();
+        let what = "creates it again: it contained no stateful resources".to_owned();
         return Some(of(Remedy::Automatic { what }).shown_by(evidence));
     }
     match lost {
-        Some(lost) => evidence.push(format!("it held: {}", lost.iter().cloned().collect::<Vec<_>>().join(", "))),
-        None => evidence.push("what it held is not known, so it counts as holding state".to_owned()),
+        Some(lost) => evidence.push(format!("it contained: {}", lost.iter().cloned().collect::<Vec<_>>().join(", "))),
+        None => evidence.push("its contents are unknown, so it is treated as stateful".to_owned()),
     }
     let mut choices: Vec<Choice> = gone.into_iter().flat_map(|gone| restores(patient, gone)).collect();
     if choices.is_empty() {
-        let what = "look for what is left of it first: snapshots, backups, and resources that were retained";
+        let what = "first check what is left of it: snapshots, backups and retained resources";
         choices.push(Choice::new(what, [events(patient, stack)]));
     }
     let again = patient.approval().unwrap_or_else(|| approval_command(patient.planner.input));
     choices.push(Choice::new("create it again, empty", [again]));
-    choices.push(Choice::new("do without it: take its manifest out", []));
-    let what = "what takes its place: nothing is created before".to_owned();
+    choices.push(Choice::new("do not recreate it: remove its manifest", []));
+    let what = "what to do about it: nothing is created until this is decided".to_owned();
     Some(of(Remedy::Decision { what, choices }).shown_by(evidence))
 }
 
@@ -61,7 +61,8 @@ fn restores(patient: &Patient<'_>, gone: &GoneStack) -> Vec<Choice> {
         };
         commands.push(import(patient, &one.resource, &one.kind, &table));
         let what = format!(
-            "restore {table} under its own name, and import it as {} into a new stack ({IMPORT}; then `adopt: true`)",
+            "restore {table} under its original name, and import it as {} into a new stack ({IMPORT}; then `adopt: \
+            true`)",
             one.resource
         );
         Some(Choice::new(what, commands))
@@ -91,7 +92,7 @@ pub(super) fn left_behind(patient: &Patient<'_>) -> Vec<Diagnosis> {
         if stack.state.id != *id {
             return None;
         }
-        let what = "delete it, once nothing in it is needed any more".to_owned();
+        let what = "delete it when nothing in it is needed any more".to_owned();
         let remedy = Remedy::Command { what, commands: vec![delete_by_id(&address, id)] };
         let evidence = format!("{} in {} is {}", address.name, address.scope.region, stack.state.status);
         Some(Diagnosis::of(&address, Ailment::LeftBehind, remedy).about(patient.key).shown_by([evidence]))

@@ -61,7 +61,7 @@ fn evidence(planner: &Planner<'_>, spec: &ServiceSpec, stack: &StackState) -> Op
         *reasons.entry(task.stopped_reason.as_deref().unwrap_or("no reason given")).or_default() += 1;
     }
     let (running, failed) = (tasks.running.len(), failed.len());
-    let all = [format!("{}: {running} tasks run, {failed} have failed within the hour", spec.key)];
+    let all = [format!("{}: {running} tasks running, {failed} failed in the last hour", spec.key)];
     Some(all.into_iter().chain(reasons.into_iter().map(|(reason, count)| format!("{count} × {reason}"))).collect())
 }
 
@@ -75,18 +75,19 @@ fn given_up<'m>(memory: &'m ServiceMemory, stack: &StackState) -> Option<&'m Evi
 fn remedy(address: &StackAddress, status: StackStatus, doomed: bool, named: Option<&ServiceRef>) -> Remedy {
     match status {
         StackStatus::UpdateInProgress if doomed => {
-            Remedy::Automatic { what: "cancels the update, which is then rolled back".to_owned() }
+            Remedy::Automatic { what: "cancels the update; CloudFormation then rolls it back".to_owned() }
         }
         StackStatus::UpdateInProgress => Remedy::Command {
-            what: "cancels the update, which is then rolled back".to_owned(),
+            what: "cancels the update; CloudFormation then rolls it back".to_owned(),
             commands: vec![aws(address, "cancel-update-stack", "")],
         },
         // A creation cannot be cancelled. With no tasks to wait for, the service is steady at once.
         _ => Remedy::Decision {
-            what: "how the wait for the service ends".to_owned(),
+            what: "how to end the wait for the service".to_owned(),
             choices: vec![
                 Choice::new(
-                    "let the service be steady without tasks, and repair its image or its health check meanwhile",
+                    "let the service reach a steady state without tasks, and fix its image or its health check in the \
+                    meantime",
                     [
                         aws(
                             address,
@@ -102,7 +103,7 @@ fn remedy(address: &StackAddress, status: StackStatus, doomed: bool, named: Opti
                     ],
                 ),
                 Choice::new(
-                    "give the stack a `timeout` in its manifest: the next creation then fails by itself after it",
+                    "set `timeout` in the stack's manifest: the next creation then fails automatically after that time",
                     [],
                 ),
             ],

@@ -87,7 +87,7 @@ pub(super) fn diagnosis(
     Diagnosis::of(address, Ailment::Stalled, remedy(address, state.status, &watched.working))
         .about(key)
         .since(Some(watched.newest))
-        .shown_by([format!("it is in {}, and {newest}", state.status)])
+        .shown_by([format!("it is in {}; {newest}", state.status)])
         .shown_by(working)
         .shown_by(idle)
 }
@@ -97,12 +97,12 @@ fn remedy(address: &StackAddress, status: StackStatus, working: &[Working]) -> R
     use StackStatus as S;
     let first = working.first().map_or("what is in progress", |working| working.resource.as_str());
     let looks = Choice::new(
-        format!("look at {first} in its own service, and make it end: CloudFormation goes on as soon as it does"),
+        format!("check {first} in its own service and make it finish: CloudFormation then continues"),
         [aws(address, "describe-stack-resources", "")],
     );
     match status {
         S::UpdateInProgress => Remedy::Command {
-            what: "cancels the update, which is then rolled back".to_owned(),
+            what: "cancels the update; CloudFormation then rolls it back".to_owned(),
             commands: vec![aws(address, "cancel-update-stack", "")],
         },
         S::CreateInProgress | S::RollbackInProgress => Remedy::Decision {
@@ -110,21 +110,22 @@ fn remedy(address: &StackAddress, status: StackStatus, working: &[Working]) -> R
             choices: vec![
                 looks,
                 Choice::new(
-                    "delete it as it is; where a manifest asks for it, it is created again",
+                    "delete it; if a manifest describes it, Landfast creates it again",
                     [aws(address, "delete-stack", "")],
                 ),
             ],
         },
         S::UpdateCompleteCleanupInProgress | S::UpdateRollbackCompleteCleanupInProgress => Remedy::Decision {
-            what: "nothing can be asked of a stack that cleans up".to_owned(),
+            what: "CloudFormation accepts no requests during clean-up".to_owned(),
             choices: vec![
                 looks,
-                Choice::new("open a case with AWS Support, with the stack's id and what is said above", []),
+                Choice::new("open a case with AWS Support, with the stack ID and the information above", []),
             ],
         },
-        _ => {
-            Remedy::Decision { what: "nothing can be asked of a stack in this status".to_owned(), choices: vec![looks] }
-        }
+        _ => Remedy::Decision {
+            what: "CloudFormation accepts no requests in this status".to_owned(),
+            choices: vec![looks],
+        },
     }
 }
 

@@ -25,13 +25,14 @@ pub(super) fn diagnosis(
     let look = aws(address, "describe-change-set", &format!("--change-set-name {first}"));
     let delete = aws(address, "delete-change-set", &format!("--change-set-name {first}"));
     let remedy = Remedy::Decision {
-        what: "who made it: CloudTrail names the caller of CreateChangeSet".to_owned(),
+        what: "who created it: CloudTrail shows the caller of CreateChangeSet".to_owned(),
         choices: vec![
-            Choice::new("look what it would do", [look]),
-            Choice::new("delete it; the next update by Landfast deletes it too", [delete]),
+            Choice::new("review its changes", [look]),
+            Choice::new("delete it; the next update by Landfast also deletes it", [delete]),
         ],
     };
-    let evidence = format!("{names}: not made by this Landfast, or before its journal was lost; never executed");
+    let evidence =
+        format!("{names}: not created by this Landfast, or created before its journal was lost; never executed");
     Some(Diagnosis::of(address, Ailment::ForeignChangeSet, remedy).about(key).shown_by([evidence]))
 }
 
@@ -47,15 +48,15 @@ pub(super) fn unproven(
         return None;
     }
     let remedy = Remedy::Decision {
-        what: "whose it is: anybody who may update a stack can set its tags".to_owned(),
+        what: "who owns it: anyone who can update a stack can set its tags".to_owned(),
         choices: vec![
-            Choice::new("look what it is", [aws(address, "describe-stacks", "")]),
+            Choice::new("inspect it", [aws(address, "describe-stacks", "")]),
             Choice::new("delete it: approve the plan", [format!("landfast plan {}", key.environment)]),
-            Choice::new("leave it: remove its tag `landfast:owner`", []),
+            Choice::new("keep it: remove its tag `landfast:owner`", []),
         ],
     };
     let evidence =
-        format!("it carries the tag of {key}, and the journal does not say that Landfast made or deployed it");
+        format!("it has the owner tag of {key}, but the journal has no record that Landfast created or deployed it");
     Some(Diagnosis::of(address, Ailment::UnprovenOwner, remedy).about(key).shown_by([evidence]))
 }
 

@@ -47,7 +47,7 @@ pub fn looked(
         .filter_map(|finding| Some((finding.place(), finding.print.clone()?)))
         .collect();
     for finding in judged.findings.iter_mut().filter(|finding| is_own(finding)) {
-        finding.verdict = Verdict::Noise { why: "AWS has made it so when it was deployed".to_owned() };
+        finding.verdict = Verdict::Noise { why: "AWS set it during the deployment".to_owned() };
     }
     let drift = judged.findings.iter().filter(|finding| finding.is_drift());
     after.since = drift.clone().map(|finding| (finding.place(), finding.since)).collect();

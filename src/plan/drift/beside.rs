@@ -114,8 +114,8 @@ fn parts(difference: &Difference) -> (String, Option<String>, Option<String>) {
             let names: Vec<&str> = names.iter().filter(|name| !name.is_empty()).map(String::as_str).collect();
             (if names.is_empty() { "value".to_owned() } else { format!("fields {}", names.join(", ")) }, None, None)
         }
-        Difference::Deleted => none("it is deleted, and can be restored"),
-        Difference::Absent | Difference::Gone { .. } => none("it is gone"),
+        Difference::Deleted => none("scheduled for deletion; can be restored"),
+        Difference::Absent | Difference::Gone { .. } => none("it was deleted"),
         _ => none("its state"),
     }
 }

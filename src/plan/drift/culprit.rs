@@ -19,9 +19,7 @@ pub fn culprit(deeds: Result<Vec<Deed>, String>, found: Timestamp) -> By {
         .filter(|deed| !deed.reads && deed.at <= found && deed.from.as_deref() != Some(CLOUDFORMATION));
     match past.max_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id))) {
         Some(deed) => By::Somebody(Box::new(deed)),
-        None => {
-            By::NotKnown("the event history names no call that changed it; it is told some minutes late".to_owned())
-        }
+        None => By::NotKnown("CloudTrail shows no call that changed it (it may lag a few minutes)".to_owned()),
     }
 }
 

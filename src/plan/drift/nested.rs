@@ -43,7 +43,7 @@ pub(in crate::plan) fn reverting(region: &Region, stack: &str, capabilities: &[&
     [
         format!("{} {set} {mode}{capabilities} {parameters}", aws("create-change-set")),
         format!("{} {set}", aws("wait change-set-create-complete")),
-        format!("{} {set} --query Changes    # what it would put back", aws("describe-change-set")),
+        format!("{} {set} --query Changes    # what it would revert", aws("describe-change-set")),
         format!("{} {set}", aws("execute-change-set")),
     ]
 }
@@ -67,7 +67,7 @@ mod tests {
         nested=$(aws cloudformation describe-stack-resource --region us-east-1 --stack-name "$nested" --logical-resource-id Innermost --query StackResourceDetail.PhysicalResourceId --output text)
         aws cloudformation create-change-set --region us-east-1 --stack-name "$nested" --change-set-name revert-drift --use-previous-template --deployment-mode REVERT_DRIFT --parameters "$(aws cloudformation describe-stacks --region us-east-1 --stack-name "$nested" --output json --query 'Stacks[0].Parameters[].{ParameterKey: ParameterKey, UsePreviousValue: `true`} || `[]`')"
         aws cloudformation wait change-set-create-complete --region us-east-1 --stack-name "$nested" --change-set-name revert-drift
-        aws cloudformation describe-change-set --region us-east-1 --stack-name "$nested" --change-set-name revert-drift --query Changes    # what it would put back
+        aws cloudformation describe-change-set --region us-east-1 --stack-name "$nested" --change-set-name revert-drift --query Changes    # what it would revert
         aws cloudformation execute-change-set --region us-east-1 --stack-name "$nested" --change-set-name revert-drift
         "#);
     }

@@ -205,7 +205,7 @@ Outputs:
 
     fn is_delegated(environment: &Environment, difference: PropertyDrift) -> bool {
         let verdict = judge(environment, RULE, difference).verdict;
-        verdict == Verdict::Delegated { to: "ECS, which shifts traffic with it".to_owned() }
+        verdict == Verdict::Delegated { to: "ECS, to shift traffic".to_owned() }
     }
 
     fn weight() -> PropertyDrift {

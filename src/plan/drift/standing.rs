@@ -53,8 +53,8 @@ pub fn remembered(spec: &StackSpec, memory: &DriftMemory, now: Timestamp) -> Com
     let (object, look) = (spec.key.clone(), memory.seen.as_ref());
     let mut findings = look.map(|look| current(spec, look, now)).unwrap_or_default();
     let why = match (&memory.failed, look) {
-        (Some(failed), _) => Some(format!("it could not be looked at again: {}", failed.why)),
-        (None, None) => Some("it has not been looked at yet".to_owned()),
+        (Some(failed), _) => Some(format!("it could not be checked again: {}", failed.why)),
+        (None, None) => Some("it has not been checked yet".to_owned()),
         (None, Some(_)) => None,
     };
     let since = memory.failed.as_ref().map_or(now, |failed| failed.at);

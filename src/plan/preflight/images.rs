@@ -55,8 +55,8 @@ impl Container<'_> {
         let repository = self.image.repository();
         let at = (self.spec.scope.clone(), repository.clone());
         if let (Some(Seen::Absent), Some(maker)) = (seen.images.get(&at), self.maker) {
-            let found = format!("{repository} is not there yet: {maker} makes it");
-            return self.line(Met::Unknown, found, Some("push the image once the repository is there".to_owned()));
+            let found = format!("{repository} does not exist yet: {maker} creates it");
+            return self.line(Met::Unknown, found, Some("push the image when the repository exists".to_owned()));
         }
         let listed = match seen.images.get(&at) {
             Some(Seen::Present(images)) => Some(&images[..]),
@@ -71,7 +71,7 @@ impl Container<'_> {
             return self.line(Met::Ok, format!("{chosen} is in {repository}"), None);
         }
         let Some(decided) = self.known.and_then(|memory| memory.decisions.get(self.name)) else {
-            return self.unknown("none has been chosen".to_owned());
+            return self.unknown("no image is selected yet".to_owned());
         };
         let is_there =
             listed.is_some_and(|images| images.iter().any(|image| image.digest == decided.digest && !image.archived));
@@ -105,7 +105,8 @@ impl Container<'_> {
     }
 
     fn unknown(&self, found: String) -> Prerequisite {
-        let remedy = "allow ecr:DescribeImages, also in the policy of a repository of another account; then ask again";
+        let remedy =
+            "allow ecr:DescribeImages (for another account, also in the repository policy), then run this again";
         self.line(Met::Unknown, found, Some(remedy.to_owned()))
     }
 

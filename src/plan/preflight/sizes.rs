@@ -51,7 +51,7 @@ impl fmt::Display for Sum {
         write!(f, "{}", self.known)?;
         if !self.unknown.is_empty() {
             let list = self.unknown.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            write!(f, " (and what {list} takes, which no template says plainly)")?;
+            write!(f, " (plus {list}, which the templates do not state explicitly)")?;
         }
         Ok(())
     }
@@ -121,12 +121,12 @@ pub(super) fn judge(
     nothing_else: bool,
 ) -> (Met, String) {
     if sum.known > allowed {
-        return (Met::Missing, format!("the plan needs {sum}, and the quota is {allowed}"));
+        return (Met::Missing, format!("the plan needs {sum}; the quota is {allowed}"));
     }
     let all_is_known = sum.unknown.is_empty();
     match used {
         Ok(used) => {
-            let found = format!("the plan needs {sum}, and {used} of {allowed} are used");
+            let found = format!("the plan needs {sum}; {used} of {allowed} are used");
             let met = match (sum.known + used <= allowed, all_is_known) {
                 (false, _) => Met::Missing,
                 (true, true) => Met::Ok,
@@ -135,11 +135,11 @@ pub(super) fn judge(
             (met, found)
         }
         Err(_) if exist == 0 && nothing_else && all_is_known => {
-            (Met::Ok, format!("the plan needs {sum} of {allowed}, and nothing is used"))
+            (Met::Ok, format!("the plan needs {sum} of {allowed}; nothing is used"))
         }
         Err(why) => (
             Met::Unknown,
-            format!("the plan needs {sum} of {allowed}; what exists ({exist}) could not be measured: {why}"),
+            format!("the plan needs {sum} of {allowed}; the usage of existing resources ({exist}) is unknown: {why}"),
         ),
     }
 }
@@ -202,12 +202,12 @@ Resources:
         );
         assert_eq!(
             judge(&sum(3.0, &["Either"]), 30.0, &blind(), 1, true).1,
-            "the plan needs 3 (and what Either takes, which no template says plainly) of 30; what exists (1) could not be \
-             measured: denied"
+            "the plan needs 3 (plus Either, which the templates do not state explicitly) of 30; the usage of existing \
+            resources (1) is unknown: denied"
         );
         assert_eq!(judge(&sum(3.0, &[]), 30.0, &Ok(27.0), 9, false).0, Met::Ok);
         assert_eq!(judge(&sum(3.0, &[]), 30.0, &Ok(27.5), 9, false).0, Met::Missing);
         assert_eq!(judge(&sum(3.0, &["Either"]), 30.0, &Ok(0.0), 0, true).0, Met::Unknown);
-        assert_eq!(judge(&sum(3.0, &[]), 30.0, &Ok(1.5), 2, true).1, "the plan needs 3, and 1.5 of 30 are used");
+        assert_eq!(judge(&sum(3.0, &[]), 30.0, &Ok(1.5), 2, true).1, "the plan needs 3; 1.5 of 30 are used");
     }
 }

@@ -41,15 +41,15 @@ impl Deciding<'_> {
             (Some(_), Marker::None) if !self.spec.adopt => {
                 entry.action = Action::Adopt;
                 entry.differences = found;
-                let release = "set `adopt: true` in its manifest to take it over";
-                Self::not_ours(entry, &format!("{place} exists and was not made by Landfast"), release);
+                let release = "set `adopt: true` in its manifest to adopt it";
+                Self::not_ours(entry, &format!("{place} exists and was not created by Landfast"), release);
             }
             (Some(set), Marker::None) => match seen::claim(self.planner, place)? {
                 Some(claim) if !sabotage::is(Bug::IgnoresClaims) => {
                     entry.action = Action::Adopt;
                     entry.differences = found;
-                    let reason = format!("{place} belongs to {}, as TXT {} says", claim.by, claim.said_by);
-                    let release = "choose another name, or take it out of what is kept there, with that TXT record";
+                    let reason = format!("{place} belongs to {} (TXT record {})", claim.by, claim.said_by);
+                    let release = "choose another name, or remove it from that tool together with its TXT record";
                     Self::not_ours(entry, &reason, release);
                 }
                 Some(_) | None => self.adopt(entry, wanted, set, found),
@@ -69,7 +69,7 @@ impl Deciding<'_> {
                 Some(from) => Marker::Former(marker, from),
                 None => Marker::Foreign(owner.to_owned()),
             },
-            None => Marker::Foreign(format!("whoever wrote TXT {}", marker.of.name)),
+            None => Marker::Foreign(format!("the owner of TXT record {}", marker.of.name)),
         }
     }
 
@@ -93,7 +93,7 @@ impl Deciding<'_> {
         let mut others = sets.iter().filter(|other| !goes(other));
         if let Some(other) = others.find(|other| std::mem::discriminant(&other.routing) != rule) {
             let reason = format!(
-                "{} has a record set that is {}, and Route 53 does not mix them",
+                "{} already has a record set that is {}; Route 53 does not allow both",
                 wanted.place,
                 routing(&other.routing)
             );
@@ -198,8 +198,8 @@ impl Deciding<'_> {
     /// It is chosen by a rule that we do not write, and so could not put back if we had to.
     fn is_strange(entry: &mut Entry, set: &RecordSet) -> bool {
         let SetRouting::Other(rule) = &set.routing else { return false };
-        let reason = format!("it is chosen by {rule}, which Landfast does not change");
-        let release = "delete the record set by hand, or change its routing to what the manifest says".to_owned();
+        let reason = format!("it uses {rule}, which Landfast does not change");
+        let release = "delete the record set manually, or change its routing to match the manifest".to_owned();
         refuse(entry, Refusal { guard: Guard::Stuck, reason, release });
         true
     }
@@ -260,7 +260,7 @@ fn content(content: &RecordContent) -> String {
     match content {
         RecordContent::Values { values, ttl } => format!("{} for {ttl} s", values.join(", ")),
         RecordContent::Alias { dns_name, evaluate_health, .. } => {
-            let health = if *evaluate_health { ", following its health" } else { "" };
+            let health = if *evaluate_health { ", evaluating target health" } else { "" };
             format!("alias of {dns_name}{health}")
         }
     }
@@ -272,6 +272,6 @@ fn routing(routing: &SetRouting) -> String {
         SetRouting::Weighted(weight) => format!("weighted ({weight})"),
         SetRouting::Failover(crate::model::FailoverRole::Primary) => "failover (primary)".to_owned(),
         SetRouting::Failover(crate::model::FailoverRole::Secondary) => "failover (secondary)".to_owned(),
-        SetRouting::Other(rule) => format!("chosen by {rule}"),
+        SetRouting::Other(rule) => format!("using {rule}"),
     }
 }

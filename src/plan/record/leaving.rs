@@ -111,16 +111,16 @@ impl Leaving<'_> {
             refuse(entry, Refusal { guard, reason: reason.to_owned(), release: release.to_owned() });
         };
         if input.goal == Goal::Converge && describes_nothing {
-            let release = "a revision in which everything is gone is taken for a mistake: use `landfast destroy` to \
-                           delete an environment";
+            let release = "a revision without any objects is treated as a mistake: to delete an environment, use \
+            `landfast destroy`";
             no(Guard::Prune, "no manifest of this environment describes any object", release);
         } else if policy.mode == Mode::Observe {
-            no(Guard::Mode, "the environment is only observed", "set `policy.mode` to `approve` or `apply`");
+            no(Guard::Mode, "the environment is in observe mode", "set `policy.mode` to `approve` or `apply`");
         } else if !approved {
             match policy.prune {
                 Prune::Never => {
-                    let release = "set `policy.prune` to `confirm` or `always`, or put the manifest back";
-                    no(Guard::Prune, "no manifest asks for it any more, and pruning is switched off", release);
+                    let release = "set `policy.prune` to `confirm` or `always`, or restore the manifest";
+                    no(Guard::Prune, "its manifest was removed, and pruning is off", release);
                 }
                 Prune::Always if !asks => {}
                 Prune::Always | Prune::Confirm => entry.waiting.push(guard::approval(input)),

@@ -14,7 +14,7 @@ impl Deciding<'_> {
             Some(Seen::Unknown(why)) => Err(Blocked::Unknown(format!("hosted zone {asked} could not be read: {why}"))),
             None => {
                 self.planner.need(RecordNeed::Zones(scope.clone(), asked.to_owned()));
-                Err(Blocked::Unknown(format!("hosted zone {asked} has not been looked for yet")))
+                Err(Blocked::Unknown(format!("hosted zone {asked} has not been read yet")))
             }
         }
     }
@@ -46,11 +46,11 @@ pub(super) fn claim<'a>(planner: &Planner<'a>, place: &RecordPlace) -> Result<Op
         Some(Seen::Present(claims)) => Ok(claims.get(&place.of.name)),
         Some(Seen::Absent) => Ok(None),
         Some(Seen::Unknown(why)) => {
-            Err(Blocked::Unknown(format!("who else keeps records of {zone} could not be read: {why}")))
+            Err(Blocked::Unknown(format!("the owner records of {zone} could not be read: {why}")))
         }
         None => {
             planner.need(RecordNeed::Claims(scope.clone(), zone.clone()));
-            Err(Blocked::Unknown(format!("who else keeps records of {zone} has not been read yet")))
+            Err(Blocked::Unknown(format!("the owner records of {zone} have not been read yet")))
         }
     }
 }

@@ -90,7 +90,7 @@ impl Removing<'_> {
             None if listed.deleted.is_some() => return None,
             None => {
                 self.planner.need(SecretNeed::Describe(self.address.clone()));
-                unknown(&mut entry, "it has not been asked for by name");
+                unknown(&mut entry, "it has not been read");
                 return Some(entry);
             }
         };
@@ -138,14 +138,15 @@ impl Removing<'_> {
         let empty = environment.dependencies().next().is_none();
         let used = state.accessed.is_some_and(|at| input.now.duration_since(at) < USED_WITHIN);
         if input.goal == Goal::Converge && empty {
-            let release = "a revision in which everything is gone is taken for a mistake";
+            let release = "a revision without any objects is treated as a mistake: to delete an environment, use \
+            `landfast destroy`";
             return refused(entry, Guard::Prune, "no manifest of this environment describes anything", release);
         }
         if policy.mode == Mode::Observe {
             return refused(
                 entry,
                 Guard::Mode,
-                "the environment is only observed",
+                "the environment is in observe mode",
                 "set `policy.mode` to `approve` or `apply`",
             );
         }
@@ -154,19 +155,19 @@ impl Removing<'_> {
         }
         match policy.prune {
             Prune::Never => {
-                let reason = "its manifest is gone, and pruning is switched off";
+                let reason = "its manifest was removed, and pruning is off";
                 refused(
                     entry,
                     Guard::Prune,
                     reason,
-                    "set `policy.prune` to `confirm` or `always`, or put the manifest back",
+                    "set `policy.prune` to `confirm` or `always`, or restore the manifest",
                 );
             }
             Prune::Always if !guard::asks_to_delete(input, self.key, entry) && !used => {}
             Prune::Always | Prune::Confirm => {
                 entry.waiting.push(guard::approval(input));
                 if used {
-                    let what = "nobody to use it any more: its value was read within the last week".to_owned();
+                    let what = "the secret to be unused: its value was read within the last week".to_owned();
                     entry.waiting.push(Waiting::Someone { what });
                 }
             }

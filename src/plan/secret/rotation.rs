@@ -51,7 +51,7 @@ impl Deciding<'_> {
             return;
         }
         let Some(attempt) = self.attempt(due, state) else {
-            return refused(entry, Guard::Stuck, "its rotation does not get a version", "look at its versions in AWS");
+            return refused(entry, Guard::Stuck, "its rotation cannot create a version", "check its versions in AWS");
         };
         let action = SecretDo::Stage {
             token: VersionId::of_rotation(&self.spec.key, due, attempt),
@@ -99,8 +99,8 @@ impl Deciding<'_> {
     fn follow(&self, entry: &mut Entry, state: &SecretState, pending: &VersionId, applied: &AppliedValue) {
         let Some((due, attempt)) = pending.rotation_of(&self.spec.key) else {
             if *pending != applied.version {
-                let reason = format!("version {pending} is pending, and no rotation of ours made it");
-                refused(entry, Guard::TwoWriters, reason, format!("take the label {AWSPENDING} off it"));
+                let reason = format!("version {pending} is pending, but was not created by a Landfast rotation");
+                refused(entry, Guard::TwoWriters, reason, format!("remove the label {AWSPENDING} from it"));
             }
             return;
         };
@@ -169,14 +169,14 @@ impl Deciding<'_> {
         let shown = need.to_string();
         let Some(answer) = self.planner.input.observation.checks.answers.get(&need) else {
             self.planner.need(need);
-            entry.waiting.push(Waiting::Unknown { why: format!("its check \"{shown}\" has not been asked yet") });
+            entry.waiting.push(Waiting::Unknown { why: format!("its check \"{shown}\" has not run yet") });
             return Consumer::Waits;
         };
         match &answer.outcome {
             CheckOutcome::Holds => Consumer::Content,
             CheckOutcome::NotAsked => Consumer::Waits,
             CheckOutcome::Unknown(why) => {
-                let why = format!("its check \"{shown}\" could not be made: {why}");
+                let why = format!("its check \"{shown}\" could not run: {why}");
                 entry.waiting.push(Waiting::Unknown { why });
                 Consumer::Waits
             }
@@ -205,7 +205,7 @@ impl Deciding<'_> {
         let failure = Failure {
             resource: self.spec.name.clone(),
             kind: "AWS::SecretsManager::Secret".to_owned(),
-            reason: format!("those who use it do not get along with the new value ({reason}); the one before stays"),
+            reason: format!("its users fail with the new value ({reason}); the previous value stays current"),
             transient: true,
         };
         FailedRotation { due, attempt, inputs: self.trial(due), failure }

@@ -220,7 +220,7 @@ impl Deciding<'_> {
                     entry,
                     Guard::Stuck,
                     reason,
-                    "remove what is in its way there, and the replica; it is then made again",
+                    "remove what blocks it there, and the replica; Landfast then creates it again",
                 );
             } else if key.is_some() && replica.kms_key.as_deref().map(key_of) != key {
                 let reason = format!("the replica in {region} has another KMS key");
@@ -228,11 +228,11 @@ impl Deciding<'_> {
                     entry,
                     Guard::Stuck,
                     reason,
-                    "change its key in that region, or take the replica out of the manifest and put it back",
+                    "change its key in that region, or remove the replica from the manifest and add it again",
                 );
             } else if replica.status == ReplicaStatus::InProgress {
                 let until = self.now().saturating_add(SignedDuration::from_secs(10)).unwrap_or(self.now());
-                entry.waiting.push(Waiting::Pause { until, why: format!("the replica in {region} is being made") });
+                entry.waiting.push(Waiting::Pause { until, why: format!("the replica in {region} is being created") });
             }
         }
         false
@@ -253,8 +253,8 @@ impl Deciding<'_> {
                 return refused(
                     entry,
                     Guard::Prune,
-                    "replicas would be deleted, and pruning is switched off",
-                    "set `policy.prune` to `confirm` or `always`, or put the regions back",
+                    "replicas would be deleted, and pruning is off",
+                    "set `policy.prune` to `confirm` or `always`, or restore the regions",
                 );
             }
         }

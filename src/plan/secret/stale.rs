@@ -95,7 +95,7 @@ impl Planner<'_> {
         let Seen::Present(state) = described else { return soon("its replicas could not be read") };
         // What was read may be from before its last change.
         if memory.touched.is_some_and(|touched| self.input.now.duration_since(touched).abs() < SETTLES) {
-            return soon("its replicas are being brought up to date");
+            return soon("its replicas are being updated");
         }
         let replicas = state.replicas.iter().flatten();
         let behind = replicas.filter(|(_, replica)| replica.status != ReplicaStatus::InSync).min();
@@ -104,7 +104,7 @@ impl Planner<'_> {
             Some((region, replica)) if replica.status == ReplicaStatus::Failed => {
                 Reached::Stuck(format!("the replica of {key} in {region}, which failed"))
             }
-            Some((region, _)) => soon(&format!("its replica in {region} is being brought up to date")),
+            Some((region, _)) => soon(&format!("its replica in {region} is being updated")),
         }
     }
 }

@@ -46,12 +46,12 @@ impl Deciding<'_> {
     fn rotated_by_aws(&self, entry: &mut Entry) -> bool {
         let ours = matches!(self.spec.source, SecretSource::Sealed(_)) || self.spec.rotation.is_some();
         if ours {
-            let reason = "AWS rotates this secret, and its manifest would write its value too";
+            let reason = "AWS rotates this secret, but its manifest also sets its value";
             refused(
                 entry,
                 Guard::TwoWriters,
                 reason,
-                "switch one of the two off: rotation in AWS, or the value's source in the manifest",
+                "disable one of the two: the rotation in AWS, or the value's source in the manifest",
             );
         }
         ours
@@ -63,8 +63,8 @@ impl Deciding<'_> {
         match self.planner.input.observation.secrets.values.get(&key) {
             Some(Seen::Present(facts)) => Some(facts),
             Some(Seen::Absent) => {
-                let reason = format!("version {version} holds no text");
-                refused(entry, Guard::Stuck, reason, "give it a value by hand, or take it out of the manifest");
+                let reason = format!("version {version} has no text value");
+                refused(entry, Guard::Stuck, reason, "give it a value manually, or remove it from the manifest");
                 None
             }
             Some(Seen::Unknown(why)) => {
@@ -98,13 +98,13 @@ impl Deciding<'_> {
                 return true;
             }
             if let Some(before) = before {
-                let why = format!("differs in version {current}, which was made outside");
+                let why = format!("differs in version {current}, which was created outside Landfast");
                 entry.differences.push(Difference::Fields { names: differing(before, &facts.fields), why });
             }
             facts.fields.clone()
         };
         if entry.differences.is_empty() {
-            let why = format!("{} changed, or is not known to be what is deployed", file.file);
+            let why = format!("{} changed, or its deployed value is unknown", file.file);
             entry.differences.push(Difference::Fields { names: known.keys().cloned().collect(), why });
         }
         self.put(entry, state, Make::Unseal(file.clone().into(), wanted), Some(known));
@@ -134,7 +134,7 @@ impl Deciding<'_> {
         let names = missing.keys().cloned().collect();
         entry.differences.push(Difference::Fields { names, why: "missing".to_owned() });
         if applied.fields.contains_key("") {
-            let reason = "its value is no JSON object, so that no field can be added";
+            let reason = "its value is not a JSON object, so fields cannot be added";
             refused(entry, Guard::Stuck, reason, "make its value a JSON object, or use `external: true`");
             return true;
         }
@@ -160,7 +160,7 @@ impl Deciding<'_> {
             if !names.is_empty() {
                 restart = declared();
                 if outside {
-                    let why = format!("differs in version {current}, which was made outside; it is kept");
+                    let why = format!("differs in version {current}, which was created outside Landfast; it is kept");
                     entry.differences.push(Difference::Fields { names, why });
                 }
             }
@@ -208,7 +208,7 @@ impl Deciding<'_> {
         if self.now() >= until || self.now().duration_since(last) < SignedDuration::ZERO {
             return false;
         }
-        entry.waiting.push(Waiting::Pause { until, why: "one version in ten minutes is enough".to_owned() });
+        entry.waiting.push(Waiting::Pause { until, why: "at most one version in ten minutes".to_owned() });
         true
     }
 }

@@ -113,7 +113,7 @@ impl Deciding<'_> {
         }
         let input = self.planner.input;
         Decision {
-            why: format!("{} has gone back to it", pin.by),
+            why: format!("{} rolled back to it", pin.by),
             spec: digest,
             revision: input.desired.revision.sequence,
             at: input.now,
@@ -195,9 +195,9 @@ impl Deciding<'_> {
     /// The repository of what was decided on is gone, and with it every image that a task could be started from.
     fn without_repository(entry: &mut Entry, container: &str, repository: &str, decided: &Decision) {
         let image = format!("{} ({})", decided.name(), decided.digest.short());
-        let reason = format!("there is no repository {repository} any more: no further task of {image} can be started");
+        let reason = format!("repository {repository} no longer exists: no new task of {image} can start");
         entry.differences.push(Difference::ImageGone { container: container.to_owned(), image });
-        let release = "create it again and push that image, or name the repository that it was renamed to";
+        let release = "create it again and push that image, or set the new name of the repository";
         refuse(entry, refusal(Guard::ImageGone, reason, release));
     }
 
@@ -230,8 +230,8 @@ impl Deciding<'_> {
             return;
         }
         entry.differences.push(Difference::OtherPlatform { container: container.to_owned(), image: image.clone() });
-        let reason = format!("{image} was built for {built}, and the tasks run on {tasks}");
-        let release = "build it for that platform too, or change `RuntimePlatform` in the task definition";
+        let reason = format!("{image} was built for {built}, but the tasks run on {tasks}");
+        let release = "build it for that platform, or change `RuntimePlatform` in the task definition";
         refuse(entry, refusal(Guard::Platform, reason, release));
     }
 
@@ -247,15 +247,16 @@ impl Deciding<'_> {
                 from: decided.digest.short().to_owned(),
                 to: moved.short().to_owned(),
             });
-            let reason = format!("{tag} means {} now, and {} was decided on", moved.short(), decided.digest.short());
-            let release = "set `moved: deploy` to follow the tag, or push the image under a new one";
+            let reason =
+                format!("{tag} now points to {}; {} was selected before", moved.short(), decided.digest.short());
+            let release = "set `moved: deploy` to follow the tag, or push the image with a new tag";
             refuse(entry, refusal(Guard::MovedTag, reason, release));
         }
         if answer.gone && listed && stays {
             let image = format!("{} ({})", decided.name(), decided.digest.short());
-            let reason = format!("{image} is not in {} any more: no further task can be started", decided.repository);
+            let reason = format!("{image} is no longer in {}: no new task can start", decided.repository);
             entry.differences.push(Difference::ImageGone { container: container.to_owned(), image });
-            let release = "push that image again, or let another one be chosen";
+            let release = "push that image again, or let Landfast select another one";
             refuse(entry, refusal(Guard::ImageGone, reason, release));
         }
     }
@@ -271,23 +272,23 @@ fn candidates(image: &ImageState) -> impl Iterator<Item = Candidate<'_>> {
 
 fn why_nothing(nothing: &Nothing, repository: &str, passed_over: Option<&PassedOver>) -> String {
     match nothing {
-        Nothing::Empty => format!("there is no image in {repository}"),
+        Nothing::Empty => format!("{repository} has no images"),
         Nothing::NoMatch => {
-            let nothing = format!("no image in {repository} is the one that the manifest asks for");
+            let nothing = format!("no image in {repository} matches the manifest");
             match passed_over {
-                Some(PassedOver::NoVersion(tag)) => format!("{nothing}; {tag} is no version"),
+                Some(PassedOver::NoVersion(tag)) => format!("{nothing}; {tag} is not a version"),
                 Some(PassedOver::Prerelease(tag)) => format!(
-                    "{nothing}; {tag} is a pre-release, and a range takes those only where it names one (>=1.4.0-0)"
+                    "{nothing}; {tag} is a pre-release; a range matches pre-releases only if it names one (>=1.4.0-0)"
                 ),
                 None => nothing,
             }
         }
-        Nothing::Soaking { tag, until } => format!("{tag} may be chosen from {until} on"),
+        Nothing::Soaking { tag, until } => format!("{tag} can be selected from {until}"),
         Nothing::Quarantined { digest } => format!("{} has failed before", digest.short()),
         Nothing::OtherPlatform { image, built, tasks } => {
-            format!("{image} was built for {built}, and the tasks run on {tasks}")
+            format!("{image} was built for {built}, but the tasks run on {tasks}")
         }
-        Nothing::Below { tag } => format!("{tag} is below what was decided before"),
-        Nothing::Malformed => "its pattern or range is not well formed".to_owned(),
+        Nothing::Below { tag } => format!("{tag} is lower than the version selected before"),
+        Nothing::Malformed => "its pattern or range is not valid".to_owned(),
     }
 }

@@ -25,9 +25,7 @@ impl Deciding<'_> {
             return refuse(entry, refusal(Guard::Stuck, reason, "let ECS deploy it (deployment controller `ECS`)"));
         }
         let Some(primary) = state.primary() else {
-            entry
-                .waiting
-                .push(Waiting::Rollout { status: "there is no primary deployment yet".to_owned(), since: None });
+            entry.waiting.push(Waiting::Rollout { status: "it has no primary deployment yet".to_owned(), since: None });
             return;
         };
         let expect = Primary { id: primary.id.clone(), task_definition: primary.task_definition.clone() };
@@ -61,10 +59,7 @@ impl Deciding<'_> {
             }
             Some(owner) => {
                 let reason = format!("the service {} belongs to {owner}", state.name);
-                refuse(
-                    entry,
-                    refusal(Guard::Ownership, reason, "choose another service, or remove it from there first"),
-                );
+                refuse(entry, refusal(Guard::Ownership, reason, "choose another service, or remove it there first"));
                 false
             }
             None if self.spec.adopt => {
@@ -73,8 +68,8 @@ impl Deciding<'_> {
                 false
             }
             None => {
-                let reason = format!("the service {} exists and is nobody's", state.name);
-                refuse(entry, refusal(Guard::Ownership, reason, "set `adopt: true` in its manifest to take it over"));
+                let reason = format!("the service {} exists and has no owner", state.name);
+                refuse(entry, refusal(Guard::Ownership, reason, "set `adopt: true` in its manifest to adopt it"));
                 false
             }
         }

@@ -26,7 +26,7 @@ impl Deciding<'_> {
                 Some(Seen::Present(images)) => images,
                 Some(Seen::Absent) => &[],
                 Some(Seen::Unknown(why)) => {
-                    let why = format!("whether {shown} is in {repository} of {region} could not be read: {why}");
+                    let why = format!("{repository} in {region} could not be checked for {shown}: {why}");
                     return entry.waiting.push(Waiting::Unknown { why });
                 }
                 None => {
@@ -36,9 +36,8 @@ impl Deciding<'_> {
                 }
             };
         if !images.iter().any(is_it) {
-            let reason = format!("{shown} is not in {repository} of {region}: no task could be started there");
-            let release = "let ECR replicate the repository to that region, and push the image again: what was pushed \
-                           before is not replicated";
+            let reason = format!("{shown} is not in {repository} in {region}: no task could start there");
+            let release = "configure ECR replication to that region, and push the image again: ECR does not replicate images that were pushed earlier";
             refuse(entry, refusal(Guard::ImageElsewhere, reason, release));
         }
     }

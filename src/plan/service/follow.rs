@@ -150,7 +150,7 @@ impl Deciding<'_> {
         let at = (self.spec.scope.clone(), service.clone());
         match self.planner.input.observation.services.tasks.get(&at) {
             Some(Seen::Present(tasks)) => return Some(tasks),
-            Some(Seen::Absent) => unknown(entry, "its tasks could not be read: there is no such service any more"),
+            Some(Seen::Absent) => unknown(entry, "its tasks could not be read: the service no longer exists"),
             Some(Seen::Unknown(why)) => unknown(entry, &format!("its tasks could not be read: {why}")),
             None => {
                 self.planner.need(ServiceNeed::Tasks(at.0, at.1));
@@ -294,7 +294,7 @@ impl Deciding<'_> {
             }
         }
         if missing {
-            unknown(entry, "what its tasks have logged has not been read");
+            unknown(entry, "the logs of its tasks have not been read");
             return None;
         }
         Some(evidence)

@@ -165,7 +165,7 @@ impl<'a> Case<'a> {
         match self.carrier {
             Carrier::Direct | Carrier::StackBrought => Judgement::Over(RolloutOutcome::Superseded, evidence),
             Carrier::StackMoving => {
-                Judgement::Running { status: "the stack is going back".to_owned(), since: Some(self.rollout.opened) }
+                Judgement::Running { status: "the stack is rolling back".to_owned(), since: Some(self.rollout.opened) }
             }
             Carrier::StackElsewhere => Judgement::NotBegun,
         }
@@ -203,7 +203,7 @@ impl<'a> Case<'a> {
         let primary = self.service.primary();
         match self.carrier {
             Carrier::StackMoving => {
-                Judgement::Running { status: "the stack brings it".to_owned(), since: Some(self.rollout.opened) }
+                Judgement::Running { status: "the stack deploys it".to_owned(), since: Some(self.rollout.opened) }
             }
             Carrier::StackElsewhere if self.rollout.doomed.is_some() => {
                 self.failed(RolloutOutcome::RolledBack, self.evidence(None))
@@ -239,7 +239,7 @@ impl<'a> Case<'a> {
         }
         Judgement::Running {
             status: format!(
-                "{} of {wanted} tasks run the intended images",
+                "{} of {wanted} tasks run the new images",
                 running.iter().filter(|task| self.has_digests(task)).count()
             ),
             since: Some(self.rollout.opened),
@@ -350,7 +350,7 @@ pub(super) fn running(own: &Deployed) -> Judgement {
 }
 
 pub(super) fn waits(primary: &DeploymentState, since: Timestamp) -> Judgement {
-    let status = primary.rollout.map_or("under way", RolloutState::as_str);
+    let status = primary.rollout.map_or("progressing", RolloutState::as_str);
     Judgement::Running { status: status.to_owned(), since: Some(since) }
 }
 

@@ -40,12 +40,12 @@ impl Deciding<'_> {
             Some(Seen::Present(None) | Seen::Absent) => Fit::Yes,
             Some(Seen::Unknown(_)) if !is_index => Fit::Yes,
             Some(Seen::Unknown(why)) => {
-                super::unknown(entry, &format!("what {} was built for could not be read: {why}", digest.short()));
+                super::unknown(entry, &format!("the platform of {} could not be read: {why}", digest.short()));
                 Fit::Unknown
             }
             None => {
                 self.planner.need(ServiceNeed::Platforms(at.0, at.1, at.2));
-                super::unknown(entry, "what its newest image was built for has not been read");
+                super::unknown(entry, "the platform of its newest image has not been read");
                 Fit::Unknown
             }
         }
@@ -80,5 +80,5 @@ fn shown(platforms: &[Platform]) -> String {
     let mut real: Vec<String> = real.collect();
     real.sort();
     real.dedup();
-    if real.is_empty() { "nothing that is known".to_owned() } else { real.join(", ") }
+    if real.is_empty() { "an unknown platform".to_owned() } else { real.join(", ") }
 }

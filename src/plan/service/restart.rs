@@ -140,7 +140,7 @@ impl Deciding<'_> {
         let moving = state.deployments.len() > 1 || primary.rollout == Some(RolloutState::InProgress);
         let timeout = SignedDuration::try_from(self.spec.rollout.timeout).unwrap_or(SignedDuration::MAX);
         let lately = primary.created.is_none_or(|since| self.planner.input.now.duration_since(since) <= timeout);
-        let status = "somebody deploys it".to_owned();
+        let status = "a deployment from outside Landfast is in progress".to_owned();
         (moving && lately).then_some(Waiting::Rollout { status, since: primary.created })
     }
 
@@ -149,12 +149,9 @@ impl Deciding<'_> {
         let Some(failed) = attempts::of(self.memory.restart_failed.as_ref(), &self.trial()) else { return false };
         if failed.count >= RETRIES {
             let secrets: Vec<String> = stale.versions.keys().map(ToString::to_string).collect();
-            let reason = format!(
-                "it does not start with the current value of {}: {}",
-                secrets.join(", "),
-                failed.failure.reason
-            );
-            let release = "make it start and force a new deployment, or rotate once more (`landfast secret rotate`)";
+            let reason =
+                format!("its tasks fail with the current value of {}: {}", secrets.join(", "), failed.failure.reason);
+            let release = "fix it and force a new deployment, or rotate again (`landfast secret rotate`)";
             refuse(entry, refusal(Guard::Stalled, reason, release));
             return true;
         }
@@ -236,7 +233,7 @@ impl<'a> Case<'a> {
                 if self.now.duration_since(begun) > SEEN_WITHIN {
                     return Judgement::NotBegun;
                 }
-                Judgement::Running { status: "it was asked for".to_owned(), since: Some(begun) }
+                Judgement::Running { status: "it was requested".to_owned(), since: Some(begun) }
             }
             None => match primary.rollout {
                 Some(RolloutState::Completed) => self.renewed(&primary.id, begun, evidence),

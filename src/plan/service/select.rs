@@ -165,7 +165,7 @@ fn judge(
     if same_tag && answer.moved.is_some() {
         // The tag was overwritten. What is deployed stays unless the manifest says that tags may move.
         return match spec.moved {
-            MovedTag::Deploy => Ok(Chosen { why: format!("{}, which has moved", chosen.why), ..chosen }),
+            MovedTag::Deploy => Ok(Chosen { why: format!("{}, which moved", chosen.why), ..chosen }),
             MovedTag::Report => Ok(Chosen {
                 tag: decided.tag.clone(),
                 digest: decided.digest.clone(),
@@ -317,21 +317,21 @@ impl<'a> Order<'a> {
     fn why(&self, chosen: &Candidate<'_>, passed_over: Option<&PassedOver>) -> String {
         let tag = chosen.tag.unwrap_or_default();
         match self.select {
-            Select::Digest(_) => "the manifest names its digest".to_owned(),
-            Select::Tag(_) => format!("the image that {tag} means"),
+            Select::Digest(_) => "the manifest sets its digest".to_owned(),
+            Select::Tag(_) => format!("tag {tag} points to it"),
             Select::Semver(range) => match passed_over {
                 Some(PassedOver::NoVersion(other)) => {
-                    format!("{tag} is the greatest version in {range}; {other} is no version")
+                    format!("{tag} is the highest version in {range}; {other} is not a version")
                 }
-                Some(PassedOver::Prerelease(_)) | None => format!("{tag} is the greatest version in {range}"),
+                Some(PassedOver::Prerelease(_)) | None => format!("{tag} is the highest version in {range}"),
             },
             Select::Newest { pattern, by } => {
                 let by = match by {
                     NewestBy::Pushed => "was pushed last",
-                    NewestBy::Numerical => "has the greatest number",
-                    NewestBy::Alphabetical => "is the last in the alphabet",
+                    NewestBy::Numerical => "has the highest number",
+                    NewestBy::Alphabetical => "is the last in alphabetical order",
                 };
-                format!("of the tags that match {pattern}, {tag} {by}")
+                format!("{tag} {by} among the tags that match {pattern}")
             }
         }
     }

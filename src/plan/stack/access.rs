@@ -62,7 +62,7 @@ impl Deciding<'_> {
     fn text<'b>(&self, stack: &'b ObservedStack) -> Result<&'b str, String> {
         match &stack.text {
             Some(Seen::Present(text)) => Ok(text),
-            Some(Seen::Absent) => Err("its template is gone".to_owned()),
+            Some(Seen::Absent) => Err("its template no longer exists".to_owned()),
             Some(Seen::Unknown(why)) => Err(format!("its template could not be read: {why}")),
             None => {
                 self.planner.need(StackNeed::Text(self.spec.address(), stack.state.id.clone()));
@@ -215,8 +215,7 @@ impl Sides {
     pub(super) fn broadenings(&self) -> Vec<Broadening> {
         let mut found = template::given(self.before.as_deref(), &self.after).to_vec();
         if self.is_transformed() {
-            let why =
-                "a transform makes resources of the template, which are not seen before CloudFormation has made them";
+            let why = "the template uses a transform; its resources are unknown until CloudFormation has processed it";
             found.push(template::unseen(TRANSFORM, "AWS::CloudFormation::Macro", why));
         }
         found
@@ -303,7 +302,7 @@ fn not_said(change: &ResourceChange) -> Vec<Broadening> {
     if !changes || !template::may_give_access(&change.kind) {
         return Vec::new();
     }
-    vec![template::unseen(&change.resource, &change.kind, "what becomes of it is not known before it is done")]
+    vec![template::unseen(&change.resource, &change.kind, "the change is unknown until it is done")]
 }
 
 fn predicted(change: &ResourceChange, sides: Option<&Sides>) -> Vec<ValueChange> {

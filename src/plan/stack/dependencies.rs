@@ -49,7 +49,7 @@ impl Deciding<'_> {
             return false;
         }
         for (name, image) in self.spec.images.iter().filter(|(name, _)| resolved.pending.contains(*name)) {
-            let why = format!("no image was decided on for {} yet (parameter {name})", image.service);
+            let why = format!("no image is selected for {} yet (parameter {name})", image.service);
             entry.waiting.push(Waiting::Image { container: image.container.clone(), why });
         }
         let objects = if unready.is_empty() { &self.spec.depends_on } else { &unready };

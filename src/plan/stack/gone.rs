@@ -70,7 +70,7 @@ impl Deciding<'_> {
             // It may still be in the region where it was.
             let listed = self.was_at().map(|address| self.planner.input.observation.stack(&address));
             if let Some(Seen::Unknown(Unknown(why))) = listed {
-                return Before::Unknown(format!("whether it still is where it was could not be seen: {why}"));
+                return Before::Unknown(format!("its former location could not be read: {why}"));
             }
             return match self.told_of(id) {
                 Ok(gone) => Before::Gone(id.clone(), gone.cloned()),
@@ -86,13 +86,13 @@ impl Deciding<'_> {
             Some(Seen::Absent) => return Before::Nothing,
             Some(Seen::Unknown(Unknown(why))) => {
                 let why = format!(
-                    "whether a stack of this name was deleted lately could not be read: {why}; approved, it is created anyway"
+                    "recently deleted stacks could not be read: {why}; if approved, the stack is created anyway"
                 );
                 return Before::Unknown(why);
             }
             None => {
                 self.planner.need(StackNeed::Deleted(scope.clone()));
-                return Before::Unknown("which stacks were deleted lately has not been read".to_owned());
+                return Before::Unknown("recently deleted stacks have not been read".to_owned());
             }
         };
         let Some(deleted) = deleted.get(&self.spec.stack_name) else { return Before::Nothing };
@@ -114,11 +114,11 @@ impl Deciding<'_> {
         match self.planner.input.observation.gone.get(id) {
             Some(Seen::Present(gone)) => Ok(Some(gone)),
             Some(Seen::Absent) => Ok(None),
-            Some(Seen::Unknown(Unknown(why))) => Err(format!("how it was deleted could not be read: {why}")),
+            Some(Seen::Unknown(Unknown(why))) => Err(format!("the events of its deletion could not be read: {why}")),
             None => {
                 let address = self.was_at().unwrap_or_else(|| self.spec.address());
                 self.planner.need(StackNeed::Gone(address, id.clone()));
-                Err("how it was deleted has not been read".to_owned())
+                Err("the events of its deletion have not been read".to_owned())
             }
         }
     }

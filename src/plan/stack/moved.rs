@@ -33,7 +33,7 @@ impl Deciding<'_> {
             let Seen::Present(stack) = self.planner.input.observation.stack(&address) else { continue };
             if stack.state.id == *id {
                 let what = format!(
-                    "to delete its stack in {}, where it was before: `{}`",
+                    "deletion of its former stack in {}: `{}`",
                     address.scope.region,
                     gone::delete_by_id(&address, id)
                 );

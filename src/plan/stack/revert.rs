@@ -71,11 +71,11 @@ impl Deciding<'_> {
     fn nested(&self) -> Refusal {
         Refusal {
             guard: Guard::Revert,
-            reason: "what differs is in a nested stack, and CloudFormation makes no change set that reverts drift and \
-                     includes nested stacks"
+            reason: "the drift is in a nested stack; CloudFormation cannot create a change set that reverts drift and \
+            includes nested stacks"
                 .to_owned(),
             release: format!(
-                "`landfast drift {}` prints the commands that put it back there; or put up with it (`drift.ignore`)",
+                "`landfast drift {}` prints the commands to revert it there; or tolerate it (`drift.ignore`)",
                 self.spec.key.environment
             ),
         }
@@ -99,17 +99,14 @@ impl Deciding<'_> {
         }
         let times = if hourly < REVERTS_MAX { "three times in a day" } else { "three times within an hour" };
         let who = own.iter().find_map(|finding| match &finding.by {
-            crate::model::By::Somebody(deed) => Some(format!(" ({})", deed.actor)),
+            crate::model::By::Somebody(deed) => Some(format!(" (changed by {})", deed.actor)),
             _ => None,
         });
         Some(Refusal {
             guard: Guard::Fight,
-            reason: format!(
-                "it was put back {times}, and changed again: somebody{} is fighting it",
-                who.unwrap_or_default()
-            ),
+            reason: format!("it was reverted {times} and drifted again{}", who.unwrap_or_default()),
             release: format!(
-                "find out who changes it (`landfast drift {}`); to put it back once more: `landfast drift --revert {}`",
+                "find out who changes it (`landfast drift {}`); to revert it again: `landfast drift --revert {}`",
                 self.spec.key.environment, self.spec.key
             ),
         })
@@ -155,10 +152,10 @@ impl Deciding<'_> {
         let undone: Vec<&str> = changes.iter().filter(kept).map(|change| change.resource.as_str()).collect();
         if !undone.is_empty() {
             let reason = format!(
-                "CloudFormation would put back all of the stack, and with it what is put up with: {}",
+                "CloudFormation would revert the whole stack, including tolerated drift: {}",
                 undone.join(", ")
             );
-            let release = "put the rest back by hand, or take the rule out of the manifest's `drift.ignore`".to_owned();
+            let release = "revert the rest manually, or remove the rule from the manifest's `drift.ignore`".to_owned();
             return refuse(entry, Refusal { guard: Guard::Revert, reason, release });
         }
         // An empty one in the place of what is gone looks whole, and is in the way of a restore.
@@ -183,8 +180,8 @@ fn reverting(inputs: &Inputs, own: &[&Finding]) -> Inputs {
 fn not_here(why: &str) -> Refusal {
     Refusal {
         guard: Guard::Revert,
-        reason: format!("it cannot be put back from here: {why}"),
-        release: "put it back by hand, write it into the template, or put up with it (`drift.ignore`)".to_owned(),
+        reason: format!("it cannot be reverted: {why}"),
+        release: "revert it manually, add it to the template, or tolerate it (`drift.ignore`)".to_owned(),
     }
 }
 

@@ -45,9 +45,8 @@ impl Deciding<'_> {
             lacks = true;
             let why = match self.planner.input.observation.stored.get(&(self.spec.scope.clone(), name.clone())) {
                 Some(Seen::Absent) => {
-                    let reason =
-                        format!("there is no {name} in Parameter Store, and parameter {parameter} takes its value");
-                    let release = format!("`aws ssm put-parameter --name {name} …`, or name another one");
+                    let reason = format!("Parameter Store has no {name}, which parameter {parameter} uses");
+                    let release = format!("`aws ssm put-parameter --name {name} …`, or use another name");
                     refuse(entry, Refusal { guard: Guard::Missing, reason, release });
                     continue;
                 }

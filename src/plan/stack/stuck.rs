@@ -20,8 +20,8 @@ use crate::sabotage::{self, Bug};
 const RESYNCS_MAX: u32 = 3;
 
 /// A change set of AWS's that leaves out what it should bring into step.
-const NOT_COMPARED: &str = "CloudFormation's drift-aware change set does not touch them: they are as the template says, or it \
-    does not compare them";
+const NOT_COMPARED: &str = "CloudFormation's drift-aware change set does not change them: they match the template, or \
+it does not compare them";
 
 impl Deciding<'_> {
     pub(super) fn continue_rollback(&self, entry: &mut Entry, stack: &ObservedStack) {
@@ -51,7 +51,7 @@ impl Deciding<'_> {
                 return refuse(
                     entry,
                     state,
-                    "continuing its rollback did not help, and no event says what it fails on",
+                    "continuing its rollback failed, and no event shows the failed resource",
                     asks,
                 );
             }
@@ -61,12 +61,12 @@ impl Deciding<'_> {
         let skip: BTreeSet<String> = failing.difference(&already).cloned().collect();
         let listed = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
         if skip.is_empty() {
-            let meaning = format!("its rollback fails on {}, although it was continued without", listed(&failing));
+            let meaning = format!("its rollback fails on {}, although it was skipped", listed(&failing));
             return refuse(entry, state, &meaning, asks);
         }
         if let Some(failed) = attempts::of(self.memory.attempts.as_ref(), &Operation::skipping(&skip)) {
             let meaning =
-                format!("AWS did not continue its rollback without {}: {}", listed(&skip), failed.failure.reason);
+                format!("AWS refused to continue its rollback without {}: {}", listed(&skip), failed.failure.reason);
             return refuse(entry, state, &meaning, asks);
         }
         entry.differences.push(Difference::Skip { resources: skip.clone() });
@@ -170,12 +170,9 @@ impl Deciding<'_> {
             return attempts::hold(self.planner.input, skipped.failed.as_ref(), RESYNCS_MAX, entry);
         }
         let names = skipped.resources.iter().cloned().collect::<Vec<_>>().join(", ");
-        let reason = format!(
-            "its rollback was continued without {names}, and bringing that into step with the stack has failed: {}",
-            failure.reason
-        );
+        let reason = format!("its rollback skipped {names}, and the resync with the stack failed: {}", failure.reason);
         let release =
-            format!("make {names} as the stack's template says, then `landfast doctor --in-step {}`", self.spec.key);
+            format!("make {names} match the stack's template, then run `landfast doctor --in-step {}`", self.spec.key);
         entry.step = None;
         entry.refused.push(Refusal { guard: Guard::OutOfStep, reason, release });
         self.collect_change_sets(entry, state, None);
@@ -189,11 +186,11 @@ impl Deciding<'_> {
         }
         let names = skipped.resources.iter().cloned().collect::<Vec<_>>().join(", ");
         let reason = format!(
-            "its rollback was continued without {names}, in a nested stack, and CloudFormation makes no change set that \
-             reverts drift and includes nested stacks"
+            "its rollback skipped {names} in a nested stack; CloudFormation cannot create a change set that reverts \
+            drift and includes nested stacks"
         );
         let release = format!(
-            "bring it into step there (`landfast doctor {}` has the commands), then `landfast doctor --in-step {}`",
+            "sync it there (`landfast doctor {}` prints the commands), then run `landfast doctor --in-step {}`",
             self.spec.key.environment, self.spec.key
         );
         entry.refused.push(Refusal { guard: Guard::OutOfStep, reason, release });

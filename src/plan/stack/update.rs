@@ -22,12 +22,13 @@ use crate::template;
 const ALLOWS_ALL: &str = r#"{"Statement":[{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}]}"#;
 
 /// The endpoint has made an ordinary change set of one that was to revert drift.
-const NOT_REVERTING: &str = "this endpoint does not make change sets that revert drift (`DeploymentMode=REVERT_DRIFT`)";
+const NOT_REVERTING: &str =
+    "this endpoint does not support change sets that revert drift (`DeploymentMode=REVERT_DRIFT`)";
 
 /// What was found, and what such a change set would put back, are not the same: a property that replaces its resource, one
 /// that can only be written, one that AWS manages, or a type that it does not compare.
-const NOTHING_TO_REVERT: &str = "CloudFormation's drift-aware change set has nothing to put back: it does not compare \
-    properties that replace their resource, those that can only be written or that AWS manages, and some types";
+const NOTHING_TO_REVERT: &str = "CloudFormation's drift-aware change set is empty: it does not compare properties that \
+require replacement, write-only or read-only properties, and some resource types";
 
 impl Deciding<'_> {
     /// Its inputs differ: the way to an update, as far as it is open. Where nothing that it refers to will change, its
@@ -268,8 +269,7 @@ impl Deciding<'_> {
 
     /// It does not hold what was asked for, so it is not used. What does may follow: another one is made, later.
     fn spoiled(&self, entry: &mut Entry, state: &StackState, inputs: &Inputs, set: &ChangeSetState, what: &str) {
-        let reason =
-            format!("the change set {} does not hold what was asked for ({what}), and is not executed", set.name);
+        let reason = format!("the change set {} does not match the request ({what}) and is not executed", set.name);
         let failure =
             Failure { transient: true, ..failure(state.name.as_str(), "AWS::CloudFormation::Stack", &reason) };
         let (inputs, spoiled) = (inputs.digest.clone(), Some(set.name.clone()));

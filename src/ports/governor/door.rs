@@ -105,7 +105,7 @@ impl<P: ?Sized + Send + Sync> Door<P> {
     /// is the answer to all who waited for it, and the next call asks again.
     pub(super) async fn verify(&self, api: &'static Api) -> Result<(), PortError> {
         if let Some(why) = &self.forbidden {
-            return Err(PortError::new(Class::Denied, api.operation, format!("nothing was sent: {why}")));
+            return Err(PortError::new(Class::Denied, api.operation, format!("request not sent: {why}")));
         }
         let Some(question) = self.question() else { return Ok(()) };
         question.await.map_err(|wrong| {
@@ -146,11 +146,11 @@ impl<P: ?Sized + Send + Sync> Door<P> {
                 Ok(account) if account == scope.account => Ok(()),
                 Ok(account) => {
                     let message =
-                        format!("nothing was sent: the credentials are of account {account}, not of {}", scope.account);
+                        format!("request not sent: the credentials belong to account {account}, not {}", scope.account);
                     Err(Wrong { class: Class::Denied, code: None, message })
                 }
                 Err(error) => {
-                    let message = format!("nothing was sent, because the account could not be verified: {error}");
+                    let message = format!("request not sent: the account could not be verified: {error}");
                     let class = match error.class {
                         // These pass by themselves. So that a change is not taken for one that may have been made:
                         // "no answer" is said as "later".
@@ -170,7 +170,7 @@ impl<P: ?Sized + Send + Sync> Door<P> {
 impl Stacks for Door<dyn Stacks> {
     async fn caller(&self) -> Result<AccountId, PortError> {
         if let Some(why) = &self.forbidden {
-            return Err(PortError::new(Class::Denied, api::CALLER.operation, format!("nothing was sent: {why}")));
+            return Err(PortError::new(Class::Denied, api::CALLER.operation, format!("request not sent: {why}")));
         }
         self.pass(&api::CALLER, Sort::Read).send(|| self.inner.caller()).await
     }

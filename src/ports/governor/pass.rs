@@ -88,7 +88,7 @@ impl Pass<'_> {
         let now = self.shared.gate.pass(fence.revision).map_err(|closed| closed.refusing(operation))?;
         if now.epoch != fence.epoch {
             let message = format!(
-                "nothing was sent: it was asked for in epoch {}, and this process holds epoch {}",
+                "request not sent: it belongs to epoch {}, but this process has epoch {}",
                 fence.epoch, now.epoch
             );
             return Err(PortError::new(Class::Stopped, operation, message));

@@ -51,7 +51,7 @@ fn figures(report: &DriftReport) -> Markup {
             div.unknown[unknown > 0] { dt { "not compared" } dd { (unknown) } }
             div { dt { "tolerated" } dd { (summary.tolerated) } }
             div { dt { "delegated" } dd { (summary.delegated) } }
-            div { dt { "without meaning" } dd { (summary.noise) } }
+            div { dt { "not significant" } dd { (summary.noise) } }
         }
     }
 }
@@ -104,9 +104,9 @@ fn difference(finding: &DriftFinding) -> Markup {
                 "since " (words::time(finding.since))
             }
             @if let Some(by) = &finding.by { p.who { "By " (by.sentence()) } }
-            @if let Some(why) = &finding.by_unknown { p.quiet { "By whom is not known: " (words::clean(why)) } }
+            @if let Some(why) = &finding.by_unknown { p.quiet { "Changed by: unknown.  " (words::clean(why)) } }
             @if finding.is_gone() {
-                p { "It was deployed, and is gone." }
+                p { "It was deployed and has been deleted." }
             } @else if finding.expected.is_some() || finding.live.is_some() {
                 div.sides {
                     div { h4 { "deployed" } pre { (pretty(finding.expected.as_deref())) } }
@@ -115,7 +115,7 @@ fn difference(finding: &DriftFinding) -> Markup {
             }
             @if let Some(advice) = &finding.advice {
                 details {
-                    summary { "What can be done" }
+                    summary { "Options" }
                     h4 { "Revert" }
                     pre { (advice.revert) }
                     @if let Some(adopt) = &advice.adopt {
@@ -138,7 +138,7 @@ fn others(report: &DriftReport) -> Markup {
         (FindingKind::Unknown, "Not compared", "why"),
         (FindingKind::Tolerated, "Tolerated", "reason"),
         (FindingKind::Delegated, "Delegated", "why"),
-        (FindingKind::Noise, "Without meaning", "why"),
+        (FindingKind::Noise, "Not significant", "why"),
     ];
     html! {
         @for (kind, title, head) in kinds {
@@ -154,7 +154,8 @@ fn others(report: &DriftReport) -> Markup {
                                     td { (item.object) }
                                     td { (finding.place()) }
                                     td { (said(finding.why.as_deref())) }
-                                    @if kind == FindingKind::Tolerated { td { (finding.until.as_deref().unwrap_or("for good")) } }
+                                    @if kind == FindingKind::Tolerated { td { (finding.until.as_deref().unwrap_or("no \
+                                    end date")) } }
                                 }
                             }
                         }
@@ -175,7 +176,7 @@ fn trend(history: &[DriftPoint]) -> Markup {
     let points = history.iter().enumerate().map(|(index, point)| {
         format!("{},{:.1}", index * 6 + 3, 18.0 - 16.0 * f64::from(point.differences) / f64::from(most))
     });
-    let label = format!("{} detections, at most {}", history.len(), words::count(most as usize, "difference"));
+    let label = format!("{} detections, maximum {}", history.len(), words::count(most as usize, "difference"));
     html! {
         svg.trend role="img" aria-label=(label) width=(width) height="20" viewBox=(format!("0 0 {width} 20")) {
             title { (label) }

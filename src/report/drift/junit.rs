@@ -47,7 +47,7 @@ fn case(xml: &mut Xml, item: &ObjectDrift, finding: &DriftFinding) -> io::Result
         }
         let told = match finding.sides() {
             Some(sides) => words::clean(&sides),
-            None if finding.is_gone() => "it is gone".to_owned(),
+            None if finding.is_gone() => "deleted".to_owned(),
             None => place.clone(),
         };
         let severity = finding.severity.map_or("drift", super::word);

@@ -21,8 +21,8 @@ pub(super) fn markdown(report: &DriftReport) -> String {
                 finding.severity.map_or("", word),
                 cell(finding.resource.as_deref()),
                 cell(finding.property.as_deref()),
-                if finding.is_gone() { "it was there".to_owned() } else { cell(finding.expected.as_deref()) },
-                if finding.is_gone() { "it is gone".to_owned() } else { cell(finding.live.as_deref()) },
+                if finding.is_gone() { "present".to_owned() } else { cell(finding.expected.as_deref()) },
+                if finding.is_gone() { "deleted".to_owned() } else { cell(finding.live.as_deref()) },
                 words::time(finding.since),
             );
         }
@@ -55,7 +55,7 @@ fn advice(text: &mut String, finding: &DriftFinding) {
     let _ = write!(text, "\n<details><summary>{}</summary>\n\n", inline(&finding.place()));
     match (&finding.by, &finding.by_unknown) {
         (Some(by), _) => _ = writeln!(text, "By {}\n", inline(&by.sentence())),
-        (None, Some(why)) => _ = writeln!(text, "By whom is not known: {}\n", inline(why)),
+        (None, Some(why)) => _ = writeln!(text, "Changed by: unknown.  {}\n", inline(why)),
         (None, None) => {}
     }
     if advice.revert.contains('\n') {

@@ -17,8 +17,8 @@ pub(super) fn sarif(report: &DriftReport) -> Value {
                 "name": "Landfast",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "rules": [
-                    rule("modified", "A property has another value than was deployed."),
-                    rule("deleted", "A resource that was deployed is gone."),
+                    rule("modified", "The value of a property differs from the deployed value."),
+                    rule("deleted", "A deployed resource was deleted."),
                     rule("unknown", "A resource could not be compared."),
                 ],
             } },
@@ -77,7 +77,7 @@ fn message(finding: &DriftFinding) -> String {
     match (finding.sides(), &finding.why) {
         (Some(sides), _) => format!("{}: {sides}{by}", finding.place()),
         (None, Some(why)) => format!("{}: {why}", finding.place()),
-        (None, None) if finding.is_gone() => format!("{} is gone{by}", finding.place()),
+        (None, None) if finding.is_gone() => format!("{} was deleted{by}", finding.place()),
         (None, None) => format!("{}{by}", finding.place()),
     }
 }

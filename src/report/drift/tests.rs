@@ -63,7 +63,7 @@ fn report() -> DriftReport {
         call: "UpdateTable".to_owned(),
         reads: false,
     }));
-    findings[1].by = By::NotKnown("the event history names no call that changed it".to_owned());
+    findings[1].by = By::NotKnown("CloudTrail shows no call that changed it".to_owned());
     findings[2].patch = Some("--- a/t.yaml\n+++ b/t.yaml\n@@ -1,1 +1,1 @@\n-Value: dev\n+Value: prod\n".to_owned());
     let policy = r#"{"Statement":[{"Effect":"Allow","Action":"dynamodb:*","Resource":"arn:aws:dynamodb:us-east-1:111122223333:table/a-rather-long-name-without-any-space-in-it"}]}"#;
     let mut nested = finding("Inner/Queue", Some("/DelaySeconds"), Verdict::Drift(Severity::Medium), Some(("5", "9")));
@@ -82,7 +82,7 @@ fn report() -> DriftReport {
         resource: None,
         physical_id: Some("dev/keys".to_owned()),
         kind: None,
-        property: Some("it is gone".to_owned()),
+        property: Some("deleted".to_owned()),
         ..finding("", None, Verdict::Drift(Severity::High), None)
     };
     let beside = Compared { object: gone.object.clone(), compared: 0, findings: vec![gone] };
@@ -124,6 +124,7 @@ fn nothing_that_others_wrote_leaves_its_place() {
 fn what_was_not_compared_is_in_the_sentence() {
     assert_eq!(
         report().summary.sentence(),
-        "7 differences in 2 of 3 stacks, 12 resources compared, 1 not compared, 1 tolerated, 1 delegated, 1 without meaning."
+        "7 differences in 2 of 3 stacks, 12 resources compared, 1 not compared, 1 tolerated, 1 delegated, 1 not \
+        significant."
     );
 }

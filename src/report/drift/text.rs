@@ -29,7 +29,7 @@ fn object(text: &mut String, item: &ObjectDrift, paint: Paint) {
     }
     let stands = match drift.len() {
         0 if item.is_unseen() => paint.change("NOT COMPARED"),
-        0 => "as deployed, as far as it could be compared".to_owned(),
+        0 => "no drift; partly compared".to_owned(),
         some => words::count(some, "difference"),
     };
     let _ = writeln!(text, "{}  {stands}", paint.title(&item.object));
@@ -45,13 +45,13 @@ fn object(text: &mut String, item: &ObjectDrift, paint: Paint) {
         match (&finding.by, &finding.by_unknown) {
             (Some(by), _) => _ = writeln!(text, "          by        {}", by.sentence()),
             (None, Some(why)) => {
-                let line = format!("by        not known: {}", words::clean(why));
+                let line = format!("by        unknown: {}", words::clean(why));
                 text.push_str(&words::wrapped(&line, "          ", 110));
             }
             (None, None) => {}
         }
         if finding.is_gone() {
-            let _ = writeln!(text, "          it is gone");
+            let _ = writeln!(text, "          deleted outside CloudFormation");
             continue;
         }
         if finding.sides().is_some() {

@@ -66,7 +66,9 @@ impl Aside {
             let path = self.directory.join(name);
             path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
         });
-        free.ok_or_else(|| io::Error::new(io::ErrorKind::AlreadyExists, "too much was put aside at one moment"))
+        free.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::AlreadyExists, "too many files were moved aside at the same time")
+        })
     }
 
     fn forget_old(&self) -> io::Result<()> {

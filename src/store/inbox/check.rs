@@ -25,36 +25,34 @@ const SKEW: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Wrong {
     /// It cannot be opened or read.
-    #[error(
-        "it cannot be read ({0}): leave notes as root, or as the user that the daemon runs as (`sudo -u USER landfast …`)"
-    )]
+    #[error("it cannot be read ({0}): send requests as root, or as the daemon's user (`sudo -u USER landfast …`)")]
     Unreadable(io::Error),
     /// Not a file.
-    #[error("it is {0}, and not a regular file")]
+    #[error("it is {0}, not a regular file")]
     Form(&'static str),
     /// It has other names.
-    #[error("it is a hard link: the same file has another name elsewhere")]
+    #[error("it is a hard link: the file has another name elsewhere")]
     Linked,
     /// Somebody else's.
-    #[error("it was left by {0}: only the user that the daemon runs as, and root, may leave notes")]
+    #[error("it was created by {0}: only the daemon's user and root can send requests")]
     Owner(String),
     /// Others may have written it.
-    #[error("others than its owner may write it (mode {0:o}): who wrote it is not known")]
+    #[error("other users can write it (mode {0:o}), so its author is unknown")]
     Mode(u32),
     /// Too large.
-    #[error("it has {0} bytes, and a note has at most {LARGEST}")]
+    #[error("it has {0} bytes; the limit is {LARGEST}")]
     Size(u64),
     /// It is something else.
-    #[error("it is not a note of Landfast")]
+    #[error("it is not a Landfast request")]
     NotANote,
     /// A copy, or one that was written by hand.
-    #[error("it is not under the name that its content has ({0}): it was copied, renamed or edited")]
+    #[error("its name does not match its content ({0}): it was copied, renamed or edited")]
     Name(String),
     /// It came too late.
-    #[error("it is from {0}, which is too long ago: ask again")]
+    #[error("it is from {0} and has expired: send the request again")]
     Old(Timestamp),
     /// Its time has not come.
-    #[error("it is from {0}, which has not been yet: compare the clocks")]
+    #[error("it is from {0}, which is in the future: check the clocks")]
     Early(Timestamp),
 }
 

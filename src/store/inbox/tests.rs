@@ -71,7 +71,7 @@ fn an_approval_is_taken_once_and_only_for_the_plan_that_it_names() {
     assert_eq!(one.inbox.take(&one.environment, &other, now()), None);
     assert_eq!(one.inbox.take(&"prod".parse().unwrap(), &one.plan, now()), None);
     let taken = one.take(now()).unwrap();
-    let by = format!("{} (who says: \"ada\")", files::account(files::user()));
+    let by = format!("{} (claims to be \"ada\")", files::account(files::user()));
     assert_eq!(taken, Approval { by, ..one.approval() }, "the owner of the file is who approved");
     assert_eq!(one.take(now()), None);
     assert!(one.inbox.sweep(now()).is_empty());
@@ -83,18 +83,18 @@ fn an_approval_of_a_plan_that_never_comes_expires() {
     one.left(one.approval());
     let late = at("2026-01-01T00:16:00Z");
     assert_eq!(one.take(late), None);
-    assert!(one.inbox.sweep(late)[0].why.contains("too long ago"));
+    assert!(one.inbox.sweep(late)[0].why.contains("has expired"));
     assert_eq!(one.take(now()), None);
 }
 
 #[test]
 fn what_is_from_another_time_is_rejected_by_its_text_or_by_its_file() {
     for (text, file, why) in [
-        ("2025-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "too long ago"),
-        ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "too long ago"),
-        ("2026-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "too long ago"),
-        ("2027-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "has not been yet"),
-        ("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z", "has not been yet"),
+        ("2025-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "has expired"),
+        ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "has expired"),
+        ("2026-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "has expired"),
+        ("2027-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "in the future"),
+        ("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z", "in the future"),
     ] {
         let one = make();
         let path = one.left(Approval { at: at(text), ..one.approval() });
@@ -108,11 +108,11 @@ fn a_copy_under_another_name_is_no_note() {
     let one = make();
     let path = one.left(one.approval());
     fs::rename(path, one.path("prod-000000000000.json")).unwrap();
-    one.rejects("not under the name");
+    one.rejects("does not match its content");
     let one = make();
     let path = one.left(one.approval());
     fs::rename(path, one.path("note.txt")).unwrap();
-    one.rejects("not under the name");
+    one.rejects("does not match its content");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn what_others_may_have_written_is_no_note() {
     let one = make();
     let path = one.left(one.approval());
     if std::os::unix::fs::chown(path, Some(4_321), None).is_ok() {
-        one.rejects("left by uid 4321");
+        one.rejects("created by uid 4321");
     }
 }
 
@@ -164,13 +164,13 @@ fn what_is_too_large_or_says_something_else_is_put_aside() {
     for text in [&b""[..], b"{}", b"null", b"\xff\xfe", b"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["] {
         let one = make();
         fs::write(one.path("x.json"), text).unwrap();
-        one.rejects("not a note");
+        one.rejects("not a Landfast request");
     }
     let one = make();
     let mut more = serde_json::to_value(one.approval()).unwrap();
     more["yes"] = true.into();
     fs::write(one.path("x.json"), more.to_string()).unwrap();
-    one.rejects("not a note");
+    one.rejects("not a Landfast request");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn what_cannot_be_put_aside_is_told_of_once_and_again_when_it_changes() {
     // A file is where it would be put.
     fs::write(one.state.path().join("inbox-rejected"), "").unwrap();
     let told = one.inbox.sweep(now());
-    assert!(told[0].why.contains("could not be put aside"), "{told:?}");
+    assert!(told[0].why.contains("could not be moved aside"), "{told:?}");
     assert!(one.inbox.sweep(now()).is_empty());
     fs::remove_file(one.path("x.json")).unwrap();
     assert!(one.inbox.sweep(now()).is_empty());

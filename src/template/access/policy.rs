@@ -130,7 +130,7 @@ impl Policy {
         gains.extend(before.lifts(self));
         let versions = !before.versions.is_empty() && !self.versions.is_empty() && before.versions != self.versions;
         if versions && gains.is_empty() {
-            gains.push(Gain::unseen("Version", "decides what policy variables mean, and is another one"));
+            gains.push(Gain::unseen("Version", "changed, which changes the meaning of policy variables"));
         }
         gains
     }
@@ -140,7 +140,7 @@ impl Policy {
         let old: Vec<&Statement> = before.of_effect(true).collect();
         let mut gains: Vec<Gain> =
             self.of_effect(true).filter(|one| !is_within(one, &old)).map(|one| one.gain("")).collect();
-        gains.extend(self.opaque.difference(&before.opaque).map(|text| Gain::unseen(text, "cannot be judged")));
+        gains.extend(self.opaque.difference(&before.opaque).map(|text| Gain::unseen(text, "cannot be analyzed")));
         gains
     }
 
@@ -151,7 +151,7 @@ impl Policy {
             self.of_effect(false).filter(|one| !is_within(one, &new)).map(|one| one.gain("no longer: ")).collect();
         // What is not understood and goes may have been a denial.
         let gone = self.opaque.difference(&after.opaque);
-        gains.extend(gone.map(|text| Gain::unseen(text, "is removed, and cannot be judged")));
+        gains.extend(gone.map(|text| Gain::unseen(text, "is removed and cannot be analyzed")));
         gains
     }
 
@@ -366,13 +366,13 @@ impl Element {
         match self {
             Self::Absent => f.write_str(absent),
             Self::In(_) => write!(f, "{before}{}", names()),
-            Self::Not(_) => write!(f, "{before}everything but {}", names()),
+            Self::Not(_) => write!(f, "{before}everything except {}", names()),
         }
     }
 }
 
 fn everyone(text: &str) -> String {
-    if text == "AWS:*" { "everybody (*)".to_owned() } else { text.to_owned() }
+    if text == "AWS:*" { "everyone (*)".to_owned() } else { text.to_owned() }
 }
 
 /// What AWS takes for a policy where there is none, if that is not *nothing*.

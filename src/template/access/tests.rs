@@ -208,10 +208,8 @@ fn a_statement_in_words_is_whole() {
     });
     assert_eq!(
         gains(&policy(&[]), &policy(&[statement])),
-        [
-            "Allow everything but s3:Delete*, s3:Put* on ${Bucket.Arn}/* to everybody (*) if aws:securetransport Bool true \
-          and aws:sourcevpc StringEquals a | b"
-        ]
+        ["Allow everything except s3:Delete*, s3:Put* on ${Bucket.Arn}/* to everyone (*) if aws:securetransport \
+            Bool true and aws:sourcevpc StringEquals a | b"]
     );
 }
 
@@ -277,7 +275,7 @@ fn policies_of_their_own() {
         )
     };
     let found = changes(&policy("a", "Allow"), &policy("a, b", "Allow"));
-    assert_eq!(found, ["P PolicyDocument: Allow s3:* on *", "P Roles: it becomes that of b"]);
+    assert_eq!(found, ["P PolicyDocument: Allow s3:* on *", "P Roles: now attached to b"]);
     assert_eq!(changes(&policy("a, b", "Allow"), &policy("a", "Allow")), Vec::<String>::new());
     assert_eq!(changes(&policy("a", "Deny"), ""), ["P PolicyDocument: no longer: Deny s3:* on *"]);
     assert_eq!(changes(&policy("a", "Allow"), ""), Vec::<String>::new());
@@ -300,7 +298,7 @@ fn policies_of_resources_wherever_they_are() {
                  Action: 'a:b', Resource: '*' }}] }} }} }}\n"
             )
         };
-        let grants = format!("P {property}: Allow a:b on * to everybody (*)");
+        let grants = format!("P {property}: Allow a:b on * to everyone (*)");
         only_forth(&of("{ AWS: '111122223333' }"), &of("'*'"), &[&grants]);
         only_forth(&format!("  P: {{ Type: {kind} }}\n"), &of("'*'"), &[&grants]);
     }
@@ -313,26 +311,22 @@ fn policies_of_resources_wherever_they_are() {
     only_forth(
         &table("{ AWS: '1' }"),
         &table("'*'"),
-        &["T ResourcePolicy/PolicyDocument: Allow a:b on * to everybody (*)"],
+        &["T ResourcePolicy/PolicyDocument: Allow a:b on * to everyone (*)"],
     );
     // As text, and as an expression.
     let text = "  L: { Type: AWS::Logs::ResourcePolicy, Properties: { PolicyDocument: '{\"Statement\":[{\"Effect\":\"Allow\",\
                 \"Principal\":\"*\",\"Action\":\"a:b\",\"Resource\":\"*\"}]}' } }\n";
-    assert_eq!(changes("", text), ["L PolicyDocument: Allow a:b on * to everybody (*)"]);
+    assert_eq!(changes("", text), ["L PolicyDocument: Allow a:b on * to everyone (*)"]);
     let expression = |name: &str| {
         format!("  P: {{ Type: AWS::S3::BucketPolicy, Properties: {{ PolicyDocument: !ImportValue {name} }} }}\n")
     };
     assert_eq!(changes(&expression("a"), &expression("a")), Vec::<String>::new());
-    assert!(changes(&expression("a"), &expression("b")).iter().all(|line| line.contains("cannot be judged")));
+    assert!(changes(&expression("a"), &expression("b")).iter().all(|line| line.contains("cannot be analyzed")));
     assert!(!changes("", &expression("b")).is_empty());
     // An endpoint without a policy lets everything through.
     let endpoint = "  E: { Type: AWS::EC2::VPCEndpoint, Properties: { PolicyDocument: { Statement: [{ Effect: Allow, Principal: \
                     '*', Action: 's3:*', Resource: '*' }] } } }\n";
-    only_forth(
-        endpoint,
-        "  E: { Type: AWS::EC2::VPCEndpoint }\n",
-        &["E PolicyDocument: Allow * on * to everybody (*)"],
-    );
+    only_forth(endpoint, "  E: { Type: AWS::EC2::VPCEndpoint }\n", &["E PolicyDocument: Allow * on * to everyone (*)"]);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn refuses(place: &Place, arguments: &[&str]) -> String {
     let before = (world(), place.concluded());
     let output = place.run(arguments);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    assert!(said(&output).contains("is older than what was accepted last"), "{}", said(&output));
+    assert!(said(&output).contains("is older than the last accepted commit"), "{}", said(&output));
     assert_eq!((world(), place.concluded()), before, "nothing has changed");
     said(&output)
 }
@@ -123,7 +123,7 @@ fn what_takes_nothing_back_is_accepted_and_what_nobody_can_tell_is_said() {
     place.edit(6);
     commit(&place);
     let other = applies(&place, &[]);
-    assert!(other.contains("note: commit") && other.contains("it is of another branch"), "{other}");
+    assert!(other.contains("note: commit") && other.contains("it is on another branch"), "{other}");
     // A checkout that has no history.
     fs::remove_dir_all(place.manifests().join(".git")).unwrap();
     git(&place, &["init", "-q", "-b", "main"]);
@@ -141,7 +141,7 @@ fn a_daemon_goes_on_with_the_newer_commit_and_says_so_once() {
     checkout(&place, &two);
     until("the second commit is applied", || place.concluded() == 2);
     checkout(&place, &one);
-    until("it says that the first one is older", || daemon.log().contains("is older than what was accepted last"));
+    until("it says that the first one is older", || daemon.log().contains("is older than the last accepted commit"));
     // Two more looks.
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(place.concluded(), 2);

@@ -41,10 +41,10 @@ fn whatever_lies_in_an_inbox_a_daemon_lives_and_says_what_it_was() {
     until("all of it is out of the way", || fs::read_dir(place.inbox("")).unwrap().count() == 0);
     place.applies(&mut daemon, 1);
     let log = daemon.log();
-    assert!(log.matches("a note was rejected").count() >= 8, "{log}");
+    assert!(log.matches("a request was rejected").count() >= 8, "{log}");
     assert!(!log.contains('\u{1b}') && !log.contains("\n::error"), "{log}");
     let status = said(&place.run(&["status", "dev"]));
-    assert_eq!((status.matches("was rejected from the inbox").count(), number), (10, 10), "{status}");
+    assert_eq!((status.matches("note: request ").count(), number), (10, 10), "{status}");
     let events = said(&place.run(&["events", "dev/stack/one"]));
     assert!(!events.contains("the boss"), "nothing of it was acted on: {events}");
     // It is there at the next start, too.
@@ -70,9 +70,9 @@ fn an_inbox_that_is_something_else_ends_nothing() {
         make(&place);
         let mut daemon = place.start(&[]);
         until("it has begun", || place.concluded() > 0);
-        until("it says what is wrong", || daemon.log().contains("a note was rejected"));
+        until("it says what is wrong", || daemon.log().contains("a request was rejected"));
         place.applies(&mut daemon, 1);
-        assert_eq!(daemon.log().matches("a note was rejected").count(), 1, "{}", daemon.log());
+        assert_eq!(daemon.log().matches("a request was rejected").count(), 1, "{}", daemon.log());
     }
 }
 

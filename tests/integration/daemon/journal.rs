@@ -133,6 +133,6 @@ fn a_full_disk_is_waited_for_without_hammering() {
     place.applies(&mut daemon, 2);
     daemon.terminate();
     let lines = lines.join().unwrap();
-    assert!(lines.contains("the journal cannot be used"), "{lines}");
+    assert!(lines.contains("the journal is not available"), "{lines}");
     assert!(lines.lines().count() < 200, "{lines}");
 }

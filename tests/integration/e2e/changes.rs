@@ -72,7 +72,7 @@ async fn a_removed_manifest_deletes_only_with_consent_to_exactly_that() {
     // The world moves: that plan is not this plan any more.
     place.remove("security");
     let stale = place.run(&["apply", "dev", "--plan", &planned.digest()]).exits(3);
-    assert!(stale.err.contains("the world has moved"), "{}", stale.err);
+    assert!(stale.err.contains("the plan changed since"), "{}", stale.err);
     assert_eq!(place.list().await.len(), 12);
     let planned = place.run(&["plan", "dev"]).exits(2);
     place.run(&["apply", "dev", "--plan", &planned.digest()]).exits(0);
@@ -106,7 +106,7 @@ async fn a_daemon_deletes_what_another_process_has_approved_and_nothing_else() {
     std::thread::sleep(Duration::from_secs(3));
     assert!(place.list().await.contains_key("monitoring"), "another plan was approved");
     let left = place.run(&["apply", "dev", "--plan", &planned.digest()]).exits(0);
-    assert!(left.err.contains("the approval is left for it"), "{}", left.err);
+    assert!(left.err.contains("the approval was sent to it"), "{}", left.err);
     until("it has acted", || daemon.log().contains("deletion succeeded"));
     assert_eq!(place.list().await.len(), 11);
     assert_eq!(daemon.terminate().0, Some(0));

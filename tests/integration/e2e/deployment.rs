@@ -79,7 +79,7 @@ async fn destroy_deletes_everything_dependants_first_and_only_with_consent() {
     place.recorder.forget();
     let asked = place.run(&["destroy", "dev"]).exits(3);
     let refused = place.run(&["destroy", "dev", "--plan", "000000000000"]).exits(3);
-    assert!(refused.err.contains("the world has moved"), "{}", refused.err);
+    assert!(refused.err.contains("the plan changed since"), "{}", refused.err);
     assert!(place.recorder.mutations().iter().all(|call| call.action != "DeleteStack"));
     assert_eq!(place.list().await.len(), 12);
     place.run(&["destroy", "dev", "--plan", &asked.digest()]).exits(0);
@@ -118,7 +118,7 @@ async fn a_bucket_that_cannot_be_used_is_said_by_the_plan_and_ends_an_apply() {
     place.account.make_plain_bucket(&plain).await;
     place.append("performance-mgmt/templates/ecr.yaml", &format!("# {}\n", "long ".repeat(20)).repeat(600));
     let mut before = "  include:".to_owned();
-    for (bucket, words) in [("no-such-bucket-anywhere", "there is no bucket"), (plain.as_str(), "keeps no versions")] {
+    for (bucket, words) in [("no-such-bucket-anywhere", "does not exist"), (plain.as_str(), "versioning")] {
         let after = format!("  templateBucket: {bucket}\n  include:");
         place.edit("environments/dev/environment.yaml", &before, &after);
         before = after;

@@ -44,7 +44,7 @@ async fn what_somebody_changes_is_found_and_can_be_put_up_with() {
     place.run(&["apply", "dev", "--yes"]).exits(0);
     let clean = place.run(&["drift", "dev"]).exits(0);
     assert!(clean.out.contains("not compared: Handle: CloudFormation does not check"), "{}", clean.out);
-    assert!(clean.out.ends_with("No difference in 1 stack, 1 resource compared, 1 not compared.\n"), "{}", clean.out);
+    assert!(clean.out.ends_with("No drift in 1 stack, 1 resource compared, 1 not compared.\n"), "{}", clean.out);
 
     let workshop = Workshop::Emulated(place.account.clone());
     workshop.retain(&"dev-shop-logs".parse().unwrap(), "Log", "shop-drift", 30).await;
@@ -85,9 +85,9 @@ async fn what_an_endpoint_cannot_put_back_is_said_with_what_does_and_nothing_is_
     place.run(&["drift", "dev"]).exits(2);
     place.recorder.forget();
     let actions = || place.recorder.mutations().iter().map(|call| call.action.clone()).collect::<Vec<_>>();
-    let says = "this endpoint does not make change sets that revert drift (`DeploymentMode=REVERT_DRIFT`)";
+    let says = "this endpoint does not support change sets that revert drift (`DeploymentMode=REVERT_DRIFT`)";
     let tried = place.run(&["apply", "dev", "--yes"]);
-    assert!(tried.out.contains(says) && tried.out.contains("put it back by hand"), "{}", tried.text());
+    assert!(tried.out.contains(says) && tried.out.contains("revert it manually"), "{}", tried.text());
     assert_eq!(actions(), ["CreateChangeSet", "DeleteChangeSet"]);
     // It is known from then on.
     place.run(&["apply", "dev", "--yes"]);

@@ -107,7 +107,7 @@ async fn a_second_process_may_look_but_not_touch() {
     assert!(refused.err.contains("another"), "{}", refused.err);
     assert!(place.recorder.calls().is_empty());
     let status = place.run(&["status", "dev"]).exits(0);
-    assert!(status.err.contains("another landfast has the journal"), "{}", status.err);
+    assert!(status.err.contains("state is in use by another Landfast process"), "{}", status.err);
     assert!(status.out.contains("12 of 12 objects in sync"), "{}", status.out);
     assert_eq!(daemon.terminate().0, Some(0));
     place.run(&["apply", "dev", "--yes"]).exits(0);

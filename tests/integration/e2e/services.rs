@@ -178,7 +178,7 @@ impl Shop {
         assert_ne!(unknown.code, 0);
         assert!(unknown.err.contains("1.0.0"), "{}", unknown.err);
         let back = self.place.run(&["rollback", OBJECT, "--to", "1.0.0"]).exits(0);
-        assert!(back.out.contains("goes back to 1.0.0"), "{}", back.out);
+        assert!(back.out.contains("rolled back to 1.0.0"), "{}", back.out);
         self.place.run(&["plan", "dev"]).exits(2);
         self.apply().exits(0);
         assert_eq!(self.runs().await, (vec![first.clone()], tasks));
@@ -189,7 +189,7 @@ impl Shop {
         assert_eq!(self.runs().await, (vec![first.clone()], tasks));
         self.is_in_sync();
         let released = self.place.run(&["quarantine", "release", OBJECT, "1.2.0"]).exits(0);
-        assert!(released.out.contains("may be tried again"), "{}", released.out);
+        assert!(released.out.contains("can be deployed again"), "{}", released.out);
         let listed = self.place.run(&["quarantine", "list"]).exits(0);
         assert_eq!(listed.out, "No image is in quarantine.\n");
     }
@@ -291,7 +291,7 @@ async fn a_daemon_does_what_another_process_asks_of_it() {
 
     let mut daemon = shop.place.start(&["run", "-v"]);
     until("everything is ready", || daemon.log().contains("2 of 2 objects ready"));
-    let left = "it is left for the one that has the journal";
+    let left = "the request was sent to the process that uses the state";
     let asked = shop.place.run(&["rollback", OBJECT]).exits(0);
     assert!(asked.err.contains(left), "{}", asked.text());
     let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
@@ -300,13 +300,13 @@ async fn a_daemon_does_what_another_process_asks_of_it() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let events = shop.place.run(&["events", OBJECT]).exits(0);
-    assert!(events.out.contains("goes back to 1.0.0"), "{}", events.out);
+    assert!(events.out.contains("rollback to 1.0.0"), "{}", events.out);
 
     // It was written a moment ago, and is not written again within ten minutes: that it was asked for is known.
     let asked = shop.place.run(&["secret", "rotate", "dev/secret/made"]).exits(0);
     assert!(asked.err.contains(left), "{}", asked.text());
     until("it has taken both", || daemon.log().matches("request granted").count() == 2);
     let status = shop.place.run(&["secret", "status", "dev"]).exits(0);
-    assert!(status.out.contains("rotation asked for"), "{}", status.text());
+    assert!(status.out.contains("rotation requested"), "{}", status.text());
     assert_eq!(daemon.terminate().0, Some(0));
 }

@@ -57,7 +57,7 @@ fn an_export_in_use_holds_the_update_that_would_take_it_away_and_names_who_impor
         ward.run(30 * MINUTE);
         assert_eq!(ward.applied("ExecuteChangeSet"), 0, "{desired:?}");
         let (evidence, steps) = embraced(&mut ward);
-        assert_eq!(evidence, ["importer imports app-size, which is `1` now"]);
+        assert_eq!(evidence, ["importer imports app-size, whose value is `1`"]);
         let [first, second, _] = steps.as_slice() else { panic!("{steps:#?}") };
         assert!(first.contains("importer, which is not ours") && first.contains("by the literal `1`"), "{first}");
         assert!(first.contains("get-template --region us-east-1 --stack-name importer"), "{first}");
@@ -103,7 +103,7 @@ fn an_export_of_what_is_to_be_replaced_holds_the_change_set_that_says_so() {
     assert_eq!(ward.applied("ExecuteChangeSet"), 0, "not to know who imports it is not to know that nobody does");
     ward.run(30 * MINUTE);
     assert_eq!(ward.applied("ExecuteChangeSet"), 0, "it would be rolled back");
-    assert!(embraced(&mut ward).0[0].starts_with("importer imports app-size, which is `vpc-"));
+    assert!(embraced(&mut ward).0[0].starts_with("importer imports app-size, whose value is `vpc-"));
     ward.pinned("pinned");
     ward.run(30 * MINUTE);
     assert_eq!((ward.applied("ExecuteChangeSet"), ward.in_sync()), (1, true));
@@ -124,7 +124,7 @@ fn an_export_that_an_update_failed_on_holds_it_until_nobody_imports_it() {
     ward.commit(sized(2));
     ward.run(3 * 60 * MINUTE);
     assert_eq!(ward.applied("ExecuteChangeSet"), 1, "an update that is rolled back is no way to ask");
-    assert_eq!(embraced(&mut ward).0, ["importer imports app-size, which is `one` now"]);
+    assert_eq!(embraced(&mut ward).0, ["importer imports app-size, whose value is `one`"]);
     ward.pinned("pinned");
     ward.run(30 * MINUTE);
     assert_eq!((ward.applied("ExecuteChangeSet"), ward.in_sync()), (2, true));
@@ -142,7 +142,7 @@ fn a_stack_whose_export_is_in_use_is_deleted_once_it_is_not() {
     ward.run(30 * MINUTE);
     assert_eq!(ward.applied("DeleteStack"), 0, "AWS would take the request, and do nothing");
     let (evidence, steps) = embraced(&mut ward);
-    assert_eq!(evidence, ["importer imports app-size, which is `1` now"]);
+    assert_eq!(evidence, ["importer imports app-size, whose value is `1`"]);
     let [first, second] = steps.as_slice() else { panic!("{steps:#?}") };
     assert!(first.contains("importer, which is not ours"), "{first}");
     assert!(second.contains("dev/stack/app is deleted"), "{second}");
@@ -177,7 +177,7 @@ fn a_deletion_that_aws_takes_and_does_not_begin_is_tried_again() {
     let tried = ward.applied("DeleteStack");
     assert!((1..4).contains(&tried), "{tried} times, which is not for ever, nor without a pause");
     ward.run(60 * MINUTE);
-    assert_eq!(embraced(&mut ward).0, ["importer imports app-size, which is `1` now"], "seen at last");
+    assert_eq!(embraced(&mut ward).0, ["importer imports app-size, whose value is `1`"], "seen at last");
     ward.pinned("pinned");
     ward.run(2 * 60 * MINUTE);
     ward.approve();

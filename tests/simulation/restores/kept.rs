@@ -49,7 +49,7 @@ fn without_a_bucket_it_is_said_that_only_the_few_of_aws_are_left() {
     world.ask(wish(RestoreFrom::Point(point), RESTORED));
     world.run(4 * HOUR, FOREVER);
     let restore = world.remembered().restores[&table(RESTORED)].clone();
-    assert!(restore.settings.as_ref().unwrap().contains("the few that AWS keeps"), "{restore:?}");
+    assert!(restore.settings.as_ref().unwrap().contains("the backup itself"), "{restore:?}");
     assert_eq!(settings(&world).2, None);
 }
 
@@ -69,7 +69,7 @@ fn settings_that_cannot_be_read_or_were_changed_are_given_to_no_table() {
         world.ask(wish(RestoreFrom::Point(point), RESTORED));
         world.run(4 * HOUR, FOREVER);
         let waiting = format!("{:?}", world.entry().waiting);
-        let told = if tampered { "somebody has changed them" } else { "could not be read" };
+        let told = if tampered { "the stored settings were changed" } else { "could not be read" };
         assert!(waiting.contains(told), "{waiting}");
         let (stream, expiry, team, _) = settings(&world);
         assert_eq!((stream, expiry, team), (None, None, None), "S10");

@@ -102,7 +102,7 @@ fn over_its_objective_a_policy_is_not_ready_and_says_so() {
     assert!(within.ready && within.refused.is_empty(), "{within:?}");
     let status = within.status.unwrap();
     assert!(status.contains("RTO") && status.contains("RPO"), "{status}");
-    for (objectives, told) in [(minutes(1, 60), "restoring it took"), (minutes(60, 1), "had it been lost")] {
+    for (objectives, told) in [(minutes(1, 60), "the restore took"), (minutes(60, 1), "the data loss would be")] {
         world.spec.objectives = objectives;
         world.spec.digest = Digest::of(&told);
         world.run(HOUR, FOREVER);
@@ -127,13 +127,16 @@ fn a_test_whose_table_never_becomes_active_fails_at_its_deadline_and_is_cleaned_
     world.run(2 * HOUR, FOREVER);
     let late = world.entry();
     assert!(!late.ready);
-    assert!(late.refused.iter().any(|refused| refused.reason.contains("could not be used after a day")), "{late:?}");
+    assert!(
+        late.refused.iter().any(|refused| refused.reason.contains("did not become available within a day")),
+        "{late:?}"
+    );
     // What is being made cannot be deleted; it goes once it can.
     assert_eq!(world.test_tables(), std::slice::from_ref(&name));
     world.console().keep_table_creating(&name, false).unwrap();
     world.run(HOUR, FOREVER);
     let memory = world.remembered();
-    assert!(memory.proofs[&table(TABLE)].failed.as_ref().unwrap().contains("could not be used after a day"));
+    assert!(memory.proofs[&table(TABLE)].failed.as_ref().unwrap().contains("did not become available within a day"));
     assert!(memory.tables[&table(TABLE)].points.values().all(|point| point.verified.is_none()));
     assert_eq!(world.test_tables(), Vec::<TableName>::new());
     assert!(!world.entry().ready, "it is not proven");

@@ -133,7 +133,7 @@ fn what_is_asked_of_a_service_is_taken_from_the_same_box() {
     }
     world.run(Vec::new(), MINUTE, FOREVER);
     let memory = world.service_memory();
-    assert!(memory.quarantine.is_empty() && memory.pin.is_some_and(|pin| pin.by.contains("who says: \"ada\"")));
+    assert!(memory.quarantine.is_empty() && memory.pin.is_some_and(|pin| pin.by.contains("claims to be \"ada\"")));
     assert_eq!(waiting(&world), 0);
     let store = world.store();
     let lines = store.history(Some(&super::restarts::api()), 1_000).unwrap();

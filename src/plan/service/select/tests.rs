@@ -130,7 +130,7 @@ fn a_tag_that_cannot_be_chosen_for_its_name_is_named() {
     let of = semver(">=1.4");
     let answer = Ask::of(&of).answer(&images);
     assert_eq!(answer.passed_over, Some(PassedOver::NoVersion("1.4.0.7".to_owned())));
-    assert_eq!(answer.chosen.unwrap().why, "1.4.0 is the greatest version in >=1.4; 1.4.0.7 is no version");
+    assert_eq!(answer.chosen.unwrap().why, "1.4.0 is the highest version in >=1.4; 1.4.0.7 is not a version");
     // What was pushed before the one that is chosen, nobody waits for.
     let images = [image("1.4.0.7", 2, 0), image("1.4.0", 1, 1)];
     assert_eq!(Ask::of(&of).answer(&images).passed_over, None);

@@ -36,7 +36,7 @@ fn an_image_for_another_platform_is_passed_over_for_the_next_best() {
     assert_eq!(decided(&world), Some(digest(2)));
     let entry = world.entry();
     assert_eq!(entry.refused[0].guard, Guard::Platform);
-    assert_eq!(entry.refused[0].reason, "1.3.0 was built for linux/arm64, and the tasks run on linux/amd64");
+    assert_eq!(entry.refused[0].reason, "1.3.0 was built for linux/arm64, but the tasks run on linux/amd64");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn where_none_fits_what_runs_stays_and_says_so() {
     world.push(&[3]);
     let entry = world.entry();
     assert!(entry.step.is_none());
-    let why = "1.3.0 was built for linux/arm64, and the tasks run on linux/amd64".to_owned();
+    let why = "1.3.0 was built for linux/arm64, but the tasks run on linux/amd64".to_owned();
     assert_eq!(entry.waiting, [Waiting::Image { container: "app".to_owned(), why }]);
 }
 
