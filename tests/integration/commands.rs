@@ -80,7 +80,7 @@ fn objects_have_the_names_that_people_type() {
     for (wrong, says) in [
         ("dev/stack/mssk", "did you mean `dev/stack/msk`?"),
         ("dev/stak/msk", "kinds are stack, service, secret, dnsrecord and backuppolicy"),
-        ("nowhere", "no environment or object is named `nowhere`: there are dev, prod, staging"),
+        ("nowhere", "no environment or object is named `nowhere`; available: dev, prod, staging"),
         ("dev/stack/nothing*", "no object is named `dev/stack/nothing*`"),
     ] {
         let refused = place.run(&["plan", wrong], 64).err;
