@@ -27,7 +27,7 @@ pub struct Schedule {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WrongSchedule {
     /// The pattern cannot be read.
-    #[error("`{0}` is not a cron pattern: {1}")]
+    #[error("`{0}` is not a cron expression: {1}")]
     Pattern(String, String),
     /// The time zone does not exist.
     #[error("unknown time zone `{0}`")]
