@@ -154,8 +154,8 @@ pub(super) fn told(diagnosis: &Diagnosis, paint: Paint) -> String {
     let mut text = String::new();
     let named = diagnosis.object.clone().unwrap_or_else(|| diagnosis.stack.clone());
     let since = diagnosis.since.map(|since| format!(", since {}", words::time(since))).unwrap_or_default();
-    let ails = paint.danger(ailment(diagnosis.ailment));
-    let _ = writeln!(text, "{}  {ails}{since}", paint.title(words::clean(&named)));
+    let problem = paint.danger(ailment(diagnosis.ailment));
+    let _ = writeln!(text, "{}  {problem}{since}", paint.title(words::clean(&named)));
     for evidence in &diagnosis.evidence {
         text.push_str(&words::wrapped(&words::clean(evidence), "    ", 100));
     }

@@ -11,8 +11,8 @@ pub(super) fn told(tables: &[LeftTable], paint: Paint) -> String {
     for left in tables {
         let named = format!("{} in {}/{}", words::clean(&left.table), left.account, left.region);
         let since = left.since.map(|since| format!(", since {}", words::time(since))).unwrap_or_default();
-        let ails = paint.danger("left over from a restore test");
-        let _ = writeln!(text, "{}  {ails}{since}", paint.title(named));
+        let problem = paint.danger("left over from a restore test");
+        let _ = writeln!(text, "{}  {problem}{since}", paint.title(named));
         let of = left.of.as_deref().unwrap_or("an unknown table");
         let whose =
             left.policy.as_deref().map_or("it has no owner tag".to_owned(), |key| format!("its tag says {key}"));

@@ -30,4 +30,5 @@ mod permissions;
 mod shipped;
 mod tidy;
 mod unreachable;
+mod wording;
 mod workshop;

@@ -192,7 +192,7 @@ fn a_check_of_the_metadata_service_is_not_asked() {
     place.write("m/stacks/topic.yaml", &format!("{STACK}{check}"));
     place.run(&["apply", "dev", "--yes"]);
     let ran = place.run(&["status", "dev"]);
-    assert!(ran.out.contains("not asked: 169.254.169.254 is a link-local address"), "{}", ran.out);
+    assert!(ran.out.contains("not checked: 169.254.169.254 is a link-local address"), "{}", ran.out);
 }
 
 #[test]

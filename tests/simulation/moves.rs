@@ -291,7 +291,7 @@ fn an_export_that_others_import_does_not_move_in_one_go_and_says_what_to_do() {
     let entry = world.entry("dev/stack/z");
     let refusal = entry.refused.iter().find(|refusal| refusal.guard == Guard::ExportInUse);
     assert!(
-        refusal.is_some_and(|refusal| refusal.release.contains("cannot move to dev/stack/b in one go")),
+        refusal.is_some_and(|refusal| refusal.release.contains("cannot move to dev/stack/b in one step")),
         "{entry:#?}"
     );
     let waits = world.entry("dev/stack/b");

@@ -294,7 +294,10 @@ fn drift_beside_a_nested_stack_is_put_back_only_with_a_word() {
     let entry = world.entry("app");
     assert_eq!(entry.action, Action::Revert, "{entry:#?}");
     let [refusal] = entry.refused.as_slice() else { panic!("{entry:#?}") };
-    assert!(refusal.reason.contains("Data (AWS::CloudFormation::Stack: there is no change set"), "{refusal:?}");
+    assert!(
+        refusal.reason.contains("Data (AWS::CloudFormation::Stack: no change set shows its changes"),
+        "{refusal:?}"
+    );
     assert_eq!(world.lost(), 0);
 }
 

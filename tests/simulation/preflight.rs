@@ -103,7 +103,7 @@ fn what_exists_counts_against_a_quota_with_what_it_takes() {
     world.stacks = vec![("old", 4)];
     assert_eq!(
         said(&world.quotas()),
-        [(Met::Ok, "the plan needs 3, and 0 of 90 are used"), (Met::Ok, "the plan needs 4, and 0 of 6 are used"),]
+        [(Met::Ok, "the plan needs 3; 0 of 90 are used"), (Met::Ok, "the plan needs 4; 0 of 6 are used"),]
     );
     world.deploy();
     world.stacks.push(("new", 2));

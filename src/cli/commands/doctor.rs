@@ -33,7 +33,9 @@ pub(super) fn run(global: &Global, words: &[String], output: Output) -> Result<E
 /// A person says that what a rollback left out is as the stack's template says.
 pub(super) fn in_step(global: &Global, object: &str) -> Result<Exit, Trouble> {
     if let (key, Asked::Granted(_)) = ask(global, object, Wish::InStep)? {
-        terminal::note(&format!("{key} is taken for in step: it is updated again from now on"));
+        terminal::note(&format!(
+            "confirmed: the skipped resources of {key} match its template; it is updated again from now on"
+        ));
     }
     Ok(Exit::Done)
 }

@@ -72,7 +72,7 @@ fn what_makes_no_sense_is_said_where_it_stands() {
         ("  tables: { prefix: dev- }\n", "has no effect: set"),
         ("  tables: { prefix: dev- }\n  pointInTimeRecovery: { window: 40d }\n", "at most 35d"),
         ("  tables: { prefix: dev- }\n  pointInTimeRecovery: { window: 36h }\n", "whole days"),
-        ("  tables: { prefix: dev- }\n  schedule: 0 25 * * *\n", "cron pattern"),
+        ("  tables: { prefix: dev- }\n  schedule: 0 25 * * *\n", "cron expression"),
         ("  tables: { prefix: dev- }\n  schedule: 0 0 31 2 *\n", "never comes"),
         ("  tables: { prefix: dev- }\n  schedule: '* * * * *'\n", "more often"),
         ("  tables: { prefix: dev- }\n  schedule: 0 3 * * *\n  timezone: Mars/Base\n", "unknown time zone"),

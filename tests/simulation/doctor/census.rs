@@ -70,5 +70,5 @@ fn change_sets_that_others_have_piled_up_are_told_before_no_more_can_be_made() {
     let found = ward.round();
     let piled = found.iter().find(|one| one.ailment == Ailment::ChangeSets);
     let piled = piled.unwrap_or_else(|| panic!("{found:?}"));
-    assert!(piled.evidence[0].contains("120 change sets, 120 of them not ours"), "{piled:?}");
+    assert!(piled.evidence[0].contains("120 change sets, 120 of them not created by Landfast"), "{piled:?}");
 }

@@ -59,7 +59,10 @@ fn an_export_in_use_holds_the_update_that_would_take_it_away_and_names_who_impor
         let (evidence, steps) = embraced(&mut ward);
         assert_eq!(evidence, ["importer imports app-size, whose value is `1`"]);
         let [first, second, _] = steps.as_slice() else { panic!("{steps:#?}") };
-        assert!(first.contains("importer, which is not ours") && first.contains("by the literal `1`"), "{first}");
+        assert!(
+            first.contains("importer (not managed by Landfast)") && first.contains("by the literal `1`"),
+            "{first}"
+        );
         assert!(first.contains("get-template --region us-east-1 --stack-name importer"), "{first}");
         assert!(second.contains("the export app-size of dev/stack/app"), "{second}");
         // The consumer lets go, by the same value: then nothing is in the way.
@@ -144,7 +147,7 @@ fn a_stack_whose_export_is_in_use_is_deleted_once_it_is_not() {
     let (evidence, steps) = embraced(&mut ward);
     assert_eq!(evidence, ["importer imports app-size, whose value is `1`"]);
     let [first, second] = steps.as_slice() else { panic!("{steps:#?}") };
-    assert!(first.contains("importer, which is not ours"), "{first}");
+    assert!(first.contains("importer (not managed by Landfast)"), "{first}");
     assert!(second.contains("dev/stack/app is deleted"), "{second}");
     ward.pinned("pinned");
     ward.run(30 * MINUTE);

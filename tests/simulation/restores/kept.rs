@@ -38,7 +38,7 @@ fn a_table_that_is_gone_comes_back_with_all_its_settings_although_the_journal_is
     world.run(4 * HOUR, FOREVER);
     let restore = world.remembered().restores[&table(RESTORED)].clone();
     assert_eq!(restore.ended.as_ref().map(|(_, failed)| failed.clone()), Some(None), "{restore:?}");
-    assert!(restore.settings.as_ref().unwrap().contains("kept with the recovery point"), "{restore:?}");
+    assert!(restore.settings.as_ref().unwrap().contains("the recovery point"), "{restore:?}");
     let all = (Some(StreamView::NewImage), Some("until".to_owned()), Some("people".to_owned()), true);
     assert_eq!(settings(&world), all);
 }
