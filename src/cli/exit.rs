@@ -7,7 +7,7 @@ use crate::model::{Action, Guard, InvalidName, Key, Plan, Waiting};
 use crate::source::SourceError;
 use crate::store::StoreError;
 
-/// How a command ended. Documented in the README; scripts rely on it.
+/// How a command ended. Documented in `docs/src/reference/exit-codes.md`; scripts rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// In sync, or done.

@@ -29,7 +29,7 @@ use crate::sim::{SimCloud, SimConfig};
 use crate::source;
 use crate::store::{Access, Store, StoreError};
 
-/// How long a stopped command may take to end (the README promises ten seconds, process exit included).
+/// How long a stopped command may take to end (the documentation promises ten seconds, process exit included).
 const GRACE: Duration = Duration::from_secs(9);
 
 /// How the time of the simulation passes.

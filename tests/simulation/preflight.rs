@@ -109,11 +109,11 @@ fn what_exists_counts_against_a_quota_with_what_it_takes() {
     world.stacks.push(("new", 2));
     assert_eq!(
         said(&world.quotas()),
-        [(Met::Ok, "the plan needs 3, and 3 of 90 are used"), (Met::Ok, "the plan needs 2, and 4 of 6 are used"),]
+        [(Met::Ok, "the plan needs 3; 3 of 90 are used"), (Met::Ok, "the plan needs 2; 4 of 6 are used"),]
     );
     world.stacks[1].1 = 3;
     let lines = world.quotas();
-    assert_eq!(said(&lines)[1], (Met::Missing, "the plan needs 3, and 4 of 6 are used"));
+    assert_eq!(said(&lines)[1], (Met::Missing, "the plan needs 3; 4 of 6 are used"));
     assert!(lines[1].remedy.as_ref().unwrap().contains("L-3032A538"));
 }
 

@@ -44,8 +44,8 @@ pub(super) fn ask(global: &Global, word: &str, wish: Wish) -> Result<(Key, Asked
             let request = Request { at: wall_clock()?, by: whoami(), ..request };
             Inbox::of(&global.state).leave(&Note::Request(request))?;
             terminal::note(&format!(
-                "it is left for the one that has the journal: a daemon takes it within seconds; what came of it is in \
-                 `landfast events {key}`"
+                "the request was sent to the process that uses the state; a daemon handles it within seconds. `landfast events {key}` \
+                 shows the result"
             ));
             Ok((key, Asked::Left))
         }

@@ -31,7 +31,8 @@ pub(super) fn rollback(global: &Global, object: &str, to: Option<&str>) -> Resul
     if let (key, Asked::Granted(Granted::Pin(pin))) = asked {
         let (back, environment) = (pin.names(), &key.environment);
         terminal::print(&format!(
-            "{key} goes back to {back}, and stays there until its manifest changes in Git.\nDo it now: landfast apply {environment}\n"
+            "{key} will be rolled back to {back}, and stays there until its manifest changes in Git.\nTo apply it now: landfast \
+             apply {environment}\n"
         ))?;
     }
     Ok(Exit::Done)

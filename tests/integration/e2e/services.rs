@@ -154,7 +154,7 @@ impl Shop {
         // Everything is in sync again in the end, and yet it is no success.
         let applied = self.apply().exits(1);
         assert!(applied.err.contains("rollout of web 1.2.0 rolled back"), "{}", applied.text());
-        assert!(applied.out.contains("A rollout of dev/service/web has FAILED"), "{}", applied.text());
+        assert!(applied.out.contains("A rollout of dev/service/web FAILED"), "{}", applied.text());
         assert!(applied.err.contains("CannotPullContainerError"), "{}", applied.text());
         eprintln!("a bad image was taken back after {:?}", applied.took);
         assert_eq!(self.runs().await, (vec![good.clone()], tasks));

@@ -148,7 +148,7 @@ fn a_stack_whose_export_is_in_use_is_deleted_once_it_is_not() {
     assert_eq!(evidence, ["importer imports app-size, whose value is `1`"]);
     let [first, second] = steps.as_slice() else { panic!("{steps:#?}") };
     assert!(first.contains("importer (not managed by Landfast)"), "{first}");
-    assert!(second.contains("dev/stack/app is deleted"), "{second}");
+    assert!(second.contains("deletes dev/stack/app"), "{second}");
     ward.pinned("pinned");
     ward.run(30 * MINUTE);
     assert_eq!(ward.approve(), None, "it holds a key: a person has to agree, and leaves nothing out");
