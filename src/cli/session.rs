@@ -209,6 +209,18 @@ impl Session {
         }
     }
 
+    /// A copy of the journal, for what looks for a long time: an `apply` beside it must not be refused.
+    pub(super) fn store_for_watching(&self) -> Result<(Store, Holder), Trouble> {
+        self.only_looks.set(true);
+        let journal = self.journal();
+        let copy = || Store::peek_with(&journal, &self.cx, self.keys.as_deref());
+        Ok(match Store::access(&journal) {
+            Access::Missing => (Store::in_memory(&self.cx)?, Holder::Us),
+            Access::Held => (copy()?, Holder::Another),
+            Access::Theirs | Access::Ours => (copy()?, Holder::Us),
+        })
+    }
+
     /// The journal to write into, or a copy of it where another process (the daemon) has it.
     pub(super) fn store_for_asking(&self) -> Result<(Store, Holder), Trouble> {
         match self.store() {
@@ -372,6 +384,13 @@ impl Session {
 
     /// Reads the manifests and gives the revision its place in the journal. While Git writes files, nothing is gone.
     pub(super) fn load(&self, store: &Store) -> Result<loading::Read, Trouble> {
+        let read = self.load_silently(store)?;
+        show_diagnostics(&read.0.diagnostics);
+        Ok(read)
+    }
+
+    /// The same, without showing what is wrong with them.
+    pub(super) fn load_silently(&self, store: &Store) -> Result<loading::Read, Trouble> {
         let root = place::root(&self.global);
         let before = source::under_way(&root);
         let (mut loaded, history) = loading::load(&root, self.against(store))?;
@@ -379,7 +398,6 @@ impl Session {
             loading::hold(&mut loaded, &under_way);
         }
         record(&mut loaded, store)?;
-        show_diagnostics(&loaded.diagnostics);
         Ok((loaded, history))
     }
 

@@ -37,12 +37,27 @@ type Opening = fn(&Session) -> Result<(Store, Holder), Trouble>;
 impl View {
     /// Of what these words name; of everything, if there are none.
     pub(super) fn open(global: &Global, words: &[String]) -> Result<Self, Trouble> {
-        Self::at(Pace::Virtual, global, words)
+        Self::at(Pace::Virtual, global, words, Session::store_for_looking)
     }
 
-    /// The same, at this pace.
-    pub(super) fn at(pace: Pace, global: &Global, words: &[String]) -> Result<Self, Trouble> {
-        Self::over(Session::start(global, pace)?, Session::store_for_looking, |loaded| {
+    /// The same, to be looked at for a while, without holding the journal.
+    pub(super) fn watching(global: &Global, words: &[String]) -> Result<Self, Trouble> {
+        Self::at(Pace::Real(1.0), global, words, Session::store_for_watching)
+    }
+
+    /// The same, as things are now: others may have changed the manifests, the journal, and AWS.
+    pub(super) fn again(self, words: &[String]) -> Result<Self, Trouble> {
+        let global = self.session.global.clone();
+        let (store, holder) = self.session.store_for_watching()?;
+        // What is wrong with them was said before, or is said by whoever looks once.
+        let (loaded, history) = self.session.load_silently(&store)?;
+        let selection = Selection::of(words, &global, &loaded)?;
+        let controller = self.session.controller(store.clone(), progress::silent());
+        Ok(Self { session: self.session, store, holder, loaded, history, selection, controller })
+    }
+
+    fn at(pace: Pace, global: &Global, words: &[String], open: Opening) -> Result<Self, Trouble> {
+        Self::over(Session::start(global, pace)?, open, |loaded| {
             Selection::of(words, global, loaded).map(|selection| (selection, ()))
         })
         .map(|(view, ())| view)

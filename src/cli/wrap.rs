@@ -21,7 +21,9 @@ pub(super) fn wrap(text: &str, width: usize) -> String {
         if display_width(line) <= width {
             wrapped.push_str(line);
         } else {
-            let indent = " ".repeat(column(line).min(width - COLUMN));
+            // A long word (an ARN) begins as far left as it needs to stay whole.
+            let longest = line.split(' ').map(display_width).max().unwrap_or_default();
+            let indent = " ".repeat(column(line).min(width - COLUMN).min(width.saturating_sub(longest).max(2)));
             // Words are what stands between blanks: paths, addresses and commands stay whole.
             let options = Options::new(width)
                 .subsequent_indent(&indent)
@@ -76,6 +78,9 @@ mod tests {
     fn escapes_have_no_width_and_a_long_word_is_not_broken() {
         let painted = "\u{1b}[31mdev/stack/kms\u{1b}[0m    \u{1b}[32mone two three four five six\u{1b}[0m";
         assert_eq!(wrap(painted, 44), painted);
+        let word = "x".repeat(50);
+        let wrapped = wrap(&format!("dev/stack/kms  KeyArn                 {word}"), 60);
+        assert_eq!(wrapped, format!("dev/stack/kms  KeyArn\n{}{word}", " ".repeat(10)));
         let word = "x".repeat(100);
         assert!(wrap(&format!("a {word} b"), 60).contains(&word));
     }

@@ -182,3 +182,36 @@ fn manual_pages_and_the_version_are_those_of_the_program() {
         assert!(help.contains(group), "{help}");
     }
 }
+
+#[test]
+fn whoever_watches_holds_nothing_and_sees_what_others_do() {
+    let place = Place::new();
+    let log = place.0.path().join("watched");
+    let file = std::fs::File::create(&log).unwrap();
+    let mut watching = place.command(&["status", "-w", "dev/stack/kms"]).stdout(file).spawn().unwrap();
+    let shows = |text: &str| std::fs::read_to_string(&log).unwrap().contains(text);
+    let until = |text: &str| {
+        for _ in 0..600 {
+            if shows(text) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("it never shows {text:?}: {}", std::fs::read_to_string(&log).unwrap());
+    };
+    until("Missing");
+    place.run(&["apply", "dev", "--yes"], 0);
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+    place.run(&["wait", "dev/stack/kms", "--timeout", "1s"], 0);
+}
+
+#[test]
+fn no_pattern_deletes_anything() {
+    let place = Place::new();
+    place.run(&["apply", "dev", "--yes"], 0);
+    for wrong in ["d*", "dev/stack/kms", "dev/stack", "kms"] {
+        let refused = place.run(&["destroy", wrong], 64).err;
+        assert!(refused.contains("dev, prod, staging"), "{wrong}: {refused}");
+    }
+}

@@ -5,16 +5,15 @@ use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::progress;
 use crate::cli::reach::reach;
-use crate::cli::select::Selection;
-use crate::cli::session::{Pace, Session};
+use crate::cli::session::{self, Pace, Session};
 use crate::plan::Goal;
 
 pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Virtual)?;
     let store = session.store()?;
     let (loaded, history) = session.load(&store)?;
-    let named = [environment.to_owned()];
-    let chosen = Selection::of_environments(&named, global, &loaded)?.environments;
+    // One environment, by its whole name: no pattern deletes anything.
+    let chosen = session::choose(&loaded, Some(environment))?;
     permit(&history, &chosen)?;
     let controller = session.controller(store, progress::listener());
     let approval = match digest {

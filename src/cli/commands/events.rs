@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::session::Pace;
 use crate::cli::view::{View, show};
 use crate::cli::{select, terminal};
 use crate::controller::Looked;
@@ -24,31 +23,24 @@ pub(super) fn run(
     follow: bool,
     output: Output,
 ) -> Result<Exit, Trouble> {
-    let pace = if follow { Pace::Real(1.0) } else { Pace::Virtual };
-    let view = View::at(pace, global, words)?;
-    let keys = chosen(&view)?;
+    let mut view = if follow { View::watching(global, words)? } else { View::open(global, words)? };
     super::ask::show_pending(&view);
-    // The journal alone tells of everything else.
-    let asks = keys.iter().any(|key| matches!(key.kind, Kind::Stack | Kind::Service));
-    let look = async {
-        if asks {
-            view.reach().await?;
+    let mut list = view.drive(read(&view, limit))?;
+    if !follow {
+        show(output, &list, |list| list.text(view.paint()))?;
+        return Ok(view.exit(Exit::Done));
+    }
+    terminal::print(&list.text(view.paint()))?;
+    loop {
+        match view.session.ask(view.session.cx.sleep(EVERY)) {
+            Err(Trouble::Interrupted) => return Ok(Exit::Done),
+            slept => slept?,
         }
-        let mut list = read(&view, &keys, limit).await?;
-        if !follow {
-            return show(output, &list, |list| list.text(view.paint()));
-        }
-        terminal::print(&list.text(view.paint()))?;
-        while !view.controller.is_stopping() {
-            view.session.cx.sleep(EVERY).await;
-            let now = read(&view, &keys, limit).await?;
-            terminal::print(&now.news_since(&list, view.paint()))?;
-            list = now;
-        }
-        Ok(())
-    };
-    view.drive(look)?;
-    Ok(Exit::Done)
+        view = view.again(words)?;
+        let now = view.drive(read(&view, limit))?;
+        terminal::print(&now.news_since(&list, view.paint()))?;
+        list = now;
+    }
 }
 
 /// The objects that are meant. One that is not in the manifests any more still has a journal.
@@ -67,14 +59,18 @@ fn chosen(view: &View) -> Result<Vec<Key>, Trouble> {
     Ok(keys)
 }
 
-async fn read(view: &View, keys: &[Key], limit: usize) -> Result<EventList, Trouble> {
-    let looks = if keys.iter().any(|key| matches!(key.kind, Kind::Stack | Kind::Service)) {
+async fn read(view: &View, limit: usize) -> Result<EventList, Trouble> {
+    let keys = chosen(view)?;
+    // The journal alone tells of everything else.
+    let asks = keys.iter().any(|key| matches!(key.kind, Kind::Stack | Kind::Service));
+    let looks = if asks {
+        view.reach().await?;
         view.glance().await?
     } else {
         Vec::new()
     };
     let mut lists = Vec::new();
-    for key in keys {
+    for key in &keys {
         let looked = looks.iter().find(|looked| looked.plan.environment == key.environment);
         let environment = view.environments().iter().find(|environment| environment.name == key.environment);
         lists.push(match (key.kind, environment.zip(looked)) {

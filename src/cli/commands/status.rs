@@ -9,17 +9,17 @@ use super::plan::severity;
 use crate::cli::args::{CloudKind, Global, ListOutput, Output};
 use crate::cli::beacon::{self, Beacon};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::session::{Holder, Pace};
+use crate::cli::session::Holder;
 use crate::cli::terminal;
 use crate::cli::view::{View, rendered};
-use crate::report::{Paint, StatusList};
+use crate::report::{Paint, Status, StatusList};
 
 /// How often `status -w` looks.
 const EVERY: Duration = Duration::from_secs(5);
 
 pub(super) fn run(global: &Global, words: &[String], watch: bool, output: ListOutput) -> Result<Exit, Trouble> {
-    let pace = if watch { Pace::Real(1.0) } else { Pace::Virtual };
-    let view = match View::at(pace, global, words) {
+    let view = if watch { View::watching(global, words) } else { View::open(global, words) };
+    let mut view = match view {
         // What is on disk is broken, and a daemon goes on with what it loaded before.
         Err(why @ (Trouble::Manifest(_) | Trouble::NoSuchEnvironment { .. })) => {
             let Some(list) = Beacon::read(&global.state)?.and_then(|beacon| beacon.status(words)) else {
@@ -33,44 +33,49 @@ pub(super) fn run(global: &Global, words: &[String], watch: bool, output: ListOu
         view => view?,
     };
     if view.holder == Holder::Another {
-        let beacon = beacon::introduce(&global.state, wall_clock()?);
-        // A simulation lives in its daemon, and what is on disk is of some seconds ago.
-        if global.cloud == CloudKind::Sim && !watch && beacon.is_some_and(|beacon| beacon.status(words).is_some()) {
-            super::ask::show_pending(&view);
-            return shown(global, words, output).map(|exit| view.exit(exit));
-        }
+        beacon::introduce(&global.state, wall_clock()?);
     }
     super::ask::show_pending(&view);
-    view.drive(async {
-        let mut before = String::new();
+    let mut before = String::new();
+    loop {
+        let (list, worst) = look(&view, words)?;
+        let text = render(&list, output, view.session.cx.now(), view.paint())?;
+        if text != before {
+            terminal::print(&text)?;
+            before = text;
+        }
         if !watch {
-            view.reach().await?;
+            return Ok(view.exit(worst));
         }
-        loop {
-            let mut looks = view.glance().await?;
-            view.selection.require(looks.iter().flat_map(|looked| looked.plan.entries.keys()))?;
-            for looked in &mut looks {
-                looked.plan.entries.retain(|key, _| view.selection.includes(key));
-            }
-            let list = StatusList::of(looks.iter().map(|looked| (&looked.plan, &looked.memory)));
-            let text = render(&list, output, view.session.cx.now(), view.paint())?;
-            if text != before {
-                terminal::print(&text)?;
-                before = text;
-            }
-            let worst = looks.iter().map(|looked| Exit::of_shown(&looked.plan)).max_by_key(|exit| severity(*exit));
-            if !watch || view.controller.is_stopping() {
-                return Ok(view.exit(worst.unwrap_or(Exit::Done)));
-            }
-            let mut stopped = std::pin::pin!(view.controller.board.changed());
-            stopped.as_mut().enable();
-            tokio::select! {
-                biased;
-                () = stopped => {}
-                () = view.session.cx.sleep(EVERY) => {}
-            }
+        match view.session.ask(view.session.cx.sleep(EVERY)) {
+            Err(Trouble::Interrupted) => return Ok(view.exit(worst)),
+            slept => slept?,
         }
-    })
+        view = view.again(words)?;
+    }
+}
+
+/// How the objects stand that these words name, and how that ends a command.
+pub(super) fn look(view: &View, words: &[String]) -> Result<(StatusList, Exit), Trouble> {
+    // A simulation lives in its daemon: what is on disk is of some seconds ago.
+    if view.holder == Holder::Another
+        && view.session.global.cloud == CloudKind::Sim
+        && let Some(list) = Beacon::read(&view.session.global.state)?.and_then(|beacon| beacon.status(words))
+    {
+        let worst = if list.items.iter().all(Status::is_ready) { Exit::Done } else { Exit::Differs };
+        return Ok((list, worst));
+    }
+    let mut looks = view.drive(async {
+        view.reach().await?;
+        view.glance().await
+    })?;
+    view.selection.require(looks.iter().flat_map(|looked| looked.plan.entries.keys()))?;
+    for looked in &mut looks {
+        looked.plan.entries.retain(|key, _| view.selection.includes(key));
+    }
+    let worst = looks.iter().map(|looked| Exit::of_shown(&looked.plan)).max_by_key(|exit| severity(*exit));
+    let list = StatusList::of(looks.iter().map(|looked| (&looked.plan, &looked.memory)));
+    Ok((list, worst.unwrap_or(Exit::Done)))
 }
 
 /// What the daemon saw last.
@@ -78,19 +83,11 @@ pub(super) fn cached(global: &Global, output: ListOutput) -> Result<Exit, Troubl
     let now = wall_clock()?;
     let beacon = Beacon::read(&global.state)?.ok_or_else(|| Trouble::NoDaemon(global.state.clone()))?;
     terminal::note(&beacon.introduce(now));
-    shown(global, &[], output)
-}
-
-/// The same of what these words name, without saying who it is.
-fn shown(global: &Global, words: &[String], output: ListOutput) -> Result<Exit, Trouble> {
-    let now = wall_clock()?;
-    let no_daemon = || Trouble::NoDaemon(global.state.clone());
-    let beacon = Beacon::read(&global.state)?.ok_or_else(no_daemon)?;
-    let list = beacon.status(words).ok_or_else(no_daemon)?;
+    let list = beacon.status(&[]).unwrap_or_else(|| StatusList::listed([]));
     terminal::print(&render(&list, output, now, terminal::paint(global))?)?;
     Ok(match () {
         () if !beacon.is_fresh(now) => Exit::Failed,
-        () if list.items.iter().all(crate::report::Status::is_ready) => Exit::Done,
+        () if list.items.iter().all(Status::is_ready) => Exit::Done,
         () => Exit::Differs,
     })
 }
