@@ -245,9 +245,9 @@ impl Lamp {
 }
 
 /// Shows the daemon that has the journal, if it says who it is.
-pub(super) fn introduce(state: &Path, now: Timestamp) -> Option<Beacon> {
+pub(super) fn introduce(state: &Path, now: Timestamp) {
     // It is a courtesy: what cannot be read is left out.
-    let beacon = Beacon::read(state).ok().flatten()?;
-    terminal::note(&beacon.introduce(now));
-    Some(beacon)
+    if let Ok(Some(beacon)) = Beacon::read(state) {
+        terminal::note(&beacon.introduce(now));
+    }
 }

@@ -1,6 +1,7 @@
 //! What commands that look at environments begin with, and how their reports are printed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,12 +11,15 @@ use super::history::History;
 use super::reach::reach;
 use super::select::{self, Selection};
 use super::session::{Holder, Pace, Session};
-use super::{progress, terminal};
+use super::{loading, progress, terminal};
 use crate::controller::{Controller, Looked};
 use crate::manifest::Loaded;
 use crate::model::{Environment, Key};
 use crate::report::{Paint, to_json};
 use crate::store::Store;
+
+/// How often a command looks that goes on looking.
+pub(super) const EVERY: Duration = Duration::from_secs(5);
 
 /// Environments, and everything to look at them with.
 pub(super) struct View {
@@ -48,27 +52,21 @@ impl View {
     /// The same, as things are now: others may have changed the manifests, the journal, and AWS.
     pub(super) fn again(self, words: &[String]) -> Result<Self, Trouble> {
         let global = self.session.global.clone();
-        let (store, holder) = self.session.store_for_watching()?;
+        let opened = self.session.store_for_watching()?;
         // What is wrong with them was said before, or is said by whoever looks once.
-        let (loaded, history) = self.session.load_silently(&store)?;
-        let selection = Selection::of(words, &global, &loaded)?;
-        let controller = self.session.controller(store.clone(), progress::silent());
-        Ok(Self { session: self.session, store, holder, loaded, history, selection, controller })
+        let read = self.session.load_silently(&opened.0)?;
+        Self::of(self.session, opened, read, |loaded| Selection::of(words, &global, loaded))
     }
 
     fn at(pace: Pace, global: &Global, words: &[String], open: Opening) -> Result<Self, Trouble> {
-        Self::over(Session::start(global, pace)?, open, |loaded| {
-            Selection::of(words, global, loaded).map(|selection| (selection, ()))
-        })
-        .map(|(view, ())| view)
+        Self::over(Session::start(global, pace)?, open, |loaded| Selection::of(words, global, loaded))
     }
 
     /// Of whole environments.
     pub(super) fn of_environments(global: &Global, words: &[String]) -> Result<Self, Trouble> {
         Self::over(Session::start(global, Pace::Virtual)?, Session::store_for_looking, |loaded| {
-            Selection::of_environments(words, global, loaded).map(|selection| (selection, ()))
+            Selection::of_environments(words, global, loaded)
         })
-        .map(|(view, ())| view)
     }
 
     /// Of one object.
@@ -93,29 +91,37 @@ impl View {
         if !probe {
             session.ask_no_web_servers();
         }
-        Self::over(session, Session::store_for_looking, |loaded| {
-            Selection::of(words, global, loaded).map(|selection| (selection, ()))
-        })
-        .map(|(view, ())| view)
+        Self::over(session, Session::store_for_looking, |loaded| Selection::of(words, global, loaded))
     }
 
     fn over_object(global: &Global, word: &str, open: Opening) -> Result<(Self, Key), Trouble> {
-        Self::over(Session::start(global, Pace::Virtual)?, open, |loaded| {
-            let key = select::object(word, global, loaded)?;
-            Ok((Selection::of(&[key.to_string()], global, loaded)?, key))
-        })
+        let session = Session::start(global, Pace::Virtual)?;
+        let opened = open(&session)?;
+        let read = session.load(&opened.0)?;
+        let key = select::object(word, global, &read.0)?;
+        let view = Self::of(session, opened, read, |loaded| Selection::of(&[key.to_string()], global, loaded))?;
+        Ok((view, key))
     }
 
-    fn over<T>(
+    fn over(
         session: Session,
         open: Opening,
-        choose: impl FnOnce(&Loaded) -> Result<(Selection, T), Trouble>,
-    ) -> Result<(Self, T), Trouble> {
-        let (store, holder) = open(&session)?;
-        let (loaded, history) = session.load(&store)?;
-        let (selection, about) = choose(&loaded)?;
+        choose: impl FnOnce(&Loaded) -> Result<Selection, Trouble>,
+    ) -> Result<Self, Trouble> {
+        let opened = open(&session)?;
+        let read = session.load(&opened.0)?;
+        Self::of(session, opened, read, choose)
+    }
+
+    fn of(
+        session: Session,
+        (store, holder): (Store, Holder),
+        (loaded, history): loading::Read,
+        choose: impl FnOnce(&Loaded) -> Result<Selection, Trouble>,
+    ) -> Result<Self, Trouble> {
+        let selection = choose(&loaded)?;
         let controller = session.controller(store.clone(), progress::silent());
-        Ok((Self { session, store, holder, loaded, history, selection, controller }, about))
+        Ok(Self { session, store, holder, loaded, history, selection, controller })
     }
 
     /// The environments that the command is about.

@@ -49,6 +49,11 @@ impl Objects {
     pub fn of(&self, key: &Key) -> Option<&ObjectMemory> {
         self.common.get(key).map(|memory| &**memory)
     }
+
+    /// The stacks that have an operation of ours whose end was not seen yet.
+    pub fn pending_stacks(&self) -> impl Iterator<Item = &Key> {
+        self.stacks.iter().filter(|(_, memory)| memory.pending.is_some()).map(|(key, _)| key)
+    }
 }
 
 /// What is remembered of every object, whatever its kind.

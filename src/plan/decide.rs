@@ -88,7 +88,7 @@ fn decide(planner: &Planner<'_>, key: &Key) -> Option<Entry> {
 /// Only so many operations at once, one batch for each zone; and an object whose step is being executed gets no
 /// second one.
 fn take_turns(planner: &mut Planner<'_>) {
-    let running = planner.input.memory.objects.stacks.values().filter(|memory| memory.pending.is_some()).count();
+    let running = planner.input.memory.objects.pending_stacks().count();
     let mut free = MAX_OPERATIONS.saturating_sub(running);
     for (key, entry) in &mut planner.entries {
         if planner.input.busy.contains(key) {

@@ -260,8 +260,7 @@ impl Run<'_> {
     /// The command was interrupted, and these operations go on.
     fn left_running(&self) -> Result<Trouble, Trouble> {
         let memory = self.controller.store().memory(&self.environment.name)?;
-        let stacks = memory.objects.stacks.iter().filter(|(_, memory)| memory.pending.is_some());
-        let running: Vec<String> = stacks.map(|(key, _)| key.to_string()).collect();
+        let running: Vec<String> = memory.objects.pending_stacks().map(ToString::to_string).collect();
         Ok(Trouble::LeftRunning(running.join(", ")))
     }
 

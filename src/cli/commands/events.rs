@@ -1,20 +1,15 @@
 //! `landfast events`: what happened to objects. Of stacks CloudFormation tells; of services ECS and the journal; of
 //! anything else the journal.
 
-use std::time::Duration;
-
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::view::{View, show};
+use crate::cli::view::{EVERY, View, show};
 use crate::cli::{select, terminal};
 use crate::controller::Looked;
 use crate::model::{Environment, Key, Kind, Observation, Plan, Seen, StackEvent};
 use crate::ports::Priority;
 use crate::report::{Deed, EventList, clean};
 use crate::store::{Record, RecordOutcome, Store};
-
-/// How often `--follow` looks.
-const EVERY: Duration = Duration::from_secs(5);
 
 pub(super) fn run(
     global: &Global,

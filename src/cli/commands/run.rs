@@ -186,8 +186,7 @@ fn running(controller: &Controller) -> Result<String, Trouble> {
     let mut running = Vec::new();
     for name in controller.board.desired().environments.keys() {
         let memory = controller.store().memory(name)?;
-        let stacks = memory.objects.stacks.iter().filter(|(_, memory)| memory.pending.is_some());
-        running.extend(stacks.map(|(key, _)| key.to_string()));
+        running.extend(memory.objects.pending_stacks().map(ToString::to_string));
     }
     Ok(running.join(", "))
 }

@@ -1,7 +1,5 @@
 //! `landfast status`: how every object stands.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::person::wall_clock;
@@ -11,23 +9,22 @@ use crate::cli::beacon::{self, Beacon};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::Holder;
 use crate::cli::terminal;
-use crate::cli::view::{View, rendered};
+use crate::cli::view::{EVERY, View, rendered};
 use crate::report::{Paint, Status, StatusList};
-
-/// How often `status -w` looks.
-const EVERY: Duration = Duration::from_secs(5);
 
 pub(super) fn run(global: &Global, words: &[String], watch: bool, output: ListOutput) -> Result<Exit, Trouble> {
     let view = if watch { View::watching(global, words) } else { View::open(global, words) };
     let mut view = match view {
         // What is on disk is broken, and a daemon goes on with what it loaded before.
         Err(why @ (Trouble::Manifest(_) | Trouble::NoSuchEnvironment { .. })) => {
-            let Some(list) = Beacon::read(&global.state)?.and_then(|beacon| beacon.status(words)) else {
+            let beacon = Beacon::read(&global.state)?;
+            let Some((list, beacon)) = beacon.and_then(|beacon| Some((beacon.status(words)?, beacon))) else {
                 return Err(why);
             };
+            let now = wall_clock()?;
             terminal::note(&format!("note: {why}; this is what the daemon saw last"));
-            beacon::introduce(&global.state, wall_clock()?);
-            terminal::print(&render(&list, output, wall_clock()?, terminal::paint(global))?)?;
+            terminal::note(&beacon.introduce(now));
+            terminal::print(&render(&list, output, now, terminal::paint(global))?)?;
             return Ok(Exit::Manifest);
         }
         view => view?,

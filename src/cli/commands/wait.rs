@@ -6,11 +6,8 @@ use super::status::look;
 use crate::cli::args::{Global, WaitFor};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
-use crate::cli::view::View;
+use crate::cli::view::{EVERY, View};
 use crate::report::{HealthStatus, Status, SyncStatus};
-
-/// How often it is looked.
-const EVERY: Duration = Duration::from_secs(5);
 
 pub(super) fn run(global: &Global, words: &[String], what: WaitFor, timeout: Duration) -> Result<Exit, Trouble> {
     let mut view = View::watching(global, words)?;
