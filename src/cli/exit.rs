@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::manifest::nearest;
 use crate::model::{Action, Guard, InvalidName, Key, Plan, Waiting};
 use crate::source::SourceError;
 use crate::store::StoreError;
@@ -73,9 +74,6 @@ impl Exit {
         }
     }
 }
-
-/// As many letters may be wrong in a name that is meant.
-const NEAR: usize = 3;
 
 /// What ends a command before it could do its work.
 #[derive(Debug, thiserror::Error)]
@@ -157,6 +155,32 @@ pub enum Trouble {
         /// The code that may be meant.
         near: Option<String>,
     },
+    /// No such table.
+    #[error("{scope} has no table named `{table}`{}; to restore a deleted table, name a recovery point with --point", did_you_mean(.near.as_deref()))]
+    NoSuchTable {
+        /// The name.
+        table: String,
+        /// Where.
+        scope: String,
+        /// The table that may be meant.
+        near: Option<String>,
+    },
+    /// The new table's name is in use.
+    #[error("{scope} has a table named `{table}` already: choose another name with --as. Nothing was changed")]
+    TableExists {
+        /// The name.
+        table: String,
+        /// Where.
+        scope: String,
+    },
+    /// Something that was asked for did not come to an end, and nothing more happens by itself.
+    #[error("{what} is not finished, and waits for something: `landfast why {object}` shows it")]
+    NotFinished {
+        /// What it is.
+        what: String,
+        /// Of which object.
+        object: String,
+    },
     /// No stack has such an output.
     #[error("no output is named `{name}`{}", choices(.known))]
     NoSuchOutput {
@@ -191,7 +215,7 @@ pub enum Trouble {
     #[error(
         "commit {commit} is older than the last accepted commit ({newer}); nothing was changed. Check out that commit \
         or a newer one; to go back, revert commits in Git, or accept this one with `--accept-older-commit {commit}` of \
-        `apply` or `run`"
+        `apply`, `destroy` or `run`"
     )]
     OlderCommit {
         /// The one that is checked out.
@@ -294,6 +318,8 @@ impl Trouble {
             | Self::NoSuchStack(_)
             | Self::NoSuchCode { .. }
             | Self::NoSuchOutput { .. }
+            | Self::NoSuchTable { .. }
+            | Self::TableExists { .. }
             | Self::NoSuchRelease { .. }
             | Self::StateAmongManifests { .. }
             | Self::StateInCheckout { .. }
@@ -307,12 +333,15 @@ impl Trouble {
 
     /// No object has this name; one that `seen` has may be meant.
     pub fn no_such_object<'k>(name: &str, seen: impl IntoIterator<Item = &'k Key>) -> Self {
-        let addresses = seen.into_iter().map(ToString::to_string);
-        let distance = |address: &String| {
-            let tail = address.rsplit('/').next().unwrap_or_default();
-            strsim::osa_distance(name, address).min(strsim::osa_distance(name, tail))
-        };
-        let near = addresses.min_by_key(distance).filter(|address| distance(address) <= NEAR);
+        let addresses: Vec<String> = seen.into_iter().map(ToString::to_string).collect();
+        let tail = |address: &str| address.rsplit('/').next().unwrap_or_default().to_owned();
+        let tails: Vec<String> = addresses.iter().map(|address| tail(address)).collect();
+        // A person may have typed the whole address, or the name alone.
+        let whole = nearest(name, addresses.iter().map(String::as_str)).map(str::to_owned);
+        let near = whole.or_else(|| {
+            let meant = nearest(name, tails.iter().map(String::as_str))?;
+            addresses.iter().find(|address| tail(address) == meant).cloned()
+        });
         Self::NoSuchObject { name: name.to_owned(), near }
     }
 

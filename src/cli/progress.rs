@@ -29,6 +29,16 @@ pub(super) fn plain() -> Listener {
     })
 }
 
+/// The same about one object.
+pub(super) fn about(object: Key) -> Listener {
+    let plain = plain();
+    Arc::new(move |at: Timestamp, progress: &Progress| {
+        if progress.key() == Some(&object) {
+            plain(at, progress);
+        }
+    })
+}
+
 /// An event of the log for each thing that happens: what the daemon says.
 pub(super) fn logged(format: LogFormat) -> Listener {
     Arc::new(move |_: Timestamp, progress: &Progress| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Plan, Waiting};
+use crate::model::{Entry, Plan, Waiting};
 
 /// How often everything is looked at although nothing happened.
 pub const RESYNC: Duration = Duration::from_mins(5);
@@ -61,8 +61,8 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
 }
 
 /// Something is moving by itself, so that waiting for it makes sense.
-pub(super) fn is_moving(plan: &Plan, now: Timestamp, patience: Duration) -> bool {
-    plan.entries.values().any(|entry| {
+pub(super) fn is_moving<'e>(mut entries: impl Iterator<Item = &'e Entry>, now: Timestamp, patience: Duration) -> bool {
+    entries.any(|entry| {
         entry.step.is_some()
             || entry.waiting.iter().any(|waiting| match waiting {
                 Waiting::ChangeSet { .. }

@@ -31,6 +31,7 @@ fn with_advice(environment: &Environment, mut found: Vec<(Compared, DriftMemory)
         let Some(spec) = environment.stacks.get(&compared.object) else { continue };
         for finding in &mut compared.findings {
             finding.patch = plan::drift_adopted(spec, finding);
+            finding.parameter = plan::drift_from_parameter(spec, finding);
             finding.by_hand = plan::drift_by_hand(spec, finding);
         }
     }

@@ -72,6 +72,8 @@ pub struct Tender<'a> {
     name: EnvName,
     goal: Goal,
     until: Until,
+    /// The only object that it acts on, if there is one.
+    only: Option<Key>,
     flights: Flights<'a>,
     earlier: Option<Earlier>,
     /// When the last complete listing was made.
@@ -127,6 +129,7 @@ impl<'a> Tender<'a> {
             name,
             goal,
             until,
+            only: None,
             flights,
             earlier: None,
             listed: Duration::ZERO,
@@ -137,6 +140,16 @@ impl<'a> Tender<'a> {
             patrol: Patrol::default(),
             errand: false,
         }
+    }
+
+    /// Acts on this object alone, and leaves all others as they are.
+    #[must_use]
+    pub fn only(self, key: Key) -> Self {
+        Self { only: Some(key), ..self }
+    }
+
+    fn is_meant(&self, key: &Key) -> bool {
+        self.only.as_ref().is_none_or(|only| only == key)
     }
 
     /// Looks, plans, acts, and looks again, until it ends. Dropping it is safe at any moment.
@@ -350,7 +363,9 @@ impl<'a> Tender<'a> {
     fn act(&mut self, environment: &Environment, looked: &Looked) -> bool {
         let controller = self.controller;
         let now = controller.cx.elapsed();
-        let steps = looked.plan.entries.values().filter_map(|entry| entry.step.clone());
+        let entries = looked.plan.entries.iter().filter(|(key, _)| self.is_meant(key)).map(|(_, entry)| entry);
+        let entries: Vec<&Entry> = entries.collect();
+        let steps = entries.iter().filter_map(|entry| entry.step.clone());
         for steps in plan::together(steps) {
             let role: Option<AssumeRole> = environment.role.clone();
             self.flights.launch(steps, now, |steps| {
@@ -366,9 +381,9 @@ impl<'a> Tender<'a> {
             });
         }
         let unknown = |waiting: &Waiting| matches!(waiting, Waiting::Unknown { .. });
-        let blind = looked.plan.entries.values().any(|entry| entry.waiting.iter().any(unknown));
+        let blind = entries.iter().any(|entry| entry.waiting.iter().any(unknown));
         self.unknowns = if blind { self.unknowns.saturating_add(1) } else { 0 };
-        let moving = cadence::is_moving(&looked.plan, controller.cx.now(), PATIENCE);
+        let moving = cadence::is_moving(entries.iter().copied(), controller.cx.now(), PATIENCE);
         !self.flights.is_empty() || (moving && self.unknowns < UNKNOWN_MAX)
     }
 

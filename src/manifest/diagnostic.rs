@@ -188,7 +188,8 @@ impl Guesses {
 }
 
 /// The candidate that is most like `wrong`, if one is near enough to be meant.
-pub(super) fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+#[must_use]
+pub fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let near = |candidate: &'c str| Some((distance(wrong, candidate)?, candidate));
     candidates.into_iter().filter_map(near).min().map(|(_, candidate)| candidate)
 }

@@ -47,7 +47,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use diagnostic::{Bytes, Diagnostic, Severity};
+pub use diagnostic::{Bytes, Diagnostic, Severity, nearest};
 pub use load::{Loaded, aside, load, load_under};
 pub use recipients::{RECORD as RECIPIENTS_RECORD, record as recipients_record};
 pub use schema::schemas;

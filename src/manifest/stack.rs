@@ -17,8 +17,8 @@ use super::readiness::CheckDocument;
 use super::render::Site;
 use super::values::{Given, Sources, resolve};
 use crate::model::{
-    DeletionPolicy, ImageParameter, InvalidName, OnFailure, Parameter, Place, RoleArn, StackName, StackSpec, Template,
-    Text,
+    DeletionPolicy, GivenAt, ImageParameter, InvalidName, OnFailure, Parameter, Place, RoleArn, StackName, StackSpec,
+    Template, Text,
 };
 use crate::yaml::Node;
 
@@ -146,6 +146,7 @@ impl StackDocumentSpec {
         let stack_name = self.stack_name(maker);
         let images = template.as_ref().map(|template| images(maker, template)).unwrap_or_default();
         let parameters = parameters(maker, template.as_ref(), &images);
+        let given = template.as_ref().map(|template| given(maker, template)).unwrap_or_default();
         let tags = maker.tags();
         let field = maker.at(&["spec", "roleArn"]);
         let role_arn = self.role_arn.as_ref().and_then(|text| maker.open(text, field));
@@ -184,6 +185,7 @@ impl StackDocumentSpec {
             template: template?,
             template_file: beside(&maker.doc.file, &self.template),
             parameters: parameters?,
+            given,
             images,
             capabilities,
             tags,
@@ -298,6 +300,33 @@ fn images(maker: &Maker<'_>, template: &Template) -> BTreeMap<String, ImageParam
     let delivered = maker.around.deliveries.get(&maker.key.name).into_iter().flatten();
     let declared = delivered.filter(|(name, _)| template.parameters.contains_key(*name));
     declared.map(|(name, (owner, _))| (name.clone(), owner.clone())).collect()
+}
+
+/// Where the values of parameters are given: in the manifest, in what the manifest refers to, or in the parameter file.
+fn given(maker: &Maker<'_>, template: &Template) -> BTreeMap<String, GivenAt> {
+    let (doc, env) = (maker.doc, maker.around.env);
+    let at =
+        |file: &Arc<str>, line: usize, field: String| GivenAt { place: Place { file: Arc::clone(file), line }, field };
+    let in_file = |name: &str| {
+        let (file, entry) = (env.parameter_file.as_ref()?, env.parameters.get(name)?);
+        Some(at(file, entry.key_span.start.line, format!("Parameters.{name}")))
+    };
+    let of = |name: &String| {
+        let field = maker.at(&["spec", "parameters"]).entries().iter().find(|entry| entry.key == *name);
+        let Some(entry) = field else { return in_file(name) };
+        let text = joined(&entry.value).unwrap_or_default();
+        let inside = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).map(str::trim);
+        let referred = inside.and_then(|inside| match inside.split_once('.')? {
+            ("parameters", name) => in_file(name),
+            ("values", name) => {
+                let path: Vec<&str> = ["spec", "values"].into_iter().chain(name.split('.')).collect();
+                env.values.contains_key(name).then(|| at(&env.doc.file, env.doc.span(&path).start.line, path.join(".")))
+            }
+            _ => None,
+        });
+        Some(referred.unwrap_or_else(|| at(&doc.file, entry.key_span.start.line, format!("spec.parameters.{name}"))))
+    };
+    template.parameters.keys().filter_map(|name| Some((name.clone(), of(name)?))).collect()
 }
 
 /// An unknown parameter may be a misspelt secret, unless it is a misspelling of something else.

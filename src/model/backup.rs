@@ -24,7 +24,7 @@ mod step;
 
 pub use keep::KeepSettings;
 pub use left::{LeftTable, LeftTables};
-pub use memory::{BackupMemory, PendingBackup, PendingCopy, PointMemory, TableMemory};
+pub use memory::{BackupMemory, FailedRestore, PendingBackup, PendingCopy, PointMemory, TableMemory};
 pub use name::{ITEMS_TAG, PROFILE_TAG, PointName, SLOT_TAG};
 pub use plans::{TagCondition, VaultCopy, VaultPlan, VaultRule, VaultSelection};
 pub use restore::{

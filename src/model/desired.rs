@@ -85,6 +85,15 @@ pub struct Place {
     pub line: usize,
 }
 
+/// Where the value of a parameter is given, so that it can be changed there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenAt {
+    /// The file and the line.
+    pub place: Place,
+    /// The field in it: `spec.parameters.Name`, `spec.values.size`, `Parameters.Name`.
+    pub field: String,
+}
+
 /// One stack as its manifest wants it.
 #[derive(Clone, Debug)]
 pub struct StackSpec {
@@ -100,6 +109,8 @@ pub struct StackSpec {
     pub template_file: String,
     /// Values for the template's parameters; those with a default may be missing.
     pub parameters: BTreeMap<String, Parameter>,
+    /// Where the values of those are given that no template's default gives.
+    pub given: BTreeMap<String, GivenAt>,
     /// Parameters whose value is the image that was chosen for a service.
     pub images: BTreeMap<String, ImageParameter>,
     /// Acknowledged capabilities.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aws::{InvalidName, identifier};
 use super::ecs::words;
-use super::{Attempts, ChangeAction, Fingerprint, Key, ResourceChange, StackVersion, Unknown};
+use super::{Attempts, ChangeAction, Fingerprint, GivenAt, Key, ResourceChange, StackVersion, Unknown};
 
 identifier! {
     /// The id of one detection of drift (AWS: *`DetectStackDrift`*). How many are kept, and for how long, AWS does not say.
@@ -218,9 +218,21 @@ pub struct Finding {
     /// What would have to be changed in the template to accept it, as a unified diff. Made for a report, and not kept.
     #[serde(skip)]
     pub patch: Option<String>,
+    /// The parameter that its value comes from, and where that is given. Made for a report, and not kept.
+    #[serde(skip)]
+    pub parameter: Option<FromParameter>,
     /// Commands by which a person puts it back, where no change set of the object does. Made for a report, and not kept.
     #[serde(skip)]
     pub by_hand: Vec<String>,
+}
+
+/// The parameter that the value of a property comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FromParameter {
+    /// Its name.
+    pub name: String,
+    /// Where its value is given; none: the template's default is its value.
+    pub given: Option<GivenAt>,
 }
 
 /// Who has made a difference, as far as the trail of the account tells.
@@ -269,6 +281,7 @@ impl Finding {
             print: None,
             by: By::NotAsked,
             patch: None,
+            parameter: None,
             by_hand: Vec::new(),
         }
     }

@@ -92,6 +92,7 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         template: Arc::new(template),
         template_file: format!("performance-mgmt/templates/{name}.yaml"),
         parameters: BTreeMap::new(),
+        given: BTreeMap::new(),
         images: BTreeMap::new(),
         capabilities: BTreeSet::new(),
         tags: BTreeMap::new(),

@@ -53,18 +53,18 @@ mod version;
 pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
 pub use backup::{
     BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, BeginRestore, Comparison,
-    CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, ITEMS_TAG, ItemCount, KeepSettings, LeftTable, LeftTables,
-    MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup, PendingCopy, PointMemory, PointName,
-    PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Restore, RestoreDo, RestoreFrom, RestoreNote,
-    RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery, Setting, TEST_PREFIX, TableMemory, TableSeen,
-    TableSelection, TagCondition, TestedPoint, Tried, VaultCopy, VaultPlan, VaultRule, VaultSelection, VaultSpec,
-    VerifySpec, WrongSchedule,
+    CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, FailedRestore, ITEMS_TAG, ItemCount, KeepSettings,
+    LeftTable, LeftTables, MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup, PendingCopy,
+    PointMemory, PointName, PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Restore, RestoreDo,
+    RestoreFrom, RestoreNote, RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery, Setting,
+    TEST_PREFIX, TableMemory, TableSeen, TableSelection, TagCondition, TestedPoint, Tried, VaultCopy, VaultPlan,
+    VaultRule, VaultSelection, VaultSpec, VerifySpec, WrongSchedule,
 };
 pub use broadening::{Access, Broadening};
 pub use claim::{Claim, Claims, claims};
 pub use desired::{
-    Broaden, Budget, DeletionPolicy, Desired, Environment, Mode, OnFailure, Parameter, Place, Policy, Prune, Replace,
-    StackSpec,
+    Broaden, Budget, DeletionPolicy, Desired, Environment, GivenAt, Mode, OnFailure, Parameter, Place, Policy, Prune,
+    Replace, StackSpec,
 };
 pub use diagnosis::{Ailment, Census, Choice, Diagnosis, Remedy};
 pub use difference::Difference;
@@ -76,8 +76,8 @@ pub use dns::{
 pub use domain::{DOMAIN_MAX, DnsName, NO_DOMAIN};
 pub use drift::{
     By, Compared, DRIFT_HISTORY, Deed, Detection, DetectionId, DetectionStatus, DriftAction, DriftLook, DriftMemory,
-    DriftSeen, DriftStanding, FailedLook, Finding, PropertyDifference, PropertyDrift, REVERTS_KEPT, ResourceDrift,
-    ResourceDriftStatus, ResourceState, Severity, StackDrift, Tolerance, Verdict, Writes, Written,
+    DriftSeen, DriftStanding, FailedLook, Finding, FromParameter, PropertyDifference, PropertyDrift, REVERTS_KEPT,
+    ResourceDrift, ResourceDriftStatus, ResourceState, Severity, StackDrift, Tolerance, Verdict, Writes, Written,
 };
 pub use ecs::{
     AlarmsState, CircuitBreakerState, ClusterArn, ContainerImage, DeploymentConfiguration, DeploymentController,

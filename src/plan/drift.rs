@@ -17,7 +17,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use self::adopt::adopted;
+pub use self::adopt::{adopted, from_parameter};
 pub use self::baseline::looked;
 pub use self::beside::beside;
 pub use self::culprit::culprit;

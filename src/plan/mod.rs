@@ -48,7 +48,8 @@ pub(crate) use doctor::{are_recent, last_phase, last_update};
 pub use doctor::{census, watch};
 pub use drift::{
     Due, adopted as drift_adopted, beside as drift_beside, by_hand as drift_by_hand, culprit, due as drift_due,
-    judge as judge_drift, looked as drift_looked, remembered as drift_remembered,
+    from_parameter as drift_from_parameter, judge as judge_drift, looked as drift_looked,
+    remembered as drift_remembered,
 };
 pub use gone::{Deletion, deletion};
 #[cfg(test)]

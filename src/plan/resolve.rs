@@ -214,6 +214,7 @@ pub(super) fn spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
         stack_name: _,
         template,
         parameters,
+        given: _,
         images,
         capabilities,
         tags,

@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 
 use super::json::{API_VERSION, to_json};
 use super::{Paint, safe, words};
-use crate::model::{By, Compared, Deed, DriftMemory, Environment, Finding, Severity, Verdict};
+use crate::model::{
+    By, Compared, Deed, DriftAction, DriftMemory, Environment, Finding, FromParameter, Severity, Verdict,
+};
 
 /// In which form a drift report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,8 +194,15 @@ pub struct Advice {
     /// Revert it: the command that requests it; the next plan shows the change. In a nested stack: AWS CLI commands,
     /// one per line.
     pub revert: String,
-    /// Keep it: the required change of the template, as a diff if the template has a literal value; `null` if unknown.
+    /// True if Landfast reverts it without a request, because of `drift: revert`.
+    #[serde(default)]
+    pub automatic: bool,
+    /// Keep it: a diff of the template if the template has a literal value, the new value of the field if a parameter
+    /// supplies it; `null` if unknown.
     pub adopt: Option<String>,
+    /// The file in which to write that, with line and field if they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt_in: Option<String>,
     /// Tolerate it: the required rule in the stack's manifest; `null` outside a stack.
     pub tolerate: Option<String>,
 }
@@ -209,6 +218,8 @@ impl DriftReport {
         for (environment, found) in environments {
             items.extend(found.iter().filter_map(|(compared, memory)| ObjectDrift::of(environment, compared, memory)));
         }
+        // The worst first; clean ones last, in their order.
+        items.sort_by_key(|item| std::cmp::Reverse(item.drift().filter_map(|finding| finding.severity).max()));
         let summary = DriftSummary::of(&items);
         Self { api_version: API_VERSION.to_owned(), kind: "DriftReport".to_owned(), at, summary, items }
     }
@@ -292,7 +303,17 @@ impl DriftSummary {
 impl ObjectDrift {
     fn of(environment: &Environment, compared: &Compared, memory: &DriftMemory) -> Option<Self> {
         let history = memory.history.iter();
-        let findings = compared.findings.iter().map(DriftFinding::of);
+        let spec = environment.stacks.get(&compared.object);
+        let reverts = spec.and_then(|spec| spec.drift).unwrap_or(environment.policy.drift) == DriftAction::Revert;
+        let mut findings: Vec<DriftFinding> = compared
+            .findings
+            .iter()
+            .map(|finding| {
+                DriftFinding::of(finding, spec.map(|spec| spec.template_file.as_str()), spec.is_some() && reverts)
+            })
+            .collect();
+        // Worst first; what is alike stays in its order.
+        findings.sort_by_key(|finding| (finding.verdict, std::cmp::Reverse(finding.severity)));
         let named = compared.findings.iter().find_map(|finding| finding.physical_id.clone());
         let (stack, scope, file, line) = match environment.stacks.get(&compared.object) {
             Some(spec) => {
@@ -308,7 +329,7 @@ impl ObjectDrift {
             file,
             line,
             compared: compared.compared,
-            findings: findings.collect(),
+            findings,
             history: history.map(|(at, differences)| DriftPoint { at: *at, differences: *differences }).collect(),
         })
     }
@@ -328,7 +349,7 @@ impl ObjectDrift {
 }
 
 impl DriftFinding {
-    fn of(finding: &Finding) -> Self {
+    fn of(finding: &Finding, template: Option<&str>, reverts: bool) -> Self {
         let (by, by_unknown) = match &finding.by {
             By::NotAsked => (None, None),
             By::NotKnown(why) => (None, Some(why.clone())),
@@ -360,7 +381,7 @@ impl DriftFinding {
             since: finding.since,
             by,
             by_unknown,
-            advice: finding.is_drift().then(|| Advice::of(finding)),
+            advice: finding.is_drift().then(|| Advice::of(finding, template, reverts)),
         }
     }
 
@@ -389,11 +410,11 @@ impl DriftFinding {
 }
 
 impl Advice {
-    fn of(finding: &Finding) -> Self {
+    fn of(finding: &Finding, template: Option<&str>, reverts: bool) -> Self {
         let Some(resource) = finding.resource.clone() else {
             // What differs of an object itself is what the next plan is about.
             let revert = format!("landfast apply {}", finding.object.environment);
-            return Self { revert, adopt: None, tolerate: None };
+            return Self { revert, automatic: false, adopt: None, adopt_in: None, tolerate: None };
         };
         let revert = match finding.by_hand.as_slice() {
             [] => format!("landfast drift --revert {}", finding.object),
@@ -405,8 +426,22 @@ impl Advice {
         }
         rule.insert("reason".to_owned(), json!("…"));
         rule.insert("until".to_owned(), json!("YYYY-MM-DD"));
+        let automatic = reverts && finding.by_hand.is_empty();
+        let tolerate = Some(yaml(&json!({ "drift": { "ignore": [rule] } })));
+        if let Some(FromParameter { name, given }) = &finding.parameter {
+            let field =
+                given.as_ref().map_or_else(|| format!("Parameters.{name}.Default"), |given| given.field.clone());
+            let place = match given {
+                Some(given) => Some(format!("{}:{}", given.place.file, given.place.line)),
+                None => template.map(str::to_owned),
+            };
+            let live = finding.live.as_deref().filter(|live| !is_unfit(live));
+            let adopt = live.map(|live| format!("{field}: {live}\n"));
+            return Self { revert, automatic, adopt_in: adopt.as_ref().and(place), adopt, tolerate };
+        }
         let adopt = finding.patch.clone().or_else(|| adopted(finding));
-        Self { revert, adopt, tolerate: Some(yaml(&json!({ "drift": { "ignore": [rule] } }))) }
+        let adopt_in = adopt.as_ref().and(template).map(str::to_owned);
+        Self { revert, automatic, adopt, adopt_in, tolerate }
     }
 }
 
@@ -416,7 +451,7 @@ fn adopted(finding: &Finding) -> Option<String> {
     let (resource, property, live) = (finding.resource.as_ref()?, finding.property.as_ref()?, finding.live.as_ref()?);
     let parts: Vec<&str> = property.split('/').filter(|part| !part.is_empty()).collect();
     let in_a_list = parts.iter().any(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-    if in_a_list || live == "(hidden)" || live == "null" || live.is_empty() || resource.contains('/') {
+    if in_a_list || is_unfit(live) || resource.contains('/') {
         return None;
     }
     let live = serde_json::from_str(live).unwrap_or_else(|_| Value::String(live.clone()));
@@ -425,6 +460,11 @@ fn adopted(finding: &Finding) -> Option<String> {
         .rev()
         .fold(live, |inner, part| Value::Object(serde_json::Map::from_iter([((*part).to_owned(), inner)])));
     Some(yaml(&json!({ "Resources": { resource: { "Properties": nested } } })))
+}
+
+/// A value that cannot be written anywhere: it is hidden, or there is none.
+fn is_unfit(live: &str) -> bool {
+    live == "(hidden)" || live == "null" || live.is_empty()
 }
 
 fn yaml(value: &Value) -> String {

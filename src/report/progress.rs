@@ -216,6 +216,11 @@ fn taken(verb: &str) -> Option<&'static str> {
         "protect" => "termination protection changed",
         "collect" => "old task definition deregistered",
         "set-policy" => "stack policy set",
+        "back-up" => "backup started",
+        "restore" => "restore started",
+        "mark-restored" => "restored table tagged",
+        "set-restored" => "settings of the original applied to the restored table",
+        "remove-restored" => "table of the restore test deleted",
         _ => return None,
     })
 }

@@ -27,7 +27,7 @@ pub use difference::{Differing, differing};
 pub use evaluate::{Evaluated, Known, Tree, Values, evaluate};
 pub use export::resolve_name;
 pub use filled::{Filled, filled, given};
-pub use locate::{Written, written};
+pub use locate::{Written, parameter, written};
 pub use opaque::{json_digest, opaque_facts};
 pub use policy::policy_digest;
 pub use predict::predict;

@@ -7,11 +7,10 @@ use clap::Subcommand;
 
 use super::forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 use super::parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, Environments, InitArgs, Quarantine, RestoreFromArgs, RunArgs, SecretCommand,
+    AdoptArgs, ApplyArgs, BackupCommand, Environments, InitArgs, Quarantine, RestoreArgs, RunArgs, SecretCommand,
     StateCommand, Targets, WaitFor, commit, duration,
 };
 use crate::controller::ReportPlace;
-use crate::model::TableName;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -168,8 +167,8 @@ pub enum Command {
         #[arg(short, long, default_value = "text")]
         output: Output,
     },
-    /// Print the events of objects, oldest first: of stacks from CloudFormation, of services from ECS, of the rest from the
-    /// journal.
+    /// Print the events of objects, oldest first. Those of stacks come from CloudFormation, those of services from ECS, and
+    /// the rest from the journal.
     Events {
         /// Objects: dev/stack/network, or an environment for all of its objects.
         #[arg(value_name = "TARGET", required = true)]
@@ -191,6 +190,9 @@ pub enum Command {
         /// Approve the deletion with this digest, as it was shown.
         #[arg(long, value_name = "DIGEST")]
         plan: Option<String>,
+        /// Accept this commit, although it is older than the last accepted one.
+        #[arg(long, value_name = "COMMIT", value_parser = commit)]
+        accept_older_commit: Option<String>,
     },
     /// Encrypt a secret value from standard input, to a file that may be committed. Only the secrets whose manifests
     /// reference the file can use it.
@@ -218,18 +220,7 @@ pub enum Command {
         command: BackupCommand,
     },
     /// Restore a table into a new table, with the settings of the original. The original is not changed.
-    Restore {
-        /// The backup policy that covers the table: dev/backuppolicy/tables.
-        object: String,
-        /// The table.
-        #[arg(long)]
-        table: TableName,
-        #[command(flatten)]
-        from: RestoreFromArgs,
-        /// Name of the new table [default: the table's name and the time].
-        #[arg(long = "as", value_name = "NAME")]
-        to: Option<TableName>,
-    },
+    Restore(RestoreArgs),
     /// Show Landfast on a simulated AWS: deploy, edit, failure, recovery. Needs no account and changes nothing.
     Demo {
         /// Do not pause between the lines.

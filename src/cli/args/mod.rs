@@ -9,7 +9,7 @@ pub(super) use command::Command;
 pub(super) use forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 pub(super) use global::{CloudKind, Color, Global, LogFormat};
 pub(super) use parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, InitArgs, Quarantine, RestoreFromArgs, RunArgs, SecretCommand, StateCommand,
+    AdoptArgs, ApplyArgs, BackupCommand, InitArgs, Quarantine, RestoreArgs, RunArgs, SecretCommand, StateCommand,
     WaitFor,
 };
 

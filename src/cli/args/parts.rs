@@ -161,6 +161,24 @@ pub struct AdoptArgs {
     pub force: bool,
 }
 
+/// What `restore` is asked for.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The backup policy that covers the table: dev/backuppolicy/tables.
+    pub object: String,
+    /// The table.
+    #[arg(long)]
+    pub table: TableName,
+    #[command(flatten)]
+    pub from: RestoreFromArgs,
+    /// Name of the new table [default: the table's name and the time].
+    #[arg(long = "as", value_name = "NAME")]
+    pub to: Option<TableName>,
+    /// Return at once; a daemon or the next `apply` restores it.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
 /// What a table is restored from.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -207,6 +225,9 @@ pub enum BackupCommand {
         /// The table [default: all tables that the policy covers].
         #[arg(long)]
         table: Option<TableName>,
+        /// Return at once; a daemon or the next `apply` runs the test.
+        #[arg(long)]
+        no_wait: bool,
     },
 }
 

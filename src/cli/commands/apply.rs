@@ -122,13 +122,16 @@ impl Run<'_> {
             .session
             .drive(self.controller, look_ahead(self.controller, self.loaded, self.environment, self.goal))??;
         let plan = &preview.looked.plan;
-        if output == Output::Text {
+        // Where nothing is to be done and nothing to be said, the sentence at the end is enough.
+        let rests =
+            plan.in_sync() && plan.cuts.is_empty() && plan.entries.values().all(|entry| entry.refused.is_empty());
+        if output == Output::Text && !rests {
             show(&self.session.global, output.into(), std::slice::from_ref(plan))?;
         }
         if is_blind(plan) {
             // The reads were repeated as often as makes sense, and nothing follows from what was not seen.
             if output != Output::Text {
-                return self.report(Ended::Settled(Box::new(plan.clone())), output);
+                return self.report(Ended::Settled(Box::new(plan.clone())), output, false);
             }
             return Ok(Exit::of_settled(plan));
         }
@@ -147,7 +150,7 @@ impl Run<'_> {
         self.controller.store().consent(&self.environment.name, agreed)?;
         let ended = self.carry_out()?;
         self.controller.store().consent(&self.environment.name, None)?;
-        self.report(ended, output)
+        self.report(ended, output, rests)
     }
 
     /// Consent to the plan that was shown, or none where none is needed.
@@ -196,7 +199,7 @@ impl Run<'_> {
         Ok(self.session.drive(self.controller, tender.run())??)
     }
 
-    fn report(&self, ended: Ended, output: Output) -> Result<Exit, Trouble> {
+    fn report(&self, ended: Ended, output: Output, rested: bool) -> Result<Exit, Trouble> {
         let Ended::Settled(plan) = ended else { return Err(self.left_running()?) };
         let timeline = self.timeline();
         let mut failed = self.controller.narrator().failed_rollouts();
@@ -217,7 +220,8 @@ impl Run<'_> {
                     terminal::print(&format!("\n{restore}\n"))?;
                 }
                 if plan.in_sync() {
-                    terminal::print(&format!("\n{} is in sync.\n", self.environment.name))?;
+                    let gap = if rested && timeline.bars.is_empty() { "" } else { "\n" };
+                    terminal::print(&format!("{gap}{} is in sync.\n", self.environment.name))?;
                 } else {
                     terminal::print("\n")?;
                     show(&self.session.global, output.into(), std::slice::from_ref(&*plan))?;

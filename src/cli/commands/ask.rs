@@ -18,36 +18,42 @@ use super::person::{ourselves, system, wall_clock, whoami};
 pub(super) enum Asked {
     /// It is done.
     Granted(Granted),
-    /// It is left for the process that has the journal.
-    Left,
+    /// It is left for the process that has the journal, which will grant this.
+    Left(Granted),
 }
 
 /// Asks something of the object that a word names.
 pub(super) fn ask(global: &Global, word: &str, wish: Wish) -> Result<(Key, Asked), Trouble> {
     let (view, key) = View::to_ask(global, word)?;
+    let asked = put(&view, &key, wish)?;
+    Ok((key, asked))
+}
+
+/// Asks something of an object.
+pub(super) fn put(view: &View, key: &Key, wish: Wish) -> Result<Asked, Trouble> {
     let (session, store) = (&view.session, &view.store);
-    let missing = || Trouble::no_such_object(word, select::objects(&view.loaded));
+    let missing = || Trouble::no_such_object(&key.to_string(), select::objects(&view.loaded));
     let [environment] = view.environments() else { return Err(missing()) };
     let request = Request { id: unique()?, key: key.clone(), wish, by: ourselves(), at: session.cx.now() };
-    let declined = |why| declined(&view, &key, why);
+    let declined = |why| declined(view, key, why);
     match view.holder {
         Holder::Us => {
             let granted = answer(store, environment, &request, session.cx.now())?.map_err(declined)?;
             session.save()?;
-            Ok((key, Asked::Granted(granted)))
+            Ok(Asked::Granted(granted))
         }
         Holder::Another => {
+            // Notes are dated by the wall clock, also where the cloud is a simulation that has a clock of its own.
+            let request = Request { at: wall_clock()?, ..request };
             // What will be declined is said here, where somebody reads it.
             let memory = store.memory(&environment.name)?;
-            grant(&request, environment, &memory.objects, session.cx.now()).map_err(declined)?;
-            // Notes are dated by the wall clock, also where the cloud is a simulation that has a clock of its own.
-            let request = Request { at: wall_clock()?, by: whoami(), ..request };
-            Inbox::of(&global.state).leave(&Note::Request(request))?;
+            let granted = grant(&request, environment, &memory.objects, request.at).map_err(declined)?;
+            Inbox::of(&session.global.state).leave(&Note::Request(Request { by: whoami(), ..request }))?;
             terminal::note(&format!(
                 "the request was sent to the process that uses the state; a daemon handles it within seconds. `landfast events {key}` \
                  shows the result"
             ));
-            Ok((key, Asked::Left))
+            Ok(Asked::Left(granted))
         }
     }
 }

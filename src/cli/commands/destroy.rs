@@ -8,8 +8,14 @@ use crate::cli::reach::reach;
 use crate::cli::session::{self, Pace, Session};
 use crate::plan::Goal;
 
-pub(super) fn run(global: &Global, environment: &str, digest: Option<&str>) -> Result<Exit, Trouble> {
+pub(super) fn run(
+    global: &Global,
+    environment: &str,
+    digest: Option<&str>,
+    older: Option<&str>,
+) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Virtual)?;
+    session.accept_older(older);
     let store = session.store()?;
     let (loaded, history) = session.load(&store)?;
     // One environment, by its whole name: no pattern deletes anything.

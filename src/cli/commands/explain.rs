@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
+use crate::manifest::nearest;
 use crate::report::Paint;
 
 /// The page. It is the program's too, so that both say the same.
@@ -20,7 +21,7 @@ pub(super) fn run(global: &Global, words: &[String]) -> Result<Exit, Trouble> {
     let found = if exact.is_empty() { entries.iter().filter(|entry| entry.mentions(&wanted)).collect() } else { exact };
     if found.is_empty() {
         let names = entries.iter().flat_map(|entry| entry.names.iter().copied());
-        let near = names.min_by_key(|name| strsim::osa_distance(name, &wanted)).map(str::to_owned);
+        let near = nearest(&wanted, names).map(str::to_owned);
         return Err(Trouble::NoSuchCode { name: wanted, near });
     }
     let paint = terminal::paint(global);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::{BackupMemory, Ended, Evidence, Key, RolloutOutcome};
+use crate::model::{self, BackupMemory, Ended, Evidence, Key, RolloutOutcome};
 use crate::report::clean;
 
 /// A rollout that has failed.
@@ -64,21 +64,18 @@ impl FailedRestore {
     /// All that nobody was told of yet, the oldest first.
     pub(super) fn untold(policies: &BTreeMap<Key, Arc<BackupMemory>>) -> Vec<Self> {
         let of_policy = |(object, memory): (&Key, &Arc<BackupMemory>)| {
-            let restores = memory.restores.iter().filter(|(_, restore)| !restore.is_test());
-            let restores = restores.filter_map(|(to, restore)| {
-                let (at, why) = restore.ended.clone()?;
-                Some((restore.table.to_string(), Some(to.to_string()), at, why?))
-            });
-            let proofs = memory.proofs.iter();
-            let proofs =
-                proofs.filter_map(|(table, proof)| Some((table.to_string(), None, proof.at, proof.failed.clone()?)));
-            let failed = |(table, to, at, why)| Self { object: object.clone(), at, table, to, why };
-            let new = |failed: &Self| memory.told.is_none_or(|told| failed.at > told);
-            restores.chain(proofs).map(failed).filter(new).collect::<Vec<_>>()
+            let failed = memory.failed_restores().into_iter().filter(|failed| !memory.is_told(failed));
+            failed.map(|failed| Self::of(object, failed)).collect::<Vec<_>>()
         };
         let mut failed: Vec<Self> = policies.iter().flat_map(of_policy).collect();
         failed.sort_by(|one, other| one.at.cmp(&other.at).then_with(|| one.cmp(other)));
         failed
+    }
+
+    fn of(object: &Key, failed: model::FailedRestore<'_>) -> Self {
+        let model::FailedRestore { at, table, to, why } = failed;
+        let (table, to) = (table.to_string(), to.map(ToString::to_string));
+        Self { object: object.clone(), at, table, to, why: why.to_owned() }
     }
 }
 

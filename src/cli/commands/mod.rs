@@ -72,7 +72,9 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             outputs::run(&global, &targets.targets, key.as_deref(), raw, output)
         }
         Command::Events { targets, limit, follow, output } => events::run(&global, &targets, limit, follow, output),
-        Command::Destroy { environment, plan } => destroy::run(&global, &environment, plan.as_deref()),
+        Command::Destroy { environment, plan, accept_older_commit: older } => {
+            destroy::run(&global, &environment, plan.as_deref(), older.as_deref())
+        }
         Command::Seal { file, recipients, secrets } => seal::run(&global, &file, &recipients, &secrets),
         Command::Secret { command } => match command {
             SecretCommand::Status { environments: of } => secret::status(&global, &of.environments),
@@ -82,9 +84,11 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             BackupCommand::List { environments: of, output } => backup::list(&global, &of.environments, output),
             BackupCommand::Now { object } => backup::now(&global, &object),
             BackupCommand::Coverage { environments: of, output } => backup::coverage(&global, &of.environments, output),
-            BackupCommand::Verify { object, table } => restore::verify(&global, &object, table),
+            BackupCommand::Verify { object, table, no_wait } => {
+                restore::verify(&global, &object, table.as_ref(), no_wait)
+            }
         },
-        Command::Restore { object, table, from, to } => restore::restore(&global, &object, table, &from, to),
+        Command::Restore(asked) => restore::restore(&global, asked),
         Command::Demo { fast } => crate::cli::demo::run(&global, fast),
         Command::Images { environments: of, output } => images::run(&global, &of.environments, output),
         Command::Rollback { object, to } => images::rollback(&global, &object, to.as_deref()),

@@ -35,6 +35,43 @@ pub struct BackupMemory {
     pub depends_on: BTreeSet<Key>,
 }
 
+/// A restore, or a restore test, that has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FailedRestore<'a> {
+    /// When it had failed.
+    pub at: Timestamp,
+    /// The table that was to be restored.
+    pub table: &'a TableName,
+    /// The new table; `None` for a restore test, whose table goes again.
+    pub to: Option<&'a TableName>,
+    /// Why.
+    pub why: &'a str,
+}
+
+impl BackupMemory {
+    /// Restores that have failed and of which nobody was told, and the restore tests that failed last, the oldest first.
+    #[must_use]
+    pub fn failed_restores(&self) -> Vec<FailedRestore<'_>> {
+        let restores = self.restores.iter().filter(|(_, restore)| !restore.is_test());
+        let restores = restores.filter_map(|(to, restore)| {
+            let (at, why) = restore.ended.as_ref()?;
+            Some(FailedRestore { at: *at, table: &restore.table, to: Some(to), why: why.as_deref()? })
+        });
+        let proofs = self.proofs.iter().filter_map(|(table, proof)| {
+            Some(FailedRestore { at: proof.at, table, to: None, why: proof.failed.as_deref()? })
+        });
+        let mut failed: Vec<_> = restores.filter(|failed| !self.is_told(failed)).chain(proofs).collect();
+        failed.sort();
+        failed
+    }
+
+    /// A person was told of it.
+    #[must_use]
+    pub fn is_told(&self, failed: &FailedRestore<'_>) -> bool {
+        self.told.is_some_and(|told| failed.at <= told)
+    }
+}
+
 /// What is remembered of one table of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

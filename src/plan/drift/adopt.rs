@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::HIDDEN;
-use crate::model::{Finding, StackSpec};
+use crate::model::{Finding, FromParameter, StackSpec};
 use crate::template;
 
 /// Lines around the one that changes.
@@ -26,6 +26,15 @@ pub fn adopted(spec: &StackSpec, finding: &Finding) -> Option<String> {
     let edited = format!("{}{value}{}", body.get(..found.start)?, body.get(found.end..)?);
     let row = body.get(..found.start)?.matches('\n').count();
     Some(diff(&spec.template_file, body, &edited, row))
+}
+
+/// The parameter that the property's value comes from, and where that is given. A secret is named and never shown.
+#[must_use]
+pub fn from_parameter(spec: &StackSpec, finding: &Finding) -> Option<FromParameter> {
+    let (resource, path) = (finding.resource.as_ref()?, finding.property.as_ref()?);
+    let name = template::parameter(&spec.template.body, resource, path)?;
+    let given = spec.given.get(&name).cloned();
+    Some(FromParameter { name, given })
 }
 
 /// The diff of two texts that differ in one line (counted from zero).

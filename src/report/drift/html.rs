@@ -1,5 +1,8 @@
 //! One page that needs nothing else: no script, no font, no request. Light and dark, on a screen and on paper.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{DriftFinding, DriftPoint, DriftReport, FindingKind, ObjectDrift, by_severity, word};
@@ -16,19 +19,25 @@ pub(super) fn html(report: &DriftReport) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (title) " – " (words::time(report.at)) }
+                title { (title) @for place in places(report) { ", " (place.0) } " – " (words::time(report.at)) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                header {
+                header id="top" {
                     h1 { (title) }
+                    @for (environment, scope) in places(report) {
+                        p.place { "Environment " strong { (environment) } @if let Some((account, region)) = scope.split_once('/') {
+                            ", account " strong { (account) } ", region " strong { (region) }
+                        } }
+                    }
                     p { (report.summary.sentence()) }
                     p.quiet { "Compared on " (words::time(report.at)) " by Landfast " (env!("CARGO_PKG_VERSION")) "." }
                 }
                 main {
                     (figures(report))
+                    (overview(report))
                     (coverage(report))
-                    @for item in report.items.iter().filter(|item| item.drift().next().is_some()) { (object(item)) }
+                    @for (index, item) in drifted(report) { (object(index, item)) }
                     (others(report))
                 }
             }
@@ -56,22 +65,41 @@ fn figures(report: &DriftReport) -> Markup {
     }
 }
 
-/// What was looked at, what of it could not be compared, and how it went before.
-fn coverage(report: &DriftReport) -> Markup {
+/// The environments, each with the accounts and regions that its objects are in.
+fn places(report: &DriftReport) -> BTreeSet<(&str, &str)> {
+    let of = |item| {
+        let item: &ObjectDrift = item;
+        (item.object.split('/').next().unwrap_or_default(), item.scope.as_str())
+    };
+    report.items.iter().map(of).collect()
+}
+
+/// The objects that have drifted, each with its number, which names its anchor.
+fn drifted(report: &DriftReport) -> impl Iterator<Item = (usize, &ObjectDrift)> {
+    report.items.iter().enumerate().filter(|(_, item)| item.drift().next().is_some())
+}
+
+/// The anchor of a difference.
+fn anchor(item: usize, finding: usize) -> String {
+    format!("difference-{item}-{finding}")
+}
+
+/// Every difference in one line, the worst first, with a link to what is said of it.
+fn overview(report: &DriftReport) -> Markup {
+    let mut rows: Vec<(usize, usize, &ObjectDrift, &DriftFinding)> = drifted(report)
+        .flat_map(|(number, item)| item.drift().enumerate().map(move |(index, found)| (number, index, item, found)))
+        .collect();
+    rows.sort_by_key(|(.., finding)| Reverse(finding.severity));
     html! {
-        section {
-            h2 { "Coverage" }
-            table.coverage {
-                thead { tr { th { "object" } th { "compared" } th { "not compared" } th { "differences" } th { "trend" } } }
-                tbody {
-                    @for item in &report.items {
-                        @let (unknown, drift) = (item.of_kind(FindingKind::Unknown).count(), item.drift().count());
-                        tr {
-                            td { (item.object) }
-                            td.number { (item.compared) }
-                            td.number.unknown[unknown > 0] { (unknown) }
-                            td.number.some[drift > 0] { (drift) }
-                            td { (trend(&item.history)) }
+        @if !rows.is_empty() {
+            section {
+                h2 { "Differences" }
+                ol.overview {
+                    @for (number, index, item, finding) in rows {
+                        li class=[finding.severity.map(word)] {
+                            span.badge { (finding.severity.map_or("", word)) }
+                            a href=(format!("#{}", anchor(number, index))) { (finding.place()) }
+                            span.quiet { (item.object) }
                         }
                     }
                 }
@@ -80,19 +108,43 @@ fn coverage(report: &DriftReport) -> Markup {
     }
 }
 
-fn object(item: &ObjectDrift) -> Markup {
+/// What was looked at, what of it could not be compared, and how it went before.
+fn coverage(report: &DriftReport) -> Markup {
     html! {
         section {
-            h2 { (item.object) }
-            p.quiet { (item.stack) " in " (item.scope) @if !item.file.is_empty() { ", manifest " code { (item.file) ":" (item.line) } } }
-            @for finding in item.drift() { (difference(finding)) }
+            h2 { "Coverage" }
+            table.coverage {
+                thead { tr { th { "object" } th { "compared" } th { "not compared" } th { "differences" } th { "trend" } } }
+                tbody {
+                    @for (number, item) in report.items.iter().enumerate() {
+                        @let (unknown, drift) = (item.of_kind(FindingKind::Unknown).count(), item.drift().count());
+                        tr {
+                            td { @if drift > 0 { a href=(format!("#object-{number}")) { (item.object) } } @else { (item.object) } }
+                            td.number data-head="compared" { (item.compared) }
+                            td.number.unknown[unknown > 0] data-head="not compared" { (unknown) }
+                            td.number.some[drift > 0] data-head="differences" { (drift) }
+                            td data-head="trend" { (trend(&item.history)) }
+                        }
+                    }
+                }
+            }
         }
     }
 }
 
-fn difference(finding: &DriftFinding) -> Markup {
+fn object(number: usize, item: &ObjectDrift) -> Markup {
     html! {
-        article class=[finding.severity.map(word)] {
+        section id=(format!("object-{number}")) {
+            h2 { (item.object) }
+            p.quiet { (item.stack) " in " (item.scope) @if !item.file.is_empty() { ", manifest " code { (item.file) ":" (item.line) } } }
+            @for (index, finding) in item.drift().enumerate() { (difference(&anchor(number, index), finding)) }
+        }
+    }
+}
+
+fn difference(anchor: &str, finding: &DriftFinding) -> Markup {
+    html! {
+        article id=(anchor) class=[finding.severity.map(word)] {
             h3 {
                 span.badge { (finding.severity.map_or("", word)) }
                 " " @if let Some(resource) = &finding.resource { (words::clean(resource)) " " }
@@ -117,10 +169,10 @@ fn difference(finding: &DriftFinding) -> Markup {
                 details {
                     summary { "Options" }
                     h4 { "Revert" }
-                    pre { (advice.revert) }
+                    @if advice.automatic { p { "Landfast does it: " code { "drift: revert" } } } @else { pre { (advice.revert) } }
                     @if let Some(adopt) = &advice.adopt {
-                        h4 { "Adopt, in the template" }
-                        pre { (adopt) }
+                        h4 { "Adopt, in " (advice.adopt_in.as_deref().map_or("the template".to_owned(), words::clean)) }
+                        pre { (words_of(adopt)) }
                     }
                     @if let Some(tolerate) = &advice.tolerate {
                         h4 { "Tolerate, in the manifest’s spec" }
@@ -128,6 +180,7 @@ fn difference(finding: &DriftFinding) -> Markup {
                     }
                 }
             }
+            p.back { a href="#top" { "Back to the overview" } }
         }
     }
 }
@@ -183,6 +236,11 @@ fn trend(history: &[DriftPoint]) -> Markup {
             polyline points=(points.collect::<Vec<_>>().join(" ")) {}
         }
     }
+}
+
+/// Lines that others wrote, without what a terminal obeys.
+fn words_of(text: &str) -> String {
+    text.lines().map(words::clean).collect::<Vec<_>>().join("\n")
 }
 
 fn said(text: Option<&str>) -> String {

@@ -58,14 +58,17 @@ fn advice(text: &mut String, finding: &DriftFinding) {
         (None, Some(why)) => _ = writeln!(text, "Changed by: unknown.  {}\n", inline(why)),
         (None, None) => {}
     }
-    if advice.revert.contains('\n') {
+    if advice.automatic {
+        text.push_str("Revert: Landfast does it (`drift: revert`)\n");
+    } else if advice.revert.contains('\n') {
         let _ = write!(text, "Revert:\n\n{}", block("sh", &advice.revert));
     } else {
         let _ = writeln!(text, "Revert: {}", code(&advice.revert));
     }
     if let Some(adopt) = &advice.adopt {
         let language = if adopt.starts_with("--- ") { "diff" } else { "yaml" };
-        let _ = write!(text, "\nAdopt, in the template:\n\n{}", block(language, adopt));
+        let place = advice.adopt_in.as_deref().map_or("the template".to_owned(), code);
+        let _ = write!(text, "\nAdopt, in {place}:\n\n{}", block(language, adopt));
     }
     if let Some(tolerate) = &advice.tolerate {
         let _ = write!(text, "\nTolerate, in the manifest's `spec`:\n\n{}", block("yaml", tolerate));

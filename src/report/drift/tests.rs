@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::fixtures;
-use crate::model::{By, Deed};
+use crate::model::{By, Deed, FromParameter, GivenAt, Place};
 use crate::report::fixtures::{check_contract, golden};
 
 fn finding(resource: &str, property: Option<&str>, verdict: Verdict, sides: Option<(&str, &str)>) -> Finding {
@@ -65,6 +65,15 @@ fn report() -> DriftReport {
     }));
     findings[1].by = By::NotKnown("CloudTrail shows no call that changed it".to_owned());
     findings[2].patch = Some("--- a/t.yaml\n+++ b/t.yaml\n@@ -1,1 +1,1 @@\n-Value: dev\n+Value: prod\n".to_owned());
+    let mut sized =
+        finding("Cycles", Some("/TableName"), Verdict::Drift(Severity::Medium), Some(("cycles", "cycles-2")));
+    let place = Place { file: "environments/dev/dev-parameters.json".into(), line: 4 };
+    let given = GivenAt { place, field: "Parameters.TableName".to_owned() };
+    sized.parameter = Some(FromParameter { name: "TableName".to_owned(), given: Some(given) });
+    findings.push(sized);
+    let mut by_default = finding("Cycles", Some("/BillingMode"), Verdict::Drift(Severity::Low), Some(("a", "b")));
+    by_default.parameter = Some(FromParameter { name: "Billing".to_owned(), given: None });
+    findings.push(by_default);
     let policy = r#"{"Statement":[{"Effect":"Allow","Action":"dynamodb:*","Resource":"arn:aws:dynamodb:us-east-1:111122223333:table/a-rather-long-name-without-any-space-in-it"}]}"#;
     let mut nested = finding("Inner/Queue", Some("/DelaySeconds"), Verdict::Drift(Severity::Medium), Some(("5", "9")));
     nested.by_hand = vec!["aws one".to_owned(), "aws two".to_owned()];
@@ -124,7 +133,7 @@ fn nothing_that_others_wrote_leaves_its_place() {
 fn what_was_not_compared_is_in_the_sentence() {
     assert_eq!(
         report().summary.sentence(),
-        "7 differences in 2 of 3 stacks, 12 resources compared, 1 not compared, 1 tolerated, 1 delegated, 1 not \
+        "9 differences in 2 of 3 stacks, 12 resources compared, 1 not compared, 1 tolerated, 1 delegated, 1 not \
         significant."
     );
 }

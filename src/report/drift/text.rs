@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{DriftFinding, DriftReport, FindingKind, ObjectDrift, word};
+use super::{Advice, DriftFinding, DriftReport, FindingKind, ObjectDrift, word};
 use crate::model::Severity;
 use crate::report::{Paint, words};
 
@@ -52,19 +52,63 @@ fn object(text: &mut String, item: &ObjectDrift, paint: Paint) {
         }
         if finding.is_gone() {
             let _ = writeln!(text, "          deleted outside CloudFormation");
-            continue;
-        }
-        if finding.sides().is_some() {
+        } else if finding.sides().is_some() {
             let _ = writeln!(text, "          deployed  {}", value(finding.expected.as_deref()));
             let _ = writeln!(text, "          live      {}", value(finding.live.as_deref()));
         }
+        if let Some(advice) = &finding.advice {
+            remedy(text, advice, paint);
+        }
     }
+    options(text, item, paint);
     for (why, resources) in unknown {
         let resources = resources.join(", ");
         let line = format!("not compared: {resources}: {}", words::clean(&why));
         text.push_str(&words::wrapped(&line, "  ", 100));
     }
     text.push('\n');
+}
+
+/// What a person can do about one difference that is not the same for all of its object.
+fn remedy(text: &mut String, advice: &Advice, paint: Paint) {
+    let mut line = |label: &str, said: String| _ = writeln!(text, "          {label:8}  {said}");
+    if is_by_hand(advice) {
+        for (index, command) in advice.revert.lines().enumerate() {
+            line(if index == 0 { "revert" } else { "" }, paint.command(words::clean(command)));
+        }
+    }
+    if let Some(adopt) = &advice.adopt {
+        let place = advice.adopt_in.as_deref().map(words::clean).unwrap_or_default();
+        line(
+            "adopt",
+            match adopt.lines().collect::<Vec<_>>().as_slice() {
+                [only] => format!("{place}: {}", value(Some(only))),
+                _ if place.is_empty() => "change the template (the HTML and JSON forms show how)".to_owned(),
+                _ => format!("change {place} (the HTML and JSON forms show how)"),
+            },
+        );
+    }
+}
+
+/// It is reverted by commands of the AWS CLI.
+fn is_by_hand(advice: &Advice) -> bool {
+    !advice.revert.starts_with("landfast ")
+}
+
+/// What a person can do about all differences of an object, and what happens without one.
+fn options(text: &mut String, item: &ObjectDrift, paint: Paint) {
+    let advice: Vec<&Advice> = item.drift().filter_map(|finding| finding.advice.as_ref()).collect();
+    if let Some(all) = advice.iter().find(|advice| !is_by_hand(advice)) {
+        let said = if all.automatic {
+            "Landfast does it (`drift: revert`)".to_owned()
+        } else {
+            paint.command(words::clean(&all.revert))
+        };
+        let _ = writeln!(text, "  to revert: {said}");
+    }
+    if advice.iter().any(|advice| advice.tolerate.is_some()) && !item.file.is_empty() {
+        let _ = writeln!(text, "  to tolerate: `spec.drift.ignore` in {}:{}", words::clean(&item.file), item.line);
+    }
 }
 
 /// What could not be compared, by the reason.

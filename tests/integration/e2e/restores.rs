@@ -118,12 +118,11 @@ async fn a_table_is_restored_as_of_a_time_with_all_its_settings_and_the_original
 
     let time = good.to_string();
     let restore = |to: &str| office.place.run(&["restore", OBJECT, "--table", TABLE, "--to-time", &time, "--as", to]);
-    let asked = restore(RESTORED).exits(0);
-    assert!(asked.out.contains(&format!("Restore requested: {TABLE} as of {time} to {RESTORED}")), "{}", asked.text());
-    let planned = office.place.run(&["plan", "dev"]).exits(2);
-    assert!(planned.out.contains(RESTORED), "{}", planned.text());
     office.place.recorder.forget();
-    let applied = office.apply();
+    let applied = restore(RESTORED).exits(0);
+    let asked = format!("Restore requested: {TABLE} as of {time} to {RESTORED}.\nRestored: {TABLE} to {RESTORED}");
+    assert!(applied.out.contains(&asked), "{}", applied.text());
+    assert!(applied.err.contains("restore started"), "{}", applied.text());
     let counts = office.place.recorder.counts();
     eprintln!("a restore took {:?} and made these calls: {counts:?}", applied.took);
     assert_eq!((counts.get("RestoreTableToPointInTime"), counts.get("DeleteTable")), (Some(&1), None));
@@ -144,10 +143,21 @@ async fn a_table_is_restored_as_of_a_time_with_all_its_settings_and_the_original
     assert!(why.out.contains("41 items compared: 38 equal, 2 changed, 1 in only one of the two"), "{}", why.text());
 
     // The name is taken now, and what is there stays.
-    restore(TABLE).exits(0);
-    office.place.run(&["plan", "dev"]);
+    let refused = restore(TABLE).exits(64);
+    assert!(refused.err.contains(&format!("has a table named `{TABLE}` already")), "{}", refused.text());
+    let misspelt =
+        office.place.run(&["restore", OBJECT, "--table", "dev-ReviewCylces", "--latest", "--as", "dev-other"]);
+    let misspelt = misspelt.exits(64);
+    assert!(misspelt.err.contains(&format!("(did you mean `{TABLE}`?)")), "{}", misspelt.text());
+
+    // What cannot be done fails at once, and is seen until somebody was told.
+    let late = ["restore", OBJECT, "--table", TABLE, "--to-time", "2099-01-01T00:00:00Z", "--as", "dev-late"];
+    let failed = office.place.run(&late).exits(1);
+    let told = format!("The restore of {TABLE} to dev-late FAILED: ");
+    assert!(failed.out.contains(&told), "{}", failed.text());
+    let status = office.place.run(&["status", "dev"]);
+    assert!(status.out.contains("Degraded") && status.out.contains("to dev-late failed: "), "{}", status.text());
     let applied = office.place.run(&["apply", "dev", "--yes"]).exits(1);
-    let told = format!("The restore of {TABLE} to {TABLE} FAILED: table {TABLE} exists already");
     assert!(applied.out.contains(&told), "{}", applied.text());
     office.apply();
     assert_eq!(office.workshop.items(&restored).await, then);
@@ -170,10 +180,9 @@ async fn a_backup_on_request_is_tried_measured_and_listed() {
     let points = before["items"].as_array().unwrap();
     assert!(!points.is_empty() && points.iter().all(|point| point["verified"].is_null()), "{before}");
 
-    office.place.run(&["backup", "verify", OBJECT]).exits(0);
-    office.place.run(&["plan", "dev"]).exits(2);
     office.place.recorder.forget();
-    let applied = office.apply();
+    let applied = office.place.run(&["backup", "verify", OBJECT]).exits(0);
+    assert!(applied.out.contains(&format!("The restore test of {TABLE} passed")), "{}", applied.text());
     let counts = office.place.recorder.counts();
     eprintln!("a restore test took {:?} and made these calls: {counts:?}", applied.took);
     assert_eq!((counts.get("RestoreTableFromBackup"), counts.get("DeleteTable")), (Some(&1), Some(&1)));
@@ -217,7 +226,12 @@ async fn a_recovery_point_is_restored_by_its_id_from_a_vault_and_without_one() {
         let here = points.iter().find(|point| point["region"] == "us-east-1").expect("it is backed up");
         let point = here["id"].as_str().unwrap();
         assert!(point.contains(id), "{point}");
-        office.place.run(&["restore", OBJECT, "--table", TABLE, "--point", point, "--as", RESTORED]).exits(0);
+        office
+            .place
+            .run(&["restore", OBJECT, "--table", TABLE, "--point", point, "--as", RESTORED, "--no-wait"])
+            .exits(0);
+        let planned = office.place.run(&["plan", "dev"]).exits(2);
+        assert!(planned.out.contains(RESTORED), "{}", planned.text());
         office.apply();
         assert_eq!(office.workshop.items(&name(RESTORED)).await, then, "it is as it was backed up");
         let made = office.tables.describe(&name(RESTORED)).await.unwrap().unwrap();
