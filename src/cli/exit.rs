@@ -155,6 +155,12 @@ pub enum Trouble {
         /// The code that may be meant.
         near: Option<String>,
     },
+    /// Not a service.
+    #[error("{0} has no logs: only services have containers")]
+    NoLogs(String),
+    /// An object that a command is about does not exist in AWS.
+    #[error("{0} does not exist in AWS; `landfast plan` shows what creates it")]
+    NotThere(String),
     /// No such table.
     #[error("{scope} has no table named `{table}`{}; to restore a deleted table, name a recovery point with --point", did_you_mean(.near.as_deref()))]
     NoSuchTable {
@@ -318,6 +324,7 @@ impl Trouble {
             | Self::NoSuchStack(_)
             | Self::NoSuchCode { .. }
             | Self::NoSuchOutput { .. }
+            | Self::NoLogs(_)
             | Self::NoSuchTable { .. }
             | Self::TableExists { .. }
             | Self::NoSuchRelease { .. }

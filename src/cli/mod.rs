@@ -6,6 +6,7 @@
 mod args;
 mod beacon;
 mod commands;
+mod complete;
 mod demo;
 mod exit;
 mod furnish;
@@ -33,6 +34,9 @@ use clap::FromArgMatches as _;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
+    if complete::answer() {
+        return Exit::Done.into();
+    }
     let parsed = args::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     let mut cli = match parsed {
         Ok(cli) => cli,

@@ -55,6 +55,39 @@ impl Place {
 }
 
 #[test]
+fn a_shell_completes_environments_and_objects_of_the_manifests() {
+    let place = Place::new();
+    let complete = |words: &[&str]| {
+        let mut command = place.command(&[&["--", "landfast"], words].concat());
+        let output = command.env("COMPLETE", "fish").output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(complete(&["status", "dev/stack/k"]), ["dev/stack/kms"]);
+    assert_eq!(complete(&["why", "prod/service/"]), ["prod/service/api"]);
+    assert_eq!(complete(&["apply", "st"]), ["staging"]);
+    assert_eq!(complete(&["status", "--env", "p"]), ["prod"]);
+    assert_eq!(complete(&["apply", "dev/"]), [""; 0], "apply takes whole environments");
+    std::fs::write(place.0.path().join("manifests/broken.yaml"), "a: [").unwrap();
+    assert_eq!(complete(&["wai"]), ["wait"]);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = place.run(&["completions", shell], 0).out;
+        assert!(script.contains("COMPLETE"), "{script}");
+    }
+}
+
+#[test]
+fn logs_are_of_services() {
+    let place = Place::new();
+    place.run(&["apply", "dev", "--yes"], 0);
+    let none = place.run(&["logs", "dev/service/api"], 0);
+    assert_eq!((none.out.as_str(), none.err.contains("no log lines")), ("", true), "{}", none.err);
+    let refused = place.run(&["logs", "dev/stack/kms"], 64);
+    assert!(refused.err.contains("dev/stack/kms has no logs"), "{}", refused.err);
+}
+
+#[test]
 fn an_apply_of_everything_has_to_be_asked_for() {
     let place = Place::new();
     let refused = place.run(&["apply", "--yes"], 64).err;

@@ -7,8 +7,8 @@ use clap::Subcommand;
 
 use super::forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 use super::parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, Environments, InitArgs, Quarantine, RestoreArgs, RunArgs, SecretCommand,
-    StateCommand, Targets, WaitFor, commit, duration,
+    AdoptArgs, ApplyArgs, BackupCommand, Environments, InitArgs, LogsArgs, Quarantine, RestoreArgs, RunArgs,
+    SecretCommand, StateCommand, Targets, WaitFor, commit, duration,
 };
 use crate::controller::ReportPlace;
 
@@ -183,6 +183,8 @@ pub enum Command {
         #[arg(short, long, default_value = "text", conflicts_with = "follow")]
         output: Output,
     },
+    /// Print what the containers of a service have written to CloudWatch Logs, oldest first.
+    Logs(LogsArgs),
     /// Delete all stacks of an environment, in reverse order of their dependencies. Asks for the environment's name.
     Destroy {
         /// The environment.

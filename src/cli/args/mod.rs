@@ -9,8 +9,8 @@ pub(super) use command::Command;
 pub(super) use forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 pub(super) use global::{CloudKind, Color, Global, LogFormat};
 pub(super) use parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, InitArgs, Quarantine, RestoreArgs, RunArgs, SecretCommand, StateCommand,
-    WaitFor,
+    AdoptArgs, ApplyArgs, BackupCommand, InitArgs, LogsArgs, Quarantine, RestoreArgs, RunArgs, SecretCommand,
+    StateCommand, WaitFor,
 };
 
 use std::fmt::Write as _;
@@ -47,7 +47,7 @@ Exit codes:
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Write manifests", &["init", "adopt", "validate", "graph", "render", "schema"]),
     ("Deploy", &["plan", "apply", "wait", "destroy", "run", "rollback", "quarantine"]),
-    ("Inspect", &["status", "why", "explain", "events", "outputs", "images", "drift", "doctor", "preflight"]),
+    ("Inspect", &["status", "why", "explain", "events", "logs", "outputs", "images", "drift", "doctor", "preflight"]),
     ("Secrets and backups", &["seal", "secret", "backup", "restore"]),
     ("Try and set up", &["demo", "state", "completions", "man", "help"]),
 ];

@@ -161,6 +161,25 @@ pub struct AdoptArgs {
     pub force: bool,
 }
 
+/// What `logs` is asked for.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// The service: dev/service/api.
+    pub object: String,
+    /// Only this container.
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Print at most this many lines, the newest.
+    #[arg(short = 'n', long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Also print the lines of tasks that stopped within the last hour.
+    #[arg(long)]
+    pub stopped: bool,
+    /// Keep printing new lines, until interrupted.
+    #[arg(short, long)]
+    pub follow: bool,
+}
+
 /// What `restore` is asked for.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {

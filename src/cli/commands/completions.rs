@@ -1,12 +1,9 @@
 //! `landfast completions`: a completion script.
 
-use crate::cli::args;
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::terminal;
+use crate::cli::{complete, terminal};
 
 pub(super) fn run(shell: clap_complete::Shell) -> Result<Exit, Trouble> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut args::command(), "landfast", &mut script);
-    terminal::print(&String::from_utf8_lossy(&script))?;
+    terminal::print(&complete::script(shell)?)?;
     Ok(Exit::Done)
 }

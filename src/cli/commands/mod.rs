@@ -14,6 +14,7 @@ mod failed;
 mod graph;
 mod images;
 mod init;
+mod logs;
 mod man;
 mod outputs;
 mod person;
@@ -71,6 +72,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Outputs { targets, key, raw, output } => {
             outputs::run(&global, &targets.targets, key.as_deref(), raw, output)
         }
+        Command::Logs(asked) => logs::run(&global, &asked),
         Command::Events { targets, limit, follow, output } => events::run(&global, &targets, limit, follow, output),
         Command::Destroy { environment, plan, accept_older_commit: older } => {
             destroy::run(&global, &environment, plan.as_deref(), older.as_deref())

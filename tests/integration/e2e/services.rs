@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfast::model::{ImageDigest, ServiceRef, ServiceState, TaskStatus};
+use jiff::{SignedDuration, Timestamp};
+use landfast::model::{ImageDigest, ServiceRef, ServiceState, TaskDefinitionState, TaskStatus};
 use landfast::ports::{Cloud as _, Containers, TasksWanted};
 use serde_json::Value as Json;
 
@@ -131,6 +132,27 @@ impl Shop {
         (digests, tasks.len())
     }
 
+    /// One line of each task, in the order in which they were written.
+    async fn shows_what_containers_wrote(&self, definition: &TaskDefinitionState) {
+        let container = &definition.containers[0];
+        let arns = all(|page| self.containers.list_tasks(&self.service, TasksWanted::Running, page)).await;
+        let log = container.log.as_ref().unwrap();
+        let first = Timestamp::now() - SignedDuration::from_secs(60);
+        for (number, task) in arns.iter().enumerate() {
+            let at = first + SignedDuration::from_secs(number.try_into().unwrap());
+            self.workshop
+                .log(&log.stream(&container.name, task).unwrap(), &format!("line {number}\u{1b}[2J"), at)
+                .await;
+        }
+        let lines = self.place.run(&["logs", OBJECT, "--container", &container.name]).exits(0).out;
+        let said: Vec<&str> = lines.lines().map(|line| line.split_once("  ").unwrap().1).collect();
+        assert_eq!(said.len(), arns.len(), "{lines}");
+        assert!(said.iter().enumerate().all(|(number, line)| line.starts_with(&format!("line {number}"))), "{lines}");
+        assert!(!lines.contains('\u{1b}'), "what a container writes is obeyed by no terminal");
+        let last = self.place.run(&["logs", OBJECT, "-n", "1"]).exits(0).out;
+        assert_eq!((last.lines().count(), last.contains(&format!("line {}", arns.len() - 1))), (1, true), "{last}");
+    }
+
     fn apply(&self) -> Ran {
         self.place.run(&["apply", "dev", "--yes"])
     }
@@ -236,6 +258,7 @@ async fn an_image_gets_into_a_service_that_no_stack_owns_and_only_the_image() {
     let before = shop.containers.task_definition(definition.as_str()).await.unwrap().unwrap();
     assert_eq!(live.containers[1], before.containers[1], "what is beside the image stays");
     assert_eq!(live.containers[0].log, before.containers[0].log);
+    shop.shows_what_containers_wrote(&live).await;
 
     shop.survives_a_bad_image(&newer, 4).await;
     let first: ImageDigest = first["digest"].as_str().unwrap().parse().unwrap();
