@@ -11,6 +11,7 @@ mod demo;
 mod exit;
 mod furnish;
 mod history;
+mod live;
 mod loading;
 mod logging;
 mod operator;

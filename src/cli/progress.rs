@@ -1,11 +1,7 @@
-//! Progress on standard error: a line for each running stack while a terminal is attached, plain lines otherwise.
+//! Who hears what a controller does: people without a terminal that could show more, the log, nobody.
 
-use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
@@ -13,12 +9,7 @@ use super::args::LogFormat;
 use super::terminal;
 use crate::controller::Listener;
 use crate::model::Key;
-use crate::report::{Paint, Progress, clean, safe_text};
-
-/// A listener for this terminal, or for none.
-pub(super) fn listener() -> Listener {
-    if std::io::stderr().is_terminal() { attended() } else { plain() }
-}
+use crate::report::Progress;
 
 /// One line for each thing that happens.
 pub(super) fn plain() -> Listener {
@@ -60,46 +51,4 @@ pub(super) fn logged(format: LogFormat) -> Listener {
 /// Nothing: for commands that only look.
 pub(super) fn silent() -> Listener {
     Arc::new(|_, _| {})
-}
-
-fn attended() -> Listener {
-    let board = MultiProgress::new();
-    let running: Mutex<BTreeMap<Key, ProgressBar>> = Mutex::default();
-    Arc::new(move |at: Timestamp, progress: &Progress| {
-        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
-        match progress {
-            Progress::Began { key, name, .. } => {
-                let bar = board.add(ProgressBar::new_spinner());
-                bar.set_style(style());
-                bar.set_prefix(clean(name));
-                bar.enable_steady_tick(Duration::from_millis(120));
-                if let Some(old) = running.insert(key.clone(), bar) {
-                    old.finish_and_clear();
-                }
-                return;
-            }
-            Progress::Moved { key, status, .. } => {
-                if let Some(bar) = running.get(key) {
-                    bar.set_message(status.to_string());
-                }
-                return;
-            }
-            Progress::Concluded { key, .. } => {
-                if let Some(bar) = running.remove(key) {
-                    bar.finish_and_clear();
-                }
-            }
-            Progress::Took { .. } | Progress::LookedAt { .. } => return,
-            _ => {}
-        }
-        if let Some(line) = progress.line(at) {
-            // The terminal may have gone away; the work goes on.
-            let _ = board.println(safe_text(&line, Paint::Plain));
-        }
-    })
-}
-
-fn style() -> ProgressStyle {
-    let template = "{spinner} {elapsed_precise} {prefix:40!} {msg}";
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

@@ -277,7 +277,9 @@ impl Deciding<'_> {
         entry.action = Action::Update;
         if let Some(at) = state.deleted {
             entry.differences.push(Difference::Deleted);
-            let reason = format!("the secret {} was deleted outside Landfast, at {at}", self.spec.name);
+            // AWS documents `DeletedDate` as the day of the deletion in one place, and as that of its end in another.
+            let reason =
+                format!("the secret {} was deleted outside Landfast; its `DeletedDate` is {at}", self.spec.name);
             let release = format!(
                 "restore it while this is possible: `aws secretsmanager restore-secret --region {} --secret-id {}`",
                 self.spec.scope.region, self.spec.name

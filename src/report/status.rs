@@ -134,13 +134,14 @@ impl StatusList {
         if self.items.is_empty() {
             return "No objects.\n".to_owned();
         }
-        self.table(&["OBJECT", "SYNC", "HEALTH", "STATUS", "MESSAGE"], now, paint)
+        self.table(&["OBJECT", "READY", "SYNC", "HEALTH", "STATUS", "MESSAGE"], now, paint)
     }
 
     /// The same with more columns.
     #[must_use]
     pub fn wide(&self, now: Timestamp, paint: Paint) -> String {
-        let columns = ["OBJECT", "SYNC", "HEALTH", "STATUS", "FOR", "NAME", "ACCOUNT", "REGION", "REVISION", "MESSAGE"];
+        let columns =
+            ["OBJECT", "READY", "SYNC", "HEALTH", "STATUS", "FOR", "NAME", "ACCOUNT", "REGION", "REVISION", "MESSAGE"];
         self.table(&columns, now, paint)
     }
 
@@ -158,12 +159,12 @@ impl StatusList {
         rows.extend(self.items.iter().map(|item| columns.iter().map(|column| item.cell(column, now)).collect()));
         let mut text = words::table(&rows, |y, x, cell| match (y.checked_sub(1).and_then(|y| self.items.get(y)), x) {
             (None, _) => paint.title(cell),
-            (Some(item), 1) => match item.sync {
+            (Some(item), 2) => match item.sync {
                 SyncStatus::Synced => paint.good(cell),
                 SyncStatus::Drifted | SyncStatus::Unknown => paint.danger(cell),
                 SyncStatus::OutOfSync | SyncStatus::Retained => paint.change(cell),
             },
-            (Some(item), 2) => match item.health {
+            (Some(item), 3) => match item.health {
                 HealthStatus::Healthy => paint.good(cell),
                 HealthStatus::Degraded | HealthStatus::Unknown => paint.danger(cell),
                 HealthStatus::Progressing | HealthStatus::Missing => paint.change(cell),
@@ -250,7 +251,11 @@ impl Status {
     /// Whether a condition has this status.
     #[must_use]
     pub fn is(&self, kind: ConditionType, status: ConditionStatus) -> bool {
-        self.conditions.iter().any(|condition| condition.kind == kind && condition.status == status)
+        self.condition(kind).is_some_and(|condition| condition.status == status)
+    }
+
+    fn condition(&self, kind: ConditionType) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
     }
 
     /// As desired.
@@ -270,8 +275,7 @@ impl Status {
     /// Waits for an approval, and for nothing else that a person has to do.
     #[must_use]
     pub fn awaits_approval(&self) -> bool {
-        let ready = self.conditions.iter().find(|condition| condition.kind == ConditionType::Ready);
-        ready.is_some_and(|condition| condition.reason == APPROVAL_REQUIRED)
+        self.condition(ConditionType::Ready).is_some_and(|ready| ready.reason == APPROVAL_REQUIRED)
     }
 
     /// Needs a person.
@@ -283,6 +287,7 @@ impl Status {
     fn cell(&self, column: &str, now: Timestamp) -> String {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         match column {
+            "READY" => or_dash(self.condition(ConditionType::Ready).map(|ready| format!("{:?}", ready.status))),
             "SYNC" => format!("{:?}", self.sync),
             "HEALTH" => format!("{:?}", self.health),
             "STATUS" => or_dash(self.status.clone()),
@@ -297,10 +302,7 @@ impl Status {
     }
 
     fn message(&self) -> String {
-        let message = |kind| {
-            let condition = self.conditions.iter().find(|condition| condition.kind == kind);
-            condition.map(|condition| words::clean(&condition.message)).unwrap_or_default()
-        };
+        let message = |kind| self.condition(kind).map(|condition| words::clean(&condition.message)).unwrap_or_default();
         let message = if self.is_stalled() {
             format!("STALLED, {}", message(ConditionType::Stalled))
         } else {
@@ -366,6 +368,24 @@ mod tests {
         );
         let text = crate::report::plan(&plan, Paint::Plain);
         assert!(text.ends_with("In sync: 2 objects; 1 refused.\n"), "{text}");
+    }
+
+    #[test]
+    fn what_is_gone_is_not_healthy() {
+        let mut plan = fixtures::in_sync();
+        let entry = plan.entries.get_mut(&key("ecr")).unwrap();
+        let (reason, release) = ("it was deleted".to_owned(), "restore it".to_owned());
+        entry.refused.push(Refusal { guard: Guard::Missing, reason, release });
+        for (status, health) in [
+            (None, HealthStatus::Missing),
+            (Some("DELETED"), HealthStatus::Missing),
+            (Some("CURRENT"), HealthStatus::Healthy),
+        ] {
+            plan.entries.get_mut(&key("ecr")).unwrap().status = status.map(str::to_owned);
+            let list = StatusList::of([(&plan, &fixtures::memory())]);
+            let ecr = list.items.iter().find(|status| status.object == "dev/stack/ecr").unwrap();
+            assert_eq!(ecr.health, health, "{status:?}");
+        }
     }
 
     #[test]

@@ -9,11 +9,12 @@ use super::plan::{clean, look_ahead, severity, show, tell_history};
 use crate::cli::args::{ApplyArgs, Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::history::History;
+use crate::cli::live::Live;
 use crate::cli::reach::reach;
 use crate::cli::select::{self, Selection};
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::view::yaml;
-use crate::cli::{operator, place, progress, terminal};
+use crate::cli::{operator, place, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
 use crate::manifest::Loaded;
 use crate::model::{Action, BackupMemory, Consent, EnvName, Environment, Key, Plan};
@@ -22,15 +23,20 @@ use crate::report::{Timeline, to_json};
 use crate::store::{Approval, Inbox, Note, StoreError};
 
 pub(super) fn run(global: &Global, asked: &ApplyArgs) -> Result<Exit, Trouble> {
-    let named = match asked.environments.environments.as_slice() {
-        _ if asked.all => &[],
-        [] => global.env.as_slice(),
-        words => words,
+    let mut named = match asked.environments.environments.as_slice() {
+        _ if asked.all => Vec::new(),
+        [] => global.env.iter().cloned().collect(),
+        words => words.to_vec(),
     };
     if named.is_empty() && !asked.all {
-        let loaded = session::load_unrecorded(&place::root(global), &operator::find(global, &place::root(global))?)?;
-        return Err(Trouble::NoEnvironmentNamed(select::known(&loaded)));
+        let root = place::root(global);
+        named = select::known(&session::load_unrecorded(&root, &operator::find(global, &root)?)?);
+        // Where there is only one, nothing else can be meant.
+        if named.len() != 1 {
+            return Err(Trouble::NoEnvironmentNamed(named));
+        }
     }
+    let named = named.as_slice();
     let session = Session::start(global, Pace::Virtual)?;
     let (digest, older) = (asked.plan.as_deref(), asked.accept_older_commit.as_deref());
     session.accept_older(older);
@@ -47,12 +53,20 @@ pub(super) fn run(global: &Global, asked: &ApplyArgs) -> Result<Exit, Trouble> {
     let environments = selection.environments.as_slice();
     permit(&history, environments)?;
     tell_history(&history, environments);
-    let controller = session.controller(store, progress::listener());
+    let live = Live::default();
+    let controller = session.controller(store, live.listener());
     session.drive_unsaved(&controller, reach(&controller, environments))??;
     let (mut worst, goal) = (Exit::Done, Goal::Converge);
     for environment in environments {
-        let run =
-            Run { session: &session, controller: &controller, loaded: &loaded, history: &history, environment, goal };
+        let run = Run {
+            session: &session,
+            controller: &controller,
+            live: &live,
+            loaded: &loaded,
+            history: &history,
+            environment,
+            goal,
+        };
         let exit = run.run(&Asking::of(asked.yes, digest), asked.output)?;
         worst = if severity(exit) > severity(worst) { exit } else { worst };
     }
@@ -110,6 +124,7 @@ impl<'a> Asking<'a> {
 pub(super) struct Run<'a> {
     pub(super) session: &'a Session,
     pub(super) controller: &'a Controller,
+    pub(super) live: &'a Live,
     pub(super) loaded: &'a Loaded,
     pub(super) history: &'a History,
     pub(super) environment: &'a Arc<Environment>,
@@ -196,7 +211,14 @@ impl Run<'_> {
         debug_assert!(desired.environments.keys().any(ours), "the environment is among the loaded ones");
         self.controller.board.publish(desired, &std::collections::BTreeSet::new());
         let tender = Tender::new(self.controller, self.environment.name.clone(), self.goal, Until::Settled);
-        Ok(self.session.drive(self.controller, tender.run())??)
+        let run = async {
+            tokio::select! {
+                biased;
+                ended = tender.run() => ended,
+                never = self.live.follow(self.controller, self.environment) => match never {},
+            }
+        };
+        Ok(self.session.drive(self.controller, run)??)
     }
 
     fn report(&self, ended: Ended, output: Output, rested: bool) -> Result<Exit, Trouble> {

@@ -3,7 +3,7 @@
 use super::apply::{Asking, Run, permit};
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::progress;
+use crate::cli::live::Live;
 use crate::cli::reach::reach;
 use crate::cli::session::{self, Pace, Session};
 use crate::plan::Goal;
@@ -21,7 +21,8 @@ pub(super) fn run(
     // One environment, by its whole name: no pattern deletes anything.
     let chosen = session::choose(&loaded, Some(environment))?;
     permit(&history, &chosen)?;
-    let controller = session.controller(store, progress::listener());
+    let live = Live::default();
+    let controller = session.controller(store, live.listener());
     let approval = match digest {
         Some(digest) => Asking::Plan(digest),
         None => Asking::Asked {
@@ -34,6 +35,14 @@ pub(super) fn run(
     let [environment] = chosen.as_slice() else { return Ok(Exit::Done) };
     let goal = Goal::Destroy;
     session.drive_unsaved(&controller, reach(&controller, &chosen))??;
-    let run = Run { session: &session, controller: &controller, loaded: &loaded, history: &history, environment, goal };
+    let run = Run {
+        session: &session,
+        controller: &controller,
+        live: &live,
+        loaded: &loaded,
+        history: &history,
+        environment,
+        goal,
+    };
     run.run(&approval, Output::Text)
 }

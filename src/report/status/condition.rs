@@ -98,9 +98,12 @@ pub(super) fn health(entry: &Entry, restore_failed: bool) -> HealthStatus {
         entry.status.as_deref().is_some_and(|status| status.ends_with("_FAILED") || status == "ROLLBACK_COMPLETE");
     let stuck =
         entry.refused.iter().any(|refusal| matches!(refusal.guard, Guard::Stalled | Guard::Stuck | Guard::OutOfStep));
+    let gone = entry.refused.iter().any(|refusal| refusal.guard == Guard::Missing)
+        && entry.status.as_deref().is_none_or(|status| status == "DELETED");
     match () {
         () if is_unknown(entry) => HealthStatus::Unknown,
         () if waits(is_running) => HealthStatus::Progressing,
+        () if gone => HealthStatus::Missing,
         () if failed || stuck || restore_failed || !entry.ailments.is_empty() => HealthStatus::Degraded,
         () if waits(|one| matches!(one, Waiting::Backoff { .. } | Waiting::Readiness { overdue: true, .. })) => {
             HealthStatus::Degraded

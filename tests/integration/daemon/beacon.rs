@@ -47,7 +47,7 @@ fn what_the_daemon_saw_is_shown_beside_it_whatever_is_on_disk() {
         });
     };
     let pid = format!("daemon: pid {}, landfast ", daemon.child.id());
-    shows(&["status", "--cached"], 0, &[&pid, "dev/stack/one  Synced  Healthy", "1 of 1 object in sync"]);
+    shows(&["status", "--cached"], 0, &[&pid, "dev/stack/one  True   Synced  Healthy", "1 of 1 object in sync"]);
     shows(&["status", "dev"], 0, &[&pid, "1 of 1 object in sync"]);
     shows(&["status", "dev/stack/one", "-o", "json"], 0, &["\"sync\": \"Synced\""]);
     shows(&["status", "nowhere"], 64, &["no environment or object is named `nowhere`"]);
