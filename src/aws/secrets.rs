@@ -9,7 +9,7 @@ use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use super::answer::Reader;
-use super::error::{port_error, unreadable};
+use super::error::port_error;
 use crate::model::{Redacted, Region, ReplicaState, ReplicaStatus, SecretArn, SecretState, VersionId};
 use crate::ports::{
     CreateSecret, Fence, Page, PageToken, PortError, PutSecretValue, SecretVersion, Secrets, UpdateSecret, found,
@@ -235,7 +235,7 @@ fn replica_of(reader: Reader, replica: sdk::ReplicationStatusType) -> Result<(Re
         sdk::StatusType::InSync => ReplicaStatus::InSync,
         sdk::StatusType::InProgress => ReplicaStatus::InProgress,
         sdk::StatusType::Failed => ReplicaStatus::Failed,
-        other => return Err(unreadable(reader.0, &format!("replication status {}", other.as_str()))),
+        _ => ReplicaStatus::Unclear,
     };
     let region = reader.parse(replica.region.as_deref(), "Region")?;
     let kms_key = replica.kms_key_id.filter(|key| !key.is_empty());

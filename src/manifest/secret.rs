@@ -74,7 +74,8 @@ struct SecretDocumentSpec {
     /// Its description. If omitted, not managed.
     #[serde(default)]
     description: Option<String>,
-    /// The KMS key that encrypts it: ID, ARN or alias. If omitted, the AWS managed key. Stack outputs can be used.
+    /// The KMS key that encrypts it: ID, ARN or alias. If omitted, the AWS managed key (with `external` or `adopt`: not
+    /// managed). Stack outputs can be used.
     #[serde(default)]
     kms_key: Option<String>,
     /// Fields that Landfast generates once, by name. The value is a JSON object of them.

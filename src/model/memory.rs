@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -380,6 +380,45 @@ impl Attempts {
     pub fn counted(earlier: Option<&Self>, inputs: Digest, failure: Failure, now: Timestamp) -> Self {
         let count = earlier.filter(|earlier| earlier.inputs == inputs).map_or(0, |earlier| earlier.count);
         Self { inputs, count: count.saturating_add(1), last: now, failure }
+    }
+}
+
+/// A step that AWS has accepted, and that may have to be taken again because what it sets does not show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// What it was.
+    pub inputs: Digest,
+    /// How often.
+    pub count: u32,
+    /// When it was first taken.
+    pub since: Timestamp,
+    /// When it was last taken.
+    pub last: Timestamp,
+}
+
+impl Taken {
+    /// After so many times, and so long after the first of them, it is not for want of patience that nothing shows.
+    const TIMES: u32 = 3;
+    const WAITED: SignedDuration = SignedDuration::from_mins(2);
+    /// After so long it is tried again.
+    const AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
+    /// Once more. Another step, or one of long ago, begins anew.
+    #[must_use]
+    pub fn counted(earlier: Option<&Self>, inputs: Digest, now: Timestamp) -> Self {
+        let same = earlier
+            .filter(|earlier| earlier.inputs == inputs && now.duration_since(earlier.last).abs() <= Self::AGAIN * 2);
+        let (count, since) = same.map_or((0, now), |same| (same.count, same.since));
+        Self { inputs, count: count.saturating_add(1), since, last: now }
+    }
+
+    /// It has been taken in vain, and is not to be taken now: whatever else there is to do comes first.
+    #[must_use]
+    pub fn is_in_vain(&self, inputs: &Digest, now: Timestamp) -> bool {
+        self.inputs == *inputs
+            && self.count >= Self::TIMES
+            && self.last.duration_since(self.since) >= Self::WAITED
+            && now.duration_since(self.last).abs() < Self::AGAIN
     }
 }
 

@@ -52,11 +52,11 @@ mod version;
 
 pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
 pub use backup::{
-    BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, BeginRestore, Comparison,
-    CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, FailedRestore, ITEMS_TAG, ItemCount, KeepSettings,
-    LeftTable, LeftTables, MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup, PendingCopy,
-    PointMemory, PointName, PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Restore, RestoreDo,
-    RestoreFrom, RestoreNote, RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery, Setting,
+    AlarmsRead, BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, BeginRestore,
+    Comparison, CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, FailedRestore, ITEMS_TAG, ItemCount,
+    KeepSettings, LeftTable, LeftTables, MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup,
+    PendingCopy, PointMemory, PointName, PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Restore,
+    RestoreDo, RestoreFrom, RestoreNote, RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery, Setting,
     TEST_PREFIX, TableMemory, TableSeen, TableSelection, TagCondition, TestedPoint, Tried, VaultCopy, VaultPlan,
     VaultRule, VaultSelection, VaultSpec, VerifySpec, WrongSchedule,
 };
@@ -94,7 +94,7 @@ pub use key::{EnvName, Key, Kind, ObjectName};
 pub use limits::{Cut, Limits};
 pub use memory::{
     Applied, Attempts, Conclusion, Failure, Memory, ObjectMemory, Objects, Operation, OperationKind, Prepared,
-    Remembered, Settled, Skipped, Spent, StackMemory, Watched, Working,
+    Remembered, Settled, Skipped, Spent, StackMemory, Taken, Watched, Working,
 };
 pub use observation::{Bucket, ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use pattern::{anywhere, like, whole};
@@ -134,9 +134,9 @@ pub use stack::{
 };
 pub use step::{Act, Do, Expect, Inputs, StackDo, StackOptions, StackStep, Step, Value};
 pub use table::{
-    AlarmDefinition, Billing, ContinuousBackups, Item, ItemKey, KeyType, RestoreOrigin, ScalingPolicy, ScalingTarget,
-    StreamView, TableArn, TableClass, TableId, TableIndex, TableKey, TableName, TableProfile, TableState, TableStatus,
-    TimeToLive,
+    AlarmDefinition, Billing, ContinuousBackups, Item, ItemKey, KeyType, OnDemandLimits, RestoreOrigin, ScalingPolicy,
+    ScalingTarget, StreamView, TableArn, TableClass, TableId, TableIndex, TableKey, TableName, TableProfile,
+    TableState, TableStatus, TimeToLive, Unread,
 };
 pub use task::{
     ContainerDefinition, ContainerState, LogConfiguration, LogLine, LogStream, RuntimePlatform, TaskArn,

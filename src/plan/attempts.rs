@@ -39,6 +39,17 @@ pub(super) fn hold(input: &Input<'_>, attempts: Option<&Attempts>, most: u32, en
     true
 }
 
+/// What AWS has accepted several times, and does not show.
+pub(super) fn in_vain(what: &str) -> Refusal {
+    Refusal {
+        guard: Guard::Stuck,
+        reason: format!("AWS accepted the change {what} several times, and does not show it"),
+        release:
+            "compare the value in the manifest with what AWS shows, and use the same form; Landfast retries hourly"
+                .to_owned(),
+    }
+}
+
 /// 30 s, 2 min, 8 min, 32 min, then every hour.
 pub(super) fn backoff(count: u32) -> SignedDuration {
     let seconds = 30_i64.saturating_mul(4_i64.saturating_pow(count.saturating_sub(1)));

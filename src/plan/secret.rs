@@ -19,9 +19,9 @@ use super::names::OWNER_TAG;
 use super::planner::{Planner, refuse};
 use super::{Input, attempts, guard, handover};
 use crate::model::{
-    Act, Action, AppliedValue, Basis, Difference, Digest, Do, Entry, Guard, Key, Make, Refusal, SecretDo, SecretExpect,
-    SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, Seen, Step, Unknown, VersionId,
-    Waiting,
+    Act, Action, AppliedValue, Basis, Difference, Digest, Do, Entry, Guard, Key, Kind, Make, Refusal, SecretDo,
+    SecretExpect, SecretMemory, SecretNeed, SecretSource, SecretSpec, SecretState, SecretStep, Seen, Step, Unknown,
+    VersionId, Waiting,
 };
 
 pub(super) use removal::decide as decide_removals;
@@ -125,10 +125,27 @@ impl Deciding<'_> {
 
     /// The step on what is there, in this state.
     fn act(&self, entry: &mut Entry, state: &SecretState, action: SecretDo) {
-        if entry.action == Action::None {
+        if matches!(entry.action, Action::None | Action::Unknown) {
             entry.action = Action::Update;
         }
         entry.step = Some(self.step(SecretExpect::unmoved(state, OWNER_TAG), action));
+    }
+
+    /// Whether the step can be taken now. If AWS has refused it lately, or has accepted it in vain, the entry says so, and
+    /// something else is done first. Whose the secret is comes before everything else.
+    fn stands(&self, entry: &mut Entry) -> bool {
+        let Some(step) = &entry.step else { return true };
+        let (verb, inputs) = (step.action.verb(), Digest::of(&step.action.identity()));
+        if matches!(&step.action, Do::Secret(SecretStep { action: SecretDo::Tag { tags }, .. }) if tags.contains_key(OWNER_TAG))
+        {
+            return true;
+        }
+        if self.memory.taken.get(verb).is_some_and(|taken| taken.is_in_vain(&inputs, self.now())) {
+            entry.step = None;
+            refuse(entry, attempts::in_vain(&format!("`{verb}`")));
+            return false;
+        }
+        !attempts::hold(self.planner.input, attempts::of(self.memory.refused.get(verb), &inputs), u32::MAX, entry)
     }
 
     fn ask(&self, entry: &mut Entry) {
@@ -219,6 +236,9 @@ impl Deciding<'_> {
                 entry.action = Action::Adopt;
                 entry.differences.push(Difference::Renamed { from: owner.clone() });
             }
+            // A stack of ours has made it, and its tags are on it (AWS: *Resource tags*: they propagate): it is created
+            // elsewhere, as its manifest says.
+            Some(owner) if external && !self.spec.adopt && is_of_a_stack(owner) => return self.foreign(entry, state),
             Some(owner) => {
                 return refused(
                     entry,
@@ -255,10 +275,11 @@ impl Deciding<'_> {
         }
         let Some(settings) = self.settings() else { return self.wait_for_references(entry) };
         entry.ready = state.current().is_some();
-        // In this order: whose it is, how it is protected, what is in it, where else it is.
-        let decided = self.tags(entry, state, &settings)
-            || self.configuration(entry, state, &settings)
-            || self.policy(entry, state)
+        // In this order: whose it is, how it is protected, what is in it, where else it is. What cannot be done now holds up
+        // none of the others (invariant L8).
+        let decided = (self.tags(entry, state, &settings) && self.stands(entry))
+            || (self.configuration(entry, state, &settings) && self.stands(entry))
+            || (self.policy(entry, state) && self.stands(entry))
             || self.value(entry, state)
             || self.replicas(entry, state, &settings);
         // With a replica that has failed, a new value would not get everywhere.
@@ -362,9 +383,15 @@ impl Deciding<'_> {
     /// What was refused is tried again later if that can help, and otherwise when it is another step (invariant L7).
     fn hold_back(&self, entry: &mut Entry) {
         let Some(step) = &entry.step else { return };
-        let failed = attempts::of(self.memory.attempts.as_ref(), &Digest::of(&step.action.identity()));
+        let failed = self.memory.refused.get(step.action.verb());
+        let failed = attempts::of(failed, &Digest::of(&step.action.identity()));
         attempts::hold(self.planner.input, failed, u32::MAX, entry);
     }
+}
+
+/// An owner tag that names a stack.
+fn is_of_a_stack(owner: &str) -> bool {
+    owner.parse::<Key>().is_ok_and(|key| key.kind == Kind::Stack)
 }
 
 /// It is a copy of a primary elsewhere.

@@ -19,6 +19,11 @@ const VERSIONS_MAX: usize = 100;
 /// How long it takes until a replica has a value.
 const REPLICATION: Duration = Duration::from_secs(20);
 
+/// The key that AWS manages: it is left out of what is said of a secret (AWS: *`DescribeSecret`*, `KmsKeyId`).
+fn is_aws_key(key: &str) -> bool {
+    key.is_empty() || key == "aws/secretsmanager" || key.ends_with("alias/aws/secretsmanager")
+}
+
 impl World {
     /// Secrets whose recovery window is over are gone.
     fn purge(&mut self) {
@@ -189,7 +194,7 @@ impl World {
             arn: arn.clone(),
             name: request.name,
             description: request.description,
-            kms_key: request.kms_key,
+            kms_key: request.kms_key.filter(|key| !is_aws_key(key)),
             tags: request.tags,
             created: now,
             changed: now,
@@ -240,7 +245,7 @@ impl World {
             secret.description = request.description;
         }
         if request.kms_key.is_some() {
-            secret.kms_key = request.kms_key;
+            secret.kms_key = request.kms_key.filter(|key| !is_aws_key(key));
         }
         self.secret_moved(region, &request.secret, false);
         Ok(())
@@ -330,7 +335,7 @@ impl World {
             let there_ix = self.region(&scope);
             let taken = self.data.secrets.iter().any(|other| other.region == there_ix && other.name == name);
             let ready = (!taken).then(|| now.saturating_add(REPLICATION).unwrap_or(now));
-            made.insert(there.clone(), Replica { kms_key: kms_key.clone(), ready });
+            made.insert(there.clone(), Replica { kms_key: kms_key.clone().filter(|key| !is_aws_key(key)), ready });
         }
         self.live_secret(region, arn.as_str(), "ReplicateSecretToRegions")?.replicas.extend(made);
         self.secret_moved(region, arn, false);

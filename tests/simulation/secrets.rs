@@ -13,7 +13,7 @@ use std::time::Duration;
 use landfast::model::{
     AWSCURRENT, AWSPENDING, AWSPREVIOUS, Binding, Budget, Charset, DeletionPolicy, Digest, Environment, GeneratedField,
     Key, Memory, Prune, Redacted, RotationSpec, Scope, SealedFile, SecretMemory, SecretSource, SecretSpec, ServiceSpec,
-    Text,
+    Taken, Text,
 };
 use landfast::ports::{Cloud as _, Identities, Probes, SealError, Unseal};
 use landfast::sim::{Call, Fault, FaultPlan, SecretTruth, SimConfig, View};
@@ -254,6 +254,70 @@ pub(crate) fn play_planted(bug: Option<landfast::sabotage::Bug>) -> Vec<String> 
 #[test]
 fn a_resource_policy_is_put_once_and_put_back_within_a_resync() {
     assert_eq!(play_planted(None), Vec::<String>::new());
+}
+
+/// AWS leaves its own key out of what it says of a secret: a manifest that names it is as desired without it.
+#[test]
+fn the_key_that_aws_manages_is_no_difference_and_a_key_that_is_not_asked_for_any_more_goes() {
+    let mut world = World::new();
+    let with = |key: Option<&str>| {
+        let digest = Digest::of(&key);
+        vec![SecretSpec { kms_key: key.map(Text::literal), digest, ..spec(generated(&["password"])) }]
+    };
+    world.run(with(Some("alias/aws/secretsmanager")), HOUR * 3, FOREVER);
+    assert_eq!(world.mutations(), ["CreateSecret"]);
+    world.run(with(Some("alias/app")), HOUR, FOREVER);
+    world.run(with(None), HOUR * 3, FOREVER);
+    assert_eq!(world.mutations(), ["CreateSecret", "UpdateSecret", "UpdateSecret"]);
+    let seen = world.clock.drive(world.cloud.secrets(&scope(), None).describe(NAME)).unwrap().unwrap().unwrap();
+    assert_eq!(seen.kms_key, None);
+}
+
+/// AWS accepts a change and does not show it; or refuses it. What comes after it is done all the same (L8).
+#[test]
+fn a_setting_that_never_settles_or_is_refused_holds_up_none_of_the_others() {
+    for refused in [false, true] {
+        let mut world = World::new();
+        world.run(vec![spec(generated(&["password"]))], HOUR, FOREVER);
+        let key = Some(Text::literal("alias/app"));
+        let digest = Digest::of("more");
+        let more = SecretSpec { kms_key: key, digest, ..spec(generated(&["password", "token"])) };
+        if refused {
+            let operations = BTreeSet::from(["UpdateSecret".to_owned()]);
+            let until = world.cx.elapsed() + HOUR * 9;
+            let window =
+                landfast::sim::Window { from: Duration::ZERO, until, scope: None, operations, fault: Fault::Denied };
+            world.cloud.set_faults(FaultPlan { windows: vec![window], ..FaultPlan::default() });
+        } else {
+            let (now, minute) = (world.cx.now(), jiff::SignedDuration::from_mins(1));
+            let (none, key): (Option<String>, _) = (None, Some("alias/app".to_owned()));
+            let inputs = Digest::of(&format!("configure {}", Digest::of(&(none, key))));
+            let taken = Taken { inputs, count: 9, since: now - minute * 10, last: now };
+            let store = world.store();
+            store.cache(&self::key(), |memory: &mut SecretMemory| {
+                memory.taken.insert("configure".to_owned(), taken);
+            });
+            store.flush().unwrap();
+        }
+        world.run(vec![more], HOUR / 2, FOREVER);
+        assert_eq!(world.mutations(), ["CreateSecret", "PutSecretValue"], "refused: {refused}");
+    }
+}
+
+/// Tags of a stack propagate to what it makes, Landfast's owner tag too.
+#[test]
+fn a_secret_that_one_of_our_stacks_has_made_is_made_elsewhere() {
+    let mut world = World::new();
+    let tags = BTreeMap::from([("landfast:owner".to_owned(), "dev/stack/app".to_owned())]);
+    world.console().create_secret(NAME, r#"{"password":"made-by-a-stack"}"#, &tags).unwrap();
+    let environment = environment(vec![spec(SecretSource::External)], Prune::Always);
+    let entry = world.plan(|store| stage::wanted(store, environment)).entries.remove(&key()).unwrap();
+    assert!(entry.ready && entry.refused.is_empty() && entry.step.is_none(), "{entry:?}");
+    world.run(vec![spec(SecretSource::External)], HOUR, FOREVER);
+    assert!(world.mutations().is_empty());
+    // One of ours it is not.
+    world.run(vec![spec(generated(&["password"]))], HOUR, FOREVER);
+    assert!(world.mutations().is_empty());
 }
 
 #[test]

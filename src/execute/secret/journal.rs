@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Answer, Made};
 use crate::model::{
     Act, Applied, AppliedValue, Attempts, Digest, FailedRotation, Failure, Key, RotationMemory, SecretDo, SecretMemory,
-    SecretStep, Step, VersionId,
+    SecretStep, Step, Taken, VersionId,
 };
 use crate::ports::{Class, PortError};
 
@@ -61,7 +61,15 @@ pub(super) fn done(
     now: Timestamp,
 ) -> Applied {
     memory.touched = Some(now);
-    memory.attempts = None;
+    let (verb, inputs) = (step.action.verb().to_owned(), Digest::of(&step.action.identity()));
+    memory.refused.remove(&verb);
+    if matches!(
+        &secret.action,
+        SecretDo::Tag { .. } | SecretDo::Untag { .. } | SecretDo::Configure { .. } | SecretDo::SetPolicy { .. }
+    ) {
+        let taken = Taken::counted(memory.taken.get(&verb), inputs, now);
+        memory.taken.insert(verb, taken);
+    }
     if let Some(arn) = &answer.arn {
         memory.arn = Some(arn.clone());
     }
@@ -124,7 +132,9 @@ pub(super) fn refused(memory: &mut SecretMemory, step: &Step, error: &PortError,
         // Permissions, identities and quotas may come without a change of the manifest.
         transient: error.class != Class::Invalid,
     };
-    memory.attempts = Some(Attempts::counted(memory.attempts.as_ref(), inputs, failure, now));
+    let verb = step.action.verb();
+    let counted = Attempts::counted(memory.refused.get(verb), inputs, failure, now);
+    memory.refused.insert(verb.to_owned(), counted);
 }
 
 /// Written by steps that change only what is remembered.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::seen::{ReplicaState, SecretArn, VersionId};
-use crate::model::{Attempts, Digest, Fingerprint, Key, Region};
+use crate::model::{Attempts, Digest, Fingerprint, Key, Region, Taken};
 
 /// What is remembered of a secret. Losing it costs a read of the value, and nothing is made again because of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +35,10 @@ pub struct SecretMemory {
     pub restarts: BTreeMap<Key, BTreeSet<VersionId>>,
     /// When the newest of these versions became current: tasks that were made later have it.
     pub current_since: Option<Timestamp>,
-    /// Failures of the same step.
-    pub attempts: Option<Attempts>,
+    /// Failures of steps, by their verbs: what one is refused holds up no other.
+    pub refused: BTreeMap<String, Attempts>,
+    /// Settings that were sent, by the verbs of their steps.
+    pub taken: BTreeMap<String, Taken>,
     /// What it depends on: deletions go in the reverse order.
     pub depends_on: BTreeSet<Key>,
 }

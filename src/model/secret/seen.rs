@@ -68,6 +68,8 @@ pub enum ReplicaStatus {
     InProgress,
     /// It could not be made.
     Failed,
+    /// A status that AWS did not document when this was written.
+    Unclear,
 }
 
 /// A replica in another region.

@@ -17,6 +17,9 @@ use crate::plan::standing::{Standing, row};
 use crate::plan::{consent, guard};
 use crate::template;
 
+/// The key that AWS manages for Secrets Manager.
+const AWS_KEY: &str = "alias/aws/secretsmanager";
+
 /// What a listing does not say is read again after so long although nothing is said to have changed.
 const CHECKED_FOR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -106,8 +109,7 @@ impl Deciding<'_> {
         let wanted = self.spec.description.clone();
         // AWS does not tell an empty description from none.
         let description = wanted.filter(|wanted| state.description.as_deref().unwrap_or_default() != wanted);
-        let kms_key = settings.kms_key.clone();
-        let kms_key = kms_key.filter(|wanted| state.kms_key.as_deref().map(key_of) != Some(key_of(wanted)));
+        let kms_key = self.other_key(state, settings);
         for (differs, name) in [(description.is_some(), "description"), (kms_key.is_some(), "KMS key")] {
             if differs {
                 entry.differences.push(Difference::Setting { name: name.to_owned() });
@@ -118,6 +120,21 @@ impl Deciding<'_> {
         }
         self.act(entry, state, SecretDo::Configure { description, kms_key });
         true
+    }
+
+    /// The key that is to encrypt it, where that is not the one that does. AWS leaves its own key out (AWS:
+    /// *`DescribeSecret`*, `KmsKeyId`: "If the secret is encrypted with the AWS managed key `aws/secretsmanager`, this
+    /// field is omitted"). Where the manifest names no key, that is the one; not of a secret that somebody else has made.
+    fn other_key(&self, state: &SecretState, settings: &Settings) -> Option<String> {
+        let made_elsewhere = self.spec.source == SecretSource::External || self.spec.adopt;
+        if settings.kms_key.is_none() && made_elsewhere {
+            return None;
+        }
+        let deployed = state.kms_key.as_deref().and_then(own_key);
+        if settings.kms_key.as_deref().and_then(own_key) == deployed {
+            return None;
+        }
+        Some(settings.kms_key.clone().unwrap_or_else(|| AWS_KEY.to_owned()))
     }
 
     /// What is remembered of settings that a listing does not say, while nothing has changed.
@@ -137,7 +154,7 @@ impl Deciding<'_> {
             Some(Seen::Absent) => None,
             Some(Seen::Unknown(why)) => {
                 unknown(entry, &format!("its resource policy could not be read: {why}"));
-                return true;
+                return false;
             }
             None => {
                 self.planner.need(SecretNeed::Policy(address, state.arn.clone()));
@@ -212,7 +229,7 @@ impl Deciding<'_> {
         wanted: &BTreeMap<Region, Option<String>>,
     ) -> bool {
         for (region, replica) in deployed {
-            let key = wanted.get(region).and_then(Option::as_deref).map(key_of);
+            let key = wanted.get(region).and_then(Option::as_deref);
             if replica.status == ReplicaStatus::Failed {
                 let why = replica.message.as_deref().unwrap_or("AWS gives no reason");
                 let reason = format!("the replica in {region} failed: {why}");
@@ -222,7 +239,7 @@ impl Deciding<'_> {
                     reason,
                     "remove what blocks it there, and the replica; Landfast then creates it again",
                 );
-            } else if key.is_some() && replica.kms_key.as_deref().map(key_of) != key {
+            } else if key.is_some() && replica.kms_key.as_deref().and_then(own_key) != key.and_then(own_key) {
                 let reason = format!("the replica in {region} has another KMS key");
                 refused(
                     entry,
@@ -230,6 +247,9 @@ impl Deciding<'_> {
                     reason,
                     "change its key in that region, or remove the replica from the manifest and add it again",
                 );
+            } else if replica.status == ReplicaStatus::Unclear {
+                let why = format!("the replica in {region} has a status that this version of Landfast does not know");
+                unknown(entry, &why);
             } else if replica.status == ReplicaStatus::InProgress {
                 let until = self.now().saturating_add(SignedDuration::from_secs(10)).unwrap_or(self.now());
                 entry.waiting.push(Waiting::Pause { until, why: format!("the replica in {region} is being created") });
@@ -288,9 +308,22 @@ fn key_of(text: &str) -> &str {
     name.strip_prefix("key/").unwrap_or(name)
 }
 
+/// The same; `None` for AWS's own.
+fn own_key(text: &str) -> Option<&str> {
+    Some(key_of(text)).filter(|key| !key.is_empty() && *key != AWS_KEY && AWS_KEY.strip_prefix("alias/") != Some(*key))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::key_of;
+    use super::{key_of, own_key};
+
+    #[test]
+    fn aws_own_key_is_none_however_it_is_written() {
+        for own in ["alias/aws/secretsmanager", "aws/secretsmanager", "arn:aws:kms:r:1:alias/aws/secretsmanager", ""] {
+            assert_eq!(own_key(own), None, "{own}");
+        }
+        assert_eq!(own_key("arn:aws:kms:r:1:alias/app"), Some("alias/app"));
+    }
 
     #[test]
     fn a_key_is_the_same_in_full_and_in_short() {
