@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::answer::Reader;
 use super::error::unreadable;
 use crate::model::{
-    Billing, ContinuousBackups, KeyType, PointKeeper, PointStatus, RecoveryPoint, RestoreOrigin, StreamView, TableArn,
-    TableClass, TableIndex, TableKey, TableName, TableProfile, TableState,
+    Billing, ContinuousBackups, KeyType, OnDemandLimits, PointKeeper, PointStatus, RecoveryPoint, RestoreOrigin,
+    StreamView, TableArn, TableClass, TableIndex, TableKey, TableName, TableProfile, TableState, TableStatus,
 };
 use crate::ports::PortError;
 
@@ -118,7 +118,7 @@ pub(super) fn table(read: Reader, table: sdk::TableDescription) -> Result<TableS
         name: read.parse(table.table_name.as_deref(), "TableName")?,
         arn: read.parse(table.table_arn.as_deref(), "TableArn")?,
         id: read.parse(table.table_id.as_deref(), "TableId")?,
-        status: read.parse(table.table_status.as_ref().map(sdk::TableStatus::as_str), "TableStatus")?,
+        status: read.need(table.table_status, "TableStatus")?.as_str().parse().unwrap_or(TableStatus::Unclear),
         created: time(read, table.creation_date_time)?,
         items: units(table.item_count),
         bytes: units(table.table_size_bytes),
@@ -131,8 +131,17 @@ pub(super) fn table(read: Reader, table: sdk::TableDescription) -> Result<TableS
         stream: stream(read, table.stream_specification)?,
         kms_key: table.sse_description.and_then(|description| description.kms_master_key_arn),
         replicas,
+        limits: table.on_demand_throughput.as_ref().and_then(limits),
         restored: table.restore_summary.map(|summary| origin(read, &summary)).transpose()?,
     })
+}
+
+/// A limit of -1 is none (AWS: *`OnDemandThroughput`*).
+fn limits(said: &sdk::OnDemandThroughput) -> Option<OnDemandLimits> {
+    let limit = |units: Option<i64>| units.and_then(|units| u64::try_from(units).ok());
+    let limits =
+        OnDemandLimits { read: limit(said.max_read_request_units), write: limit(said.max_write_request_units) };
+    (limits != OnDemandLimits::default()).then_some(limits)
 }
 
 fn origin(read: Reader, summary: &sdk::RestoreSummary) -> Result<RestoreOrigin, PortError> {
@@ -168,7 +177,7 @@ pub(super) fn continuous(
 }
 
 fn status(read: Reader, status: Option<&sdk::BackupStatus>) -> Result<PointStatus, PortError> {
-    read.parse(status.map(sdk::BackupStatus::as_str), "BackupStatus")
+    Ok(read.need(status, "BackupStatus")?.as_str().parse().unwrap_or(PointStatus::Unclear))
 }
 
 /// A backup as it is listed (AWS: *`BackupSummary`*).
@@ -261,6 +270,8 @@ pub(super) fn described(
         policy: None,
         scaling: Vec::new(),
         alarms: Vec::new(),
+        unread: BTreeSet::new(),
+        by_hand: BTreeSet::new(),
     };
     Ok((point, profile))
 }

@@ -176,9 +176,13 @@ impl Stacks for Client {
 
     async fn newest_backup(&self, kind: &str, physical_id: &str) -> Result<Option<Timestamp>, PortError> {
         const OPERATION: &str = "ListBackups";
-        if kind != "AWS::DynamoDB::Table" {
+        if !matches!(kind, "AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable") {
             return Ok(None);
         }
+        // A backup of an earlier table of that name has nothing of this one.
+        let described = self.tables.describe_table().table_name(physical_id).send().await;
+        let described = found(described.map_err(|e| port_error("DescribeTable", e, &[])))?;
+        let Some(id) = described.and_then(|answer| answer.table?.table_id) else { return Ok(None) };
         let request = self.tables.list_backups().table_name(physical_id).backup_type(BackupTypeFilter::All);
         let (mut newest, mut after) = (None, None);
         for _ in 0..MAX_BACKUP_PAGES {
@@ -187,6 +191,7 @@ impl Stacks for Client {
             for backup in page.backup_summaries.unwrap_or_default() {
                 if let (Some(BackupStatus::Available), Some(at)) =
                     (backup.backup_status, backup.backup_creation_date_time)
+                    && backup.table_id.as_ref() == Some(&id)
                 {
                     newest = newest.max(Some(Reader(OPERATION).time(&at)?));
                 }

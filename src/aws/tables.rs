@@ -1,6 +1,6 @@
 //! `ports::Tables` over the SDK.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -107,6 +107,25 @@ impl Tables for Client {
 
     async fn scaling(&self, table: &TableState) -> Result<Vec<ScalingTarget>, PortError> {
         scaling::targets(&self.scaling, table).await
+    }
+
+    async fn streams_to(&self, table: &TableName) -> Result<BTreeSet<String>, PortError> {
+        use sdk::DestinationStatus as Status;
+        const OPERATION: &str = "DescribeKinesisStreamingDestination";
+        let answer = self.tables.describe_kinesis_streaming_destination().table_name(table.as_str()).send().await;
+        let answer = answer.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let all = answer.kinesis_data_stream_destinations.unwrap_or_default().into_iter();
+        let off = [Status::Disabled, Status::Disabling, Status::EnableFailed];
+        let on = all.filter(|found| found.destination_status.as_ref().is_some_and(|status| !off.contains(status)));
+        Ok(on.filter_map(|found| found.stream_arn).collect())
+    }
+
+    async fn has_insights(&self, table: &TableName) -> Result<bool, PortError> {
+        use sdk::ContributorInsightsStatus as Status;
+        const OPERATION: &str = "DescribeContributorInsights";
+        let answer = self.tables.describe_contributor_insights().table_name(table.as_str()).send().await;
+        let answer = answer.map_err(|e| port_error(OPERATION, e, &[]))?;
+        Ok(matches!(answer.contributor_insights_status, Some(Status::Enabled | Status::Enabling)))
     }
 
     async fn alarms(&self, page: Option<PageToken>) -> Result<Page<AlarmDefinition>, PortError> {

@@ -433,19 +433,29 @@ async fn the_newest_completed_backup_is_looked_for_on_every_page() {
     let page = |status: &str, at: u32, more: &str| {
         Answer::Http(
             200,
-            format!(r#"{{"BackupSummaries":[{{"BackupStatus":"{status}","BackupCreationDateTime":{at}}}]{more}}}"#),
+            format!(
+                r#"{{"BackupSummaries":[
+                    {{"BackupStatus":"{status}","TableId":"1","BackupCreationDateTime":{at}}},
+                    {{"BackupStatus":"AVAILABLE","TableId":"0","BackupCreationDateTime":900}}
+                ]{more}}}"#
+            ),
         )
     };
+    let described = Answer::Http(200, r#"{"Table":{"TableName":"t","TableId":"1"}}"#.to_owned());
     let arn = "arn:aws:dynamodb:eu-central-1:111122223333:table/t/backup/1";
     let more = format!(r#","LastEvaluatedBackupArn":"{arn}""#);
-    let wire =
-        Wire::answering([page("AVAILABLE", 200, &more), page("AVAILABLE", 100, &more), page("CREATING", 300, "")]);
+    let wire = Wire::answering([
+        described,
+        page("AVAILABLE", 200, &more),
+        page("AVAILABLE", 100, &more),
+        page("CREATING", 300, ""),
+    ]);
     let stacks = wire.stacks().await;
     let newest = stacks.newest_backup("AWS::DynamoDB::Table", "t").await.unwrap();
-    assert_eq!(newest.map(jiff::Timestamp::as_second), Some(200));
-    assert!(wire.sent()[1].body.contains(arn));
+    assert_eq!(newest.map(jiff::Timestamp::as_second), Some(200), "the newest at 900 is of an earlier table");
+    assert!(wire.sent()[2].body.contains(arn));
     assert_eq!(stacks.newest_backup("AWS::S3::Bucket", "b").await.unwrap(), None);
-    assert_eq!(wire.sent().len(), 3, "only tables can be asked for");
+    assert_eq!(wire.sent().len(), 4, "only tables can be asked for");
 }
 
 #[tokio::test]

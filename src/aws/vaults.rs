@@ -9,7 +9,7 @@ use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use super::answer::Reader;
-use super::error::{port_error, unreadable};
+use super::error::port_error;
 use super::plans;
 use crate::model::{
     InvalidName, JobId, PointId, PointKeeper, PointStatus, RecoveryPoint, TableArn, VaultJob, VaultName, VaultRule,
@@ -74,7 +74,7 @@ fn point(read: Reader, point: sdk::RecoveryPointByBackupVault) -> Result<Recover
         Status::Partial | Status::Stopped => PointStatus::Partial,
         Status::Deleting => PointStatus::Deleted,
         Status::Expired => PointStatus::Expired,
-        other => return Err(unreadable(read.0, &format!("recovery point status {}", other.as_str()))),
+        _ => PointStatus::Unclear,
     };
     let table_arn: TableArn = read.parse(point.resource_arn.as_deref(), "ResourceArn")?;
     Ok(RecoveryPoint {

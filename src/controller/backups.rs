@@ -41,7 +41,7 @@ impl Controller {
         observation: &mut Observation,
         memory: &Memory,
     ) -> LeftTables {
-        let observer = Observer::new(&self.cx, &self.governor, desired, environment);
+        let observer = Observer::new(&self.cx, &self.governor, &self.ledger, desired, environment);
         let busy = BTreeSet::new();
         let (now, goal) = (self.cx.now(), Goal::Converge);
         let mut left = LeftTables::default();
@@ -69,7 +69,7 @@ impl Controller {
         let policies = environment.backups.values().map(|spec| spec.scope.clone());
         let scopes: BTreeSet<Scope> = policies.chain([environment.scope.clone()]).collect();
         let needs = scopes.into_iter().map(|scope| need(scope).into()).collect();
-        let observer = Observer::new(&self.cx, &self.governor, desired, environment);
+        let observer = Observer::new(&self.cx, &self.governor, &self.ledger, desired, environment);
         observer.answer(&mut observation, needs, &memory.fingerprint_key).await;
         Ok((observation, memory))
     }

@@ -24,7 +24,7 @@ impl Controller {
     /// What ails an environment, and the accounts that it is in. Changes nothing.
     pub async fn examine(&self, desired: &Desired, environment: &Environment) -> Result<Examined, StoreError> {
         let Looked { plan, mut observation, memory, .. } = self.glance(desired, environment).await?;
-        let observer = Observer::new(&self.cx, &self.governor, desired, environment);
+        let observer = Observer::new(&self.cx, &self.governor, &self.ledger, desired, environment);
         let census = observer.census().await;
         let mut diagnoses: Vec<Diagnosis> = plan.entries.values().flat_map(|entry| entry.ailments.clone()).collect();
         for other in plan::census(desired, environment, &census) {

@@ -52,7 +52,7 @@ impl Controller {
     ) -> Result<Vec<(Compared, DriftMemory)>, StoreError> {
         let looked = self.glance(desired, environment).await?;
         let begun = self.cx.now();
-        let observer = Observer::new(&self.cx, &self.governor, desired, environment);
+        let observer = Observer::new(&self.cx, &self.governor, &self.ledger, desired, environment);
         let stacks = environment.stacks.values().filter(|spec| meant(&spec.key));
         let seen = stacks.map(|spec| (spec, looked.observation.stack(&spec.address())));
         let stacks = seen.clone().filter_map(|(spec, seen)| {
@@ -123,7 +123,7 @@ impl Controller {
     ) -> Result<(), StoreError> {
         let Some(spec) = environment.stacks.get(&due.key) else { return Ok(()) };
         let begun = self.cx.now();
-        let observer = Observer::new(&self.cx, &self.governor, desired, environment);
+        let observer = Observer::new(&self.cx, &self.governor, &self.ledger, desired, environment);
         let stacks: BTreeMap<StackAddress, StackId> = [(due.address.clone(), due.id.clone())].into();
         let seen = observer.drift(stacks).await.remove(&due.address);
         let mut seen = seen.unwrap_or_else(|| Err(Unknown::because("it was not checked")));

@@ -67,7 +67,8 @@ impl Controller {
         base: Base,
     ) -> Result<Looked, StoreError> {
         self.governor.hush().learn(environment, desired.revision.sequence);
-        let observer = Observer::new(&self.cx, &self.governor, desired, environment).probing(&*self.probes);
+        let observer =
+            Observer::new(&self.cx, &self.governor, &self.ledger, desired, environment).probing(&*self.probes);
         let mut observation = match base {
             Base::Nothing => observer.look().await,
             Base::Rest(rest) => {

@@ -39,6 +39,7 @@ use std::time::Duration;
 use self::texts::Texts;
 use crate::context::Context;
 use crate::execute::Executor;
+use crate::observe::Ledger;
 use crate::operator::Operator;
 use crate::ports::{Cloud, Gate, Governor, NoProbes, Probes, Unseal};
 use crate::store::{Inbox, Store};
@@ -52,6 +53,7 @@ pub struct Controller {
     executor: Executor,
     narrator: Narrator,
     texts: Texts,
+    ledger: Ledger,
     /// What the manifests say now.
     pub board: Board,
     /// How often everything is looked at although nothing happened.
@@ -84,6 +86,7 @@ impl Controller {
             executor,
             narrator,
             texts: Texts::default(),
+            ledger: Ledger::default(),
             board: Board::default(),
             resync: RESYNC,
             inbox: None,

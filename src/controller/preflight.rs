@@ -17,7 +17,7 @@ impl Controller {
     ) -> Result<Vec<Preflight>, StoreError> {
         let Looked { observation, plan, memory } = self.glance(desired, environment).await?;
         let images = images(environment, &plan, &observation.services, &memory);
-        let observer = Observer::new(&self.cx, &self.governor, desired, environment);
+        let observer = Observer::new(&self.cx, &self.governor, &self.ledger, desired, environment);
         let mut items = Vec::new();
         let reports = reports.iter().any(|place| matches!(place, ReportPlace::Bucket { .. }));
         for (scope, asked) in questions(environment, &plan, reports) {

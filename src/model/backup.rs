@@ -32,7 +32,7 @@ pub use restore::{
     RestoreStep, RestoreWhy, Setting, TEST_PREFIX,
 };
 pub use schedule::{Schedule, WrongSchedule};
-pub use seen::{BackupNeed, BackupsSeen, Coverage, CoveredTable, PointsListed, ProfileSeen, TableSeen};
+pub use seen::{AlarmsRead, BackupNeed, BackupsSeen, Coverage, CoveredTable, PointsListed, ProfileSeen, TableSeen};
 pub use step::{
     BackupDo, BackupNote, BackupStep, CopyPoint, ExpirePoint, MakeBackup, MakeWay, Noted, ProtectTable, SetRecovery,
     Tried,

@@ -27,6 +27,13 @@ impl PointId {
         self.as_str().contains("/backup/")
     }
 
+    /// AWS Backup alone manages it, so that it can have tags (AWS: *AWS Backup, `ListTags`*: "include only values
+    /// representing resource types that are fully managed by AWS Backup. These have an ARN that begins `arn:aws:backup`").
+    #[must_use]
+    pub fn is_taggable(&self) -> bool {
+        self.as_str().split(':').nth(2) == Some("backup")
+    }
+
     /// The region that it is in.
     #[must_use]
     pub fn region(&self) -> Option<Region> {
@@ -62,6 +69,8 @@ words! {
         Deleted = "DELETED",
         /// Its retention is over, and AWS could not delete it.
         Expired = "EXPIRED",
+        /// A status that AWS did not document when this was written.
+        Unclear = "UNKNOWN",
     }
 }
 

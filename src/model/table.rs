@@ -18,7 +18,7 @@ use super::ecs::words;
 use super::{PointId, Region};
 
 pub use item::{Item, ItemKey};
-pub use profile::{AlarmDefinition, ScalingPolicy, ScalingTarget, TableProfile, TimeToLive};
+pub use profile::{AlarmDefinition, OnDemandLimits, ScalingPolicy, ScalingTarget, TableProfile, TimeToLive, Unread};
 
 identifier! {
     /// The name of a table (AWS: *Naming rules and data types*).
@@ -66,6 +66,10 @@ words! {
         Archiving = "ARCHIVING",
         /// It was archived: an on-demand backup has its items.
         Archived = "ARCHIVED",
+        /// It can be used, and is not replicated: another account has not allowed it.
+        ReplicationNotAuthorized = "REPLICATION_NOT_AUTHORIZED",
+        /// A status that AWS did not document when this was written.
+        Unclear = "UNKNOWN",
     }
 }
 
@@ -195,6 +199,8 @@ pub struct TableState {
     pub kms_key: Option<String>,
     /// Other regions that have it too, as a global table.
     pub replicas: BTreeSet<Region>,
+    /// The most that it may use, where it is paid for by request and limited.
+    pub limits: Option<OnDemandLimits>,
     /// Where it comes from, if it was restored.
     pub restored: Option<RestoreOrigin>,
 }

@@ -2,23 +2,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use futures_util::stream::iter;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Observer;
+use super::ledger::{Alarms, Place};
 use super::restores::count_of;
 use crate::model::{
-    BackupNeed, Comparison, Counted, ITEMS_TAG, JobId, NESTED_STACK, OWNER_TAG, Observation, PointId, PointName,
-    PointsListed, ProfileSeen, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName, TableProfile, TableSeen,
-    VaultJob, VaultName,
+    AlarmsRead, BackupNeed, BackupsSeen, Comparison, Counted, ITEMS_TAG, JobId, NESTED_STACK, OWNER_TAG, Observation,
+    PointId, PointName, PointsListed, ProfileSeen, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableName,
+    TableProfile, TableSeen, Unread, VaultJob, VaultName,
 };
-use crate::ports::{Drift, PortError, Priority, Tables, Vaults, all, found};
+use crate::ports::{Class, Drift, PortError, Priority, Tables, Vaults, all, found};
 
 /// Reads at the same time.
 const AT_ONCE: usize = 8;
+
+/// Tags that are read at the same time, and for how long in one look; the governor decides how fast.
+const TAGS_AT_ONCE: usize = 4;
+const TAGS: Duration = Duration::from_secs(15);
+
+/// After so long a recovery point has the tags that it was made with, a copy too. Until then they are read again.
+const TAGGED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Stacks within stacks are followed so far down.
 const DEPTH_MAX: usize = 5;
@@ -45,10 +54,19 @@ enum Answer {
 }
 
 impl Observer<'_> {
-    /// Reads what the planner needs to know of tables and recovery points, and adds it to the observation.
+    /// Reads what the planner needs to know of tables and recovery points, and adds it to the observation. What several need
+    /// is read once.
     pub(super) async fn answer_backups(&self, observation: &mut Observation, needs: BTreeSet<BackupNeed>) {
         let seen = &mut observation.backups;
-        let mut answers = iter(needs).map(|need| self.ask_backups(need)).buffered(AT_ONCE);
+        let alarms = self.alarms_for(&needs, seen);
+        let asked = together(needs).into_iter().map(|need| {
+            let alarms = match &need {
+                BackupNeed::Profile(scope, _) => alarms.get(scope).cloned(),
+                _ => None,
+            };
+            self.ask_backups(need, alarms)
+        });
+        let mut answers = iter(asked).buffered(AT_ONCE);
         while let Some(answer) = answers.next().await {
             match answer {
                 Answer::Tables(scope, names) => drop(seen.tables.insert(scope, names)),
@@ -68,15 +86,53 @@ impl Observer<'_> {
                 Answer::CopyJob(scope, job, state) => drop(seen.copies.insert((scope, job), state)),
             }
         }
+        drop(answers);
+        for (scope, read) in alarms {
+            seen.alarms.insert(scope, read.await);
+        }
     }
 
-    async fn ask_backups(&self, need: BackupNeed) -> Answer {
+    /// The alarms of each account and region in which settings of tables are read: one list for all of them.
+    fn alarms_for<'s>(&'s self, needs: &BTreeSet<BackupNeed>, seen: &BackupsSeen) -> BTreeMap<Scope, Alarms<'s>> {
+        let scopes: BTreeSet<&Scope> = needs
+            .iter()
+            .filter_map(|need| match need {
+                BackupNeed::Profile(scope, _) => Some(scope),
+                _ => None,
+            })
+            .collect();
+        let read = |scope: &Scope| {
+            let read = match seen.alarms.get(scope) {
+                Some(known) => ready(known.clone()).boxed(),
+                None => self.read_alarms(scope.clone()).boxed(),
+            };
+            (scope.clone(), read.shared())
+        };
+        scopes.into_iter().map(read).collect()
+    }
+
+    async fn read_alarms(&self, scope: Scope) -> AlarmsRead {
+        let port = self.tables(&scope);
+        let place = self.place(&scope, "");
+        let read = self.ledger.alarms.read(self.cx, &place, "DescribeAlarms", |page| port.alarms(page));
+        match read.await {
+            Ok((_, alarms)) => Ok(alarms.into()),
+            Err(error) => Err(Unread { denied: error.class == Class::Denied, why: error.to_string() }),
+        }
+    }
+
+    fn place(&self, scope: &Scope, of: &str) -> Place {
+        (self.environment.name.clone(), scope.clone(), of.to_owned())
+    }
+
+    async fn ask_backups(&self, need: BackupNeed, alarms: Option<Alarms<'_>>) -> Answer {
         match need {
             BackupNeed::Tables(scope) => {
                 let port = self.tables(&scope);
                 let read = async {
-                    let names = all("ListTables", |page| port.list(page)).await?;
-                    Ok(Some(names.into_iter().collect()))
+                    let place = self.place(&scope, "");
+                    let names = self.ledger.tables.read(self.cx, &place, "ListTables", |page| port.list(page));
+                    Ok(Some(names.await?.1.into_iter().collect()))
                 };
                 let names = self.within(read).await;
                 Answer::Tables(scope, names)
@@ -105,7 +161,7 @@ impl Observer<'_> {
                 Answer::Vault(scope, vault, listed)
             }
             BackupNeed::Profile(scope, table) => {
-                let profile = self.within(self.read_profile(&scope, &table)).await;
+                let profile = self.within(self.read_profile(&scope, &table, alarms)).await;
                 Answer::Profile(scope, table, Box::new(profile))
             }
             BackupNeed::Compare(scope, source, restored, sample) => {
@@ -160,45 +216,100 @@ impl Observer<'_> {
 
     /// On-demand backups of this environment's policies: whose one is, is in its name.
     async fn read_points(&self, scope: &Scope) -> Result<Option<PointsListed>, PortError> {
-        let (port, at) = (self.tables(scope), self.cx.now());
-        let listed = all("ListBackups", |page| port.backups(page)).await?;
+        let port = self.tables(scope);
+        let place = self.place(scope, "");
+        let (at, listed) = self.ledger.points.read(self.cx, &place, "ListBackups", |page| port.backups(page)).await?;
         let ours = |point: &RecoveryPoint| {
             let name = point.name.as_deref().and_then(|name| name.parse::<PointName>().ok());
             name.is_some_and(|name| name.environment == self.environment.name)
         };
-        Ok(Some(PointsListed { at, points: listed.into_iter().filter(ours).collect() }))
+        let points = listed.into_iter().filter(ours).collect();
+        Ok(Some(PointsListed { at, points, unread: BTreeMap::new() }))
     }
 
     /// Recovery points in a vault of this environment's policies: whose one is, its tags say. Those of points that are
-    /// known are not read again.
+    /// known are not read again, and where some cannot be read, that is unknown of these points alone.
     async fn read_vault(
         &self,
         scope: &Scope,
         vault: &VaultName,
         known: &BTreeSet<PointId>,
     ) -> Result<Option<PointsListed>, PortError> {
-        let (port, at) = (self.vaults(scope), self.cx.now());
-        let listed = all("ListRecoveryPointsByBackupVault", |page| port.points(vault, page)).await;
-        let Some(listed) = found(listed)? else { return Ok(None) };
-        let prefix = format!("{}/", self.environment.name);
-        let mut points = Vec::new();
-        for mut point in listed {
-            if known.contains(&point.id) {
-                points.push(point);
-                continue;
+        const OPERATION: &str = "ListRecoveryPointsByBackupVault";
+        let port = self.vaults(scope);
+        let place = self.place(scope, vault.as_str());
+        let listed = self.ledger.points.read(self.cx, &place, OPERATION, |page| port.points(vault, page)).await;
+        let Some((at, listed)) = found(listed)? else { return Ok(None) };
+        let ids: BTreeSet<PointId> = listed.iter().map(|point| point.id.clone()).collect();
+        let (place, now) = ((scope.clone(), vault.clone()), self.cx.now());
+        let mut read = self.ledger.tags(&place);
+        let unread = |point: &&RecoveryPoint| {
+            point.id.is_taggable() && !known.contains(&point.id) && !read.contains_key(&point.id)
+        };
+        let mut ask: Vec<RecoveryPoint> = listed.iter().filter(unread).cloned().collect();
+        // What is newest decides most.
+        ask.sort_by_key(|point| std::cmp::Reverse(point.created));
+        let until = self.cx.elapsed() + TAGS;
+        let (cx, port) = (self.cx, &port);
+        let asked = ask.into_iter().map(|point| async move {
+            let left = until.saturating_sub(cx.elapsed());
+            let id = point.id.clone();
+            let tags = async { found(all("ListTags", |page| port.tags(&id, page)).await) };
+            let answer = if left.is_zero() { None } else { cx.timeout(left, tags).await };
+            (point, answer)
+        });
+        let mut asked = iter(asked).buffered(TAGS_AT_ONCE);
+        let (mut keep, mut missing) = (BTreeMap::new(), BTreeMap::new());
+        while let Some((point, answer)) = asked.next().await {
+            let tags = match answer {
+                Some(Ok(tags)) => tags.map(|tags| tags.into_iter().collect::<BTreeMap<String, String>>()),
+                Some(Err(error)) => {
+                    missing.insert(point.table.clone(), error.to_string());
+                    continue;
+                }
+                None => {
+                    let why = "not all tags were read in time; the next look reads the rest";
+                    missing.entry(point.table.clone()).or_insert_with(|| why.to_owned());
+                    continue;
+                }
+            };
+            let tags = tags.filter(|tags| tags.contains_key(OWNER_TAG));
+            if now.duration_since(point.created) > TAGGED_WITHIN {
+                keep.insert(point.id.clone(), tags.clone());
             }
-            let tags = all("ListTags", |page| port.tags(&point.id, page)).await;
-            // Deleted since it was listed.
-            let Some(tags) = found(tags)? else { continue };
-            let tags: BTreeMap<String, String> = tags.into_iter().collect();
-            if tags.get(OWNER_TAG).is_some_and(|owner| owner.starts_with(&prefix)) {
-                point.items = tags.get(ITEMS_TAG).and_then(|items| items.parse().ok());
-                point.tags = Some(tags);
-                points.push(point);
-            }
+            read.insert(point.id.clone(), tags);
         }
-        Ok(Some(PointsListed { at, points }))
+        drop(asked);
+        self.ledger.keep_tags(place, &ids, keep);
+        let prefix = format!("{}/", self.environment.name);
+        let ours = |mut point: RecoveryPoint| {
+            if known.contains(&point.id) {
+                return Some(point);
+            }
+            let tags = read.get(&point.id).cloned().flatten()?;
+            if !tags.get(OWNER_TAG)?.starts_with(&prefix) {
+                return None;
+            }
+            point.items = tags.get(ITEMS_TAG).and_then(|items| items.parse().ok());
+            point.tags = Some(tags);
+            Some(point)
+        };
+        Ok(Some(PointsListed { at, points: listed.into_iter().filter_map(ours).collect(), unread: missing }))
     }
+}
+
+/// What can be answered at once: a vault is listed once, whoever asks.
+fn together(needs: BTreeSet<BackupNeed>) -> BTreeSet<BackupNeed> {
+    let mut vaults: BTreeMap<(Scope, VaultName), BTreeSet<PointId>> = BTreeMap::new();
+    let mut others = BTreeSet::new();
+    for need in needs {
+        match need {
+            BackupNeed::Vault(scope, vault, known) => vaults.entry((scope, vault)).or_default().extend(known),
+            other => drop(others.insert(other)),
+        }
+    }
+    others.extend(vaults.into_iter().map(|((scope, vault), known)| BackupNeed::Vault(scope, vault, known)));
+    others
 }
 
 async fn read_table(port: &dyn Tables, table: &TableName, at: Timestamp) -> Result<Option<TableSeen>, PortError> {

@@ -11,6 +11,7 @@ mod details;
 mod drift;
 mod gone;
 mod inside;
+mod ledger;
 mod listing;
 mod preflight;
 mod records;
@@ -20,6 +21,7 @@ mod services;
 mod survey;
 mod trail;
 
+pub use ledger::Ledger;
 pub use survey::survey;
 
 use std::collections::BTreeMap;
@@ -37,13 +39,20 @@ pub struct Observer<'a> {
     desired: &'a Desired,
     environment: &'a Environment,
     probes: &'a dyn Probes,
+    ledger: &'a Ledger,
 }
 
 impl<'a> Observer<'a> {
-    /// An observer for `environment`, one of those of `desired`.
+    /// An observer for `environment`, one of those of `desired`, that goes on with what `ledger` has of earlier looks.
     #[must_use]
-    pub fn new(cx: &'a Context, governor: &'a Governor, desired: &'a Desired, environment: &'a Environment) -> Self {
-        Self { cx, governor, desired, environment, probes: &NoProbes }
+    pub fn new(
+        cx: &'a Context,
+        governor: &'a Governor,
+        ledger: &'a Ledger,
+        desired: &'a Desired,
+        environment: &'a Environment,
+    ) -> Self {
+        Self { cx, governor, desired, environment, probes: &NoProbes, ledger }
     }
 
     /// The same, asking web servers through `probes`.

@@ -1,10 +1,13 @@
 //! What is read for restores: all settings of a table, and how the items of two tables compare.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Observer;
+use super::ledger::Alarms;
 use crate::model::{
-    Comparison, Counted, Digest, Item, ItemKey, ProfileSeen, Scope, TableName, TableProfile, TableStatus,
+    AlarmDefinition, Comparison, Counted, Digest, Item, ItemKey, ProfileSeen, Scope, TableName, TableProfile,
+    TableState, TableStatus, Unread,
 };
 use crate::plan::compare_items;
 use crate::ports::{Class, PortError, Tables, all, found};
@@ -25,25 +28,85 @@ const SEGMENT_MAX: u32 = 10_000;
 /// of what the governor allows, and within the time that a detail may take.
 const COUNT_PAGES: usize = 20;
 
+/// Parts of a table's settings, each read by a request of its own.
+#[derive(Default)]
+struct Parts {
+    unread: BTreeMap<String, Unread>,
+}
+
+impl Parts {
+    /// What was read, or nothing and why. `None`: the table is gone.
+    fn read<T: Default>(&mut self, part: &str, answer: Result<T, PortError>) -> Option<T> {
+        match answer {
+            Ok(value) => Some(value),
+            Err(error) if error.class == Class::NotFound => None,
+            Err(error) => {
+                let denied = error.class == Class::Denied;
+                self.unread.insert(part.to_owned(), Unread { why: error.to_string(), denied });
+                Some(T::default())
+            }
+        }
+    }
+}
+
+/// What a restored table does not have (AWS: *Backing up and restoring `DynamoDB` tables: How it works*; *Restoring a global
+/// table*), and nobody but a person sets up.
+fn by_hand(state: &TableState, scope: &Scope, streams: &BTreeSet<String>, insights: bool) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let regions: Vec<&str> =
+        state.replicas.iter().filter(|region| **region != scope.region).map(crate::model::Region::as_str).collect();
+    if !regions.is_empty() {
+        all.insert(format!("replicas in {}", regions.join(", ")));
+    }
+    all.extend(streams.iter().map(|stream| format!("the Kinesis data stream {stream}")));
+    if insights {
+        all.insert("CloudWatch Contributor Insights".to_owned());
+    }
+    if let Some(limits) = &state.limits {
+        let part = |word: &str, units: Option<u64>| units.map(|units| format!("{units} {word} per second"));
+        let parts: Vec<String> =
+            [part("reads", limits.read), part("writes", limits.write)].into_iter().flatten().collect();
+        all.insert(format!("on-demand limits ({})", parts.join(", ")));
+    }
+    all
+}
+
 impl Observer<'_> {
-    /// All settings of a table.
+    /// All settings of a table. What cannot be read is unknown by itself, and keeps nothing else from being known.
     pub(super) async fn read_profile(
         &self,
         scope: &Scope,
         table: &TableName,
+        alarms: Option<Alarms<'_>>,
     ) -> Result<Option<ProfileSeen>, PortError> {
         let port = self.tables(scope);
         let Some(state) = port.describe(table).await? else { return Ok(None) };
-        let Some(recovery) = port.continuous_backups(table).await? else { return Ok(None) };
-        let Some(expiry) = found(port.time_to_live(table).await)? else { return Ok(None) };
+        let mut parts = Parts::default();
+        let recovery = async { port.continuous_backups(table).await.map(Option::unwrap_or_default) };
+        let Some(recovery) = parts.read("point-in-time recovery", recovery.await) else { return Ok(None) };
+        let Some(expiry) = parts.read("time to live", port.time_to_live(table).await) else { return Ok(None) };
         let tags = all("ListTagsOfResource", |page| port.tags(&state.arn, page)).await;
-        let Some(tags) = found(tags)? else { return Ok(None) };
-        let policy = port.policy(&state.arn).await?;
-        let scaling = port.scaling(&state).await?;
-        let mut alarms = all("DescribeAlarms", |page| port.alarms(page)).await?;
-        alarms.retain(|alarm| alarm.dimensions.get("TableName").is_some_and(|name| name == table.as_str()));
+        let Some(tags) = parts.read("tags", tags) else { return Ok(None) };
+        let Some(policy) = parts.read("resource policy", port.policy(&state.arn).await) else { return Ok(None) };
+        let Some(scaling) = parts.read("scaling", port.scaling(&state).await) else { return Ok(None) };
+        let Some(streams) = parts.read("Kinesis data streams", port.streams_to(table).await) else { return Ok(None) };
+        let Some(insights) = parts.read("contributor insights", port.has_insights(table).await) else {
+            return Ok(None);
+        };
+        let alarms = match alarms {
+            Some(alarms) => alarms.await,
+            None => Err(Unread { why: "they were not asked for".to_owned(), denied: false }),
+        };
+        let alarms = alarms.unwrap_or_else(|unread| {
+            parts.unread.insert("alarms".to_owned(), unread);
+            Arc::default()
+        });
+        let here = |alarm: &&AlarmDefinition| {
+            alarm.dimensions.get("TableName").is_some_and(|name| name == table.as_str()) && !alarm.is_of_scaling()
+        };
         let busy = state.status != TableStatus::Active || !state.indexes_busy.is_empty() || expiry.switching;
         let profile = TableProfile {
+            by_hand: by_hand(&state, scope, &streams, insights),
             key: state.key,
             indexes: state.indexes,
             billing: state.billing,
@@ -55,9 +118,10 @@ impl Observer<'_> {
             tags: tags.into_iter().filter(|(key, _)| !key.starts_with("aws:")).collect(),
             policy: policy.map(Into::into),
             scaling,
-            alarms,
+            alarms: alarms.iter().filter(here).cloned().collect(),
+            unread: parts.unread.keys().cloned().collect(),
         };
-        Ok(Some(ProfileSeen { id: state.id, busy, profile }))
+        Ok(Some(ProfileSeen { id: state.id, busy, profile, unread: parts.unread }))
     }
 
     /// How items of two tables compare: a sample of each is looked for in the other. `None` if one of them is gone.

@@ -178,8 +178,13 @@ impl Deciding<'_> {
             let memory = self.memory.tables.get(table).cloned().unwrap_or_default();
             let table = Covered { name: table, seen, memory, origin: origin.as_ref() };
             ready &= self.protection(entry, &table, &mut wanted);
-            if let Some(listings) = &listings {
-                ready &= self.points(entry, &table, listings, &mut wanted);
+            match listings.as_ref().map(|listings| (listings, listings.unread(table.name))) {
+                None => {}
+                Some((listings, None)) => ready &= self.points(entry, &table, listings, &mut wanted),
+                Some((_, Some(why))) => {
+                    unknown(entry, format!("not all recovery points of {} could be read: {why}", table.name));
+                    ready = false;
+                }
             }
             let points = self.points_here(&table, listings.as_ref());
             ready &= self.proof(entry, &table, &points, &mut wanted);
@@ -222,7 +227,11 @@ impl Deciding<'_> {
     fn is_usable(entry: &mut Entry, seen: &TableSeen) -> bool {
         let table = &seen.state.name;
         match seen.state.status {
-            TableStatus::Active | TableStatus::Updating => true,
+            TableStatus::Active | TableStatus::Updating | TableStatus::ReplicationNotAuthorized => true,
+            TableStatus::Unclear => {
+                unknown(entry, format!("{table} has a status that this version of Landfast does not know"));
+                false
+            }
             TableStatus::Creating => {
                 let status = seen.state.status.to_string();
                 let what = format!("the table {table} to be created");
@@ -256,8 +265,13 @@ impl Deciding<'_> {
         entry.differences.push(Difference::Protection { table, setting, from, to });
     }
 
-    /// Whether an earlier failure keeps this from being tried now (invariant L7).
+    /// Whether an earlier failure keeps this from being tried now (invariant L7), or that it was done in vain.
     fn is_held(&self, entry: &mut Entry, table: &Covered<'_>, tried: &Tried) -> bool {
+        let taken = table.memory.taken.get(&tried.label);
+        if taken.is_some_and(|taken| taken.is_in_vain(&tried.inputs, self.now())) {
+            refuse(entry, attempts::in_vain(&format!("{} ({})", tried.label, table.name)));
+            return true;
+        }
         attempts::hold(self.planner.input, table.failures(tried), u32::MAX, entry)
     }
 

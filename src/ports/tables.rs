@@ -1,6 +1,6 @@
 //! `DynamoDB` tables of one account in one region, their on-demand backups, and what else belongs to a table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -61,6 +61,14 @@ pub trait Tables: Send + Sync {
     /// `DescribeScalableTargets`* and *`DescribeScalingPolicies`*: more than one request, with all pages, because neither
     /// says anything without the other).
     async fn scaling(&self, table: &TableState) -> Result<Vec<ScalingTarget>, PortError>;
+
+    /// The Kinesis data streams that changes of its items go to, as ARNs (AWS: *`DescribeKinesisStreamingDestination`*).
+    /// Answers `NotFound` if the table does not exist.
+    async fn streams_to(&self, table: &TableName) -> Result<BTreeSet<String>, PortError>;
+
+    /// Whether `CloudWatch` Contributor Insights is on (AWS: *`DescribeContributorInsights`*). Answers `NotFound` if the table
+    /// does not exist.
+    async fn has_insights(&self, table: &TableName) -> Result<bool, PortError>;
 
     /// One page of the metric alarms of the account and region whose dimensions name a table (AWS: *`CloudWatch`,
     /// `DescribeAlarms`*).

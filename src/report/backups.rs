@@ -332,7 +332,7 @@ mod tests {
         let mut memory = memory();
         memory.objects.backups.insert(KEY.parse().unwrap(), Arc::new(policy));
         let mut observation = Observation::begun(at("10:00:00"));
-        let listed = PointsListed { at: at("10:00:00"), points };
+        let listed = PointsListed { at: at("10:00:00"), points, unread: std::collections::BTreeMap::new() };
         observation.backups.points.insert(scope(), Seen::Present(listed));
         let mut list = BackupList::default();
         list.add(&environment, &observation, &memory);

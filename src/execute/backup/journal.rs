@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Answer, Part, Trouble};
 use crate::model::{
     Attempts, BackupDo, BackupMemory, BackupNote, Do, Failure, Noted, PendingBackup, PendingCopy, PointId, PointMemory,
-    Step, TableMemory, Tried,
+    Step, TableMemory, Taken, Tried,
 };
 use crate::ports::{Class, PortError};
 
@@ -75,6 +75,11 @@ pub(super) fn after(memory: &mut BackupMemory, action: &BackupDo, parts: &[Part]
         match &part.answer {
             Ok(answer) => {
                 table.attempts.remove(&part.tried.label);
+                if matches!(action, BackupDo::Recover(_) | BackupDo::Protect(_)) {
+                    let tried = &part.tried;
+                    let taken = Taken::counted(table.taken.get(&tried.label), tried.inputs.clone(), now);
+                    table.taken.insert(tried.label.clone(), taken);
+                }
                 done(table, action, part, answer, now);
             }
             Err(Trouble::Moved(_)) => unbegun(table, action, part),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{Answer, Call, Part, Trouble, unsent};
 use crate::model::{
     Attempts, BackupMemory, BeginRestore, Digest, Failure, Key, OWNER_TAG, PointKeeper, Proof, Restore, RestoreDo,
-    RestoreFrom, RestoreNote, RestoreStep, Setting, TEST_PREFIX, TableId, TableMemory, TableName, TableState,
+    RestoreFrom, RestoreNote, RestoreStep, Setting, TEST_PREFIX, TableId, TableMemory, TableName, TableState, Taken,
 };
 use crate::ports::{Class, PortError, StartRestore, TableChange, Tables, all};
 
@@ -121,6 +121,12 @@ pub(super) fn after(memory: &mut BackupMemory, step: &RestoreStep, part: &Part, 
     match answer {
         Ok(answer) => {
             restore.attempts = None;
+            if let RestoreDo::Set { setting, .. } = &step.action {
+                let id = setting.identity();
+                restore.refused.remove(&id);
+                let taken = Taken::counted(restore.taken.get(&id), id.clone(), now);
+                restore.taken.insert(id, taken);
+            }
             match (&step.action, answer) {
                 (_, Answer::Restoring(id)) => restore.made = Some(id.clone()),
                 (_, Answer::Begun(job)) => restore.job = Some(job.clone()),
@@ -159,6 +165,12 @@ fn failed(memory: &mut BackupMemory, step: &RestoreStep, error: &PortError, now:
         reason: error.to_string(),
         transient: error.class != Class::Invalid,
     };
+    if let RestoreDo::Set { setting, .. } = &step.action {
+        let id = setting.identity();
+        let counted = Attempts::counted(restore.refused.get(&id), id.clone(), failure, now);
+        restore.refused.insert(id, counted);
+        return;
+    }
     let inputs = Digest::of(&(&step.to, restore.made.is_some(), restore.compared.is_some()));
     restore.attempts = Some(Attempts::counted(restore.attempts.as_ref(), inputs, failure, now));
 }

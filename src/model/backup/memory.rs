@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Proof, Restore};
-use crate::model::{Attempts, JobId, Key, PointId, Region, TableName, TableProfile};
+use crate::model::{Attempts, JobId, Key, PointId, Region, TableName, TableProfile, Taken};
 
 /// What is remembered of a backup policy. Losing it costs calls, and the proof that points can be restored: whose a point
 /// is and for when it was made, is in its name.
@@ -82,6 +82,8 @@ pub struct TableMemory {
     pub points: BTreeMap<PointId, PointMemory>,
     /// Failures, by what was tried ([`Tried`](super::Tried)).
     pub attempts: BTreeMap<String, Attempts>,
+    /// What was done to its settings, by the same names.
+    pub taken: BTreeMap<String, Taken>,
 }
 
 /// A backup that was begun: written down before the call.

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AlarmDefinition, Attempts, Billing, JobId, Key, PointId, PointKeeper, ScalingTarget, StreamView, TableArn,
-    TableClass, TableId, TableName,
+    AlarmDefinition, Attempts, Billing, Digest, JobId, Key, PointId, PointKeeper, ScalingTarget, StreamView, TableArn,
+    TableClass, TableId, TableName, Taken,
 };
 
 /// Tables that restore tests make are called so, and are covered by no policy.
@@ -90,6 +90,12 @@ pub struct Restore {
     /// What has failed, and may be tried again.
     #[serde(default)]
     pub attempts: Option<Attempts>,
+    /// Settings that AWS has refused, by their identity.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<Digest, Attempts>,
+    /// Settings that were given, by their identity.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taken: BTreeMap<Digest, Taken>,
 }
 
 impl Restore {
@@ -113,6 +119,8 @@ impl Restore {
             settings: None,
             ended: None,
             attempts: None,
+            refused: BTreeMap::new(),
+            taken: BTreeMap::new(),
         }
     }
 
@@ -320,6 +328,12 @@ pub enum Setting {
 }
 
 impl Setting {
+    /// The same for the same setting, and for no other.
+    #[must_use]
+    pub fn identity(&self) -> Digest {
+        Digest::of_bytes(format!("{self:?}").as_bytes())
+    }
+
     /// In a word or two.
     #[must_use]
     pub fn name(&self) -> &'static str {

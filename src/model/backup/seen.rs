@@ -1,13 +1,14 @@
 //! What AWS says of tables and recovery points.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{Comparison, Counted};
 use crate::model::{
-    ContinuousBackups, JobId, Key, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId, TableId,
-    TableName, TableProfile, TableState, TableStatus, VaultJob, VaultName,
+    AlarmDefinition, ContinuousBackups, JobId, Key, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId,
+    TableId, TableName, TableProfile, TableState, TableStatus, Unread, VaultJob, VaultName,
 };
 
 /// A table, and how far back it can be restored.
@@ -28,6 +29,8 @@ pub struct PointsListed {
     pub at: Timestamp,
     /// Those that are of this environment.
     pub points: Vec<RecoveryPoint>,
+    /// Tables with points of which it is not known whose they are, and why.
+    pub unread: BTreeMap<TableName, String>,
 }
 
 /// All settings of a table.
@@ -39,7 +42,12 @@ pub struct ProfileSeen {
     pub busy: bool,
     /// The settings.
     pub profile: TableProfile,
+    /// What of them could not be read, by name.
+    pub unread: BTreeMap<String, Unread>,
 }
+
+/// The alarms on tables, or why they are not known.
+pub type AlarmsRead = Result<Arc<[AlarmDefinition]>, Unread>;
 
 /// What was seen of tables and recovery points.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +64,8 @@ pub struct BackupsSeen {
     pub points: BTreeMap<Scope, Seen<PointsListed>>,
     /// Recovery points in vaults that are of this environment's policies, with their tags.
     pub vaults: BTreeMap<(Scope, VaultName), Seen<PointsListed>>,
+    /// Alarms on tables: one list for all tables of an account and region.
+    pub alarms: BTreeMap<Scope, AlarmsRead>,
     /// All settings of tables.
     pub profiles: BTreeMap<(Scope, TableName), Seen<ProfileSeen>>,
     /// How items of a table compare with those of one that was restored from it.
@@ -98,6 +108,7 @@ impl BackupsSeen {
         self.jobs.clear();
         self.copies.clear();
         self.restores.clear();
+        self.alarms.clear();
         self.profiles.clear();
         self.compared.clear();
         self.counted.clear();
@@ -109,6 +120,8 @@ impl BackupsSeen {
         known(&mut self.tags);
         known(&mut self.points);
         known(&mut self.vaults);
+        // What is missing of a listing is read in the next look.
+        self.vaults.retain(|_, seen| seen.present().is_none_or(|listed| listed.unread.is_empty()));
         // One that is not there may be by the next look; one that moves has.
         self.described.retain(|(_, table), seen| is_at_rest(seen) && !touched.contains(table));
         if points_move {
@@ -205,6 +218,7 @@ mod tests {
             stream: None,
             kms_key: None,
             replicas: BTreeSet::new(),
+            limits: None,
             restored: None,
         };
         let at = Timestamp::from_second(60 * i64::try_from(minute).unwrap()).unwrap();

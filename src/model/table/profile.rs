@@ -90,6 +90,27 @@ pub struct AlarmDefinition {
     pub no_data_actions: BTreeSet<String>,
 }
 
+impl AlarmDefinition {
+    /// Application Auto Scaling made it for a scaling policy, or it drives one (AWS: *Target tracking scaling policies*,
+    /// "do not edit or delete" them; the names begin with `TargetTracking-`). Such an alarm is not copied: the copy would act
+    /// on the policy of the original table, and the policies of the new table make alarms of their own.
+    #[must_use]
+    pub fn is_of_scaling(&self) -> bool {
+        let actions = [&self.alarm_actions, &self.ok_actions, &self.no_data_actions];
+        self.name.starts_with("TargetTracking-")
+            || actions.into_iter().flatten().any(|arn| arn.contains(":autoscaling:") && arn.contains(":scalingPolicy:"))
+    }
+}
+
+/// The most that an on-demand table may use (AWS: *`OnDemandThroughput`*).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnDemandLimits {
+    /// Read request units a second.
+    pub read: Option<u64>,
+    /// Write request units a second.
+    pub write: Option<u64>,
+}
+
 /// The settings of a table, kept with each of its recovery points.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -118,4 +139,19 @@ pub struct TableProfile {
     pub scaling: Vec<ScalingTarget>,
     /// The alarms on it.
     pub alarms: Vec<AlarmDefinition>,
+    /// What could not be read, by name (`alarms`): it is empty above, whatever the table has.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unread: BTreeSet<String>,
+    /// What the table has that no restore brings and Landfast does not set, in words: replicas, a Kinesis data stream.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub by_hand: BTreeSet<String>,
+}
+
+/// A part of a table's settings that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Why.
+    pub why: String,
+    /// It is refused, and will be again.
+    pub denied: bool,
 }

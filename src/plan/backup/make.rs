@@ -13,8 +13,8 @@ use super::retention::{Kept, over};
 use super::{Covered, Deciding, Wanted, refused, unknown};
 use crate::model::{
     BackupNeed, BackupNote, ChangeAction, Entry, ExpirePoint, Failure, Guard, ITEMS_TAG, JobId, MakeBackup, MakeWay,
-    Noted, OWNER_TAG, PROFILE_TAG, PendingBackup, PointId, PointName, PointsListed, RecoveryPoint, Replacement,
-    ResourceChange, Retention, SLOT_TAG, Seen, Tried, Unknown, VaultJob, Waiting,
+    Noted, OWNER_TAG, PROFILE_TAG, PendingBackup, PointId, PointName, PointStatus, PointsListed, RecoveryPoint,
+    Replacement, ResourceChange, Retention, SLOT_TAG, Seen, Tried, Unknown, VaultJob, Waiting,
 };
 use crate::plan::names::token;
 use crate::sabotage::{self, Bug};
@@ -25,6 +25,9 @@ const SHOWN: SignedDuration = SignedDuration::from_mins(2);
 
 /// What a person asked for is meant for a day.
 const ASKED: SignedDuration = SignedDuration::from_hours(24);
+
+/// So long a backup waits for settings that may be read by the next look.
+const SETTINGS: SignedDuration = SignedDuration::from_mins(15);
 
 /// Points of one table that go without a person, in one look. A slot makes one, and one goes for it.
 const UNASKED: usize = 3;
@@ -305,7 +308,7 @@ impl Deciding<'_> {
         // A backup without its settings is better than none.
         let settings = match kept {
             Some(_) => None,
-            None => self.settings_kept(entry, table)?,
+            None => self.settings_kept(entry, table, slot)?,
         };
         let profile = kept.unwrap_or_else(|| settings.as_ref().map(|settings| settings.name()));
         let name = PointName::new(&self.spec.key, slot, profile.clone());
@@ -331,11 +334,44 @@ impl Deciding<'_> {
 
     /// The settings that are kept with a backup. `None` as long as they have not been asked for.
     #[expect(clippy::option_option, reason = "not requested and not available")]
-    fn settings_kept(&self, entry: &mut Entry, table: &Covered<'_>) -> Option<Option<Box<crate::model::TableProfile>>> {
+    fn settings_kept(
+        &self,
+        entry: &mut Entry,
+        table: &Covered<'_>,
+        slot: Timestamp,
+    ) -> Option<Option<Box<crate::model::TableProfile>>> {
         let place = (self.spec.scope.clone(), table.name.clone());
+        let name = table.name;
+        let lacks = |entry: &mut Entry, what: &str, why: &str| {
+            Self::differs(
+                entry,
+                name,
+                format!("{what} could not be read and will not be stored with the backup: {why}"),
+            );
+        };
         match self.planner.input.observation.backups.profiles.get(&place) {
-            Some(Seen::Present(seen)) if seen.id == table.seen.state.id => Some(Some(Box::new(seen.profile.clone()))),
-            Some(_) => Some(None),
+            Some(Seen::Present(seen)) if seen.id == table.seen.state.id => {
+                // What will be read by the next look is worth waiting for, but not for long.
+                let passes = seen.unread.iter().find(|(_, unread)| !unread.denied);
+                if let Some((part, unread)) = passes
+                    && self.now().duration_since(slot).abs() < SETTINGS
+                {
+                    unknown(entry, format!("settings of {name} ({part}) have not been read: {}", unread.why));
+                    return None;
+                }
+                for (part, unread) in &seen.unread {
+                    lacks(entry, part, &unread.why);
+                }
+                Some(Some(Box::new(seen.profile.clone())))
+            }
+            Some(Seen::Unknown(Unknown(why))) => {
+                lacks(entry, "its settings", why);
+                Some(None)
+            }
+            Some(_) => {
+                lacks(entry, "its settings", "the table is another one now");
+                Some(None)
+            }
             None => {
                 self.planner.need(BackupNeed::Profile(place.0, place.1));
                 unknown(entry, format!("the settings of {} have not been read", table.name));
@@ -378,7 +414,7 @@ impl Deciding<'_> {
         let going: Vec<&Point> = going
             .iter()
             .filter_map(|index| points.get(*index))
-            .filter(|point| point.listed && point.stands())
+            .filter(|point| point.listed && point.stands() && point.status != PointStatus::Unclear)
             .collect();
         if going.is_empty() {
             return;
@@ -426,6 +462,11 @@ impl Deciding<'_> {
 }
 
 impl<'a> Listings<'a> {
+    /// Why it is not known which of a table's points are ours, where that is so.
+    pub(super) fn unread(&self, table: &crate::model::TableName) -> Option<&'a str> {
+        self.all().find_map(|listing| listing.unread.get(table)).map(String::as_str)
+    }
+
     /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = &'a PointsListed> {
         self.home.iter().copied().chain(self.copies.values().copied())

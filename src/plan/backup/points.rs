@@ -39,7 +39,7 @@ impl Point {
 
     /// It is there, or is being made.
     pub(super) fn stands(&self) -> bool {
-        matches!(self.status, PointStatus::Available | PointStatus::Creating)
+        matches!(self.status, PointStatus::Available | PointStatus::Creating | PointStatus::Unclear)
     }
 }
 

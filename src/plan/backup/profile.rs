@@ -18,7 +18,9 @@ pub(super) fn retarget(wanted: &TableProfile, of: &TableName, to: &TableName) ->
     let mut profile = wanted.clone();
     profile.tags.retain(|key, _| !key.starts_with(OURS) && !key.starts_with("aws:"));
     profile.tags.insert(RESTORED_TAG.to_owned(), of.to_string());
-    profile.alarms = wanted.alarms.iter().map(|alarm| renamed(alarm, of, to)).collect();
+    // Settings that were kept by an earlier version may have them.
+    let own = wanted.alarms.iter().filter(|alarm| !alarm.is_of_scaling());
+    profile.alarms = own.map(|alarm| renamed(alarm, of, to)).collect();
     // An ARN in a policy names the table; a name that goes on after it is another table's.
     profile.policy = wanted.policy.as_ref().map(|body| {
         let parts: Vec<&str> = body.split(&format!(":table/{of}")).collect();
@@ -116,6 +118,19 @@ fn same(one: &str, other: &str) -> bool {
     plain(one) == plain(other)
 }
 
+/// The part of a table's settings that a setting belongs to, as it is named where it could not be read.
+pub(super) fn part(setting: &Setting) -> Option<&'static str> {
+    Some(match setting {
+        Setting::Tags(_) => "tags",
+        Setting::Recovery(_) => "point-in-time recovery",
+        Setting::Scaling(_) => "scaling",
+        Setting::Alarm(_) => "alarms",
+        Setting::Policy(_) => "resource policy",
+        Setting::TimeToLive(_) => "time to live",
+        Setting::DeletionProtection | Setting::Billing(_) | Setting::Class(_) | Setting::Stream(_) => return None,
+    })
+}
+
 /// It acts on items, or tells of them.
 pub(super) fn acts_on_items(setting: &Setting) -> bool {
     matches!(setting, Setting::Stream(_) | Setting::TimeToLive(_))
@@ -144,6 +159,8 @@ mod tests {
             policy: None,
             scaling: Vec::new(),
             alarms: Vec::new(),
+            unread: BTreeSet::new(),
+            by_hand: BTreeSet::new(),
         }
     }
 

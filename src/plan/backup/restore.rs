@@ -5,6 +5,7 @@
 //! known by its id, and no table of another id is ever touched.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
@@ -12,8 +13,8 @@ use super::seen::NotYet;
 use super::{Deciding, Wanted, compare, profile, unknown};
 use crate::model::{
     BackupNeed, BackupNote, BeginRestore, Comparison, Digest, Entry, Noted, PointId, PointKeeper, Restore, RestoreDo,
-    RestoreFrom, RestoreNote, RestoreStep, Seen, TableName, TableProfile, TableSeen, TableState, TableStatus, Unknown,
-    VaultJob, VaultName, Waiting,
+    RestoreFrom, RestoreNote, RestoreStep, Seen, Setting, TableName, TableProfile, TableSeen, TableState, TableStatus,
+    Unknown, VaultJob, VaultName, Waiting,
 };
 use crate::plan::names::token;
 use crate::plan::{attempts, guard};
@@ -40,6 +41,9 @@ const SHOWN: SignedDuration = SignedDuration::from_mins(2);
 
 /// How far AWS's clock and ours may differ.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// After so many refusals a setting is left to a person: two hours after the first.
+const SETTING_TRIES: u32 = 6;
 
 /// What came of a restore is told for so long.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -258,7 +262,7 @@ impl Deciding<'_> {
     ) -> Option<RestoreNote> {
         let state = &found.state;
         match state.status {
-            TableStatus::Active | TableStatus::Updating => {}
+            TableStatus::Active | TableStatus::Updating | TableStatus::ReplicationNotAuthorized => {}
             TableStatus::Creating => {
                 let late = restore.begun.is_some_and(|begun| self.now().duration_since(begun) > DEADLINE);
                 if restore.is_test() && restore.doomed.is_none() && late {
@@ -321,10 +325,19 @@ impl Deciding<'_> {
     /// The settings that the new table gets, and where they come from.
     fn settings(&self, entry: &mut Entry, restore: &Restore) -> Result<Option<Settings>, NotYet> {
         if let Some(kept) = self.kept(entry, restore)? {
-            return Ok(Some((kept, "the recovery point".to_owned())));
+            let origin = told(&kept, "the recovery point".to_owned());
+            return Ok(Some((kept, origin)));
         }
         if let Some(live) = self.profile_of(entry, &restore.table)? {
-            return Ok(Some((live.profile.clone(), format!("the current table {}", restore.table))));
+            let passes = live.unread.iter().find(|(_, unread)| !unread.denied);
+            if let Some((part, unread)) = passes.filter(|_| restore.settings.is_none()) {
+                let table = &restore.table;
+                unknown(entry, format!("settings of {table} ({part}) could not be read: {}", unread.why));
+                return Err(NotYet);
+            }
+            let profile = live.profile.clone();
+            let origin = told(&profile, format!("the current table {}", restore.table));
+            return Ok(Some((profile, origin)));
         }
         let RestoreFrom::Point(id) = &restore.from else { return Ok(None) };
         if !id.is_on_demand() {
@@ -355,8 +368,35 @@ impl Deciding<'_> {
         let Some(has) = self.profile_of(entry, to).ok()? else {
             return Some(RestoreNote::Ended(Some(format!("{to} was deleted outside Landfast"))));
         };
-        let lacking = profile::lacks(&profile::retarget(&settings, &restore.table, to), &has.profile);
-        let Some(setting) = lacking.into_iter().next() else { return Some(RestoreNote::Ended(None)) };
+        let mut lacking = profile::lacks(&profile::retarget(&settings, &restore.table, to), &has.profile);
+        if lacking.is_empty() {
+            return Some(RestoreNote::Ended(None));
+        }
+        // Of what could not be read it is not known whether it is lacking.
+        let unread = |setting: &Setting| profile::part(setting).and_then(|part| has.unread.get_key_value(part));
+        let mut left: Vec<String> = Vec::new();
+        lacking.retain(|setting| match unread(setting) {
+            Some((part, unread)) if unread.denied => {
+                left.push(format!("{part}: {}", unread.why));
+                false
+            }
+            Some((part, unread)) => {
+                unknown(entry, format!("settings of {to} ({part}) could not be read: {}", unread.why));
+                false
+            }
+            None => true,
+        });
+        lacking.retain(|setting| !self.is_given_up(entry, restore, setting, &mut left));
+        let Some(setting) = lacking.into_iter().next() else {
+            if entry.waiting.is_empty() && !left.is_empty() {
+                left.dedup();
+                let left = left.join("; ");
+                let why =
+                    format!("its items are in {to}, but not all settings could be set: {left}: set them manually");
+                return Some(RestoreNote::Ended(Some(why)));
+            }
+            return None;
+        };
         if state.status != TableStatus::Active || has.busy {
             Self::waits(entry, to, restore, state.status.as_str());
             return None;
@@ -368,6 +408,34 @@ impl Deciding<'_> {
         wanted.restore.push(RestoreStep { to: to.clone(), action });
         None
     }
+
+    /// Whether a setting is not tried now: AWS has refused it, or has accepted it in vain. Others go on meanwhile.
+    fn is_given_up(&self, entry: &mut Entry, restore: &Restore, setting: &Setting, left: &mut Vec<String>) -> bool {
+        let (label, inputs) = (setting.name(), setting.identity());
+        if restore.taken.get(&inputs).is_some_and(|taken| taken.is_in_vain(&inputs, self.now())) {
+            left.push(format!("{label}: AWS accepted the change several times, and does not show it"));
+            return true;
+        }
+        let failed = restore.refused.get(&inputs);
+        if let Some(failed) = failed.filter(|failed| !failed.failure.transient || failed.count >= SETTING_TRIES) {
+            left.push(format!("{label}: {}", failed.failure.reason));
+            return true;
+        }
+        attempts::hold(self.planner.input, failed, u32::MAX, entry)
+    }
+}
+
+/// Where settings come from, and what they lack: for people.
+fn told(settings: &TableProfile, origin: String) -> String {
+    let list = |all: &std::collections::BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(", ");
+    let mut text = origin;
+    if !settings.unread.is_empty() {
+        let _ = write!(text, ", where these could not be read and are missing: {}", list(&settings.unread));
+    }
+    if !settings.by_hand.is_empty() {
+        let _ = write!(text, "; not restored, set up manually: {}", list(&settings.by_hand));
+    }
+    text
 }
 
 fn note(to: &TableName, what: RestoreNote) -> BackupNote {

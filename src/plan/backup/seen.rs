@@ -61,7 +61,14 @@ impl Deciding<'_> {
         let need = BackupNeed::Vault(place.0, place.1, BTreeSet::new());
         let says = ("recovery points could not be listed", "recovery points have not been listed".to_owned());
         let listed = self.looked_at(entry, found, need, says)?;
-        Ok(listed.and_then(|listed| listed.points.iter().find(|point| point.id == *id)))
+        let point = listed.and_then(|listed| listed.points.iter().find(|point| point.id == *id));
+        if point.is_none()
+            && let Some((_, why)) = listed.and_then(|listed| listed.unread.first_key_value())
+        {
+            unknown(entry, format!("not all recovery points could be read: {why}"));
+            return Err(NotYet);
+        }
+        Ok(point)
     }
 
     /// An on-demand backup, and the few settings that AWS keeps with it; none: there is none.

@@ -162,6 +162,8 @@ pub(super) const DESCRIBE_TABLE: Api = read("DescribeTable", 10.0, 50.0);
 // 10 (AWS: *`DescribeContinuousBackups`*).
 pub(super) const DESCRIBE_CONTINUOUS_BACKUPS: Api = read("DescribeContinuousBackups", 5.0, 10.0);
 pub(super) const DESCRIBE_TIME_TO_LIVE: Api = read("DescribeTimeToLive", 5.0, 20.0);
+pub(super) const DESCRIBE_STREAMS_TO: Api = read("DescribeKinesisStreamingDestination", 5.0, 10.0);
+pub(super) const DESCRIBE_INSIGHTS: Api = read("DescribeContributorInsights", 5.0, 10.0);
 // 10 (AWS: *`ListTagsOfResource`*).
 pub(super) const LIST_TABLE_TAGS: Api = read("ListTagsOfResource", 5.0, 10.0);
 pub(super) const GET_TABLE_POLICY: Api = read("DynamoDB.GetResourcePolicy", 5.0, 10.0);

@@ -1,6 +1,6 @@
 //! The governed door to [`Tables`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -41,6 +41,14 @@ impl Tables for Door<dyn Tables> {
 
     async fn scaling(&self, table: &TableState) -> Result<Vec<ScalingTarget>, PortError> {
         self.read(&api::DESCRIBE_SCALING, || self.inner.scaling(table)).await
+    }
+
+    async fn streams_to(&self, table: &TableName) -> Result<BTreeSet<String>, PortError> {
+        self.read(&api::DESCRIBE_STREAMS_TO, || self.inner.streams_to(table)).await
+    }
+
+    async fn has_insights(&self, table: &TableName) -> Result<bool, PortError> {
+        self.read(&api::DESCRIBE_INSIGHTS, || self.inner.has_insights(table)).await
     }
 
     async fn alarms(&self, page: Option<PageToken>) -> Result<Page<AlarmDefinition>, PortError> {

@@ -102,6 +102,8 @@ impl Backup {
             policy: None,
             scaling: Vec::new(),
             alarms: Vec::new(),
+            unread: std::collections::BTreeSet::new(),
+            by_hand: std::collections::BTreeSet::new(),
         }
     }
 }
@@ -119,6 +121,7 @@ fn restored(settings: &Settings) -> Settings {
         deletion_protected: false,
         stream: None::<StreamView>,
         replicas: std::collections::BTreeSet::new(),
+        limits: None,
         ..settings.clone()
     }
 }

@@ -1,6 +1,6 @@
 //! `ports::Tables`, simulated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -129,6 +129,18 @@ impl Tables for SimDoor {
     async fn scaling(&self, table: &TableState) -> Result<Vec<ScalingTarget>, PortError> {
         let read = |world: &mut World, _| Ok(world.table_scaling(self.region, &table.name));
         self.read("DescribeScalableTargets", table.name.as_str(), read).await
+    }
+
+    async fn streams_to(&self, table: &TableName) -> Result<BTreeSet<String>, PortError> {
+        const OPERATION: &str = "DescribeKinesisStreamingDestination";
+        let read = |world: &mut World, _| Ok(world.table_mut(self.region, table, OPERATION)?.streams_to.clone());
+        self.read(OPERATION, table.as_str(), read).await
+    }
+
+    async fn has_insights(&self, table: &TableName) -> Result<bool, PortError> {
+        const OPERATION: &str = "DescribeContributorInsights";
+        let read = |world: &mut World, _| Ok(world.table_mut(self.region, table, OPERATION)?.insights);
+        self.read(OPERATION, table.as_str(), read).await
     }
 
     async fn alarms(&self, page: Option<PageToken>) -> Result<Page<AlarmDefinition>, PortError> {

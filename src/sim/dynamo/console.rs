@@ -119,6 +119,7 @@ impl World {
             stream: new.stream,
             kms_key: new.kms_key,
             replicas: BTreeSet::new(),
+            limits: None,
         };
         let name = new.name.clone();
         let made = Made { name: new.name, settings, tags: new.tags, origin: None, items: Vec::new(), takes };
@@ -278,6 +279,24 @@ impl Console {
     pub fn set_table_policy(&self, table: &TableName, body: Option<&str>) -> Result<(), PortError> {
         self.with(|world, region, _| {
             world.table_mut(region, table, "PutResourcePolicy")?.policy = body.map(str::to_owned);
+            Ok(())
+        })
+    }
+
+    /// Gives it what no restore brings: limits of an on-demand table, Kinesis data streams, Contributor Insights.
+    pub fn furnish_table(
+        &self,
+        table: &TableName,
+        limits: (Option<u64>, Option<u64>),
+        streams: &[&str],
+    ) -> Result<(), PortError> {
+        self.with(|world, region, _| {
+            let table = world.table_mut(region, table, "UpdateTable")?;
+            table.settings.limits = Some(limits);
+            table.streams_to = streams.iter().map(|stream| (*stream).to_owned()).collect();
+            table.insights = true;
+            let name = table.name.clone();
+            world.table_moved(region, &name);
             Ok(())
         })
     }

@@ -20,8 +20,8 @@ use super::reads::Lens;
 use super::spelling::uuid;
 use super::world::World;
 use crate::model::{
-    AlarmDefinition, Billing, ContinuousBackups, PointId, Region, RestoreOrigin, ScalingTarget, StreamView, TableArn,
-    TableClass, TableId, TableIndex, TableKey, TableName, TableState, TableStatus,
+    AlarmDefinition, Billing, ContinuousBackups, OnDemandLimits, PointId, Region, RestoreOrigin, ScalingTarget,
+    StreamView, TableArn, TableClass, TableId, TableIndex, TableKey, TableName, TableState, TableStatus,
 };
 use crate::ports::{Class, Page, PageToken, PortError};
 
@@ -63,6 +63,9 @@ pub(super) struct Settings {
     pub(super) stream: Option<StreamView>,
     pub(super) kms_key: Option<String>,
     pub(super) replicas: BTreeSet<Region>,
+    /// The most that it may use: reads and writes.
+    #[serde(default)]
+    pub(super) limits: Option<(Option<u64>, Option<u64>)>,
 }
 
 /// What a table is doing, and until when.
@@ -93,6 +96,12 @@ pub(super) struct Table {
     pub(super) tags: BTreeMap<String, String>,
     policy: Option<String>,
     scaling: Vec<ScalingTarget>,
+    /// Kinesis data streams that its changes go to.
+    #[serde(default)]
+    streams_to: BTreeSet<String>,
+    /// Contributor Insights is on.
+    #[serde(default)]
+    insights: bool,
     pub(super) items: Items,
     /// Bytes that it is said to have beside those of its items.
     weight: u64,
@@ -142,6 +151,7 @@ impl Table {
             stream: settings.stream,
             kms_key: settings.kms_key.clone(),
             replicas: settings.replicas.clone(),
+            limits: settings.limits.map(|(read, write)| OnDemandLimits { read, write }),
             restored: origin.map(|origin| RestoreOrigin { in_progress: status == TableStatus::Creating, ..origin }),
         }
     }
@@ -306,6 +316,8 @@ impl World {
             tags: made.tags,
             policy: None,
             scaling: Vec::new(),
+            streams_to: BTreeSet::new(),
+            insights: false,
             items,
             weight: 0,
             class_changes: Vec::new(),
@@ -384,13 +396,12 @@ impl World {
     }
 
     /// When the newest backup of a table was made, on demand: what a guard asks for before a table is replaced.
+    /// Those of an earlier table of that name have nothing of this one.
     pub(super) fn newest_table_backup(&self, region: usize, table: &str) -> Option<Timestamp> {
         let now = self.data.now;
+        let id = &self.table(region, &table.parse().ok()?)?.id;
         let of_it = self.data.dynamo.backups.iter().filter(|backup| {
-            backup.region == region
-                && backup.kept.table.as_str() == table
-                && backup.deleted.is_none()
-                && backup.ready <= now
+            backup.region == region && backup.kept.table_id == *id && backup.deleted.is_none() && backup.ready <= now
         });
         of_it.map(|backup| backup.created).max()
     }

@@ -267,9 +267,53 @@ impl World {
         let all = self.data.dynamo.alarms.iter().filter(|(at, _)| *at == region);
         let mut all: Vec<AlarmDefinition> = all.map(|(_, alarm)| alarm.clone()).collect();
         all.extend(self.alarms_of_stacks(region));
+        all.extend(self.alarms_of_scaling(region));
         let mut page = page("DescribeAlarms", &all, 100, lens, token)?;
         page.items.retain(|alarm| alarm.dimensions.contains_key("TableName"));
         Ok(page)
+    }
+
+    /// The alarms that Application Auto Scaling makes for its policies (AWS: *Target tracking scaling policies for
+    /// Application Auto Scaling*; each goes off into its policy).
+    fn alarms_of_scaling(&self, region: usize) -> Vec<AlarmDefinition> {
+        let tables = self.data.dynamo.tables.iter().filter(|table| table.region == region && table.gone.is_none());
+        let mut all = Vec::new();
+        for table in tables {
+            for target in self.table_scaling(region, &table.name) {
+                let of = target.index.as_ref().map_or_else(String::new, |index| format!("/index/{index}"));
+                let way = if target.writes { "Write" } else { "Read" };
+                for policy in &target.policies {
+                    for (edge, comparison) in [("High", "GreaterThanThreshold"), ("Low", "LessThanThreshold")] {
+                        let id = super::uuid(&["alarm", table.name.as_str(), &of, way, &policy.name, edge]);
+                        let action = format!(
+                            "arn:aws:autoscaling:{}:{}:scalingPolicy:{id}:resource/dynamodb/table/{}{of}:policyName/{}",
+                            self.data.regions[region].scope.region,
+                            self.data.regions[region].scope.account,
+                            table.name,
+                            policy.name
+                        );
+                        all.push(AlarmDefinition {
+                            name: format!("TargetTracking-table/{}{of}-Alarm{edge}-{id}", table.name),
+                            description: Some("DO NOT EDIT OR DELETE.".to_owned()),
+                            namespace: "AWS/DynamoDB".to_owned(),
+                            metric: format!("Consumed{way}CapacityUnits"),
+                            dimensions: BTreeMap::from([("TableName".to_owned(), table.name.to_string())]),
+                            statistic: "Sum".to_owned(),
+                            period: 60,
+                            evaluation_periods: 2,
+                            datapoints: None,
+                            threshold: "42".to_owned(),
+                            comparison: comparison.to_owned(),
+                            missing: None,
+                            alarm_actions: [action].into(),
+                            ok_actions: std::collections::BTreeSet::new(),
+                            no_data_actions: std::collections::BTreeSet::new(),
+                        });
+                    }
+                }
+            }
+        }
+        all
     }
 
     pub(super) fn put_alarm(&mut self, region: usize, alarm: &AlarmDefinition) -> Result<(), PortError> {

@@ -336,6 +336,12 @@ fn a_backup_is_the_newest_of_its_table_for_a_guard() {
     assert_eq!(newest(), Some(point.created));
     rig.run(tables(&rig).delete_backup(FENCE, &point.id)).unwrap();
     assert_eq!(newest(), None);
+    // A backup of an earlier table of that name has nothing of this one.
+    back_up(&rig, "two");
+    rig.console.delete_table(&name(PEOPLE)).unwrap();
+    rig.console.create_table(&NewTable::keyed(name(PEOPLE), "id")).unwrap();
+    rig.pass(Duration::from_mins(5));
+    assert_eq!(newest(), None);
 }
 
 #[test]

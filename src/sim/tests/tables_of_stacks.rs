@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::tables::{describe, name, tables};
 use super::{FENCE, Rig};
-use crate::model::TableState;
+use crate::model::{AlarmDefinition, TableState};
 use crate::ports::{Cloud as _, TableChange};
 
 const STACK: &str = "
@@ -111,7 +111,8 @@ fn what_a_stack_scales_and_watches_of_its_table_is_told_with_it() {
     assert_eq!((scaled.len(), scaled[0].min, scaled[0].max, scaled[0].writes), (1, 5, 50, true));
     assert_eq!(scaled[0].policies[0].target_milli, 70_000);
     let alarms = rig.run(tables(&rig).alarms(None)).unwrap().items;
-    assert_eq!(alarms.len(), 1);
+    let (of_scaling, alarms): (Vec<_>, Vec<_>) = alarms.into_iter().partition(AlarmDefinition::is_of_scaling);
+    assert_eq!((of_scaling.len(), alarms.len()), (2, 1), "a policy has two of its own");
     assert_eq!(
         (alarms[0].name.as_str(), alarms[0].dimensions["TableName"].as_str()),
         ("people-throttled", "dev-People")

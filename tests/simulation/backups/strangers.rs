@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use landfast::model::{BackupSpec, RoleArn, TableArn, Text, VaultName, VaultSpec};
+use landfast::ports::{Cloud as _, Fence, StartBackup};
 use landfast::sabotage::{Bug, plant};
+use landfast::sim::Fault;
 
-use super::{World, blameless, spec, table};
+use super::{World, blameless, failing, scope, spec, table};
 use crate::stage::{DAY, FOREVER, HOUR};
 
 /// The days of which our own backups are left after ten days, with or without theirs at noon of each day.
@@ -37,4 +40,46 @@ fn backups_of_others_with_names_like_ours_push_none_of_ours_out() {
     let pushed = left(true);
     plant(None);
     assert!(pushed.len() < alone.len(), "the name is trusted, and nothing is pushed out: {pushed:?}");
+}
+
+/// Recovery points of others are in the same vault, and their tags cannot be read.
+#[test]
+fn points_of_others_in_a_vault_hold_up_only_the_tables_that_they_are_of() {
+    let mut world = World::new();
+    let vault = "landfast".parse::<VaultName>().unwrap();
+    world.console().create_vault(&vault);
+    world.console().create_table(&landfast::sim::NewTable::keyed(table("other-People"), "id")).unwrap();
+    let role: RoleArn = "arn:aws:iam::111122223333:role/backup".parse().unwrap();
+    let theirs = |name: &str, token: &str| StartBackup {
+        table: format!("arn:aws:dynamodb:eu-central-1:111122223333:table/{name}").parse::<TableArn>().unwrap(),
+        vault: vault.clone(),
+        role: role.clone(),
+        token: token.to_owned(),
+        tags: std::collections::BTreeMap::from([("Team".to_owned(), "others".to_owned())]),
+    };
+    let door = world.cloud.vaults(&scope(), None);
+    let fence = Fence { epoch: 1, revision: 1 };
+    for request in [theirs("other-People", "1"), theirs("dev-Users", "2")] {
+        world.clock.drive(door.start_backup(fence, request)).unwrap().unwrap();
+    }
+    world.clock.drive(world.cx.sleep(HOUR)).unwrap();
+    let policy =
+        BackupSpec { vault: Some(VaultSpec { name: vault.clone(), role: Text::literal(role.as_str()) }), ..spec() };
+    world.cloud.set_faults(failing("ListTags", Fault::Denied, 3 * HOUR));
+    world.run(Some(policy.clone()), HOUR, FOREVER);
+    let made = |world: &World| -> BTreeSet<String> {
+        let all = world.cloud.backups_of_all();
+        let ours = all.iter().filter(|backup| {
+            backup.point.tags.as_ref().is_some_and(|tags| tags.contains_key(landfast::model::OWNER_TAG))
+        });
+        ours.map(|backup| backup.point.table.to_string()).collect()
+    };
+    let others: BTreeSet<String> =
+        super::TABLES.iter().filter(|name| **name != "dev-Users").map(ToString::to_string).collect();
+    assert_eq!(made(&world), others, "what is unknown of one table is unknown of that one");
+    world.run(Some(policy), 2 * HOUR, FOREVER);
+    assert_eq!(made(&world).len(), super::TABLES.len());
+    // What was found to be of others is not asked for at every look.
+    let asked = world.cloud.audit().iter().filter(|call| call.operation == "ListTags" && call.applied).count();
+    assert!(asked < 20, "{asked}");
 }

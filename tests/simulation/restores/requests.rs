@@ -1,6 +1,7 @@
 //! Tables that somebody asks for: as of a moment or a point, under a name of their own, with all their settings.
 
-use landfast::model::{RestoreFrom, Text, VaultName, VaultSpec};
+use landfast::model::{AlarmDefinition, RestoreFrom, ScalingPolicy, ScalingTarget, Text, VaultName, VaultSpec};
+use landfast::sim::{Fault, FaultPlan, Window};
 
 use super::*;
 
@@ -149,5 +150,112 @@ fn a_test_of_every_table_is_one_of_each_that_is_covered() {
     assert!(proofs.values().all(|proof| proof.failed.is_none()), "{proofs:?}");
     world.run(3 * HOUR, FOREVER);
     assert_eq!(world.remembered().proofs, proofs, "it was asked for once");
+    world.hold();
+}
+
+fn alarm(name: &str, of: &str) -> AlarmDefinition {
+    AlarmDefinition {
+        name: name.to_owned(),
+        description: None,
+        namespace: "AWS/DynamoDB".to_owned(),
+        metric: "ThrottledRequests".to_owned(),
+        dimensions: BTreeMap::from([("TableName".to_owned(), of.to_owned())]),
+        statistic: "Sum".to_owned(),
+        period: 60,
+        evaluation_periods: 1,
+        datapoints: None,
+        threshold: "1".to_owned(),
+        comparison: "GreaterThanThreshold".to_owned(),
+        missing: None,
+        alarm_actions: BTreeSet::from(["arn:aws:sns:eu-central-1:111122223333:pages".to_owned()]),
+        ok_actions: BTreeSet::new(),
+        no_data_actions: BTreeSet::new(),
+    }
+}
+
+/// Scaled, with an alarm of its own beside those of its policy.
+fn scaled_world() -> World {
+    let mut world = World::new(BackupSpec { verify: None, ..spec(100) });
+    let policy = ScalingPolicy {
+        name: "writes".to_owned(),
+        metric: "DynamoDBWriteCapacityUtilization".to_owned(),
+        target_milli: 70_000,
+        scale_in_cooldown: None,
+        scale_out_cooldown: None,
+        only_out: false,
+    };
+    let target = ScalingTarget { index: None, writes: true, min: 1, max: 9, role: None, policies: vec![policy] };
+    world.console().scale_table(&table(TABLE), &target).unwrap();
+    world.console().put_alarm(&alarm("dev-ReviewCycles-throttles", TABLE)).unwrap();
+    let stream = "arn:aws:kinesis:eu-central-1:111122223333:stream/changes";
+    world.console().furnish_table(&table(TABLE), (Some(100), None), &[stream]).unwrap();
+    world.run(HOUR, FOREVER);
+    world
+}
+
+/// Alarms of a scaling policy are Application Auto Scaling's: copied, they would drive the policy of the original table.
+#[test]
+fn alarms_of_scaling_policies_are_not_copied_and_what_no_restore_brings_is_told() {
+    let mut world = scaled_world();
+    let point = world.console().table_backups()[0].point.id.clone();
+    for (from, to) in [(RestoreFrom::Latest, "dev-latest"), (RestoreFrom::Point(point), "dev-point")] {
+        world.ask(wish(from, to));
+        world.run(4 * HOUR, FOREVER);
+        let restore = world.remembered().restores[&table(to)].clone();
+        assert_eq!(restore.ended.map(|(_, failed)| failed), Some(None), "{to}");
+        let made = world.console().table(&table(to)).unwrap();
+        assert_eq!(made.scaling[0].policies.len(), 1, "the policy makes alarms of its own");
+        let told = restore.settings.unwrap();
+        for what in ["Kinesis data stream arn:aws:kinesis", "Contributor Insights", "100 reads per second"] {
+            assert!(told.contains(what), "{told}");
+        }
+    }
+    let put: Vec<String> = world.console().alarms().into_iter().map(|alarm| alarm.name).collect();
+    assert_eq!(put, ["dev-ReviewCycles-throttles", "dev-latest-throttles", "dev-point-throttles"]);
+    world.hold();
+}
+
+fn denied(world: &World, operation: &str, duration: Duration) {
+    let operations = BTreeSet::from([operation.to_owned()]);
+    let until = world.cx.elapsed() + duration;
+    let window = Window { from: Duration::ZERO, until, scope: None, operations, fault: Fault::Denied };
+    world.cloud.set_faults(FaultPlan { windows: vec![window], ..FaultPlan::default() });
+}
+
+/// An alarm list that cannot be read is no reason for having no settings, and is not taken for no alarms.
+#[test]
+fn what_cannot_be_read_of_the_settings_is_missing_by_itself_and_is_told() {
+    let mut world = World::new(BackupSpec { verify: None, ..spec(100) });
+    world.console().put_alarm(&alarm("dev-ReviewCycles-throttles", TABLE)).unwrap();
+    denied(&world, "DescribeAlarms", 2 * HOUR);
+    world.run(2 * HOUR, FOREVER);
+    let (_, kept) = world.remembered().profiles.into_iter().next().expect("the other settings are kept");
+    assert_eq!(kept.tags.get("Team").map(String::as_str), Some("people"));
+    assert_eq!(kept.unread, BTreeSet::from(["alarms".to_owned()]));
+    let point = world.console().table_backups()[0].point.id.clone();
+    world.ask(wish(RestoreFrom::Point(point), "dev-restored"));
+    world.run(4 * HOUR, FOREVER);
+    let restore = world.remembered().restores[&table("dev-restored")].clone();
+    assert_eq!(restore.ended.map(|(_, failed)| failed), Some(None));
+    let told = restore.settings.unwrap();
+    assert!(told.contains("could not be read and are missing: alarms"), "{told}");
+    world.hold();
+}
+
+/// One setting that AWS refuses holds up none of the others, and a restore has an end.
+#[test]
+fn a_setting_that_is_refused_holds_up_no_other_and_is_told_in_the_end() {
+    let mut world = World::new(BackupSpec { verify: None, ..spec(100) });
+    world.console().put_alarm(&alarm("dev-ReviewCycles-throttles", TABLE)).unwrap();
+    world.run(HOUR, FOREVER);
+    denied(&world, "PutMetricAlarm", 30 * HOUR);
+    world.ask(wish(RestoreFrom::Latest, "dev-restored"));
+    world.run(HOUR, FOREVER);
+    let made = world.console().table(&table("dev-restored")).unwrap();
+    assert_eq!((made.state.stream, made.time_to_live.as_deref()), (Some(StreamView::NewImage), Some("until")));
+    world.run(DAY, FOREVER);
+    let (_, failed) = world.remembered().restores[&table("dev-restored")].ended.clone().expect("it has an end");
+    let failed = failed.expect("not everything was set");
+    assert!(failed.contains("an alarm") && failed.contains("PutMetricAlarm"), "{failed}");
     world.hold();
 }

@@ -25,6 +25,7 @@ fn state(case: Case) -> TableSeen {
         stream: None,
         kms_key: None,
         replicas: BTreeSet::new(),
+        limits: None,
         restored: None,
     };
     let days = match case.there {
@@ -50,6 +51,8 @@ fn profile() -> TableProfile {
         policy: None,
         scaling: Vec::new(),
         alarms: Vec::new(),
+        unread: BTreeSet::new(),
+        by_hand: BTreeSet::new(),
     }
 }
 
@@ -94,7 +97,7 @@ fn listed(points: Points, region: &Region, vaulted: bool) -> Option<Seen<PointsL
         Points::Behind => of(&many[1..], &key()),
         Points::Foreign => of(&many, &theirs),
     };
-    Some(Seen::Present(PointsListed { at: now(), points }))
+    Some(Seen::Present(PointsListed { at: now(), points, unread: BTreeMap::new() }))
 }
 
 fn known(days_ago: i64) -> PointMemory {
@@ -165,7 +168,8 @@ impl Small {
             _ => seen.described.insert(place.clone(), Seen::Present(state(case))),
         };
         if case.profile {
-            let seen_profile = ProfileSeen { id: state(case).state.id, busy: false, profile: profile() };
+            let seen_profile =
+                ProfileSeen { id: state(case).state.id, busy: false, profile: profile(), unread: BTreeMap::new() };
             seen.profiles.insert(place, Seen::Present(seen_profile));
         }
         let home = scope().region;
