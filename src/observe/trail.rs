@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Observer;
-use crate::model::{Deed, Scope};
+use crate::model::{Deed, Region, Scope};
 
 /// How long one question may take.
 const WITHIN: Duration = Duration::from_mins(1);
@@ -13,8 +13,23 @@ const WITHIN: Duration = Duration::from_mins(1);
 /// Pages that are read: whoever changed it last is on the first, unless it is changed all the time.
 const PAGES_MAX: usize = 3;
 
-/// Where services without a region tell what was done (AWS: *Global service events*).
-const GLOBAL: &str = "us-east-1";
+/// Where services without a region tell what was done, by partition (AWS: *Global service events*; each partition has its
+/// own global services, and no credentials are good in two of them). A region's name begins with that of its partition.
+const GLOBAL: [(&str, &str); 8] = [
+    ("cn-", "cn-north-1"),
+    ("us-gov-", "us-gov-west-1"),
+    ("us-isob-", "us-isob-east-1"),
+    ("us-isof-", "us-isof-south-1"),
+    ("us-iso-", "us-iso-east-1"),
+    ("eu-isoe-", "eu-isoe-west-1"),
+    ("eusc-", "eusc-de-east-1"),
+    ("", "us-east-1"),
+];
+
+fn global_region(region: &Region) -> Option<Region> {
+    let found = GLOBAL.iter().find(|(prefix, _)| region.as_str().starts_with(prefix));
+    found.and_then(|(_, region)| region.parse().ok())
+}
 
 /// These have none.
 const GLOBAL_TYPES: [&str; 3] = ["AWS::IAM::", "AWS::Route53::", "AWS::CloudFront::"];
@@ -24,7 +39,7 @@ impl Observer<'_> {
     pub async fn deeds(&self, scope: &Scope, kind: &str, id: &str, since: Timestamp) -> Result<Vec<Deed>, String> {
         let mut scope = scope.clone();
         if GLOBAL_TYPES.iter().any(|global| kind.starts_with(global))
-            && let Ok(region) = GLOBAL.parse()
+            && let Some(region) = global_region(&scope.region)
         {
             scope.region = region;
         }
@@ -52,5 +67,25 @@ impl Observer<'_> {
         };
         let limit = || format!("no answer within {}", humantime::format_duration(WITHIN));
         self.cx.timeout(WITHIN, read).await.unwrap_or_else(|| Err(limit()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn global_services_are_asked_for_in_the_partition_of_the_region() {
+        let pairs = [
+            ("eu-central-1", "us-east-1"),
+            ("us-west-2", "us-east-1"),
+            ("cn-northwest-1", "cn-north-1"),
+            ("us-gov-east-1", "us-gov-west-1"),
+            ("us-isob-east-1", "us-isob-east-1"),
+        ];
+        for (region, global) in pairs {
+            let found = global_region(&region.parse().unwrap()).unwrap();
+            assert_eq!(found.as_str(), global, "{region}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! An operation of ours on a stack that has not been seen to end: followed until it has, before anything else is
 //! decided.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::planner::Planner;
 use super::standing::{Standing, row};
@@ -9,6 +9,9 @@ use crate::model::{
     Action, Conclusion, Entry, Key, Operation, Seen, StackAddress, StackDo, StackId, StackNeed, StackState, Waiting,
 };
 use crate::sabotage::{self, Bug};
+
+/// What has begun is shown within so long: reads lag behind by seconds, and AWS gives no figure.
+const SHOWN_WITHIN: SignedDuration = SignedDuration::from_secs(90);
 
 /// The operation, and the stack that it is on.
 pub(super) struct Pending<'a> {
@@ -32,6 +35,15 @@ impl Pending<'_> {
         if conclusion == Conclusion::Running {
             let since = Some(self.operation.started);
             entry.waiting.push(Waiting::Operation { status: state.status, ours: true, since });
+            return None;
+        }
+        // Reads lag behind calls, and both may show the stack as it was before: an update that began is not to be forgotten.
+        if conclusion == Conclusion::NotSeen
+            && self.planner.input.now.duration_since(self.operation.started).abs() < SHOWN_WITHIN
+        {
+            entry.action = Action::Unknown;
+            let why = "whether its last operation began is not known yet: AWS may not show it for a while".to_owned();
+            entry.waiting.push(Waiting::Unknown { why });
             return None;
         }
         Some(StackDo::Conclude { conclusion, version: Some(version) })

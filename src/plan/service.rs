@@ -19,16 +19,21 @@ mod select;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::names::OWNER_TAG;
 use super::planner::{Planner, refuse};
+use super::standing::{Standing, row};
 use super::{Input, guard, handover};
 use crate::model::{
-    Action, Address, Basis, Decision, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key, Refusal, Rollout,
-    Seen, ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState, ServiceStatus, ServiceStep,
-    StackSpec, StackStatus, Step, TaskDefinitionArn, TaskDefinitionState, Text, Waiting, digests,
+    Action, Address, Basis, Decision, DeploymentController, Digest, Do, Entry, Guard, ImageDigest, ImageParameter, Key,
+    Refusal, Rollout, Seen, ServiceDo, ServiceMemory, ServiceNeed, ServiceRef, ServiceSpec, ServiceState,
+    ServiceStatus, ServiceStep, StackSpec, StackStatus, Step, TaskDefinitionArn, TaskDefinitionState, Text, Waiting,
+    digests,
 };
+
+/// So long after its stack has come to rest a service is shown by ECS, if it is there.
+const SHOWN: SignedDuration = SignedDuration::from_mins(2);
 
 /// What a new stack needs beside its services: a cluster of brokers takes half an hour and more.
 const BESIDE_A_ROLLOUT: Duration = Duration::from_hours(1);
@@ -174,7 +179,7 @@ impl Deciding<'_> {
 
     /// First what is decided, then what runs, then what leads from one to the other.
     fn run(&self, entry: &mut Entry) {
-        if self.choose(entry) {
+        if self.deployed_by_others(entry) || self.choose(entry) {
             return;
         }
         if self.memory.decisions.is_empty() {
@@ -209,6 +214,26 @@ impl Deciding<'_> {
             Some(rollout) => self.follow(entry, &service, state, definition, rollout),
             None => self.rest(entry, &service, state, definition),
         }
+    }
+
+    /// Another deployment controller than ECS: no rollout of it could be followed, so nothing is decided for it (AWS:
+    /// *`UpdateService`*: with `CODE_DEPLOY` and `EXTERNAL` the task definition cannot be changed).
+    fn deployed_by_others(&self, entry: &mut Entry) -> bool {
+        let Some(service) = &self.service else { return false };
+        let at = (self.spec.scope.clone(), service.clone());
+        let Some(seen) = self.planner.input.observation.services.services.get(&at) else {
+            self.planner.need(ServiceNeed::Service(at.0, at.1));
+            return false;
+        };
+        let Some(state) = seen.present() else { return false };
+        if state.status != ServiceStatus::Active || state.controller == DeploymentController::Ecs {
+            return false;
+        }
+        entry.action = Action::Update;
+        let reason = format!("{} is deployed by {}, not by ECS", state.name, state.controller);
+        let release = "let ECS deploy it (deployment controller `ECS`), or remove the manifest";
+        refuse(entry, refusal(Guard::Stuck, reason, release));
+        true
     }
 
     /// Nothing is on its way: what runs is held against what was decided.
@@ -286,7 +311,7 @@ impl Deciding<'_> {
         let at = (self.spec.scope.clone(), service.clone());
         match self.planner.input.observation.services.services.get(&at) {
             Some(Seen::Present(state)) if state.status == ServiceStatus::Active => return Some(state),
-            Some(Seen::Present(_) | Seen::Absent) if self.spec.stack().is_some() => {
+            Some(Seen::Present(_) | Seen::Absent) if self.spec.stack().is_some_and(|stack| !self.is_settled(stack)) => {
                 entry.action = Action::MayUpdate;
                 if entry.waiting.is_empty() {
                     let objects = self.spec.stack().into_iter().map(ToString::to_string).collect();
@@ -301,6 +326,16 @@ impl Deciding<'_> {
             }
         }
         None
+    }
+
+    /// Nothing is done to a stack, and nothing was done lately: what it has made is there, or somebody has deleted it.
+    fn is_settled(&self, stack: &Key) -> bool {
+        let input = self.planner.input;
+        let Some(spec) = input.environment.stacks.get(stack) else { return false };
+        let at_rest = self.planner.entries.get(stack).is_some_and(|entry| entry.action == Action::None);
+        let Seen::Present(seen) = input.observation.stack(&spec.address()) else { return false };
+        let moved = seen.state.updated.unwrap_or(seen.state.created);
+        at_rest && row(seen.state.status).standing == Standing::Steady && input.now.duration_since(moved) > SHOWN
     }
 
     /// There is no such service. What has run there says whether there was one.
@@ -320,6 +355,11 @@ impl Deciding<'_> {
                 last.task_definition.short()
             );
             entry.differences.push(crate::model::Difference::Missing { name: format!("the service {service}") });
+        }
+        if let Some(stack) = self.spec.stack() {
+            // CloudFormation does not look, and its stack is as the manifest asks.
+            reason = format!("{reason}, and {stack} still lists it");
+            release = format!("revert the drift of {stack}, or remove the service from its template and add it again");
         }
         refuse(entry, Refusal { guard: Guard::Missing, reason, release });
     }

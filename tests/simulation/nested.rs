@@ -272,6 +272,26 @@ fn what_a_processed_template_retains_stays_and_is_no_loss() {
     assert!(!world.exists() && world.lost() == 0);
 }
 
+/// It has the tags of its root, and is not the root.
+#[test]
+fn a_nested_stack_that_was_retained_does_not_keep_its_root_from_being_made_again() {
+    let mut world = World::new(
+        &ROOT.replace("AWS::CloudFormation::Stack", "AWS::CloudFormation::Stack\n    DeletionPolicy: Retain"),
+    );
+    world.console().put_object("templates", "child.yaml", HARMLESS);
+    world.run(HOUR);
+    world.wanted = false;
+    world.run(HOUR);
+    let stacks = world.cloud.inventory().stacks;
+    let left =
+        stacks.iter().any(|stack| stack.state.parent.is_some() && stack.state.status.as_str() == "CREATE_COMPLETE");
+    assert!(!world.exists() && left, "the nested stack was retained");
+    world.wanted = true;
+    world.run(HOUR);
+    assert!(world.exists());
+    assert_eq!(world.entry("app").action, Action::None);
+}
+
 #[test]
 fn what_cannot_be_judged_counts_as_stateful_until_policy_says_otherwise() {
     let without = CUSTOM.replace("  Store: { Type: Custom::Store, Properties: { ServiceToken: x } }\n", "");

@@ -51,10 +51,12 @@ pub(in crate::plan) fn names(culprits: &[Culprit]) -> BTreeSet<String> {
 
 /// What the rollback of the last update was continued without, by its events, and when it was continued last: a resource that
 /// is complete without having been worked on was skipped (AWS: *Continue rolling back an update*: it "sets the status of the
-/// specified resources to `UPDATE_COMPLETE`"). What was skipped in a nested stack its events alone would tell.
+/// specified resources to `UPDATE_COMPLETE`"). Only what had failed can have been: one event of another resource that is
+/// missing says nothing. What was skipped in a nested stack its events alone would tell.
 pub(in crate::plan) fn by_hand(events: &[StackEvent], stack: &StackId) -> Option<(BTreeSet<String>, Timestamp)> {
     let (mut skipped, mut worked): (BTreeSet<String>, BTreeSet<&str>) = (BTreeSet::new(), BTreeSet::new());
     let (mut failed, mut continued) = (false, None);
+    let mut failing: BTreeSet<&str> = BTreeSet::new();
     for event in last_update(events, stack).unwrap_or(events).iter().rev() {
         if is_of(event, stack) {
             failed |= event.status == "UPDATE_ROLLBACK_FAILED";
@@ -64,8 +66,11 @@ pub(in crate::plan) fn by_hand(events: &[StackEvent], stack: &StackId) -> Option
             }
         } else if event.status.ends_with("_IN_PROGRESS") {
             worked.insert(&event.resource);
+        } else if event.status == "UPDATE_FAILED" {
+            failing.insert(&event.resource);
         } else if continued.is_some()
             && event.status == "UPDATE_COMPLETE"
+            && failing.contains(event.resource.as_str())
             && event.kind != NESTED_STACK
             && !worked.contains(event.resource.as_str())
         {

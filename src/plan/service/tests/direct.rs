@@ -302,3 +302,16 @@ fn what_stops_or_goes_back_already_is_not_stopped_once_more() {
         assert_eq!(matches!(world.step(), Some(ServiceDo::Stop { .. })), stops, "{status}");
     }
 }
+
+/// No rollout of it could be followed: it is refused before anything is decided on.
+#[test]
+fn a_service_that_ecs_does_not_deploy_itself_is_refused_when_it_is_planned() {
+    for controller in [DeploymentController::CodeDeploy, DeploymentController::External] {
+        let mut world = World::new();
+        world.service.controller = controller;
+        world.push(&[1, 2]);
+        let entry = world.entry();
+        assert!(entry.step.is_none() && !entry.ready && entry.waiting.is_empty(), "{entry:?}");
+        assert!(entry.refused[0].reason.contains(controller.as_str()), "{entry:?}");
+    }
+}

@@ -125,3 +125,15 @@ fn a_rollout_that_waited_for_its_stack_is_not_late_by_a_clock_that_is_ahead() {
     assert!(matches!(begun(&mut world, -100), Some(ServiceDo::Doom { .. })));
     assert!(begun(&mut world, -5).is_none());
 }
+
+/// CloudFormation does not look: its stack is as desired, and the service that it made is gone.
+#[test]
+fn a_service_that_somebody_deleted_is_missing_although_its_stack_is_as_desired() {
+    let mut world = World::in_a_stack();
+    world.service.status = ServiceStatus::Inactive;
+    let entry = world.entry();
+    assert_eq!((world.stack().action, entry.action, entry.ready), (Action::None, Action::Create, false));
+    let [refusal] = entry.refused.as_slice() else { panic!("{entry:?}") };
+    assert_eq!(refusal.guard, Guard::Missing);
+    assert!(refusal.reason.contains("deleted outside Landfast"), "{refusal:?}");
+}
