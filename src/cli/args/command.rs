@@ -208,6 +208,9 @@ pub enum Command {
         /// repeated.
         #[arg(long = "for", value_name = "OBJECT")]
         secrets: Vec<String>,
+        /// Keep the line end after a value of a single line. The line end after several lines is always kept.
+        #[arg(long)]
+        exact: bool,
     },
     /// Show or rotate secrets. No command prints a secret value.
     Secret {

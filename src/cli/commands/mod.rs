@@ -77,7 +77,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Destroy { environment, plan, accept_older_commit: older } => {
             destroy::run(&global, &environment, plan.as_deref(), older.as_deref())
         }
-        Command::Seal { file, recipients, secrets } => seal::run(&global, &file, &recipients, &secrets),
+        Command::Seal { file, recipients, secrets, exact } => seal::run(&global, &file, &recipients, &secrets, exact),
         Command::Secret { command } => match command {
             SecretCommand::Status { environments: of } => secret::status(&global, &of.environments),
             SecretCommand::Rotate { object } => secret::rotate(&global, &object),

@@ -14,10 +14,16 @@ use crate::model::{Binding, FileContent, Key, Redacted, Revision, SecretSource, 
 use crate::operator::Operator;
 use crate::ports::seal_for;
 
-pub(super) fn run(global: &Global, file: &Path, recipients: &[String], named: &[String]) -> Result<Exit, Trouble> {
+pub(super) fn run(
+    global: &Global,
+    file: &Path,
+    recipients: &[String],
+    named: &[String],
+    exact: bool,
+) -> Result<Exit, Trouble> {
     let doing = || format!("{} could not be sealed", file.display());
     let secrets = secrets(global, file, recipients, named)?;
-    let value = read(io::stdin().lock())?;
+    let value = read(io::stdin().lock(), exact)?;
     let sealed = seal_for(&value, secrets.clone(), recipients).map_err(|error| Trouble::machine(doing(), error))?;
     let mut beside = file.as_os_str().to_owned();
     beside.push(RECIPIENTS_RECORD);
@@ -96,15 +102,18 @@ fn loaded(root: &Path, inside: &str, recipients: &[String], operator: &Operator)
     Ok(manifest::load_under(&snapshot, revision, operator))
 }
 
-/// All of the input. One line end at its end is the terminal's, or the editor's, and not part of the value.
-fn read(input: impl io::Read) -> Result<Redacted, Trouble> {
+/// All of the input. One line end after a single line is the shell's (`echo`), or the editor's, and not part of the value
+/// unless it is asked for. A value of several lines, such as a key file, is what it is to the last byte: some programs do
+/// not read a key without its last line end.
+fn read(input: impl io::Read, exact: bool) -> Result<Redacted, Trouble> {
     let doing = "the value could not be read from standard input";
     // Room for all there may be, so that it is never moved while it is read.
     let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_MAX + 2));
     let limit = VALUE_MAX as u64 + 2;
     input.take(limit).read_to_end(&mut bytes).map_err(|error| Trouble::machine(doing, error))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Trouble::machine(doing, "it is not UTF-8 text"))?;
-    let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+    let line = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+    let text = if exact || line.contains('\n') { text } else { line };
     if text.is_empty() {
         return Err(Trouble::machine(doing, "it is empty"));
     }
@@ -117,8 +126,21 @@ mod tests {
 
     #[test]
     fn one_line_end_is_not_part_of_the_value() {
-        assert_eq!(read(&b"canary\n"[..]).unwrap().expose(), "canary");
-        assert_eq!(read(&b"a\nb\r\n"[..]).unwrap().expose(), "a\nb");
-        assert!(read(&b"\n"[..]).is_err());
+        let read = |bytes: &'static [u8], exact| read(bytes, exact).map(|value| value.expose().to_owned());
+        for (given, value) in [("canary\n", "canary"), ("canary\r\n", "canary"), ("canary", "canary"), ("a b\n", "a b")]
+        {
+            assert_eq!(read(given.as_bytes(), false).unwrap(), value);
+            assert_eq!(read(given.as_bytes(), true).unwrap(), given);
+        }
+        assert!(read(b"\n", false).is_err());
+    }
+
+    #[test]
+    fn several_lines_are_kept_to_the_last_byte() {
+        for text in
+            ["-----BEGIN KEY-----\nQUJD\n-----END KEY-----\n", "a\nb\r\n", "a\r\nb\r\n", "a\nb", "a\n\n", "\n\n"]
+        {
+            assert_eq!(super::read(text.as_bytes(), false).unwrap().expose(), text, "{text:?}");
+        }
     }
 }

@@ -25,8 +25,8 @@ enum Content {
     Object {
         /// Each field as its JSON was written.
         fields: BTreeMap<String, Zeroizing<String>>,
-        /// All of it, as long as nothing was added.
-        whole: Option<Redacted>,
+        /// All of it: what is changed is changed in this text, so that the rest of it stays.
+        whole: Redacted,
     },
     Text(Redacted),
 }
@@ -35,7 +35,7 @@ impl SecretFields {
     /// No fields yet.
     #[must_use]
     pub fn none() -> Self {
-        Self(Content::Object { fields: BTreeMap::new(), whole: None })
+        Self(Content::Object { fields: BTreeMap::new(), whole: Redacted::new("{}".to_owned()) })
     }
 
     /// The fields of a value.
@@ -52,8 +52,8 @@ impl SecretFields {
         };
         let members = is_object.then(|| members(value.expose())).flatten();
         let Some(members) = members else { return Self(Content::Text(value.clone())) };
-        let fields = members.into_iter().map(|(name, raw)| (name, Zeroizing::new(raw.to_owned()))).collect();
-        Self(Content::Object { fields, whole: Some(value.clone()) })
+        let fields = members.into_iter().map(|one| (one.name, Zeroizing::new(one.value.to_owned()))).collect();
+        Self(Content::Object { fields, whole: value.clone() })
     }
 
     /// It is a JSON object, to which fields can be added.
@@ -91,26 +91,23 @@ impl SecretFields {
         }
     }
 
-    /// Sets a field. Does nothing to a value that has no fields.
+    /// Sets a field, in the place that it has or after all others. Does nothing to a value that has no fields.
     pub fn set(&mut self, name: &str, value: &Redacted) {
         if let Content::Object { fields, whole } = &mut self.0 {
             let mut text = Buffer::new();
             text.json(&value.expose());
-            fields.insert(name.to_owned(), Zeroizing::new(text.as_str().to_owned()));
-            *whole = None;
+            if let Some(edited) = edited(whole.expose(), name, text.as_str()) {
+                *whole = edited;
+                fields.insert(name.to_owned(), Zeroizing::new(text.as_str().to_owned()));
+            }
         }
     }
 
-    /// The value as it is stored: as it was written, or a JSON object with its keys in order if something was added.
+    /// The value as it is stored: as it was written, but for the fields that were set.
     #[must_use]
     pub fn write(&self) -> Redacted {
         match &self.0 {
-            Content::Text(text) | Content::Object { whole: Some(text), .. } => text.clone(),
-            Content::Object { fields, whole: None } => {
-                let mut text = Buffer::new();
-                write_fields(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())), &mut text);
-                Redacted::new(text.as_str().to_owned())
-            }
+            Content::Text(text) | Content::Object { whole: text, .. } => text.clone(),
         }
     }
 }
@@ -157,18 +154,68 @@ impl Buffer {
     }
 }
 
-/// The members of an object as they are written, by name; the last of two of one name. The text is known to be JSON.
-fn members(text: &str) -> Option<BTreeMap<String, &str>> {
-    let mut rest = text.trim().strip_prefix('{')?.trim_start();
-    let mut members = BTreeMap::new();
+/// A member of an object as it is written.
+struct Member<'t> {
+    name: String,
+    value: &'t str,
+    /// The bytes at which its key begins and ends, and its value begins and ends.
+    key: (usize, usize),
+    place: (usize, usize),
+    /// Where what stands before its key begins: after the `{` or the comma.
+    gap: usize,
+}
+
+/// The members of an object in their order. The text is known to be JSON.
+fn members(text: &str) -> Option<Vec<Member<'_>>> {
+    let at = |rest: &str| text.len() - rest.len();
+    let mut rest = text.trim_start().strip_prefix('{')?;
+    let mut gap = at(rest);
+    rest = rest.trim_start();
+    let mut members = Vec::new();
     while !rest.starts_with('}') {
-        let (name, _) = next::<String>(&mut rest)?;
-        rest = rest.strip_prefix(':')?;
+        let from = at(rest);
+        let (name, written) = next::<String>(&mut rest)?;
+        let key = (from, from + written.len());
+        rest = rest.strip_prefix(':')?.trim_start();
+        let from = at(rest);
         let (_, value) = next::<IgnoredAny>(&mut rest)?;
-        members.insert(name, value);
-        rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+        members.push(Member { name, value, key, place: (from, from + value.len()), gap });
+        rest = rest.strip_prefix(',').unwrap_or(rest);
+        gap = at(rest);
+        rest = rest.trim_start();
     }
     Some(members)
+}
+
+/// The text of an object with one more field, or with another value of one: of two of the same name, the last counts.
+/// Another field is written as the one before it is.
+fn edited(text: &str, name: &str, value: &str) -> Option<Redacted> {
+    let members = members(text)?;
+    let mut edited = Buffer::new();
+    let end = match (members.iter().rfind(|member| member.name == name), members.last()) {
+        (Some(known), _) => {
+            edited.push(text.get(..known.place.0)?);
+            known.place.1
+        }
+        (None, Some(last)) => {
+            edited.push(text.get(..last.place.1)?);
+            edited.push(",");
+            edited.push(text.get(last.gap..last.key.0)?);
+            edited.json(&name);
+            edited.push(text.get(last.key.1..last.place.0)?);
+            last.place.1
+        }
+        (None, None) => {
+            let after = text.find('{')? + 1;
+            edited.push(text.get(..after)?);
+            edited.json(&name);
+            edited.push(":");
+            after
+        }
+    };
+    edited.push(value);
+    edited.push(text.get(end..)?);
+    Some(Redacted::new(edited.as_str().to_owned()))
 }
 
 /// The items of an array as they are written.
@@ -201,8 +248,9 @@ fn canonical(value: &str) -> Zeroizing<String> {
 fn write_value(value: &str, text: &mut Buffer) {
     match value.as_bytes().first() {
         Some(b'{') => {
-            let fields = members(value).unwrap_or_default();
-            write_fields(fields.iter().map(|(name, value)| (name.as_str(), *value)), text);
+            let members = members(value).unwrap_or_default();
+            let fields: BTreeMap<&str, &str> = members.iter().map(|one| (one.name.as_str(), one.value)).collect();
+            write_fields(fields.into_iter(), text);
         }
         Some(b'[') => {
             text.push("[");
@@ -266,13 +314,36 @@ mod tests {
         let mut value = fields(text);
         assert_eq!(value.write().expose(), text);
         value.set("new", &Redacted::new("x\"y".to_owned()));
-        let expected =
-            r#"{"new":"x\"y","order_id":12345678901234567890123,"price":1.10,"rate":0.1234567890123456789,"zone":"b"}"#;
-        assert_eq!(value.write().expose(), expected);
+        let expected = text.replace("1.10}", "1.10,\"new\":\"x\\\"y\"}");
+        assert_eq!(value.write().expose(), &expected);
         let key = FingerprintKey::new([1; 32]);
         let of = |text: &str| fields(text).fingerprints(&key, &address("s"));
         assert_ne!(of(r#"{"a":{"id":12345678901234567890123}}"#), of(r#"{"a":{"id":12345678901234567890124}}"#));
         assert_eq!(of(r#"{"a":["\u0041", {"y":1,"x":2}]}"#), of(r#"{"a":["A",{"x":2,"y":1}]}"#));
+    }
+
+    #[test]
+    fn what_is_set_changes_nothing_else() {
+        for (text, expected) in [
+            ("{}", r#"{"k":"v"}"#),
+            ("{ }\n", "{\"k\":\"v\" }\n"),
+            (r#"{"z":1,"a":2}"#, r#"{"z":1,"a":2,"k":"v"}"#),
+            (r#"{"k": "old", "a": 1e300}"#, r#"{"k": "v", "a": 1e300}"#),
+            (r#"{"a": [1, 2.50], "k" : null }"#, r#"{"a": [1, 2.50], "k" : "v" }"#),
+            (r#"{"k":1,"k":2}"#, r#"{"k":1,"k":"v"}"#),
+            (r#"{"\u006b":"old"}"#, r#"{"\u006b":"v"}"#),
+            (r#"{"url":"http:\/\/a","e":"\u00e9","n":-0.0}"#, r#"{"url":"http:\/\/a","e":"\u00e9","n":-0.0,"k":"v"}"#),
+            (
+                "{\n  \"b\": 1.10,\n  \"a\": {\"x\" : 2}\n}\n",
+                "{\n  \"b\": 1.10,\n  \"a\": {\"x\" : 2},\n  \"k\": \"v\"\n}\n",
+            ),
+        ] {
+            let mut value = fields(text);
+            assert_eq!(value.write().expose(), text);
+            value.set("k", &Redacted::new("v".to_owned()));
+            assert_eq!(value.write().expose(), expected);
+            assert!(value.names().contains("k"), "{text}");
+        }
     }
 
     #[test]
