@@ -94,9 +94,10 @@ pub(super) fn wanted(inside: &str) -> Result<Wanted<'_>, Option<String>> {
             Some((environment, rest)) => output(Some(environment), rest),
             None => Err(None),
         },
-        _ => Err(super::diagnostic::nearest(root, ROOTS).filter(|near| *near != root).map(|near| match rest {
-            Some(rest) => format!("${{{near}.{rest}}}"),
-            None => format!("${{{near}}}"),
+        _ => Err(super::diagnostic::nearest(root, ROOTS).filter(|near| *near != root).and_then(|near| {
+            let meant = rest.map_or_else(|| near.to_owned(), |rest| format!("{near}.{rest}"));
+            // What is suggested must be taken itself.
+            wanted(&meant).map_or_else(|better| better, |_| Some(format!("${{{meant}}}")))
         })),
     }
 }
@@ -107,8 +108,11 @@ fn output<'t>(environment: Option<&'t str>, rest: &'t str) -> Result<Wanted<'t>,
         (Some(stack), Some("outputs"), Some(output)) if !stack.is_empty() && !output.is_empty() => {
             Ok(Wanted::Output { environment, stack, output })
         }
-        (Some(stack), Some(_), Some(output)) if environment.is_none() => {
-            Err(Some(format!("${{stacks.{stack}.outputs.{output}}}")))
+        (Some(stack), Some(output), None) | (Some(stack), Some(_), Some(output))
+            if !stack.is_empty() && !output.is_empty() && output != "outputs" =>
+        {
+            let before = environment.map(|environment| format!("environments.{environment}.")).unwrap_or_default();
+            Err(Some(format!("${{{before}stacks.{stack}.outputs.{output}}}")))
         }
         _ => Err(None),
     }
@@ -140,5 +144,23 @@ mod tests {
         assert_eq!(wanted("secrets.keys.value"), Err(Some("${secrets.keys.arn}".to_owned())));
         assert_eq!(wanted("stack.kms.outputs.KeyArn"), Err(Some("${stacks.kms.outputs.KeyArn}".to_owned())));
         assert_eq!(wanted("stacks.kms.output.KeyArn"), Err(Some("${stacks.kms.outputs.KeyArn}".to_owned())));
+        for (written, meant) in [
+            ("stack.kms.output.KeyArn", Some("${stacks.kms.outputs.KeyArn}")),
+            ("stack.kms.KeyArn", Some("${stacks.kms.outputs.KeyArn}")),
+            ("stacks.kms.KeyArn", Some("${stacks.kms.outputs.KeyArn}")),
+            ("environments.prod.stacks.kms.KeyArn", Some("${environments.prod.stacks.kms.outputs.KeyArn}")),
+            ("secret.keys", Some("${secrets.keys.arn}")),
+            ("value.a", Some("${values.a}")),
+            ("stack.kms", None),
+            ("stack", None),
+            ("stacks.kms.outputs", None),
+            ("stacks..outputs.A", None),
+            ("value", None),
+        ] {
+            let found = wanted(written).unwrap_err();
+            assert_eq!(found.as_deref(), meant, "{written}");
+            let inside = found.as_deref().and_then(|text| text.strip_prefix("${")?.strip_suffix('}'));
+            assert!(inside.is_none_or(|inside| wanted(inside).is_ok()), "{written}");
+        }
     }
 }

@@ -25,6 +25,9 @@ use super::values::Patterns;
 use crate::model::{InvalidName, Key, Kind, ObjectName, Readiness, Region, Scope, Snapshot, Text};
 use crate::yaml::{Content, Entry, Node, Span};
 
+/// Tags that an object can have beside the one that says whose it is.
+const TAGS_MAX: usize = 49;
+
 /// A document of any resource kind, decoded.
 pub(super) trait Resource {
     /// What it is in one environment. Everything that is wrong with it goes to the maker.
@@ -393,6 +396,20 @@ impl<'m> Maker<'m> {
             if let Some(text) = self.open(&text, At::of(entry)) {
                 tags.insert(entry.key.clone(), text);
             }
+        }
+        // AWS takes 50 (*`Tag`* of CloudFormation, *Secrets Manager quotas*), and one is our own.
+        let spec = self.doc.entries(&["spec"]);
+        let retained = spec.iter().any(|entry| entry.key == "deletionPolicy" && entry.value.text() == Some("retain"));
+        let most = TAGS_MAX - usize::from(retained);
+        if tags.len() > most {
+            let place = if field.is_given() { field } else { self.at(&["metadata", "name"]) };
+            let count = tags.len();
+            let message =
+                format!("it has {count} tags, those of the environment included; at most {most} are possible");
+            let problem = self.error("invalid-value", message, place);
+            self.add(
+                problem.help("AWS takes 50, and Landfast adds its own: the owner, and whether the object is retained"),
+            );
         }
         tags
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::diagnostic::Problem;
 use super::text::fault;
-use crate::yaml::{self, Content, Node, Span};
+use crate::yaml::{self, Content, Entry, Node, Span};
 
 /// One entry of a parameter file.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,8 +31,9 @@ pub(super) fn read(file: &Arc<str>, source: &str) -> Result<BTreeMap<String, Fil
     let mut entries = BTreeMap::new();
     match &document.root.content {
         Content::Sequence(items) => items.iter().for_each(|item| listed(item, file, &mut entries, &mut problems)),
-        Content::Mapping(_) => match document.root.get("Parameters") {
+        Content::Mapping(sections) => match document.root.get("Parameters") {
             Some(Node { content: Content::Mapping(inner), .. }) => {
+                problems.extend(sections.iter().filter_map(|section| unused(section, file)));
                 for entry in inner {
                     keep(&entry.key, entry.key_span, &entry.value, file, &mut entries, &mut problems);
                 }
@@ -42,6 +43,31 @@ pub(super) fn read(file: &Arc<str>, source: &str) -> Result<BTreeMap<String, Fil
         Content::Scalar(_) => problems.push(shape(file, document.root.span)),
     }
     if problems.is_empty() { Ok(entries) } else { Err(problems) }
+}
+
+/// A section of which nothing would be used. `CodePipeline`'s template configuration files have two more than parameters
+/// (AWS: *CloudFormation artifacts*, template configuration file).
+fn unused(section: &Entry, file: &Arc<str>) -> Option<Problem> {
+    let error = |code, message: String| Problem::error(code, message, file, section.key_span);
+    let help = match section.key.as_str() {
+        "Parameters" => return None,
+        _ if section.value.entries().is_empty() && matches!(section.value.content, Content::Mapping(_)) => return None,
+        "Tags" => "set them in `tags` of the environment or of the stack, and remove them here",
+        "StackPolicy" => "move it to a JSON file of its own, and name that file in `stackPolicy` of the stack",
+        other => {
+            return Some(error("unknown-field", format!("unknown field `{other}`")).suggest(other, ["Parameters"]));
+        }
+    };
+    Some(error("parameter-file", format!("`{}` of a parameter file is not used", section.key)).help(help))
+}
+
+/// A list that would become another one: CloudFormation has no way to write a comma inside of an item (AWS: *Parameters*,
+/// `CommaDelimitedList`: "an array of literal strings that are separated by commas").
+pub(super) fn torn(name: &str, value: &Node, file: &Arc<str>) -> Option<Problem> {
+    let item = value.items().iter().find(|item| item.text().is_some_and(|text| text.contains(',')))?;
+    let message = format!("an item of the list `{name}` contains a comma, at which CloudFormation would split it");
+    let help = "write what is before and after the comma as separate items";
+    Some(Problem::error("invalid-value", message, file, item.span).help(help))
 }
 
 fn shape(file: &Arc<str>, span: Span) -> Problem {
@@ -103,6 +129,10 @@ fn keep(
         problems.push(Problem::error("wrong-type", message, file, key_span));
         return;
     };
+    if let Some(problem) = torn(name, value, file) {
+        problems.push(problem);
+        return;
+    }
     let entry = FileEntry { value: text, kept: false, key_span, value_span: value.span };
     insert(name, entry, file, entries, problems);
 }
@@ -167,6 +197,33 @@ mod tests {
         assert!(read(&Arc::from("p.json"), both).is_err());
         let neither = r#"[{"ParameterKey": "A", "ParameterValue": "x", "UsePreviousValue": false}]"#;
         assert_eq!(values(neither), [("A".to_owned(), "x".to_owned())]);
+    }
+
+    #[test]
+    fn nothing_in_the_file_is_passed_over() {
+        for (source, code, said) in [
+            (r#"{"Parameters": {"A": "x"}, "Tags": {"Team": "a"}}"#, "parameter-file", "`Tags` of a parameter file"),
+            (r#"{"Parameters": {}, "StackPolicy": {"Statement": []}}"#, "parameter-file", "`StackPolicy` of a"),
+            (r#"{"Parameters": {"A": "x"}, "Paramters": {"B": "y"}}"#, "unknown-field", "unknown field `Paramters`"),
+            ("Parameters: {A: x}\nDescription: d\n", "unknown-field", "unknown field `Description`"),
+            (r#"{"Parameters": {"A": ["a,b", "c"]}}"#, "invalid-value", "an item of the list `A` contains a comma"),
+            (r#"[{"ParameterKey": "A", "ParameterValue": ["a", "b,"]}]"#, "invalid-value", "an item of the list `A`"),
+        ] {
+            let problems = read(&Arc::from("p.json"), source).err().unwrap_or_default();
+            let found: Vec<_> = problems.iter().map(|problem| (problem.code, &*problem.message)).collect();
+            assert!(matches!(found.as_slice(), [(was, text)] if *was == code && text.starts_with(said)), "{found:?}");
+            assert!(problems[0].span.start.line > 0, "{source}");
+        }
+        assert_eq!(values(r#"{"Parameters": {"A": "a,b"}, "Tags": {}}"#), [("A".to_owned(), "a,b".to_owned())]);
+    }
+
+    #[test]
+    fn a_file_with_tabs_is_as_exact_as_one_without() {
+        let source = "{\n\t\"Parameters\": {\n\t\t\"A\": 12345678901234567890123,\n\t\t\"B\": 1.10,\n\t\t\"C\": \"\\ud83d\\ude00\"\n\t}\n}";
+        let entries = read(&Arc::from("p.json"), source).unwrap_or_default();
+        assert_eq!(entries["A"].value, "12345678901234567890123");
+        assert_eq!(entries["B"].value, "1.10");
+        assert_eq!(entries["B"].value_span.start.line, 4);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::document::{ApiVersion, Metadata, Or, ParameterValue, Scalar, duration
 use super::drift::DriftDocument;
 use super::made::Made;
 use super::maker::{At, Maker, Resource, word};
-use super::parameters::joined;
+use super::parameters::{joined, torn};
 use super::readiness::CheckDocument;
 use super::render::Site;
 use super::values::{Given, Sources, resolve};
@@ -369,6 +369,7 @@ fn parameters(
             );
             continue;
         }
+        maker.out.problems.extend(torn(&entry.key, &entry.value, &doc.file));
         let text = joined(&entry.value).unwrap_or_default();
         let rendered = maker.rendered(&text, At::of(entry));
         if secret && let Some(rendered) = &rendered {

@@ -11,6 +11,7 @@ use super::*;
 mod backups;
 mod checks;
 mod floor;
+mod inputs;
 mod presence;
 mod records;
 mod references;

@@ -56,6 +56,7 @@ mod vaults;
 mod wanted;
 mod web;
 mod world;
+mod yaml;
 mod zone;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reading a template for execution: every scalar becomes text, every short form (`!Ref`) its long one.
+//! Reading a template for execution.
 //!
 //! Not the template room: that one answers what a planner asks of a template. This one keeps expressions, because a
 //! simulation has to evaluate them, and it says no in `CloudFormation`'s own words (AWS: *Template anatomy*).
@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
-use serde_yaml::Value as Yaml;
 
 use super::attributes;
 use super::spelling::sub_names;
+use super::yaml;
 
 /// A declared parameter.
 #[derive(Clone, Debug, Default)]
@@ -82,18 +82,17 @@ const SECTIONS: [&str; 11] = [
 const NAMED: [(&str, &str); 4] =
     [("Resources", "Resource"), ("Parameters", "Parameter"), ("Outputs", "Output"), ("Mappings", "Mapping")];
 
+/// What a template may have at most (AWS: *`CloudFormation` quotas*).
+const MOST: [(&str, usize); 4] = [("Resources", 500), ("Parameters", 200), ("Outputs", 200), ("Mappings", 200)];
+
 /// The macro that AWS hosts for more functions than there were.
 pub(super) const EXTENSIONS: &str = "AWS::LanguageExtensions";
 
 /// The text of a template as a map.
 pub(super) fn structure(body: &str) -> Result<Map<String, Json>, String> {
-    let yaml: Yaml = serde_yaml::from_str(body).map_err(|error| format!("Template format error: {error}"))?;
-    match plain(yaml) {
-        Ok(Json::Object(root)) => Ok(root),
-        Ok(_) => Err("Template format error: unsupported structure.".to_owned()),
-        Err(BadKey { path, key }) => {
-            Err(format!("Template format error: [{path}] map keys must be strings; received numeric [{key}] instead"))
-        }
+    match yaml::read(body)? {
+        Json::Object(root) => Ok(root),
+        _ => Err("Template format error: unsupported structure.".to_owned()),
     }
 }
 
@@ -126,6 +125,15 @@ fn check_names(root: &Map<String, Json>) -> Result<(), String> {
         let mut names = section(root, section_name).keys();
         if let Some(name) = names.find(|name| !name.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
             return Err(format!("Template format error: {what} name {name} is non alphanumeric."));
+        }
+    }
+    for (section_name, most) in MOST {
+        let count = section(root, section_name).len();
+        if count > most {
+            let what = section_name.to_ascii_lowercase();
+            return Err(format!(
+                "Template format error: Number of {what}, {count}, is greater than maximum allowed, {most}"
+            ));
         }
     }
     let extended = transforms(root).iter().any(|name| name.as_str() == Some(EXTENSIONS));
@@ -304,69 +312,5 @@ pub(super) fn order(parsed: &Parsed) -> Vec<&String> {
         if ordered.len() == before {
             return ordered;
         }
-    }
-}
-
-/// A key that is a number, and where it is.
-struct BadKey {
-    path: String,
-    key: String,
-}
-
-impl BadKey {
-    fn under(self, parent: &str) -> Self {
-        Self { path: format!("/{parent}{}", self.path), ..self }
-    }
-}
-
-/// YAML as JSON in which every scalar is text and every tag is a function.
-fn plain(yaml: Yaml) -> Result<Json, BadKey> {
-    Ok(match yaml {
-        Yaml::Null => Json::Null,
-        Yaml::Bool(value) => Json::String(value.to_string()),
-        Yaml::Number(value) => Json::String(value.to_string()),
-        Yaml::String(value) => Json::String(value),
-        Yaml::Sequence(items) => Json::Array(items.into_iter().map(plain).collect::<Result<_, _>>()?),
-        Yaml::Mapping(map) => {
-            let mut object = Map::with_capacity(map.len());
-            for (key, value) in map {
-                let key = match key {
-                    Yaml::String(key) => key,
-                    Yaml::Bool(key) => key.to_string(),
-                    other => {
-                        let key =
-                            plain(other).map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned))?;
-                        return Err(BadKey { path: String::new(), key });
-                    }
-                };
-                let mut value = plain(value).map_err(|wrong| wrong.under(&key))?;
-                if key == "Fn::GetAtt" {
-                    split_attribute(&mut value);
-                }
-                object.insert(key, value);
-            }
-            Json::Object(object)
-        }
-        Yaml::Tagged(tagged) => {
-            let tag = tagged.tag.to_string();
-            let tag = tag.trim_start_matches('!');
-            let mut value = plain(tagged.value)?;
-            let key = match tag {
-                "Ref" | "Condition" => tag.to_owned(),
-                _ => format!("Fn::{tag}"),
-            };
-            if tag == "GetAtt" {
-                split_attribute(&mut value);
-            }
-            Json::Object(std::iter::once((key, value)).collect())
-        }
-    })
-}
-
-fn split_attribute(value: &mut Json) {
-    if let Json::String(path) = value
-        && let Some((logical, attribute)) = path.split_once('.')
-    {
-        *value = serde_json::json!([logical, attribute]);
     }
 }

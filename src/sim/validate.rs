@@ -139,6 +139,14 @@ impl World {
                 values.insert(name.clone(), value);
                 continue;
             }
+            // AWS: *CloudFormation quotas*, parameter values.
+            if value.len() > 4_096 {
+                let message = format!(
+                    "1 validation error detected: Value of parameter {name} failed to satisfy constraint: Member must \
+                    have length less than or equal to 4096"
+                );
+                return Err(invalid(operation, message));
+            }
             if !decl.allowed.is_empty() && !decl.allowed.contains(&value) {
                 return Err(invalid(operation, format!("Parameter '{name}' must be one of AllowedValues")));
             }

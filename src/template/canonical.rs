@@ -6,12 +6,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::yaml::{Content, Node, Scalar};
+use super::scalar;
+use crate::yaml::{Content, Node};
 
 /// The canonical form of a node.
 pub(super) fn canonical(node: &Node) -> Value {
     let plain = match &node.content {
-        Content::Scalar(scalar) => scalar_value(scalar, node.tag.is_some()),
+        Content::Scalar(scalar) => scalar::value(scalar, node.tag.is_some()),
         Content::Sequence(items) => Value::Array(items.iter().map(canonical).collect()),
         Content::Mapping(entries) => {
             let mut entries: Vec<(&str, Value)> =
@@ -40,25 +41,6 @@ pub(super) fn attribute(value: Value) -> Value {
             None => value,
         },
         _ => value,
-    }
-}
-
-/// What CloudFormation, which reads YAML 1.1, takes a scalar for. Dates stay texts, as it leaves them.
-fn scalar_value(scalar: &Scalar, tagged: bool) -> Value {
-    let text = scalar.text.as_str();
-    if !scalar.plain || tagged {
-        return Value::from(text);
-    }
-    match text {
-        _ if scalar.is_null() => Value::Null,
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Value::Bool(true),
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Value::Bool(false),
-        _ => scalar
-            .as_integer()
-            .map(Value::from)
-            // A float has a point there: `1e3` is a text (YAML 1.1, *Float*).
-            .or_else(|| scalar.as_float().filter(|_| text.contains('.')).map(Value::from))
-            .unwrap_or_else(|| Value::from(text)),
     }
 }
 

@@ -6,50 +6,19 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::access::gives_access;
+use super::anatomy;
 use super::canonical::{canonical, intrinsic, is_no_echo, shown};
 use super::evaluate::{Known, Values};
 use super::export::{Piece, pieces, render};
+use super::fault::{TemplateError, is_macro};
 use super::loops;
 use crate::model::{
     Digest, NeededCapability, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource,
 };
-use crate::yaml::{self, Content, Entry, Fault, FaultKind, Node, Span};
+use crate::yaml::{self, Content, Entry, Node, Span};
 
 /// The largest template that CloudFormation takes, from S3 (AWS: *CloudFormation quotas*, template body size).
 pub const MAX_BYTES: usize = 1_048_576;
-
-/// Why a template cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct TemplateError {
-    /// What is wrong, as a sentence without a full stop.
-    pub message: String,
-    /// Where, if it is known.
-    pub span: Option<Span>,
-    /// Aliases expand to too much, or values are nested too deeply.
-    pub limit: bool,
-    /// A suggested fix.
-    pub help: Option<String>,
-}
-
-impl TemplateError {
-    fn new(message: impl Into<String>, span: Span) -> Self {
-        Self { message: message.into(), span: Some(span).filter(|span| span.start.line > 0), limit: false, help: None }
-    }
-
-    /// Line and column, from 1, where they are known.
-    #[must_use]
-    pub fn place(&self) -> Option<(usize, usize)> {
-        self.span.map(|span| (span.start.line, span.start.column))
-    }
-}
-
-impl From<Fault> for TemplateError {
-    fn from(fault: Fault) -> Self {
-        let limit = matches!(fault.kind, FaultKind::Aliases | FaultKind::Depth);
-        Self { limit, ..Self::new(fault.message, fault.span) }
-    }
-}
 
 /// Reads a template, YAML or JSON.
 ///
@@ -71,8 +40,14 @@ pub fn parse(body: &str) -> Result<Template, TemplateError> {
     if let Some(fault) = document.faults.into_iter().next() {
         return Err(fault.into());
     }
+    // AWS: *CloudFormation template formats*; its answer is "YAML aliases are not allowed in CloudFormation templates".
+    if let Some(span) = document.alias {
+        let error = TemplateError::new("CloudFormation does not support YAML aliases (`*name`) in templates", span);
+        return Err(TemplateError { help: Some("write the value here too".to_owned()), ..error });
+    }
     let root = document.root;
     check(&root)?;
+    anatomy::check(&root)?;
     known_tags(&root)?;
     let written = canonical(&root);
     // What a parameter's value decides is not known here, so that its default does not count.
@@ -174,11 +149,6 @@ fn has_type(entry: &Entry, what: &str) -> Result<(), TemplateError> {
         return Err(TemplateError::new(format!("the {what} `{}` has no `Type`", entry.key), entry.key_span));
     }
     Ok(())
-}
-
-/// `Fn::Transform` and `Fn::ForEach::…` stand where a logical id would.
-fn is_macro(key: &str) -> bool {
-    key.starts_with("Fn::")
 }
 
 /// What a template is, as it is written and, where that is possible, with its loops unrolled.

@@ -1,100 +1,147 @@
-//! JSON where the YAML reader gave up: a tree without positions.
+//! JSON where the YAML reader gave up: the same tree, with every number as it was written.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 
 use super::node::MAX_DEPTH;
-use super::{Content, Document, Entry, Fault, FaultKind, Node, Span};
+use super::{Content, Document, Entry, Fault, FaultKind, Node, Place, Span};
 
 /// The document, if the text is JSON.
 pub(super) fn parse(text: &str) -> Option<Document> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let mut faults = Vec::new();
-    let root = Tree { depth: 0, faults: &mut faults }.deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    Some(Document { root, faults })
+    // Whether it is JSON says the library: what reads it below only has to find where things begin and end.
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    let mut reader = Reader { text, here: Place { offset: 0, line: 1, column: 1 }, faults: Vec::new() };
+    reader.blanks();
+    let root = reader.value(0)?;
+    Some(Document { root, faults: reader.faults, alias: None })
 }
 
-struct Tree<'f> {
-    depth: usize,
-    faults: &'f mut Vec<Fault>,
+struct Reader<'t> {
+    text: &'t str,
+    here: Place,
+    faults: Vec<Fault>,
 }
 
-fn scalar(text: String, plain: bool) -> Node {
-    Node::scalar(text, plain, Span::default())
-}
-
-impl<'de> DeserializeSeed<'de> for Tree<'_> {
-    type Value = Node;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Node, D::Error> {
-        if self.depth > MAX_DEPTH {
-            return Err(D::Error::custom("nested too deeply"));
-        }
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Tree<'_> {
-    type Value = Node;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
+impl<'t> Reader<'t> {
+    fn rest(&self) -> &'t str {
+        self.text.get(self.here.offset..).unwrap_or_default()
     }
 
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(scalar("null".to_owned(), true))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(scalar(value.to_string(), true))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(scalar(value.to_string(), true))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(scalar(value.to_string(), true))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(scalar(format!("{value:?}"), true))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(scalar(value.to_owned(), false))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element_seed(Tree { depth: self.depth + 1, faults: self.faults })? {
-            items.push(item);
-        }
-        Ok(Node { content: Content::Sequence(items), tag: None, span: Span::default() })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
-        let (mut entries, mut keys) = (Vec::new(), BTreeSet::new());
-        while let Some(Key(key)) = access.next_key::<Key>()? {
-            let value = access.next_value_seed(Tree { depth: self.depth + 1, faults: self.faults })?;
-            if keys.insert(key.clone()) {
-                entries.push(Entry { key, key_span: Span::default(), value });
+    fn go(&mut self, bytes: usize) {
+        let passed = self.rest().get(..bytes).unwrap_or_default();
+        for c in passed.chars() {
+            if c == '\n' {
+                self.here.line += 1;
+                self.here.column = 1;
             } else {
-                let message = format!("duplicate key `{key}`");
-                self.faults.push(Fault { kind: FaultKind::DuplicateKey, message, span: Span::default() });
+                self.here.column += 1;
             }
         }
-        Ok(Node { content: Content::Mapping(entries), tag: None, span: Span::default() })
+        self.here.offset += passed.len();
+    }
+
+    fn blanks(&mut self) {
+        let rest = self.rest();
+        self.go(rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len());
+    }
+
+    /// Passes this character, if it is next, and the blanks behind it.
+    fn takes(&mut self, c: char) -> bool {
+        let found = self.rest().starts_with(c);
+        if found {
+            self.go(c.len_utf8());
+            self.blanks();
+        }
+        found
+    }
+
+    fn value(&mut self, depth: usize) -> Option<Node> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let start = self.here;
+        let content = if self.takes('{') {
+            self.mapping(depth)?
+        } else if self.takes('[') {
+            self.sequence(depth)?
+        } else if self.rest().starts_with('"') {
+            let (text, span) = self.string()?;
+            return Some(Node::scalar(text, false, span));
+        } else {
+            let rest = self.rest();
+            let length = rest.find([',', ']', '}', ' ', '\t', '\n', '\r']).unwrap_or(rest.len());
+            self.go(length);
+            return Some(Node::scalar(rest.get(..length)?, true, Span { start, end: self.here.offset }));
+        };
+        Some(Node { content, tag: None, span: Span { start, end: self.here.offset } })
+    }
+
+    fn string(&mut self) -> Option<(String, Span)> {
+        let (start, rest) = (self.here, self.rest());
+        let mut escaped = false;
+        let close = rest.bytes().skip(1).position(|byte| {
+            let closes = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            closes
+        });
+        let length = close? + 2;
+        let text = serde_json::from_str(rest.get(..length)?).ok()?;
+        self.go(length);
+        Some((text, Span { start, end: self.here.offset }))
+    }
+
+    fn sequence(&mut self, depth: usize) -> Option<Content> {
+        let mut items = Vec::new();
+        while !self.rest().starts_with(']') {
+            items.push(self.value(depth + 1)?);
+            self.blanks();
+            self.takes(',');
+        }
+        self.go(1);
+        Some(Content::Sequence(items))
+    }
+
+    fn mapping(&mut self, depth: usize) -> Option<Content> {
+        let (mut entries, mut keys) = (Vec::new(), BTreeSet::new());
+        while !self.rest().starts_with('}') {
+            let (key, key_span) = self.string()?;
+            self.blanks();
+            self.takes(':');
+            let value = self.value(depth + 1)?;
+            self.blanks();
+            self.takes(',');
+            if keys.insert(key.clone()) {
+                entries.push(Entry { key, key_span, value });
+            } else {
+                let message = format!("duplicate key `{key}`");
+                self.faults.push(Fault { kind: FaultKind::DuplicateKey, message, span: key_span });
+            }
+        }
+        self.go(1);
+        Some(Content::Mapping(entries))
     }
 }
 
-struct Key(String);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        String::deserialize(reader).map(Self)
+    #[test]
+    fn what_is_read_has_its_place_and_its_digits() {
+        let text = "{\n\t\"ä\": \"\\ud83d\\ude00\\\"\",\n\t\"n\": [12345678901234567890123, 1.10,\ttrue, null, -1e400],\n\t\"n\": {}\n}\n";
+        let document = parse(text).unwrap();
+        assert_eq!(document.root.get("ä").unwrap().text(), Some("😀\""));
+        let items = document.root.get("n").unwrap().items();
+        let texts: Vec<_> = items.iter().filter_map(Node::text).collect();
+        assert_eq!(texts, ["12345678901234567890123", "1.10", "true", "null", "-1e400"]);
+        for item in items {
+            assert_eq!(&text[item.span.start.offset..item.span.end], item.text().unwrap());
+        }
+        assert_eq!((items[1].span.start.line, items[1].span.start.column), (3, 33));
+        let again = &document.faults[0];
+        assert_eq!((again.span.start.line, &text[again.span.start.offset..again.span.end]), (4, "\"n\""));
+        assert!(parse("{\"a\": 1,}").is_none() && parse("{a: 1}").is_none());
+        assert!(parse(&format!("{}{}", "[".repeat(200), "]".repeat(200))).is_none());
     }
 }

@@ -39,6 +39,8 @@ pub struct Document {
     pub root: Node,
     /// What is wrong with it, though it could be read: repeated keys, keys that are no scalars.
     pub faults: Vec<Fault>,
+    /// The first alias (`*name`) in it.
+    pub alias: Option<Span>,
 }
 
 /// Something wrong with the text.
@@ -67,8 +69,7 @@ pub enum FaultKind {
     Key,
 }
 
-/// Reads every document of a text. Text that starts like JSON and is not YAML is read as JSON, without positions
-/// (JSON allows a few things that YAML readers stumble over, such as tabs and escaped surrogates).
+/// Reads every document of a text. Text that starts like JSON and is not YAML is read as JSON (JSON allows a few things that YAML readers stumble over, such as tabs and escaped surrogates).
 #[must_use]
 pub fn parse(text: &str) -> Stream {
     let text = text.strip_prefix('\u{feff}').map_or(text, |rest| rest);
@@ -94,6 +95,7 @@ struct Reader<'t> {
     kept: usize,
     aliased: usize,
     faults: Vec<Fault>,
+    alias: Option<Span>,
     root: Option<Node>,
 }
 
@@ -124,6 +126,7 @@ impl<'t> Reader<'t> {
             kept: 0,
             aliased: 0,
             faults: Vec::new(),
+            alias: None,
             root: None,
         }
     }
@@ -144,7 +147,8 @@ impl<'t> Reader<'t> {
                 }
                 Ok((Event::DocumentEnd, _)) => {
                     if let Some(root) = self.root.take() {
-                        documents.push(Document { root, faults: std::mem::take(&mut self.faults) });
+                        let (faults, alias) = (std::mem::take(&mut self.faults), self.alias.take());
+                        documents.push(Document { root, faults, alias });
                     }
                     None
                 }
@@ -169,6 +173,7 @@ impl<'t> Reader<'t> {
             }
             Event::Alias(anchor) => {
                 let span = self.span(mark);
+                self.alias.get_or_insert(span);
                 let Some(node) = self.anchors.get(&anchor) else {
                     let message = "the alias is inside the value that it refers to".to_owned();
                     return Err(Fault { kind: FaultKind::Aliases, message, span });

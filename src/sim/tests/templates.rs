@@ -52,7 +52,7 @@ Outputs:
     assert_eq!(output("Split"), "c");
     assert_eq!(output("Sub"), format!("dev 111122223333 ${{Literal}} {vpc}"));
     assert_eq!(output("Sub2"), "us-east-1-dev");
-    assert_eq!(output("If"), "no");
+    assert_eq!(output("If"), "false", "YAML 1.1 reads `no` so");
     assert_eq!(output("Map"), "256");
     assert_eq!(output("Azs"), "us-east-1a");
     assert_eq!(output("Cidr"), "10.0.1.0/24");
