@@ -12,6 +12,7 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use regex::bytes::Regex;
 use reqwest::{Client, redirect};
 
 use crate::model::{HttpRequest, Reach, Tls};
@@ -75,10 +76,16 @@ impl Probes for Network {
         let mut answer = sent.map_err(|error| explained(request, &error))?;
         let status = answer.status().as_u16();
         let mut body = Vec::new();
-        while request.body.is_some() && body.len() < BODY_MAX {
+        // A body may go on for ever (server-sent events): what is looked for is looked for in what has come, and that an
+        // answer with another status fails is known without any of it.
+        let pattern = request.body.as_deref().filter(|_| status == request.expect);
+        let pattern = pattern.map(Regex::new).and_then(Result::ok);
+        let found = |body: &[u8]| pattern.as_ref().is_none_or(|pattern| pattern.is_match(body));
+        while body.len() < BODY_MAX && !found(&body) {
             match answer.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
+                Err(error) if error.is_timeout() && !body.is_empty() => break,
                 Err(error) => return Err(explained(request, &error)),
             }
         }
@@ -218,9 +225,49 @@ mod tests {
         let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n".to_vec();
         answer.extend(vec![b'x'; 200_000]);
         let (url, thread) = server(answer);
-        let answer = Network::default().get(&request(format!("{url}/health?a=b")), &local()).await.unwrap();
+        let asked = HttpRequest { body: Some("y".to_owned()), ..request(format!("{url}/health?a=b")) };
+        let answer = Network::default().get(&asked, &local()).await.unwrap();
         assert_eq!((answer.status, answer.body.len()), (200, BODY_MAX));
         assert!(thread.join().unwrap().starts_with("GET /health?a=b HTTP/1.1\r\n"));
+    }
+
+    /// A server that sends this, and then nothing more, without an end.
+    fn endless(pieces: Vec<&'static str>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+            for piece in pieces {
+                let _ = write!(stream, "{:x}\r\n{piece}\r\n", piece.len());
+                let _ = stream.flush();
+            }
+            let _ = stream.read(&mut [0; 1]);
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_body_without_an_end_is_read_until_it_matches() {
+        let asked = |url: String, body: Option<&str>, expect| HttpRequest {
+            expect,
+            body: body.map(str::to_owned),
+            timeout: Duration::from_secs(20),
+            ..request(url)
+        };
+        let reach = local();
+        let stream = || endless(vec!["data: {\"sta", "tus\":\"UP\"}\n\n"]);
+        for (body, expect) in [(Some("\"status\":\"UP\""), 200), (None, 200), (Some("never"), 503)] {
+            let (network, request) = (Network::default(), asked(stream(), body, expect));
+            let asking = network.get(&request, &reach);
+            let answer = tokio::time::timeout(Duration::from_secs(10), asking).await.unwrap().unwrap();
+            assert_eq!(answer.status, 200, "{body:?}");
+        }
+        // What does not match in time has been read as far as it went.
+        let short = HttpRequest { timeout: Duration::from_millis(300), ..asked(stream(), Some("DOWN"), 200) };
+        let answer = Network::default().get(&short, &reach).await.unwrap();
+        assert!(answer.body.ends_with(b"\"UP\"}\n\n"));
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use super::maker::{At, Maker, Resource, word};
 use super::readiness::CheckDocument;
 use crate::model::{
     DeletionPolicy, Digest, DnsName, FailoverRole, Key, NO_DOMAIN, RecordSpec, RecordType, RecordValue, Routing, Text,
+    bare_zone,
 };
 
 /// How long resolvers may remember a value, unless said otherwise: what is to follow a failover must be forgotten soon.
@@ -303,7 +304,7 @@ impl AliasDocument {
         if let Some(why) = dns_name.as_ref().and_then(Text::as_literal).and_then(wrong) {
             maker.wrong(why, at.key("dnsName"));
         }
-        let zone = maker.open(&self.zone, at.key("zone"));
+        let zone = maker.open(&self.zone, at.key("zone")).map(folded);
         if let Some(zone) = zone.as_ref().and_then(Text::as_literal).filter(|zone| !is_zone_id(zone)) {
             let message = format!("`{zone}` is not a hosted zone ID");
             let problem = maker.error("invalid-value", message, at.key("zone"));
@@ -317,6 +318,7 @@ impl AliasDocument {
 /// A name as Route 53 compares it: in lower case and punycode, without the dot at its end. Ids of zones stay as they are.
 fn folded(text: Text) -> Text {
     match text.as_literal() {
+        Some(id) if is_zone_id(bare_zone(id)) => Text::literal(bare_zone(id)),
         Some(name) if !is_zone_id(name) => Text::literal(DnsName::new(name).to_string()),
         _ => text,
     }
@@ -376,5 +378,6 @@ mod tests {
         assert_eq!(folded(Text::literal("API.Example.COM.")), Text::literal("api.example.com"));
         assert_eq!(folded(Text::literal("API.Bücher.example")), Text::literal("api.xn--bcher-kva.example"));
         assert_eq!(folded(Text::literal("Z2FDTNDATAQYW2")), Text::literal("Z2FDTNDATAQYW2"));
+        assert_eq!(folded(Text::literal("/hostedzone/Z2FDTNDATAQYW2")), Text::literal("Z2FDTNDATAQYW2"));
     }
 }

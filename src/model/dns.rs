@@ -21,6 +21,12 @@ identifier! {
     |text| !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
+/// The id of a hosted zone as Route 53 also writes it, with `/hostedzone/` in front; anything else as it is.
+#[must_use]
+pub fn bare_zone(text: &str) -> &str {
+    text.trim().strip_prefix("/hostedzone/").unwrap_or(text)
+}
+
 /// A hosted zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostedZone {

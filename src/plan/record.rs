@@ -4,6 +4,7 @@
 //! to take it over. What is there is changed by deleting exactly what was seen and creating what is wanted, in one batch:
 //! if anything has moved since, AWS refuses the batch as a whole.
 
+mod beside;
 mod compare;
 mod former;
 mod leaving;
@@ -22,7 +23,7 @@ use crate::model::{
     Action, Address, Basis, Conclusion, DOMAIN_MAX, DeletionPolicy, Digest, DnsName, Do, Entry, Guard, HostedZone, Key,
     Kind, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed, RecordOperation, RecordPlace,
     RecordSet, RecordSpec, RecordStep, RecordType, RecordValue, RecordsOf, Refusal, Routing, Seen, SetRouting, Step,
-    Waiting,
+    Waiting, bare_zone,
 };
 
 /// Decides on one desired DNS record. Its dependencies have been decided before.
@@ -217,7 +218,7 @@ impl Deciding<'_> {
             }
             RecordValue::Alias { dns_name, zone, evaluate_health } => RecordContent::Alias {
                 dns_name: self.host(dns_name)?,
-                zone: self.text(zone)?,
+                zone: bare_zone(&self.text(zone)?).to_owned(),
                 evaluate_health: *evaluate_health,
             },
         })
@@ -227,6 +228,7 @@ impl Deciding<'_> {
     /// because no other is asked for it.
     fn zone(&self, name: &DnsName) -> Result<&HostedZone, Blocked> {
         let asked = self.text(&self.spec.zone)?;
+        let asked = bare_zone(&asked).to_owned();
         let zones = self.zones(&asked)?;
         let around = || zones.iter().filter(|zone| name.is_within(&zone.name));
         let longest = around().map(|zone| zone.name.as_str().len()).max();

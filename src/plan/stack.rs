@@ -389,6 +389,13 @@ impl Deciding<'_> {
         match owner(state) {
             Some(owner) if owner == key => true,
             Some(_) if self.former.is_some() => true,
+            None if state.parent.is_some() => {
+                // Its parent updates it, and would undo what is changed past it.
+                let reason = format!("the stack {} is nested: its parent manages it", state.name);
+                let release = "adopt its parent, and remove this manifest".to_owned();
+                refuse(entry, Refusal { guard: Guard::Ownership, reason, release });
+                false
+            }
             None if self.spec.adopt => true,
             None => {
                 refuse(

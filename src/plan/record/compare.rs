@@ -100,6 +100,7 @@ impl Deciding<'_> {
             Self::not_ours(entry, &reason, "choose another name, or remove the other record set");
             return Ok(());
         }
+        self.is_free(wanted, in_the_way.as_ref().map(|goes| &goes.place.of))?;
         if self.waits(entry) {
             return Ok(());
         }

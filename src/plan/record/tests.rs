@@ -142,7 +142,16 @@ fn observation(there: There, whose: Whose) -> Observation {
     seen.records.sets.insert((scope(), place().zone, place().of), sets);
     seen.records.sets.insert((scope(), place().zone, of), markers);
     seen.records.claims.insert((scope(), place().zone), Seen::Absent);
+    alone(&mut seen, "api.example.com");
     seen
+}
+
+/// Nothing else is at this name, nor gives it away.
+fn alone(seen: &mut Observation, name: &str) {
+    for kind in ["A", "AAAA", "MX", "TXT", "NS"] {
+        let of = RecordsOf { name: DnsName::new(name), kind: kind.to_owned() };
+        seen.records.sets.insert((scope(), place().zone, of), Seen::Absent);
+    }
 }
 
 fn memory(remembered: Remembered) -> Memory {
@@ -373,6 +382,46 @@ fn a_name_that_leaves_no_place_for_its_marker_is_refused() {
 }
 
 #[test]
+fn what_route_53_would_refuse_or_nobody_would_see_is_not_sent() {
+    let with = |name: &str, kind: &str| {
+        let mut seen = observation(There::Absent, Whose::Nobody);
+        let of = RecordsOf { name: DnsName::new(name), kind: kind.to_owned() };
+        let there = RecordSet { of: of.clone(), ..set("x.example.net") };
+        seen.records.sets.insert((scope(), place().zone, of), Seen::Present(vec![there]));
+        decided(Some(spec(false)), Mode::Apply, &seen, &memory(Remembered::Nothing)).0.unwrap()
+    };
+    for kind in ["A", "AAAA", "MX", "TXT"] {
+        let entry = with("api.example.com", kind);
+        assert!(
+            entry.step.is_none() && entry.refused[0].reason.contains(&format!("a record of type {kind};")),
+            "{kind}"
+        );
+    }
+    let entry = with("api.example.com", "NS");
+    assert!(entry.step.is_none() && entry.refused[0].reason.contains("delegated"), "{:?}", entry.refused);
+    // All of it is asked for at once, and nothing is sent before it is known.
+    let mut seen = observation(There::Absent, Whose::Nobody);
+    seen.records.sets.retain(|(.., of), _| !matches!(of.kind.as_str(), "MX" | "NS"));
+    let entry = decided(Some(spec(false)), Mode::Apply, &seen, &memory(Remembered::Nothing)).0.unwrap();
+    assert!(entry.action == Action::Unknown && entry.step.is_none());
+    // What is there stays.
+    let mut seen = observation(There::Same, Whose::Ours);
+    seen.records.sets.retain(|(.., of), _| of.kind != "NS");
+    let entry = decided(Some(spec(false)), Mode::Apply, &seen, &memory(Remembered::Deployed)).0.unwrap();
+    assert_eq!(entry.action, Action::None);
+}
+
+#[test]
+fn an_id_with_its_path_is_an_id() {
+    let mut seen = observation(There::Absent, Whose::Nobody);
+    let zones = seen.records.zones.remove(&(scope(), "example.com".to_owned())).unwrap();
+    seen.records.zones.insert((scope(), place().zone.to_string()), zones);
+    let zone = Text::literal(format!("/hostedzone/{}", place().zone));
+    let entry = decided(Some(RecordSpec { zone, ..spec(false) }), Mode::Apply, &seen, &memory(Remembered::Nothing)).0;
+    assert!(!batch(&entry.unwrap()).is_empty());
+}
+
+#[test]
 fn a_name_in_another_script_is_sent_as_its_punycode() {
     let mut seen = observation(There::Absent, Whose::Nobody);
     let zone = HostedZone { id: place().zone, name: DnsName::new("bücher.example"), private: false, records: 5 };
@@ -381,6 +430,7 @@ fn a_name_in_another_script_is_sent_as_its_punycode() {
     for absent in [of("api.bücher.example", "CNAME"), of("_landfast-cname.api.bücher.example", "TXT")] {
         seen.records.sets.insert((scope(), place().zone, absent), Seen::Absent);
     }
+    alone(&mut seen, "api.bücher.example");
     let value = RecordValue::Values { values: vec![Text::literal("Ziel.straße.example")], ttl: 60 };
     let named = RecordSpec { name: Text::literal("api.bücher.example"), value, ..spec(false) };
     let entry = decided(Some(named), Mode::Apply, &seen, &memory(Remembered::Nothing)).0.unwrap();

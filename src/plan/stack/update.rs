@@ -74,11 +74,13 @@ impl Deciding<'_> {
     ///
     /// `GetTemplate` shows a `?` for every character outside ASCII. A manifest that was written from that says nothing
     /// against what is really there, so nothing of the template is changed as long as it is the one that AWS shows. Not
-    /// with a transform: then AWS wants to be given the template (AWS: *`CreateChangeSet`*, `UsePreviousTemplate`).
+    /// with the one transform of which AWS says that it needs the template to see new values (AWS: *`CreateChangeSet`*,
+    /// `UsePreviousTemplate`: "When using templates with the `AWS::LanguageExtensions` transform, provide the template").
     fn with_what_is_deployed(&self, deployed: &TemplateFacts, inputs: &Arc<Inputs>) -> Arc<Inputs> {
         let template = &self.spec.template;
         let shown = deployed.digest == template.facts.digest && template.body.contains('?');
-        if !shown || template.has_transform || sabotage::is(Bug::TakesQuestionMarks) {
+        let needed = template.has_transform && template.body.contains("AWS::LanguageExtensions");
+        if !shown || needed || sabotage::is(Bug::TakesQuestionMarks) {
             return Arc::clone(inputs);
         }
         Arc::new(Inputs { body: "".into(), previous: true, upload: None, ..Inputs::clone(inputs) })
