@@ -111,9 +111,12 @@ struct ImageDocument {
     #[serde(default)]
     tag: Option<String>,
     /// The highest version in a range: `>=1.4, <2`, `^1.4`, `~1.4.2`, `1.*`; `1.4.2` is exactly that version. Tags can
-    /// start with `v`. Pre-releases are selected only if the range names one: `>=1.4.0-0`.
+    /// start with `v`. Pre-releases are selected with `prereleases: true`, or if the range names one: `>=1.4.0-0`.
     #[serde(default)]
     semver: Option<String>,
+    /// `true`: `semver` also selects the pre-releases within its range, such as `1.5.0-rc.1` or `1.4.2-17-gabc1234`.
+    #[serde(default)]
+    prereleases: Option<Or<bool>>,
     /// The newest of the tags that match a regular expression completely: the expression, or the expression and the
     /// order of tags.
     #[serde(default)]
@@ -258,6 +261,10 @@ impl ImageDocument {
         }
         let registry = self.registry.as_ref().map(|text| maker.parsed::<AccountId>(text, at.key("registry")));
         let select = self.select(maker, at);
+        let prereleases = maker.flag(self.prereleases.as_ref(), at.key("prereleases"), "prereleases");
+        if self.prereleases.is_some() && self.semver.is_none() {
+            maker.wrong("`prereleases` needs `semver`: other selections compare no versions", at.key("prereleases"));
+        }
         let soak = maker.duration(self.soak.as_deref(), at.key("soak"), "soak", Duration::ZERO..=Duration::MAX);
         let allow = expressions(maker, &self.allow, at.key("allow"));
         let deny = expressions(maker, &self.deny, at.key("deny"));
@@ -268,6 +275,7 @@ impl ImageDocument {
             registry: registry.flatten(),
             repository: repository?,
             select: select?,
+            prereleases,
             soak: soak.unwrap_or_default(),
             allow,
             deny,

@@ -72,6 +72,7 @@ pub use digest::{Digest, Fingerprint, FingerprintKey};
 pub use dns::{
     ChangeId, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
     RecordOperation, RecordPlace, RecordSet, RecordStep, RecordVerb, RecordsOf, RecordsSeen, SetRouting, ZoneId,
+    bare_zone,
 };
 pub use domain::{DOMAIN_MAX, DnsName, NO_DOMAIN};
 pub use drift::{
@@ -122,8 +123,8 @@ pub use secret::{
     SecretState, SecretStep, SecretsSeen, VALUE_MAX, ValueFacts, VersionId,
 };
 pub use service::{
-    Delivery, ImageDigest, ImageParameter, ImageSpec, MovedTag, NewestBy, RolloutFailure, RolloutSpec, Select,
-    ServiceSpec,
+    Delivery, ImageDigest, ImageParameter, ImageSpec, MovedTag, NewestBy, PassedOver, RolloutFailure, RolloutSpec,
+    Select, ServiceSpec,
 };
 pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
 pub use snapshot::{FileContent, Passed, Snapshot};
@@ -146,4 +147,4 @@ pub use template::{
     NeededCapability, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource,
 };
 pub use text::{OutputRef, Part, Text};
-pub use version::{InvalidRange, VersionRange, looks_like_a_version, version_of};
+pub use version::{InvalidRange, VersionRange, looks_like_a_version, nearest_version_of, version_of};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Address, Broadening, CheckStanding, Cut, Diagnosis, Difference, Digest, DriftStanding, EnvName, Failure, Key,
-    ResourceChange, Revision, StackId, StackStatus, StackVersion, Step,
+    PassedOver, ResourceChange, Revision, StackId, StackStatus, StackVersion, Step,
 };
 
 /// The plan for one environment: for every object the whole change it needs, and the one step that can be taken now.
@@ -49,6 +49,7 @@ impl Entry {
             step: None,
             ready: false,
             drift: None,
+            passed_over: BTreeMap::new(),
         }
     }
 }
@@ -102,6 +103,8 @@ pub struct Entry {
     pub ready: bool,
     /// The drift of a stack's resources, if known.
     pub drift: Option<DriftStanding>,
+    /// The newest tags that were not chosen for a service, by container.
+    pub passed_over: BTreeMap<String, Vec<PassedOver>>,
 }
 
 /// What an entry was decided from. Consent covers it: an object whose basis has changed was not approved.

@@ -79,6 +79,10 @@ pub struct ImageSpec {
     pub repository: String,
     /// Which image of it.
     pub select: Select,
+    /// A range of versions takes pre-releases too. Part of the digest only where it is so: what was decided before there
+    /// was this is decided under the same manifest.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prereleases: bool,
     /// How long an image must have been in the registry before it is chosen.
     pub soak: Duration,
     /// Regular expressions of which one must match the whole tag; empty: any tag is good.
@@ -99,6 +103,16 @@ impl ImageSpec {
     pub fn repository(&self) -> Repository {
         Repository { registry: self.registry.clone(), name: self.repository.clone() }
     }
+}
+
+/// A tag that was not chosen, though it is newer or higher than the one that was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PassedOver {
+    /// The tag.
+    pub tag: String,
+    /// Why it was not chosen.
+    pub why: String,
 }
 
 /// Which image of a repository. Every way is a total order over the images, so that a choice cannot flap.

@@ -13,6 +13,8 @@ use semver::{BuildMetadata, Comparator, Op, Prerelease, Version, VersionReq};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionRange {
     comparators: Vec<Comparator>,
+    /// It takes pre-releases although it names none.
+    prereleases: bool,
 }
 
 /// A text is no range of versions: why.
@@ -55,6 +57,18 @@ pub fn looks_like_a_version(tag: &str) -> bool {
     let number = |part: &str| part.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
     let tag = bare(tag);
     tag.split('.').count() > 2 && tag.split('.').take(3).all(number)
+}
+
+/// The version that a tag might be taken for: of two numbers or one, the rest is zero; of more than three, the first three
+/// count.
+#[must_use]
+pub fn nearest_version_of(tag: &str) -> Option<Version> {
+    let core = bare(tag).split(['-', '_', '+']).next()?;
+    let mut numbers = core.split('.').map(|number| number.parse::<u64>().ok());
+    let major = numbers.next()??;
+    let mut next = || numbers.next().map_or(Some(0), |number| number);
+    let (minor, patch) = (next()?, next()?);
+    version_of(tag).or(Some(Version::new(major, minor, patch)))
 }
 
 /// Without the `v` in front.
@@ -105,13 +119,19 @@ impl VersionRange {
     pub fn parse(text: &str) -> Result<Self, InvalidRange> {
         let normal: Vec<String> = text.split(',').map(comparator).collect();
         let read = VersionReq::parse(&normal.join(", ")).map_err(|why| InvalidRange(why.to_string()))?;
-        Ok(Self { comparators: read.comparators })
+        Ok(Self { comparators: read.comparators, prereleases: false })
     }
 
-    /// Whether a version is within it. A pre-release is only if the range names one.
+    /// The same range, with the pre-releases within its bounds if that is true, whether it names one or not.
+    #[must_use]
+    pub fn with_prereleases(self, prereleases: bool) -> Self {
+        Self { prereleases, ..self }
+    }
+
+    /// Whether a version is within it. A pre-release is only if that was asked for, or the range names one.
     #[must_use]
     pub fn contains(&self, version: &Version) -> bool {
-        (version.pre.is_empty() || self.names_a_prerelease()) && self.bounds(version)
+        (version.pre.is_empty() || self.prereleases || self.names_a_prerelease()) && self.bounds(version)
     }
 
     /// Whether a version would be within it, if pre-releases counted.
@@ -278,6 +298,36 @@ mod tests {
             ("*", "1.0.0-rc.1", false),
         ] {
             assert_eq!(within(range, tag), is, "{range} and {tag}");
+        }
+    }
+
+    #[test]
+    fn prereleases_are_taken_within_the_bounds_if_they_are_asked_for() {
+        let within = |range: &str, tag: &str| {
+            let range = VersionRange::parse(range).unwrap().with_prereleases(true);
+            range.contains(&version_of(tag).unwrap())
+        };
+        assert!(
+            within(">=1.4, <2", "1.4.2-17-gabc1234") && within("1.*", "1.9.0-rc.1") && within("^1.4", "1.5.0-beta")
+        );
+        assert!(
+            !within(">=1.4, <2", "2.0.0-rc.1") && !within(">=1.4.0", "1.4.0-rc.1") && !within("~1.4", "1.5.0-rc.1")
+        );
+    }
+
+    #[test]
+    fn a_tag_that_is_no_version_may_be_near_one() {
+        for (tag, near) in [
+            ("1.4", Some("1.4.0")),
+            ("v2", Some("2.0.0")),
+            ("1.4.2.9", Some("1.4.2")),
+            ("2026.04_2", Some("2026.4.0")),
+            ("1.5.0-rc.1", Some("1.5.0-rc.1")),
+            ("latest", None),
+            ("main-42", None),
+            ("1.x", None),
+        ] {
+            assert_eq!(nearest_version_of(tag).map(|version| version.to_string()).as_deref(), near, "{tag}");
         }
     }
 

@@ -150,10 +150,15 @@ impl Deciding<'_> {
         Entry { depends_on: self.spec.depends_on.clone(), basis, ..Entry::new(self.address()) }
     }
 
+    /// The service as it was seen, if it is known and there.
+    fn seen(&self) -> Option<&ServiceState> {
+        let at = (self.spec.scope.clone(), self.service.clone()?);
+        self.planner.input.observation.services.services.get(&at)?.present()
+    }
+
     /// The key that the service says it belongs to, where that is its name before it was renamed or moved.
     fn former(&self) -> Option<Key> {
-        let at = (self.spec.scope.clone(), self.service.clone()?);
-        let state = self.planner.input.observation.services.services.get(&at)?.present()?;
+        let state = self.seen()?;
         former(self.planner.input, &self.spec.key, state.tags.get(OWNER_TAG).map(String::as_str))
     }
 
@@ -179,6 +184,7 @@ impl Deciding<'_> {
 
     /// First what is decided, then what runs, then what leads from one to the other.
     fn run(&self, entry: &mut Entry) {
+        entry.status = self.seen().map(status);
         if self.deployed_by_others(entry) || self.choose(entry) {
             return;
         }

@@ -1,6 +1,7 @@
 //! Which images services are to run, why, and what they run.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::json::API_VERSION;
 use super::{Paint, words};
 use crate::model::{
-    Environment, Evidence, Memory, Observation, Plan, RolloutOutcome, Seen, ServiceSpec, TaskDefinitionState,
-    TaskState, TasksSeen,
+    Environment, Evidence, Memory, Observation, PassedOver, Plan, RolloutOutcome, Seen, ServiceSpec,
+    TaskDefinitionState, TaskState, TasksSeen,
 };
 
 /// What `images -o json` writes.
@@ -59,6 +60,9 @@ pub struct Image {
     /// Secrets that have a newer value than the tasks of the service.
     #[serde(default)]
     pub older_than: Vec<OlderThan>,
+    /// The newest tags that were not selected.
+    #[serde(default)]
+    pub passed_over: Vec<PassedOver>,
 }
 
 /// A secret whose current value is newer than the start of tasks.
@@ -86,7 +90,11 @@ impl ImageList {
                 let definition = live(spec, observation, plan);
                 let older = older(spec, observation, memory, plan);
                 let images = spec.images.keys();
-                items.extend(images.map(|container| Image::of(spec, container, definition, memory, &older)));
+                let passed = plan.entries.get(&spec.key).map(|entry| &entry.passed_over);
+                items.extend(images.map(|container| Image {
+                    passed_over: passed.and_then(|passed| passed.get(container)).cloned().unwrap_or_default(),
+                    ..Image::of(spec, container, definition, memory, &older)
+                }));
             }
         }
         Self { api_version: API_VERSION.to_owned(), kind: "ImageList".to_owned(), items }
@@ -107,6 +115,12 @@ impl ImageList {
             (_, 3) => paint.change(cell),
             _ => cell,
         });
+        for item in self.items.iter().filter(|item| !item.passed_over.is_empty()) {
+            let _ = writeln!(text, "{} {}, newer tags that were not selected:", item.object, item.container);
+            for passed in &item.passed_over {
+                let _ = writeln!(text, "  {}: {}", words::clean(&passed.tag), words::clean(&passed.why));
+            }
+        }
         let mut told = BTreeSet::new();
         for item in &self.items {
             for older in &item.older_than {
@@ -154,6 +168,7 @@ impl Image {
             evidence: last.map(|last| last.evidence.clone()),
             pinned: pin.filter(|pin| pin.images.contains_key(container)).map(|pin| pin.by.clone()),
             older_than: older.to_vec(),
+            passed_over: Vec::new(),
         }
     }
 

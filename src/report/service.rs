@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::{Paint, words};
-use crate::model::{Ended, Evidence, ImageDigest, ServiceMemory};
+use crate::model::{Ended, Entry, Evidence, ImageDigest, ServiceMemory};
 
 /// Lines of a log that are repeated; `images -o json` has all that were read.
 const LINES: usize = 5;
@@ -20,6 +20,21 @@ pub(super) fn told(memory: &ServiceMemory, now: Timestamp, paint: Paint) -> Stri
     }
     text.push_str(&quarantined(memory, paint));
     text.push_str(&releases(memory));
+    text
+}
+
+/// The newest tags that were not selected, as a paragraph.
+pub(super) fn passed_over(entry: &Entry) -> String {
+    let mut text = String::new();
+    for (container, passed) in &entry.passed_over {
+        if text.is_empty() {
+            text.push_str("\nNewer tags that were not selected:\n");
+        }
+        for one in passed {
+            let (container, tag, why) = (words::clean(container), words::clean(&one.tag), words::clean(&one.why));
+            let _ = writeln!(text, "  {container}  {tag}: {why}");
+        }
+    }
     text
 }
 

@@ -46,6 +46,7 @@ pub fn why<'a>(
     if let Some(remembered) = memory.objects.services.get(key) {
         text.push_str(&service::told(remembered, now, paint));
     }
+    text.push_str(&service::passed_over(entry));
     if let Some(remembered) = memory.objects.backups.get(key) {
         text.push_str(&restores::told(remembered, now));
     }

@@ -224,3 +224,27 @@ fn a_bare_name_of_another_kind_is_recognised() {
     let loaded = loaded(FULL, &[("stacks/web.yaml", &stack)]);
     assert_eq!(said(&loaded), ["unknown-stack stacks/web.yaml:8:15 did you mean `service/api`? `api` is a service"]);
 }
+
+#[test]
+fn prereleases_are_a_switch_of_a_range() {
+    // Nothing gives the stack its image here.
+    let errors = |loaded: &Loaded| -> Vec<String> {
+        let other = loaded.diagnostics.iter().filter(|one| one.code != "missing-parameter");
+        other.map(|one| one.message.clone()).collect()
+    };
+    let with = |image: &str| {
+        loaded(&format!("  cluster: c\n  service: s\n  images: {{ app: {{ repository: app, {image} }} }}\n"), &[])
+    };
+    for (image, on) in [
+        ("semver: '>=1', prereleases: true", true),
+        ("semver: '>=1', prereleases: false", false),
+        ("semver: '>=1'", false),
+        ("tag: a", false),
+    ] {
+        let loaded = with(image);
+        assert!(errors(&loaded).is_empty(), "{image}: {:?}", errors(&loaded));
+        assert_eq!(spec_of(&loaded, "dev/service/api").images["app"].prereleases, on, "{image}");
+    }
+    let wrong = errors(&with("tag: a, prereleases: true"));
+    assert!(wrong.len() == 1 && wrong[0].contains("`prereleases` needs `semver`"), "{wrong:?}");
+}

@@ -131,6 +131,7 @@ mod tests {
             registry: None,
             repository: "shop/app".to_owned(),
             select: Select::Tag("1.0".to_owned()),
+            prereleases: false,
             soak: Duration::ZERO,
             allow: Vec::new(),
             deny: Vec::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::platform::Fit;
-use super::select::{Answer, Candidate, Chosen, Nothing, PassedOver, Question, select, spec_digest};
+use super::select::{Answer, Candidate, Chosen, Nothing, PassedOver, Question, passed_over, select, spec_digest};
 use super::{Deciding, refusal};
 use crate::model::{
     Action, Decision, Difference, Entry, Guard, ImageSpec, ImageState, Pin, Rollout, Seen, ServiceDo, ServiceNeed,
@@ -69,9 +69,7 @@ impl Deciding<'_> {
             return false;
         }
         let seen = &self.planner.input.observation.services;
-        let Some(service) = self.service.clone() else { return false };
-        let state = seen.services.get(&(self.spec.scope.clone(), service)).and_then(Seen::present);
-        let Some(arn) = state.and_then(|state| state.task_definition.clone()) else { return false };
+        let Some(arn) = self.seen().and_then(|state| state.task_definition.clone()) else { return false };
         let definition = seen.task_definitions.get(&(self.spec.scope.clone(), arn)).and_then(Seen::present);
         let Some(definition) = definition else { return false };
         let has = |container: &String| definition.containers.iter().any(|found| found.name == *container);
@@ -178,6 +176,12 @@ impl Deciding<'_> {
                 }
             }
         }
+        let stays =
+            answer.chosen.as_ref().map_or_else(|_| same.map(|same| &same.digest), |chosen| Some(&chosen.digest));
+        let passed = passed_over(&question, &candidates, stays);
+        if !passed.is_empty() {
+            entry.passed_over.insert(container.to_owned(), passed);
+        }
         self.tell(entry, container, same, &answer, !images.is_empty());
         self.tell_platform(entry, container, same, other.as_ref());
         match answer.chosen {
@@ -277,9 +281,9 @@ fn why_nothing(nothing: &Nothing, repository: &str, passed_over: Option<&PassedO
             let nothing = format!("no image in {repository} matches the manifest");
             match passed_over {
                 Some(PassedOver::NoVersion(tag)) => format!("{nothing}; {tag} is not a version"),
-                Some(PassedOver::Prerelease(tag)) => format!(
-                    "{nothing}; {tag} is a pre-release; a range matches pre-releases only if it names one (>=1.4.0-0)"
-                ),
+                Some(PassedOver::Prerelease(tag)) => {
+                    format!("{nothing}; {tag} is a pre-release; to select pre-releases, set `prereleases: true`")
+                }
                 None => nothing,
             }
         }

@@ -254,7 +254,9 @@ impl<'a> Order<'a> {
         let whole = |pattern: &String| Regex::new(&format!("^(?:{pattern})$")).ok();
         let (mut range, mut pattern) = (None, None);
         match &spec.select {
-            Select::Semver(text) => range = Some(VersionRange::parse(text).ok()?),
+            Select::Semver(text) => {
+                range = Some(VersionRange::parse(text).ok()?.with_prereleases(spec.prereleases));
+            }
             Select::Newest { pattern: text, .. } => pattern = Some(whole(text)?),
             Select::Digest(_) | Select::Tag(_) => {}
         }
@@ -345,5 +347,8 @@ fn number(text: &str) -> Option<By> {
     Some(By::Number(digits.len(), digits.to_owned()))
 }
 
+mod passed;
 #[cfg(test)]
 mod tests;
+
+pub(super) use passed::passed_over;

@@ -44,6 +44,7 @@ fn image_spec() -> ImageSpec {
         registry: None,
         repository: "app".to_owned(),
         select: Select::Semver("1".to_owned()),
+        prereleases: false,
         soak: Duration::ZERO,
         allow: Vec::new(),
         deny: Vec::new(),

@@ -30,6 +30,7 @@ fn spec(select: Select) -> ImageSpec {
         registry: None,
         repository: "app".to_owned(),
         select,
+        prereleases: false,
         soak: Duration::ZERO,
         allow: Vec::new(),
         deny: Vec::new(),
@@ -59,6 +60,8 @@ fn decision(spec: &ImageSpec, image: &Image) -> Decision {
         at: at(0),
     }
 }
+
+type PassedOverTag = (String, String);
 
 struct Ask<'a> {
     spec: &'a ImageSpec,
@@ -90,6 +93,15 @@ impl<'a> Ask<'a> {
         let question =
             Question { spec: self.spec, decided: self.decided.as_ref(), quarantine: &self.quarantine, now: self.now };
         select(&question, &candidates)
+    }
+
+    fn passed(&self, images: &[Image], chosen: ImageDigest) -> Vec<PassedOverTag> {
+        let candidates: Vec<Candidate<'_>> = images
+            .iter()
+            .map(|image| Candidate { tag: image.tag.as_deref(), digest: &image.digest, pushed: image.pushed })
+            .collect();
+        let question = Question { spec: self.spec, decided: None, quarantine: &self.quarantine, now: self.now };
+        passed_over(&question, &candidates, Some(&chosen)).into_iter().map(|passed| (passed.tag, passed.why)).collect()
     }
 
     fn tag(&self, images: &[Image]) -> Result<String, Nothing> {
@@ -136,6 +148,59 @@ fn a_tag_that_cannot_be_chosen_for_its_name_is_named() {
     assert_eq!(Ask::of(&of).answer(&images).passed_over, None);
     let early = [image("1.5.0-rc.1", 1, 1)];
     assert_eq!(Ask::of(&of).answer(&early).passed_over, Some(PassedOver::Prerelease("1.5.0-rc.1".to_owned())));
+}
+
+#[test]
+fn the_newest_tags_that_are_passed_over_are_told_with_their_reasons() {
+    let of = |spec: &ImageSpec, chosen: u32, images: &[Image]| Ask::of(spec).passed(images, digest(chosen));
+    for (tag, why) in [
+        ("1.5", "not a version: a version has exactly three numbers"),
+        ("v2", "not a version: a version has exactly three numbers"),
+        ("1.4.0.7", "not a version: a version has exactly three numbers"),
+        ("2026.04_1", "not a version: a version has exactly three numbers"),
+        ("latest", "not a version"),
+        ("main-17", "not a version"),
+        ("1.5.0-rc.1", "a pre-release; `prereleases: true` selects them"),
+        ("1.5.0-17-gabc1234", "a pre-release; `prereleases: true` selects them"),
+        ("2.0.0", "not within >=1, <2"),
+        ("2.0.0-rc.1", "not within >=1, <2"),
+        ("1.3.9", "lower than 1.4.0"),
+    ] {
+        let images = [image("1.4.0", 1, 1), image(tag, 2, 2), image("stable", 1, 1)];
+        assert_eq!(of(&semver(">=1, <2"), 1, &images), [(tag.to_owned(), why.to_owned())], "{tag}");
+    }
+    // What was pushed before it is told only if it is higher.
+    let images = [image("1.5", 2, 0), image("1.3", 3, 0), image("latest", 4, 0), image("1.4.0", 1, 1)];
+    let found = of(&semver(">=1, <2"), 1, &images);
+    assert_eq!(found.iter().map(|(tag, _)| tag.as_str()).collect::<Vec<_>>(), ["1.5"]);
+    // Other ways of selecting, and what the manifest excludes.
+    let denied = ImageSpec { deny: vec![".*-dev".to_owned()], ..semver(">=1") };
+    let images = [image("1.4.0", 1, 1), image("1.5.0-dev", 2, 2)];
+    assert_eq!(of(&denied, 1, &images)[0].1, "excluded by `deny`");
+    let allowed = ImageSpec { allow: vec!["1[.].*".to_owned()], ..semver(">=1") };
+    assert_eq!(of(&allowed, 1, &[image("1.4.0", 1, 1), image("2.0.0", 2, 2)])[0].1, "not included by `allow`");
+    let main = newest("main-([0-9a-z]+)", NewestBy::Numerical);
+    let images = [image("main-10", 1, 1), image("main-9", 2, 2), image("main-x", 3, 3), image("dev-11", 4, 4)];
+    let found = of(&main, 1, &images);
+    let whys: Vec<&str> = found.iter().map(|(_, why)| why.as_str()).collect();
+    assert_eq!(whys, ["does not match main-([0-9a-z]+)", "`x` is not a number", "lower than main-10"]);
+    let soaking = ImageSpec { soak: Duration::from_secs(3_600 * 2_000), ..semver(">=1") };
+    assert!(of(&soaking, 1, &[image("1.4.0", 1, 1), image("1.5.0", 2, 2)])[0].1.starts_with("`soak` holds it until"));
+    let ask = semver(">=1");
+    let images = [image("1.4.0", 1, 1), image("1.5.0", 2, 2)];
+    assert_eq!(Ask::of(&ask).quarantined(2).passed(&images, digest(1))[0].1, "it has failed before");
+    let many: Vec<Image> = (0..20).map(|number| image(&format!("b{number}"), number + 10, i64::from(number))).collect();
+    assert_eq!(of(&ask, 1, &many).len(), 5);
+    assert_eq!(of(&spec(Select::Tag("a".to_owned())), 1, &many), []);
+}
+
+#[test]
+fn prereleases_are_selected_if_the_manifest_says_so() {
+    let images = [image("1.4.0", 1, 1), image("1.5.0-rc.1", 2, 2), image("2.0.0-rc.1", 3, 3)];
+    let with = ImageSpec { prereleases: true, ..semver(">=1, <2") };
+    assert_eq!(Ask::of(&with).tag(&images).unwrap(), "1.5.0-rc.1");
+    assert_eq!(Ask::of(&semver(">=1, <2")).tag(&images).unwrap(), "1.4.0");
+    assert_ne!(spec_digest(&with), spec_digest(&semver(">=1, <2")));
 }
 
 #[test]

@@ -275,6 +275,25 @@ fn a_service_that_is_nobodys_is_only_deployed_to_where_the_manifest_adopts_it() 
     assert_eq!(world.entry().refused[0].guard, Guard::Mode);
 }
 
+/// The plan says so, before anything is decided or tagged.
+#[test]
+fn a_service_that_ecs_does_not_deploy_itself_is_refused_and_not_taken_over() {
+    for controller in [DeploymentController::CodeDeploy, DeploymentController::External] {
+        let mut world = World::new();
+        world.service.tags.clear();
+        world.spec.adopt = true;
+        world.service.controller = controller;
+        world.push(&[1, 2]);
+        let entry = world.entry();
+        assert!(entry.step.is_none() && entry.refused[0].reason.contains("is deployed by"), "{:?}", entry.refused);
+        assert!(entry.status.is_some(), "it is there");
+        world.memory.decisions = decisions(2);
+        world.memory.rollout = Some(Rollout::open(intended(2), 1, at(0)));
+        let entry = world.entry();
+        assert!(entry.step.is_none() && entry.refused[0].reason.contains("is deployed by"), "{:?}", entry.refused);
+    }
+}
+
 #[test]
 fn an_environment_that_already_runs_the_chosen_image_is_proven_without_a_deployment() {
     let mut world = World::new();
