@@ -227,13 +227,15 @@ fn a_bare_name_of_another_kind_is_recognised() {
 
 #[test]
 fn prereleases_are_a_switch_of_a_range() {
-    // Nothing gives the stack its image here.
+    // Where the service is broken, nothing gives the stack its image.
     let errors = |loaded: &Loaded| -> Vec<String> {
         let other = loaded.diagnostics.iter().filter(|one| one.code != "missing-parameter");
         other.map(|one| one.message.clone()).collect()
     };
     let with = |image: &str| {
-        loaded(&format!("  cluster: c\n  service: s\n  images: {{ app: {{ repository: app, {image} }} }}\n"), &[])
+        let deliver = "deliver: { stack: web, parameters: { app: ImageUri } }";
+        let images = format!("images: {{ app: {{ repository: app, {image} }} }}");
+        loaded(&format!("  cluster: c\n  service: s\n  {images}\n  {deliver}\n"), &[])
     };
     for (image, on) in [
         ("semver: '>=1', prereleases: true", true),
