@@ -95,13 +95,13 @@ impl<'a> Ask<'a> {
         select(&question, &candidates)
     }
 
-    fn passed(&self, images: &[Image], chosen: ImageDigest) -> Vec<PassedOverTag> {
+    fn passed(&self, images: &[Image], chosen: &ImageDigest) -> Vec<PassedOverTag> {
         let candidates: Vec<Candidate<'_>> = images
             .iter()
             .map(|image| Candidate { tag: image.tag.as_deref(), digest: &image.digest, pushed: image.pushed })
             .collect();
         let question = Question { spec: self.spec, decided: None, quarantine: &self.quarantine, now: self.now };
-        passed_over(&question, &candidates, Some(&chosen)).into_iter().map(|passed| (passed.tag, passed.why)).collect()
+        passed_over(&question, &candidates, Some(chosen)).into_iter().map(|passed| (passed.tag, passed.why)).collect()
     }
 
     fn tag(&self, images: &[Image]) -> Result<String, Nothing> {
@@ -152,7 +152,7 @@ fn a_tag_that_cannot_be_chosen_for_its_name_is_named() {
 
 #[test]
 fn the_newest_tags_that_are_passed_over_are_told_with_their_reasons() {
-    let of = |spec: &ImageSpec, chosen: u32, images: &[Image]| Ask::of(spec).passed(images, digest(chosen));
+    let of = |spec: &ImageSpec, chosen: u32, images: &[Image]| Ask::of(spec).passed(images, &digest(chosen));
     for (tag, why) in [
         ("1.5", "not a version: a version has exactly three numbers"),
         ("v2", "not a version: a version has exactly three numbers"),
@@ -188,7 +188,7 @@ fn the_newest_tags_that_are_passed_over_are_told_with_their_reasons() {
     assert!(of(&soaking, 1, &[image("1.4.0", 1, 1), image("1.5.0", 2, 2)])[0].1.starts_with("`soak` holds it until"));
     let ask = semver(">=1");
     let images = [image("1.4.0", 1, 1), image("1.5.0", 2, 2)];
-    assert_eq!(Ask::of(&ask).quarantined(2).passed(&images, digest(1))[0].1, "it has failed before");
+    assert_eq!(Ask::of(&ask).quarantined(2).passed(&images, &digest(1))[0].1, "it has failed before");
     let many: Vec<Image> = (0..20).map(|number| image(&format!("b{number}"), number + 10, i64::from(number))).collect();
     assert_eq!(of(&ask, 1, &many).len(), 5);
     assert_eq!(of(&spec(Select::Tag("a".to_owned())), 1, &many), []);
