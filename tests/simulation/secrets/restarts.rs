@@ -26,6 +26,7 @@ fn service_spec() -> ServiceSpec {
         registry: None,
         repository: "team/web".to_owned(),
         select: Select::Tag("1.0.0".to_owned()),
+        prereleases: false,
         soak: Duration::ZERO,
         allow: Vec::new(),
         deny: Vec::new(),

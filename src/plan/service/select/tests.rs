@@ -184,7 +184,7 @@ fn the_newest_tags_that_are_passed_over_are_told_with_their_reasons() {
     let found = of(&main, 1, &images);
     let whys: Vec<&str> = found.iter().map(|(_, why)| why.as_str()).collect();
     assert_eq!(whys, ["does not match main-([0-9a-z]+)", "`x` is not a number", "lower than main-10"]);
-    let soaking = ImageSpec { soak: Duration::from_secs(3_600 * 2_000), ..semver(">=1") };
+    let soaking = ImageSpec { soak: Duration::from_hours(2_000), ..semver(">=1") };
     assert!(of(&soaking, 1, &[image("1.4.0", 1, 1), image("1.5.0", 2, 2)])[0].1.starts_with("`soak` holds it until"));
     let ask = semver(">=1");
     let images = [image("1.4.0", 1, 1), image("1.5.0", 2, 2)];
