@@ -68,6 +68,12 @@ impl Plan {
     pub fn in_sync(&self) -> bool {
         self.entries.values().all(|entry| entry.action == Action::None)
     }
+
+    /// The same, and nothing is refused: only then everything is said to be in sync.
+    #[must_use]
+    pub fn is_as_asked(&self) -> bool {
+        self.in_sync() && self.entries.values().all(|entry| entry.refused.is_empty())
+    }
 }
 
 /// What the plan says of one object.

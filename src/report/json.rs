@@ -78,7 +78,7 @@ pub struct PlanDocument {
     pub revision_sequence: u64,
     /// Identifies the plan. `landfast apply --plan` and `landfast approve` take it, or its first twelve digits.
     pub digest: String,
-    /// Everything is in sync, and everything could be read. Exactly then `steps` is empty.
+    /// Everything is in sync, everything could be read, and nothing is refused. Then `steps` is empty.
     pub in_sync: bool,
     /// The number of objects in each state.
     pub summary: Summary,
@@ -245,7 +245,7 @@ impl PlanDocument {
             revision: revision(&plan.revision),
             revision_sequence: plan.revision.sequence,
             digest: plan.digest.code(),
-            in_sync: plan.in_sync(),
+            in_sync: plan.is_as_asked(),
             summary: Summary::of(plan),
             cuts: plan.cuts.clone(),
             broadenings: access::documents(plan),

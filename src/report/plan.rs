@@ -214,15 +214,13 @@ fn by_type(list: &[ResourceChange]) -> String {
 
 /// The counts, and the next command.
 fn footer(plan: &Plan, summary: &Summary, paint: Paint) -> String {
-    if plan.in_sync() {
+    if plan.is_as_asked() {
         if summary.objects == 0 {
             return "No manifests and no managed resources.\n".to_owned();
         }
         let mut text = format!("{}: {}", paint.good("In sync"), words::count(summary.objects, "object"));
-        for (number, what) in [(summary.waiting, "waiting"), (summary.refused, "refused")] {
-            if number > 0 {
-                let _ = write!(text, "; {number} {what}");
-            }
+        if summary.waiting > 0 {
+            let _ = write!(text, "; {} waiting", summary.waiting);
         }
         return text + ".\n";
     }

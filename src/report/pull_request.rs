@@ -69,7 +69,7 @@ fn head(plan: &Plan, most: usize) -> String {
     let _ = writeln!(text, "Plan {}, revision {}.\n", code(plan.digest.short()), code(&plan.revision.to_string()));
     broadenings(plan, most / 2, &mut text);
     refusals(plan, most / 5, &mut text);
-    if plan.in_sync() {
+    if plan.is_as_asked() {
         let _ = writeln!(text, "In sync: {}.", words::count(summary.objects, "object"));
         return text;
     }

@@ -367,7 +367,7 @@ mod tests {
             "{text}"
         );
         let text = crate::report::plan(&plan, Paint::Plain);
-        assert!(text.ends_with("In sync: 2 objects; 1 refused.\n"), "{text}");
+        assert!(text.contains("0 to delete; 1 refused.") && !text.contains("In sync"), "{text}");
     }
 
     #[test]

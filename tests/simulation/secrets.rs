@@ -320,6 +320,22 @@ fn a_secret_that_one_of_our_stacks_has_made_is_made_elsewhere() {
     assert!(world.mutations().is_empty());
 }
 
+/// The name is taken in the other region: it is said, it has an end, and everything else goes on.
+#[test]
+fn a_replica_whose_name_is_taken_is_refused_with_its_reason() {
+    let mut world = World::new();
+    let west = Scope { region: "us-west-2".parse().unwrap(), ..scope() };
+    world.cloud.console(&west).create_secret(NAME, "theirs", &BTreeMap::new()).unwrap();
+    let replicas = Some(BTreeMap::from([(west.region.clone(), None)]));
+    let wanted = || vec![SecretSpec { replicas: replicas.clone(), ..spec(generated(&["password"])) }];
+    world.run(wanted(), HOUR * 3, FOREVER);
+    assert_eq!(world.mutations(), ["CreateSecret", "ReplicateSecretToRegions"]);
+    let environment = environment(wanted(), Prune::Always);
+    let entry = world.plan(|store| stage::wanted(store, environment)).entries.remove(&key()).unwrap();
+    let [refusal] = entry.refused.as_slice() else { panic!("{entry:?}") };
+    assert!(!entry.ready && refusal.reason.contains("the replica in us-west-2 failed"), "{entry:?}");
+}
+
 #[test]
 fn what_is_not_ours_is_touched_only_when_it_is_to_be_adopted() {
     let mut world = World::new();

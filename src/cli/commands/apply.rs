@@ -241,7 +241,7 @@ impl Run<'_> {
                 for restore in &restores {
                     terminal::print(&format!("\n{restore}\n"))?;
                 }
-                if plan.in_sync() {
+                if plan.is_as_asked() {
                     let gap = if rested && timeline.bars.is_empty() { "" } else { "\n" };
                     terminal::print(&format!("{gap}{} is in sync.\n", self.environment.name))?;
                 } else {
