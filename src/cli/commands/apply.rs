@@ -138,8 +138,7 @@ impl Run<'_> {
             .drive(self.controller, look_ahead(self.controller, self.loaded, self.environment, self.goal))??;
         let plan = &preview.looked.plan;
         // Where nothing is to be done and nothing to be said, the sentence at the end is enough.
-        let rests =
-            plan.in_sync() && plan.cuts.is_empty() && plan.entries.values().all(|entry| entry.refused.is_empty());
+        let rests = plan.is_as_asked() && plan.cuts.is_empty();
         if output == Output::Text && !rests {
             show(&self.session.global, output.into(), std::slice::from_ref(plan))?;
         }
