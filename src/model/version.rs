@@ -140,6 +140,12 @@ impl VersionRange {
         self.comparators.iter().all(|comparator| Bounds::of(comparator).hold(version))
     }
 
+    /// Whether it is one version: `1.4.2`, `=1.4.2`.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        matches!(self.comparators.as_slice(), [one] if one.op == Op::Exact && one.patch.is_some())
+    }
+
     fn names_a_prerelease(&self) -> bool {
         self.comparators.iter().any(|comparator| !comparator.pre.is_empty())
     }

@@ -77,7 +77,8 @@ fn named(root: &Node, section: &str, what: &str, most: usize) -> Result<(), Temp
     }
 }
 
-/// A nested template is in S3 (AWS: *`AWS::CloudFormation::Stack`*, `TemplateURL`: "must begin with https://").
+/// A nested template is at an address, and no file beside the template (AWS: *`AWS::CloudFormation::Stack`*,
+/// `TemplateURL`). Which addresses are taken is for the endpoint to say: templates that are deployed already are read too.
 fn nested(resource: &Entry) -> Result<(), TemplateError> {
     let is_stack = resource.value.get("Type").and_then(Node::text) == Some("AWS::CloudFormation::Stack");
     let url = resource.value.get("Properties").and_then(|properties| properties.get("TemplateURL"));
@@ -86,7 +87,7 @@ fn nested(resource: &Entry) -> Result<(), TemplateError> {
     else {
         return Ok(());
     };
-    if url.starts_with("https://") {
+    if url.starts_with("https://") || url.starts_with("http://") {
         return Ok(());
     }
     let error = TemplateError::new(format!("`{url}` is not an https:// address of a template in S3"), node.span);
@@ -153,10 +154,16 @@ mod tests {
                 "Resources:\n  N:\n    Type: AWS::CloudFormation::Stack\n    Properties: {{ TemplateURL: {url} }}\n"
             )
         };
-        for bad in ["./child.yaml", "child.yaml", "s3://bucket/child.yaml", "http://b.s3.amazonaws.com/c.yaml"] {
+        for bad in ["./child.yaml", "child.yaml", "s3://bucket/child.yaml"] {
             assert!(parse(&with(bad)).unwrap_err().message.contains("is not an https:// address"), "{bad}");
         }
-        for good in ["https://b.s3.amazonaws.com/c.yaml", "!Ref Url", "!Sub 'https://${B}/c'", "{ Ref: Url }"] {
+        for good in [
+            "https://b.s3.amazonaws.com/c.yaml",
+            "http://127.0.0.1:4566/b/c.yaml",
+            "!Ref Url",
+            "!Sub 'https://${B}/c'",
+            "{ Ref: Url }",
+        ] {
             assert!(parse(&with(good)).is_ok(), "{good}");
         }
     }

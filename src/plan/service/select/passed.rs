@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{By, Candidate, Order, Question, number, ripe};
-use crate::model::{ImageDigest, NewestBy, PassedOver, Select, nearest_version_of, version_of};
+use crate::model::{ImageDigest, NewestBy, PassedOver, Select, VersionRange, nearest_version_of, version_of};
 
 /// So many are told: the oldest of more than these is nobody's surprise.
 const LISTED: usize = 5;
@@ -15,7 +15,9 @@ pub(in super::super) fn passed_over(
     chosen: Option<&ImageDigest>,
 ) -> Vec<PassedOver> {
     let Some(order) = Order::of(question.spec) else { return Vec::new() };
-    if matches!(order.select, Select::Digest(_) | Select::Tag(_)) {
+    // Where one image is named and there, no other is passed over.
+    let is_one = chosen.is_some() && order.range.as_ref().is_some_and(VersionRange::is_one);
+    if is_one || matches!(order.select, Select::Digest(_) | Select::Tag(_)) {
         return Vec::new();
     }
     let best = candidates.iter().filter(|one| chosen == Some(one.digest));

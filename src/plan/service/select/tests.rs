@@ -169,6 +169,11 @@ fn the_newest_tags_that_are_passed_over_are_told_with_their_reasons() {
         let images = [image("1.4.0", 1, 1), image(tag, 2, 2), image("stable", 1, 1)];
         assert_eq!(of(&semver(">=1, <2"), 1, &images), [(tag.to_owned(), why.to_owned())], "{tag}");
     }
+    // One version is asked for, and no other.
+    let images = [image("1.4.0", 1, 1), image("1.5.0", 2, 2)];
+    for one in ["1.4.0", "=1.4.0"] {
+        assert_eq!(of(&semver(one), 1, &images), []);
+    }
     // What was pushed before it is told only if it is higher.
     let images = [image("1.5", 2, 0), image("1.3", 3, 0), image("latest", 4, 0), image("1.4.0", 1, 1)];
     let found = of(&semver(">=1, <2"), 1, &images);
