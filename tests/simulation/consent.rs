@@ -176,6 +176,7 @@ fn changes() -> Vec<Change> {
         ("service", "images/app/registry", json!("444455556666")),
         ("service", "images/app/semver", json!(">=2")),
         ("service", "images/app/soak", json!("6m")),
+        ("service", "images/app/prereleases", json!(true)),
         ("service", "images/app/allow/0", json!("2.*")),
         ("service", "images/app/deny/0", json!("1.*")),
         ("service", "images/app/moved", json!("deploy")),

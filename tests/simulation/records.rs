@@ -313,26 +313,31 @@ fn two_zones_of_one_name_are_not_guessed_between() {
     assert!(entry.refused[0].reason.contains("(private)") && entry.refused[0].reason.contains("(public)"), "{entry:?}");
 }
 
+/// What may issue certificates for a name.
+const ISSUER: &str = "0 issue \"ca.example.net\"";
+
 #[test]
 fn a_batch_that_aws_refuses_is_not_sent_again_before_its_manifest_changes() {
     let world = World::new();
-    let address = RecordSet { of: of("api.example.com", "A"), ..cname("api.example.com", "192.0.2.1") };
-    world.console().change_records(&world.zone, &[change(RecordVerb::Create, address)]).unwrap();
+    // A type that is not looked for beforehand.
+    let authority = RecordSet { of: of("api.example.com", "CAA"), ..cname("api.example.com", ISSUER) };
+    world.console().change_records(&world.zone, &[change(RecordVerb::Create, authority)]).unwrap();
     let calls = || world.cloud.audit().iter().filter(|call| call.mutating).count();
     let api = [want("api", "one.example.net")];
     world.run(1, &api, Duration::from_hours(3), None);
     assert_eq!(calls(), 1, "a CNAME beside another record is refused, once (L7)");
-    assert_eq!(world.there(), ["A api.example.com = 192.0.2.1"]);
+    assert_eq!(world.there(), [format!("CAA api.example.com = {ISSUER}")]);
 }
 
 #[test]
 fn what_is_wrong_with_one_record_keeps_no_other_from_being_made() {
     let world = World::new();
-    let address = RecordSet { of: of("api.example.com", "A"), ..cname("api.example.com", "192.0.2.1") };
-    world.console().change_records(&world.zone, &[change(RecordVerb::Create, address)]).unwrap();
+    // A type that is not looked for beforehand.
+    let authority = RecordSet { of: of("api.example.com", "CAA"), ..cname("api.example.com", ISSUER) };
+    world.console().change_records(&world.zone, &[change(RecordVerb::Create, authority)]).unwrap();
     let wants = [want("api", "one.example.net"), want("web", "two.example.net"), want("zoo", "three.example.net")];
     world.run(1, &wants, Duration::from_hours(3), None);
-    let there = ["A api.example.com = 192.0.2.1".to_owned()];
+    let there = [format!("CAA api.example.com = {ISSUER}")];
     let expected = [&there[..], &ours("web", "two.example.net"), &ours("zoo", "three.example.net")].concat();
     assert_eq!(world.there(), expected);
     let calls = world.cloud.audit().iter().filter(|call| call.mutating).count();
