@@ -1,6 +1,6 @@
 //! The rules of images and services (S14, S21), checked at every call that deploys something, against the truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -42,6 +42,8 @@ struct Inner {
     desired: Option<(Option<Timestamp>, u32)>,
     /// Images that change sets bring.
     proposed: BTreeMap<String, String>,
+    /// Images that were deployed once after they had expired.
+    late: BTreeSet<ImageDigest>,
 }
 
 /// The digest in a reference that has one.
@@ -109,10 +111,13 @@ impl Images {
 
     /// S14: what is wrong with deploying this image now.
     fn deploys(&self, image: &str, console: &Console) -> Vec<String> {
-        let inner = self.inner.lock().unwrap();
+        let mut inner = self.inner.lock().unwrap();
         let mut wrong = Vec::new();
         let Some(digest) = named(image) else { return vec![format!("S14 images: {image} is deployed by a tag")] };
-        if !console.images(REPOSITORY).iter().any(|found| found.digest == digest && !found.archived) {
+        // Once, it may have expired since it was looked for: AWS has no condition on that, and a call that hangs takes half
+        // a minute. Whoever looks again sees it.
+        let is_there = console.images(REPOSITORY).iter().any(|found| found.digest == digest && !found.archived);
+        if !is_there && !inner.late.insert(digest.clone()) {
             wrong.push(format!("S14 images: {} is deployed and not in the registry", digest.short()));
         }
         let Some(rank) = inner.ranks.get(&digest) else {
