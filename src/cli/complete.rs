@@ -3,7 +3,7 @@
 //! A person waits for it between two keys, and whatever is wrong with the manifests is said by the command itself: here,
 //! nothing is completed then.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Arg, Command};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
@@ -12,7 +12,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 use super::args;
 use super::exit::Trouble;
 use super::loading::{self, Against};
-use super::select;
+use super::{place, select};
 use crate::manifest::Loaded;
 
 /// The variable by which a shell asks.
@@ -67,10 +67,6 @@ fn objects() -> Vec<CompletionCandidate> {
 
 /// The manifests where the command line is typed.
 fn loaded() -> Option<Loaded> {
-    let root = match std::env::var_os("LANDFAST_MANIFESTS") {
-        Some(root) => PathBuf::from(root),
-        None if Path::new("manifests").is_dir() => PathBuf::from("manifests"),
-        None => PathBuf::from("."),
-    };
+    let root = place::root_of(std::env::var_os("LANDFAST_MANIFESTS").as_deref().map(Path::new));
     loading::load(&root, Against::default()).ok().map(|(loaded, _)| loaded)
 }

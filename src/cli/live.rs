@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::progress;
 use crate::controller::{Controller, Listener};
-use crate::model::{Environment, Key, StackEvent};
+use crate::model::{Environment, Key, StackEvent, StackId};
 use crate::ports::Priority;
 use crate::report::{Paint, Progress, clean, duration, safe_text};
 
@@ -36,6 +36,8 @@ struct Line {
     bar: ProgressBar,
     since: Timestamp,
     status: String,
+    /// Which stack it is, once that was read.
+    stack: Option<StackId>,
 }
 
 impl Live {
@@ -55,7 +57,7 @@ impl Live {
                 bar.set_style(style());
                 bar.set_prefix(clean(name));
                 bar.enable_steady_tick(Duration::from_millis(120));
-                let line = Line { bar, since: at, status: String::new() };
+                let line = Line { bar, since: at, status: String::new(), stack: None };
                 if let Some(old) = self.lock().insert(key.clone(), line) {
                     old.bar.finish_and_clear();
                 }
@@ -90,13 +92,17 @@ impl Live {
         }
         loop {
             controller.context().sleep(EVERY).await;
-            let running: Vec<(Key, Timestamp)> =
-                self.lock().iter().map(|(key, line)| (key.clone(), line.since)).take(STACKS).collect();
-            for (key, since) in running {
-                let Some(events) = events(controller, environment, &key, since).await else { continue };
+            let running: Vec<(Key, Timestamp, Option<StackId>)> = {
+                let lines = self.lock();
+                let lines = lines.iter().map(|(key, line)| (key.clone(), line.since, line.stack.clone()));
+                lines.take(STACKS).collect()
+            };
+            for (key, since, known) in running {
+                let Some((stack, events)) = events(controller, environment, &key, since, known).await else { continue };
                 let resources = environment.stacks.get(&key).map_or(0, |spec| spec.template.resources.len());
                 let Some(text) = far(&events, since, resources, controller.context().now()) else { continue };
-                if let Some(line) = self.lock().get(&key) {
+                if let Some(line) = self.lock().get_mut(&key) {
+                    line.stack = Some(stack);
                     line.bar.set_message(format!("{}  {text}", line.status));
                 }
             }
@@ -113,16 +119,20 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// The events of a stack since then, the newest first.
+/// A stack and its events since then, the newest first.
 async fn events(
     controller: &Controller,
     environment: &Environment,
     key: &Key,
     since: Timestamp,
-) -> Option<Vec<StackEvent>> {
+    known: Option<StackId>,
+) -> Option<(StackId, Vec<StackEvent>)> {
     let spec = environment.stacks.get(key)?;
     let port = controller.governor().stacks(&spec.scope, environment.role.as_ref(), Priority::Status);
-    let stack = port.describe(&spec.stack_name).await.ok()??.id;
+    let stack = match known {
+        Some(stack) => stack,
+        None => port.describe(&spec.stack_name).await.ok()??.id,
+    };
     let (mut events, mut next) = (Vec::new(), None);
     for _ in 0..PAGES {
         let page = port.events(&stack, next).await.ok()?;
@@ -133,7 +143,7 @@ async fn events(
             break;
         }
     }
-    Some(events)
+    Some((stack, events))
 }
 
 /// How far the resources are, in a few words: `3 of 12 resources; MSKCluster for 23m`.

@@ -12,8 +12,13 @@ use crate::files;
 
 /// Where the manifests are.
 pub(super) fn root(global: &Global) -> PathBuf {
-    match &global.manifests {
-        Some(path) => path.clone(),
+    root_of(global.manifests.as_deref())
+}
+
+/// The same, where the directory may have been named.
+pub(super) fn root_of(named: Option<&Path>) -> PathBuf {
+    match named {
+        Some(path) => path.to_owned(),
         None if Path::new("manifests").is_dir() => PathBuf::from("manifests"),
         None => PathBuf::from("."),
     }

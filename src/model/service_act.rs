@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Act, Attempts, Decision, Digest, Doom, Ended, ImageDigest, ImageState, Key, LogLine, LogStream, Platform,
+    Act, Address, Attempts, Decision, Digest, Doom, Ended, ImageDigest, ImageState, Key, LogLine, LogStream, Platform,
     Quarantined, Release, Repository, Rollout, Scope, Seen, ServiceArn, ServiceDeploymentArn, ServiceDeploymentState,
     ServiceRef, ServiceRevisionState, ServiceState, StopDeployment, TargetHealth, TaskDefinitionArn,
     TaskDefinitionState, TaskState, VersionId,
@@ -37,6 +37,15 @@ pub struct ServicesSeen {
 }
 
 impl ServicesSeen {
+    /// The service at an address, if it was asked for.
+    #[must_use]
+    pub fn at(&self, address: &Address) -> Option<(&ServiceRef, &Seen<ServiceState>)> {
+        let mut services = self.services.iter();
+        let found =
+            services.find(|((scope, service), _)| *scope == address.scope && service.to_string() == address.name);
+        found.map(|((_, service), seen)| (service, seen))
+    }
+
     /// Forgets what changes while services move; each is named by its scope and `cluster/service`. Task definitions
     /// never change; what registries have is asked for again where a decision depends on it, if `images` are forgotten.
     pub fn forget(&mut self, moving: &[(&Scope, &str)], images: bool) {

@@ -215,7 +215,6 @@ impl Deciding<'_> {
             );
         };
         let Some(definition) = self.definition(&arn, entry) else { return };
-        entry.status = Some(status(state));
         match &self.memory.rollout {
             Some(rollout) => self.follow(entry, &service, state, definition, rollout),
             None => self.rest(entry, &service, state, definition),

@@ -42,6 +42,8 @@ struct Inner {
     desired: Option<(Option<Timestamp>, u32)>,
     /// Images that change sets bring.
     proposed: BTreeMap<String, String>,
+    /// What the registry answered when it was last asked.
+    listed: BTreeSet<ImageDigest>,
     /// Images that were deployed once after they had expired.
     late: BTreeSet<ImageDigest>,
 }
@@ -109,15 +111,25 @@ impl Images {
         self.deploys(&image, console)
     }
 
+    /// A page of the registry's images was read.
+    fn listed(&self, images: &[ImageState], is_first: bool) {
+        let mut inner = self.inner.lock().unwrap();
+        if is_first {
+            inner.listed.clear();
+        }
+        inner.listed.extend(images.iter().filter(|image| !image.archived).map(|image| image.digest.clone()));
+    }
+
     /// S14: what is wrong with deploying this image now.
     fn deploys(&self, image: &str, console: &Console) -> Vec<String> {
         let mut inner = self.inner.lock().unwrap();
         let mut wrong = Vec::new();
         let Some(digest) = named(image) else { return vec![format!("S14 images: {image} is deployed by a tag")] };
-        // Once, it may have expired since it was looked for: AWS has no condition on that, and a call that hangs takes half
-        // a minute. Whoever looks again sees it.
+        // Once, it may have expired since it was listed: AWS has no condition on that, and a call that hangs takes half a
+        // minute. Whoever looks again sees it.
         let is_there = console.images(REPOSITORY).iter().any(|found| found.digest == digest && !found.archived);
-        if !is_there && !inner.late.insert(digest.clone()) {
+        let is_excused = is_there || (inner.listed.contains(&digest) && inner.late.insert(digest.clone()));
+        if !is_excused {
             wrong.push(format!("S14 images: {} is deployed and not in the registry", digest.short()));
         }
         let Some(rank) = inner.ranks.get(&digest) else {
@@ -256,7 +268,12 @@ impl Containers for Door {
         self.inner.log_lines(stream, count).await
     }
     async fn images(&self, repository: &Repository, page: Option<PageToken>) -> Answer<Page<ImageState>> {
-        self.inner.images(repository, page).await
+        let is_first = page.is_none();
+        let answer = self.inner.images(repository, page).await;
+        if let Ok(page) = &answer {
+            self.life.truth.images.listed(&page.items, is_first);
+        }
+        answer
     }
     async fn image(&self, repository: &Repository, image: &ImageId) -> Answer<Option<ImageState>> {
         self.inner.image(repository, image).await

@@ -117,9 +117,7 @@ fn of_service(plan: &Plan, observation: &Observation, key: &Key, deeds: Vec<Deed
         return EventList::of_service(key, key.name.as_str(), &[], deeds);
     };
     let address = &entry.address;
-    let mut seen = observation.services.services.iter();
-    let found = seen.find(|((scope, service), _)| *scope == address.scope && service.to_string() == address.name);
-    let state = found.and_then(|(_, seen)| seen.present());
+    let state = observation.services.at(address).and_then(|(_, seen)| seen.present());
     let events = state.map(|state| state.events.as_slice()).unwrap_or_default();
     let name = state.map_or(address.name.as_str(), |state| state.name.as_str());
     EventList::of_service(key, name, events, deeds)

@@ -79,14 +79,19 @@ impl FailedRestore {
     }
 }
 
+/// That a restore has failed, or without a new table a restore test.
+pub(super) fn restore_failed(table: &str, to: Option<&str>, why: &str) -> String {
+    let (table, why) = (clean(table), clean(why));
+    match to {
+        Some(to) => format!("The restore of {table} to {} FAILED: {why}", clean(to)),
+        None => format!("The restore test of {table} FAILED: {why}"),
+    }
+}
+
 impl fmt::Display for FailedRestore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (table, why) = (clean(&self.table), clean(&self.why));
-        match &self.to {
-            Some(to) => write!(f, "The restore of {table} to {} FAILED: {why}", clean(to))?,
-            None => write!(f, "The restore test of {table} FAILED: {why}")?,
-        }
-        write!(f, "; `landfast why {}` shows it.", self.object)
+        let failed = restore_failed(&self.table, self.to.as_deref(), &self.why);
+        write!(f, "{failed}; `landfast why {}` shows it.", self.object)
     }
 }
 

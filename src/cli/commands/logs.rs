@@ -80,11 +80,10 @@ async fn read(view: &View, key: &Key, asked: &LogsArgs) -> Result<Found, Trouble
     let unknown = |why: String| Trouble::Unreachable(format!("{key}: {}", clean(&why)));
     let address = looks.iter().find_map(|looked| Some(looked.plan.entries.get(key)?.address.clone()));
     let address = address.ok_or_else(|| Trouble::no_such_object(&key.to_string(), select::objects(&view.loaded)))?;
-    let mut seen = looks.iter().flat_map(|looked| &looked.observation.services.services);
-    let found = seen.find(|((scope, service), _)| *scope == address.scope && service.to_string() == address.name);
-    let Some(((scope, service), seen)) = found else { return Err(Trouble::NotThere(key.to_string())) };
+    let found = looks.iter().find_map(|looked| looked.observation.services.at(&address));
+    let Some((service, seen)) = found else { return Err(Trouble::NotThere(key.to_string())) };
     match seen {
-        Seen::Present(state) => of_service(view, key, scope, service, state, asked).await,
+        Seen::Present(state) => of_service(view, key, &address.scope, service, state, asked).await,
         Seen::Absent => Err(Trouble::NotThere(key.to_string())),
         Seen::Unknown(why) => Err(unknown(why.to_string())),
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::ask::{Asked, put};
+use super::failed::restore_failed;
 use crate::cli::args::{Global, RestoreArgs};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::view::{EVERY, View};
@@ -15,7 +16,7 @@ use crate::controller::{Ended, Tender, Until};
 use crate::manifest::nearest;
 use crate::model::{BackupMemory, Coverage, Granted, Key, Restore, RestoreFrom, Scope, TableName, Wish};
 use crate::plan::Goal;
-use crate::report::{clean, duration, time};
+use crate::report::{duration, time};
 
 /// Restores a table into a new one.
 pub(super) fn restore(global: &Global, asked: RestoreArgs) -> Result<Exit, Trouble> {
@@ -173,7 +174,7 @@ fn tell(outcome: Result<String, String>) -> Result<Exit, Trouble> {
 fn restored(to: &TableName, restore: &Restore) -> Outcome {
     let (_, failed) = restore.ended.as_ref()?;
     if let Some(why) = failed {
-        return Some(Err(format!("The restore of {} to {to} FAILED: {}", restore.table, clean(why))));
+        return Some(Err(restore_failed(restore.table.as_str(), Some(to.as_str()), why)));
     }
     let as_of = restore.as_of.map(|as_of| format!(", as of {}", time(as_of))).unwrap_or_default();
     Some(Ok(format!("Restored: {} to {to}{as_of}{}.", restore.table, took(restore.took()))))
@@ -191,7 +192,7 @@ fn tested(tables: &BTreeSet<TableName>, since: Timestamp, memory: &BackupMemory)
     let proofs = proofs.filter(|proofs| !proofs.is_empty())?;
     let is_failed = proofs.iter().any(|(_, proof)| proof.failed.is_some());
     let said = proofs.into_iter().map(|(table, proof)| match &proof.failed {
-        Some(why) => format!("The restore test of {table} FAILED: {}", clean(why)),
+        Some(why) => restore_failed(table.as_str(), None, why),
         None => format!("The restore test of {table} passed{}.", took(proof.took)),
     });
     let text = said.collect::<Vec<_>>().join("\n");

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Deciding, refusal};
-use crate::model::{DeploymentController, Entry, Guard, Primary, Rollout, ServiceDo, ServiceState, Waiting};
+use crate::model::{Entry, Guard, Primary, Rollout, ServiceDo, ServiceState, Waiting};
 use crate::plan::OWNER_TAG;
 use crate::plan::names::token;
 use crate::plan::planner::refuse;
@@ -19,10 +19,6 @@ impl Deciding<'_> {
     pub(super) fn deliver(&self, entry: &mut Entry, state: &ServiceState, rollout: &Rollout) {
         if self.lacks_container(entry, rollout.intended.keys()) || !self.is_ours(entry, state) {
             return;
-        }
-        if state.controller != DeploymentController::Ecs {
-            let reason = format!("{} is deployed by {}", state.name, state.controller);
-            return refuse(entry, refusal(Guard::Stuck, reason, "let ECS deploy it (deployment controller `ECS`)"));
         }
         let Some(primary) = state.primary() else {
             entry.waiting.push(Waiting::Rollout { status: "it has no primary deployment yet".to_owned(), since: None });

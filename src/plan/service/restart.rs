@@ -12,9 +12,9 @@ use super::hopeless::hopeless;
 use super::outcome::{CLOCKS_DIFFER, Carrier, Case, Judgement, running, waits};
 use super::{Deciding, refusal};
 use crate::model::{
-    Action, Attempts, Deployed, DeploymentController, Difference, Digest, Do, Ended, Entry, Evidence, Failure, Guard,
-    Key, Primary, Restart, Rollout, RolloutCause, RolloutOutcome, RolloutState, Seen, ServiceDeploymentStatus,
-    ServiceDo, ServiceRef, ServiceState, StackDo, StackStep, TaskState, VersionId, Waiting, digests,
+    Action, Attempts, Deployed, Difference, Digest, Do, Ended, Entry, Evidence, Failure, Guard, Key, Primary, Restart,
+    Rollout, RolloutCause, RolloutOutcome, RolloutState, Seen, ServiceDeploymentStatus, ServiceDo, ServiceRef,
+    ServiceState, StackDo, StackStep, TaskState, VersionId, Waiting, digests,
 };
 use crate::plan::planner::{Planner, refuse};
 use crate::plan::secret::{Stale, Versions};
@@ -160,11 +160,6 @@ impl Deciding<'_> {
 
     /// It is ours, or that of a stack of ours that is at rest (invariants S1, S6).
     fn may_restart(&self, entry: &mut Entry, state: &ServiceState) -> bool {
-        if state.controller != DeploymentController::Ecs {
-            let reason = format!("{} is deployed by {}", state.name, state.controller);
-            refuse(entry, refusal(Guard::Stuck, reason, "let ECS deploy it (deployment controller `ECS`)"));
-            return false;
-        }
         let Some(stack) = self.spec.stack() else { return self.is_ours(entry, state) };
         let planned = self.planner.entries.get(stack).is_some_and(|entry| entry.step.is_some());
         let spec = self.planner.input.environment.stacks.get(stack);
