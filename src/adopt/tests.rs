@@ -76,6 +76,7 @@ fn stack(
         timeout_minutes: None,
         change_set: None,
         parent: None,
+        operations: Vec::new(),
     };
     FoundStack {
         state,

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use super::error::unreadable;
 use crate::model::{
     ChangeAction, ChangeContext, ChangeSetInputs, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack,
-    DeploymentMode, InvalidName, Output, Replacement, ResourceChange, StackEvent, StackState, ValueChange,
+    DeploymentMode, InvalidName, LastOperation, Output, Replacement, ResourceChange, StackEvent, StackState,
+    ValueChange,
 };
 use crate::ports::{PageToken, PortError};
 
@@ -61,6 +62,7 @@ impl Reader {
             timeout_minutes: stack.timeout_in_minutes.filter(|minutes| *minutes > 0),
             change_set: stack.change_set_id.and_then(|id| id.parse().ok()),
             parent: stack.parent_id.map(|id| self.parse(Some(&id), "ParentId")).transpose()?,
+            operations: stack.last_operations.unwrap_or_default().into_iter().filter_map(operation).collect(),
         })
     }
 
@@ -239,6 +241,10 @@ fn context(change: &sdk::Change) -> Option<(String, ChangeContext)> {
 fn property(detail: sdk::ResourceChangeDetail) -> Option<String> {
     let target = detail.target?;
     target.name.or_else(|| Some(target.attribute?.as_str().to_owned()))
+}
+
+fn operation(entry: sdk::OperationEntry) -> Option<LastOperation> {
+    Some(LastOperation { kind: entry.operation_type?.as_str().to_owned(), id: entry.operation_id? })
 }
 
 fn output(output: sdk::Output) -> Option<(String, Output)> {

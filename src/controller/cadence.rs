@@ -12,11 +12,17 @@ pub const RESYNC: Duration = Duration::from_mins(5);
 /// A change set of a few resources takes AWS one to five seconds.
 const CHANGE_SET: Duration = Duration::from_secs(1);
 
-/// How late the end of an operation may be noticed. A chain of six stacks that take 40 minutes together is late by at
-/// most 6 × 3 s, under one percent; and one list page every 3 s is a fifteenth of the rate that AWS allows.
+/// How late the end of an operation may be noticed, at most. A chain of six stacks that take 40 minutes together is late by
+/// at most 6 × 3 s, under one percent; and one list page every 3 s is a fifteenth of the rate that AWS allows.
 const OPERATION: Duration = Duration::from_secs(3);
 
-/// Only so many operations at once: as soon as one has ended, which `OPERATION` notices.
+/// And at least: an operation that has just begun is looked at so often.
+const OPERATION_MIN: Duration = Duration::from_millis(250);
+
+/// In between, this part of the time that it has taken so far: a minute after it has begun, `OPERATION`.
+const OPERATION_PART: u32 = 20;
+
+/// Only so many operations at once: as soon as one has ended, which the looks at those that run notice.
 const TURN: Duration = OPERATION;
 
 /// A rollout takes minutes, and a task half a minute to start.
@@ -45,7 +51,7 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
     let waits = plan.entries.values().flat_map(|entry| &entry.waiting);
     let soonest = waits.filter_map(|waiting| match waiting {
         Waiting::ChangeSet { .. } => Some(CHANGE_SET),
-        Waiting::Operation { .. } => Some(OPERATION),
+        Waiting::Operation { since, .. } => Some(operation(*since, now)),
         Waiting::Turn => Some(TURN),
         Waiting::Rollout { .. } => Some(ROLLOUT),
         Waiting::Job { .. } => Some(JOB),
@@ -58,6 +64,12 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
         Waiting::Dependency { .. } | Waiting::Approval { .. } | Waiting::Someone { .. } => None,
     });
     soonest.min().unwrap_or(resync).min(resync)
+}
+
+/// The youngest one says how often.
+fn operation(since: Option<Timestamp>, now: Timestamp) -> Duration {
+    let age = since.and_then(|since| Duration::try_from(now.duration_since(since)).ok());
+    age.map_or(OPERATION, |age| (age / OPERATION_PART).clamp(OPERATION_MIN, OPERATION))
 }
 
 /// Something is moving by itself, so that waiting for it makes sense.

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use crate::execute::Outcome;
-use crate::model::{Act, Key, Step};
+use crate::model::{Act, Do, Key, StackDo, StackStep, Step};
 
 /// The first pause after a step that did not go as planned; doubles with each further one.
 const COOLDOWN: Duration = Duration::from_secs(2);
@@ -46,6 +46,16 @@ pub(super) struct Flights<'a> {
     last: BTreeMap<Key, String>,
 }
 
+impl Landed {
+    /// Of what came of it the plan can be made again from what was seen before: it has changed nothing at AWS, or has begun
+    /// what is followed by what is remembered of it.
+    pub(super) fn leaves_what_was_seen(&self) -> bool {
+        let Do::Stack(StackStep { action, .. }) = &self.step.action else { return false };
+        let followed = action.begins_operation() || matches!(action, StackDo::Prepare { .. });
+        self.outcome.is_done() && (followed || !action.mutates())
+    }
+}
+
 impl<'a> Flights<'a> {
     /// Objects with a step in the air.
     pub(super) fn busy(&self) -> BTreeSet<Key> {
@@ -55,6 +65,11 @@ impl<'a> Flights<'a> {
     /// None is in the air, and none has landed without being looked at.
     pub(super) fn is_empty(&self) -> bool {
         self.busy.is_empty()
+    }
+
+    /// Some are still in the air.
+    pub(super) fn are_more(&self) -> bool {
+        !self.flying.is_empty()
     }
 
     /// Sends steps together. Left out are those whose object is busy or has to cool down.

@@ -9,7 +9,7 @@ use tracing::error;
 use super::Controller;
 use crate::model::{
     Action, Address, BackupsSeen, CheckStanding, CheckedSettings, Desired, Environment, Key, Memory, ObjectMemory,
-    Observation, Plan, ReadinessMemory, RecordsSeen, SecretMemory, SecretSpec, SecretsSeen, Seen, ServiceMemory,
+    Observation, Plan, ReadinessMemory, RecordsSeen, Scope, SecretMemory, SecretSpec, SecretsSeen, Seen, ServiceMemory,
     ServicesSeen, StackAddress, StackId, StackMemory, TaskDefinitionState,
 };
 use crate::observe::Observer;
@@ -34,6 +34,8 @@ pub(super) enum Base {
     Rest(Box<Rest>),
     /// So is the listing of stacks: only these are read again.
     Listing(Box<Observation>, BTreeSet<StackAddress>),
+    /// Nothing is read again but what the plan asks for: what has changed since is remembered.
+    Seen(Box<Observation>),
 }
 
 /// What was seen a moment ago, and does not move.
@@ -76,8 +78,10 @@ impl Controller {
                 Observation { services, secrets, records, backups, ..observer.look().await }
             }
             Base::Listing(earlier, follow) => observer.follow(*earlier, follow).await,
+            Base::Seen(earlier) => *earlier,
         };
         let mut memory = self.store.memory(&environment.name)?;
+        self.make_room(environment, &memory, &mut observation);
         recall(environment, &memory, &mut observation);
         self.texts.recall(&mut observation);
         let mut complete = None;
@@ -114,6 +118,18 @@ impl Controller {
             self.remember_differences(&input, &plan);
         }
         Ok(Looked { observation, memory, plan })
+    }
+
+    /// How many operations may run at once where the environment has stacks.
+    fn make_room(&self, environment: &Environment, memory: &Memory, observation: &mut Observation) {
+        let mut running: BTreeMap<Scope, usize> = BTreeMap::new();
+        for key in memory.objects.pending_stacks() {
+            let scope = environment.stacks.get(key).map_or(&environment.scope, |spec| &spec.scope);
+            *running.entry(scope.clone()).or_default() += 1;
+        }
+        self.governor.has_running(&environment.name, running);
+        let room = |scope: &Scope| (scope.clone(), self.governor.room(&environment.name, scope));
+        observation.room = observation.listings.keys().map(room).collect();
     }
 
     /// Keeps the task definitions that services run.

@@ -12,8 +12,9 @@ use super::patrol::Patrol;
 use super::{Controller, cadence};
 use crate::execute::Outcome;
 use crate::model::{
-    Act, Action, AssumeRole, BackupsSeen, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation,
-    Operation, Plan, RecordsSeen, SecretsSeen, ServicesSeen, StackAddress, Waiting,
+    Act, Action, AssumeRole, BackupsSeen, Conclusion, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind,
+    Observation, ObservedStack, Operation, Plan, RecordsSeen, SecretsSeen, ServicesSeen, StackAddress, StackDo,
+    StackStep, Waiting,
 };
 use crate::plan::{self, Goal, Input};
 use crate::sabotage::{self, Bug};
@@ -49,6 +50,10 @@ pub enum Ended {
 /// How old what a registry listed may be while a service is waited for: nobody's push is that urgent, and a first
 /// deployment takes half an hour.
 const IMAGES: Duration = Duration::from_secs(15);
+
+/// When a step has landed and others are on their way, those that land within this time are planned for together: a
+/// hundred stacks that are begun together need not be planned for a hundred times.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// How often an inbox is looked into.
 const INBOX: Duration = Duration::from_secs(2);
@@ -89,6 +94,12 @@ pub struct Tender<'a> {
     patrol: Patrol<'a>,
     /// Nothing but the patrol is what this look is for: it has come back, or is to set out.
     errand: bool,
+    /// What has landed since the last look.
+    landed: LandedSince,
+    /// When something is to be read again, if nothing says so earlier.
+    due: Duration,
+    /// Nothing but landed steps has happened since the last look, and what was seen then still stands.
+    stands: bool,
 }
 
 /// What was seen before: the base of a look that reads only what moves.
@@ -103,6 +114,28 @@ struct Earlier {
     moving: BTreeSet<StackAddress>,
     /// Whether a service moves, or something of a backup policy: what was seen of it is in `observation` no more.
     others_move: bool,
+}
+
+/// Steps that have landed since something was looked at.
+struct LandedSince {
+    keys: BTreeSet<Key>,
+    places: BTreeSet<StackAddress>,
+    /// All of them leave what was seen as it is.
+    still: bool,
+}
+
+impl Default for LandedSince {
+    fn default() -> Self {
+        Self { keys: BTreeSet::new(), places: BTreeSet::new(), still: true }
+    }
+}
+
+impl LandedSince {
+    fn add(&mut self, landed: &Landed) {
+        self.keys.insert(landed.step.key.clone());
+        self.places.extend(landed.step.address.as_stack());
+        self.still &= landed.leaves_what_was_seen();
+    }
 }
 
 impl Earlier {
@@ -139,6 +172,9 @@ impl<'a> Tender<'a> {
             open: BTreeMap::new(),
             patrol: Patrol::default(),
             errand: false,
+            landed: LandedSince::default(),
+            due: Duration::ZERO,
+            stands: false,
         }
     }
 
@@ -175,12 +211,18 @@ impl<'a> Tender<'a> {
                 controller.sweep_inbox();
                 let busy = self.flights.busy();
                 controller.take_requests(&environment, |key| busy.contains(key))?;
-                let (looked, outdated) = self.look(&desired, &environment).await?;
+                let (looked, outdated, fresh) = self.look(&desired, &environment).await?;
                 controller.narrator.planned(&self.name, &looked.plan, &looked.memory);
                 if self.is_approved(&desired, &environment, &looked)? {
                     continue;
                 }
                 let moving = self.act(&environment, &looked) || outdated;
+                if !moving && !fresh {
+                    // That nothing is left to do is said of what was just read, and not of what was seen before.
+                    self.stands = false;
+                    self.keep(looked.observation, &looked.plan);
+                    continue;
+                }
                 if !moving && looked.memory.consent.is_some() {
                     // Carried out, or as far as it goes: what happens later was not approved with it.
                     controller.store.consent(&self.name, None)?;
@@ -189,11 +231,16 @@ impl<'a> Tender<'a> {
                     return Ok(Ended::Settled(Box::new(looked.plan)));
                 }
                 let mut pause = self.pause(&looked.plan);
+                let pace = self.pace(&environment, &looked);
                 if self.errand {
                     // It has read nothing that rests: when that is due does not move.
                     pause = pause
                         .min(controller.resync.saturating_sub(controller.cx.elapsed().saturating_sub(self.rested)));
                 }
+                let now = controller.cx.elapsed();
+                let next = now.saturating_add(pause.max(pace));
+                self.due = if fresh { next } else { self.due.min(next) };
+                let pause = self.due.saturating_sub(now);
                 let left = self.watch(&desired, &environment, &looked).unwrap_or(Duration::MAX);
                 let Looked { observation, plan, memory } = looked;
                 self.keep(observation, &plan);
@@ -202,15 +249,19 @@ impl<'a> Tender<'a> {
                 // Not held while nothing happens: with thousands of stacks it is large.
                 drop((plan, memory));
                 if outdated {
+                    self.stands = true;
                     continue;
                 }
-                self.errand = tokio::select! {
+                (self.errand, self.stands) = tokio::select! {
                     biased;
-                    () = &mut changed => false,
-                    () = self.flights.landing() => false,
-                    () = self.patrol.back() => true,
-                    () = note(controller, &self.name, open, busy) => false,
-                    () = controller.cx.sleep(pause.min(left)) => left < pause,
+                    () = &mut changed => (false, false),
+                    () = self.flights.landing() => (false, true),
+                    () = self.patrol.back() => (true, false),
+                    () = note(controller, &self.name, open, busy) => (false, false),
+                    () = controller.cx.sleep(pause.min(left)) => (left < pause, false),
+                };
+                if self.stands && self.flights.are_more() {
+                    self.flights.during(controller.cx.sleep(GATHER)).await;
                 }
             }
         }
@@ -250,14 +301,16 @@ impl<'a> Tender<'a> {
 
     /// What is, and whether that is outdated already: steps have landed while it was looked at, and nothing else will
     /// say so.
-    async fn look(&mut self, desired: &Desired, environment: &Environment) -> Result<(Looked, bool), StoreError> {
+    /// And whether it has read anything.
+    async fn look(&mut self, desired: &Desired, environment: &Environment) -> Result<(Looked, bool, bool), StoreError> {
         let controller = self.controller;
         self.land()?;
         let busy = self.flights.busy();
         let now = controller.cx.elapsed();
         let revision = desired.revision.sequence;
         let base = self.base(now, revision);
-        let look = controller.look(desired, environment, self.goal, &busy, base);
+        let fresh = !matches!(base, Base::Seen(_));
+        let look = Box::pin(controller.look(desired, environment, self.goal, &busy, base));
         let looked = self.flights.during(look).await?;
         // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
         let outdated = self.land()?;
@@ -265,16 +318,29 @@ impl<'a> Tender<'a> {
         let open = open.filter_map(|(key, memory)| Some((key.clone(), memory.pending.clone()?)));
         self.open = open.collect();
         controller.store.flush()?;
-        Ok((looked, outdated))
+        Ok((looked, outdated, fresh))
     }
 
     /// What of the last look the next one can begin with.
     fn base(&mut self, now: Duration, revision: u64) -> Base {
         let resync = self.controller.resync;
+        let landed = std::mem::take(&mut self.landed);
         let Some(mut earlier) = self.earlier.take() else {
             (self.listed, self.rested) = (now, now);
             return Base::Nothing;
         };
+        if self.stands && now < self.due && earlier.revision == revision && landed.still {
+            for key in &landed.keys {
+                earlier.observation.conclusions.remove(key);
+            }
+            for address in &landed.places {
+                if let Some(stack) = earlier.observation.stacks.get_mut(address) {
+                    // What was asked beside was asked before the step.
+                    *stack = ObservedStack::listed(stack.state.clone());
+                }
+            }
+            return Base::Seen(Box::new(earlier.observation));
+        }
         // Between two looks a few seconds apart it may rest, and so it may for one that is for the patrol alone; a look that
         // nothing but the time has caused reads everything.
         let everything = earlier.is_at_rest() && !self.errand;
@@ -397,6 +463,14 @@ impl<'a> Tender<'a> {
         let any = !landed.is_empty();
         let mut failed = None;
         for landed in landed {
+            self.landed.add(&landed);
+            if let Do::Stack(StackStep { address, action: StackDo::Conclude { conclusion, .. }, .. }) =
+                &landed.step.action
+                && let Conclusion::Failed(failure) = conclusion
+                && plan::is_throttling(&failure.reason)
+            {
+                self.controller.governor.crowded(&address.scope);
+            }
             self.controller.narrator.landed(&landed, self.open.get(&landed.step.key));
             if let Outcome::NotJournaled(why) = landed.outcome {
                 error!(object = %landed.step.key, %why, "the journal could not be written");
@@ -421,6 +495,13 @@ impl<'a> Tender<'a> {
             Some(cooled) if planned => pause.min(cooled),
             _ => pause,
         }
+    }
+
+    /// How soon the stacks can be read again without using up what the account allows.
+    fn pace(&self, environment: &Environment, looked: &Looked) -> Duration {
+        let moving = looked.plan.entries.iter().filter(|(key, entry)| key.kind == Kind::Stack && !entry.ready).count();
+        let calls = moving.min(looked.observation.pages).max(1);
+        self.controller.governor.pace(&environment.scope, calls)
     }
 
     /// What has been sent is waited for, a little; nothing new is sent.

@@ -29,6 +29,8 @@ pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<
         started: now,
         revision,
         writes: Writes::Nothing,
+        from: None,
+        answered: None,
     };
     let none = BTreeMap::new();
     match &step.action {

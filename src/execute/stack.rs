@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Executor, Outcome, journal};
 use crate::model::{
-    Act, Applied, AssumeRole, ChangeSetId, ChangeSetName, DeploymentMode, Expect, Inputs, StackDo, StackId,
-    StackMemory, StackStep, Step,
+    Act, Applied, AssumeRole, Before, ChangeSetId, ChangeSetName, DeploymentMode, Expect, Inputs, StackDo, StackId,
+    StackMemory, StackState, StackStep, Step,
 };
 use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, PortError, Priority, Stacks, TemplateSource, Uploaded};
 use crate::sabotage::{self, Bug};
@@ -23,17 +23,18 @@ impl Executor {
             Err(outcome) => return outcome,
         };
         let port = self.governor.stacks(&step.address.scope, role, Priority::Deploy);
-        if let Err(outcome) = holds(&*port, stack).await {
-            return outcome;
-        }
+        let before = match holds(&*port, stack).await {
+            Ok(before) => before,
+            Err(outcome) => return outcome,
+        };
         if !sabotage::is(Bug::JournalAfter)
-            && let Err(error) = self.begin(step, stack)
+            && let Err(error) = self.begin(step, stack, before.as_ref())
         {
             return Outcome::NotJournaled(error);
         }
         let answer = Call { port: &*port, fence, step: stack }.make().await;
         if sabotage::is(Bug::JournalAfter)
-            && let Err(error) = self.begin(step, stack)
+            && let Err(error) = self.begin(step, stack, before.as_ref())
         {
             return Outcome::NotJournaled(error);
         }
@@ -54,7 +55,10 @@ impl Executor {
         let record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
         let written = self.store.update_with(&step.key, record, None, |memory: &mut StackMemory| {
             match &stack.action {
-                StackDo::Conclude { conclusion, version } => {
+                StackDo::Conclude { conclusion, version, template } => {
+                    if let (Some(version), Some(facts)) = (version, template) {
+                        memory.template = Some((version.clone(), facts.as_ref().clone()));
+                    }
                     return journal::conclude(memory, conclusion, version.as_ref(), now);
                 }
                 StackDo::Settle { version, inputs, no_echo } => journal::settle(memory, version, inputs, no_echo),
@@ -76,12 +80,23 @@ impl Executor {
         written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done)
     }
 
-    fn begin(&self, step: &Step, stack: &StackStep) -> Result<(), crate::store::StoreError> {
+    fn begin(
+        &self,
+        step: &Step,
+        stack: &StackStep,
+        before: Option<&StackState>,
+    ) -> Result<(), crate::store::StoreError> {
         let now = self.cx.now();
         let mut record = Record::new(step.key.clone(), step.revision, step.action.verb(), RecordOutcome::Begun);
         record.token = journal::begins(stack, step.revision, now).map(|operation| operation.token);
         self.store.update_with(&step.key, record, journal::spends(step, now), |memory: &mut StackMemory| {
             journal::before(step, stack, memory, now);
+            if let (Some(before), Some(pending)) = (before, &mut memory.pending)
+                && stack.action.begins_operation()
+            {
+                let operations = before.operations.clone();
+                pending.from = Some(Before { version: before.version(), operations });
+            }
         })
     }
 
@@ -96,6 +111,11 @@ impl Executor {
         let record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
         self.store.update_with(&step.key, record, None, |memory: &mut StackMemory| match &answer {
             Ok(answered) => {
+                if stack.action.begins_operation()
+                    && let Some(pending) = &mut memory.pending
+                {
+                    pending.answered = Some(now);
+                }
                 if let Answered::Stack(id) = answered {
                     memory.made = Some(id.clone());
                     if let Some(pending) = &mut memory.pending {
@@ -124,22 +144,26 @@ impl Executor {
     }
 }
 
-/// Reads the stack again, now, and compares it with what the plan saw (invariant S5). Making and removing change sets
-/// needs no such read: a change set that was made from another state of the stack cannot be executed.
-async fn holds(port: &dyn Stacks, step: &StackStep) -> Result<(), Outcome> {
-    if matches!(step.action, StackDo::Prepare { .. } | StackDo::Discard { .. }) || sabotage::is(Bug::NoSecondLook) {
-        return Ok(());
+/// Reads the stack again, now, and compares it with what the plan saw (invariant S5); what was read. Making and removing
+/// change sets needs no such read: a change set that was made from another state of the stack cannot be executed. Nor does
+/// a creation: AWS refuses one where there is a stack of that name (AWS: *`CreateStack`*, `AlreadyExistsException`), and no
+/// read of ours could say so better, because another one may be created right after it.
+async fn holds(port: &dyn Stacks, step: &StackStep) -> Result<Option<StackState>, Outcome> {
+    use StackDo::{Create, Discard, Prepare};
+    if matches!(step.action, Create { .. } | Prepare { .. } | Discard { .. }) || sabotage::is(Bug::NoSecondLook) {
+        return Ok(None);
     }
     let seen = match port.describe(&step.address.name).await {
         Err(_) if sabotage::is(Bug::UnknownIsAbsent) => None,
         seen => seen.map_err(Outcome::Failed)?,
     };
     match (&step.expect, seen) {
-        (Expect::Nothing, _) | (Expect::Absent, None) => Ok(()),
+        (Expect::Nothing, seen) => Ok(seen),
+        (Expect::Absent, None) => Ok(None),
         (Expect::Absent, Some(state)) => Err(Outcome::Moved(format!("{} exists", state.name))),
         (Expect::Stack(..), None) => Err(Outcome::Moved(format!("{} no longer exists", step.address.name))),
         (Expect::Stack(version, status), Some(state)) if state.version() == *version && state.status == *status => {
-            Ok(())
+            Ok(Some(state))
         }
         (Expect::Stack(..), Some(state)) => {
             Err(Outcome::Moved(format!("{} is {} since {}", state.name, state.status, state.version().moved)))

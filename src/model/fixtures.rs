@@ -136,5 +136,6 @@ pub(crate) fn stack_state(name: &str, status: StackStatus) -> StackState {
         timeout_minutes: None,
         change_set: None,
         parent: None,
+        operations: Vec::new(),
     }
 }

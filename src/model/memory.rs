@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BackupMemory, ChangeSetId, ChangeSetName, Consent, Contained, Digest, DriftMemory, Fingerprint, FingerprintKey,
-    GoneStack, Key, ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus, StackVersion,
-    TemplateFacts, Writes,
+    GoneStack, Key, LastOperation, ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus,
+    StackVersion, TemplateFacts, Writes,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -323,6 +323,22 @@ pub struct Operation {
     /// What it writes.
     #[serde(default)]
     pub writes: Writes,
+    /// The stack as it was when the operation was begun; `None` where there was none.
+    #[serde(default)]
+    pub from: Option<Before>,
+    /// When AWS answered that it has begun. `None`: the answer is on its way, or was lost.
+    #[serde(default)]
+    pub answered: Option<Timestamp>,
+}
+
+/// A stack as an operation of ours found it: read right before the call.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Before {
+    /// As of which change.
+    pub version: StackVersion,
+    /// What AWS named as its last operations.
+    #[serde(default)]
+    pub operations: Vec<LastOperation>,
 }
 
 impl Operation {

@@ -94,7 +94,7 @@ pub use image::{ImageId, ImageManifest, ImageState, Platform, Repository};
 pub use key::{EnvName, Key, Kind, ObjectName};
 pub use limits::{Cut, Limits};
 pub use memory::{
-    Applied, Attempts, Conclusion, Failure, Memory, ObjectMemory, Objects, Operation, OperationKind, Prepared,
+    Applied, Attempts, Before, Conclusion, Failure, Memory, ObjectMemory, Objects, Operation, OperationKind, Prepared,
     Remembered, Settled, Skipped, Spent, StackMemory, Taken, Watched, Working,
 };
 pub use observation::{Bucket, ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
@@ -130,8 +130,8 @@ pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, Se
 pub use snapshot::{FileContent, Passed, Snapshot};
 pub use stack::{
     ChangeAction, ChangeContext, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus,
-    ChangeSetSummary, Contained, DeploymentMode, NESTED_STACK, Output, Replacement, ResourceChange, StackEvent,
-    StackId, StackState, StackStatus, StackVersion, ValueChange,
+    ChangeSetSummary, Contained, DeploymentMode, LastOperation, NESTED_STACK, Output, Replacement, ResourceChange,
+    StackEvent, StackId, StackState, StackStatus, StackVersion, ValueChange,
 };
 pub use step::{Act, Do, Expect, Inputs, StackDo, StackOptions, StackStep, Step, Value};
 pub use table::{

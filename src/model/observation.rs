@@ -69,6 +69,10 @@ impl fmt::Display for Unknown {
 pub struct Observation {
     /// When the look began.
     pub at: Timestamp,
+    /// When stacks were read again by name.
+    pub followed: BTreeMap<StackAddress, Timestamp>,
+    /// How many operations may run at once in each account and region.
+    pub room: BTreeMap<Scope, usize>,
     /// For every account and region: were the credentials those of the right account and all pages read?
     pub listings: BTreeMap<Scope, Result<(), Unknown>>,
     /// Pages that were read to list them: what another look of this kind costs.
@@ -114,6 +118,8 @@ impl Observation {
     pub fn begun(at: Timestamp) -> Self {
         Self {
             at,
+            followed: BTreeMap::new(),
+            room: BTreeMap::new(),
             listings: BTreeMap::new(),
             pages: 0,
             stacks: BTreeMap::new(),
@@ -128,6 +134,12 @@ impl Observation {
             buckets: BTreeMap::new(),
             stored: BTreeMap::new(),
         }
+    }
+
+    /// When the read that says how the stack at an address is was sent, or earlier.
+    #[must_use]
+    pub fn read_at(&self, address: &StackAddress) -> Timestamp {
+        self.followed.get(address).copied().unwrap_or(self.at)
     }
 
     /// The stack that an entry is about, if it is about one.

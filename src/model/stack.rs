@@ -178,6 +178,19 @@ pub struct StackState {
     pub change_set: Option<ChangeSetId>,
     /// The stack it is nested in.
     pub parent: Option<StackId>,
+    /// Its most recent operations, where the endpoint names them.
+    #[serde(default)]
+    pub operations: Vec<LastOperation>,
+}
+
+/// One of the most recent operations on a stack (AWS: *`Stack`*, `LastOperations`; *`OperationEntry`*). AWS says neither how
+/// many it names nor in which order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LastOperation {
+    /// `CREATE_STACK`, `UPDATE_STACK`, …
+    pub kind: String,
+    /// Its id.
+    pub id: String,
 }
 
 impl StackState {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{
     Address, BackupStep, ChangeSetId, ChangeSetName, Conclusion, DeploymentMode, Digest, Failure, Fingerprint, Key,
     OnFailure, OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus,
-    StackVersion, Writes,
+    StackVersion, TemplateFacts, Writes,
 };
 
 /// What must still be true at the moment of acting. Read again just before; if it is not, the step is not taken.
@@ -275,6 +275,8 @@ pub enum StackDo {
         conclusion: Conclusion,
         /// The version the stack has now, where there is one.
         version: Option<StackVersion>,
+        /// What it has deployed, where that is known: it need not be read.
+        template: Option<Box<TemplateFacts>>,
     },
     /// Writes down that AWS found the inputs to change nothing.
     Settle {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 
 use super::{Concern, Observer};
 use crate::model::{Observation, ObservedStack, Scope, StackAddress, Unknown};
@@ -50,7 +51,8 @@ impl Observer<'_> {
         let (secrets, backups) = (earlier.secrets, earlier.backups);
         let kept =
             Observation { listings, pages, stacks, services, secrets, records, checks, ..Observation::begun(at) };
-        let mut earlier = Observation { backups, ..kept };
+        let followed = earlier_reads(earlier.followed, &addresses, self.cx.now());
+        let mut earlier = Observation { followed, backups, ..kept };
         let read = join_all(addresses.into_iter().map(|address| async {
             let port = self.governor.stacks(&address.scope, self.role(&address.scope), Priority::Status);
             let seen = self.cx.timeout(PAGE_WITHIN, port.describe(&address.name)).await;
@@ -97,6 +99,16 @@ impl Observer<'_> {
         }
         Err(Unknown::because("the list of stacks has too many pages"))
     }
+}
+
+/// When stacks were read by name: these now.
+fn earlier_reads(
+    mut followed: BTreeMap<StackAddress, Timestamp>,
+    now_read: &BTreeSet<StackAddress>,
+    now: Timestamp,
+) -> BTreeMap<StackAddress, Timestamp> {
+    followed.extend(now_read.iter().map(|address| (address.clone(), now)));
+    followed
 }
 
 pub(super) fn add(observation: &mut Observation, scope: Scope, listed: Listed) {

@@ -7,7 +7,7 @@ use super::{
     Goal, Input, MAX_OPERATIONS, backup, consent, doctor, guard, order, presence, readiness, record, removal, secret,
     service, stack,
 };
-use crate::model::{Act, Digest, Do, Entry, Key, Kind, Need, Plan, Waiting};
+use crate::model::{Act, Digest, Do, Entry, Key, Kind, Need, Plan, Scope, Waiting};
 
 /// The plan for an environment, with what is known.
 #[must_use]
@@ -85,11 +85,18 @@ fn decide(planner: &Planner<'_>, key: &Key) -> Option<Entry> {
     }
 }
 
-/// Only so many operations at once, one batch for each zone; and an object whose step is being executed gets no
-/// second one.
+/// Only so many operations at once in an account and region, one batch for each zone; and an object whose step is being
+/// executed gets no second one.
 fn take_turns(planner: &mut Planner<'_>) {
-    let running = planner.input.memory.objects.pending_stacks().count();
-    let mut free = MAX_OPERATIONS.saturating_sub(running);
+    let (input, mut running) = (planner.input, BTreeMap::<&Scope, usize>::new());
+    for key in input.memory.objects.pending_stacks() {
+        let address = planner.entries.get(key).map(|entry| &entry.address.scope);
+        *running.entry(address.unwrap_or(&input.environment.scope)).or_default() += 1;
+    }
+    let room = |scope: &Scope| input.observation.room.get(scope).copied().unwrap_or(MAX_OPERATIONS);
+    let free = |scope: &Scope| room(scope).saturating_sub(running.get(scope).copied().unwrap_or_default());
+    let scopes: BTreeSet<Scope> = planner.entries.values().map(|entry| entry.address.scope.clone()).collect();
+    let mut left: BTreeMap<Scope, usize> = scopes.into_iter().map(|scope| (scope.clone(), free(&scope))).collect();
     for (key, entry) in &mut planner.entries {
         if planner.input.busy.contains(key) {
             entry.step = None;
@@ -99,11 +106,12 @@ fn take_turns(planner: &mut Planner<'_>) {
             Do::Record(record) => step.action.mutates() && record::is_in_use(planner.input, &record.place),
             _ => false,
         });
-        if in_use || begins_operation && free == 0 {
+        let left = left.entry(entry.address.scope.clone()).or_default();
+        if in_use || begins_operation && *left == 0 {
             entry.step = None;
             entry.waiting.push(Waiting::Turn);
         } else if begins_operation {
-            free -= 1;
+            *left -= 1;
         }
     }
 }

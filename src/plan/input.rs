@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::model::{Desired, Environment, Key, Memory, Observation};
 
-/// How many operations may run in one environment at once. CloudFormation itself runs many more, but each is followed,
-/// and an incident in the middle of a deployment is easier to read with dozens of stacks in motion than with hundreds.
+/// How many operations may run at once in an account and region of which nobody has said more
+/// ([`Observation::room`](crate::model::Observation::room)).
 pub const MAX_OPERATIONS: usize = 32;
 
 /// What the plan is to reach.

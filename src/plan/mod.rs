@@ -60,7 +60,7 @@ pub use names::{OWNER_TAG, RETAIN_TAG, change_set_prefix, owner};
 pub use order::{Cycle, order};
 pub use render::rendered;
 pub use request::grant;
-pub use root_cause::{conclude, failure, is_transient, reach};
+pub use root_cause::{conclude, failure, is_throttling, is_transient, reach};
 pub use secret::{DELETION_TAG, restarts};
 pub use standing::{ROWS, Row, Standing, row};
 pub use together::together;

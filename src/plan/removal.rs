@@ -133,7 +133,7 @@ fn finished(planner: &mut Planner<'_>, leaving: &BTreeMap<Key, (&StackAddress, &
             OperationKind::Delete | OperationKind::Clear => Conclusion::Succeeded,
             _ => Conclusion::NotSeen,
         };
-        let action = StackDo::Conclude { conclusion, version: None };
+        let action = StackDo::Conclude { conclusion, version: None, template: None };
         entry.step = Some(step(planner, key, &address, Expect::Absent, action));
         planner.entries.insert(key.clone(), entry);
     }

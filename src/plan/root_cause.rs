@@ -47,6 +47,15 @@ pub fn is_transient(reason: &str) -> bool {
     TRANSIENT.iter().any(|sign| reason.contains(sign))
 }
 
+/// Words of a service that was asked too often.
+const THROTTLED: [&str; 3] = ["HandlerErrorCode: Throttling", "Rate exceeded", "Too Many Requests"];
+
+/// Whether an operation failed because `CloudFormation` asked a service too often: fewer at once may not.
+#[must_use]
+pub fn is_throttling(reason: &str) -> bool {
+    THROTTLED.iter().any(|sign| reason.contains(sign))
+}
+
 /// A failure with this reason.
 #[must_use]
 pub fn failure(resource: &str, kind: &str, reason: &str) -> Failure {
@@ -200,6 +209,8 @@ mod tests {
             started: "2026-01-01T00:00:10Z".parse().unwrap(),
             revision: 1,
             writes: crate::model::Writes::Nothing,
+            from: None,
+            answered: None,
         }
     }
 

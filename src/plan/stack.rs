@@ -127,7 +127,7 @@ impl Deciding<'_> {
 
     fn pending_absent(&self, entry: &mut Entry, operation: &Operation) {
         entry.action = action_of(operation.kind);
-        let conclude = |conclusion| Some(StackDo::Conclude { conclusion, version: None });
+        let conclude = |conclusion| Some(StackDo::Conclude { conclusion, version: None, template: None });
         let action = match (operation.kind, &operation.stack) {
             (OperationKind::Delete | OperationKind::Clear, _) => conclude(Conclusion::Succeeded),
             // It had an id, so it was there; it is gone again because its creation failed with `OnFailure: DELETE`, or
@@ -150,13 +150,25 @@ impl Deciding<'_> {
     fn pending_present(&self, entry: &mut Entry, operation: &Operation, state: &StackState) {
         entry.action = action_of(operation.kind);
         entry.differences.push(Difference::Status { status: state.status });
-        let concluded = self.pending(operation).follow(state, entry);
+        let mut concluded = self.pending(operation).follow(state, entry);
+        if let Some(StackDo::Conclude { conclusion: Conclusion::Succeeded, template, .. }) = &mut concluded {
+            *template = self.has_deployed(operation);
+        }
         entry.step = concluded.map(|action| self.step(Expect::Nothing, action));
         let given_up = self.is_overdue(operation) || self.planner.is_doomed(&self.spec.key);
         if given_up && is_running_forward(operation, state) {
             let token = token(&self.spec.key, "cancel", &operation.token);
             entry.step = Some(self.step(expect(state), StackDo::Cancel { token }));
         }
+    }
+
+    /// What an operation has deployed, where it was made of what the manifest says now: AWS need not be asked.
+    fn has_deployed(&self, operation: &Operation) -> Option<Box<TemplateFacts>> {
+        if !matches!(operation.kind, OperationKind::Create | OperationKind::Update) {
+            return None;
+        }
+        let same = resolved(self.planner, self.spec).inputs.digest == operation.inputs;
+        same.then(|| Box::new(self.spec.template.facts.clone()))
     }
 
     fn pending<'b>(&'b self, operation: &'b Operation) -> Pending<'b> {

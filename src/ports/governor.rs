@@ -21,20 +21,23 @@ mod secrets;
 mod tables;
 mod trail;
 mod vaults;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{
     Account, Cloud, Containers, Drift, Gate, Health, Hush, Objects, PortError, Records, Secrets, Stacks, Tables, Trail,
     Vaults,
 };
 use crate::context::Context;
-use crate::model::{AssumeRole, Scope};
+use crate::model::{AssumeRole, EnvName, Scope};
 use crate::operator::Operator;
 use api::Api;
 use door::{Door, Identity};
 use lane::Lane;
+use window::Window;
 
 /// The region that Route 53's calls are counted in: it has none, and this is where it is.
 const HOME_OF_ROUTE53: &str = "us-east-1";
@@ -81,6 +84,10 @@ struct Shared {
     hush: Hush,
     lanes: Mutex<BTreeMap<(Scope, &'static str), Arc<Lane>>>,
     identities: Mutex<BTreeMap<Entrance, Arc<Identity>>>,
+    /// How many operations may run at once.
+    windows: Mutex<BTreeMap<Scope, Window>>,
+    /// How many run, of those who have said so.
+    running: Mutex<BTreeMap<EnvName, BTreeMap<Scope, usize>>>,
     operator: Operator,
 }
 
@@ -98,7 +105,9 @@ impl Governor {
     #[must_use]
     pub fn under(cx: Context, cloud: Arc<dyn Cloud>, gate: Gate, operator: Operator) -> Self {
         let (lanes, identities) = (Mutex::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { cx, cloud, gate, hush: Hush::default(), lanes, identities, operator }) }
+        let (windows, running) = (Mutex::default(), Mutex::default());
+        let hush = Hush::default();
+        Self { shared: Arc::new(Shared { cx, cloud, gate, hush, lanes, identities, windows, running, operator }) }
     }
 
     /// What is known here is in no text of AWS that comes through a door.
@@ -202,6 +211,42 @@ impl Governor {
         }
     }
 
+    /// How many operations an environment may have running at once in an account and region: what that takes, less what
+    /// others have running there.
+    #[must_use]
+    pub fn room(&self, environment: &EnvName, scope: &Scope) -> usize {
+        let running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = running.iter().filter(|(other, _)| *other != environment);
+        let others: usize = others.filter_map(|(_, running)| running.get(scope)).sum();
+        drop(running);
+        let windows = self.shared.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.get(scope).copied().unwrap_or_default().size().saturating_sub(others)
+    }
+
+    /// An environment has so many operations running.
+    pub fn has_running(&self, environment: &EnvName, operations: BTreeMap<Scope, usize>) {
+        let mut running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if operations.is_empty() {
+            running.remove(environment);
+        } else {
+            running.insert(environment.clone(), operations);
+        }
+    }
+
+    /// An operation has failed because `CloudFormation` itself was throttled there.
+    pub fn crowded(&self, scope: &Scope) {
+        self.shared.crowded(scope);
+    }
+
+    /// After what time `calls` reads of stacks can be sent again without standing in anybody's way: a fifth of the rate is
+    /// left to others.
+    #[must_use]
+    pub fn pace(&self, scope: &Scope, calls: usize) -> Duration {
+        const SHARE: f64 = 0.8;
+        let rate = self.shared.lane(scope, &api::DESCRIBE_STACKS).rate();
+        Duration::try_from_secs_f64(calls as f64 / (rate * SHARE)).unwrap_or(Duration::MAX)
+    }
+
     /// What was used so far, by account, region and operation.
     #[must_use]
     pub fn usage(&self) -> Vec<Usage> {
@@ -211,6 +256,17 @@ impl Governor {
 }
 
 impl Shared {
+    /// A call that begins an operation was answered.
+    fn begun(&self, scope: &Scope) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.entry(scope.clone()).or_default().begun();
+    }
+
+    fn crowded(&self, scope: &Scope) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.entry(scope.clone()).or_default().crowded(self.cx.elapsed());
+    }
+
     /// The queue of one API in one account and region.
     fn lane(&self, scope: &Scope, api: &Api) -> Arc<Lane> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -386,6 +386,8 @@ pub(crate) fn memory() -> Memory {
             started: at("02:55:12"),
             revision: 42,
             writes: crate::model::Writes::Nothing,
+            from: None,
+            answered: None,
         }),
         ..StackMemory::default()
     };
@@ -426,6 +428,7 @@ pub(crate) fn stack(name: &str, outputs: &[(&str, &str, Option<&str>)]) -> Stack
         timeout_minutes: None,
         change_set: None,
         parent: None,
+        operations: Vec::new(),
     }
 }
 

@@ -15,10 +15,15 @@ use super::reader::{Parsed, ResourceDecl};
 use super::stack::{Before, Operation, Phase, Submission, Task, TaskState, Work};
 use super::wanted::{Live, Wanted};
 use super::world::{Due, TICK, World};
-use crate::model::{ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, OnFailure, StackStatus};
+use crate::model::{
+    ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, LastOperation, OnFailure, StackStatus,
+};
 
 /// How long a phase stays visible after its last resource.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// So many of the last operations of a stack are named. AWS does not say how many it names.
+const OPERATIONS_NAMED: usize = 5;
 
 impl World {
     /// Evaluates something of a stack's template with `resources` as they are, or as they are thought to become.
@@ -122,6 +127,7 @@ impl World {
     pub(super) fn begin_create(&mut self, ix: usize, timeout: Option<Duration>) {
         let number = self.serial();
         self.data.stacks[ix].operation = Some(Operation::new(number, Phase::Create));
+        self.name_operation(ix, "CREATE_STACK", number);
         self.set_status(ix, StackStatus::CreateInProgress, Some("User Initiated".to_owned()));
         if let Some(timeout) = timeout {
             self.later(timeout, Due::Timeout { stack: ix, operation: number });
@@ -165,9 +171,18 @@ impl World {
         }
         let last = stack.state.updated.unwrap_or(stack.state.created);
         self.submit(ix, submission, id);
+        self.name_operation(ix, "UPDATE_STACK", number);
         self.change(ix, |state| state.updated = Some(now.max(last.saturating_add(TICK).unwrap_or(now))));
         self.set_status(ix, StackStatus::UpdateInProgress, Some("User Initiated".to_owned()));
         self.begin_applying(ix, Phase::Update);
+    }
+
+    /// An operation becomes the last of those that `DescribeStacks` names.
+    fn name_operation(&mut self, ix: usize, kind: &str, number: u64) {
+        self.change(ix, |state| {
+            state.operations.insert(0, LastOperation { kind: kind.to_owned(), id: format!("operation-{number}") });
+            state.operations.truncate(OPERATIONS_NAMED);
+        });
     }
 
     /// Begins to delete a stack, whatever is being created in it.
@@ -185,6 +200,7 @@ impl World {
         operation.leftovers = left;
         operation.retain = retain;
         self.data.stacks[ix].operation = Some(operation);
+        self.name_operation(ix, "DELETE_STACK", number);
         self.set_status(ix, StackStatus::DeleteInProgress, Some(reason.to_owned()));
         self.begin_deleting(ix, Phase::Delete);
     }

@@ -121,6 +121,7 @@ impl World {
             timeout_minutes: None,
             change_set: None,
             parent: None,
+            operations: Vec::new(),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfast::context::{Context, Virtual};
 use landfast::controller::{Controller, Until, tend_all};
@@ -17,7 +18,8 @@ use crate::Row;
 pub(crate) fn makespan() -> Vec<Row> {
     let clock = Virtual::starting_at("2026-03-02T09:00:00Z".parse().unwrap());
     let cx = Context::simulated(&clock, 1);
-    let cloud = SimCloud::new(cx.clone(), SimConfig::default());
+    let latency = Duration::from_millis(30);
+    let cloud = SimCloud::new(cx.clone(), SimConfig { latency, ..SimConfig::default() });
     let store = Store::in_memory(&cx).unwrap();
     let snapshot = source::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")).unwrap();
     let revision = store.revise(&snapshot.content, None).unwrap();
@@ -35,7 +37,7 @@ pub(crate) fn makespan() -> Vec<Row> {
     let took = true_durations(&clock, &cloud, &environment);
     let critical = longest(&environment, &took);
     vec![Row(
-        "deployment of dev: time ÷ critical path of what AWS really took".to_owned(),
+        "deployment of dev, half an hour, 30 ms a call: time ÷ critical path of what AWS really took".to_owned(),
         format!("{:.4} ({makespan:.1} s ÷ {critical:.1} s)", makespan / critical),
         "≤ 1.02".to_owned(),
     )]
@@ -63,7 +65,7 @@ fn true_durations(clock: &Virtual, cloud: &SimCloud, environment: &Environment) 
     took.collect()
 }
 
-fn longest(environment: &Environment, took: &BTreeMap<Key, f64>) -> f64 {
+pub(crate) fn longest(environment: &Environment, took: &BTreeMap<Key, f64>) -> f64 {
     fn until(key: &Key, environment: &Environment, took: &BTreeMap<Key, f64>, known: &mut BTreeMap<Key, f64>) -> f64 {
         if let Some(known) = known.get(key) {
             return *known;

@@ -15,10 +15,15 @@
 mod apps;
 mod deploy;
 mod edits;
+#[path = "../integration/emulator.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the tests use more of it")]
+mod emulator;
 mod fleet;
 mod idle;
 mod process;
+mod proxy;
 mod upkeep;
+mod wire;
 
 use std::process::Command;
 
@@ -37,12 +42,23 @@ fn main() {
     let quick = args.iter().any(|arg| arg == "--quick");
     println!("| what | measured | aim |\n|---|---|---|");
     let scenarios: &[&str] = if quick {
-        &["resync 1 1000", "apps 100", "deploy", "edits 10", "hour 1 400", "restart 500", "tables 100", "drift 40"]
+        &[
+            "resync 1 1000",
+            "apps 100",
+            "deploy",
+            "edits 10",
+            "hour 1 400",
+            "restart 500",
+            "tables 100",
+            "drift 40",
+            "wire-stacks 20",
+        ]
     } else {
         &[
             "resync 1 1000",
             "resync 1 10000",
             "resync 100 100",
+            "resync 1000 100",
             "apps 1000",
             "deploy",
             "edits 100",
@@ -50,6 +66,9 @@ fn main() {
             "restart 5000",
             "tables 1000",
             "drift 400",
+            "wire-graph",
+            "wire-stacks 100",
+            "wire-limited 100",
         ]
     };
     for scenario in scenarios {
@@ -70,6 +89,9 @@ fn child(args: &[&str]) -> Vec<Row> {
         ["apps", count] => apps::resync(count.parse().unwrap()),
         ["tables", count] => upkeep::tables(count.parse().unwrap()),
         ["drift", stacks] => upkeep::drift(stacks.parse().unwrap()),
+        ["wire-graph"] => wire::graph(),
+        ["wire-stacks", count] => wire::stacks(count.parse().unwrap()),
+        ["wire-limited", count] => wire::limited(count.parse().unwrap()),
         ["deploy"] => deploy::makespan(),
         ["edits", count] => edits::latency(count.parse().unwrap()),
         other => panic!("no such scenario: {other:?}"),

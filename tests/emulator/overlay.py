@@ -1,7 +1,8 @@
 """The emulator of the integration tests: ministack, with what it lacks of CloudFormation and ECS.
 
 Run like ministack itself; all of its environment variables work. In addition
-LANDFAST_EMULATOR_DELAY=<seconds> makes every stack operation take that long, so that *_IN_PROGRESS can be seen.
+LANDFAST_EMULATOR_DELAY=<seconds> makes every stack operation take that long, so that *_IN_PROGRESS can be seen; with
+several numbers (`3,1,5`) they take turns.
 It ends when its standard input does: a test process that dies takes its emulator along.
 
 This uses private names of the package. The version is therefore pinned, and checked here: after a bump, read
@@ -10,6 +11,7 @@ ministack's changes, run the integration tests, and only then move the number.
 
 import asyncio
 import importlib.metadata
+import itertools
 import os
 import sys
 import threading
@@ -18,13 +20,14 @@ import types
 PINNED = "1.5.33"
 
 
-def slow_down(stacks, delay):
+def slow_down(stacks, delays):
     """Each stack operation yields once with asyncio.sleep(0) before it ends: there it waits."""
+    turns = itertools.cycle(delays)
     shim = types.ModuleType("asyncio")
     shim.__dict__.update(asyncio.__dict__)
 
     async def sleep(seconds, *rest):
-        return await asyncio.sleep(delay if seconds == 0 else seconds, *rest)
+        return await asyncio.sleep(next(turns) if seconds == 0 else seconds, *rest)
 
     shim.sleep = sleep
     stacks.asyncio = shim
@@ -57,7 +60,7 @@ def main():
     services.register()
     tables.register()
     scaling.register()
-    slow_down(stacks, float(os.environ.get("LANDFAST_EMULATOR_DELAY", "0")))
+    slow_down(stacks, [float(delay) for delay in os.environ.get("LANDFAST_EMULATOR_DELAY", "0").split(",")])
 
     end_with_standard_input()
     from ministack.app import main as serve

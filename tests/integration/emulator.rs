@@ -23,6 +23,9 @@ use landfast::model::{AccountId, AssumeRole, Scope, ZoneId};
 /// A cold start takes 0.3 s on an idle machine.
 const START: Duration = Duration::from_mins(1);
 
+/// The operations of stacks take one to seven seconds, each another time than the one before.
+pub const UNEQUAL: Duration = Duration::MAX;
+
 /// An account in a running emulator.
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -252,6 +255,10 @@ fn healthy(address: SocketAddr, path: &str) -> bool {
     asked.is_ok() && stream.read_exact(&mut status).is_ok() && status.ends_with(b" 200")
 }
 
+fn delays(delay: Duration) -> String {
+    if delay == UNEQUAL { "3,1,5,2,7,4,1,6".to_owned() } else { delay.as_secs_f64().to_string() }
+}
+
 impl Program {
     fn file(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator").join(name)
@@ -282,7 +289,7 @@ impl Program {
                 .env("IOT_MTLS_ENABLED", "0")
                 .env("SFTP_ENABLED", "0")
                 .env("CLOUDTRAIL_RECORDING", "1")
-                .env("LANDFAST_EMULATOR_DELAY", delay.as_secs_f64().to_string()),
+                .env("LANDFAST_EMULATOR_DELAY", delays(delay)),
         };
         command
     }

@@ -105,6 +105,7 @@ fn state(spec: &StackSpec, status: StackStatus, owner: Owner) -> StackState {
         timeout_minutes: None,
         change_set: None,
         parent: None,
+        operations: Vec::new(),
     }
 }
 
@@ -140,6 +141,8 @@ fn remembered(spec: &StackSpec, same: bool, memory: Remembered) -> StackMemory {
                 started: now(),
                 revision: 3,
                 writes: landfast::model::Writes::Nothing,
+                from: None,
+                answered: None,
             });
         }
     }

@@ -179,15 +179,12 @@ impl Door {
         }
     }
 
-    /// S5 and S7: the step was checked against a read of its own, and what that read said allows it.
-    fn checked(&self, operation: &str, target: &str, absent: bool) {
+    /// S5 and S7: the step was checked against a read of its own, and what that read said allows it. Not a creation: AWS
+    /// refuses that itself where there is a stack of the name.
+    fn checked(&self, operation: &str, target: &str) {
         let truth = &self.life.truth;
         match &*self.read.lock().unwrap() {
             None => truth.blame(format!("S5 fresh evidence: {operation} of {target} without reading the stack first")),
-            Some(None) if absent => {}
-            Some(Some(_)) if absent => {
-                truth.blame(format!("S10 unknown: {operation} of {target}, which was read and exists"));
-            }
             Some(None) => {
                 truth.blame(format!("S5 fresh evidence: {operation} of {target}, which was read and is gone"));
             }
@@ -268,7 +265,6 @@ impl Stacks for Door {
     }
     async fn create(&self, fence: Fence, request: CreateStack) -> Answer<StackId> {
         let _flight = self.depart("CreateStack", &format!("stack/{}", request.name));
-        self.checked("CreateStack", request.name.as_str(), true);
         let inputs = shown(&request.template, &request.options);
         self.journaled("CreateStack", &request.token);
         self.life.truth.same_token(&request.token, &inputs);
@@ -297,7 +293,7 @@ impl Stacks for Door {
     }
     async fn execute_change_set(&self, fence: Fence, change_set: &ChangeSetId, token: &str) -> Answer<()> {
         let _flight = self.depart("ExecuteChangeSet", change_set.as_str());
-        self.checked("ExecuteChangeSet", change_set.as_str(), false);
+        self.checked("ExecuteChangeSet", change_set.as_str());
         self.journaled("ExecuteChangeSet", token);
         self.life.truth.same_token(token, change_set.as_str());
         self.life.truth.ours(change_set);
@@ -317,14 +313,14 @@ impl Stacks for Door {
     }
     async fn delete(&self, fence: Fence, stack: &StackId, retain: &BTreeSet<String>, token: &str) -> Answer<()> {
         let _flight = self.depart("DeleteStack", stack.as_str());
-        self.checked("DeleteStack", stack.as_str(), false);
+        self.checked("DeleteStack", stack.as_str());
         self.journaled("DeleteStack", token);
         self.life.truth.same_token(token, stack.as_str());
         self.inner.delete(fence, stack, retain, token).await
     }
     async fn cancel_update(&self, fence: Fence, stack: &StackId, token: &str) -> Answer<()> {
         let _flight = self.depart("CancelUpdateStack", stack.as_str());
-        self.checked("CancelUpdateStack", stack.as_str(), false);
+        self.checked("CancelUpdateStack", stack.as_str());
         self.inner.cancel_update(fence, stack, token).await
     }
     async fn continue_rollback(
@@ -335,17 +331,17 @@ impl Stacks for Door {
         token: &str,
     ) -> Answer<()> {
         let _flight = self.depart("ContinueUpdateRollback", stack.as_str());
-        self.checked("ContinueUpdateRollback", stack.as_str(), false);
+        self.checked("ContinueUpdateRollback", stack.as_str());
         self.inner.continue_rollback(fence, stack, skip, token).await
     }
     async fn set_termination_protection(&self, fence: Fence, stack: &StackId, on: bool) -> Answer<()> {
         let _flight = self.depart("UpdateTerminationProtection", stack.as_str());
-        self.checked("UpdateTerminationProtection", stack.as_str(), false);
+        self.checked("UpdateTerminationProtection", stack.as_str());
         self.inner.set_termination_protection(fence, stack, on).await
     }
     async fn set_stack_policy(&self, fence: Fence, stack: &StackId, body: &str) -> Answer<()> {
         let _flight = self.depart("SetStackPolicy", stack.as_str());
-        self.checked("SetStackPolicy", stack.as_str(), false);
+        self.checked("SetStackPolicy", stack.as_str());
         self.inner.set_stack_policy(fence, stack, body).await
     }
     async fn keeps_versions(&self, bucket: &str) -> Answer<bool> {

@@ -399,6 +399,8 @@ impl World {
             started: at(0),
             revision: 1,
             writes: crate::model::Writes::Nothing,
+            from: None,
+            answered: None,
         });
     }
 
@@ -469,6 +471,7 @@ fn stack_state(image: &str, status: StackStatus) -> StackState {
         timeout_minutes: None,
         change_set: None,
         parent: None,
+        operations: Vec::new(),
     }
 }
 

@@ -9,10 +9,14 @@ pub(super) struct Api {
     pub(super) operation: &'static str,
     /// Calls per second to begin with.
     pub(super) rate: f64,
+    /// Calls that may come at once after a pause.
+    pub(super) burst: f64,
     /// Calls per second that are never exceeded, however well it goes.
     pub(super) ceiling: f64,
     /// How long one attempt may take.
     pub(super) deadline: Duration,
+    /// It begins an operation on a stack.
+    pub(super) begins: bool,
 }
 
 /// An answer to a read that takes longer is not coming: the slowest reads (a page of change set changes) take a second
@@ -22,13 +26,24 @@ const READ: Duration = Duration::from_secs(15);
 const CHANGE: Duration = Duration::from_secs(30);
 
 const fn read(operation: &'static str, rate: f64, ceiling: f64) -> Api {
-    Api { operation, rate, ceiling, deadline: READ }
+    Api { operation, rate, burst: rate, ceiling, deadline: READ, begins: false }
+}
+
+/// A read of `CloudFormation`. AWS publishes none of its rates (AWS: *`CloudFormation` quotas*); what users report are
+/// buckets of tokens, as EC2 documents them (AWS: *Request throttling for the Amazon EC2 API*): they take many calls at
+/// once, and a few a second after that.
+const fn stack_read(operation: &'static str, rate: f64, burst: f64, ceiling: f64) -> Api {
+    Api { operation, rate, burst, ceiling, deadline: READ, begins: false }
 }
 
 const fn change(operation: &'static str) -> Api {
-    // CloudFormation's rates are not published. Two a second is below what users report to be throttled (17 to 30
-    // stacks at once, each polled as well), and starts a hundred stacks in less than a minute.
-    Api { operation, rate: 2.0, ceiling: 10.0, deadline: CHANGE }
+    // What users report to be throttled are 17 to 30 creations within a second or two, each polled as well
+    // (Sceptre/sceptre#910), so eight at once and four a second are below. While none is throttled the rate doubles.
+    Api { operation, rate: 4.0, burst: 8.0, ceiling: 40.0, deadline: CHANGE, begins: false }
+}
+
+const fn begins(operation: &'static str) -> Api {
+    Api { begins: true, ..change(operation) }
 }
 
 // STS shares 600 requests per second and account with all other callers (AWS: *IAM and STS quotas*); one call per
@@ -36,15 +51,16 @@ const fn change(operation: &'static str) -> Api {
 pub(super) const CALLER: Api = read("GetCallerIdentity", 10.0, 50.0);
 // The only figure that users report for CloudFormation: 5 per second, not raisable (aws-sam-cli#2671). The ceiling
 // allows for accounts that have more.
-pub(super) const DESCRIBE_STACKS: Api = read("DescribeStacks", 5.0, 10.0);
-// For the other reads nothing is reported; it is taken to be the same, and learned.
-pub(super) const LIST_STACKS: Api = read("ListStacks", 5.0, 20.0);
-pub(super) const GET_TEMPLATE: Api = read("GetTemplate", 5.0, 20.0);
-pub(super) const GET_STACK_POLICY: Api = read("GetStackPolicy", 5.0, 20.0);
-pub(super) const DESCRIBE_EVENTS: Api = read("DescribeStackEvents", 5.0, 20.0);
-pub(super) const LIST_CHANGE_SETS: Api = read("ListChangeSets", 5.0, 20.0);
-pub(super) const DESCRIBE_CHANGE_SET: Api = read("DescribeChangeSet", 5.0, 20.0);
-pub(super) const LIST_IMPORTS: Api = read("ListImports", 5.0, 20.0);
+pub(super) const DESCRIBE_STACKS: Api = stack_read("DescribeStacks", 5.0, 10.0, 20.0);
+// For the other reads nothing is reported. They are asked in bulk, once: a template for each stack when there is no
+// journal. What AWS gives less is learned.
+pub(super) const LIST_STACKS: Api = stack_read("ListStacks", 5.0, 10.0, 20.0);
+pub(super) const GET_TEMPLATE: Api = stack_read("GetTemplate", 10.0, 40.0, 40.0);
+pub(super) const GET_STACK_POLICY: Api = stack_read("GetStackPolicy", 5.0, 20.0, 20.0);
+pub(super) const DESCRIBE_EVENTS: Api = stack_read("DescribeStackEvents", 5.0, 10.0, 20.0);
+pub(super) const LIST_CHANGE_SETS: Api = stack_read("ListChangeSets", 5.0, 10.0, 20.0);
+pub(super) const DESCRIBE_CHANGE_SET: Api = stack_read("DescribeChangeSet", 5.0, 10.0, 20.0);
+pub(super) const LIST_IMPORTS: Api = stack_read("ListImports", 5.0, 10.0, 20.0);
 // Asked once for a preflight, a few dozen calls each; nothing is published, so the same care as for CloudFormation.
 pub(super) const DESCRIBE_TYPE: Api = read("DescribeType", 5.0, 20.0);
 pub(super) const SIMULATE_POLICY: Api = read("SimulatePrincipalPolicy", 2.0, 10.0);
@@ -66,30 +82,33 @@ pub(super) const LOOKUP_EVENTS: Api = read("LookupEvents", 2.0, 2.0);
 // "A maximum of five times per second" (AWS: *`DynamoDB` `ListBackups`*).
 pub(super) const LIST_BACKUPS: Api = read("ListBackups", 5.0, 5.0);
 
-pub(super) const CREATE_STACK: Api = change("CreateStack");
+pub(super) const CREATE_STACK: Api = begins("CreateStack");
 pub(super) const CREATE_CHANGE_SET: Api = change("CreateChangeSet");
-pub(super) const EXECUTE_CHANGE_SET: Api = change("ExecuteChangeSet");
+pub(super) const EXECUTE_CHANGE_SET: Api = begins("ExecuteChangeSet");
 pub(super) const DELETE_CHANGE_SET: Api = change("DeleteChangeSet");
-pub(super) const DELETE_STACK: Api = change("DeleteStack");
+pub(super) const DELETE_STACK: Api = begins("DeleteStack");
 pub(super) const CANCEL_UPDATE: Api = change("CancelUpdateStack");
 pub(super) const CONTINUE_ROLLBACK: Api = change("ContinueUpdateRollback");
 pub(super) const TERMINATION_PROTECTION: Api = change("UpdateTerminationProtection");
 pub(super) const SET_STACK_POLICY: Api = change("SetStackPolicy");
 // S3 takes 3,500 writes per second and prefix (AWS: *S3, best practices design patterns*): only a bound.
-pub(super) const PUT_OBJECT: Api = Api { operation: "PutObject", rate: 10.0, ceiling: 50.0, deadline: CHANGE };
+pub(super) const PUT_OBJECT: Api =
+    Api { operation: "PutObject", rate: 10.0, burst: 10.0, ceiling: 50.0, deadline: CHANGE, begins: false };
 pub(super) const HEAD_OBJECT: Api = read("HeadObject", 10.0, 50.0);
 pub(super) const BUCKET_VERSIONING: Api = read("GetBucketVersioning", 5.0, 20.0);
 // 40 per second, together with its siblings (AWS: *Systems Manager quotas*, throughput of Parameter Store).
 pub(super) const GET_PARAMETERS: Api = read("GetParameters", 5.0, 20.0);
 pub(super) const GET_OBJECT: Api = read("GetObject", 10.0, 50.0);
-pub(super) const DELETE_OBJECT: Api = Api { operation: "DeleteObject", rate: 10.0, ceiling: 50.0, deadline: CHANGE };
+pub(super) const DELETE_OBJECT: Api =
+    Api { operation: "DeleteObject", rate: 10.0, burst: 10.0, ceiling: 50.0, deadline: CHANGE, begins: false };
 // And 5,500 reads (AWS: the same page).
 pub(super) const LIST_OBJECTS: Api = read("ListObjectsV2", 10.0, 50.0);
 
 // "All requests: five requests per second per AWS account" (AWS: *Route 53 quotas*), whichever they are: one name, and
 // so one queue, for all of them.
 pub(super) const ROUTE53: Api = read("Route53", 5.0, 5.0);
-pub(super) const ROUTE53_CHANGE: Api = Api { operation: "Route53", rate: 5.0, ceiling: 5.0, deadline: CHANGE };
+pub(super) const ROUTE53_CHANGE: Api =
+    Api { operation: "Route53", rate: 5.0, burst: 5.0, ceiling: 5.0, deadline: CHANGE, begins: false };
 // AWS publishes these (AWS: *Secrets Manager quotas*): `DescribeSecret` and `GetSecretValue` together 10,000 per second,
 // `ListSecrets` 100, the others 50 together or each. They are shared with every consumer in the account, so that we
 // begin far below.
@@ -99,7 +118,7 @@ pub(super) const GET_SECRET_VALUE: Api = read("GetSecretValue", 20.0, 200.0);
 pub(super) const GET_SECRET_POLICY: Api = read("GetResourcePolicy", 10.0, 25.0);
 
 const fn secret(operation: &'static str) -> Api {
-    Api { operation, rate: 5.0, ceiling: 25.0, deadline: CHANGE }
+    Api { operation, rate: 5.0, burst: 5.0, ceiling: 25.0, deadline: CHANGE, begins: false }
 }
 
 pub(super) const CREATE_SECRET: Api = secret("CreateSecret");
@@ -208,5 +227,5 @@ pub(super) const START_RESTORE_JOB: Api = paced("StartRestoreJob", 1.0, 5.0);
 pub(super) const DELETE_POINT: Api = paced("DeleteRecoveryPoint", 1.0, 5.0);
 
 const fn paced(operation: &'static str, rate: f64, ceiling: f64) -> Api {
-    Api { operation, rate, ceiling, deadline: CHANGE }
+    Api { operation, rate, burst: rate, ceiling, deadline: CHANGE, begins: false }
 }

@@ -1,4 +1,7 @@
-//! A token bucket that learns its rate: additive increase, multiplicative decrease.
+//! A token bucket that learns its rate. It begins at what is published or reported, and doubles while nobody is throttled
+//! (slow start); from the first throttled call on it is additive increase, multiplicative decrease, as TCP does it.
+//!
+//! Only a rate that somebody has waited for grows: calls that come more slowly than they may say nothing about the limit.
 //!
 //! Pure: time is handed in, as the time since some fixed moment.
 
@@ -11,6 +14,8 @@ const FLOOR: f64 = 0.2;
 const WINDOW: Duration = Duration::from_secs(1);
 /// A clean second adds this share of the initial rate: a rate that was halved is back after ten clean seconds.
 const INCREASE: f64 = 0.05;
+/// As long as no call was throttled, a clean second in which calls had to wait multiplies the rate by this.
+const GROWTH: f64 = 2.0;
 /// What rounding may take from a token that was waited for.
 const EPSILON: f64 = 1e-6;
 /// Timers below this are not worth setting.
@@ -22,10 +27,12 @@ pub(super) struct Bucket {
     rate: f64,
     tokens: f64,
     filled: Duration,
-    /// The most tokens it holds: what a second gives at the initial rate, at least one.
+    /// The most tokens it holds, at least one.
     burst: f64,
+    initial: f64,
     ceiling: f64,
-    increase: f64,
+    /// Somebody had to wait for a token since the rate was last changed.
+    limited: bool,
     /// When the rate was last changed.
     changed: Option<Duration>,
     /// When an answer last was "too many".
@@ -34,10 +41,11 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A full bucket.
-    pub(super) fn new(rate: f64, ceiling: f64) -> Self {
-        let burst = rate.max(1.0);
-        let increase = rate * INCREASE;
-        Self { rate, tokens: burst, filled: Duration::ZERO, burst, ceiling, increase, changed: None, throttled: None }
+    pub(super) fn new(rate: f64, burst: f64, ceiling: f64) -> Self {
+        let burst = burst.max(1.0);
+        let filled = Duration::ZERO;
+        let (limited, changed, throttled) = (false, None, None);
+        Self { rate, tokens: burst, filled, burst, initial: rate, ceiling, limited, changed, throttled }
     }
 
     /// Calls per second.
@@ -52,6 +60,7 @@ impl Bucket {
             self.tokens = (self.tokens - 1.0).max(0.0);
             return Ok(());
         }
+        self.limited = true;
         let wait = Duration::try_from_secs_f64((1.0 - self.tokens) / self.rate).unwrap_or(WINDOW);
         Err(wait.max(SHORTEST))
     }
@@ -68,8 +77,14 @@ impl Bucket {
         if within(self.throttled) || within(self.changed) {
             return;
         }
+        // What was lowered is raised again in any case: throttling may have been somebody else's doing.
+        if self.rate >= self.initial && !self.limited {
+            return;
+        }
         self.fill(now);
-        self.rate = (self.rate + self.increase).min(self.ceiling);
+        let raised = if self.throttled.is_none() { self.rate * GROWTH } else { self.rate + self.initial * INCREASE };
+        self.rate = raised.min(self.ceiling);
+        self.limited = false;
         self.changed = Some(now);
     }
 
@@ -84,6 +99,7 @@ impl Bucket {
         self.rate = (self.rate / 2.0).max(FLOOR);
         self.throttled = Some(now);
         self.changed = Some(now);
+        self.limited = false;
     }
 
     fn fill(&mut self, now: Duration) {
@@ -103,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_followed_by_the_rate() {
-        let mut bucket = Bucket::new(5.0, 10.0);
+        let mut bucket = Bucket::new(5.0, 5.0, 10.0);
         for _ in 0..5 {
             assert_eq!(bucket.take(seconds(1.0)), Ok(()));
         }
@@ -115,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_rate_is_halved_at_most_once_a_second_and_never_below_the_floor() {
-        let mut bucket = Bucket::new(5.0, 10.0);
+        let mut bucket = Bucket::new(5.0, 5.0, 10.0);
         for _ in 0..20 {
             bucket.throttled(seconds(1.0));
         }
@@ -128,7 +144,7 @@ mod tests {
 
     #[test]
     fn clean_seconds_raise_the_rate_to_the_ceiling_and_no_further() {
-        let mut bucket = Bucket::new(5.0, 10.0);
+        let mut bucket = Bucket::new(5.0, 5.0, 10.0);
         bucket.throttled(seconds(1.0));
         bucket.succeeded(seconds(1.5));
         assert!((bucket.rate() - 2.5).abs() < 1e-9, "not in the second in which it was throttled");
@@ -137,9 +153,27 @@ mod tests {
             bucket.succeeded(seconds(2.6 + f64::from(second)));
         }
         assert!((bucket.rate() - 5.0).abs() < 1e-9, "{}", bucket.rate());
+        bucket.succeeded(seconds(20.0));
+        assert!((bucket.rate() - 5.0).abs() < 1e-9, "nobody waits for more");
         for second in 0..100 {
+            while bucket.take(seconds(20.0 + f64::from(second))).is_ok() {}
             bucket.succeeded(seconds(20.0 + f64::from(second)));
         }
         assert!((bucket.rate() - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn while_nothing_is_throttled_the_rate_doubles_for_those_who_wait() {
+        let mut bucket = Bucket::new(4.0, 8.0, 40.0);
+        let mut sent = 0;
+        for millisecond in 0..5000 {
+            let now = Duration::from_millis(millisecond);
+            while bucket.take(now).is_ok() {
+                sent += 1;
+                bucket.succeeded(now);
+            }
+        }
+        assert!(sent > 100, "{sent}");
+        assert!((bucket.rate() - 40.0).abs() < 1e-9, "{}", bucket.rate());
     }
 }

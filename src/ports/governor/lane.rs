@@ -65,7 +65,7 @@ impl Lane {
     pub(super) fn new(api: &Api) -> Self {
         Self {
             state: Mutex::new(State {
-                bucket: Bucket::new(api.rate, api.ceiling),
+                bucket: Bucket::new(api.rate, api.burst, api.ceiling),
                 waiting: BTreeMap::new(),
                 ranked: BTreeMap::new(),
                 arrived: 0,
@@ -105,6 +105,11 @@ impl Lane {
             }
             Lesson::None => {}
         }
+    }
+
+    /// Calls per second that are allowed now.
+    pub(super) fn rate(&self) -> f64 {
+        self.lock().bucket.rate()
     }
 
     pub(super) fn usage(&self, scope: Scope, operation: &'static str) -> Usage {

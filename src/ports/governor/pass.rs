@@ -65,7 +65,15 @@ impl Pass<'_> {
                 None => Err(self.no_answer()),
             };
             let now = cx.elapsed();
-            lane.learn(now, lesson(&answer));
+            let lesson = lesson(&answer);
+            lane.learn(now, lesson);
+            if self.api.begins {
+                match (&answer, lesson) {
+                    (Ok(_), _) => self.shared.begun(self.scope),
+                    (_, Lesson::Throttled) => self.shared.crowded(self.scope),
+                    _ => {}
+                }
+            }
             self.trace(attempt, now.saturating_sub(began), &answer);
             let error = match answer {
                 Ok(answer) => return Ok(answer),

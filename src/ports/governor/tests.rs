@@ -206,7 +206,7 @@ impl World {
     /// Uses up what the bucket of `DescribeStacks` has to begin with.
     async fn drain(&self) {
         let door = self.door(Priority::Deploy);
-        for _ in 0..5 {
+        for _ in 0..10 {
             door.describe(&name("drain")).await.unwrap();
         }
     }
@@ -225,9 +225,9 @@ fn calls_come_in_a_burst_and_then_at_the_rate() {
     })));
     let times = world.fake.times("describe a");
     assert_eq!(times.len(), 50);
-    assert_eq!(times[4], Duration::ZERO);
-    // 45 more calls at 5 a second, a little faster as clean seconds pass.
-    assert!(times[49] > Duration::from_secs(6) && times[49] < Duration::from_secs(9), "{:?}", times[49]);
+    assert_eq!(times[9], Duration::ZERO);
+    // 40 more calls: 5 in the first second, and twice as many in each that passes without throttling, up to 20.
+    assert!(times[49] > Duration::from_secs(2) && times[49] < Duration::from_secs(4), "{:?}", times[49]);
     assert_eq!(world.fake.times("caller").len(), 1, "the account is asked for once");
     assert_eq!(world.usage("DescribeStacks").calls, 50);
 }
@@ -245,7 +245,7 @@ fn limited(limit: usize) -> impl Fn(&str, usize, Duration) -> Reply + Send + Syn
 
 #[test]
 fn the_rate_is_learned_when_aws_gives_less_and_when_it_gives_more() {
-    for (limit, least, most) in [(2, 1.0, 3.5), (100, 9.9, 10.0)] {
+    for (limit, least, most) in [(2, 1.0, 3.5), (100, 19.9, 20.0)] {
         let world = world(limited(limit));
         let door = world.door(Priority::Drift);
         let answers = world.drive(join_all((0..300).map(|_| async { door.describe(&name("a")).await })));
@@ -270,7 +270,7 @@ fn whoever_has_a_higher_priority_overtakes_those_who_wait() {
         join(low, late).await;
     });
     let calls = world.fake.calls();
-    assert_eq!(calls[5..7], ["describe failover", "describe status"], "{calls:?}");
+    assert_eq!(calls[10..12], ["describe failover", "describe status"], "{calls:?}");
 }
 
 #[test]
@@ -460,16 +460,16 @@ fn a_closed_gate_refuses_even_what_waited_in_the_queue_s19() {
     let world = world(fine);
     let door = world.door(Priority::Deploy);
     world.drive(async {
-        let changes = join_all((0..6).map(|_| async { door.cancel_update(FENCE, &stack(), "a").await }));
+        let changes = join_all((0..16).map(|_| async { door.cancel_update(FENCE, &stack(), "a").await }));
         let close = async {
-            world.cx.sleep(Duration::from_millis(1200)).await;
+            world.cx.sleep(Duration::from_millis(600)).await;
             world.gate.close();
         };
         let (answers, ()) = join(changes, close).await;
         let refused = answers.iter().filter(|answer| matches!(answer, Err(error) if error.class == Class::Stopped));
-        assert_eq!(refused.count(), 2);
+        assert_eq!(refused.count(), 6);
     });
-    assert_eq!(world.fake.calls().len(), 4);
+    assert_eq!(world.fake.calls().len(), 10);
 }
 
 #[test]
