@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use landfast::model::Desired;
-use landfast::sim::{NewTable, SimConfig};
-use landfast::store::Store;
+use landfast::model::{Conclusion, Desired};
+use landfast::sim::{Fault, FaultPlan, NewTable, SimConfig, Window};
+use landfast::store::{RecordOutcome, Store};
 
 use crate::stage::{self, DAY, FOREVER, Stage};
 
@@ -85,4 +85,71 @@ fn stacks_are_not_listed_again_for_each_that_is_looked_at_for_drift() {
         longest <= SignedDuration::from_mins(6),
         "{longest:#} between two listings, for all that the patrol is out"
     );
+}
+
+/// A stack for each of these, which need nothing of each other.
+fn independent(stacks: usize, days: u32) -> String {
+    let mut text = String::new();
+    for index in 0..stacks {
+        let _ = writeln!(
+            text,
+            "---\napiVersion: landfast/v1\nkind: Stack\nmetadata: {{ name: s{index} }}\nspec:\n  template: small.tpl\n  \
+             tags: {{ Days: \"{days}\" }}"
+        );
+    }
+    text
+}
+
+#[test]
+fn a_wide_deployment_costs_little_more_than_its_creations() {
+    const STACKS: usize = 100;
+    let mut stage = Stage::new("us-east-1", "2026-01-01T00:00:00Z", SimConfig::default());
+    let daemon = stage.begin(|_| {});
+    let desired = wanted(daemon.store(), &independent(STACKS, 7));
+    stage.tend(&daemon, desired, Duration::from_mins(5), FOREVER);
+    let first = calls(&stage);
+    assert_eq!(first["CreateStack"], STACKS);
+    assert_eq!(first.get("GetTemplate"), None, "what was sent is known: {first:?}");
+    assert_eq!(first.get("DescribeStackEvents"), None, "the stacks say how it ended: {first:?}");
+    assert!(first.values().sum::<usize>() * 10 <= 23 * STACKS, "{first:?}");
+
+    // The first update is read from events: AWS's list of operations does not show yet that it goes back further.
+    for (days, events) in [(14, true), (30, false)] {
+        let before = calls(&stage);
+        let desired = wanted(daemon.store(), &independent(STACKS, days));
+        stage.tend(&daemon, desired, Duration::from_mins(10), FOREVER);
+        let after = calls(&stage);
+        let made = |operation: &str| after.get(operation).unwrap_or(&0) - before.get(operation).unwrap_or(&0);
+        assert_eq!(made("ExecuteChangeSet"), STACKS);
+        assert_eq!(made("DescribeStackEvents") > 0, events, "{after:?}");
+    }
+    let left = daemon.store().memory(&"dev".parse().unwrap()).unwrap();
+    assert_eq!(left.objects.pending_stacks().count(), 0);
+}
+
+/// AWS has answered that the update has begun, and every read is older than that answer.
+#[test]
+fn an_update_that_reads_do_not_show_yet_is_not_taken_for_lost() {
+    let mut stage = Stage::new("us-east-1", "2026-01-01T00:00:00Z", SimConfig::default());
+    let daemon = stage.begin(|_| {});
+    let desired = wanted(daemon.store(), &independent(1, 7));
+    stage.tend(&daemon, desired, Duration::from_mins(10), FOREVER);
+    stage.cloud.set_faults(FaultPlan {
+        windows: vec![Window {
+            from: Duration::from_mins(10),
+            until: Duration::from_mins(20),
+            scope: None,
+            operations: ["DescribeStacks", "DescribeStackEvents"].map(str::to_owned).into(),
+            fault: Fault::Stale(Duration::from_secs(20)),
+        }],
+        ..FaultPlan::default()
+    });
+    let desired = wanted(daemon.store(), &independent(1, 14));
+    stage.tend(&daemon, desired, Duration::from_mins(20), FOREVER);
+    let history = daemon.store().history(None, 100).unwrap();
+    let ended: Vec<_> = history.iter().filter(|line| matches!(line.outcome, RecordOutcome::Concluded(_))).collect();
+    assert_eq!(ended.len(), 2, "{ended:?}");
+    for line in ended {
+        assert_eq!(line.outcome, RecordOutcome::Concluded(Conclusion::Succeeded), "{line:?}");
+    }
 }
