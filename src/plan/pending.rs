@@ -41,12 +41,12 @@ impl Pending<'_> {
             self.waits(state.status, entry);
             return None;
         }
-        let conclusion = if sabotage::is(Bug::ConcludeByStatus) && row(state.status).standing == Standing::Steady {
-            Conclusion::Succeeded
-        } else if self.is_behind() || self.is_as_before(state) {
+        if self.is_behind() || self.is_as_before(state) {
             self.waits(self.begun(), entry);
             return None;
-        } else if self.is_told_by(state) {
+        }
+        let by_status = sabotage::is(Bug::ConcludeByStatus) && row(state.status).standing == Standing::Steady;
+        let conclusion = if by_status || self.is_told_by(state) {
             Conclusion::Succeeded
         } else {
             self.conclusion(&state.id, Some(version.moved), entry)?
