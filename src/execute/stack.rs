@@ -153,10 +153,7 @@ async fn holds(port: &dyn Stacks, step: &StackStep) -> Result<Option<StackState>
     if matches!(step.action, Create { .. } | Prepare { .. } | Discard { .. }) || sabotage::is(Bug::NoSecondLook) {
         return Ok(None);
     }
-    let seen = match port.describe(&step.address.name).await {
-        Err(_) if sabotage::is(Bug::UnknownIsAbsent) => None,
-        seen => seen.map_err(Outcome::Failed)?,
-    };
+    let seen = port.describe(&step.address.name).await.map_err(Outcome::Failed)?;
     match (&step.expect, seen) {
         (Expect::Nothing, seen) => Ok(seen),
         (Expect::Absent, None) => Ok(None),

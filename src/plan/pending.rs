@@ -16,9 +16,6 @@ use crate::model::{
 };
 use crate::sabotage::{self, Bug};
 
-/// How long a call without an answer may take to show. Its deadline is 30 seconds, and then reads may lag behind.
-const UNANSWERED_WITHIN: SignedDuration = SignedDuration::from_secs(15);
-
 /// What AWS calls the execution of a change set among the last operations of a stack (AWS: *`OperationEntry`*).
 const UPDATE: &str = "UPDATE_STACK";
 
@@ -160,10 +157,6 @@ impl Pending<'_> {
 
     /// Stack and events may both be older than our call: that neither shows it says nothing yet.
     fn may_show_yet(&self) -> bool {
-        let (at, within) = match self.operation.answered {
-            Some(answered) => (answered, LISTED_WITHIN),
-            None => (self.operation.started, UNANSWERED_WITHIN),
-        };
-        self.is_recent(at, within)
+        self.is_recent(self.operation.answered.unwrap_or(self.operation.started), LISTED_WITHIN)
     }
 }

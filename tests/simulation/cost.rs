@@ -107,11 +107,14 @@ fn a_wide_deployment_costs_little_more_than_its_creations() {
     let daemon = stage.begin(|_| {});
     let desired = wanted(daemon.store(), &independent(STACKS, 7));
     stage.tend(&daemon, desired, Duration::from_mins(5), FOREVER);
-    let first = calls(&stage);
+    let mut first = calls(&stage);
+    // Whether they drift is asked afterwards, and of every stack now and then.
+    first.retain(|operation, _| !operation.contains("Drift") && *operation != "ListStackResources");
     assert_eq!(first["CreateStack"], STACKS);
     assert_eq!(first.get("GetTemplate"), None, "what was sent is known: {first:?}");
     assert_eq!(first.get("DescribeStackEvents"), None, "the stacks say how it ended: {first:?}");
-    assert!(first.values().sum::<usize>() * 10 <= 23 * STACKS, "{first:?}");
+    // A creation each, and the pages that follow all of them together: as many as the operations take long.
+    assert!(first.values().sum::<usize>() * 10 <= 25 * STACKS, "{first:?}");
 
     // The first update is read from events: AWS's list of operations does not show yet that it goes back further.
     for (days, events) in [(14, true), (30, false)] {

@@ -13,7 +13,7 @@ use crate::seeds::report;
 
 /// Each bug, the seeds within which it must be found, and the rules that may find it.
 const BUGS: &[(Bug, u64, &[&str])] = &[
-    (Bug::UnknownIsAbsent, 20, &["S5", "S10"]),
+    (Bug::UnknownIsAbsent, 20, &["S10"]),
     (Bug::PruneOnEmpty, 10, &["S2"]),
     (Bug::NoSecondLook, 2, &["S5"]),
     (Bug::UnreadIsGone, 1, &["S25"]),

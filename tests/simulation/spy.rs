@@ -27,7 +27,24 @@ pub(crate) struct Life {
     /// Set when the daemon was told to stop: no mutation may start any more (S19).
     pub(crate) stopped: AtomicBool,
     in_flight: Mutex<BTreeMap<String, u32>>,
+    evidence: Mutex<Evidence>,
     store: Store,
+}
+
+/// What was last read of which stacks there are.
+#[derive(Default)]
+struct Evidence {
+    /// By the last listing of which every page was read.
+    listed: Option<BTreeSet<StackName>>,
+    /// By name since then: whether it is there.
+    read: BTreeMap<StackName, bool>,
+}
+
+impl Evidence {
+    /// `None`: nothing that was read says so.
+    fn of(&self, name: &StackName) -> Option<bool> {
+        self.read.get(name).copied().or_else(|| Some(self.listed.as_ref()?.contains(name)))
+    }
 }
 
 /// The cloud as one life of the daemon sees it.
@@ -38,7 +55,8 @@ pub(crate) struct Spy {
 
 impl Spy {
     pub(crate) fn new(cloud: SimCloud, truth: Arc<Truth>, store: Store) -> (Self, Arc<Life>) {
-        let life = Arc::new(Life { truth, stopped: AtomicBool::new(false), in_flight: Mutex::default(), store });
+        let (stopped, in_flight, evidence) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        let life = Arc::new(Life { truth, stopped, in_flight, evidence, store });
         (Self { cloud, life: Arc::clone(&life) }, life)
     }
 }
@@ -53,6 +71,7 @@ impl Cloud for Spy {
             life: Arc::clone(&self.life),
             console: self.cloud.console(scope),
             read: Mutex::new(None),
+            listing: Mutex::default(),
         })
     }
 
@@ -111,6 +130,8 @@ struct Door {
     console: Console,
     #[expect(clippy::option_option, reason = "not read, read and absent, read and there")]
     read: Mutex<Option<Option<StackState>>>,
+    /// The pages of a listing so far.
+    listing: Mutex<BTreeSet<StackName>>,
 }
 
 /// What a stack is made from, with secrets in the clear: they are inputs like any other.
@@ -179,8 +200,18 @@ impl Door {
         }
     }
 
-    /// S5 and S7: the step was checked against a read of its own, and what that read said allows it. Not a creation: AWS
-    /// refuses that itself where there is a stack of the name.
+    /// S10: a creation follows from a read that says that there is no such stack. Not from one right before the call: AWS
+    /// itself refuses a name that is taken.
+    fn absent(&self, name: &StackName) {
+        let said = self.life.evidence.lock().unwrap().of(name);
+        match said {
+            Some(false) => {}
+            Some(true) => self.life.truth.blame(format!("S10 unknown: CreateStack of {name}, which was read and exists")),
+            None => self.life.truth.blame(format!("S10 unknown: CreateStack of {name}, which nothing says is absent")),
+        }
+    }
+
+    /// S5 and S7: the step was checked against a read of its own, and what that read said allows it.
     fn checked(&self, operation: &str, target: &str) {
         let truth = &self.life.truth;
         match &*self.read.lock().unwrap() {
@@ -204,11 +235,23 @@ impl Stacks for Door {
         self.inner.caller().await
     }
     async fn list(&self, page: Option<PageToken>) -> Answer<Page<StackState>> {
-        self.inner.list(page).await
+        let first = page.is_none();
+        let answer = self.inner.list(page).await?;
+        let mut listing = self.listing.lock().unwrap();
+        if first {
+            listing.clear();
+        }
+        listing.extend(answer.items.iter().map(|state| state.name.clone()));
+        if answer.next.is_none() {
+            let listed = Some(std::mem::take(&mut *listing));
+            *self.life.evidence.lock().unwrap() = Evidence { listed, ..Evidence::default() };
+        }
+        Ok(answer)
     }
     async fn describe(&self, name: &StackName) -> Answer<Option<StackState>> {
         let answer = self.inner.describe(name).await;
         if let Ok(state) = &answer {
+            self.life.evidence.lock().unwrap().read.insert(name.clone(), state.is_some());
             *self.read.lock().unwrap() = Some(state.clone());
         }
         answer
@@ -265,6 +308,7 @@ impl Stacks for Door {
     }
     async fn create(&self, fence: Fence, request: CreateStack) -> Answer<StackId> {
         let _flight = self.depart("CreateStack", &format!("stack/{}", request.name));
+        self.absent(&request.name);
         let inputs = shown(&request.template, &request.options);
         self.journaled("CreateStack", &request.token);
         self.life.truth.same_token(&request.token, &inputs);

@@ -37,8 +37,9 @@ const fn stack_read(operation: &'static str, rate: f64, burst: f64, ceiling: f64
 }
 
 const fn change(operation: &'static str) -> Api {
-    // What users report to be throttled are 17 to 30 creations within a second or two, each polled as well
-    // (Sceptre/sceptre#910), so eight at once and four a second are below. While none is throttled the rate doubles.
+    // AWS's support names five creations within one second of a throttled job of 17 stacks, each of them polled as well
+    // (Sceptre/sceptre#910). What was throttled is not said. Eight at once and four a second are a choice: while none is
+    // throttled the rate doubles, and one that is throttled is sent again.
     Api { operation, rate: 4.0, burst: 8.0, ceiling: 40.0, deadline: CHANGE, begins: false }
 }
 

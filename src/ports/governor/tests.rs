@@ -467,9 +467,9 @@ fn a_closed_gate_refuses_even_what_waited_in_the_queue_s19() {
         };
         let (answers, ()) = join(changes, close).await;
         let refused = answers.iter().filter(|answer| matches!(answer, Err(error) if error.class == Class::Stopped));
-        assert_eq!(refused.count(), 6);
+        assert_eq!(refused.count(), 5);
     });
-    assert_eq!(world.fake.calls().len(), 10);
+    assert_eq!(world.fake.calls().len(), 11);
 }
 
 #[test]

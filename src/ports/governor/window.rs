@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-/// To begin with: what one person's tools run at once without being throttled, by users' reports, twice over.
+/// To begin with. AWS publishes nothing to begin with, and so this is a choice: it is left within a second or two, up or down.
 const BEGIN: usize = 50;
 /// Never fewer: waiting for one stack at a time would make a long incident of a short one.
 const LEAST: usize = 4;
