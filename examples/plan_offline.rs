@@ -21,11 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for environment in loaded.desired.environments.values() {
         // An account that was listed completely, and in which there is nothing.
-        let observation = Observation {
-            listings: BTreeMap::from([(environment.scope.clone(), Ok(()))]),
-            pages: 1,
-            ..Observation::begun(now)
-        };
+        let observation =
+            Observation { listings: BTreeMap::from([(environment.scope.clone(), Ok(()))]), ..Observation::begun(now) };
         // Nothing is remembered either.
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([0; 32]),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tracing::error;
 
-use super::Controller;
+use super::{Controller, freshness};
 use crate::model::{
-    Action, Address, BackupsSeen, CheckStanding, CheckedSettings, Desired, Environment, Key, Memory, ObjectMemory,
-    Observation, Plan, ReadinessMemory, RecordsSeen, Scope, SecretMemory, SecretSpec, SecretsSeen, Seen, ServiceMemory,
-    ServicesSeen, StackAddress, StackId, StackMemory, TaskDefinitionState,
+    Action, Address, CheckStanding, CheckedSettings, Desired, Environment, Key, Memory, ObjectMemory, Observation,
+    Plan, ReadinessMemory, Scope, SecretMemory, SecretSpec, Seen, ServiceMemory, StackId, StackMemory,
+    TaskDefinitionState,
 };
 use crate::observe::Observer;
 use crate::plan::{self, Goal, Input};
@@ -24,29 +24,6 @@ const ROUNDS_MAX: usize = 8;
 /// an average of about 5 minutes").
 const TRAIL_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 
-/// What a look begins with.
-#[derive(Clone, Debug)]
-pub(super) enum Base {
-    /// Everything is read.
-    Nothing,
-    /// What does not move is as it was seen before: listing the stacks again is one call for a hundred of them, and these
-    /// are several calls each.
-    Rest(Box<Rest>),
-    /// So is the listing of stacks: only these are read again.
-    Listing(Box<Observation>, BTreeSet<StackAddress>),
-    /// Nothing is read again but what the plan asks for: what has changed since is remembered.
-    Seen(Box<Observation>),
-}
-
-/// What was seen a moment ago, and does not move.
-#[derive(Clone, Debug)]
-pub(super) struct Rest {
-    pub(super) services: ServicesSeen,
-    pub(super) records: RecordsSeen,
-    pub(super) secrets: SecretsSeen,
-    pub(super) backups: BackupsSeen,
-}
-
 /// What was seen, and what follows.
 #[derive(Clone, Debug)]
 pub struct Looked {
@@ -59,41 +36,38 @@ pub struct Looked {
 }
 
 impl Controller {
-    /// Looks at an environment and plans it. What it begins with is not read again.
+    /// Looks at an environment and plans it. What is still good of an earlier look is not read again.
     pub(super) async fn look(
         &self,
         desired: &Desired,
         environment: &Environment,
         goal: Goal,
         busy: &BTreeSet<Key>,
-        base: Base,
+        good: Observation,
     ) -> Result<Looked, StoreError> {
         self.governor.hush().learn(environment, desired.revision.sequence);
         let observer =
             Observer::new(&self.cx, &self.governor, &self.ledger, desired, environment).probing(&*self.probes);
-        let mut observation = match base {
-            Base::Nothing => observer.look().await,
-            Base::Rest(rest) => {
-                let Rest { services, records, secrets, backups } = *rest;
-                Observation { services, secrets, records, backups, ..observer.look().await }
-            }
-            Base::Listing(earlier, follow) => observer.follow(*earlier, follow).await,
-            Base::Seen(earlier) => *earlier,
-        };
+        let mut observation = observer.look(good).await;
         let mut memory = self.store.memory(&environment.name)?;
         self.make_room(environment, &memory, &mut observation);
         recall(environment, &memory, &mut observation);
         self.texts.recall(&mut observation);
-        let mut complete = None;
+        let (mut complete, mut asked_again) = (None, false);
         for _ in 0..ROUNDS_MAX {
             let now = self.cx.now();
             let input = Input { desired, environment, observation: &observation, memory: &memory, now, goal, busy };
             let needs = match plan::complete(&input) {
-                Ok(plan) => {
+                Err(needs) => needs,
+                Ok(plan) if asked_again || freshness::is_up_to_date(&mut observation, &plan, now) => {
                     complete = Some((plan, now));
                     break;
                 }
-                Err(needs) => needs,
+                // Once more: an answer that takes so long is never younger.
+                Ok(_) => {
+                    asked_again = true;
+                    continue;
+                }
             };
             observer.answer(&mut observation, needs, &memory.fingerprint_key).await;
             self.remember(environment, &mut observation);

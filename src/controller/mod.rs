@@ -11,6 +11,7 @@ mod daemon;
 mod doctor;
 mod drift;
 mod flights;
+mod freshness;
 mod look;
 mod narrator;
 mod outage;

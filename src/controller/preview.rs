@@ -9,10 +9,10 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 
-use super::look::{Base, Looked};
+use super::look::Looked;
 use super::{Controller, cadence};
 use crate::execute::Outcome;
-use crate::model::{Act, Desired, Do, Environment, Expect, Memory, StackDo, StackStep, Step, Waiting};
+use crate::model::{Act, Desired, Do, Environment, Expect, Memory, Observation, StackDo, StackStep, Step, Waiting};
 use crate::plan::Goal;
 use crate::store::StoreError;
 
@@ -38,7 +38,9 @@ pub async fn preview(
     let began = controller.cx.elapsed();
     controller.gate.loaded(desired.revision.sequence);
     loop {
-        let looked = controller.look(desired, environment, goal, &BTreeSet::new(), Base::Nothing).await?;
+        let looked = controller
+            .look(desired, environment, goal, &BTreeSet::new(), Observation::begun(controller.cx.now()))
+            .await?;
         let steps: Vec<Step> = looked.plan.entries.values().filter_map(preparation).collect();
         let waits = looked.plan.entries.values().flat_map(|entry| &entry.waiting);
         let computing = waits.into_iter().any(|waiting| matches!(waiting, Waiting::ChangeSet { .. }));
@@ -68,7 +70,7 @@ pub async fn preview(
 impl Controller {
     /// One look, which takes no step: for commands that only show.
     pub async fn glance(&self, desired: &Desired, environment: &Environment) -> Result<Looked, StoreError> {
-        self.look(desired, environment, Goal::Converge, &BTreeSet::new(), Base::Nothing).await
+        self.look(desired, environment, Goal::Converge, &BTreeSet::new(), Observation::begun(self.cx.now())).await
     }
 
     /// Whether [`Controller::stop`] was called.

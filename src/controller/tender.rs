@@ -7,14 +7,14 @@ use std::time::Duration;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::flights::{Flights, Landed};
-use super::look::{Base, Looked, Rest};
+use super::freshness::{self, Again, Moving};
+use super::look::Looked;
 use super::patrol::Patrol;
 use super::{Controller, cadence};
 use crate::execute::Outcome;
 use crate::model::{
-    Act, Action, AssumeRole, BackupsSeen, Conclusion, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind,
-    Observation, ObservedStack, Operation, Plan, RecordsSeen, SecretsSeen, ServicesSeen, StackAddress, StackDo,
-    StackStep, Waiting,
+    Act, Action, AssumeRole, Conclusion, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation,
+    Operation, Plan, StackDo, StackStep, Waiting,
 };
 use crate::plan::{self, Goal, Input};
 use crate::sabotage::{self, Bug};
@@ -47,10 +47,6 @@ pub enum Ended {
     Stopped,
 }
 
-/// How old what a registry listed may be while a service is waited for: nobody's push is that urgent, and a first
-/// deployment takes half an hour.
-const IMAGES: Duration = Duration::from_secs(15);
-
 /// When a step has landed and others are on their way, those that land within this time are planned for together: a
 /// hundred stacks that are begun together need not be planned for a hundred times.
 const GATHER: Duration = Duration::from_millis(20);
@@ -80,75 +76,52 @@ pub struct Tender<'a> {
     /// The only object that it acts on, if there is one.
     only: Option<Key>,
     flights: Flights<'a>,
-    earlier: Option<Earlier>,
-    /// When the last complete listing was made.
-    listed: Duration,
-    /// When what does not move was last read again: services and records at rest.
-    rested: Duration,
-    /// When what registries have was last forgotten.
-    images: Duration,
+    seen: Option<Earlier>,
+    /// When everything was last looked at.
+    swept: Duration,
     unknowns: u32,
     /// Operations that were open at the last look: what a landed conclusion concludes.
     open: BTreeMap<Key, Operation>,
     /// Who looks for drift.
     patrol: Patrol<'a>,
-    /// Nothing but the patrol is what this look is for: it has come back, or is to set out.
-    errand: bool,
+    /// What this look is for.
+    cause: Cause,
     /// What has landed since the last look.
     landed: LandedSince,
     /// When something is to be read again, if nothing says so earlier.
     due: Duration,
-    /// Nothing but landed steps has happened since the last look, and what was seen then still stands.
-    stands: bool,
 }
 
-/// What was seen before: the base of a look that reads only what moves.
+/// What a look is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// Something may have changed, or it is time.
+    News,
+    /// Nothing but landed steps has happened since the last look, and what was seen then still stands.
+    Landed,
+    /// Nothing but the patrol: it has come back, or is to set out.
+    Patrol,
+}
+
+/// What was seen before.
 struct Earlier {
-    /// Seen by the last complete listing, brought up to date by what was followed since.
     observation: Observation,
-    /// When the last complete listing was made.
-    listed: Duration,
+    /// What of it moves.
+    moving: Moving,
     /// The revision that it was made for.
     revision: u64,
-    /// Stacks that were moving or touched: all that has to be read again while the rest stands still.
-    moving: BTreeSet<StackAddress>,
-    /// Whether a service moves, or something of a backup policy: what was seen of it is in `observation` no more.
-    others_move: bool,
 }
 
 /// Steps that have landed since something was looked at.
 struct LandedSince {
-    keys: BTreeSet<Key>,
-    places: BTreeSet<StackAddress>,
+    about: Moving,
     /// All of them leave what was seen as it is.
     still: bool,
 }
 
 impl Default for LandedSince {
     fn default() -> Self {
-        Self { keys: BTreeSet::new(), places: BTreeSet::new(), still: true }
-    }
-}
-
-impl LandedSince {
-    fn add(&mut self, landed: &Landed) {
-        self.keys.insert(landed.step.key.clone());
-        self.places.extend(landed.step.address.as_stack());
-        self.still &= landed.leaves_what_was_seen();
-    }
-}
-
-impl Earlier {
-    fn is_at_rest(&self) -> bool {
-        self.moving.is_empty() && !self.others_move
-    }
-
-    /// Reading what moves is enough, and cheaper than listing everything again.
-    fn is_enough(&self, now: Duration, resync: Duration, revision: u64) -> bool {
-        now.saturating_sub(self.listed) < resync
-            && self.revision == revision
-            && self.moving.len() < self.observation.pages
-            && self.observation.listings.values().all(Result::is_ok)
+        Self { about: Moving::default(), still: true }
     }
 }
 
@@ -164,17 +137,14 @@ impl<'a> Tender<'a> {
             until,
             only: None,
             flights,
-            earlier: None,
-            listed: Duration::ZERO,
-            rested: Duration::ZERO,
-            images: Duration::ZERO,
+            seen: None,
+            swept: Duration::ZERO,
             unknowns: 0,
             open: BTreeMap::new(),
             patrol: Patrol::default(),
-            errand: false,
+            cause: Cause::News,
             landed: LandedSince::default(),
             due: Duration::ZERO,
-            stands: false,
         }
     }
 
@@ -190,83 +160,78 @@ impl<'a> Tender<'a> {
 
     /// Looks, plans, acts, and looks again, until it ends. Dropping it is safe at any moment.
     pub async fn run(mut self) -> Result<Ended, StoreError> {
-        let controller = self.controller;
         let span = info_span!("reconcile", environment = %self.name);
         async {
             loop {
-                // Asked before looking: what changes while we look is looked at right afterwards.
-                let mut changed = std::pin::pin!(controller.board.changed());
-                changed.as_mut().enable();
-                if !controller.gate.is_open() {
-                    self.last_answers().await;
-                    return Ok(Ended::Stopped);
-                }
-                let desired = controller.board.desired();
-                let Some(environment) = desired.environments.get(&self.name).cloned() else {
-                    self.last_answers().await;
-                    return Ok(Ended::Stopped);
-                };
-                controller.gate.loaded(desired.revision.sequence);
-                self.land()?;
-                controller.sweep_inbox();
-                let busy = self.flights.busy();
-                controller.take_requests(&environment, |key| busy.contains(key))?;
-                let (looked, outdated, fresh) = self.look(&desired, &environment).await?;
-                controller.narrator.planned(&self.name, &looked.plan, &looked.memory);
-                if self.is_approved(&desired, &environment, &looked)? {
-                    continue;
-                }
-                let moving = self.act(&environment, &looked) || outdated;
-                if !moving && !fresh {
-                    // That nothing is left to do is said of what was just read, and not of what was seen before.
-                    self.stands = false;
-                    self.keep(looked.observation, &looked.plan);
-                    continue;
-                }
-                if !moving && looked.memory.consent.is_some() {
-                    // Carried out, or as far as it goes: what happens later was not approved with it.
-                    controller.store.consent(&self.name, None)?;
-                }
-                if self.until == Until::Settled && !moving {
-                    return Ok(Ended::Settled(Box::new(looked.plan)));
-                }
-                let mut pause = self.pause(&looked.plan);
-                let pace = self.pace(&environment, &looked);
-                if self.errand {
-                    // It has read nothing that rests: when that is due does not move.
-                    pause = pause
-                        .min(controller.resync.saturating_sub(controller.cx.elapsed().saturating_sub(self.rested)));
-                }
-                let now = controller.cx.elapsed();
-                let next = now.saturating_add(pause.max(pace));
-                self.due = if fresh { next } else { self.due.min(next) };
-                let pause = self.due.saturating_sub(now);
-                let left = self.watch(&desired, &environment, &looked).unwrap_or(Duration::MAX);
-                let Looked { observation, plan, memory } = looked;
-                self.keep(observation, &plan);
-                let open = (!plan.in_sync()).then(|| plan.digest.clone());
-                let busy = self.flights.busy();
-                // Not held while nothing happens: with thousands of stacks it is large.
-                drop((plan, memory));
-                if outdated {
-                    self.stands = true;
-                    continue;
-                }
-                (self.errand, self.stands) = tokio::select! {
-                    biased;
-                    () = &mut changed => (false, false),
-                    () = self.flights.landing() => (false, true),
-                    () = self.patrol.back() => (true, false),
-                    () = note(controller, &self.name, open, busy) => (false, false),
-                    () = controller.cx.sleep(pause.min(left)) => (left < pause, false),
-                };
-                if self.stands && self.flights.are_more() {
-                    self.flights.during(controller.cx.sleep(GATHER)).await;
+                if let Some(ended) = self.reconcile().await? {
+                    return Ok(ended);
                 }
             }
         }
         .instrument(span)
         .await
+    }
+
+    /// Once around: look, plan, act, and wait for what is next.
+    async fn reconcile(&mut self) -> Result<Option<Ended>, StoreError> {
+        let controller = self.controller;
+        // Asked before looking: what changes while we look is looked at right afterwards.
+        let mut changed = std::pin::pin!(controller.board.changed());
+        changed.as_mut().enable();
+        let desired = controller.board.desired();
+        let environment = desired.environments.get(&self.name).filter(|_| controller.gate.is_open()).cloned();
+        let Some(environment) = environment else {
+            self.last_answers().await;
+            return Ok(Some(Ended::Stopped));
+        };
+        controller.gate.loaded(desired.revision.sequence);
+        self.land()?;
+        controller.sweep_inbox();
+        let busy = self.flights.busy();
+        controller.take_requests(&environment, |key| busy.contains(key))?;
+        let (looked, again, outdated) = self.look(&desired, &environment).await?;
+        controller.narrator.planned(&self.name, &looked.plan, &looked.memory);
+        if self.is_approved(&desired, &environment, &looked)? {
+            return Ok(None);
+        }
+        let moving = self.act(&environment, &looked) || outdated;
+        if !moving && again == Again::Planned {
+            // That nothing is left to do is said of what was just read, and not of what was seen before.
+            self.cause = Cause::News;
+            self.keep(looked.observation, &looked.plan);
+            return Ok(None);
+        }
+        if !moving && looked.memory.consent.is_some() {
+            // Carried out, or as far as it goes: what happens later was not approved with it.
+            controller.store.consent(&self.name, None)?;
+        }
+        if self.until == Until::Settled && !moving {
+            return Ok(Some(Ended::Settled(Box::new(looked.plan))));
+        }
+        let pause = self.pause(&environment, &looked, again);
+        let left = self.watch(&desired, &environment, &looked).unwrap_or(Duration::MAX);
+        let Looked { observation, plan, memory } = looked;
+        self.keep(observation, &plan);
+        let open = (!plan.in_sync()).then(|| plan.digest.clone());
+        // Not held while nothing happens: with thousands of stacks it is large.
+        drop((plan, memory));
+        if outdated {
+            self.cause = Cause::Landed;
+            return Ok(None);
+        }
+        let busy = self.flights.busy();
+        self.cause = tokio::select! {
+            biased;
+            () = &mut changed => Cause::News,
+            () = self.flights.landing() => Cause::Landed,
+            () = self.patrol.back() => Cause::Patrol,
+            () = note(controller, &self.name, open, busy) => Cause::News,
+            () = controller.cx.sleep(pause.min(left)) => if left < pause { Cause::Patrol } else { Cause::News },
+        };
+        if self.cause == Cause::Landed && self.flights.are_more() {
+            self.flights.during(controller.cx.sleep(GATHER)).await;
+        }
+        Ok(None)
     }
 
     /// Sends for drift to be looked at, if it is time; otherwise says how long there is until then. Who only wants to see
@@ -299,18 +264,18 @@ impl<'a> Tender<'a> {
         }
     }
 
-    /// What is, and whether that is outdated already: steps have landed while it was looked at, and nothing else will
-    /// say so.
-    /// And whether it has read anything.
-    async fn look(&mut self, desired: &Desired, environment: &Environment) -> Result<(Looked, bool, bool), StoreError> {
+    /// What is, what of it was read again, and whether it is outdated already: steps have landed while it was looked at, and
+    /// nothing else will say so.
+    async fn look(
+        &mut self,
+        desired: &Desired,
+        environment: &Environment,
+    ) -> Result<(Looked, Again, bool), StoreError> {
         let controller = self.controller;
         self.land()?;
         let busy = self.flights.busy();
-        let now = controller.cx.elapsed();
-        let revision = desired.revision.sequence;
-        let base = self.base(now, revision);
-        let fresh = !matches!(base, Base::Seen(_));
-        let look = Box::pin(controller.look(desired, environment, self.goal, &busy, base));
+        let (good, again) = self.still_good(desired.revision.sequence);
+        let look = Box::pin(controller.look(desired, environment, self.goal, &busy, good));
         let looked = self.flights.during(look).await?;
         // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
         let outdated = self.land()?;
@@ -318,93 +283,36 @@ impl<'a> Tender<'a> {
         let open = open.filter_map(|(key, memory)| Some((key.clone(), memory.pending.clone()?)));
         self.open = open.collect();
         controller.store.flush()?;
-        Ok((looked, outdated, fresh))
+        Ok((looked, again, outdated))
     }
 
-    /// What of the last look the next one can begin with.
-    fn base(&mut self, now: Duration, revision: u64) -> Base {
-        let resync = self.controller.resync;
+    /// What of the last look is still good for the next one, and what that is for.
+    fn still_good(&mut self, revision: u64) -> (Observation, Again) {
+        let (now, at) = (self.controller.cx.elapsed(), self.controller.cx.now());
         let landed = std::mem::take(&mut self.landed);
-        let Some(mut earlier) = self.earlier.take() else {
-            (self.listed, self.rested) = (now, now);
-            return Base::Nothing;
+        let Some(Earlier { mut observation, moving, revision: earlier }) = self.seen.take() else {
+            self.swept = now;
+            return (Observation::begun(at), Again::Everything);
         };
-        if self.stands && now < self.due && earlier.revision == revision && landed.still {
-            for key in &landed.keys {
-                earlier.observation.conclusions.remove(key);
-            }
-            for address in &landed.places {
-                if let Some(stack) = earlier.observation.stacks.get_mut(address) {
-                    // What was asked beside was asked before the step.
-                    *stack = ObservedStack::listed(stack.state.clone());
-                }
-            }
-            return Base::Seen(Box::new(earlier.observation));
-        }
-        // Between two looks a few seconds apart it may rest, and so it may for one that is for the patrol alone; a look that
-        // nothing but the time has caused reads everything.
-        let everything = earlier.is_at_rest() && !self.errand;
-        if everything || earlier.revision != revision || now.saturating_sub(self.rested) >= resync {
-            self.rested = now;
-            earlier.observation.services = ServicesSeen::default();
-            earlier.observation.records = RecordsSeen::default();
-            earlier.observation.secrets = SecretsSeen::default();
-            let backups = std::mem::take(&mut earlier.observation.backups);
-            earlier.observation.backups = backups.rested();
-        }
-        if !everything && earlier.is_enough(now, resync, revision) {
-            self.listed = earlier.listed;
-            return Base::Listing(Box::new(earlier.observation), earlier.moving);
-        }
-        self.listed = now;
-        let Observation { services, records, secrets, backups, .. } = earlier.observation;
-        Base::Rest(Box::new(Rest { services, records, secrets, backups }))
+        // A look that nothing but the time has caused is for everything; one that is for the patrol alone is not.
+        let idle = moving.is_nothing() && self.cause != Cause::Patrol;
+        let due = now.saturating_sub(self.swept) >= self.controller.resync;
+        let (again, moving) = if self.cause == Cause::Landed && now < self.due && earlier == revision && landed.still {
+            (Again::Planned, landed.about)
+        } else if idle || due || earlier != revision {
+            self.swept = now;
+            (Again::Everything, moving)
+        } else {
+            (Again::Followed, moving)
+        };
+        freshness::refresh(&mut observation, again, &moving, at);
+        (observation, again)
     }
 
     /// Keeps what was seen for the next look.
-    fn keep(&mut self, mut observation: Observation, plan: &Plan) {
-        let busy = self.flights.busy();
-        let moves = |waiting: &Waiting| {
-            matches!(
-                waiting,
-                Waiting::Operation { .. }
-                    | Waiting::ChangeSet { .. }
-                    | Waiting::Unknown { .. }
-                    | Waiting::Readiness { .. }
-                    | Waiting::Propagation { .. }
-            )
-        };
-        let moving = plan
-            .entries
-            .iter()
-            .filter(|(key, entry)| entry.step.is_some() || busy.contains(*key) || entry.waiting.iter().any(moves));
-        let moving = moving.filter(|(key, _)| key.kind == Kind::Stack);
-        let moving = moving.filter_map(|(_, entry)| entry.address.as_stack()).collect();
-        // A service that waits for anything at all may have moved by the next look: its stack, or somebody's push.
-        let restless = plan.entries.iter().filter(|(key, entry)| {
-            let quiet = entry.step.is_none() && entry.waiting.is_empty() && !busy.contains(*key);
-            key.kind == Kind::Service && !quiet
-        });
-        let restless: Vec<_> = restless.map(|(_, entry)| (&entry.address.scope, entry.address.name.as_str())).collect();
-        let now = self.controller.cx.elapsed();
-        let images = now.saturating_sub(self.images) >= IMAGES;
-        if images {
-            self.images = now;
-        }
-        observation.services.forget(&restless, images);
-        let revision = plan.revision.sequence;
-        let stays = |(key, entry): (&Key, &Entry)| {
-            let quiet = entry.step.is_none() && !entry.waiting.iter().any(moves) && !busy.contains(key);
-            key.kind != Kind::DnsRecord || quiet
-        };
-        if !plan.entries.iter().all(stays) {
-            // Zones are few and their record sets come by the hundred: all of them are read again.
-            observation.records = RecordsSeen::default();
-        }
-        observation.secrets.forget_named();
-        let backups_move = forget_backups(&mut observation.backups, plan, &busy);
-        let others_move = backups_move || !restless.is_empty();
-        self.earlier = Some(Earlier { observation, listed: self.listed, revision, moving, others_move });
+    fn keep(&mut self, observation: Observation, plan: &Plan) {
+        let moving = Moving::by(plan, &self.flights.busy(), observation.all_pages());
+        self.seen = Some(Earlier { observation, moving, revision: plan.revision.sequence });
     }
 
     /// Another process has left an approval of exactly this plan: it is looked at again with consent.
@@ -463,7 +371,8 @@ impl<'a> Tender<'a> {
         let any = !landed.is_empty();
         let mut failed = None;
         for landed in landed {
-            self.landed.add(&landed);
+            self.landed.about.add_landed(&landed.step);
+            self.landed.still &= landed.leaves_what_was_seen();
             if let Do::Stack(StackStep { address, action: StackDo::Conclude { conclusion, .. }, .. }) =
                 &landed.step.action
                 && let Conclusion::Failed(failure) = conclusion
@@ -482,7 +391,20 @@ impl<'a> Tender<'a> {
         failed.map_or(Ok(any), Err)
     }
 
-    fn pause(&self, plan: &Plan) -> Duration {
+    /// How long to wait for something to happen, before it is looked again.
+    fn pause(&mut self, environment: &Environment, looked: &Looked, again: Again) -> Duration {
+        let now = self.controller.cx.elapsed();
+        let mut pause = self.planned_pause(&looked.plan);
+        if self.cause == Cause::Patrol {
+            // It has read nothing that rests: when that is due does not move.
+            pause = pause.min(self.controller.resync.saturating_sub(now.saturating_sub(self.swept)));
+        }
+        let next = now.saturating_add(pause.max(self.pace(environment, looked)));
+        self.due = if again == Again::Planned { self.due.min(next) } else { next };
+        self.due.saturating_sub(now)
+    }
+
+    fn planned_pause(&self, plan: &Plan) -> Duration {
         let controller = self.controller;
         let now = controller.cx.now();
         // A tenth of jitter, so that many environments do not look at the same moment for ever.
@@ -500,7 +422,7 @@ impl<'a> Tender<'a> {
     /// How soon the stacks can be read again without using up what the account allows.
     fn pace(&self, environment: &Environment, looked: &Looked) -> Duration {
         let moving = looked.plan.entries.iter().filter(|(key, entry)| key.kind == Kind::Stack && !entry.ready).count();
-        let calls = moving.min(looked.observation.pages).max(1);
+        let calls = moving.min(looked.observation.all_pages()).max(1);
         self.controller.governor.pace(&environment.scope, calls)
     }
 
@@ -515,20 +437,4 @@ impl<'a> Tender<'a> {
         };
         let _ = controller.cx.timeout(LAST_ANSWERS, wait).await;
     }
-}
-
-/// Of backups, what may have moved by the next look. False if that is nothing.
-fn forget_backups(seen: &mut BackupsSeen, plan: &Plan, busy: &BTreeSet<Key>) -> bool {
-    let (mut moves, mut points_move, mut touched) = (false, false, BTreeSet::new());
-    for (key, entry) in plan.entries.iter().filter(|(key, _)| key.kind == Kind::BackupPolicy) {
-        moves |= busy.contains(key) || entry.step.is_some() || !entry.waiting.is_empty();
-        points_move |=
-            busy.contains(key) || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Unknown { .. }));
-        if let Some(Do::Backup(step)) = entry.step.as_ref().map(|step| &step.action) {
-            points_move |= step.action.moves_points();
-            touched.extend(step.action.tables().into_iter().cloned());
-        }
-    }
-    seen.forget(points_move, &touched);
-    moves
 }

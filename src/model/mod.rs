@@ -15,6 +15,7 @@ mod dns;
 mod domain;
 mod drift;
 mod ecs;
+mod fact;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod gaps;

@@ -69,14 +69,16 @@ impl fmt::Display for Unknown {
 pub struct Observation {
     /// When the look began.
     pub at: Timestamp,
-    /// When stacks were read again by name.
-    pub followed: BTreeMap<StackAddress, Timestamp>,
+    /// When what is known was read, by what was asked.
+    pub read: BTreeMap<Need, Timestamp>,
+    /// Stacks that are to be read again, by name, before anything is decided.
+    pub unread: BTreeSet<StackAddress>,
     /// How many operations may run at once in each account and region.
     pub room: BTreeMap<Scope, usize>,
     /// For every account and region: were the credentials those of the right account and all pages read?
     pub listings: BTreeMap<Scope, Result<(), Unknown>>,
-    /// Pages that were read to list them: what another look of this kind costs.
-    pub pages: usize,
+    /// Pages that were read to list them: what listing them again costs.
+    pub pages: BTreeMap<Scope, usize>,
     /// The stacks that concern us, wherever they were listed.
     pub stacks: BTreeMap<StackAddress, ObservedStack>,
     /// Stacks that were deleted within the last 90 days, the newest of each name, where that was asked for.
@@ -118,10 +120,11 @@ impl Observation {
     pub fn begun(at: Timestamp) -> Self {
         Self {
             at,
-            followed: BTreeMap::new(),
+            read: BTreeMap::new(),
+            unread: BTreeSet::new(),
             room: BTreeMap::new(),
             listings: BTreeMap::new(),
-            pages: 0,
+            pages: BTreeMap::new(),
             stacks: BTreeMap::new(),
             deleted: BTreeMap::new(),
             gone: BTreeMap::new(),
@@ -136,10 +139,18 @@ impl Observation {
         }
     }
 
+    /// What listing all stacks again costs, in calls.
+    #[must_use]
+    pub fn all_pages(&self) -> usize {
+        self.pages.values().sum()
+    }
+
     /// When the read that says how the stack at an address is was sent, or earlier.
     #[must_use]
     pub fn read_at(&self, address: &StackAddress) -> Timestamp {
-        self.followed.get(address).copied().unwrap_or(self.at)
+        let by_name = self.read.get(&StackNeed::Stack(address.clone()).into());
+        let listed = || self.read.get(&StackNeed::Listing(address.scope.clone()).into());
+        by_name.or_else(listed).copied().unwrap_or(self.at)
     }
 
     /// The stack that an entry is about, if it is about one.
@@ -151,6 +162,9 @@ impl Observation {
     /// The stack at an address. Absent only when its scope was listed completely.
     #[must_use]
     pub fn stack(&self, address: &StackAddress) -> Seen<&ObservedStack> {
+        if self.unread.contains(address) {
+            return Seen::Unknown(Unknown::because("not read again yet"));
+        }
         match (self.listings.get(&address.scope), self.stacks.get(address)) {
             (Some(Ok(())), Some(stack)) => Seen::Present(stack),
             (Some(Ok(())), None) => Seen::Absent,
@@ -238,6 +252,8 @@ pub enum Need {
 pub enum StackNeed {
     /// A complete listing of an account and region.
     Listing(Scope),
+    /// One stack, by name: less than a listing where there are thousands.
+    Stack(StackAddress),
     /// Which stacks were deleted in an account and region within the last 90 days.
     Deleted(Scope),
     /// How a stack that is not there any more was deleted, and what was in it.

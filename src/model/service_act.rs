@@ -45,26 +45,6 @@ impl ServicesSeen {
             services.find(|((scope, service), _)| *scope == address.scope && service.to_string() == address.name);
         found.map(|((_, service), seen)| (service, seen))
     }
-
-    /// Forgets what changes while services move; each is named by its scope and `cluster/service`. Task definitions
-    /// never change; what registries have is asked for again where a decision depends on it, if `images` are forgotten.
-    pub fn forget(&mut self, moving: &[(&Scope, &str)], images: bool) {
-        if moving.is_empty() {
-            return;
-        }
-        let stays = |(scope, service): &(Scope, ServiceRef)| {
-            let name = service.to_string();
-            !moving.iter().any(|(other, moves)| *other == scope && *moves == name)
-        };
-        self.services.retain(|at, _| stays(at));
-        self.deployments.retain(|at, _| stays(at));
-        self.tasks.retain(|at, _| stays(at));
-        self.task_definitions.retain(|_, seen| seen.present().is_some());
-        self.platforms.retain(|_, seen| seen.present().is_some());
-        self.images.retain(|_, seen| !images && seen.present().is_some());
-        self.logs.clear();
-        self.targets.clear();
-    }
 }
 
 /// A service deployment, and what it brings.

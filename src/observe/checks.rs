@@ -21,9 +21,6 @@ const AT_ONCE: usize = 8;
 /// What a request may take beyond its own timeout until it is given up: it has to be begun and ended.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A check that has held so recently is not asked again while operations are followed, every few seconds.
-const FRESH: Duration = Duration::from_secs(30);
-
 impl Observer<'_> {
     /// Reads what the planner needs to know of readiness checks, and adds it to the observation.
     pub(super) async fn answer_checks(&self, observation: &mut Observation, needs: BTreeSet<CheckNeed>) {
@@ -31,17 +28,6 @@ impl Observer<'_> {
         while let Some((need, outcome)) = answers.next().await {
             observation.checks.answers.insert(need, CheckAnswer { at: self.cx.now(), outcome });
         }
-    }
-
-    /// Of an earlier look, the checks that have just been seen to hold.
-    pub(super) fn fresh_checks(&self, mut checks: crate::model::ChecksSeen) -> crate::model::ChecksSeen {
-        let now = self.cx.now();
-        checks.answers.retain(|_, answer| {
-            // A clock that was set back makes everything old.
-            let age = Duration::try_from(now.duration_since(answer.at)).unwrap_or(Duration::MAX);
-            answer.outcome == CheckOutcome::Holds && age < FRESH
-        });
-        checks
     }
 
     async fn check(&self, need: CheckNeed) -> (CheckNeed, CheckOutcome) {

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 
 use super::Observer;
 use super::inside::{contents, describe};
-use super::listing::{Listed, add};
+use super::listing::{self, Listed, add};
 use crate::model::{
     BackupNeed, Bucket, ChangeSetName, ChangeSetState, ChangeSetStatus, ChangeSets, CheckNeed, Conclusion, Contained,
     DeletedStack, Digest, FingerprintKey, GoneStack, Key, Need, Observation, Operation, RecordNeed, Scope, SecretNeed,
-    Seen, ServiceArn, ServiceNeed, StackAddress, StackEvent, StackId, StackName, StackNeed, StackStatus, TemplateFacts,
-    Unknown,
+    Seen, ServiceArn, ServiceNeed, StackAddress, StackEvent, StackId, StackName, StackNeed, StackState, StackStatus,
+    TemplateFacts, Unknown,
 };
 use crate::plan;
 use crate::ports::{Class, PageToken, PortError, Priority, STORED_MAX, Stacks, all, endless, found};
@@ -33,6 +33,7 @@ const EVENT_PAGES_MAX: usize = 60;
 
 enum Answer {
     Listing(Scope, Listed),
+    Stack(Box<Result<Option<StackState>, Unknown>>),
     Deleted(Scope, Seen<BTreeMap<StackName, DeletedStack>>),
     Gone(StackId, Seen<GoneStack>),
     Template(Seen<TemplateFacts>),
@@ -52,6 +53,8 @@ impl Observer<'_> {
     /// Reads what the planner needs to know, and adds it to the observation. Values of secrets become fingerprints by
     /// `key` and go no further.
     pub async fn answer(&self, observation: &mut Observation, needs: BTreeSet<Need>, key: &FingerprintKey) {
+        let at = self.cx.now();
+        observation.read.extend(needs.iter().map(|need| (need.clone(), at)));
         let Sorted { stacks, stored, services, secrets, records, backups, checks } = sorted(needs);
         let mut answers = iter(stacks).map(|need| self.ask(need)).buffered(AT_ONCE);
         while let Some((address, answer)) = answers.next().await {
@@ -70,6 +73,10 @@ impl Observer<'_> {
             StackNeed::Listing(scope) => {
                 let (scope, listed) = self.look_at(scope).await;
                 (None, Answer::Listing(scope, listed))
+            }
+            StackNeed::Stack(address) => {
+                let read = self.read(&address).await;
+                (Some(address), Answer::Stack(Box::new(read)))
             }
             StackNeed::Deleted(scope) => {
                 let deleted = self.deleted(&scope).await;
@@ -250,10 +257,14 @@ fn sorted(needs: BTreeSet<Need>) -> Sorted {
 fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: Answer) {
     match answer {
         Answer::Listing(scope, listed) => add(observation, scope, listed),
+        Answer::Stack(read) => {
+            if let Some(address) = address {
+                listing::enter(observation, address.clone(), *read);
+            }
+        }
         Answer::Bucket(scope, name, bucket) => {
             observation.buckets.insert((scope, name), bucket);
         }
-
         Answer::Deleted(scope, deleted) => {
             observation.deleted.insert(scope, deleted);
         }
@@ -284,6 +295,7 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
                     stack.events.insert(id, events);
                 }
                 Answer::Listing(..)
+                | Answer::Stack(_)
                 | Answer::Bucket(..)
                 | Answer::Deleted(..)
                 | Answer::Gone(..)

@@ -1,13 +1,12 @@
 //! Which stacks there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use jiff::Timestamp;
+use futures_util::future::{join, join_all};
 
 use super::{Concern, Observer};
-use crate::model::{Observation, ObservedStack, Scope, StackAddress, Unknown};
+use crate::model::{Observation, ObservedStack, Scope, StackAddress, StackNeed, StackState, Unknown};
 use crate::ports::{Page, PortError, Priority};
 use crate::sabotage::{self, Bug};
 
@@ -22,15 +21,28 @@ const PAGES_MAX: usize = 10_000;
 pub(super) type Listed = Result<(BTreeMap<StackAddress, ObservedStack>, usize), Unknown>;
 
 impl Observer<'_> {
-    /// Lists everything the environment touches, all pages of every account and region at the same time.
-    pub async fn look(&self) -> Observation {
+    /// Lists every account and region that the environment touches and that is not listed in what is still good of an
+    /// earlier look, all of them at the same time; and reads by name what of the others is to be read again: cheaper than
+    /// listing while a few operations run in an account with thousands of stacks.
+    pub async fn look(&self, good: Observation) -> Observation {
         let at = self.cx.now();
+        let mut observation = good;
         let concern = self.concern();
-        let scopes: Vec<Scope> = self.environment.scopes().into_iter().collect();
-        let listed = join_all(scopes.iter().map(|scope| self.list(scope, &concern))).await;
-        let mut observation = Observation::begun(at);
+        let scopes = self.environment.scopes().into_iter().filter(|scope| !observation.listings.contains_key(scope));
+        let scopes: Vec<Scope> = scopes.collect();
+        let unread = std::mem::take(&mut observation.unread);
+        let (listed, read) = join(
+            join_all(scopes.iter().map(|scope| self.list(scope, &concern))),
+            join_all(unread.iter().map(|address| self.read(address))),
+        )
+        .await;
         for (scope, listed) in scopes.into_iter().zip(listed) {
+            observation.read.insert(StackNeed::Listing(scope.clone()).into(), at);
             add(&mut observation, scope, listed);
+        }
+        for (address, read) in unread.into_iter().zip(read) {
+            observation.read.insert(StackNeed::Stack(address.clone()).into(), at);
+            enter(&mut observation, address, read);
         }
         observation
     }
@@ -41,40 +53,10 @@ impl Observer<'_> {
         (scope, listed)
     }
 
-    /// Reads some stacks again, by name, and takes the rest from an earlier look. Cheaper than listing while a few
-    /// operations run in an account with thousands of stacks.
-    pub async fn follow(&self, earlier: Observation, addresses: BTreeSet<StackAddress>) -> Observation {
-        // Of an earlier look only the listing of stacks is worth keeping, what has just been asked of others, and what does
-        // not move of services, secrets and backups.
-        let (at, listings, pages, stacks) = (earlier.at, earlier.listings, earlier.pages, earlier.stacks);
-        let (checks, records, services) = (self.fresh_checks(earlier.checks), earlier.records, earlier.services);
-        let (secrets, backups) = (earlier.secrets, earlier.backups);
-        let kept =
-            Observation { listings, pages, stacks, services, secrets, records, checks, ..Observation::begun(at) };
-        let followed = earlier_reads(earlier.followed, &addresses, self.cx.now());
-        let mut earlier = Observation { followed, backups, ..kept };
-        let read = join_all(addresses.into_iter().map(|address| async {
-            let port = self.governor.stacks(&address.scope, self.role(&address.scope), Priority::Status);
-            let seen = self.cx.timeout(PAGE_WITHIN, port.describe(&address.name)).await;
-            (address, seen)
-        }));
-        for (address, seen) in read.await {
-            match seen {
-                Some(Ok(Some(state))) => {
-                    earlier.stacks.insert(address, ObservedStack::listed(state));
-                }
-                Some(Ok(None)) => {
-                    earlier.stacks.remove(&address);
-                }
-                Some(Err(error)) => {
-                    earlier.listings.insert(address.scope, Err(Unknown::because(error)));
-                }
-                None => {
-                    earlier.listings.insert(address.scope, Err(too_slow()));
-                }
-            }
-        }
-        earlier
+    /// Reads one stack by its name.
+    pub(super) async fn read(&self, address: &StackAddress) -> Result<Option<StackState>, Unknown> {
+        let seen = self.cx.timeout(PAGE_WITHIN, self.port(address).describe(&address.name)).await;
+        seen.ok_or_else(too_slow)?.map_err(Unknown::because)
     }
 
     async fn list(&self, scope: &Scope, concern: &Concern) -> Listed {
@@ -101,20 +83,21 @@ impl Observer<'_> {
     }
 }
 
-/// When stacks were read by name: these now.
-fn earlier_reads(
-    mut followed: BTreeMap<StackAddress, Timestamp>,
-    now_read: &BTreeSet<StackAddress>,
-    now: Timestamp,
-) -> BTreeMap<StackAddress, Timestamp> {
-    followed.extend(now_read.iter().map(|address| (address.clone(), now)));
-    followed
+/// How a stack that was read by its name is. Where that failed, nothing is known of its account and region: they are listed
+/// in the next look.
+pub(super) fn enter(observation: &mut Observation, address: StackAddress, read: Result<Option<StackState>, Unknown>) {
+    observation.unread.remove(&address);
+    match read {
+        Ok(Some(state)) => _ = observation.stacks.insert(address, ObservedStack::listed(state)),
+        Ok(None) => _ = observation.stacks.remove(&address),
+        Err(why) => _ = observation.listings.insert(address.scope, Err(why)),
+    }
 }
 
 pub(super) fn add(observation: &mut Observation, scope: Scope, listed: Listed) {
     match listed {
         Ok((stacks, pages)) => {
-            observation.pages += pages;
+            observation.pages.insert(scope.clone(), pages);
             observation.stacks.extend(stacks);
             observation.listings.insert(scope, Ok(()));
         }

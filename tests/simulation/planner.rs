@@ -162,11 +162,8 @@ impl Small {
         let environment = &desired.environments[&"dev".parse().unwrap()];
         let listing = |case: &Case| matches!(case, Case::Unknown);
         let known = if cases.iter().any(listing) { Err(Unknown::because("no answer")) } else { Ok(()) };
-        let mut observation = Observation {
-            listings: BTreeMap::from([(environment.scope.clone(), known)]),
-            pages: 1,
-            ..Observation::begun(now())
-        };
+        let mut observation =
+            Observation { listings: BTreeMap::from([(environment.scope.clone(), known)]), ..Observation::begun(now()) };
         let mut stacks = BTreeMap::new();
         for (spec, case) in environment.stacks.values().zip(cases) {
             let Case::Present { status, owner, same, memory } = case else { continue };

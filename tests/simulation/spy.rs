@@ -206,7 +206,9 @@ impl Door {
         let said = self.life.evidence.lock().unwrap().of(name);
         match said {
             Some(false) => {}
-            Some(true) => self.life.truth.blame(format!("S10 unknown: CreateStack of {name}, which was read and exists")),
+            Some(true) => {
+                self.life.truth.blame(format!("S10 unknown: CreateStack of {name}, which was read and exists"));
+            }
             None => self.life.truth.blame(format!("S10 unknown: CreateStack of {name}, which nothing says is absent")),
         }
     }
@@ -312,7 +314,8 @@ impl Stacks for Door {
         let inputs = shown(&request.template, &request.options);
         self.journaled("CreateStack", &request.token);
         self.life.truth.same_token(&request.token, &inputs);
-        self.life.truth.begins(request.name.as_str(), &request.token, &inputs);
+        // Of one that somebody has deleted: that putting drift back failed for good is no reason not to create it again.
+        self.life.truth.begins(request.name.as_str(), &request.token, &format!("created from {inputs}"));
         let name = request.name.clone();
         let answer = self.inner.create(fence, request).await;
         if let Ok(id) = &answer

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Comparison, Counted};
 use crate::model::{
     AlarmDefinition, ContinuousBackups, JobId, Key, Need, PointId, RecoveryPoint, Scope, Seen, StackAddress, StackId,
-    TableId, TableName, TableProfile, TableState, TableStatus, Unread, VaultJob, VaultName,
+    TableId, TableName, TableProfile, TableState, Unread, VaultJob, VaultName,
 };
 
 /// A table, and how far back it can be restored.
@@ -86,55 +86,6 @@ pub struct BackupsSeen {
     pub copies: BTreeMap<(Scope, JobId), Seen<VaultJob>>,
 }
 
-/// Tables that are read again although nothing says that they have changed, each time that everything is: a thousand are
-/// looked at once in an hour.
-const AGAIN: usize = 100;
-
-impl BackupsSeen {
-    /// What is not read again when everything is: of tables that rest, those that were read last.
-    #[must_use]
-    pub fn rested(self) -> Self {
-        let rest = self.described.into_iter().filter(|(_, seen)| is_at_rest(seen));
-        let mut rest: Vec<_> = rest.collect();
-        rest.sort_by_key(|(_, seen)| seen.present().map(|seen| seen.at));
-        Self { described: rest.into_iter().skip(AGAIN).collect(), ..Self::default() }
-    }
-
-    /// Forgets what may have moved: jobs, what could not be read, and, where points were made or go, their listings.
-    pub fn forget(&mut self, points_move: bool, touched: &BTreeSet<TableName>) {
-        fn known<K: Ord, T>(map: &mut BTreeMap<K, Seen<T>>) {
-            map.retain(|_, seen| !matches!(seen, Seen::Unknown(_)));
-        }
-        self.jobs.clear();
-        self.copies.clear();
-        self.restores.clear();
-        self.alarms.clear();
-        self.profiles.clear();
-        self.compared.clear();
-        self.counted.clear();
-        self.metadata.clear();
-        self.kept.clear();
-        self.settings.clear();
-        known(&mut self.tables);
-        known(&mut self.of_stacks);
-        known(&mut self.tags);
-        known(&mut self.points);
-        known(&mut self.vaults);
-        // What is missing of a listing is read in the next look.
-        self.vaults.retain(|_, seen| seen.present().is_none_or(|listed| listed.unread.is_empty()));
-        // One that is not there may be by the next look; one that moves has.
-        self.described.retain(|(_, table), seen| is_at_rest(seen) && !touched.contains(table));
-        if points_move {
-            self.points.clear();
-            self.vaults.clear();
-        }
-    }
-}
-
-fn is_at_rest(seen: &Seen<TableSeen>) -> bool {
-    seen.present().is_some_and(|seen| seen.state.status == TableStatus::Active)
-}
-
 /// Which policies cover which tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -191,47 +142,5 @@ pub enum BackupNeed {
 impl From<BackupNeed> for Need {
     fn from(need: BackupNeed) -> Self {
         Self::Backup(need)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Billing, KeyType, TableClass, TableKey};
-
-    fn read(minute: usize, status: TableStatus) -> ((Scope, TableName), Seen<TableSeen>) {
-        let name: TableName = format!("table-{minute:03}").parse().unwrap();
-        let state = TableState {
-            arn: format!("arn:aws:dynamodb:us-east-1:111122223333:table/{name}").parse().unwrap(),
-            name: name.clone(),
-            id: "0a1b2c3d-0000-0000-0000-000000000001".parse().unwrap(),
-            status,
-            created: None,
-            items: 0,
-            bytes: 0,
-            key: TableKey { partition: ("id".to_owned(), KeyType::Text), sort: None },
-            indexes: BTreeMap::new(),
-            indexes_busy: BTreeSet::new(),
-            billing: Billing::OnDemand,
-            class: TableClass::Standard,
-            deletion_protected: true,
-            stream: None,
-            kms_key: None,
-            replicas: BTreeSet::new(),
-            limits: None,
-            restored: None,
-        };
-        let at = Timestamp::from_second(60 * i64::try_from(minute).unwrap()).unwrap();
-        let scope = Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() };
-        ((scope, name), Seen::Present(TableSeen { at, state, recovery: ContinuousBackups::default() }))
-    }
-
-    #[test]
-    fn the_tables_that_were_read_longest_ago_are_read_again_and_those_that_move() {
-        let mut described: BTreeMap<_, _> = (0..AGAIN + 3).map(|minute| read(minute, TableStatus::Active)).collect();
-        described.extend([read(AGAIN + 1, TableStatus::Updating)]);
-        let rested = BackupsSeen { described, ..BackupsSeen::default() }.rested();
-        let kept: Vec<&str> = rested.described.keys().map(|(_, name)| name.as_str()).collect();
-        assert_eq!(kept, ["table-100", "table-102"]);
     }
 }

@@ -165,14 +165,6 @@ pub struct SecretsSeen {
 }
 
 impl SecretsSeen {
-    /// Keeps what listings said, and forgets what was asked for by name: that is asked for again wherever we have touched a
-    /// secret lately, or are about to.
-    pub fn forget_named(&mut self) {
-        let (mut listings, listed) = (std::mem::take(&mut self.listings), std::mem::take(&mut self.listed));
-        listings.retain(|_, listing| listing.is_ok());
-        *self = Self { listings, listed, ..Self::default() };
-    }
-
     /// The newest that is known of a secret.
     #[must_use]
     pub fn secret(&self, address: &Address) -> Seen<&SecretState> {
