@@ -8,13 +8,16 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::planner::Planner;
-use super::stack::LISTED_WITHIN;
 use super::standing::{Standing, row};
 use crate::model::{
     Action, Conclusion, Entry, Key, Operation, OperationKind, Seen, StackAddress, StackDo, StackId, StackNeed,
     StackState, StackStatus, Waiting,
 };
 use crate::sabotage::{self, Bug};
+
+/// How long a stack may be missing from the listing after it was created. Reads follow within seconds; longer is for a
+/// bad day. A creation that was really lost is late by as much.
+pub(super) const LISTED_WITHIN: SignedDuration = SignedDuration::from_secs(90);
 
 /// What AWS calls the execution of a change set among the last operations of a stack (AWS: *`OperationEntry`*).
 const UPDATE: &str = "UPDATE_STACK";

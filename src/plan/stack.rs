@@ -21,7 +21,7 @@ pub(super) use self::forecast::output_may_change;
 use super::diff::differences;
 use super::handover::{former_of_stack, heir};
 use super::names::{owner, token};
-use super::pending::Pending;
+use super::pending::{LISTED_WITHIN, Pending};
 use super::planner::{Planner, refuse};
 use super::resolve::{Resolved, spec_digest};
 use super::standing::{Standing, row};
@@ -31,10 +31,6 @@ use crate::model::{
     Operation, OperationKind, Parameter, Refusal, Seen, StackDo, StackMemory, StackNeed, StackSpec, StackState,
     StackStatus, StackStep, Step, TemplateFacts, Waiting,
 };
-
-/// How long a stack may be missing from the listing after it was created. Reads follow within seconds; longer is for a
-/// bad day. A creation that was really lost is late by as much.
-pub(in crate::plan) const LISTED_WITHIN: SignedDuration = SignedDuration::from_secs(90);
 
 /// Creations of the same inputs that are tried before it is left to a person: two that may have been bad luck, and one
 /// that shows that it was not.
@@ -153,6 +149,8 @@ impl Deciding<'_> {
         let mut concluded = self.pending(operation).follow(state, entry);
         if let Some(StackDo::Conclude { conclusion: Conclusion::Succeeded, template, .. }) = &mut concluded {
             *template = self.has_deployed(operation);
+            // It is what its manifest asks for: what depends on it need not wait until that is written down.
+            entry.ready = template.is_some();
         }
         entry.step = concluded.map(|action| self.step(Expect::Nothing, action));
         let given_up = self.is_overdue(operation) || self.planner.is_doomed(&self.spec.key);

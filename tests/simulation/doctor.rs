@@ -130,7 +130,7 @@ impl Ward {
         let revision = store.revise(&snapshot.content, None).unwrap();
         let loaded = manifest::load(&snapshot, revision);
         assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
-        let (spy, _) = Spy::new(self.cloud.clone(), Arc::clone(&self.truth), store.clone());
+        let (spy, _) = Spy::new(cx.clone(), self.cloud.clone(), Arc::clone(&self.truth), store.clone());
         let controller = Controller::new(cx, Arc::new(spy), store, Arc::new(|_, _| {}));
         let environment = Arc::clone(loaded.desired.environments.values().next().unwrap());
         controller.board.publish(loaded.desired, &BTreeSet::new());

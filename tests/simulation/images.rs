@@ -1,10 +1,10 @@
 //! The rules of images and services (S14, S21), checked at every call that deploys something, against the truth.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use landfast::model::{
     ClusterArn, Deployed, ImageDigest, ImageId, ImageManifest, ImageState, LogLine, LogStream, Platform, Repository,
     ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentStatus, ServiceDeploymentSummary,
@@ -18,6 +18,10 @@ use crate::fleet::REPOSITORY;
 use crate::spy::Life;
 
 type Answer<T> = Result<T, PortError>;
+
+/// How old what a registry said may be when something is deployed by it: the 15 seconds that it is good for, a read of the
+/// precondition that hangs, and a call that waits for its turn.
+const JUST: SignedDuration = SignedDuration::from_secs(60);
 
 /// The service of the fleet.
 pub(crate) fn web() -> ServiceRef {
@@ -42,10 +46,8 @@ struct Inner {
     desired: Option<(Option<Timestamp>, u32)>,
     /// Images that change sets bring.
     proposed: BTreeMap<String, String>,
-    /// What the registry answered when it was last asked.
-    listed: BTreeSet<ImageDigest>,
-    /// Images that were deployed once after they had expired.
-    late: BTreeSet<ImageDigest>,
+    /// When the registry last answered that it has an image: when it was asked.
+    listed: BTreeMap<ImageDigest, Timestamp>,
 }
 
 /// The digest in a reference that has one.
@@ -102,34 +104,30 @@ impl Images {
     }
 
     /// A change set is executed: what it changes of the image, if anything.
-    pub(crate) fn executes(&self, change_set: &str, console: &Console) -> Vec<String> {
+    pub(crate) fn executes(&self, change_set: &str, console: &Console, now: Timestamp) -> Vec<String> {
         let image = self.inner.lock().unwrap().proposed.get(change_set).cloned();
         let Some(image) = image else { return Vec::new() };
         if console.service(&web()).is_none() || running(console).as_deref() == Some(&image) {
             return Vec::new();
         }
-        self.deploys(&image, console)
+        self.deploys(&image, console, now)
     }
 
-    /// A page of the registry's images was read.
-    fn listed(&self, images: &[ImageState], is_first: bool) {
-        let mut inner = self.inner.lock().unwrap();
-        if is_first {
-            inner.listed.clear();
-        }
-        inner.listed.extend(images.iter().filter(|image| !image.archived).map(|image| image.digest.clone()));
+    /// A page of the registry's images was asked for then.
+    fn listed(&self, images: &[ImageState], at: Timestamp) {
+        let there = images.iter().filter(|image| !image.archived).map(|image| (image.digest.clone(), at));
+        self.inner.lock().unwrap().listed.extend(there);
     }
 
     /// S14: what is wrong with deploying this image now.
-    fn deploys(&self, image: &str, console: &Console) -> Vec<String> {
-        let mut inner = self.inner.lock().unwrap();
+    fn deploys(&self, image: &str, console: &Console, now: Timestamp) -> Vec<String> {
+        let inner = self.inner.lock().unwrap();
         let mut wrong = Vec::new();
         let Some(digest) = named(image) else { return vec![format!("S14 images: {image} is deployed by a tag")] };
-        // Once, it may have expired since it was listed: AWS has no condition on that, and a call that hangs takes half a
-        // minute. Whoever looks again sees it.
+        // It may have expired since it was listed: AWS has no condition on that.
         let is_there = console.images(REPOSITORY).iter().any(|found| found.digest == digest && !found.archived);
-        let is_excused = is_there || (inner.listed.contains(&digest) && inner.late.insert(digest.clone()));
-        if !is_excused {
+        let was_there = inner.listed.get(&digest).is_some_and(|at| now.duration_since(*at) <= JUST);
+        if !is_there && !was_there {
             wrong.push(format!("S14 images: {} is deployed and not in the registry", digest.short()));
         }
         let Some(rank) = inner.ranks.get(&digest) else {
@@ -206,7 +204,7 @@ impl Door {
         if running(&self.console).as_deref() == Some(&container.image) {
             return;
         }
-        for wrong in truth.images.deploys(&container.image, &self.console) {
+        for wrong in truth.images.deploys(&container.image, &self.console, self.life.cx.now()) {
             truth.blame(wrong);
         }
     }
@@ -268,10 +266,10 @@ impl Containers for Door {
         self.inner.log_lines(stream, count).await
     }
     async fn images(&self, repository: &Repository, page: Option<PageToken>) -> Answer<Page<ImageState>> {
-        let is_first = page.is_none();
+        let asked = self.life.cx.now();
         let answer = self.inner.images(repository, page).await;
         if let Ok(page) = &answer {
-            self.life.truth.images.listed(&page.items, is_first);
+            self.life.truth.images.listed(&page.items, asked);
         }
         answer
     }

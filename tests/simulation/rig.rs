@@ -106,7 +106,7 @@ impl Rig {
         self.lives += 1;
         let cx = Context::simulated(&self.clock, self.seed.wrapping_mul(31).wrapping_add(self.lives));
         let store = Store::on(&self.disk, &cx).expect("the store opens");
-        let (spy, life) = Spy::new(self.cloud.clone(), Arc::clone(&self.truth), store.clone());
+        let (spy, life) = Spy::new(cx.clone(), self.cloud.clone(), Arc::clone(&self.truth), store.clone());
         let truth = Arc::clone(&self.truth);
         let listener = Arc::new(move |_, progress: &landfast::report::Progress| {
             if format!("{progress:?}").contains(CANARY) {

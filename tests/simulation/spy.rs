@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use landfast::context::Context;
 use landfast::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeletedStack, Scope,
     StackEvent, StackId, StackName, StackOptions, StackState, Value,
@@ -24,6 +25,7 @@ type Answer<T> = Result<T, PortError>;
 /// What one life of the daemon shares.
 pub(crate) struct Life {
     pub(crate) truth: Arc<Truth>,
+    pub(crate) cx: Context,
     /// Set when the daemon was told to stop: no mutation may start any more (S19).
     pub(crate) stopped: AtomicBool,
     in_flight: Mutex<BTreeMap<String, u32>>,
@@ -54,9 +56,9 @@ pub(crate) struct Spy {
 }
 
 impl Spy {
-    pub(crate) fn new(cloud: SimCloud, truth: Arc<Truth>, store: Store) -> (Self, Arc<Life>) {
+    pub(crate) fn new(cx: Context, cloud: SimCloud, truth: Arc<Truth>, store: Store) -> (Self, Arc<Life>) {
         let (stopped, in_flight, evidence) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
-        let life = Arc::new(Life { truth, stopped, in_flight, evidence, store });
+        let life = Arc::new(Life { truth, cx, stopped, in_flight, evidence, store });
         (Self { cloud, life: Arc::clone(&life) }, life)
     }
 }
@@ -348,7 +350,7 @@ impl Stacks for Door {
             let set = change_set.as_str().split('/').nth(1).unwrap_or_default();
             let set = format!("{}/{set}", state.id);
             self.life.truth.executes(state.name.as_str(), token, &set);
-            for wrong in self.life.truth.images.executes(&set, &self.console) {
+            for wrong in self.life.truth.images.executes(&set, &self.console, self.life.cx.now()) {
                 self.life.truth.blame(wrong);
             }
         }
