@@ -17,8 +17,8 @@ use super::readiness::CheckDocument;
 use super::render::Site;
 use super::values::{Given, Sources, resolve};
 use crate::model::{
-    DeletionPolicy, GivenAt, ImageParameter, InvalidName, OnFailure, Parameter, Place, RoleArn, StackName, StackSpec,
-    Template, Text,
+    DeletionPolicy, GivenAt, ImageParameter, InvalidName, OnFailure, OnceDigest, Parameter, Place, RoleArn, StackName,
+    StackSpec, Template, Text,
 };
 use crate::yaml::Node;
 
@@ -179,6 +179,7 @@ impl StackDocumentSpec {
         let tolerances = self.drift.as_ref().map(|drift| drift.tolerances(maker)).unwrap_or_default();
         let drift = self.drift.as_ref().and_then(|drift| drift.action);
         Some(StackSpec {
+            digest: OnceDigest::default(),
             key: maker.key.clone(),
             scope: maker.scope(),
             stack_name: stack_name?,

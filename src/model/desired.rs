@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AssumeRole, BackupSpec, DriftAction, EnvName, Gaps, ImageParameter, Key, Limits, Readiness, RecordSpec, Redacted,
-    Revision, Scope, SecretSpec, ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
+    AssumeRole, BackupSpec, DriftAction, EnvName, Gaps, ImageParameter, Key, Limits, OnceDigest, Readiness, RecordSpec,
+    Redacted, Revision, Scope, SecretSpec, ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
 };
 
 /// Everything one revision asks for.
@@ -145,6 +145,8 @@ pub struct StackSpec {
     pub drift: Option<DriftAction>,
     /// Everything it waits for: references, imports of exports, `dependsOn`.
     pub depends_on: BTreeSet<Key>,
+    /// What consent covers of all this: made when it is first asked for.
+    pub digest: OnceDigest,
 }
 
 impl StackSpec {

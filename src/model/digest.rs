@@ -1,7 +1,7 @@
 //! Digests of what is public, keyed fingerprints of what is not.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -132,11 +132,33 @@ impl fmt::Debug for FingerprintKey {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// A digest that is made once of what does not change any more, under one key. A copy begins without it: it may be about to
+/// change.
+#[derive(Default)]
+pub struct OnceDigest(OnceLock<(FingerprintKey, Digest)>);
+
+impl OnceDigest {
+    /// The digest under `key`, as `make` makes it.
+    pub fn get(&self, key: &FingerprintKey, make: impl Fn() -> Digest) -> Digest {
+        let (made_under, digest) = self.0.get_or_init(|| (key.clone(), make()));
+        if made_under.0 == key.0 { digest.clone() } else { make() }
+    }
+}
+
+impl Clone for OnceDigest {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for OnceDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnceDigest")
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Budget, DeletionPolicy, Digest, Environment, Key, Mode, OnFailure, Place, Policy, Prune, Replace, Scope,
-    StackAddress, StackSpec, StackState, StackStatus, StackVersion, Template, TemplateFacts,
+    Budget, DeletionPolicy, Digest, Environment, Key, Mode, OnFailure, OnceDigest, Place, Policy, Prune, Replace,
+    Scope, StackAddress, StackSpec, StackState, StackStatus, StackVersion, Template, TemplateFacts,
 };
 
 pub(crate) fn key(name: &str) -> Key {
@@ -86,6 +86,7 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         capabilities: Vec::new(),
     };
     StackSpec {
+        digest: OnceDigest::default(),
         key: key(name),
         scope: scope(),
         stack_name: address(name).name,

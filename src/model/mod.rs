@@ -69,7 +69,7 @@ pub use desired::{
 };
 pub use diagnosis::{Ailment, Census, Choice, Diagnosis, Remedy};
 pub use difference::Difference;
-pub use digest::{Digest, Fingerprint, FingerprintKey};
+pub use digest::{Digest, Fingerprint, FingerprintKey, OnceDigest};
 pub use dns::{
     ChangeId, HostedZone, RecordBatch, RecordChange, RecordContent, RecordDo, RecordMemory, RecordNeed,
     RecordOperation, RecordPlace, RecordSet, RecordStep, RecordVerb, RecordsOf, RecordsSeen, SetRouting, ZoneId,

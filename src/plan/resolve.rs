@@ -208,6 +208,10 @@ fn digest(inputs: &Inputs, template: &Digest) -> Digest {
 /// Digest of the manifest's side alone, references unresolved: what an approval is bound to. Every field of the manifest is
 /// named here, so that a new one does not compile before it is decided whether consent covers it.
 pub(super) fn spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
+    spec.digest.get(key, || make_spec_digest(spec, key))
+}
+
+fn make_spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
     let StackSpec {
         key: _,
         scope: _,
@@ -235,6 +239,7 @@ pub(super) fn spec_digest(spec: &StackSpec, key: &FingerprintKey) -> Digest {
         template_file: _,
         // What is put up with is not written anywhere: a revert names what it puts back.
         tolerances: _,
+        digest: _,
     } = spec;
     let shown = |parameter: &Parameter| match parameter {
         Parameter::Plain(text) => text.to_string(),

@@ -26,11 +26,11 @@ pub(crate) fn resync(environments: usize, stacks: usize) -> Vec<Row> {
     let aim = |text: &str| if large { text.to_owned() } else { "–".to_owned() };
     vec![
         Row(format!("{what}: wall"), format!("{:.0} ms", wall.as_secs_f64() * 1e3), "–".to_owned()),
-        Row(format!("{what}: CPU"), format!("{} ms", cpu.as_millis()), aim("≤ 1,000 ms")),
+        Row(format!("{what}: CPU"), format!("{} ms", cpu.as_millis()), aim("≤ 100 ms")),
         Row(
             format!("{what}: peak memory"),
             format!("{:.0} MiB, and {:.0} MiB of the simulated AWS", peak - fleet.cloud_memory, fleet.cloud_memory),
-            aim("≤ 150 MiB"),
+            aim("≤ 80 MiB"),
         ),
         Row(format!("{what}: calls"), shown(&calls), format!("≤ {pages} pages")),
     ]

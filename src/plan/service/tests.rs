@@ -441,6 +441,7 @@ fn stack_spec() -> StackSpec {
     let spec = fixtures::spec("api", &[]);
     let parameters = BTreeMap::from([("Image".to_owned(), parameter)]);
     StackSpec {
+        digest: OnceDigest::default(),
         scope: scope(),
         stack_name: "dev-x-api".parse().unwrap(),
         template: Arc::new(Template { parameters, ..(*spec.template).clone() }),
