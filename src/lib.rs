@@ -51,6 +51,9 @@ pub mod probe;
 
 pub mod sim;
 
+#[cfg(feature = "git")]
+pub mod server;
+
 pub mod cli;
 
 #[doc(hidden)]

@@ -58,7 +58,7 @@ pub(super) struct Beacon {
     /// When this was written.
     #[schemars(with = "String")]
     pub(super) written: Timestamp,
-    /// The directory of the manifests.
+    /// Where the manifests are: a directory, or Git repositories.
     pub(super) manifests: String,
     /// The revision that it runs.
     pub(super) revision: Option<String>,
@@ -155,7 +155,7 @@ struct Lit {
 
 impl Lamp {
     /// A daemon that begins now.
-    pub(super) fn new(cx: &Context, state: &Path, manifests: &Path) -> Self {
+    pub(super) fn new(cx: &Context, state: &Path, manifests: &str) -> Self {
         let now = cx.now();
         let beacon = Beacon {
             api_version: API_VERSION.to_owned(),
@@ -164,7 +164,7 @@ impl Lamp {
             version: VERSION.to_owned(),
             started: now,
             written: now,
-            manifests: manifests.display().to_string(),
+            manifests: manifests.to_owned(),
             revision: None,
             error: None,
             environments: BTreeMap::new(),

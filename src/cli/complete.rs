@@ -12,6 +12,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 use super::args;
 use super::exit::Trouble;
 use super::loading::{self, Against};
+use super::manifests::Manifests;
 use super::{place, select};
 use crate::manifest::Loaded;
 
@@ -68,5 +69,5 @@ fn objects() -> Vec<CompletionCandidate> {
 /// The manifests where the command line is typed.
 fn loaded() -> Option<Loaded> {
     let root = place::root_of(std::env::var_os("LANDFAST_MANIFESTS").as_deref().map(Path::new));
-    loading::load(&root, Against::default()).ok().map(|(loaded, _)| loaded)
+    loading::load(&Manifests::Directory(root), &Against::default()).ok().map(|(loaded, _)| loaded)
 }

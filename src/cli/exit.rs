@@ -229,6 +229,9 @@ pub enum Trouble {
         /// The ones that were accepted, and for which environments.
         newer: String,
     },
+    /// The newest commit of a Git source may not be followed.
+    #[error("{0}. Nothing was changed")]
+    NotFollowed(String),
     /// Manifests are there already.
     #[error("{0} exists: choose another directory with --out, or move it aside with --force")]
     Exists(String),
@@ -332,7 +335,9 @@ impl Trouble {
             | Self::StateInCheckout { .. }
             | Self::Exists(_)
             | Self::WithoutAws => Exit::Usage,
-            Self::NobodyToAsk(_) | Self::OtherPlan { .. } | Self::OlderCommit { .. } => Exit::Waiting,
+            Self::NobodyToAsk(_) | Self::OtherPlan { .. } | Self::OlderCommit { .. } | Self::NotFollowed(_) => {
+                Exit::Waiting
+            }
             Self::Interrupted | Self::LeftRunning(_) => Exit::Interrupted,
             _ => Exit::Failed,
         }

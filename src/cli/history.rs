@@ -4,19 +4,21 @@
 //! it; what history does not say is accepted, and said.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::exit::Trouble;
 use crate::manifest::Loaded;
 use crate::model::{Ancestry, EnvName, Revision, short_commit};
-use crate::source;
 
 /// How a revision stands to the ones that were accepted.
 #[derive(Debug)]
 pub(super) struct History {
     revision: Revision,
     environments: BTreeMap<EnvName, Standing>,
+    /// Only a descendant is followed.
+    strict: bool,
+    /// Where the manifests are of several repositories: the commit that each environment is of.
+    commits: BTreeMap<EnvName, String>,
 }
 
 #[derive(Debug)]
@@ -25,33 +27,59 @@ struct Standing {
     ancestry: Ancestry,
     /// A person has named this older commit.
     named: bool,
+    /// What is not known to descend is refused, too.
+    strict: bool,
 }
 
 impl Standing {
     /// An older commit with the same files takes nothing back.
     fn is_older(&self, revision: &Revision) -> bool {
-        self.ancestry == Ancestry::Older && self.accepted.content != revision.content
+        match self.ancestry {
+            Ancestry::Same | Ancestry::Newer => false,
+            Ancestry::Older => self.strict || self.accepted.content != revision.content,
+            Ancestry::Diverged | Ancestry::Unknown => self.strict,
+        }
     }
 }
 
 impl History {
-    /// How a revision stands to the `accepted` ones, by the history of the work tree that `root` is in. Older ones are
-    /// accepted if they are of the commit that is `named`. This blocks while it reads.
+    /// How a revision stands to the `accepted` ones, by `ancestry`, which says how the first commit stands to the second.
+    /// Older ones are accepted if they are of the commit that is `named`. This blocks while it reads.
     pub(super) fn of(
-        root: &Path,
         revision: &Revision,
         accepted: BTreeMap<EnvName, Revision>,
         named: Option<&str>,
+        ancestry: impl Fn(&str, &str) -> Ancestry,
     ) -> Self {
         let named = named.zip(revision.commit.as_deref()).is_some_and(|(name, commit)| commit.starts_with(name));
         let mut known: BTreeMap<String, Ancestry> = BTreeMap::new();
         let environments = accepted.into_iter().filter_map(|(name, accepted)| {
             let (of, to) = (revision.commit.as_deref()?, accepted.commit.as_deref()?);
-            let ancestry = *known.entry(to.to_owned()).or_insert_with(|| source::ancestry(root, of, to));
-            Some((name, Standing { accepted, ancestry, named }))
+            let ancestry = *known.entry(to.to_owned()).or_insert_with(|| ancestry(of, to));
+            Some((name, Standing { accepted, ancestry, named, strict: false }))
         });
         let environments = environments.collect();
-        Self { revision: revision.clone(), environments }
+        Self { revision: revision.clone(), environments, strict: false, commits: BTreeMap::new() }
+    }
+
+    /// The same, where nobody but Landfast decides which commit is read: then only a descendant is followed.
+    pub(super) fn strict(mut self) -> Self {
+        self.strict = true;
+        self.environments.values_mut().for_each(|standing| standing.strict = true);
+        self
+    }
+
+    /// Of a revision that is of several repositories.
+    pub(super) fn nothing(revision: Revision) -> Self {
+        Self { revision, environments: BTreeMap::new(), strict: true, commits: BTreeMap::new() }
+    }
+
+    /// Takes in one of several repositories, of which these environments are.
+    pub(super) fn join<'n>(&mut self, other: Self, environments: impl IntoIterator<Item = &'n EnvName>) {
+        if let Some(commit) = &other.revision.commit {
+            self.commits.extend(environments.into_iter().map(|name| (name.clone(), commit.clone())));
+        }
+        self.environments.extend(other.environments);
     }
 
     /// The environments that follow a newer commit, and that commit. Those that are in no manifest of this one are among
@@ -94,13 +122,13 @@ impl History {
         before: &BTreeMap<EnvName, Revision>,
     ) -> BTreeMap<EnvName, Revision> {
         let of = |name: &EnvName| {
-            let keeps = revision.commit.is_none()
+            let found = self.commits.get(name).or(revision.commit.as_ref());
+            let keeps = found.is_none()
                 || self
                     .environments
                     .get(name)
                     .is_some_and(|standing| standing.ancestry == Ancestry::Older && !standing.is_older(&self.revision));
-            let commit =
-                if keeps { before.get(name).and_then(|one| one.commit.clone()) } else { revision.commit.clone() };
+            let commit = if keeps { before.get(name).and_then(|one| one.commit.clone()) } else { found.cloned() };
             Revision { commit, ..revision.clone() }
         };
         environments.into_iter().map(|name| (name.clone(), of(name))).collect()
@@ -144,8 +172,12 @@ mod tests {
     }
 
     fn history(content: &str, ancestry: Ancestry, named: bool) -> History {
-        let standing = Standing { accepted: revision("accepted", Some(ACCEPTED)), ancestry, named };
-        History { revision: revision(content, Some(FOUND)), environments: [(dev(), standing)].into() }
+        let standing = Standing { accepted: revision("accepted", Some(ACCEPTED)), ancestry, named, strict: false };
+        History {
+            environments: [(dev(), standing)].into(),
+            strict: false,
+            ..History::nothing(revision(content, Some(FOUND)))
+        }
     }
 
     fn follows(history: &History) -> Option<String> {
@@ -181,17 +213,39 @@ mod tests {
         assert_eq!(follows(&history("accepted", Newer, false)).as_deref(), Some(FOUND));
         assert_eq!(follows(&history("accepted", Older, false)).as_deref(), Some(ACCEPTED), "the same files");
         assert_eq!(follows(&history("other", Older, true)).as_deref(), Some(FOUND), "a person has said so");
-        let without = History { revision: revision("other", None), environments: BTreeMap::new() };
+        let without = History::nothing(revision("other", None));
         assert_eq!(follows(&without).as_deref(), Some(ACCEPTED), "without Git nothing is known of history");
     }
 
     #[test]
+    fn of_a_repository_on_a_host_only_a_descendant_is_followed() {
+        use Ancestry::{Diverged, Newer, Older, Same, Unknown};
+        for ancestry in [Same, Newer, Older, Diverged, Unknown] {
+            for (content, named) in [("accepted", false), ("other", false), ("other", true)] {
+                let history = history(content, ancestry, named).strict();
+                let refused = !matches!(ancestry, Same | Newer) && !named;
+                assert_eq!(history.refused().count() == 1, refused, "{ancestry:?}, {content}, {named}");
+            }
+        }
+    }
+
+    #[test]
+    fn environments_of_several_repositories_follow_their_own_commits() {
+        let mut all = History::nothing(revision("all", None));
+        let prod: EnvName = "prod".parse().unwrap();
+        all.join(History::nothing(revision("a", Some(ACCEPTED))), [&dev()]);
+        all.join(History::nothing(revision("b", Some(FOUND))), [&prod]);
+        let after = all.accepted([&dev(), &prod], &all.revision, &BTreeMap::new());
+        assert_eq!((after[&dev()].commit.as_deref(), after[&prod].commit.as_deref()), (Some(ACCEPTED), Some(FOUND)));
+    }
+
+    #[test]
     fn a_revision_without_a_commit_is_held_against_nothing() {
-        let nowhere = tempfile::tempdir().unwrap();
+        let nothing = |_: &str, _: &str| Ancestry::Unknown;
         let accepted = || BTreeMap::from([(dev(), revision("accepted", Some(ACCEPTED)))]);
-        let history = History::of(nowhere.path(), &revision("other", None), accepted(), None);
+        let history = History::of(&revision("other", None), accepted(), None, nothing);
         assert_eq!((history.refused().count(), history.doubts(|_| true).len()), (0, 0));
-        let history = History::of(nowhere.path(), &revision("other", Some(FOUND)), accepted(), None);
+        let history = History::of(&revision("other", Some(FOUND)), accepted(), None, nothing);
         assert_eq!((history.refused().count(), history.doubts(|_| true).len()), (0, 1));
         assert!(history.doubts(|_| true)[0].contains("is missing (a shallow clone"));
     }

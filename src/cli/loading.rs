@@ -2,76 +2,38 @@
 //! else; and however long it takes, a daemon goes on meanwhile and can be stopped.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::Trouble;
-use super::history::History;
-use crate::manifest::{self, Loaded};
-use crate::model::{Digest, EnvName, Gap, Revision, Snapshot};
-use crate::operator::Operator;
-use crate::source::{self, UnderWay};
+use super::manifests::Manifests;
+pub(super) use super::manifests::{Against, Known, Read};
+use crate::manifest::Loaded;
+use crate::model::Gap;
+use crate::source::UnderWay;
 
 /// For the thread that loads: what is nested is read by functions that call themselves.
 const STACK: usize = 16 << 20;
 
-/// Reads the manifests' files.
-pub(super) fn read(root: &Path) -> Result<Snapshot, Trouble> {
-    let snapshot = source::read(root).map_err(Trouble::Source)?;
-    // Hidden files where manifests are read: what they describe is not gone.
-    let aside = manifest::aside(&snapshot);
-    if aside.is_empty() { Ok(snapshot) } else { source::read_with(root, &aside).map_err(Trouble::Source) }
-}
-
-/// What the manifests are held against.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Against {
-    /// What the operator allows.
-    pub(super) operator: Operator,
-    /// What each environment follows.
-    pub(super) accepted: BTreeMap<EnvName, Revision>,
-    /// The older commit that a person accepts.
-    pub(super) named: Option<String>,
-}
-
-/// The manifests, and how they stand to what was accepted.
-pub(super) type Read = (Loaded, History);
-
 /// Loads the manifests, as a revision that has no place in a journal yet.
-pub(super) fn load(root: &Path, against: Against) -> Result<Read, Trouble> {
-    changed(root, None, against).and_then(|loaded| loaded.ok_or_else(|| failed("nothing was loaded")))
+pub(super) fn load(manifests: &Manifests, against: &Against) -> Result<Read, Trouble> {
+    changed(manifests, None, against).and_then(|loaded| loaded.ok_or_else(|| failed("nothing was loaded")))
 }
-
-/// What was read: the files, and the commit that they are of.
-pub(super) type Known = (Digest, Option<String>);
 
 /// The same; `None` if it is what is `known`.
-fn changed(root: &Path, known: Option<&Known>, against: Against) -> Result<Option<Read>, Trouble> {
-    let Against { operator, accepted, named } = against;
-    let work = || {
-        let snapshot = read(root)?;
-        if known.is_some_and(|(content, commit)| *content == snapshot.content && *commit == snapshot.commit) {
-            return Ok(None);
-        }
-        let revision = Revision { sequence: 0, content: snapshot.content.clone(), commit: snapshot.commit.clone() };
-        let history = History::of(root, &revision, accepted, named.as_deref());
-        let mut loaded = manifest::load_under(&snapshot, revision, &operator);
-        history.mark(&mut loaded);
-        Ok(Some((loaded, history)))
-    };
+fn changed(manifests: &Manifests, known: Option<&Known>, against: &Against) -> Result<Option<Read>, Trouble> {
+    let work = || manifests.load(known, against);
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(failed(&said(&*panic))))
 }
 
 /// The same on a thread of its own, which nobody waits for when the process is told to stop.
 pub(super) async fn changed_apart(
-    root: PathBuf,
+    manifests: Manifests,
     known: Option<Known>,
     against: Against,
 ) -> Result<Option<Read>, Trouble> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let work = move || drop(sender.send(changed(&root, known.as_ref(), against)));
+    let work = move || drop(sender.send(changed(&manifests, known.as_ref(), &against)));
     let thread = std::thread::Builder::new().name("manifests".to_owned()).stack_size(STACK);
     thread.spawn(work).map_err(|error| Trouble::machine("no thread could be started to load the manifests", error))?;
     receiver.await.unwrap_or_else(|_| Err(failed("the thread has ended")))
@@ -105,14 +67,16 @@ mod tests {
     fn files_that_are_known_are_not_loaded_again() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("a.yaml"), "a: b\n").unwrap();
-        let (loaded, _) = load(directory.path(), Against::default()).unwrap();
+        let manifests = Manifests::Directory(directory.path().to_owned());
+        let changed = |known: &Known| super::changed(&manifests, Some(known), &Against::default()).unwrap();
+        let (loaded, _) = load(&manifests, &Against::default()).unwrap();
         let content = loaded.desired.revision.content.clone();
         let known = (content.clone(), None);
-        assert!(changed(directory.path(), Some(&known), Against::default()).unwrap().is_none());
+        assert!(changed(&known).is_none());
         let other = (content, Some("abc".to_owned()));
-        assert!(changed(directory.path(), Some(&other), Against::default()).unwrap().is_some(), "of another commit");
+        assert!(changed(&other).is_some(), "of another commit");
         std::fs::write(directory.path().join("a.yaml"), "a: c\n").unwrap();
-        assert!(changed(directory.path(), Some(&known), Against::default()).unwrap().is_some());
+        assert!(changed(&known).is_some());
     }
 
     #[test]

@@ -11,9 +11,16 @@ mod demo;
 mod exit;
 mod furnish;
 mod history;
+#[cfg(feature = "git")]
+mod hooks;
+#[cfg(not(feature = "git"))]
+#[path = "hooks_without.rs"]
+mod hooks;
 mod live;
 mod loading;
 mod logging;
+mod manifests;
+mod news;
 mod operator;
 mod place;
 mod progress;

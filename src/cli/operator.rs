@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::args::{CloudKind, Global};
 use super::exit::Trouble;
-use super::terminal;
+use super::manifests::is_git;
+use super::{place, terminal};
 use crate::operator::{self, Operator};
 
 /// Where it is looked for, where it is not named.
@@ -25,10 +26,17 @@ pub(super) fn find(global: &Global, manifests: &Path) -> Result<Operator, Troubl
     let operator = match path {
         None => Operator::default(),
         Some(path) => {
-            apart(&path, manifests)?;
             let text = read(&path)?;
             let read = operator::read(&path.display().to_string(), &text);
-            read.map_err(|wrong| Trouble::Operator(format!("the operator's configuration is wrong\n{wrong}")))?
+            let read =
+                read.map_err(|wrong| Trouble::Operator(format!("the operator's configuration is wrong\n{wrong}")));
+            // Where the manifests are in repositories of a host, they are in no directory that it could be in.
+            if matches!(&read, Ok(operator) if is_git(global, operator)) && *manifests == place::root(global) {
+                writable_by_all(&path, &path)?;
+            } else {
+                apart(&path, manifests)?;
+            }
+            read?
         }
     };
     Ok(operator.with_local_cloud(global.cloud == CloudKind::Aws && is_local(global.endpoint_url.as_deref())))

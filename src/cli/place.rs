@@ -67,8 +67,8 @@ fn without_dots(path: &Path) -> PathBuf {
 }
 
 /// Refuses a state directory among the manifests.
-pub(super) fn outside_manifests(global: &Global) -> Result<(), Trouble> {
-    let (state, root) = (resolved(&global.state), resolved(&root(global)));
+pub(super) fn outside_manifests(global: &Global, root: &Path) -> Result<(), Trouble> {
+    let (state, root) = (resolved(&global.state), resolved(root));
     if state.starts_with(&root) {
         return Err(Trouble::StateAmongManifests { state, root });
     }
@@ -77,8 +77,8 @@ pub(super) fn outside_manifests(global: &Global) -> Result<(), Trouble> {
 
 /// Refuses a state directory in the checkout that the manifests are in: a daemon would take notes that somebody has
 /// committed for notes that somebody left.
-pub(super) fn outside_checkout(global: &Global) -> Result<(), Trouble> {
-    let (state, root) = (resolved(&global.state), resolved(&root(global)));
+pub(super) fn outside_checkout(global: &Global, root: &Path) -> Result<(), Trouble> {
+    let (state, root) = (resolved(&global.state), resolved(root));
     let checkout = root.ancestors().find(|above| above.join(".git").exists());
     if let Some(checkout) = checkout.filter(|checkout| state.starts_with(checkout)) {
         return Err(Trouble::StateInCheckout { state, checkout: checkout.to_owned() });

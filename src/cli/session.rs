@@ -13,6 +13,7 @@ use super::args::{CloudKind, Global};
 use super::exit::Trouble;
 use super::furnish::furnish;
 use super::history::History;
+use super::manifests::{Manifests, is_git};
 use super::{loading, operator, place, terminal};
 #[cfg(feature = "aws")]
 use crate::aws::{AwsCloud, Settings};
@@ -61,6 +62,8 @@ pub(super) struct Session {
     pub(super) cx: Context,
     /// What the operator allows.
     pub(super) operator: Operator,
+    /// Where the manifests are.
+    pub(super) manifests: Manifests,
     clockwork: Clockwork,
     cloud: Arc<dyn Cloud>,
     probes: Arc<dyn Probes>,
@@ -87,7 +90,6 @@ struct Saved {
 impl Session {
     /// Puts everything together. AWS always runs in real time.
     pub(super) fn start(global: &Global, pace: Pace) -> Result<Self, Trouble> {
-        place::outside_manifests(global)?;
         match global.cloud {
             CloudKind::Aws => Self::on_aws(global),
             CloudKind::Sim => Self::simulated(global, pace),
@@ -102,6 +104,7 @@ impl Session {
     #[cfg(feature = "aws")]
     fn on_aws(global: &Global) -> Result<Self, Trouble> {
         let (clockwork, cx) = real()?;
+        let (operator, manifests) = whose(global)?;
         let Clockwork::Real(runtime) = &clockwork else { return Err(Trouble::Deadlock) };
         let settings = Settings {
             profile: global.profile.clone(),
@@ -112,7 +115,8 @@ impl Session {
         Ok(Self {
             global: global.clone(),
             cx,
-            operator: operator::find(global, &place::root(global))?,
+            operator,
+            manifests,
             clockwork,
             cloud,
             probes: Arc::new(Network::default()),
@@ -126,7 +130,7 @@ impl Session {
 
     #[expect(clippy::disallowed_methods, reason = "this is where the clock is chosen: a new simulation begins now")]
     fn simulated(global: &Global, pace: Pace) -> Result<Self, Trouble> {
-        let operator = operator::find(global, &place::root(global))?;
+        let (operator, manifests) = whose(global)?;
         let saved = load_simulation(&global.state)?;
         let (clockwork, cx, speed) = match pace {
             Pace::Virtual => {
@@ -146,7 +150,7 @@ impl Session {
                 .map_err(|error| Trouble::machine("the saved simulation could not be read; delete sim.json", error))?;
         }
         // Manifests that cannot be read are the command's to report.
-        if let Ok(loaded) = load_unrecorded(&place::root(global), &operator) {
+        if let Ok(loaded) = load_unrecorded(&manifests, &operator) {
             furnish(&simulation, &loaded.desired);
         }
         let cloud = Arc::new(simulation.clone());
@@ -154,6 +158,7 @@ impl Session {
             global: global.clone(),
             cx,
             operator,
+            manifests,
             clockwork,
             cloud,
             probes: Arc::new(simulation.clone()),
@@ -316,6 +321,21 @@ impl Session {
     }
 }
 
+/// What the operator says, and where the manifests are.
+fn whose(global: &Global) -> Result<(Operator, Manifests), Trouble> {
+    let operator = operator::find(global, &place::root(global));
+    let directory = match &operator {
+        Ok(operator) if is_git(global, operator) => None,
+        _ => Some(place::root(global)),
+    };
+    if let Some(root) = directory {
+        place::outside_manifests(global, &root)?;
+    }
+    let operator = operator?;
+    let manifests = Manifests::of(global, &operator)?;
+    Ok((operator, manifests))
+}
+
 /// The identities that were named; none, if none were.
 fn identities(path: Option<&Path>) -> Result<Option<Arc<Identities>>, Trouble> {
     let Some(path) = path else { return Ok(None) };
@@ -365,9 +385,9 @@ async fn told_to_stop() -> Result<(), Trouble> {
 }
 
 /// Reads the manifests without a journal: for commands that only look at files.
-pub(super) fn load_unrecorded(root: &Path, operator: &Operator) -> Result<Loaded, Trouble> {
+pub(super) fn load_unrecorded(manifests: &Manifests, operator: &Operator) -> Result<Loaded, Trouble> {
     let against = loading::Against { operator: operator.clone(), ..loading::Against::default() };
-    loading::load(root, against).map(|(loaded, _)| loaded)
+    loading::load(manifests, &against).map(|(loaded, _)| loaded)
 }
 
 impl Session {
@@ -385,16 +405,19 @@ impl Session {
     /// Reads the manifests and gives the revision its place in the journal. While Git writes files, nothing is gone.
     pub(super) fn load(&self, store: &Store) -> Result<loading::Read, Trouble> {
         let read = self.load_silently(store)?;
+        for told in self.manifests.told() {
+            terminal::note(&format!("note: {told}"));
+        }
         show_diagnostics(&read.0.diagnostics);
         Ok(read)
     }
 
     /// The same, without showing what is wrong with them.
     pub(super) fn load_silently(&self, store: &Store) -> Result<loading::Read, Trouble> {
-        let root = place::root(&self.global);
-        let before = source::under_way(&root);
-        let (mut loaded, history) = loading::load(&root, self.against(store))?;
-        if let Some(under_way) = before.or_else(|| source::under_way(&root)) {
+        let under_way = || self.manifests.directory().and_then(source::under_way);
+        let before = under_way();
+        let (mut loaded, history) = loading::load(&self.manifests, &self.against(store))?;
+        if let Some(under_way) = before.or_else(under_way) {
             loading::hold(&mut loaded, &under_way);
         }
         record(&mut loaded, store)?;

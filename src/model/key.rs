@@ -18,7 +18,7 @@ identifier! {
 }
 
 /// What Kubernetes calls a DNS label, and what stays legal inside a CloudFormation stack name.
-fn is_label(text: &str) -> bool {
+pub(super) fn is_label(text: &str) -> bool {
     text.len() <= 63
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && !text.ends_with('-')

@@ -19,6 +19,7 @@ mod fact;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod gaps;
+mod git;
 mod gone;
 mod health;
 mod hidden;
@@ -88,6 +89,9 @@ pub use ecs::{
     ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment, linear_minutes,
 };
 pub use gaps::{Gap, Gaps};
+pub use git::{
+    GIT_INTERVAL, GIT_TIMEOUT, GitCredentials, GitRef, GitSource, SecretRef, SourceName, WebhookSecret, git_path,
+};
 pub use gone::{DeletedStack, GoneResource, GoneStack};
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
 pub use hidden::{is_likely_secret, names_secret};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -11,7 +11,9 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
+use super::period::Period;
 use super::section::{Operator, Said, Section};
+use super::source::{SourceDocument, sources};
 use crate::model::{Broaden, DriftAction, Mode, Prune, Replace};
 
 /// What is wrong with the configuration, with a picture of where.
@@ -27,7 +29,9 @@ pub fn read(file: &str, text: &str) -> Result<Operator, Wrong> {
     let document: Document =
         toml::from_str(text).map_err(|error| Wrong(format!("{file}: {}", error.to_string().trim_end())))?;
     let reader = Reader { file, text };
-    Ok(Operator::of(file, document.environment.into_iter().map(|section| reader.section(section)).collect()))
+    let sections = document.environment.into_iter().map(|section| reader.section(section)).collect();
+    let sources = sources(document.source).map_err(|(at, why)| Wrong(format!("{}: {why}", reader.place(at))))?;
+    Ok(Operator::of(file, sections).following(sources, document.listen))
 }
 
 /// The JSON Schema of the configuration.
@@ -46,6 +50,13 @@ struct Document {
     /// wins. Environments that no section matches are not reconciled.
     #[serde(default)]
     environment: Vec<SectionDocument>,
+    /// Git repositories that the manifests are read from, instead of a directory.
+    #[serde(default)]
+    source: Vec<SourceDocument>,
+    /// Address and port on which the daemon receives webhooks, for example `127.0.0.1:8321`. Default: no listener. Use a
+    /// reverse proxy for TLS.
+    #[schemars(with = "Option<String>")]
+    listen: Option<SocketAddr>,
 }
 
 /// Limits by environment name. Omitted fields are not limited. In all lists of names, `*` matches any text and `?`
@@ -166,18 +177,6 @@ struct StatefulDocument {
     remove: BTreeSet<String>,
 }
 
-/// A duration as people write it.
-#[derive(Clone, Copy, Debug)]
-struct Period(Duration);
-
-impl<'de> Deserialize<'de> for Period {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let period = humantime::parse_duration(&text);
-        period.map(Self).map_err(|_| de::Error::custom(format!("`{text}` is not a duration such as 15m, 1h or 7d")))
-    }
-}
-
 /// A network.
 #[derive(Clone, Copy, Debug)]
 struct Network(IpNet);
@@ -202,7 +201,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn at<T>(&self, spanned: &Spanned<T>) -> Arc<str> {
-        let before = self.text.get(..spanned.span().start).unwrap_or_default();
+        self.place(spanned.span().start)
+    }
+
+    /// File and line of a byte.
+    fn place(&self, byte: usize) -> Arc<str> {
+        let before = self.text.get(..byte).unwrap_or_default();
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         format!("{}:{line}", self.file).into()
     }

@@ -10,7 +10,9 @@
 mod allow;
 mod document;
 mod floor;
+mod period;
 mod section;
+mod source;
 
 pub use allow::{Floor, What};
 pub use document::{Wrong, read, schema};

@@ -1,12 +1,13 @@
 //! The operator's configuration: its sections, and what each says, with where it says so.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{Broaden, DriftAction, EnvName, Mode, Prune, Replace, like};
+use crate::model::{Broaden, DriftAction, EnvName, GitSource, Mode, Prune, Replace, like};
 
 /// Everything that the operator says. Without a configuration, nothing.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,8 @@ pub struct Operator {
     pub(super) sections: Vec<Section>,
     /// AWS is an emulator on this machine.
     pub(super) local: bool,
+    sources: Vec<GitSource>,
+    listen: Option<SocketAddr>,
 }
 
 /// Something that is said, and where: `landfast.toml:12`.
@@ -90,7 +93,7 @@ impl Operator {
     /// These sections of this file.
     #[must_use]
     pub fn of(file: &str, sections: Vec<Section>) -> Self {
-        Self { file: Some(file.into()), sections, local: false }
+        Self { file: Some(file.into()), sections, ..Self::default() }
     }
 
     /// The same, where AWS is an emulator on this machine: then what it makes answers on this machine too.
@@ -98,6 +101,26 @@ impl Operator {
     pub fn with_local_cloud(mut self, local: bool) -> Self {
         self.local = local;
         self
+    }
+
+    /// The same, where manifests are read from these repositories, and webhooks are received there.
+    #[must_use]
+    pub fn following(mut self, sources: Vec<GitSource>, listen: Option<SocketAddr>) -> Self {
+        self.sources = sources;
+        self.listen = listen;
+        self
+    }
+
+    /// The repositories that manifests are read from; none: they are in a directory.
+    #[must_use]
+    pub fn sources(&self) -> &[GitSource] {
+        &self.sources
+    }
+
+    /// Where webhooks are received.
+    #[must_use]
+    pub fn listens_at(&self) -> Option<SocketAddr> {
+        self.listen
     }
 
     /// The file, if there is one.

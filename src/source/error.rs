@@ -43,6 +43,19 @@ pub enum SourceError {
         /// The reason.
         why: String,
     },
+    /// A repository on a host.
+    #[error("the Git source {name} ({url}) cannot be read: {why}")]
+    Remote {
+        /// Its name.
+        name: String,
+        /// Its address.
+        url: String,
+        /// The reason.
+        why: String,
+    },
+    /// This program has no part for Git sources.
+    #[error("this build does not support Git sources and webhooks: build with the feature `git`")]
+    WithoutGit,
     /// The operating system does not tell of changes.
     #[error(
         "{path} cannot be watched for changes (on Linux, perhaps raise fs.inotify.max_user_watches or \

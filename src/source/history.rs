@@ -23,6 +23,11 @@ pub fn ancestry(root: &Path, of: &str, to: &str) -> Ancestry {
     among(MOST, root, of, to)
 }
 
+/// The same, in a repository that is open.
+pub(super) fn between(repository: &gix::Repository, of: &str, to: &str) -> Ancestry {
+    if of == to { Ancestry::Same } else { compare(MOST, repository, of, to).unwrap_or(Ancestry::Unknown) }
+}
+
 fn among(most: usize, root: &Path, of: &str, to: &str) -> Ancestry {
     if of == to {
         return Ancestry::Same;

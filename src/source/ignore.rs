@@ -26,6 +26,21 @@ impl PartialEq for Ignored {
 }
 
 impl Ignored {
+    /// A list of nothing.
+    pub(super) fn nothing() -> Self {
+        Self { text: String::new(), patterns: Gitignore::empty() }
+    }
+
+    /// What a text lists, or why it makes no sense.
+    pub(super) fn of(text: String) -> Result<Self, String> {
+        let mut builder = GitignoreBuilder::new("");
+        for line in text.strip_prefix('\u{feff}').unwrap_or(&text).lines() {
+            builder.add_line(None, line).map_err(|error| error.to_string())?;
+        }
+        let patterns = builder.build().map_err(|error| error.to_string())?;
+        Ok(Self { text, patterns })
+    }
+
     /// Whether a path below the root is listed.
     pub(super) fn lists(&self, relative: &str, is_directory: bool) -> bool {
         !self.text.is_empty() && self.patterns.matched(relative, is_directory).is_ignore()
@@ -45,10 +60,5 @@ pub(super) fn read(root: &cap_std::fs::Dir, shown: &Path) -> Result<Ignored, Sou
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed(error.to_string())),
     };
-    let mut builder = GitignoreBuilder::new("");
-    for line in text.strip_prefix('\u{feff}').unwrap_or(&text).lines() {
-        builder.add_line(None, line).map_err(|error| failed(error.to_string()))?;
-    }
-    let patterns = builder.build().map_err(|error| failed(error.to_string()))?;
-    Ok(Ignored { text, patterns })
+    Ignored::of(text).map_err(failed)
 }

@@ -1,4 +1,5 @@
-//! Where the manifests come from: a directory, read as of one moment, and the news that it changed.
+//! Where the manifests come from: a directory, read as of one moment, and the news that it changed; or a Git repository on
+//! a host.
 //!
 //! Files become an immutable [`Snapshot`](crate::model::Snapshot) here and are never opened again, so that everything
 //! derived from them is of one moment. Nothing here knows what is in a file. News say only *look now*: they may come
@@ -12,10 +13,14 @@ mod ignore;
 #[cfg(test)]
 mod made;
 mod read;
+mod remote;
 mod watch;
 
 pub use checkout::{UnderWay, at_rest, under_way};
 pub use error::SourceError;
 pub use history::ancestry;
 pub use read::{read, read_with};
+#[cfg(feature = "git")]
+pub use remote::secret;
+pub use remote::{Chosen, Remote, RemoteError};
 pub use watch::Watch;

@@ -13,13 +13,13 @@ use super::{SourceError, git};
 use crate::model::{FileContent, Passed, Snapshot};
 
 /// Larger files are only mentioned. The largest template that AWS takes has 1 MB.
-const LARGEST_FILE: u64 = 1 << 20;
+pub(super) const LARGEST_FILE: u64 = 1 << 20;
 /// More files and directories than this are not manifests, but a mistake in the path.
-const MOST_FILES: usize = 50_000;
+pub(super) const MOST_FILES: usize = 50_000;
 /// Neither is more than this in all.
-const MOST_BYTES: u64 = 256 << 20;
+pub(super) const MOST_BYTES: u64 = 256 << 20;
 /// Directories within directories. Links make deeper ones, of which nobody can make sense.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 /// A directory that changed while it was read is read again this often.
 const TRIES: usize = 8;
 

@@ -24,7 +24,7 @@ use self::aside::Aside;
 pub use self::aside::Rejected;
 use self::check::Wrong;
 use super::StoreError;
-use super::note::{Approval, Note};
+use super::note::{Approval, Note, SyncRequest};
 use crate::files::{self, ROOT};
 use crate::model::{Digest, EnvName, Request};
 
@@ -123,12 +123,26 @@ impl Inbox {
         taken
     }
 
+    /// Takes the wishes for a look out of the box.
+    #[must_use]
+    pub fn take_syncs(&self, now: Timestamp) -> Vec<SyncRequest> {
+        let mut taken = Vec::new();
+        for (path, note) in self.look(now).notes {
+            if let Note::Sync(sync) = note
+                && self.throw_away(&path)
+            {
+                taken.push(sync);
+            }
+        }
+        taken
+    }
+
     /// What is asked in an environment, the oldest first. It stays until it is [removed](Self::remove).
     #[must_use]
     pub fn requests(&self, environment: &EnvName, now: Timestamp) -> Vec<Request> {
         let requests = self.look(now).notes.into_iter().filter_map(|(_, note)| match note {
             Note::Request(request) if request.key.environment == *environment => Some(request),
-            Note::Request(_) | Note::Approval(_) => None,
+            Note::Request(_) | Note::Approval(_) | Note::Sync(_) => None,
         });
         let mut requests: Vec<Request> = requests.collect();
         requests.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
@@ -245,7 +259,7 @@ impl Inbox {
 fn approves<'n>(note: &'n Note, environment: &EnvName, plan: &Digest) -> Option<&'n Approval> {
     match note {
         Note::Approval(approval) if approval.environment == *environment && approval.names(plan) => Some(approval),
-        Note::Approval(_) | Note::Request(_) => None,
+        Note::Approval(_) | Note::Request(_) | Note::Sync(_) => None,
     }
 }
 

@@ -25,5 +25,5 @@ pub use export::Export;
 pub use file::Access;
 pub use handle::Store;
 pub use inbox::{Inbox, Rejected};
-pub use note::{Approval, Note, author};
+pub use note::{Approval, Note, SyncRequest, SyncScope, author};
 pub use record::{Record, RecordOutcome};

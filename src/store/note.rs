@@ -38,6 +38,26 @@ impl Approval {
     }
 }
 
+/// A person's wish that a daemon looks now: at the manifests, and at AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SyncRequest {
+    /// Always `all`: what is looked at.
+    pub sync: SyncScope,
+    /// Who asks. In a note that is what its writer says; [`Inbox`](super::Inbox) puts the owner of its file here.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SyncScope {
+    /// Everything.
+    All,
+}
+
 /// What one process leaves for another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -46,15 +66,18 @@ pub enum Note {
     Approval(Approval),
     /// Something that is asked of an object.
     Request(Request),
+    /// A look, now.
+    Sync(SyncRequest),
 }
 
 impl Note {
-    /// The environment that it is about.
+    /// What it is about: an environment, or everything.
     #[must_use]
-    pub fn environment(&self) -> &EnvName {
+    pub fn subject(&self) -> &str {
         match self {
-            Self::Approval(approval) => &approval.environment,
-            Self::Request(request) => &request.key.environment,
+            Self::Approval(approval) => approval.environment.as_str(),
+            Self::Request(request) => request.key.environment.as_str(),
+            Self::Sync(_) => "sync",
         }
     }
 
@@ -64,20 +87,21 @@ impl Note {
         match self {
             Self::Approval(approval) => approval.at,
             Self::Request(request) => request.at,
+            Self::Sync(sync) => sync.at,
         }
     }
 
     /// How long it is good for.
     pub(super) fn lasts(&self) -> SignedDuration {
         match self {
-            Self::Approval(_) => APPROVAL,
+            Self::Approval(_) | Self::Sync(_) => APPROVAL,
             Self::Request(_) => REQUEST,
         }
     }
 
     /// The name of its file: what it is for, and the digest of what it says, the writer's name included.
     pub(super) fn file_name(&self) -> String {
-        format!("{}-{}.json", self.environment(), Digest::of(self).short())
+        format!("{}-{}.json", self.subject(), Digest::of(self).short())
     }
 
     /// The same, by somebody else.
@@ -85,6 +109,7 @@ impl Note {
         match self {
             Self::Approval(note) => Self::Approval(Approval { by: by(&note.by), ..note }),
             Self::Request(note) => Self::Request(Request { by: by(&note.by), ..note }),
+            Self::Sync(note) => Self::Sync(SyncRequest { by: by(&note.by), ..note }),
         }
     }
 }

@@ -5,6 +5,8 @@
 
 mod beacon;
 mod history;
+mod host;
+mod hosted;
 mod inbox;
 mod journal;
 mod place;

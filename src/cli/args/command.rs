@@ -124,6 +124,8 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
         timeout: Duration,
     },
+    /// Ask the daemon to look now: to fetch or read the manifests, and to compare AWS with them.
+    Sync,
     /// Run the daemon: watch the manifests, and reconcile every environment continuously.
     Run(RunArgs),
     /// Show the state of every object.

@@ -1,8 +1,11 @@
 //! Options that every command takes.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+
+use super::parts::duration;
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -14,6 +17,8 @@ pub struct Global {
     /// Directory of the manifests [default: `manifests` if it exists, else the current directory].
     #[arg(short, long, global = true, env = "LANDFAST_MANIFESTS", value_name = "DIR")]
     pub manifests: Option<PathBuf>,
+    #[command(flatten)]
+    pub git: GitArgs,
     /// The operator's configuration, which limits what manifests may do. It must be outside the manifests' repository
     /// [default: `/etc/landfast/landfast.toml`, else `landfast.toml` in the current directory, if one exists].
     #[arg(long, global = true, env = "LANDFAST_CONFIG", value_name = "FILE")]
@@ -46,6 +51,37 @@ pub struct Global {
     /// Format of log lines.
     #[arg(long, global = true, env = "LANDFAST_LOG_FORMAT", value_name = "FORM", default_value = "text")]
     pub log_format: LogFormat,
+}
+
+/// A Git repository that manifests are read from, instead of a directory.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Git source")]
+pub struct GitArgs {
+    /// Read the manifests from this Git repository (`https://HOST/PATH`) instead of a directory. Landfast fetches it by itself.
+    /// Overrides the sources in the operator's configuration. The variable `LANDFAST_GIT_TOKEN` can hold a token.
+    #[arg(long, global = true, env = "LANDFAST_GIT", value_name = "URL", conflicts_with = "manifests")]
+    pub git: Option<String>,
+    /// With --git: the branch to follow, or refs/tags/TAG [default: the repository's default branch].
+    #[arg(long, global = true, env = "LANDFAST_GIT_REF", value_name = "REF")]
+    pub git_ref: Option<String>,
+    /// With --git: the directory of the manifests in the repository [default: the whole repository].
+    #[arg(long, global = true, env = "LANDFAST_GIT_PATH", value_name = "DIR")]
+    pub git_path: Option<String>,
+    /// With --git: file with a token that can read the repository. It is read again at every fetch.
+    #[arg(long, global = true, env = "LANDFAST_GIT_TOKEN_FILE", value_name = "FILE")]
+    pub git_token_file: Option<PathBuf>,
+    /// With --git: user name that is sent with the token.
+    #[arg(long, global = true, env = "LANDFAST_GIT_USER", value_name = "NAME", default_value = "x-access-token")]
+    pub git_user: String,
+    /// With --git: file with the CA certificates (PEM) that are trusted for the Git host, instead of those of the system.
+    #[arg(long, global = true, env = "LANDFAST_GIT_AUTHORITIES", value_name = "FILE")]
+    pub git_authorities: Option<PathBuf>,
+    /// With --git: file of allowed signers (see ssh-keygen). Only commits and tags with their signature are applied.
+    #[arg(long, global = true, env = "LANDFAST_GIT_ALLOWED_SIGNERS", value_name = "FILE")]
+    pub git_allowed_signers: Option<PathBuf>,
+    /// With --git: how often the repository is fetched [default: 1m].
+    #[arg(long, global = true, env = "LANDFAST_GIT_INTERVAL", value_name = "DURATION", value_parser = duration)]
+    pub git_interval: Option<Duration>,
 }
 
 /// Which cloud.

@@ -46,7 +46,7 @@ Exit codes:
 /// The commands by what people want to do, as `landfast --help` lists them.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Write manifests", &["init", "adopt", "validate", "graph", "render", "schema"]),
-    ("Deploy", &["plan", "apply", "wait", "destroy", "run", "rollback", "quarantine"]),
+    ("Deploy", &["plan", "apply", "wait", "destroy", "run", "sync", "rollback", "quarantine"]),
     ("Inspect", &["status", "why", "explain", "events", "logs", "outputs", "images", "drift", "doctor", "preflight"]),
     ("Secrets and backups", &["seal", "secret", "backup", "restore"]),
     ("Try and set up", &["demo", "state", "completions", "man", "help"]),

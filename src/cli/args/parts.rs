@@ -1,5 +1,6 @@
 //! Arguments that several commands share, or that are many.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -108,6 +109,10 @@ pub struct RunArgs {
     /// Go back to this commit once, which is older than the commit that was accepted last.
     #[arg(long, value_name = "COMMIT", value_parser = commit)]
     pub accept_older_commit: Option<String>,
+    /// Receive the webhooks of Git sources at this address, for example 127.0.0.1:8321. Overrides `listen` of the operator's
+    /// configuration.
+    #[arg(long, env = "LANDFAST_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
     /// Write drift reports there: pages and documents, the newest as `drift-latest`. A directory, or `s3://BUCKET/PREFIX`
     /// (with `?region=REGION` for a bucket elsewhere), which gets one report for each environment, written with its role.
     /// May be repeated.

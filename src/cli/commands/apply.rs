@@ -10,6 +10,7 @@ use crate::cli::args::{ApplyArgs, Global, Output};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::history::History;
 use crate::cli::live::Live;
+use crate::cli::manifests::Manifests;
 use crate::cli::reach::reach;
 use crate::cli::select::{self, Selection};
 use crate::cli::session::{self, Pace, Session};
@@ -30,7 +31,8 @@ pub(super) fn run(global: &Global, asked: &ApplyArgs) -> Result<Exit, Trouble> {
     };
     if named.is_empty() && !asked.all {
         let root = place::root(global);
-        named = select::known(&session::load_unrecorded(&root, &operator::find(global, &root)?)?);
+        let operator = operator::find(global, &root)?;
+        named = select::known(&session::load_unrecorded(&Manifests::of(global, &operator)?, &operator)?);
         // Where there is only one, nothing else can be meant.
         if named.len() != 1 {
             return Err(Trouble::NoEnvironmentNamed(named));
@@ -51,6 +53,7 @@ pub(super) fn run(global: &Global, asked: &ApplyArgs) -> Result<Exit, Trouble> {
     let whole = Global { env: None, ..global.clone() };
     let selection = Selection::of_environments(named, &whole, &loaded)?;
     let environments = selection.environments.as_slice();
+    session.manifests.permit(environments.iter().map(|environment| &environment.name))?;
     permit(&history, environments)?;
     tell_history(&history, environments);
     let live = Live::default();

@@ -20,6 +20,7 @@ pub(super) fn run(
     let (loaded, history) = session.load(&store)?;
     // One environment, by its whole name: no pattern deletes anything.
     let chosen = session::choose(&loaded, Some(environment))?;
+    session.manifests.permit(chosen.iter().map(|environment| &environment.name))?;
     permit(&history, &chosen)?;
     let live = Live::default();
     let controller = session.controller(store, live.listener());

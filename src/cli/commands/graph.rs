@@ -2,13 +2,15 @@
 
 use crate::cli::args::{Global, GraphFormat};
 use crate::cli::exit::{Exit, Trouble};
+use crate::cli::manifests::Manifests;
 use crate::cli::select::Selection;
 use crate::cli::{operator, place, session, terminal};
 use crate::report::{Format, graph};
 
 pub(super) fn run(global: &Global, words: &[String], format: GraphFormat) -> Result<Exit, Trouble> {
     let root = place::root(global);
-    let loaded = session::load_unrecorded(&root, &operator::find(global, &root)?)?;
+    let operator = operator::find(global, &root)?;
+    let loaded = session::load_unrecorded(&Manifests::of(global, &operator)?, &operator)?;
     session::show_diagnostics(&loaded.diagnostics);
     let format = match format {
         GraphFormat::Tree => Format::Tree,

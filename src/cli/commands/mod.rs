@@ -29,6 +29,7 @@ mod seal;
 mod secret;
 mod state;
 mod status;
+mod sync;
 mod validate;
 mod wait;
 mod why;
@@ -64,6 +65,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Apply(args) => apply::run(&global, &args),
         Command::Wait { targets, condition, timeout } => wait::run(&global, &targets, condition, timeout),
         Command::Run(args) => run::run(&global, args),
+        Command::Sync => sync::run(&global),
         Command::Status { cached: true, output, .. } => status::cached(&global, output),
         Command::Status { targets, watch, output, .. } => status::run(&global, &targets.targets, watch, output),
         Command::Why { object } => why::run(&global, &object),

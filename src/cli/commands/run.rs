@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
-use std::path::Path;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +13,14 @@ use crate::cli::args::{Global, RunArgs, VERSION};
 use crate::cli::beacon::Lamp;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::history::History;
+use crate::cli::hooks::Hooks;
+use crate::cli::news::{News, Wake};
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{loading, logging, place, progress, stderr};
 use crate::controller::{Controller, Ended, Reports, Until, tend_all};
 use crate::manifest::{Diagnostic, Loaded, Severity};
 use crate::model::{Desired, EnvName};
-use crate::source::{self, UnderWay, Watch};
+use crate::source::{self, SourceError, UnderWay};
 use crate::store::{Inbox, Store, StoreError};
 
 /// The first pause before the journal is opened again; doubles with each further one.
@@ -38,17 +40,21 @@ struct Asked {
     timeout: Option<Duration>,
     resync: Duration,
     reports: Reports,
+    /// Where webhooks are received.
+    listen: Option<SocketAddr>,
 }
 
 pub(super) fn run(global: &Global, args: RunArgs) -> Result<Exit, Trouble> {
-    place::outside_checkout(global)?;
     stderr::detach()?;
     let session = Session::start(global, Pace::Real(args.sim_speed))?;
+    if let Some(root) = session.manifests.directory() {
+        place::outside_checkout(global, root)?;
+    }
     session.accept_older(args.accept_older_commit.as_deref());
     info!(
         version = VERSION,
         pid = std::process::id(),
-        manifests = %place::root(global).display(),
+        manifests = %session.manifests,
         state = %global.state.display(),
         cloud = ?global.cloud,
         endpoint = global.endpoint_url.as_deref(),
@@ -58,7 +64,7 @@ pub(super) fn run(global: &Global, args: RunArgs) -> Result<Exit, Trouble> {
         "started"
     );
     let reports = Reports { places: args.drift_reports, every: args.drift_report_every, keep: args.drift_reports_kept };
-    let asked = &Asked { once: args.once, timeout: args.timeout, resync: args.resync, reports };
+    let asked = &Asked { once: args.once, timeout: args.timeout, resync: args.resync, reports, listen: args.listen };
     // At the beginning somebody is there to see it; later nobody is.
     let mut store = session.store()?;
     let mut attempts: u32 = 0;
@@ -105,37 +111,39 @@ fn reopen(session: &Session, mut why: StoreError, attempts: &mut u32) -> Result<
 ///
 /// `known` is what the manifests said when it ended: it holds on where they are broken when it begins again.
 fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc<Desired>>) -> Result<Exit, Trouble> {
-    let root = place::root(&session.global);
     let inbox = Inbox::of(&session.global.state);
     if let Err(why) = inbox.prepare() {
         warn!(%why, "requests cannot be received");
     }
-    let lamp = Lamp::new(&session.cx, &session.global.state, &root);
+    let lamp = Lamp::new(&session.cx, &session.global.state, &session.manifests.to_string());
     let controller = session
         .controller(store, progress::logged(session.global.log_format))
         .resyncing_every(asked.resync)
-        .with_inbox(inbox);
+        .with_inbox(inbox.clone());
     let controller = controller.observed_by(lamp.observer());
     let until = if asked.once { Until::Settled } else { Until::Stopped };
     // Watching begins before the first read, so that no change falls between the two.
-    let mut watch = if asked.once { None } else { Some(watch(session, &controller, &root)?) };
+    let mut news = if asked.once { None } else { Some(News::of(session, &controller, inbox, asked.resync)?) };
+    let hooks = match &news {
+        Some(news) => session.drive_unsaved(&controller, Hooks::listen(session, asked.listen, news.bell()))??,
+        None => None,
+    };
     let missing = if known.is_some() { Missing::KeepsTheLastGood } else { Missing::IsAnError };
     if let Some(known) = known.take() {
         controller.board.publish(Desired::clone(&known), &BTreeSet::new());
     }
     let mut files = Known::default();
-    let loaded = session.drive_unsaved(&controller, files.load(session, controller.store(), &root))??;
-    let nothing = || Trouble::Manifest("no environment could be loaded".to_owned());
-    let broken = publish(session, &controller, &lamp, loaded.ok_or_else(nothing)?, missing)?;
+    let broken = first(session, &controller, &lamp, &mut files, missing, asked.once)?;
     let ended = session.drive_unsaved(&controller, async {
         tokio::select! {
             biased;
             ended = tend_all(&controller, until) => ended.map(Some),
             () = over(session, asked.timeout) => Ok(None),
             gone = watch_journal(session, &controller) => Err(gone),
-            failed = follow(session, &controller, &root, watch.as_mut(), files, asked.resync, &lamp) => Err(failed),
+            failed = follow(session, &controller, news.as_mut(), files, &lamp) => Err(failed),
             never = lamp.burn() => match never {},
             never = keep_simulation(session) => match never {},
+            never = Hooks::serve(session, hooks.as_ref()) => match never {},
             never = asked.reports.keep_writing(&controller) => match never {},
             never = logging::tell_losses(&session.cx) => match never {},
         }
@@ -201,9 +209,39 @@ async fn watch_journal(session: &Session, controller: &Controller) -> StoreError
     }
 }
 
-fn watch(session: &Session, controller: &Controller, root: &Path) -> Result<Watch, Trouble> {
-    // The watcher needs the runtime of the session for its timers only while it is waited for.
-    session.drive_unsaved(controller, async { Watch::new(root) })?.map_err(Trouble::Source)
+/// Loads the manifests for the first time. A Git host that cannot be asked then is asked again later; everything else is
+/// said while somebody is there.
+fn first(
+    session: &Session,
+    controller: &Controller,
+    lamp: &Lamp,
+    files: &mut Known,
+    missing: Missing,
+    once: bool,
+) -> Result<bool, Trouble> {
+    let loaded = match session.drive_unsaved(controller, files.load(session, controller.store()))? {
+        Err(why @ Trouble::Source(SourceError::Remote { .. })) if !once => {
+            files.fail(&why, lamp);
+            return Ok(true);
+        }
+        loaded => loaded?,
+    };
+    let nothing = || Trouble::Manifest("no environment could be loaded".to_owned());
+    let loaded = loaded.ok_or_else(nothing)?;
+    // Nobody who ran before remembers how an environment was that is broken now, but the clone does.
+    let earlier = match missing {
+        Missing::IsAnError => session.manifests.last_good(&loaded.0.broken, &session.against(controller.store())),
+        Missing::KeepsTheLastGood => None,
+    };
+    let missing = if earlier.is_some() { Missing::KeepsTheLastGood } else { missing };
+    if let Some(earlier) = earlier {
+        let names: Vec<String> = earlier.environments.keys().map(ToString::to_string).collect();
+        warn!(environments = names.join(", "), "continuing with the last accepted commit of environments with errors");
+        controller.board.publish(earlier, &BTreeSet::new());
+    }
+    let broken = publish(session, controller, lamp, loaded, missing);
+    files.tell(session, lamp);
+    broken
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -219,17 +257,25 @@ struct Known {
     read: Option<loading::Known>,
     /// What Git had not ended when they were read; it was waited for long enough.
     given_up: Option<UnderWay>,
+    /// Why they could not be loaded, as it was said last.
+    failed: Option<String>,
+    /// What was said last of Git sources.
+    told: Vec<String>,
 }
 
 impl Known {
     /// The manifests, as of a moment in which Git was in the middle of nothing; `None` if they are known. Loaded beside
     /// everything else, however long it takes.
-    async fn load(&mut self, session: &Session, store: &Store, root: &Path) -> Result<Option<loading::Read>, Trouble> {
+    async fn load(&mut self, session: &Session, store: &Store) -> Result<Option<loading::Read>, Trouble> {
+        let root = session.manifests.directory();
         loop {
-            let found = source::at_rest(&session.cx, root, self.given_up.as_ref()).await;
+            let found = match root {
+                Some(root) => source::at_rest(&session.cx, root, self.given_up.as_ref()).await,
+                None => None,
+            };
             let known = self.read.clone().filter(|_| found == self.given_up);
-            let loaded = loading::changed_apart(root.to_owned(), known, session.against(store)).await?;
-            if source::under_way(root) != found {
+            let loaded = loading::changed_apart(session.manifests.clone(), known, session.against(store)).await?;
+            if root.and_then(source::under_way) != found {
                 continue;
             }
             self.given_up = found;
@@ -241,6 +287,36 @@ impl Known {
             }
             return Ok(Some((loaded, history)));
         }
+    }
+
+    /// Says why they could not be loaded: it is the same at each look, and said once.
+    fn fail(&mut self, why: &Trouble, lamp: &Lamp) {
+        let cause = why.source().map(ToString::to_string);
+        let text = Some(format!("{why}: {}", cause.as_deref().unwrap_or_default()));
+        if self.failed != text {
+            error!(%why, cause, "the manifests could not be loaded; nothing changes");
+            lamp.loaded(None, text.clone(), &[]);
+            self.failed = text;
+        }
+    }
+
+    /// Says that they can be loaded again, and what there is to say of Git sources: once each.
+    fn tell(&mut self, session: &Session, lamp: &Lamp) {
+        let again = self.failed.take().is_some();
+        let told = session.manifests.told();
+        if again {
+            info!("the manifests can be read again");
+        }
+        for text in told.iter().filter(|text| !self.told.contains(text)) {
+            warn!("{text}");
+        }
+        if told.is_empty() && !self.told.is_empty() {
+            info!("the newest commit is followed again");
+        }
+        if again || !told.is_empty() || told != self.told {
+            lamp.loaded(None, (!told.is_empty()).then(|| told.join("; ")), &[]);
+        }
+        self.told = told;
     }
 }
 
@@ -326,54 +402,45 @@ fn keep_newer(loaded: &mut Loaded, history: &History, known: &Desired) -> bool {
     !kept.is_empty() && environments.len() == kept.len()
 }
 
-/// Loads again whenever a file changes, and now and then in case the news of it was lost. Ends when the journal fails.
+/// Loads again whenever there is news, and now and then in case the news was lost. Ends when the journal fails.
 async fn follow(
     session: &Session,
     controller: &Controller,
-    root: &Path,
-    mut watch: Option<&mut Watch>,
+    mut news: Option<&mut News>,
     mut known: Known,
-    resync: Duration,
     lamp: &Lamp,
 ) -> StoreError {
-    let mut told = None;
     loop {
-        match &mut watch {
-            Some(watch) => drop(session.cx.timeout(resync, watch.changed(&session.cx)).await),
+        match &mut news {
+            Some(news) => {
+                if news.next(session).await == Wake::Asked {
+                    // What is asked for is a look at everything, not at the manifests alone.
+                    controller.board.wake();
+                }
+            }
             None => std::future::pending().await,
         }
         if controller.is_stopping() {
             std::future::pending::<()>().await;
         }
-        let loaded = match known.load(session, controller.store(), root).await {
-            Ok(Some(loaded)) => loaded,
-            Ok(None) => {
-                if told.take().is_some() {
-                    info!("the manifests can be read again");
-                    lamp.loaded(None, None, &[]);
-                }
-                continue;
-            }
+        let loaded = match known.load(session, controller.store()).await {
+            Ok(loaded) => loaded,
             Err(why) => {
-                // It is the same at each resync.
-                let cause = why.source().map(ToString::to_string);
-                let text = Some(format!("{why}: {}", cause.as_deref().unwrap_or_default()));
-                if told != text {
-                    error!(%why, cause, "the manifests could not be loaded; nothing changes");
-                    lamp.loaded(None, text.clone(), &[]);
-                    told = text;
-                }
+                known.fail(&why, lamp);
                 continue;
             }
         };
-        told = None;
+        let Some(loaded) = loaded else {
+            known.tell(session, lamp);
+            continue;
+        };
         match publish(session, controller, lamp, loaded, Missing::KeepsTheLastGood) {
             Err(Trouble::Store(why)) => return why,
             Err(why) => {
                 error!(%why, "the manifests could not be loaded; nothing changes");
                 known.read = None;
             }
-            Ok(_) => {}
+            Ok(_) => known.tell(session, lamp),
         }
         if let Err(why) = session.save() {
             warn!(%why, "the simulation could not be saved");

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
+use crate::cli::manifests::Manifests;
 use crate::cli::view::show;
 use crate::cli::{operator, place, session, terminal};
 use crate::manifest::{Diagnostic, PassedOver};
@@ -48,8 +49,11 @@ pub(super) struct Validation<'a> {
 }
 
 pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Result<Exit, Trouble> {
-    let root = path.unwrap_or_else(|| place::root(global));
-    let loaded = session::load_unrecorded(&root, &operator::find(global, &root)?)?;
+    let root = path.clone().unwrap_or_else(|| place::root(global));
+    let operator = operator::find(global, &root)?;
+    let manifests = path.map_or_else(|| Manifests::of(global, &operator), |path| Ok(Manifests::Directory(path)))?;
+    let loaded = session::load_unrecorded(&manifests, &operator)?;
+    manifests.told().iter().for_each(|told| terminal::note(&format!("note: {told}")));
     let errors = session::errors(&loaded.diagnostics);
     let environments = loaded.desired.environments.len();
     let count = |of: fn(&Environment) -> usize| loaded.desired.environments.values().map(|one| of(one)).sum();

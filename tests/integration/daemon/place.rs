@@ -170,6 +170,10 @@ impl Daemon {
         Self { child, log: None }
     }
 
+    pub fn logging(child: Child, log: PathBuf) -> Self {
+        Self { child, log: Some(log) }
+    }
+
     pub fn log(&self) -> String {
         let mut text = String::new();
         if let Some(log) = &self.log {

@@ -1,0 +1,337 @@
+//! A Git repository that manifests are read from, as the operator's configuration or the command line names it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::aws::identifier;
+use super::key::is_label;
+use super::{Digest, EnvName, Redacted, like};
+
+/// How often a repository is fetched where nothing else says so.
+pub const GIT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The most time that one fetch may take where nothing else says so.
+pub const GIT_TIMEOUT: Duration = Duration::from_mins(2);
+
+identifier! {
+    /// The name of a source: a name for people, for its directory in the state directory, and for its webhook.
+    SourceName, "1 to 63 lower-case letters, digits and hyphens, starting with a letter", is_label
+}
+
+/// Which commit of a repository is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GitRef {
+    /// What the repository's own `HEAD` names.
+    Default,
+    /// The newest commit of a branch.
+    Branch(String),
+    /// What a tag names.
+    Tag(String),
+}
+
+impl GitRef {
+    /// Its full name in the repository.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match self {
+            Self::Default => "HEAD".to_owned(),
+            Self::Branch(name) => format!("refs/heads/{name}"),
+            Self::Tag(name) => format!("refs/tags/{name}"),
+        }
+    }
+
+    /// As people write it on a command line: a branch, or a full name (`refs/tags/v1`).
+    ///
+    /// # Errors
+    /// Git allows no such name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(tag) = text.strip_prefix("refs/tags/") {
+            return Self::tag(tag);
+        }
+        if text == "HEAD" {
+            return Ok(Self::Default);
+        }
+        Self::branch(text.strip_prefix("refs/heads/").unwrap_or(text))
+    }
+
+    /// A branch.
+    ///
+    /// # Errors
+    /// Git allows no such name.
+    pub fn branch(name: &str) -> Result<Self, String> {
+        is_ref(name).then(|| Self::Branch(name.to_owned())).ok_or_else(|| format!("`{name}` is not a name of a branch"))
+    }
+
+    /// A tag.
+    ///
+    /// # Errors
+    /// Git allows no such name.
+    pub fn tag(name: &str) -> Result<Self, String> {
+        is_ref(name).then(|| Self::Tag(name.to_owned())).ok_or_else(|| format!("`{name}` is not a name of a tag"))
+    }
+}
+
+impl fmt::Display for GitRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("the default branch"),
+            Self::Branch(name) => write!(f, "branch {name}"),
+            Self::Tag(name) => write!(f, "tag {name}"),
+        }
+    }
+}
+
+/// What `git check-ref-format` allows of a branch's or tag's name, in plain ASCII: no part of it is a pattern of a refspec.
+fn is_ref(name: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.strip_suffix(".lock").is_none()
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+#%=,!@".contains(&byte))
+    };
+    name.len() <= 250
+        && !name.starts_with('-')
+        && !name.ends_with('.')
+        && !name.contains("..")
+        && name != "@"
+        && name.split('/').all(part)
+}
+
+/// Where a secret is.
+#[derive(Clone, Debug)]
+pub enum SecretRef {
+    /// In a file, which is read again each time: what rotates it needs no restart.
+    File(PathBuf),
+    /// In an environment variable, which was read when the process started.
+    Value {
+        /// The variable.
+        name: String,
+        /// What it held; `None`: it was not set.
+        value: Option<Redacted>,
+    },
+}
+
+/// By what a repository lets us in.
+#[derive(Clone, Debug)]
+pub enum GitCredentials {
+    /// It lets everybody in.
+    None,
+    /// A user name and a password or token.
+    Token {
+        /// The user name. Forges that take any name beside a token get `x-access-token`.
+        user: String,
+        /// The token.
+        token: SecretRef,
+    },
+    /// A GitHub App's installation. Its tokens are made when they are needed, and last an hour.
+    App {
+        /// The App's ID or client ID.
+        app: String,
+        /// The installation's ID.
+        installation: u64,
+        /// The App's private key, in PEM.
+        key: SecretRef,
+        /// GitHub's API: `https://api.github.com`.
+        api: String,
+    },
+}
+
+/// How calls of a Git host that say *look now* prove that they are its own.
+#[derive(Clone, Debug)]
+pub struct WebhookSecret {
+    /// The shared secret.
+    pub secret: SecretRef,
+}
+
+/// A repository.
+#[derive(Clone, Debug)]
+pub struct GitSource {
+    /// Its name.
+    pub name: SourceName,
+    /// `https://host/path`, without credentials.
+    pub url: String,
+    /// Which commit is followed.
+    pub reference: GitRef,
+    /// The directory of the manifests in it; empty: all of it.
+    pub path: String,
+    /// How often it is fetched, give or take a tenth.
+    pub interval: Duration,
+    /// How long a fetch may take.
+    pub timeout: Duration,
+    /// How we are let in.
+    pub credentials: GitCredentials,
+    /// A file with the certificates of authorities that the server's certificate may be of, instead of the system's.
+    pub authorities: Option<PathBuf>,
+    /// Which environments may come from it, by pattern.
+    pub environments: Vec<String>,
+    /// The file of allowed signers; `None`: commits need no signature.
+    pub signers: Option<PathBuf>,
+    /// How webhooks prove themselves; `None`: there are none.
+    pub webhook: Option<WebhookSecret>,
+}
+
+impl GitSource {
+    /// A source of which only this is known.
+    ///
+    /// # Errors
+    /// The address is not one that is fetched from.
+    pub fn new(name: SourceName, url: &str) -> Result<Self, String> {
+        Ok(Self {
+            name,
+            url: https(url)?,
+            reference: GitRef::Default,
+            path: String::new(),
+            interval: GIT_INTERVAL,
+            timeout: GIT_TIMEOUT,
+            credentials: GitCredentials::None,
+            authorities: None,
+            environments: vec!["*".to_owned()],
+            signers: None,
+            webhook: None,
+        })
+    }
+
+    /// The address of a repository or of an API, checked.
+    ///
+    /// # Errors
+    /// It is another kind of address, or holds a password.
+    pub fn address(text: &str) -> Result<String, String> {
+        https(text)
+    }
+
+    /// Whether an environment may come from it.
+    #[must_use]
+    pub fn has(&self, environment: &EnvName) -> bool {
+        self.environments.iter().any(|pattern| like(pattern, environment.as_str()))
+    }
+
+    /// A name for its clone, which another repository of the same name does not have.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}-{}", self.name, Digest::of(&(&self.url, self.reference.full_name())).short())
+    }
+}
+
+impl fmt::Display for GitSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.url, self.reference)
+    }
+}
+
+/// An address that is fetched from.
+///
+/// # Errors
+/// It is another kind of address, or holds a password.
+fn https(text: &str) -> Result<String, String> {
+    // The text itself is not repeated: there may be a password in it.
+    let url = url::Url::parse(text).map_err(
+        |_| "it is not an address: write https://HOST/PATH (addresses such as git@host:path are not supported)",
+    )?;
+    match url.scheme() {
+        "https" => {}
+        "ssh" => return Err("SSH is not supported: use an https:// address with a token".to_owned()),
+        scheme => return Err(format!("`{scheme}:` addresses are not supported: use an https:// address")),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it contains a user name or password: use `token` instead, which names a file".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() || url.host_str().is_none() {
+        return Err("it is not the address of a repository: write https://HOST/PATH".to_owned());
+    }
+    Ok(url.to_string())
+}
+
+/// A directory in a repository, as it is written there: without `/` at either end.
+///
+/// # Errors
+/// It leads out of the repository.
+pub fn git_path(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_start_matches("./").trim_end_matches('/');
+    if trimmed.is_empty() || trimmed == "." {
+        return Ok(String::new());
+    }
+    let is_plain = trimmed.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    if is_plain { Ok(trimmed.to_owned()) } else { Err(format!("`{text}` is not a directory within a repository")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_https_addresses_are_taken_and_no_password_is_repeated() {
+        let name = || "main".parse::<SourceName>().unwrap();
+        assert_eq!(
+            GitSource::new(name(), "https://git.example.com/a/b.git").unwrap().url,
+            "https://git.example.com/a/b.git"
+        );
+        for wrong in [
+            "http://git.example.com/a",
+            "ssh://git@git.example.com/a",
+            "git@git.example.com:a/b",
+            "file:///a",
+            "/a/b",
+            "https://u:canary@git.example.com/a",
+            "https://canary@git.example.com/a",
+            "https://git.example.com/a?x=canary",
+        ] {
+            let error = GitSource::new(name(), wrong).unwrap_err();
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_of_references_are_never_patterns() {
+        for good in ["main", "release/1.2", "feature/a_b-c"] {
+            assert_eq!(GitRef::parse(good).unwrap().full_name(), format!("refs/heads/{good}"));
+        }
+        assert_eq!(GitRef::parse("refs/tags/v1").unwrap(), GitRef::Tag("v1".to_owned()));
+        for wrong in [
+            "",
+            "*",
+            "a*",
+            "a:b",
+            "a..b",
+            "a//b",
+            "/a",
+            "a/",
+            "-a",
+            ".a",
+            "a.lock",
+            "a b",
+            "a~1",
+            "a^",
+            "refs/heads/",
+            "@",
+            "a?",
+        ] {
+            assert!(GitRef::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_path_stays_in_the_repository() {
+        for (text, path) in [("", ""), (".", ""), ("./", ""), ("a/b/", "a/b"), ("./a", "a")] {
+            assert_eq!(git_path(text).as_deref(), Ok(path), "{text}");
+        }
+        for wrong in ["..", "a/../b", "/a", "a//b", "a/./b"] {
+            assert!(git_path(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_clone_of_another_repository_is_elsewhere() {
+        let source = |url: &str, reference: &str| {
+            let source = GitSource::new("main".parse().unwrap(), url).unwrap();
+            GitSource { reference: GitRef::parse(reference).unwrap(), ..source }.place()
+        };
+        let one = source("https://a/b", "main");
+        assert!(one.starts_with("main-"));
+        assert_eq!(one, source("https://a/b", "main"));
+        assert_ne!(one, source("https://a/c", "main"));
+        assert_ne!(one, source("https://a/b", "other"));
+    }
+}

@@ -1,0 +1,278 @@
+//! `[[source]]`: a Git repository that manifests are read from, as it is written.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
+use toml::Spanned;
+
+use super::period::Period;
+use crate::model::{GitCredentials, GitRef, GitSource, SecretRef, SourceName, WebhookSecret, git_path};
+
+/// GitHub's own API.
+const GITHUB: &str = "https://api.github.com";
+/// The user name beside a token where nothing else is said: GitHub requires none in particular, GitLab takes any.
+const USER: &str = "x-access-token";
+/// A repository is not asked more often than this.
+const SHORTEST: Duration = Duration::from_secs(5);
+
+/// A Git repository that manifests are read from. Landfast fetches it over HTTPS and follows one branch or tag of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Source")]
+pub(super) struct SourceDocument {
+    /// A name for messages and for the path of its webhook: lowercase letters, digits and hyphens.
+    #[schemars(with = "String")]
+    name: Spanned<SourceName>,
+    /// Address of the repository: `https://HOST/PATH`, without credentials.
+    #[schemars(with = "String")]
+    url: Url,
+    /// The branch to follow; default: the repository's default branch.
+    #[schemars(with = "Option<String>")]
+    branch: Option<Branch>,
+    /// The tag to follow, instead of a branch.
+    #[schemars(with = "Option<String>")]
+    tag: Option<Tag>,
+    /// Directory of the manifests in the repository; default: the whole repository.
+    #[schemars(with = "Option<String>")]
+    path: Option<Inside>,
+    /// How often the repository is fetched; default `1m`, at least `5s`. Each wait varies by up to 10 percent.
+    #[schemars(with = "Option<String>")]
+    interval: Option<Spanned<Period>>,
+    /// The longest time for one fetch; default `2m`.
+    #[schemars(with = "Option<String>")]
+    timeout: Option<Spanned<Period>>,
+    /// A token that can read the repository.
+    token: Option<TokenDocument>,
+    /// A GitHub App that can read the repository, instead of a token.
+    github_app: Option<AppDocument>,
+    /// File with the CA certificates (PEM) that are trusted for this host, instead of those of the system.
+    authorities: Option<PathBuf>,
+    /// Environments that this repository is allowed to define; default: all. With several sources, every source needs this
+    /// list.
+    #[schemars(with = "Option<Vec<String>>")]
+    environments: Option<Spanned<Vec<String>>>,
+    /// File of allowed signers, in the format of `ssh-keygen`. If set, only commits and tags that an allowed signer has signed
+    /// with an SSH key are applied.
+    allowed_signers: Option<PathBuf>,
+    /// Webhook calls of the Git host. They are accepted at `/webhooks/NAME` of the listener.
+    webhook: Option<WebhookDocument>,
+}
+
+/// Where a secret is: in a file or in an environment variable.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Token")]
+struct TokenDocument {
+    /// File with the token. It is read again at every fetch.
+    file: Option<PathBuf>,
+    /// Environment variable with the token.
+    env: Option<String>,
+    /// User name that is sent with the token; default `x-access-token`.
+    user: Option<String>,
+}
+
+/// A GitHub App.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "GitHubApp")]
+struct AppDocument {
+    /// ID or client ID of the App.
+    app_id: AppId,
+    /// ID of its installation.
+    installation_id: u64,
+    /// File with the private key of the App (PEM).
+    key_file: PathBuf,
+    /// Address of GitHub's API; default `https://api.github.com`.
+    #[schemars(with = "Option<String>")]
+    api: Option<Url>,
+}
+
+/// An ID that GitHub shows as a number or as a text.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum AppId {
+    /// `12345`.
+    Number(u64),
+    /// `Iv23abc`.
+    Text(String),
+}
+
+/// How webhook calls prove that they come from the Git host.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Webhook")]
+struct WebhookDocument {
+    /// File with the secret that is also set at the Git host.
+    secret_file: PathBuf,
+}
+
+/// A text that has a form.
+macro_rules! checked {
+    ($name:ident, $of:ty, $check:expr) => {
+        #[derive(Debug)]
+        struct $name($of);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let check: fn(&str) -> Result<$of, String> = $check;
+                check(&String::deserialize(deserializer)?).map(Self).map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+checked!(Url, String, |text| GitSource::address(text));
+checked!(Branch, GitRef, |text| GitRef::branch(text));
+checked!(Tag, GitRef, |text| GitRef::tag(text));
+checked!(Inside, String, git_path);
+
+/// What is wrong, and at which byte.
+pub(super) type At = (usize, String);
+
+/// The sources that these documents describe.
+pub(super) fn sources(documents: Vec<SourceDocument>) -> Result<Vec<GitSource>, At> {
+    let several = documents.len() > 1;
+    let mut sources: Vec<GitSource> = Vec::new();
+    for document in documents {
+        let at = document.name.span().start;
+        let has_environments = document.environments.is_some();
+        let source = source(document)?;
+        if sources.iter().any(|known| known.name == source.name) {
+            return Err((at, format!("there are two sources named `{}`", source.name)));
+        }
+        if several && !has_environments {
+            let name = &source.name;
+            return Err((
+                at,
+                format!(
+                    "there are several sources, so `{name}` needs `environments`: the ones that it is allowed to define"
+                ),
+            ));
+        }
+        sources.push(source);
+    }
+    Ok(sources)
+}
+
+fn source(document: SourceDocument) -> Result<GitSource, At> {
+    let at = document.name.span().start;
+    let wrong = |why: &str| (at, format!("source `{}`: {why}", document.name.get_ref()));
+    let reference = match (document.branch, document.tag) {
+        (Some(_), Some(_)) => return Err(wrong("set `branch` or `tag`, not both")),
+        (Some(Branch(branch)), None) => branch,
+        (None, Some(Tag(tag))) => tag,
+        (None, None) => GitRef::Default,
+    };
+    let credentials = match (document.token, document.github_app) {
+        (Some(_), Some(_)) => return Err(wrong("set `token` or `githubApp`, not both")),
+        (Some(TokenDocument { file, env, user }), None) => {
+            let token = match (file, env) {
+                (Some(file), None) => SecretRef::File(file),
+                (None, Some(name)) => SecretRef::Value { name, value: None },
+                _ => return Err(wrong("`token` needs either `file` or `env`")),
+            };
+            GitCredentials::Token { user: user.unwrap_or_else(|| USER.to_owned()), token }
+        }
+        (None, Some(app)) => GitCredentials::App {
+            app: match app.app_id {
+                AppId::Number(number) => number.to_string(),
+                AppId::Text(text) => text,
+            },
+            installation: app.installation_id,
+            key: SecretRef::File(app.key_file),
+            api: app.api.map_or_else(|| GITHUB.to_owned(), |Url(url)| url),
+        },
+        (None, None) => GitCredentials::None,
+    };
+    let mut source = GitSource::new(document.name.get_ref().clone(), &document.url.0).map_err(|why| wrong(&why))?;
+    if let Some(interval) = document.interval {
+        source.interval = interval.get_ref().0;
+        if source.interval < SHORTEST {
+            return Err((interval.span().start, "`interval` must be at least 5s".to_owned()));
+        }
+    }
+    if let Some(timeout) = document.timeout {
+        source.timeout = timeout.get_ref().0;
+        if source.timeout < SHORTEST {
+            return Err((timeout.span().start, "`timeout` must be at least 5s".to_owned()));
+        }
+    }
+    if let Some(environments) = document.environments {
+        source.environments = environments.into_inner();
+    }
+    Ok(GitSource {
+        reference,
+        path: document.path.map_or_else(String::new, |Inside(path)| path),
+        credentials,
+        authorities: document.authorities,
+        signers: document.allowed_signers,
+        webhook: document.webhook.map(|webhook| WebhookSecret { secret: SecretRef::File(webhook.secret_file) }),
+        ..source
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::read;
+
+    const GOOD: &str = "[[source]]\nname = 'main'\nurl = 'https://git.example.com/a/b.git'\n";
+
+    #[test]
+    fn everything_of_a_source_is_read() {
+        let text = format!(
+            "{GOOD}branch = 'release/1'\npath = './manifests/'\ninterval = '30s'\ntimeout = '1m'\ntoken = {{ file = '/t' }}\n\
+             authorities = '/ca.pem'\nenvironments = ['dev', 'prod-*']\nallowedSigners = '/signers'\n\
+             webhook = {{ secretFile = '/hook' }}\n"
+        );
+        let operator = read("landfast.toml", &text).unwrap();
+        let [source] = operator.sources() else { panic!("{:?}", operator.sources()) };
+        assert_eq!(
+            (source.path.as_str(), source.reference.full_name().as_str()),
+            ("manifests", "refs/heads/release/1")
+        );
+        assert_eq!((source.interval.as_secs(), source.timeout.as_secs()), (30, 60));
+        assert!(source.has(&"prod-eu".parse().unwrap()) && !source.has(&"staging".parse().unwrap()));
+        assert!(source.webhook.is_some() && source.signers.is_some() && source.authorities.is_some());
+    }
+
+    #[test]
+    fn the_example_is_good() {
+        let operator = read("git-source.toml", include_str!("../../examples/git-source.toml")).unwrap();
+        let names: Vec<&str> = operator.sources().iter().map(|source| source.name.as_str()).collect();
+        assert_eq!((names, operator.listens_at().is_some()), (vec!["platform", "team"], true));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_source_is_said_with_its_line() {
+        let two = format!("{GOOD}\n[[source]]\nname = 'other'\nurl = 'https://git.example.com/c'\n");
+        let twice = format!(
+            "{GOOD}environments = ['a']\n[[source]]\nname = 'main'\nurl = 'https://x.example.com/c'\nenvironments = ['b']\n"
+        );
+        for (text, place, words) in [
+            (format!("{GOOD}brunch = 'x'\n"), "line 4", "unknown field `brunch`"),
+            (format!("{GOOD}branch = 'a b'\n"), "line 4", "not a name of a branch"),
+            (format!("{GOOD}branch = 'a'\ntag = 'b'\n"), "landfast.toml:2", "not both"),
+            (format!("{GOOD}interval = '1s'\n"), "landfast.toml:4", "at least 5s"),
+            (format!("{GOOD}interval = 'often'\n"), "line 4", "not a duration"),
+            (format!("{GOOD}path = '../up'\n"), "line 4", "not a directory within"),
+            (format!("{GOOD}token = {{}}\n"), "landfast.toml:2", "either `file` or `env`"),
+            (format!("{GOOD}token = {{ file = '/a', env = 'B' }}\n"), "landfast.toml:2", "either `file` or `env`"),
+            (format!("{GOOD}token = 'canary'\n"), "line 4", "invalid type"),
+            (
+                "[[source]]\nname = 'main'\nurl = 'https://u:canary@git.example.com/a'\n".to_owned(),
+                "line 3",
+                "user name or password",
+            ),
+            ("[[source]]\nname = 'main'\nurl = 'git@git.example.com:a/b'\n".to_owned(), "line 3", "https://HOST/PATH"),
+            ("[[source]]\nname = 'Main'\nurl = 'https://git.example.com/a'\n".to_owned(), "line 2", "lower-case"),
+            ("[[source]]\nname = 'main'\n".to_owned(), "line 1", "missing field `url`"),
+            (two, "landfast.toml:2", "needs `environments`"),
+            (twice, "landfast.toml:6", "two sources named `main`"),
+        ] {
+            let error = read("landfast.toml", &text).unwrap_err().to_string();
+            assert!(error.contains(place) && error.contains(words), "{text}: {error}");
+        }
+    }
+}

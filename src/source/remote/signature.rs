@@ -1,0 +1,210 @@
+//! Whether one of the allowed signers has signed a commit, or the tag that names it. In process: neither `gpg` nor
+//! `ssh-keygen` is started, and no configuration of the repository is read.
+//!
+//! Formats: SSHSIG (`PROTOCOL.sshsig` of OpenSSH), which is what Git makes with `gpg.format=ssh`.
+
+use std::fs;
+use std::path::Path;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+};
+use gix::{ObjectId, Repository};
+use jiff::Timestamp;
+use ssh_key::public::{EcdsaPublicKey, KeyData};
+use ssh_key::{Algorithm, HashAlg, SshSig};
+
+use super::RemoteError;
+use super::accept::Signed;
+use super::signers::{NAMESPACE, Signer, owner, parse};
+
+/// The first line of a signature.
+const ARMOR: &[u8] = b"-----BEGIN SSH SIGNATURE-----";
+/// More than any file of signers has.
+const LARGEST: u64 = 1 << 20;
+/// What a FIDO key appends to its signature: flags and a counter.
+const TRAILER: usize = 5;
+/// The flag that says that somebody has touched the key.
+const PRESENT: u8 = 1;
+
+/// The signers that a file lists.
+fn signers(path: &Path) -> Result<Vec<Signer>, RemoteError> {
+    let failed = |why: String| RemoteError::Signers { path: path.display().to_string(), why };
+    let size = fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
+    if size > LARGEST {
+        return Err(failed("it is larger than 1 MiB".to_owned()));
+    }
+    let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    parse(&text).map_err(failed)
+}
+
+/// Whether one of the signers in this file has signed the commit, or `tag`, an annotated tag that names it. `seen` is when
+/// the commit was first seen here: what a commit says of its own time proves nothing.
+pub(super) fn check(
+    repository: &Repository,
+    commit: ObjectId,
+    tag: Option<ObjectId>,
+    file: &Path,
+    seen: Timestamp,
+) -> Result<Signed, RemoteError> {
+    let signers = signers(file)?;
+    let broken = |error: gix::Error| RemoteError::Objects(error.to_string());
+    let of_commit = {
+        let object = repository.find_commit(commit).map_err(broken)?;
+        of_commit(&object.data)
+    };
+    let verdict = judge(of_commit, &signers, seen, "commit");
+    let (Signed::Not(why), Some(tag)) = (&verdict, tag) else { return Ok(verdict) };
+    let object = repository.find_tag(tag).map_err(broken)?;
+    Ok(match judge(of_tag(&object.data), &signers, seen, "tag") {
+        Signed::Not(of_tag) => Signed::Not(format!("{why}; {of_tag}")),
+        signed => signed,
+    })
+}
+
+/// A signature and what it is of.
+type Parts = Option<(Vec<u8>, Vec<u8>)>;
+
+fn judge(parts: Parts, signers: &[Signer], seen: Timestamp, what: &str) -> Signed {
+    let verified = match parts {
+        None => Err("it has no signature".to_owned()),
+        Some((signature, payload)) => verify(&signature, &payload, signers, seen),
+    };
+    match verified {
+        Ok(who) => Signed::By(who),
+        Err(why) => {
+            Signed::Not(format!("the operator requires a signature of an allowed signer on the {what}, but {why}"))
+        }
+    }
+}
+
+fn verify(signature: &[u8], payload: &[u8], signers: &[Signer], seen: Timestamp) -> Result<String, String> {
+    if !signature.starts_with(ARMOR) {
+        return Err("its signature is not an SSH signature (OpenPGP is not supported)".to_owned());
+    }
+    let signature = SshSig::from_pem(signature).map_err(|error| format!("its signature cannot be read: {error}"))?;
+    if signature.namespace() != NAMESPACE {
+        return Err(format!("its signature is for `{}`, not for `git`", signature.namespace()));
+    }
+    let who = owner(signers, signature.public_key(), seen)?;
+    let signed = SshSig::signed_data(NAMESPACE, signature.hash_alg(), payload).map_err(|error| error.to_string())?;
+    if is_good(signature.public_key(), &signature, &signed) {
+        Ok(who.to_owned())
+    } else {
+        Err("its signature is wrong".to_owned())
+    }
+}
+
+/// Whether the key has signed this.
+fn is_good(key: &KeyData, signature: &SshSig, data: &[u8]) -> bool {
+    let bytes = signature.signature_bytes();
+    let by = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8], data: &[u8], signature: &[u8]| {
+        UnparsedPublicKey::new(algorithm, key).verify(data, signature).is_ok()
+    };
+    match (key, signature.signature().algorithm()) {
+        (KeyData::Ed25519(key), Algorithm::Ed25519) => by(&ED25519, &key.0, data, bytes),
+        (KeyData::Ecdsa(key), Algorithm::Ecdsa { .. }) => {
+            let (algorithm, width): (&'static dyn VerificationAlgorithm, usize) = match key {
+                EcdsaPublicKey::NistP256(_) => (&ECDSA_P256_SHA256_FIXED, 32),
+                EcdsaPublicKey::NistP384(_) => (&ECDSA_P384_SHA384_FIXED, 48),
+                EcdsaPublicKey::NistP521(_) => (&ECDSA_P521_SHA512_FIXED, 66),
+            };
+            fixed(bytes, width).is_some_and(|fixed| by(algorithm, key.as_sec1_bytes(), data, &fixed))
+        }
+        (KeyData::Rsa(key), Algorithm::Rsa { hash: Some(hash) }) => {
+            let (Some(n), Some(e)) = (key.n.as_positive_bytes(), key.e.as_positive_bytes()) else { return false };
+            let parameters =
+                if hash == HashAlg::Sha256 { &RSA_PKCS1_2048_8192_SHA256 } else { &RSA_PKCS1_2048_8192_SHA512 };
+            RsaPublicKeyComponents { n, e }.verify(parameters, data, bytes).is_ok()
+        }
+        (KeyData::SkEd25519(key), Algorithm::SkEd25519) => touched(key.application(), data, bytes)
+            .is_some_and(|(signed, signature)| by(&ED25519, &key.public_key().0, &signed, signature)),
+        (KeyData::SkEcdsaSha2NistP256(key), Algorithm::SkEcdsaSha2NistP256) => touched(key.application(), data, bytes)
+            .is_some_and(|(signed, signature)| {
+                fixed(signature, 32)
+                    .is_some_and(|fixed| by(&ECDSA_P256_SHA256_FIXED, key.ec_point().as_bytes(), &signed, &fixed))
+            }),
+        _ => false,
+    }
+}
+
+/// What a FIDO key has signed, and its signature without the trailer (`PROTOCOL.u2f` of OpenSSH); `None` if nobody touched
+/// the key.
+fn touched<'b>(application: &str, data: &[u8], bytes: &'b [u8]) -> Option<(Vec<u8>, &'b [u8])> {
+    let (signature, trailer) = bytes.split_at_checked(bytes.len().checked_sub(TRAILER)?)?;
+    if trailer.first()? & PRESENT == 0 {
+        return None;
+    }
+    let mut signed = digest(&SHA256, application.as_bytes()).as_ref().to_vec();
+    signed.extend_from_slice(trailer);
+    signed.extend_from_slice(digest(&SHA256, data).as_ref());
+    Some((signed, signature))
+}
+
+/// The two numbers of an ECDSA signature, each as wide as the curve.
+fn fixed(bytes: &[u8], width: usize) -> Option<Vec<u8>> {
+    let mut rest = bytes;
+    let mut fixed = Vec::with_capacity(2 * width);
+    for _ in 0..2 {
+        let (length, behind) = rest.split_first_chunk::<4>()?;
+        let (number, behind) = behind.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        let number = number.get(zeros..)?;
+        fixed.resize(fixed.len() + width.checked_sub(number.len())?, 0);
+        fixed.extend_from_slice(number);
+        rest = behind;
+    }
+    rest.is_empty().then_some(fixed)
+}
+
+/// The signature of a commit, and the commit without it. A commit with more than one has none: which of them counts is not
+/// for its author to choose.
+fn of_commit(data: &[u8]) -> Parts {
+    let end = find(data, b"\n\n")?;
+    let mut signature: Option<Vec<u8>> = None;
+    let mut payload = Vec::with_capacity(data.len());
+    let mut within = false;
+    for line in data.get(..=end)?.split_inclusive(|byte| *byte == b'\n') {
+        if let Some(more) = line.strip_prefix(b" ").filter(|_| within) {
+            signature.as_mut()?.extend_from_slice(more);
+            continue;
+        }
+        within = false;
+        if let Some(first) = line.strip_prefix(b"gpgsig ") {
+            if signature.is_some() {
+                return None;
+            }
+            (signature, within) = (Some(first.to_vec()), true);
+        } else if line.starts_with(b"gpgsig-") {
+            return None;
+        } else {
+            payload.extend_from_slice(line);
+        }
+    }
+    payload.extend_from_slice(data.get(end + 1..)?);
+    Some((signature?, payload))
+}
+
+/// The signature at the end of a tag, and the tag without it.
+fn of_tag(data: &[u8]) -> Parts {
+    let message = find(data, b"\n\n")?;
+    let mut at = message + 1;
+    let mut found = None;
+    while let Some(next) = find(data.get(at..)?, b"\n") {
+        at += next + 1;
+        if data.get(at..)?.starts_with(ARMOR) {
+            found = Some(at);
+        }
+    }
+    let (payload, signature) = data.split_at_checked(found?)?;
+    Some((signature.to_vec(), payload.to_vec()))
+}
+
+fn find(data: &[u8], wanted: &[u8]) -> Option<usize> {
+    data.windows(wanted.len()).position(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Signatures that Git and `ssh-keygen` themselves have made.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::super::super::made::Made;
+use super::*;
+
+/// Keys of every type that `ssh-keygen` makes without a device.
+const TYPES: [(&str, &str); 5] =
+    [("ed25519", ""), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("rsa", "2048")];
+
+fn keygen(made: &Made, name: &str, (kind, bits): (&str, &str)) -> PathBuf {
+    let path = made.beside(name);
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-q", "-N", "", "-C", "test", "-t", kind, "-f"]).arg(&path);
+    if !bits.is_empty() {
+        command.args(["-b", bits]);
+    }
+    assert!(command.status().unwrap().success());
+    path
+}
+
+fn public(key: &Path) -> String {
+    fs::read_to_string(key.with_extension("pub")).unwrap().trim().to_owned()
+}
+
+fn signed(made: &Made, key: &Path, arguments: &[&str]) -> ObjectId {
+    let key = format!("user.signingkey={}", key.display());
+    made.git(&[&["-c", "gpg.format=ssh", "-c", &key], arguments].concat());
+    made.git(&["rev-parse", "HEAD"]).parse().unwrap()
+}
+
+fn verdict(made: &Made, commit: ObjectId, tag: Option<&str>, allowed: &str) -> Signed {
+    let file = made.beside("allowed_signers");
+    fs::write(&file, allowed).unwrap();
+    let repository = super::super::super::git::open(&made.path()).unwrap();
+    let tag = tag.map(|name| made.git(&["rev-parse", name]).parse().unwrap());
+    check(&repository, commit, tag, &file, Timestamp::UNIX_EPOCH).unwrap()
+}
+
+fn why(signed: Signed) -> String {
+    match signed {
+        Signed::Not(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn commits_that_git_signs_with_any_type_of_key_are_good_and_only_by_their_own_key() {
+    for (number, kind) in TYPES.into_iter().enumerate() {
+        let made = Made::new();
+        let (key, other) = (keygen(&made, &format!("key{number}"), kind), keygen(&made, "other", TYPES[0]));
+        let commit = signed(&made, &key, &["commit", "-q", "--allow-empty", "-S", "-m", "one\n\nwith more\n"]);
+        let allowed = format!("ada {}\n", public(&key));
+        assert_eq!(verdict(&made, commit, None, &allowed), Signed::By("ada".to_owned()), "{kind:?}");
+        let stranger = format!("ada {}\n", public(&other));
+        assert!(why(verdict(&made, commit, None, &stranger)).contains("not among the allowed signers"), "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_unsigned_changed_or_signed_for_something_else_is_not_good() {
+    let made = Made::new();
+    let key = keygen(&made, "key", TYPES[0]);
+    let allowed = format!("ada {}\n", public(&key));
+    let unsigned = made.commit("unsigned").parse().unwrap();
+    assert!(why(verdict(&made, unsigned, None, &allowed)).contains("it has no signature"));
+    let commit = signed(&made, &key, &["commit", "-q", "--allow-empty", "-S", "-m", "good"]);
+    // The same signature on another message: what a host that rewrites commits would serve.
+    let raw = made.git(&["cat-file", "commit", &commit.to_string()]);
+    let forge = |text: &str| -> ObjectId {
+        let file = made.beside("forged");
+        fs::write(&file, text).unwrap();
+        made.git(&["hash-object", "-t", "commit", "-w", "--literally", file.to_str().unwrap()]).parse().unwrap()
+    };
+    let changed = forge(&raw.replace("good", "evil"));
+    assert!(why(verdict(&made, changed, None, &allowed)).contains("its signature is wrong"));
+    let (head, _) = raw.split_once("gpgsig ").unwrap();
+    let signature = raw.split_once("gpgsig ").unwrap().1.split_once("\n\n").unwrap().0;
+    let twice = forge(&format!("{head}gpgsig {signature}\ngpgsig {signature}\n\ngood\n"));
+    assert!(why(verdict(&made, twice, None, &allowed)).contains("no signature"));
+    let pgp =
+        forge(&format!("{head}gpgsig -----BEGIN PGP SIGNATURE-----\n \n abc\n -----END PGP SIGNATURE-----\n\ngood\n"));
+    assert!(why(verdict(&made, pgp, None, &allowed)).contains("OpenPGP is not supported"));
+    // Signed by the same key for files, and put into a commit.
+    let payload = made.beside("payload");
+    fs::write(&payload, format!("{head}\ngood\n")).unwrap();
+    let mut keygen = Command::new("ssh-keygen");
+    keygen.args(["-Y", "sign", "-q", "-n", "file", "-f"]).arg(&key).arg(&payload);
+    assert!(keygen.status().unwrap().success());
+    let signature = fs::read_to_string(made.beside("payload.sig")).unwrap();
+    let signature = signature.trim().replace('\n', "\n ");
+    let other = forge(&format!("{head}gpgsig {signature}\n\ngood\n"));
+    assert!(why(verdict(&made, other, None, &allowed)).contains("is for `file`"));
+}
+
+#[test]
+fn a_signed_tag_vouches_for_its_commit() {
+    let made = Made::new();
+    let key = keygen(&made, "key", TYPES[0]);
+    let commit: ObjectId = made.commit("unsigned").parse().unwrap();
+    signed(&made, &key, &["tag", "-s", "-m", "release", "v1"]);
+    made.git(&["tag", "-a", "-m", "unsigned", "v2"]);
+    let allowed = format!("ada {}\n", public(&key));
+    assert_eq!(verdict(&made, commit, Some("v1"), &allowed), Signed::By("ada".to_owned()));
+    assert!(why(verdict(&made, commit, Some("v2"), &allowed)).contains("on the tag, but it has no signature"));
+}
+
+#[test]
+fn a_file_of_signers_that_cannot_be_read_is_an_error_and_no_permission() {
+    let made = Made::new();
+    let commit = made.commit("one").parse().unwrap();
+    let repository = super::super::super::git::open(&made.path()).unwrap();
+    let missing = made.beside("missing");
+    let error = check(&repository, commit, None, &missing, Timestamp::UNIX_EPOCH).unwrap_err();
+    assert!(matches!(error, RemoteError::Signers { .. }));
+}
