@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Map, Value as Json};
 
+use super::custom;
 use super::reader::{Parsed, declared};
 use super::spelling::{partition, sub_names};
 use crate::model::Scope;
@@ -14,9 +15,9 @@ use crate::model::Scope;
 /// whatever is selected from it, joined or counted is not known either.
 pub(super) const UNKNOWN: &str = "\u{1}";
 
-/// A value that is known only after the update.
+/// A value that is known only after the update, or that nobody knows: what is selected from it or counted is it again.
 fn unknown(value: &Json) -> Option<&str> {
-    value.as_str().filter(|text| text.contains(UNKNOWN))
+    value.as_str().filter(|text| text.contains(UNKNOWN) || custom::is_made_up(text))
 }
 
 /// What resources of the stack have to say for themselves.

@@ -10,13 +10,16 @@
 //! whoever else is at work in the account is a [`Console`]; the truth is the [`Inventory`].
 
 mod account;
+mod assertions;
 mod attributes;
 mod audit;
 mod change_set;
 mod cloud;
 mod config;
 mod console;
+mod constraints;
 mod containers;
+mod custom;
 mod dns;
 mod drift;
 mod dynamo;
@@ -35,12 +38,14 @@ mod operation;
 mod parameters;
 mod policy;
 mod process;
+mod quotas;
 mod reader;
 mod reads;
 mod records;
 mod requests;
 mod resource;
 mod rollback;
+mod rules;
 mod secret;
 mod secrets;
 mod serverless;

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::attributes;
+use super::constraints::Constraints;
+use super::limit::Refusal;
 use super::spelling::sub_names;
-use super::yaml;
+use super::{attributes, custom, quotas, rules, yaml};
 
 /// A declared parameter.
 #[derive(Clone, Debug, Default)]
@@ -18,12 +19,23 @@ pub(super) struct ParameterDecl {
     pub(super) default: Option<String>,
     pub(super) no_echo: bool,
     pub(super) allowed: Vec<String>,
+    pub(super) constraints: Constraints,
 }
 
 impl ParameterDecl {
     /// Its value is a list: `Ref` gives one.
     pub(super) fn is_list(&self) -> bool {
         self.kind == "CommaDelimitedList" || self.kind.starts_with("List<") || self.kind.contains("<List<")
+    }
+
+    /// Holds a value against what the template asks of it. What is looked up is not: its value is the name of a parameter.
+    pub(super) fn check(&self, name: &str, value: &str) -> Result<(), Refusal> {
+        let numbers = self.kind == "Number" || self.kind == "List<Number>";
+        match (self.is_stored(), self.is_list()) {
+            (true, _) => Ok(()),
+            (false, true) => self.constraints.check(name, numbers, value.split(',').map(str::trim)),
+            (false, false) => self.constraints.check(name, numbers, [value]),
+        }
     }
 
     /// Its value is the name of a parameter in the Systems Manager store.
@@ -59,6 +71,7 @@ pub(super) struct Parsed {
     pub(super) parameters: BTreeMap<String, ParameterDecl>,
     pub(super) mappings: Json,
     pub(super) conditions: Map<String, Json>,
+    pub(super) rules: Map<String, Json>,
     pub(super) resources: BTreeMap<String, ResourceDecl>,
     pub(super) outputs: BTreeMap<String, OutputDecl>,
 }
@@ -81,9 +94,6 @@ const SECTIONS: [&str; 11] = [
 /// What is declared with a logical id, which is alphanumeric (AWS: *Resources*, *Parameters*, *Outputs*, *Mappings*).
 const NAMED: [(&str, &str); 4] =
     [("Resources", "Resource"), ("Parameters", "Parameter"), ("Outputs", "Output"), ("Mappings", "Mapping")];
-
-/// What a template may have at most (AWS: *`CloudFormation` quotas*).
-const MOST: [(&str, usize); 4] = [("Resources", 500), ("Parameters", 200), ("Outputs", 200), ("Mappings", 200)];
 
 /// The macro that AWS hosts for more functions than there were.
 pub(super) const EXTENSIONS: &str = "AWS::LanguageExtensions";
@@ -111,6 +121,7 @@ pub(super) fn declared(root: &Map<String, Json>) -> Parsed {
         parameters: section(root, "Parameters").iter().map(|(name, decl)| (name.clone(), parameter(decl))).collect(),
         mappings: root.get("Mappings").cloned().unwrap_or_default(),
         conditions: section(root, "Conditions").clone(),
+        rules: section(root, "Rules").clone(),
         outputs: BTreeMap::new(),
         resources: BTreeMap::new(),
     }
@@ -127,15 +138,7 @@ fn check_names(root: &Map<String, Json>) -> Result<(), String> {
             return Err(format!("Template format error: {what} name {name} is non alphanumeric."));
         }
     }
-    for (section_name, most) in MOST {
-        let count = section(root, section_name).len();
-        if count > most {
-            let what = section_name.to_ascii_lowercase();
-            return Err(format!(
-                "Template format error: Number of {what}, {count}, is greater than maximum allowed, {most}"
-            ));
-        }
-    }
+    quotas::check(root)?;
     let extended = transforms(root).iter().any(|name| name.as_str() == Some(EXTENSIONS));
     let unsupported = ["Resources", "Outputs"].iter().find_map(|name| unsupported(root.get(*name)?));
     match unsupported.filter(|_| !extended) {
@@ -162,6 +165,7 @@ pub(super) fn read(body: &str) -> Result<Parsed, String> {
     let root = structure(body)?;
     check_names(&root)?;
     let mut parsed = declared(&root);
+    rules::check(&parsed.rules, |name| parsed.parameters.contains_key(name))?;
     parsed.outputs = section(&root, "Outputs").iter().map(|(name, decl)| (name.clone(), output(decl))).collect();
     for (name, decl) in section(&root, "Resources") {
         let Some(kind) = decl.get("Type").and_then(Json::as_str) else {
@@ -169,7 +173,9 @@ pub(super) fn read(body: &str) -> Result<Parsed, String> {
                 "Template format error: [/Resources/{name}] Every Resources object must contain a Type member."
             ));
         };
-        parsed.resources.insert(name.clone(), resource(kind, decl));
+        let resource = resource(kind, decl);
+        custom::check(name, kind, &resource.properties)?;
+        parsed.resources.insert(name.clone(), resource);
     }
     if parsed.resources.is_empty() {
         return Err("Template format error: At least one Resources member must be defined.".to_owned());
@@ -197,6 +203,7 @@ fn parameter(decl: &Json) -> ParameterDecl {
         default: text(decl, "Default"),
         no_echo: text(decl, "NoEcho").is_some_and(|on| on.eq_ignore_ascii_case("true")),
         allowed: allowed.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect(),
+        constraints: Constraints::of(decl),
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::attributes;
 use super::spelling::{digits, partition, uuid};
+use super::{attributes, custom};
 use crate::model::Scope;
 
 /// The type of a stack within a stack.
@@ -52,6 +52,9 @@ impl Resource {
     pub(super) fn attribute(&self, scope: &Scope, name: &str) -> Option<Json> {
         if let Some(output) = name.strip_prefix("Outputs.").filter(|_| self.kind == STACK) {
             return self.outputs.get(output).cloned().map(Json::String);
+        }
+        if custom::is_custom(&self.kind) {
+            return Some(Json::String(custom::answer(&self.physical_id, name)));
         }
         // What it was given can be read back, where it can be read at all.
         let given = name.split('.').try_fold(&self.properties, |value, part| value.get(part));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::custom;
 use super::ecs::Standing;
 use super::fault::ResourceFailure;
 use super::limit;
@@ -209,6 +210,9 @@ impl World {
                 let left = now.tampered.without(&wanted.changed(actual.as_ref().unwrap_or(&now)));
                 made.tampered = left.and(&made.tampered);
                 let mut denied = self.policy_denies(ix, name, &now.kind, "Update:Modify");
+                denied = denied.or_else(|| {
+                    custom::refused(self.scope_of(ix), &made.kind, &made.properties, Some(&now.properties))
+                });
                 if now.skipped && !self.reverts(ix) {
                     // AWS: *Continue rolling back an update*: "If you don't, subsequent stack updates might fail".
                     let reason = "The resource is not in the state that the stack takes it for";
@@ -276,6 +280,9 @@ impl World {
 
     /// Lets the service make a resource, or say why it does not.
     fn make(&mut self, ix: usize, name: &str, wanted: &Wanted, made: &mut Resource) -> Option<String> {
+        if let Some(why) = custom::refused(self.scope_of(ix), &made.kind, &made.properties, None) {
+            return Some(why);
+        }
         let holds = self.hold_key(ix, wanted);
         if let Some(holds) = &holds {
             if self.data.names.contains_key(holds) {

@@ -7,9 +7,9 @@ use super::evaluate::UNKNOWN;
 use super::limit::Refusal;
 pub(super) use super::limit::invalid;
 use super::reader::Parsed;
-use super::resource;
 use super::stack::Submission;
 use super::world::World;
+use super::{quotas, resource};
 use crate::model::{StackOptions, Value};
 use crate::ports::{Class, PortError, TemplateSource};
 
@@ -39,6 +39,7 @@ impl World {
             self.parsed(processed.as_ref().unwrap_or(&template)).map_err(|reason| invalid(operation, reason))?;
         check_modules(&parsed).map_err(|refusal| refusal.of(operation))?;
         let parameters = self.parameters_of(region, operation, &parsed, &options.parameters)?;
+        self.check_rules(region, &parsed, &parameters).map_err(|refusal| refusal.of(operation))?;
         // Without a change set in between, a template is executed at once.
         let expands = processed.is_some() && operation != "CreateChangeSet";
         check_capabilities(operation, &parsed, &options.capabilities, expands)?;
@@ -140,7 +141,7 @@ impl World {
                 continue;
             }
             // AWS: *CloudFormation quotas*, parameter values.
-            if value.len() > 4_096 {
+            if value.len() > quotas::VALUE {
                 let message = format!(
                     "1 validation error detected: Value of parameter {name} failed to satisfy constraint: Member must \
                     have length less than or equal to 4096"
@@ -153,6 +154,7 @@ impl World {
             if decl.kind == "Number" && value.parse::<f64>().is_err() {
                 return Err(invalid(operation, format!("Parameter '{name}' must be a number.")));
             }
+            decl.check(name, &value).map_err(|refusal| refusal.of(operation))?;
             if decl.is_stored() && self.in_store(region, &value).is_none() {
                 return Err(invalid(
                     operation,

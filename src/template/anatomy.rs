@@ -1,5 +1,6 @@
 //! What CloudFormation refuses in the frame of a template before it looks at any resource: sections that it does not know,
-//! logical ids that are not alphanumeric, more of something than it takes, nested templates that are not in S3.
+//! logical ids that are not alphanumeric, more of something than it takes, names and texts that are too long, nested templates
+//! that are not in S3.
 
 use super::fault::{TemplateError, is_macro};
 use crate::yaml::{Entry, Node};
@@ -27,12 +28,58 @@ const NAMED: [(&str, &str, usize); 4] = [
     ("Outputs", "output", 200),
 ];
 
+/// Attributes of one mapping (AWS: the same page, as all that follows).
+const ATTRIBUTES: usize = 200;
+
+/// Characters of any name.
+const NAME: usize = 255;
+
+/// Bytes of the description.
+const DESCRIPTION: usize = 1_024;
+
+/// Bytes of a parameter's value.
+const VALUE: usize = 4_096;
+
 /// Holds a template against all this.
 pub(super) fn check(root: &Node) -> Result<(), TemplateError> {
     sections(root)?;
     NAMED.iter().try_for_each(|(section, what, most)| named(root, section, what, *most))?;
+    sizes(root)?;
     let resources = root.get("Resources").map(Node::entries).unwrap_or_default();
     resources.iter().try_for_each(nested)
+}
+
+/// What is too long, or has too much in it.
+fn sizes(root: &Node) -> Result<(), TemplateError> {
+    if let Some(description) = root.get("Description")
+        && let Some(length) = description.text().map(str::len).filter(|length| *length > DESCRIPTION)
+    {
+        let message = format!("`Description` has {length} bytes; CloudFormation takes at most {DESCRIPTION}");
+        return Err(TemplateError::new(message, description.span));
+    }
+    for mapping in root.get("Mappings").map(Node::entries).unwrap_or_default() {
+        let keys = mapping.value.entries();
+        let most = keys.iter().map(|key| key.value.entries().len()).chain([keys.len()]).max().unwrap_or_default();
+        if most > ATTRIBUTES {
+            let message = format!(
+                "the mapping `{}` has {most} attributes; CloudFormation takes at most {ATTRIBUTES}",
+                mapping.key
+            );
+            return Err(TemplateError::new(message, mapping.key_span));
+        }
+    }
+    for parameter in root.get("Parameters").map(Node::entries).unwrap_or_default() {
+        if let Some(default) = parameter.value.get("Default")
+            && let Some(length) = default.text().map(str::len).filter(|length| *length > VALUE)
+        {
+            let message = format!(
+                "the default of the parameter `{}` has {length} bytes; CloudFormation takes at most {VALUE}",
+                parameter.key
+            );
+            return Err(TemplateError::new(message, default.span));
+        }
+    }
+    Ok(())
 }
 
 /// A macro may give sections of its own a meaning (`Globals` of AWS SAM): with one, only misspellings are found.
@@ -66,6 +113,14 @@ fn named(root: &Node, section: &str, what: &str, most: usize) -> Result<(), Temp
         |entry: &&Entry| !entry.key.is_empty() && entry.key.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if let Some(entry) = own().find(|entry| !alphanumeric(entry)) {
         let message = format!("the name of the {what} `{}` can only have letters and digits", entry.key);
+        return Err(TemplateError::new(message, entry.key_span));
+    }
+    if let Some(entry) = own().find(|entry| entry.key.len() > NAME) {
+        let message = format!(
+            "the {what} name `{}…` has {} characters; CloudFormation takes at most {NAME}",
+            entry.key.get(..20).unwrap_or(&entry.key),
+            entry.key.len()
+        );
         return Err(TemplateError::new(message, entry.key_span));
     }
     match own().nth(most) {
@@ -145,6 +200,33 @@ mod tests {
         assert!(
             parse(&many("Resources", 500, "Type: T")).is_ok() && parse(&many("Resources", 501, "Type: T")).is_err()
         );
+    }
+
+    #[test]
+    fn a_text_a_name_and_a_mapping_have_a_most() {
+        let long = "x".repeat(256);
+        let entries = (0..201).map(|at| format!("k{at}: {{ a: b }}, ")).collect::<Vec<_>>().concat();
+        for (rest, message) in [
+            (
+                format!("Description: {}\n", "d".repeat(1_025)),
+                "`Description` has 1025 bytes; CloudFormation takes at most 1024",
+            ),
+            (
+                format!("Outputs: {{ ? {long} : {{ Value: x }} }}\n"),
+                "the output name `xxxxxxxxxxxxxxxxxxxx…` has 256 characters",
+            ),
+            (
+                format!("Mappings: {{ M: {{ {entries} }} }}\n"),
+                "the mapping `M` has 201 attributes; CloudFormation takes at most 200",
+            ),
+            (
+                format!("Parameters: {{ P: {{ Type: String, Default: {} }} }}\n", "v".repeat(4_097)),
+                "the default of the parameter `P` has 4097 bytes; CloudFormation takes at most 4096",
+            ),
+        ] {
+            let error = parse(&format!("{RESOURCES}{rest}")).unwrap_err();
+            assert!(error.message.starts_with(message), "{error}");
+        }
     }
 
     #[test]

@@ -374,6 +374,8 @@ contract!(
         stacks::a_value_in_parameter_store_is_looked_up_by_name,
         stacks::a_stack_policy_is_kept,
         stacks::events_carry_the_token_of_their_request,
+        stacks::a_rule_that_fails_refuses_creations_and_updates,
+        stacks::a_template_has_a_most_of_everything,
         stuck::a_rollback_goes_on_without_what_it_failed_on_and_nothing_else,
         stuck::a_deletion_goes_on_without_what_is_retained_and_only_once_it_has_failed,
         change_sets::a_change_set_says_what_it_will_do_and_does_it,

@@ -224,7 +224,7 @@ fn a_creation_asks_for_deleted_stacks_only_where_it_may_hold_state() {
 
 /// Types whose state is their author's.
 const FOREIGN: &str = "Resources:\n  T: { Type: Third::Party::Store }\n";
-const CUSTOM: &str = "Resources:\n  T: { Type: Custom::Store, Properties: { ServiceToken: x } }\n";
+const CUSTOM: &str = "Resources:\n  T: { Type: Custom::Store, Properties: { ServiceToken: 'arn:aws:lambda:us-east-1:111122223333:function:store' } }\n";
 
 #[test]
 fn what_nobody_can_judge_counts_as_state_when_a_stack_is_gone() {

@@ -5,6 +5,29 @@ use std::collections::BTreeMap;
 use super::{FENCE, Rig, request};
 use crate::model::{StackStatus, Value};
 
+/// Values of which one fits each pattern.
+const VALUES: [&str; 19] = [
+    "dev",
+    "10.0.0.0/16",
+    "111122223333.dkr.ecr.us-east-1.amazonaws.com/api:1.0.0",
+    "arn:aws:acm:us-east-1:111122223333:certificate/1",
+    "arn:aws:secretsmanager:us-east-1:111122223333:secret:a",
+    "a@example.com",
+    "/aws/vpc/a",
+    "/ecs/a",
+    "7.1",
+    "3.6.0",
+    "app/a",
+    "arn:aws:ecr:us-east-1:111122223333:repository/a",
+    "arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/a/1",
+    "arn:aws:iam::111122223333:role/a",
+    "arn:aws:kafka:us-east-1:111122223333:cluster/a/1",
+    "arn:aws:kms:us-east-1:111122223333:key/1",
+    "cache.t4g.micro",
+    "targetgroup/a",
+    "abcdefghijklmnopq",
+];
+
 #[test]
 fn every_template_of_the_guide_is_accepted_and_its_stack_completes() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/performance-mgmt/templates");
@@ -33,7 +56,10 @@ fn completes(rig: &Rig, file: &std::path::Path) -> bool {
                 Some(first) => first.clone(),
                 None if decl.kind == "Number" => "1".to_owned(),
                 None if decl.is_list() => "a,b,c".to_owned(),
-                None => "dev".to_owned(),
+                None => {
+                    let fits = |value: &&&str| decl.check(name, value).is_ok();
+                    (*VALUES.iter().find(fits).expect("a value for every pattern")).to_owned()
+                }
             };
             (name.clone(), Value::Plain(value))
         })

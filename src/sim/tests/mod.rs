@@ -2,6 +2,7 @@
 
 mod calls;
 mod change_sets;
+mod custom;
 mod doctor;
 mod health;
 mod lifecycle;
@@ -9,6 +10,8 @@ mod macros;
 mod manifests;
 mod nested;
 mod refusals;
+mod rules;
+mod serverless;
 mod services;
 mod services_of_stacks;
 mod tables;

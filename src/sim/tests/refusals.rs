@@ -22,7 +22,7 @@ fn a_name_that_exists_is_a_conflict_unless_it_is_the_same_request_again() {
 fn parameters_must_fit_the_template() {
     let rig = Rig::new();
     let template = "
-Parameters: { Need: { Type: String }, Pick: { Type: String, Default: a, AllowedValues: [a, b] }, Count: { Type: Number, Default: 1 } }
+Parameters: { Need: { Type: String }, Pick: { Type: String, Default: a, AllowedValues: [a, b] }, Count: { Type: Number, Default: 1, MinValue: 1 },\n  Short: { Type: String, Default: abc, MinLength: 3, AllowedPattern: '[a-z]+' }, Said: { Type: String, Default: a, MaxLength: 2, ConstraintDescription: must be short } }
 Resources: { Q: { Type: AWS::SQS::Queue } }
 ";
     for (given, words) in [
@@ -30,6 +30,10 @@ Resources: { Q: { Type: AWS::SQS::Queue } }
         (parameters(&[("Need", "x"), ("Odd", "y")]), "Parameters: [Odd] do not exist in the template"),
         (parameters(&[("Need", "x"), ("Pick", "c")]), "AllowedValues"),
         (parameters(&[("Need", "x"), ("Count", "many")]), "must be a number"),
+        (parameters(&[("Need", "x"), ("Count", "0")]), "Parameter 'Count' must be a number not less than 1"),
+        (parameters(&[("Need", "x"), ("Short", "ab")]), "Parameter 'Short' must contain at least 3 characters"),
+        (parameters(&[("Need", "x"), ("Short", "ABCD")]), "Parameter 'Short' must match pattern [a-z]+"),
+        (parameters(&[("Need", "x"), ("Said", "longer")]), "Parameter 'Said' must be short"),
     ] {
         let mut wanted = request("one", template);
         wanted.options.parameters = given;
@@ -37,6 +41,56 @@ Resources: { Q: { Type: AWS::SQS::Queue } }
         assert_eq!(refused.class, Class::Invalid);
         assert!(refused.message.contains(words), "{}", refused.message);
     }
+}
+
+#[test]
+fn a_template_has_a_most_of_everything_when_it_is_created_and_when_it_is_changed() {
+    let rig = Rig::new();
+    let id = rig.deployed("one", TWO);
+    let many =
+        |count: usize, each: &str| (0..count).map(|at| format!("N{at}: {{ {each} }}, ")).collect::<Vec<_>>().concat();
+    let long = "v".repeat(4_097);
+    for (more, words) in [
+        (
+            format!("Outputs: {{ {} }}", many(201, "Value: x")),
+            "Number of outputs, 201, is greater than maximum allowed, 200",
+        ),
+        (format!("Parameters: {{ {} }}", many(201, "Type: String, Default: a")), "Number of parameters, 201"),
+        (format!("Mappings: {{ M: {{ {} }} }}", many(201, "a: b")), "Number of mapping attributes in M, 201"),
+        (format!("Description: {}", "d".repeat(1_025)), "Template description may not exceed 1024 bytes."),
+        (format!("Parameters: {{ P: {{ Type: String, Default: {long} }} }}"), "length is greater than 4096."),
+        (format!("Outputs: {{ {}: {{ Value: x }} }}", "N".repeat(256)), "may not exceed 255 characters."),
+        (
+            format!("Metadata: {{ a: '{}' }}", "{{resolve:ssm:a}}".repeat(61)),
+            "Number of dynamic references, 61, is greater than maximum allowed, 60",
+        ),
+    ] {
+        let template = format!("{more}\nResources: {{ Q: {{ Type: AWS::SQS::Queue }} }}\n");
+        let created = rig.create(request("two", &template)).unwrap_err();
+        let changed = rig.run(rig.stacks.create_change_set(FENCE, change(&id, "c1", &template))).unwrap_err();
+        for refused in [created, changed] {
+            assert_eq!(refused.code.as_deref(), Some("ValidationError"));
+            assert!(refused.message.contains(words), "{refused}");
+        }
+    }
+    let resources = format!("Resources: {{ {} }}", many(501, "Type: AWS::SQS::Queue"));
+    for refused in [
+        rig.create(request("two", &resources)).unwrap_err(),
+        rig.run(rig.stacks.create_change_set(FENCE, change(&id, "c1", &resources))).unwrap_err(),
+    ] {
+        assert!(
+            refused.message.contains("Number of resources, 501, is greater than maximum allowed, 500"),
+            "{refused}"
+        );
+    }
+    let large = format!("{TWO}# {}\n", "x".repeat(51_200));
+    let refused = rig.run(rig.stacks.create_change_set(FENCE, change(&id, "c1", &large))).unwrap_err();
+    assert!(refused.message.contains("less than or equal to 51200"), "{refused}");
+    let mut value =
+        change(&id, "c1", "Parameters: { P: { Type: String } }\nResources: { Q: { Type: AWS::SQS::Queue } }");
+    value.options.parameters = parameters(&[("P", &long)]);
+    let refused = rig.run(rig.stacks.create_change_set(FENCE, value)).unwrap_err();
+    assert!(refused.message.contains("less than or equal to 4096"), "{refused}");
 }
 
 #[test]

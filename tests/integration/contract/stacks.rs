@@ -293,3 +293,75 @@ Outputs:
     assert_eq!(state.stored, BTreeMap::from([("One".to_owned(), value.clone())]));
     assert_eq!(state.outputs["One"].value, value);
 }
+
+/// AWS: *CloudFormation template Rules syntax*: "If a parameter value isn't valid, CloudFormation doesn't create or update the stack."
+pub async fn a_rule_that_fails_refuses_creations_and_updates(backend: &Backend) {
+    let stacks = backend.stacks();
+    let rules = "Rules:
+  Names:
+    RuleCondition: !Not [!Equals [!Ref Export, free]]
+    Assertions:
+      - Assert:
+          Fn::And:
+            - !Not [{ Fn::Contains: [[bad, worse], !Ref QueueName] }]
+            - Fn::EachMemberIn: [[!Ref Delay], ['0', '5']]
+        AssertDescription: the queue has another name
+Resources:
+";
+    let template = TEMPLATE.replace("Resources:\n", rules);
+    let with = |name: &str, given: &[(&str, &str)]| {
+        let mut request = create(name);
+        request.template = TemplateSource::Body(template.clone().into());
+        request.options.parameters = parameters(given);
+        request
+    };
+    for given in [&[("QueueName", "bad")][..], &[("QueueName", "good"), ("Delay", "7")]] {
+        let refused = stacks.create(FENCE, with("judged", given)).await.unwrap_err();
+        assert_eq!(refused.class, Class::Invalid);
+        assert!(refused.message.contains("the queue has another name"), "{refused}");
+    }
+    let state = backend.created(&*stacks, with("judged", &[("QueueName", "judged")])).await;
+    let mut request = change(&state, "c1", &[("QueueName", "worse")]);
+    request.template = TemplateSource::Body(template.clone().into());
+    let refused = stacks.create_change_set(FENCE, request).await.unwrap_err();
+    assert!(refused.message.contains("the queue has another name"), "{refused}");
+    // Where the condition of the rule does not hold, nothing is asserted.
+    backend.created(&*stacks, with("freely", &[("QueueName", "bad"), ("Export", "free")])).await;
+    let unsupported = template.replace("{ Fn::Contains: [[bad, worse], !Ref QueueName] }", "!If [Exported, a, b]");
+    let mut request = with("unsupported", &[("QueueName", "good")]);
+    request.template = TemplateSource::Body(unsupported.into());
+    let refused = stacks.create(FENCE, request).await.unwrap_err();
+    let words = "Following functions are not supported in the Rules block of the template: [Fn::If]";
+    assert!(refused.message.contains(words), "{refused}");
+}
+
+/// AWS: *CloudFormation quotas*.
+pub async fn a_template_has_a_most_of_everything(backend: &Backend) {
+    let stacks = backend.stacks();
+    let state = backend.created(&*stacks, create("bounded")).await;
+    let many =
+        |count: usize, each: &str| (0..count).map(|at| format!("  N{at}: {{ {each} }}\n")).collect::<Vec<_>>().concat();
+    let long = "v".repeat(4_097);
+    let mapping = (0..201).map(|at| format!("k{at}: {{ a: b }}, ")).collect::<Vec<_>>().concat();
+    for more in [
+        format!("Resources:\n{}", many(501, "Type: AWS::SNS::Topic")),
+        TEMPLATE.replace("Outputs:\n", &format!("Outputs:\n{}", many(200, "Value: x"))),
+        TEMPLATE.replace("Parameters:\n", &format!("Parameters:\n{}", many(200, "Type: String, Default: a"))),
+        format!("{TEMPLATE}Mappings:\n  M: {{ {mapping} }}\n"),
+        format!("{TEMPLATE}Description: {}\n", "d".repeat(1_025)),
+        TEMPLATE.replace("Default: none", &format!("Default: {long}")),
+        format!("{TEMPLATE}# {}\n", "x".repeat(51_200)),
+    ] {
+        let mut request = change(&state, "c1", &[("QueueName", "bounded")]);
+        request.template = TemplateSource::Body(more.clone().into());
+        let start = || more.chars().take(200).collect::<String>();
+        let refused = stacks.create_change_set(FENCE, request).await.err();
+        assert_eq!(refused.map(|error| error.class), Some(Class::Invalid), "{}", start());
+        let mut request = create("unbounded");
+        request.template = TemplateSource::Body(more.clone().into());
+        let refused = stacks.create(FENCE, request).await.err();
+        assert_eq!(refused.map(|error| error.class), Some(Class::Invalid), "{}", start());
+    }
+    let refused = stacks.create_change_set(FENCE, change(&state, "c2", &[("QueueName", &long)])).await.unwrap_err();
+    assert_eq!(refused.class, Class::Invalid, "{refused}");
+}
