@@ -408,9 +408,11 @@ fn what_is_not_for_us_is_said_and_what_is_missing_is_partial() {
             ("stack dev-ours", false)
         ]
     );
-    let names = ["dev-ours", "dev-gone"].map(|name| name.parse().unwrap()).into();
+    let names = ["dev-ours", "dev-gone", "dev-nested"].map(|name| name.parse().unwrap()).into();
     let choice = choose(&listed, &Ask { which: Which::Named(names), ..ask() });
-    assert!(choice.stacks.is_empty() && choice.left.len() == 2 && choice.left.iter().all(|left| left.partial));
+    assert!(choice.stacks.is_empty() && choice.left.len() == 3 && choice.left.iter().all(|left| left.partial));
+    let nested = choice.left.iter().find(|left| left.what == "stack dev-nested").unwrap();
+    assert!(nested.why.starts_with("it is nested in dev-shop-"), "{}", nested.why);
 }
 
 #[test]

@@ -46,8 +46,12 @@ pub(super) fn failed_for_themselves<'e>(
     stack: &StackId,
     status: &str,
 ) -> impl Iterator<Item = &'e StackEvent> {
-    let own = |event: &&StackEvent| !is_consequence(event.reason.as_deref().unwrap_or_default());
-    last_of_each(phase, stack).into_values().filter(move |event| event.status == status).filter(own)
+    last_of_each(phase, stack).into_values().filter(move |event| event.status == status).filter(|event| is_own(event))
+}
+
+/// A failure has a reason of its own.
+pub(super) fn is_own(event: &StackEvent) -> bool {
+    !is_consequence(event.reason.as_deref().unwrap_or_default())
 }
 
 /// "Resource update cancelled", and what a stack says of the stacks in it.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::events::{failed_for_themselves, is_of, last_phase, last_update};
+use super::events::{failed_for_themselves, is_of, is_own, last_phase, last_update};
 use crate::model::{NESTED_STACK, ObservedStack, Seen, StackAddress, StackEvent, StackId, StackNeed};
 
 /// Stacks within stacks are followed so far down.
@@ -51,7 +51,8 @@ pub(in crate::plan) fn names(culprits: &[Culprit]) -> BTreeSet<String> {
 
 /// What the rollback of the last update was continued without, by its events, and when it was continued last: a resource that
 /// is complete without having been worked on was skipped (AWS: *Continue rolling back an update*: it "sets the status of the
-/// specified resources to `UPDATE_COMPLETE`"). Only what had failed can have been: one event of another resource that is
+/// specified resources to `UPDATE_COMPLETE`"). Only what a rollback had failed on can have been: what was cancelled with it, or
+/// failed in the update alone, is put back without work too if it was never touched, and one event of another resource that is
 /// missing says nothing. What was skipped in a nested stack its events alone would tell.
 pub(in crate::plan) fn by_hand(events: &[StackEvent], stack: &StackId) -> Option<(BTreeSet<String>, Timestamp)> {
     let (mut skipped, mut worked): (BTreeSet<String>, BTreeSet<&str>) = (BTreeSet::new(), BTreeSet::new());
@@ -60,13 +61,16 @@ pub(in crate::plan) fn by_hand(events: &[StackEvent], stack: &StackId) -> Option
     for event in last_update(events, stack).unwrap_or(events).iter().rev() {
         if is_of(event, stack) {
             failed |= event.status == "UPDATE_ROLLBACK_FAILED";
+            if event.status == "UPDATE_ROLLBACK_IN_PROGRESS" && !failed {
+                failing.clear();
+            }
             if event.status == "UPDATE_ROLLBACK_IN_PROGRESS" && failed {
                 worked.clear();
                 continued = Some(event.at);
             }
         } else if event.status.ends_with("_IN_PROGRESS") {
             worked.insert(&event.resource);
-        } else if event.status == "UPDATE_FAILED" {
+        } else if event.status == "UPDATE_FAILED" && is_own(event) {
             failing.insert(&event.resource);
         } else if continued.is_some()
             && event.status == "UPDATE_COMPLETE"
@@ -238,6 +242,36 @@ mod tests {
         ];
         assert_eq!(by_hand(&list(&repaired), &stack()), None);
         assert_eq!(by_hand(&list(&[]), &stack()), None, "nobody has continued it");
+        // Topic had not failed: that no event says that it was worked on proves nothing.
+        let behind = [
+            ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"),
+            ("Queue", "UPDATE_IN_PROGRESS", ""),
+            ("Queue", "UPDATE_COMPLETE", ""),
+            ("Topic", "UPDATE_COMPLETE", ""),
+            ("stack", "UPDATE_ROLLBACK_COMPLETE", ""),
+        ];
+        assert_eq!(by_hand(&list(&behind), &stack()), None);
+    }
+
+    #[test]
+    fn what_was_cancelled_or_failed_before_the_rollback_was_not_skipped() {
+        let list = [
+            ("stack", "UPDATE_IN_PROGRESS", ""),
+            ("Queue", "UPDATE_FAILED", "no"),
+            ("Table", "UPDATE_FAILED", "Resource update cancelled"),
+            ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", ""),
+            ("Role", "UPDATE_FAILED", "no"),
+            ("Topic", "UPDATE_FAILED", "Resource update cancelled"),
+            ("stack", "UPDATE_ROLLBACK_FAILED", ""),
+            ("stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated"),
+            ("Queue", "UPDATE_COMPLETE", ""),
+            ("Table", "UPDATE_COMPLETE", ""),
+            ("Topic", "UPDATE_COMPLETE", ""),
+            ("Role", "UPDATE_COMPLETE", ""),
+            ("stack", "UPDATE_ROLLBACK_COMPLETE", ""),
+        ];
+        let found = by_hand(&events(&stack(), &list), &stack());
+        assert_eq!(found.map(|(names, _)| names), Some(["Role".to_owned()].into()));
     }
 
     #[test]
