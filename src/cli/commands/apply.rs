@@ -15,7 +15,7 @@ use crate::cli::reach::reach;
 use crate::cli::select::{self, Selection};
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::view::yaml;
-use crate::cli::{operator, place, terminal};
+use crate::cli::{loading, operator, place, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
 use crate::manifest::Loaded;
 use crate::model::{Action, BackupMemory, Consent, EnvName, Environment, Key, Plan};
@@ -48,32 +48,25 @@ pub(super) fn run(global: &Global, asked: &ApplyArgs) -> Result<Exit, Trouble> {
         }
         (store, ..) => store?,
     };
-    let (loaded, history) = session.load(&store)?;
+    let read = session.load(&store)?;
+    let (loaded, history) = &read;
     // With --all the environment of --env is not what is meant.
     let whole = Global { env: None, ..global.clone() };
-    let selection = Selection::of_environments(named, &whole, &loaded)?;
+    let selection = Selection::of_environments(named, &whole, loaded)?;
     let environments = selection.environments.as_slice();
     session.manifests.permit(environments.iter().map(|environment| &environment.name))?;
-    permit(&history, environments)?;
-    tell_history(&history, environments);
+    permit(history, environments)?;
+    tell_history(history, environments);
     let live = Live::default();
     let controller = session.controller(store, live.listener());
     session.drive_unsaved(&controller, reach(&controller, environments))??;
-    let (mut worst, goal) = (Exit::Done, Goal::Converge);
+    let mut worst = Exit::Done;
     for environment in environments {
-        let run = Run {
-            session: &session,
-            controller: &controller,
-            live: &live,
-            loaded: &loaded,
-            history: &history,
-            environment,
-            goal,
-        };
+        let run = Run::of(&session, &controller, &live, &read, environment, Goal::Converge);
         let exit = run.run(&Asking::of(asked.yes, digest), asked.output)?;
         worst = if severity(exit) > severity(worst) { exit } else { worst };
     }
-    Ok(if selection.is_concerned(&loaded) { Exit::Manifest } else { worst })
+    Ok(if selection.is_concerned(loaded) { Exit::Manifest } else { worst })
 }
 
 /// Refuses an older commit, unless a person who may approve has named it.
@@ -125,16 +118,29 @@ impl<'a> Asking<'a> {
 
 /// One environment, carried to a goal.
 pub(super) struct Run<'a> {
-    pub(super) session: &'a Session,
-    pub(super) controller: &'a Controller,
-    pub(super) live: &'a Live,
-    pub(super) loaded: &'a Loaded,
-    pub(super) history: &'a History,
-    pub(super) environment: &'a Arc<Environment>,
-    pub(super) goal: Goal,
+    session: &'a Session,
+    controller: &'a Controller,
+    live: &'a Live,
+    loaded: &'a Loaded,
+    history: &'a History,
+    environment: &'a Arc<Environment>,
+    goal: Goal,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// Of an environment of what was loaded.
+    pub(super) fn of(
+        session: &'a Session,
+        controller: &'a Controller,
+        live: &'a Live,
+        (loaded, history): &'a loading::Read,
+        environment: &'a Arc<Environment>,
+        goal: Goal,
+    ) -> Self {
+        Self { session, controller, live, loaded, history, environment, goal }
+    }
+
+    /// Shows the plan, asks for consent, and follows what is done.
     pub(super) fn run(&self, approval: &Asking<'_>, output: Output) -> Result<Exit, Trouble> {
         let preview = self
             .session

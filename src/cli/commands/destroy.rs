@@ -17,11 +17,12 @@ pub(super) fn run(
     let session = Session::start(global, Pace::Virtual)?;
     session.accept_older(older);
     let store = session.store()?;
-    let (loaded, history) = session.load(&store)?;
+    let read = session.load(&store)?;
+    let (loaded, history) = &read;
     // One environment, by its whole name: no pattern deletes anything.
-    let chosen = session::choose(&loaded, Some(environment))?;
+    let chosen = session::choose(loaded, Some(environment))?;
     session.manifests.permit(chosen.iter().map(|environment| &environment.name))?;
-    permit(&history, &chosen)?;
+    permit(history, &chosen)?;
     let live = Live::default();
     let controller = session.controller(store, live.listener());
     let approval = match digest {
@@ -34,16 +35,7 @@ pub(super) fn run(
         },
     };
     let [environment] = chosen.as_slice() else { return Ok(Exit::Done) };
-    let goal = Goal::Destroy;
     session.drive_unsaved(&controller, reach(&controller, &chosen))??;
-    let run = Run {
-        session: &session,
-        controller: &controller,
-        live: &live,
-        loaded: &loaded,
-        history: &history,
-        environment,
-        goal,
-    };
+    let run = Run::of(&session, &controller, &live, &read, environment, Goal::Destroy);
     run.run(&approval, Output::Text)
 }
