@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use super::args::VERSION;
 use super::exit::Trouble;
+use super::select::Names;
 use super::terminal;
 use crate::context::Context;
 use crate::controller::PlanObserver;
 use crate::files;
-use crate::model::EnvName;
+use crate::model::{EnvName, Key};
 use crate::report::{API_VERSION, Status, StatusList, clean, duration, to_json};
 
 /// How often it is written, if something is new.
@@ -29,7 +30,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// How old a sign of life may be.
 const ALIVE: Duration = Duration::from_mins(2);
 
-/// How often it is written although nothing is new.
+/// How often it is written although nothing is new. So what it says of the last look is at most this much older than that look.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
 /// How often the log says that all is well.
@@ -72,7 +73,7 @@ pub(super) struct Beacon {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Seen {
-    /// When.
+    /// When. A look that found nothing new is written within 30 seconds.
     #[schemars(with = "String")]
     pub(super) at: Timestamp,
     /// Its objects.
@@ -122,17 +123,17 @@ impl Beacon {
         text
     }
 
-    /// How its objects stand that these words name by environment or address; of all, if there are no words. `None` if it has
-    /// none of them.
-    pub(super) fn status(&self, words: &[String]) -> Option<StatusList> {
+    /// How its objects stand that these words name, as they do in every command; all in the environment `here`, or everywhere,
+    /// if there are no words.
+    pub(super) fn status(&self, words: &[String], here: Option<&str>) -> Result<StatusList, Trouble> {
         let items = self.environments.values().flat_map(|seen| &seen.items);
-        let meant = |item: &&Status| {
-            let below =
-                |word: &String| item.object.strip_prefix(word.as_str()).is_some_and(|rest| rest.starts_with('/'));
-            words.is_empty() || words.iter().any(|word| item.object == *word || below(word))
+        let items: Vec<(Key, &Status)> = items.filter_map(|item| Some((item.object.parse().ok()?, item))).collect();
+        let names = Names {
+            environments: self.environments.keys().cloned().collect(),
+            objects: items.iter().map(|(key, _)| key).collect(),
         };
-        let list = StatusList::listed(items.filter(meant).cloned());
-        (!list.items.is_empty() || words.is_empty()).then_some(list)
+        let chosen = names.chosen(words, here)?;
+        Ok(StatusList::listed(items.iter().filter(|(key, _)| chosen.contains(key)).map(|(_, item)| (*item).clone())))
     }
 }
 
@@ -151,6 +152,19 @@ pub(super) struct Lamp {
 struct Lit {
     beacon: Beacon,
     changed: bool,
+}
+
+impl Lit {
+    /// An environment stands like this. That it was looked at again is worth no writing of its own.
+    fn saw(&mut self, environment: &str, at: Timestamp, items: Vec<Status>) {
+        match self.beacon.environments.get_mut(environment) {
+            Some(seen) if seen.items == items => seen.at = at,
+            _ => {
+                self.beacon.environments.insert(environment.to_owned(), Seen { at, items });
+                self.changed = true;
+            }
+        }
+    }
 }
 
 impl Lamp {
@@ -177,23 +191,23 @@ impl Lamp {
         let lamp = self.clone();
         Arc::new(move |plan, memory| {
             let items = StatusList::of([(plan, memory)]).items;
-            let mut lit = lamp.lock();
-            let seen = Seen { at: lamp.cx.now(), items };
-            lit.beacon.environments.insert(plan.environment.to_string(), seen);
-            lit.changed = true;
+            lamp.lock().saw(plan.environment.as_str(), lamp.cx.now(), items);
         })
     }
 
     /// The manifests were loaded, or could not be.
     pub(super) fn loaded(&self, revision: Option<String>, error: Option<String>, environments: &[&EnvName]) {
         let mut lit = self.lock();
+        let count = lit.beacon.environments.len();
+        let mut new = lit.beacon.error != error;
         if revision.is_some() {
+            new |= lit.beacon.revision != revision;
             lit.beacon.revision = revision;
             let stays = |name: &String| environments.iter().any(|kept| kept.as_str() == name);
             lit.beacon.environments.retain(|name, _| stays(name));
         }
         lit.beacon.error = error;
-        lit.changed = true;
+        lit.changed |= new || lit.beacon.environments.len() != count;
     }
 
     /// Writes what is new, and says in the log now and then that all is well. Never ends.
@@ -249,5 +263,81 @@ pub(super) fn introduce(state: &Path, now: Timestamp) {
     // It is a courtesy: what cannot be read is left out.
     if let Ok(Some(beacon)) = Beacon::read(state) {
         terminal::note(&beacon.introduce(now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn status(object: &str, action: &str) -> Status {
+        let status = json!({
+            "object": object,
+            "name": object,
+            "account": "111122223333",
+            "region": "us-east-1",
+            "status": null,
+            "sync": "Synced",
+            "health": "Healthy",
+            "action": action,
+            "observedRevision": "1",
+            "conditions": [],
+            "operationSince": null,
+        });
+        serde_json::from_value(status).unwrap()
+    }
+
+    fn at(minute: u8) -> Timestamp {
+        format!("2026-01-01T00:{minute:02}:00Z").parse().unwrap()
+    }
+
+    fn lit() -> Lit {
+        let beacon = Beacon {
+            api_version: API_VERSION.to_owned(),
+            kind: "Daemon".to_owned(),
+            pid: 1,
+            version: "0".to_owned(),
+            started: at(0),
+            written: at(0),
+            manifests: "m".to_owned(),
+            revision: None,
+            error: None,
+            environments: BTreeMap::new(),
+        };
+        Lit { beacon, changed: false }
+    }
+
+    #[test]
+    fn words_mean_what_they_mean_in_every_command() {
+        let mut lit = lit();
+        let dev = ["dev/stack/net", "dev/stack/network", "dev/service/api"].map(|object| status(object, "none"));
+        lit.saw("dev", at(1), dev.into());
+        lit.saw("development", at(1), vec![status("development/stack/net", "none")]);
+        let chosen = |words: &[&str], here: Option<&str>| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let found = lit.beacon.status(&words, here).map_err(|trouble| trouble.to_string())?;
+            Ok::<_, String>(found.items.into_iter().map(|item| item.object).collect::<Vec<_>>())
+        };
+        assert_eq!(chosen(&["dev/stack/net"], None).unwrap(), ["dev/stack/net"]);
+        assert_eq!(chosen(&["dev/svc"], None).unwrap(), ["dev/service/api"]);
+        assert_eq!(chosen(&["network"], None).unwrap(), ["dev/stack/network"]);
+        assert_eq!(chosen(&["*/stack/net"], None).unwrap(), ["dev/stack/net", "development/stack/net"]);
+        assert_eq!(chosen(&[], Some("development")).unwrap(), ["development/stack/net"]);
+        assert_eq!(chosen(&[], None).unwrap().len(), 4);
+        assert!(chosen(&["dev/stack/netwrok"], None).is_err());
+        assert!(chosen(&["prod"], None).is_err());
+    }
+
+    #[test]
+    fn that_it_was_looked_at_again_is_worth_no_writing() {
+        let mut lit = lit();
+        lit.saw("dev", at(1), vec![status("dev/stack/net", "none")]);
+        assert!(std::mem::take(&mut lit.changed));
+        lit.saw("dev", at(2), vec![status("dev/stack/net", "none")]);
+        assert_eq!((lit.changed, lit.beacon.environments["dev"].at), (false, at(2)));
+        lit.saw("dev", at(3), vec![status("dev/stack/net", "update")]);
+        assert!(lit.changed);
     }
 }

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::manifest::nearest;
-use crate::model::{Action, Guard, InvalidName, Key, Plan, Waiting};
+use crate::model::{Action, Guard, InvalidName, Key, Plan, Waiting, nearest};
 use crate::source::SourceError;
 use crate::store::StoreError;
 

@@ -35,16 +35,16 @@ impl Selection {
             let environments = session::choose(loaded, here)?;
             return Ok(Self { environments, patterns: Vec::new(), named: here.is_some() });
         }
-        let patterns = words.iter().map(|word| Pattern::read(word, here, loaded)).collect::<Result<Vec<_>, _>>()?;
+        let all = Names::of(loaded);
+        let patterns = words.iter().map(|word| Pattern::read(word, here, &all)).collect::<Result<Vec<_>, _>>()?;
         let mut names = BTreeSet::new();
         for pattern in &patterns {
-            let found = known(loaded).into_iter().filter(|name| pattern.is_of(name));
-            let before = names.len();
-            // A name alone is only looked for where it is.
-            names.extend(found.filter(|name| !pattern.anywhere || has(loaded, name, pattern)));
-            if names.len() == before && !known(loaded).iter().any(|name| pattern.is_of(name)) {
-                return Err(Trouble::NoSuchEnvironment { name: pattern.environment.to_string(), known: known(loaded) });
+            let mut of_it = all.environments.iter().filter(|name| pattern.is_of(name)).peekable();
+            if of_it.peek().is_none() {
+                return Err(all.no_such_environment(&pattern.environment.to_string()));
             }
+            // A name alone is only looked for where it is.
+            names.extend(of_it.filter(|name| !pattern.anywhere || all.have(name, pattern)).cloned());
         }
         let mut environments = Vec::new();
         for name in &names {
@@ -104,11 +104,12 @@ impl Selection {
 /// The one object that a word names. It need not be in the manifests if the word is a whole address.
 pub(super) fn object(word: &str, global: &Global, loaded: &Loaded) -> Result<Key, Trouble> {
     let here = global.env.as_deref();
-    let pattern = Pattern::read(word, here, loaded)?;
+    let names = Names::of(loaded);
+    let pattern = Pattern::read(word, here, &names)?;
     if let Some(key) = pattern.address()? {
         return Ok(key);
     }
-    let keys: Vec<&Key> = objects(loaded).collect();
+    let keys = names.objects;
     let found: Vec<&Key> = keys.iter().copied().filter(|key| pattern.matches(key)).collect();
     match found.as_slice() {
         [key] => Ok((*key).clone()),
@@ -145,8 +146,44 @@ pub(super) fn known(loaded: &Loaded) -> Vec<String> {
     names.into_iter().collect()
 }
 
-fn has(loaded: &Loaded, environment: &str, pattern: &Pattern) -> bool {
-    objects(loaded).any(|key| key.environment.as_str() == environment && pattern.matches(key))
+/// What there is to name: in the manifests, or in what a daemon saw.
+pub(super) struct Names<'a> {
+    /// The environments, in alphabetical order.
+    pub(super) environments: Vec<String>,
+    pub(super) objects: Vec<&'a Key>,
+}
+
+impl<'a> Names<'a> {
+    fn of(loaded: &'a Loaded) -> Self {
+        Self { environments: known(loaded), objects: objects(loaded).collect() }
+    }
+
+    fn have(&self, environment: &str, pattern: &Pattern) -> bool {
+        self.objects.iter().any(|key| key.environment.as_str() == environment && pattern.matches(key))
+    }
+
+    fn no_such_environment(&self, name: &str) -> Trouble {
+        Trouble::NoSuchEnvironment { name: name.to_owned(), known: self.environments.clone() }
+    }
+
+    /// Which of the objects these words name; all in the environment `here`, or everywhere, if there are no words.
+    pub(super) fn chosen(&self, words: &[String], here: Option<&str>) -> Result<BTreeSet<&'a Key>, Trouble> {
+        let alone: Vec<String> = here.map(str::to_owned).into_iter().collect();
+        let words = if words.is_empty() { alone.as_slice() } else { words };
+        if words.is_empty() {
+            return Ok(self.objects.iter().copied().collect());
+        }
+        let mut chosen = BTreeSet::new();
+        for word in words {
+            let pattern = Pattern::read(word, here, self)?;
+            let mut found = self.objects.iter().copied().filter(|key| pattern.matches(key)).peekable();
+            if found.peek().is_none() && !pattern.is_whole() {
+                return Err(Trouble::no_such_object(word, self.objects.iter().copied()));
+            }
+            chosen.extend(found);
+        }
+        Ok(chosen)
+    }
 }
 
 /// One word.
@@ -162,9 +199,8 @@ struct Pattern {
 }
 
 impl Pattern {
-    fn read(word: &str, here: Option<&str>, loaded: &Loaded) -> Result<Self, Trouble> {
-        let environments = known(loaded);
-        let is_one = |text: &str| environments.iter().any(|name| WildMatch::new(text).matches(name));
+    fn read(word: &str, here: Option<&str>, names: &Names<'_>) -> Result<Self, Trouble> {
+        let is_one = |text: &str| names.environments.iter().any(|name| WildMatch::new(text).matches(name));
         let within = |environment: &str, kind: Option<WildMatch>, name: Option<&str>| Self {
             environment: WildMatch::new(environment),
             kind,
@@ -175,18 +211,18 @@ impl Pattern {
             anywhere: here.is_none(),
             ..within(here.unwrap_or("*"), kind, Some(name))
         };
-        let missing = |name: &str| Trouble::NoSuchEnvironment { name: name.to_owned(), known: environments.clone() };
         match word.split('/').collect::<Vec<_>>().as_slice() {
             [environment, kind, name] if is_one(environment) => {
                 Ok(within(environment, Some(kinds(word, kind)?), Some(name)))
             }
-            [environment, _, _] => Err(missing(environment)),
+            [environment, _, _] => Err(names.no_such_environment(environment)),
             [environment, kind] if is_one(environment) => Ok(within(environment, Some(kinds(word, kind)?), None)),
             [kind, name] => Ok(anywhere(Some(kinds(word, kind)?), name)),
             [environment] if is_one(environment) => Ok(within(environment, None, None)),
             [name] => {
                 let pattern = anywhere(None, name);
-                if objects(loaded).any(|key| pattern.matches(key)) { Ok(pattern) } else { Err(missing(name)) }
+                let is_there = names.objects.iter().any(|key| pattern.matches(key));
+                if is_there { Ok(pattern) } else { Err(names.no_such_environment(name)) }
             }
             _ => Err(Trouble::Address(not_a_kind(word))),
         }

@@ -16,7 +16,7 @@ use super::members::{Index, Members, Sheet, finder};
 use super::nouns::Secrecy;
 use super::render::Site;
 use super::stack::StackDocument;
-use super::survey::{PassedOver, Survey, Surveyor};
+use super::survey::{Excluded, Survey, Surveyor};
 use super::template_file::{no_template, read_template};
 use super::text::{beside, misnamed, text};
 use super::values::Patterns;
@@ -42,7 +42,7 @@ pub struct Loaded {
     /// How many manifest documents there are.
     pub found: usize,
     /// Files and directories that are not manifests, each with the rule that excludes it.
-    pub passed: BTreeSet<PassedOver>,
+    pub passed: BTreeSet<Excluded>,
     /// Something was not understood that no environment includes. It may describe an environment that is missing here.
     pub obscure: bool,
 }

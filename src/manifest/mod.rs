@@ -47,8 +47,8 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use diagnostic::{Bytes, Diagnostic, Severity, nearest};
+pub use diagnostic::{Bytes, Diagnostic, Severity};
 pub use load::{Loaded, aside, load, load_under};
 pub use recipients::{RECORD as RECIPIENTS_RECORD, record as recipients_record};
 pub use schema::schemas;
-pub use survey::PassedOver;
+pub use survey::Excluded;

@@ -29,7 +29,9 @@ const NOTHING: &str = "it contains no document";
 
 /// A file or directory that is not a manifest, and the rule that excludes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-pub struct PassedOver {
+// The schema's name for it is part of the contract with machines.
+#[schemars(rename = "PassedOver")]
+pub struct Excluded {
     /// The rule.
     pub rule: String,
     /// The path, relative to the root of the manifests.
@@ -39,7 +41,7 @@ pub struct PassedOver {
 /// What came of it.
 #[derive(Default)]
 pub(super) struct Survey {
-    pub(super) passed: BTreeSet<PassedOver>,
+    pub(super) passed: BTreeSet<Excluded>,
     pub(super) gaps: BTreeMap<EnvName, Gaps>,
     /// Something was not understood that no environment includes: it may describe one.
     pub(super) obscure: bool,
@@ -117,7 +119,7 @@ impl Surveyor<'_, '_> {
     }
 
     fn pass(&mut self, path: &str, rule: &str) {
-        self.survey.passed.insert(PassedOver { rule: rule.to_owned(), path: path.to_owned() });
+        self.survey.passed.insert(Excluded { rule: rule.to_owned(), path: path.to_owned() });
     }
 
     fn gap(&mut self, environments: Vec<EnvName>, gap: &Gap) {

@@ -27,6 +27,7 @@ mod image;
 mod key;
 mod limits;
 mod memory;
+mod nearest;
 mod observation;
 mod pattern;
 mod plan;
@@ -102,6 +103,7 @@ pub use memory::{
     Applied, Attempts, Before, Conclusion, Failure, Memory, ObjectMemory, Objects, Operation, OperationKind, Prepared,
     Remembered, Settled, Skipped, Spent, StackMemory, Taken, Watched, Working,
 };
+pub use nearest::nearest;
 pub use observation::{Bucket, ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use pattern::{anywhere, like, whole};
 pub use plan::{Action, Basis, Changes, Consent, Entry, Grant, Guard, Plan, Refusal, Waiting};
@@ -152,4 +154,4 @@ pub use template::{
     NeededCapability, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource,
 };
 pub use text::{OutputRef, Part, Text};
-pub use version::{InvalidRange, VersionRange, looks_like_a_version, nearest_version_of, version_of};
+pub use version::{InvalidRange, VersionRange, nearest_version_of, version_of};

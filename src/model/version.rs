@@ -51,14 +51,6 @@ pub fn version_of(tag: &str) -> Option<Version> {
     Some(Version { major, minor, patch, pre, build: BuildMetadata::EMPTY })
 }
 
-/// Whether a tag that is no version looks like one: numbers with dots between them, and more than two.
-#[must_use]
-pub fn looks_like_a_version(tag: &str) -> bool {
-    let number = |part: &str| part.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
-    let tag = bare(tag);
-    tag.split('.').count() > 2 && tag.split('.').take(3).all(number)
-}
-
 /// The version that a tag might be taken for: of two numbers or one, the rest is zero; of more than three, the first three
 /// count.
 #[must_use]
@@ -358,8 +350,6 @@ mod tests {
         {
             assert_eq!(version_of(none), None, "{none}");
         }
-        assert!(looks_like_a_version("1.4.2.1") && looks_like_a_version("v2026.04.1_2"));
-        assert!(!looks_like_a_version("1.4") && !looks_like_a_version("release") && !looks_like_a_version("10.0"));
     }
 
     #[test]

@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::{Paint, doctor, restores, service, words};
-use crate::model::{Act, Action, ChangeAction, Changes, Entry, Key, Memory, Plan, Replacement, StackMemory, Waiting};
+use crate::model::{
+    Act, Action, ChangeAction, Changes, Entry, Key, Memory, Plan, Replacement, StackMemory, Waiting, nearest,
+};
 
 /// There is no such object in the plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -242,10 +244,8 @@ fn history<'a>(journal: impl IntoIterator<Item = (Timestamp, &'a str)>) -> Strin
 }
 
 fn no_such_object(plan: &Plan, key: &Key) -> NoSuchObject {
-    let name = key.name.as_str();
-    let distance = |other: &Key| strsim::damerau_levenshtein(name, other.name.as_str());
-    let nearest = plan.entries.keys().map(|other| (distance(other), other)).min();
-    let meant = nearest.filter(|(distance, _)| *distance <= 1 + name.len() / 3).map(|(_, key)| key.clone());
+    let near = nearest(key.name.as_str(), plan.entries.keys().map(|other| other.name.as_str()));
+    let meant = plan.entries.keys().find(|other| near == Some(other.name.as_str())).cloned();
     NoSuchObject { key: key.clone(), environment: plan.environment.to_string(), meant }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
-use crate::manifest::nearest;
+use crate::model::nearest;
 use crate::report::Paint;
 
 /// The page. It is the program's too, so that both say the same.

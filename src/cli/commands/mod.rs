@@ -66,7 +66,7 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Wait { targets, condition, timeout } => wait::run(&global, &targets, condition, timeout),
         Command::Run(args) => run::run(&global, args),
         Command::Sync => sync::run(&global),
-        Command::Status { cached: true, output, .. } => status::cached(&global, output),
+        Command::Status { cached: true, targets, output, .. } => status::cached(&global, &targets.targets, output),
         Command::Status { targets, watch, output, .. } => status::run(&global, &targets.targets, watch, output),
         Command::Why { object } => why::run(&global, &object),
         Command::Explain { words } => explain::run(&global, &words),

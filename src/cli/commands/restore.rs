@@ -13,8 +13,7 @@ use crate::cli::exit::{Exit, Trouble};
 use crate::cli::view::{EVERY, View};
 use crate::cli::{progress, select, terminal};
 use crate::controller::{Ended, Tender, Until};
-use crate::manifest::nearest;
-use crate::model::{BackupMemory, Coverage, Granted, Key, Restore, RestoreFrom, Scope, TableName, Wish};
+use crate::model::{BackupMemory, Coverage, Granted, Key, Restore, RestoreFrom, Scope, TableName, Wish, nearest};
 use crate::plan::Goal;
 use crate::report::{duration, time};
 

@@ -18,7 +18,9 @@ pub(super) fn run(global: &Global, words: &[String], watch: bool, output: ListOu
         // What is on disk is broken, and a daemon goes on with what it loaded before.
         Err(why @ (Trouble::Manifest(_) | Trouble::NoSuchEnvironment { .. })) => {
             let beacon = Beacon::read(&global.state)?;
-            let Some((list, beacon)) = beacon.and_then(|beacon| Some((beacon.status(words)?, beacon))) else {
+            let here = global.env.as_deref();
+            let Some((list, beacon)) = beacon.and_then(|beacon| Some((beacon.status(words, here).ok()?, beacon)))
+            else {
                 return Err(why);
             };
             let now = wall_clock()?;
@@ -57,7 +59,8 @@ pub(super) fn look(view: &View, words: &[String]) -> Result<(StatusList, Exit), 
     // A simulation lives in its daemon: what is on disk is of some seconds ago.
     if view.holder == Holder::Another
         && view.session.global.cloud == CloudKind::Sim
-        && let Some(list) = Beacon::read(&view.session.global.state)?.and_then(|beacon| beacon.status(words))
+        && let Some(list) = Beacon::read(&view.session.global.state)?
+            .and_then(|beacon| beacon.status(words, view.session.global.env.as_deref()).ok())
     {
         let worst = if list.items.iter().all(Status::is_ready) { Exit::Done } else { Exit::Differs };
         return Ok((list, worst));
@@ -76,11 +79,11 @@ pub(super) fn look(view: &View, words: &[String]) -> Result<(StatusList, Exit), 
 }
 
 /// What the daemon saw last.
-pub(super) fn cached(global: &Global, output: ListOutput) -> Result<Exit, Trouble> {
+pub(super) fn cached(global: &Global, words: &[String], output: ListOutput) -> Result<Exit, Trouble> {
     let now = wall_clock()?;
     let beacon = Beacon::read(&global.state)?.ok_or_else(|| Trouble::NoDaemon(global.state.clone()))?;
     terminal::note(&beacon.introduce(now));
-    let list = beacon.status(&[]).unwrap_or_else(|| StatusList::listed([]));
+    let list = beacon.status(words, global.env.as_deref())?;
     terminal::print(&render(&list, output, now, terminal::paint(global))?)?;
     Ok(match () {
         () if !beacon.is_fresh(now) => Exit::Failed,

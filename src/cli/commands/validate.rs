@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Trouble};
 use crate::cli::manifests::Manifests;
 use crate::cli::view::show;
 use crate::cli::{operator, place, session, terminal};
-use crate::manifest::{Diagnostic, PassedOver};
+use crate::manifest::{Diagnostic, Excluded};
 use crate::model::Environment;
 use crate::report::API_VERSION;
 
@@ -45,7 +45,7 @@ pub(super) struct Validation<'a> {
     /// Everything that was found.
     diagnostics: &'a [Diagnostic],
     /// Files and directories that are not manifests, each with the rule that excludes it.
-    passed_over: &'a BTreeSet<PassedOver>,
+    passed_over: &'a BTreeSet<Excluded>,
 }
 
 pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Result<Exit, Trouble> {
@@ -102,7 +102,7 @@ pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Res
 const NAMED: usize = 3;
 
 /// What is no manifest, by rule.
-fn passed_over(passed: &BTreeSet<PassedOver>) -> String {
+fn passed_over(passed: &BTreeSet<Excluded>) -> String {
     let mut rules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for one in passed {
         rules.entry(&one.rule).or_default().push(&one.path);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::platform::Fit;
-use super::select::{Answer, Candidate, Chosen, Nothing, PassedOver, Question, passed_over, select, spec_digest};
+use super::select::{Answer, Candidate, Chosen, Nothing, Question, Reason, passed_over, select, spec_digest};
 use super::{Deciding, refusal};
 use crate::model::{
     Action, Decision, Difference, Entry, Guard, ImageSpec, ImageState, Pin, Rollout, Seen, ServiceDo, ServiceNeed,
@@ -188,7 +188,7 @@ impl Deciding<'_> {
             Ok(chosen) => Some(self.decision(spec, chosen, before)),
             Err(nothing) => {
                 if before.is_none() {
-                    let why = why_nothing(&nothing, &repository.to_string(), answer.passed_over.as_ref());
+                    let why = why_nothing(&nothing, &repository.to_string(), answer.expected.as_ref());
                     entry.waiting.push(Waiting::Image { container: container.to_owned(), why });
                 }
                 before.cloned()
@@ -274,17 +274,17 @@ fn candidates(image: &ImageState) -> impl Iterator<Item = Candidate<'_>> {
     tagged.chain(bare).filter(|_| !image.archived)
 }
 
-fn why_nothing(nothing: &Nothing, repository: &str, passed_over: Option<&PassedOver>) -> String {
+fn why_nothing(nothing: &Nothing, repository: &str, expected: Option<&(String, Reason)>) -> String {
     match nothing {
         Nothing::Empty => format!("{repository} has no images"),
         Nothing::NoMatch => {
             let nothing = format!("no image in {repository} matches the manifest");
-            match passed_over {
-                Some(PassedOver::NoVersion(tag)) => format!("{nothing}; {tag} is not a version"),
-                Some(PassedOver::Prerelease(tag)) => {
+            match expected {
+                Some((tag, Reason::NoVersion { .. })) => format!("{nothing}; {tag} is not a version"),
+                Some((tag, Reason::Prerelease)) => {
                     format!("{nothing}; {tag} is a pre-release; to select pre-releases, set `prereleases: true`")
                 }
-                None => nothing,
+                _ => nothing,
             }
         }
         Nothing::Soaking { tag, until } => format!("{tag} can be selected from {until}"),

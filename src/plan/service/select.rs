@@ -11,8 +11,7 @@ use regex::Regex;
 use semver::Version;
 
 use crate::model::{
-    Decision, Digest, ImageDigest, ImageSpec, MovedTag, NewestBy, Quarantined, Select, VersionRange,
-    looks_like_a_version, version_of,
+    Decision, Digest, ImageDigest, ImageSpec, MovedTag, NewestBy, Quarantined, Select, VersionRange, version_of,
 };
 use crate::sabotage::{self, Bug};
 
@@ -91,17 +90,8 @@ pub(super) struct Answer {
     pub(super) gone: bool,
     /// A better one that has to soak until then.
     pub(super) soaking: Option<(String, Timestamp)>,
-    /// A tag that somebody may have expected to be chosen, and why it cannot be.
-    pub(super) passed_over: Option<PassedOver>,
-}
-
-/// A tag that is not chosen because of what it is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PassedOver {
-    /// It looks like a version and is none.
-    NoVersion(String),
-    /// It is a pre-release within the bounds of a range that names none.
-    Prerelease(String),
+    /// Of the tags that are passed over, the newest that somebody may have expected to be chosen, and why it is not.
+    pub(super) expected: Option<(String, Reason)>,
 }
 
 /// The digest of the manifest's side of a choice.
@@ -115,7 +105,7 @@ pub(super) fn select(question: &Question<'_>, candidates: &[Candidate<'_>]) -> A
     let stays = decided.filter(|decided| decided.spec == spec_digest(spec));
     let moved = stays.and_then(|decided| moved(decided, candidates));
     let gone = decided.is_some_and(|decided| !candidates.iter().any(|candidate| *candidate.digest == decided.digest));
-    let mut answer = Answer { chosen: Err(Nothing::Empty), moved, gone, soaking: None, passed_over: None };
+    let mut answer = Answer { chosen: Err(Nothing::Empty), moved, gone, soaking: None, expected: None };
     if candidates.is_empty() {
         return answer;
     }
@@ -125,7 +115,7 @@ pub(super) fn select(question: &Question<'_>, candidates: &[Candidate<'_>]) -> A
     let mut ranked: Vec<(Rank, &Candidate<'_>)> =
         candidates.iter().filter_map(|candidate| Some((order.rank(candidate)?, candidate))).collect();
     ranked.sort_by(|(a, _), (b, _)| b.cmp(a));
-    answer.passed_over = order.passed_over(candidates, ranked.first().map(|(_, best)| *best));
+    answer.expected = passed::expected(&order, question, candidates, ranked.first().map(|(_, best)| best.digest));
     answer.chosen = match ranked.first() {
         None => Err(Nothing::NoMatch),
         Some(best) => match ranked.iter().find(|(_, candidate)| good(question, candidate)) {
@@ -155,7 +145,7 @@ fn judge(
         tag: best.tag.map(str::to_owned),
         digest: best.digest.clone(),
         pushed: best.pushed,
-        why: order.why(best, answer.passed_over.as_ref()),
+        why: order.why(best, answer.expected.as_ref()),
     };
     let Some(decided) = stays else { return Ok(chosen) };
     if *best.digest == decided.digest {
@@ -299,33 +289,16 @@ impl<'a> Order<'a> {
         allowed && !self.deny.iter().any(|pattern| pattern.is_match(tag))
     }
 
-    /// Of a range, the newest tag that looks like a version and is none; or, where nothing is within it, a pre-release
-    /// that would be if the range named one.
-    fn passed_over(&self, candidates: &[Candidate<'_>], best: Option<&Candidate<'_>>) -> Option<PassedOver> {
-        let range = self.range.as_ref()?;
-        let pushed_after = |one: &&Candidate<'_>| best.is_none_or(|best| one.pushed >= best.pushed);
-        let allowed = |one: &&Candidate<'_>| one.tag.is_some_and(|tag| self.allows(tag));
-        let newest = |is: &dyn Fn(&str) -> bool| {
-            let others = candidates.iter().filter(pushed_after).filter(allowed);
-            let found = others.filter(|one| one.tag.is_some_and(is));
-            found.max_by_key(|one| (one.pushed, one.tag)).and_then(|one| one.tag).map(str::to_owned)
-        };
-        let odd = newest(&|tag| version_of(tag).is_none() && looks_like_a_version(tag));
-        let early = |tag: &str| version_of(tag).is_some_and(|version| range.bounds(&version));
-        odd.map(PassedOver::NoVersion)
-            .or_else(|| best.is_none().then(|| newest(&early)).flatten().map(PassedOver::Prerelease))
-    }
-
-    fn why(&self, chosen: &Candidate<'_>, passed_over: Option<&PassedOver>) -> String {
+    fn why(&self, chosen: &Candidate<'_>, expected: Option<&(String, Reason)>) -> String {
         let tag = chosen.tag.unwrap_or_default();
         match self.select {
             Select::Digest(_) => "the manifest sets its digest".to_owned(),
             Select::Tag(_) => format!("tag {tag} points to it"),
-            Select::Semver(range) => match passed_over {
-                Some(PassedOver::NoVersion(other)) => {
+            Select::Semver(range) => match expected {
+                Some((other, Reason::NoVersion { .. })) => {
                     format!("{tag} is the highest version in {range}; {other} is not a version")
                 }
-                Some(PassedOver::Prerelease(_)) | None => format!("{tag} is the highest version in {range}"),
+                _ => format!("{tag} is the highest version in {range}"),
             },
             Select::Newest { pattern, by } => {
                 let by = match by {
@@ -351,4 +324,4 @@ mod passed;
 #[cfg(test)]
 mod tests;
 
-pub(super) use passed::passed_over;
+pub(super) use passed::{Reason, passed_over};

@@ -61,8 +61,6 @@ fn decision(spec: &ImageSpec, image: &Image) -> Decision {
     }
 }
 
-type PassedOverTag = (String, String);
-
 struct Ask<'a> {
     spec: &'a ImageSpec,
     decided: Option<Decision>,
@@ -95,7 +93,7 @@ impl<'a> Ask<'a> {
         select(&question, &candidates)
     }
 
-    fn passed(&self, images: &[Image], chosen: &ImageDigest) -> Vec<PassedOverTag> {
+    fn passed(&self, images: &[Image], chosen: &ImageDigest) -> Vec<(String, String)> {
         let candidates: Vec<Candidate<'_>> = images
             .iter()
             .map(|image| Candidate { tag: image.tag.as_deref(), digest: &image.digest, pushed: image.pushed })
@@ -141,13 +139,13 @@ fn a_tag_that_cannot_be_chosen_for_its_name_is_named() {
     let images = [image("1.4.0", 1, 1), image("1.4.0.7", 2, 2), image("latest", 3, 3)];
     let of = semver(">=1.4");
     let answer = Ask::of(&of).answer(&images);
-    assert_eq!(answer.passed_over, Some(PassedOver::NoVersion("1.4.0.7".to_owned())));
+    assert_eq!(answer.expected, Some(("1.4.0.7".to_owned(), Reason::NoVersion { near: true })));
     assert_eq!(answer.chosen.unwrap().why, "1.4.0 is the highest version in >=1.4; 1.4.0.7 is not a version");
     // What was pushed before the one that is chosen, nobody waits for.
     let images = [image("1.4.0.7", 2, 0), image("1.4.0", 1, 1)];
-    assert_eq!(Ask::of(&of).answer(&images).passed_over, None);
+    assert_eq!(Ask::of(&of).answer(&images).expected, None);
     let early = [image("1.5.0-rc.1", 1, 1)];
-    assert_eq!(Ask::of(&of).answer(&early).passed_over, Some(PassedOver::Prerelease("1.5.0-rc.1".to_owned())));
+    assert_eq!(Ask::of(&of).answer(&early).expected, Some(("1.5.0-rc.1".to_owned(), Reason::Prerelease)));
 }
 
 #[test]
