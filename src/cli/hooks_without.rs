@@ -14,6 +14,7 @@ pub(super) struct Hooks;
 
 impl Hooks {
     /// There is none.
+    #[expect(clippy::unused_async, reason = "the one that listens waits for its address")]
     pub(super) async fn listen(
         session: &Session,
         named: Option<SocketAddr>,

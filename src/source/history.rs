@@ -24,6 +24,7 @@ pub fn ancestry(root: &Path, of: &str, to: &str) -> Ancestry {
 }
 
 /// The same, in a repository that is open.
+#[cfg(feature = "git")]
 pub(super) fn between(repository: &gix::Repository, of: &str, to: &str) -> Ancestry {
     if of == to { Ancestry::Same } else { compare(MOST, repository, of, to).unwrap_or(Ancestry::Unknown) }
 }

@@ -13,6 +13,7 @@ mod ignore;
 #[cfg(test)]
 mod made;
 mod read;
+#[cfg_attr(not(feature = "git"), path = "remote_without.rs")]
 mod remote;
 mod watch;
 

@@ -124,7 +124,6 @@ pub(super) fn open(path: &Path) -> Result<Repository, RemoteError> {
 }
 
 /// Begins an empty one.
-#[cfg_attr(not(feature = "git"), expect(dead_code, reason = "nothing is fetched"))]
 pub(super) fn begin(path: &Path) -> Result<Repository, RemoteError> {
     let failed = |why: String| RemoteError::Disk { path: path.display().to_string(), why };
     remove(path).map_err(|error| failed(error.to_string()))?;

@@ -65,7 +65,6 @@ pub enum RemoteError {
 }
 
 /// An error with everything that led to it, in one line.
-#[cfg_attr(not(feature = "git"), expect(dead_code, reason = "who fetches nothing has no such errors"))]
 pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut next = Some(error);

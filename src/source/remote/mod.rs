@@ -5,20 +5,14 @@
 //! its objects are in the clone.
 
 mod accept;
-#[cfg(feature = "git")]
 mod authority;
 mod bare;
-#[cfg(feature = "git")]
 mod bound;
-#[cfg(feature = "git")]
 mod credentials;
 mod error;
-#[cfg(feature = "git")]
 mod fetch;
 mod seen;
-#[cfg(feature = "git")]
 mod signature;
-#[cfg(feature = "git")]
 mod signers;
 mod tree;
 
@@ -30,23 +24,17 @@ use jiff::Timestamp;
 
 use self::accept::{Signed, Verdict};
 use self::bare::Place;
-#[cfg(feature = "git")]
+use self::credentials::Tokens;
 pub use self::credentials::secret;
 pub use self::error::RemoteError;
 use super::history;
 use crate::model::{Ancestry, EnvName, GitSource, Revision, Snapshot, short_commit};
-
-#[cfg(feature = "git")]
-type Tokens = credentials::Tokens;
-#[cfg(not(feature = "git"))]
-type Tokens = ();
 
 /// A repository that is followed, and its clone.
 #[derive(Clone, Debug)]
 pub struct Remote {
     source: GitSource,
     place: Place,
-    #[cfg_attr(not(feature = "git"), expect(dead_code, reason = "nothing is fetched"))]
     tokens: Tokens,
 }
 
@@ -146,7 +134,6 @@ impl Remote {
         matches!(check(), Some(Signed::NotAsked | Signed::By(_)))
     }
 
-    #[cfg(feature = "git")]
     fn signed(
         &self,
         repository: &Repository,
@@ -159,25 +146,12 @@ impl Remote {
         signature::check(repository, commit, tag, file, seen)
     }
 
-    #[cfg(not(feature = "git"))]
-    fn signed(
-        &self,
-        _: &Repository,
-        commit: ObjectId,
-        _: Option<ObjectId>,
-        now: Timestamp,
-    ) -> Result<Signed, RemoteError> {
-        let seen = seen::first(&self.place.seen(), &commit.to_string(), now)?;
-        if self.source.signers.is_none() { Ok(Signed::NotAsked) } else { Ok(Signed::Not(format!("unknown at {seen}"))) }
-    }
-
     /// The newest commit that was fetched.
     fn known(&self) -> Option<String> {
         let repository = self.place.open().ok()?;
         Some(bare::tip(&repository).ok()??.0.to_string())
     }
 
-    #[cfg(feature = "git")]
     fn fetch(&self, accepted: &BTreeMap<EnvName, Revision>, now: Timestamp) -> Result<(), RemoteError> {
         let needs_only_tip = self.known().is_some_and(|tip| accept::only_needs(&tip, accepted));
         fetch::fetch(fetch::Wanted {
@@ -188,12 +162,6 @@ impl Remote {
             tokens: self.tokens.clone(),
             now,
         })
-    }
-
-    #[cfg(not(feature = "git"))]
-    fn fetch(&self, _: &BTreeMap<EnvName, Revision>, _: Timestamp) -> Result<(), RemoteError> {
-        let _ = &self.tokens;
-        Err(RemoteError::Without)
     }
 
     /// How one commit stands to another, as far as the clone knows. This blocks while it reads.
