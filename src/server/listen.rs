@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, info, warn};
 
-use super::webhook::{Call, Refused, Replays, prove};
+use super::webhook::{Call, Proof, Refused, Replays};
 use crate::context::Context;
 use crate::model::Redacted;
 
@@ -24,8 +24,10 @@ const LONGEST: Duration = Duration::from_secs(20);
 const HEAD: usize = 32 << 10;
 /// How many headers it may have.
 const HEADERS: usize = 100;
-/// The largest body: GitHub sends up to 25 MB, says its documentation.
+/// The largest body: GitHub sends up to 25 MB, says its documentation. It is not kept: strangers may call.
 const BODY: usize = 25 << 20;
+/// So much of a body is read at a time.
+const PIECE: usize = 16 << 10;
 /// How long it is waited after a connection could not be accepted: mostly too many files are open.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -137,41 +139,57 @@ impl Server<'_> {
         if size > BODY {
             return Ok(("413 Content Too Large", "the body is too large".to_owned()));
         }
-        let mut body = read.split_off(length);
-        while body.len() < size {
-            if stream.read_buf(&mut body).await? == 0 {
-                return bad("the body is incomplete");
-            }
-        }
-        body.truncate(size);
-        Ok(self.judge(hook, &head, &body))
-    }
-
-    fn judge(&self, hook: &Hook, head: &Head, body: &[u8]) -> Answer {
         let secret = match (hook.secret)() {
             Ok(secret) => secret,
             Err(why) => {
                 warn!(source = hook.name, why, "the webhook's secret cannot be read; calls are refused");
-                return ("503 Service Unavailable", "the webhook is not available".to_owned());
+                return Ok(("503 Service Unavailable", "the webhook is not available".to_owned()));
             }
         };
-        let proof = {
+        let mut proof = Proof::begin(&head.call(), &secret);
+        // All of it is read, also of a call that is refused: an answer before that may be lost on its way.
+        let mut left = size;
+        let mut piece = read.split_off(length);
+        loop {
+            piece.truncate(left);
+            if let Ok(proof) = &mut proof {
+                proof.update(&piece);
+            }
+            left -= piece.len();
+            if left == 0 {
+                break;
+            }
+            piece.clear();
+            piece.reserve(PIECE);
+            if stream.read_buf(&mut piece).await? == 0 {
+                return bad("the body is incomplete");
+            }
+        }
+        Ok(proof.map_or_else(|why| refused(hook, why), |proof| self.judge(hook, proof)))
+    }
+
+    fn judge(&self, hook: &Hook, proof: Proof) -> Answer {
+        let proven = {
             let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
-            prove(&head.call(), body, &secret, self.cx.now(), &mut replays)
+            proof.finish(self.cx.now(), &mut replays)
         };
-        match proof {
+        match proven {
             Ok(()) => {
                 info!(source = hook.name, "webhook received: looking now");
                 (self.wake)();
                 ("202 Accepted", "accepted".to_owned())
             }
-            Err(why @ Refused::Replayed) => ("200 OK", why.to_string()),
-            Err(why) => {
-                warn!(source = hook.name, %why, "a webhook call was refused");
-                ("401 Unauthorized", why.to_string())
-            }
+            Err(why) => refused(hook, why),
         }
     }
+}
+
+fn refused(hook: &Hook, why: Refused) -> Answer {
+    if why == Refused::Replayed {
+        return ("200 OK", why.to_string());
+    }
+    warn!(source = hook.name, %why, "a webhook call was refused");
+    ("401 Unauthorized", why.to_string())
 }
 
 /// What is needed of a request's head.

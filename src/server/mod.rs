@@ -8,4 +8,4 @@ mod listen;
 mod webhook;
 
 pub use listen::{Hook, Listening, serve};
-pub use webhook::{Call, Refused, Replays, prove};
+pub use webhook::{Call, Proof, Refused, Replays};

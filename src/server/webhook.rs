@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::{SignedDuration, Timestamp};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use crate::model::{Digest, Redacted};
 
@@ -70,55 +70,93 @@ impl Replays {
     }
 }
 
-/// Whether a call with this body knows the secret, and was not taken before.
-///
-/// # Errors
-/// Why it is not taken.
-pub fn prove(
-    call: &Call<'_>,
-    body: &[u8],
-    secret: &Redacted,
-    now: Timestamp,
-    replays: &mut Replays,
-) -> Result<(), Refused> {
-    let secret = secret.expose();
-    if let (Some(id), Some(timestamp), Some(signatures)) = (call.id, call.timestamp, call.signature) {
-        standard(id, timestamp, signatures, body, secret)?;
-        let at = timestamp.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok()).ok_or(Refused::Old)?;
-        if now.duration_since(at).abs() > WINDOW {
-            return Err(Refused::Old);
-        }
-        return replays.take(Digest::of(&("standard", id)), now);
-    }
-    match (call.hub, call.gitlab) {
-        (Some(hub), _) => {
+/// A call whose body is still arriving. Nothing of it is kept but its digests: whoever proves nothing takes no memory.
+#[derive(Debug)]
+pub struct Proof {
+    kind: Kind,
+    body: Sha256,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// The code of the body, and what it has to be.
+    Hub { mac: Hmac<Sha256>, given: Vec<u8> },
+    /// The secret was repeated.
+    Token,
+    /// The code of id, time and body, and what it may be.
+    Standard { mac: Hmac<Sha256>, given: Vec<Vec<u8>>, id: String, timestamp: String },
+}
+
+impl Proof {
+    /// Begins with the headers.
+    ///
+    /// # Errors
+    /// Why it cannot be proven whatever follows.
+    pub fn begin(call: &Call<'_>, secret: &Redacted) -> Result<Self, Refused> {
+        let secret = secret.expose();
+        let kind = if let (Some(id), Some(timestamp), Some(signatures)) = (call.id, call.timestamp, call.signature) {
+            standard(id, timestamp, signatures, secret)?
+        } else if let Some(hub) = call.hub {
             let given = hub.strip_prefix("sha256=").and_then(unhex).ok_or(Refused::Wrong)?;
-            mac(secret.as_bytes(), &[body])?.verify_slice(&given).map_err(|_| Refused::Wrong)?;
-        }
-        (None, Some(token)) => {
+            Kind::Hub { mac: mac(secret.as_bytes(), &[])?, given }
+        } else if let Some(token) = call.gitlab {
             // The codes of both are compared, so that neither their lengths nor where they differ take longer.
             let wanted = mac(secret.as_bytes(), &[secret.as_bytes()])?.finalize().into_bytes();
             let given = mac(secret.as_bytes(), &[token.as_bytes()])?;
             given.verify_slice(&wanted).map_err(|_| Refused::Wrong)?;
-        }
-        (None, None) => return Err(Refused::Unsigned),
+            Kind::Token
+        } else {
+            return Err(Refused::Unsigned);
+        };
+        Ok(Self { kind, body: Sha256::new() })
     }
-    // No header beside the body is signed: whoever sends it again could change them. The body names the commit.
-    replays.take(Digest::of_bytes(body), now)
+
+    /// More of the body.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.body.update(bytes);
+        match &mut self.kind {
+            Kind::Hub { mac, .. } | Kind::Standard { mac, .. } => mac.update(bytes),
+            Kind::Token => {}
+        }
+    }
+
+    /// Whether the call knows the secret, and was not taken before.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn finish(self, now: Timestamp, replays: &mut Replays) -> Result<(), Refused> {
+        match self.kind {
+            Kind::Standard { mac, given, id, timestamp } => {
+                let mut is_good = false;
+                for given in given {
+                    is_good |= mac.clone().verify_slice(&given).is_ok();
+                }
+                if !is_good {
+                    return Err(Refused::Wrong);
+                }
+                let at = timestamp.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+                if now.duration_since(at.ok_or(Refused::Old)?).abs() > WINDOW {
+                    return Err(Refused::Old);
+                }
+                return replays.take(Digest::of(&("standard", id)), now);
+            }
+            Kind::Hub { mac, given } => mac.verify_slice(&given).map_err(|_| Refused::Wrong)?,
+            Kind::Token => {}
+        }
+        // No header beside the body is signed: whoever sends it again could change them. The body names the commit.
+        replays.take(Digest::of_bytes(&self.body.finalize()), now)
+    }
 }
 
-fn standard(id: &str, timestamp: &str, signatures: &str, body: &[u8], secret: &str) -> Result<(), Refused> {
+fn standard(id: &str, timestamp: &str, signatures: &str, secret: &str) -> Result<Kind, Refused> {
     let key = match secret.strip_prefix("whsec_") {
         Some(key) => STANDARD.decode(key).map_err(|_| Refused::Wrong)?,
         None => secret.as_bytes().to_vec(),
     };
-    let parts: [&[u8]; 5] = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
-    let mut is_good = false;
-    for signature in signatures.split(' ').filter_map(|signature| signature.strip_prefix("v1,")) {
-        let Ok(given) = STANDARD.decode(signature) else { continue };
-        is_good |= mac(&key, &parts)?.verify_slice(&given).is_ok();
-    }
-    if is_good { Ok(()) } else { Err(Refused::Wrong) }
+    let given = signatures.split(' ').filter_map(|signature| signature.strip_prefix("v1,"));
+    let given = given.filter_map(|signature| STANDARD.decode(signature).ok()).collect();
+    let mac = mac(&key, &[id.as_bytes(), b".", timestamp.as_bytes(), b"."])?;
+    Ok(Kind::Standard { mac, given, id: id.to_owned(), timestamp: timestamp.to_owned() })
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> Result<Hmac<Sha256>, Refused> {
@@ -147,7 +185,20 @@ mod tests {
 
     fn proven(call: &Call<'_>, body: &str, secret: &str, now: i64) -> Result<(), Refused> {
         let secret = Redacted::new(secret.to_owned());
-        prove(call, body.as_bytes(), &secret, at(now), &mut Replays::default())
+        proven_among(call, body, &secret, now, &mut Replays::default())
+    }
+
+    /// The body arrives in pieces.
+    fn proven_among(
+        call: &Call<'_>,
+        body: &str,
+        secret: &Redacted,
+        now: i64,
+        replays: &mut Replays,
+    ) -> Result<(), Refused> {
+        let mut proof = Proof::begin(call, secret)?;
+        body.as_bytes().chunks(3).for_each(|piece| proof.update(piece));
+        proof.finish(at(now), replays)
     }
 
     #[test]
@@ -211,7 +262,7 @@ mod tests {
         let call = Call { gitlab: Some("secret"), ..Call::default() };
         let secret = Redacted::new("secret".to_owned());
         let mut replays = Replays::default();
-        let mut take = |body: &str, now: i64| prove(&call, body.as_bytes(), &secret, at(now), &mut replays);
+        let mut take = |body: &str, now: i64| proven_among(&call, body, &secret, now, &mut replays);
         assert_eq!(take("a", 0), Ok(()));
         assert_eq!(take("a", 1), Err(Refused::Replayed));
         assert_eq!(take("b", 1), Ok(()));

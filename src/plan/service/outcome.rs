@@ -19,6 +19,9 @@ use crate::sabotage::{self, Bug};
 /// By how much the clock of whoever wrote the journal may be ahead of that of ECS.
 pub(super) const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
+/// A deployment that has ended another one is listed within so long, by our clock and that of ECS.
+const LISTED_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
 /// What is delivered through a stack ends with the stack's update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carrier {
@@ -126,6 +129,7 @@ impl<'a> Case<'a> {
             S::Successful => self.proof(own.state.finished.unwrap_or(own.state.created), evidence),
             S::RollbackSuccessful => self.failed(RolloutOutcome::RolledBack, evidence),
             S::RollbackFailed => self.failed(RolloutOutcome::Failed, evidence),
+            S::Stopped if arrived && !self.is_replaced(own) && self.has_just_ended(own) => running(own),
             S::Stopped if arrived && !self.is_replaced(own) => self.failed(RolloutOutcome::Failed, evidence),
             S::Stopped if self.rollout.doomed.is_some() => self.failed(RolloutOutcome::RolledBack, evidence),
             S::Stopped => self.replaced(evidence),
@@ -157,6 +161,11 @@ impl<'a> Case<'a> {
     /// A newer deployment was asked for. The service may have been read before that.
     fn is_replaced(&self, own: &Deployed) -> bool {
         self.deployments.first().is_some_and(|newest| newest.state.created > own.state.created)
+    }
+
+    /// What has replaced it may be newer than the list that was read: the list and what is on it are two reads.
+    fn has_just_ended(&self, own: &Deployed) -> bool {
+        own.state.finished.is_some_and(|at| self.now.duration_since(at).abs() < LISTED_WITHIN)
     }
 
     /// It was ended by a newer deployment that is not ours. Where the stack went back because of something else, that
