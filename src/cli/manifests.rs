@@ -199,7 +199,7 @@ impl Repositories {
         let mut chosen: Vec<(usize, Chosen)> = Vec::new();
         let mut failed = None;
         for (index, remote) in self.remotes.iter().enumerate() {
-            match self.choose(index, against, now) {
+            match self.choose(index, remote, against, now) {
                 Ok(choice) => {
                     let name = &remote.source().name;
                     told.extend(choice.stale.iter().map(|why| {
@@ -268,8 +268,13 @@ impl Repositories {
     }
 
     /// What to follow of one source. What was fetched for a look without a journal is not fetched again for the one with it.
-    fn choose(&self, index: usize, against: &Against, now: Timestamp) -> Result<Chosen, Arc<RemoteError>> {
-        let Some(remote) = self.remotes.get(index) else { return Err(Arc::new(RemoteError::Without)) };
+    fn choose(
+        &self,
+        index: usize,
+        remote: &Remote,
+        against: &Against,
+        now: Timestamp,
+    ) -> Result<Chosen, Arc<RemoteError>> {
         let before = self.lock().remove(&index);
         let fetched = before.filter(|found| found.unused && now.duration_since(found.at).abs() < LATELY);
         let fetched = fetched.and_then(|found| found.choice.ok());

@@ -174,7 +174,7 @@ impl Moving {
         match need {
             Need::Stack(StackNeed::Listing(_)) => self.listed,
             Need::Stack(StackNeed::Conclusion(key, ..)) => self.objects.contains(key),
-            Need::Stack(need) => stack_of(need).is_some_and(|address| self.listed || self.stacks.contains(address)),
+            Need::Stack(need) => need.stack().is_some_and(|address| self.listed || self.stacks.contains(address)),
             Need::Service(need) => match need {
                 ServiceNeed::Service(scope, service)
                 | ServiceNeed::Deployments(scope, service, _)
@@ -207,35 +207,13 @@ fn moves(waiting: &Waiting) -> bool {
     )
 }
 
-/// The stack that a fact is about.
-const fn stack_of(need: &StackNeed) -> Option<&StackAddress> {
-    match need {
-        StackNeed::Stack(address)
-        | StackNeed::Template(address, _)
-        | StackNeed::Text(address, _)
-        | StackNeed::StackPolicy(address, _)
-        | StackNeed::ChangeSets(address, ..)
-        | StackNeed::Making(address, _)
-        | StackNeed::Importers(address, _)
-        | StackNeed::Backup(address, ..)
-        | StackNeed::Contents(address, _)
-        | StackNeed::Events(address, ..) => Some(address),
-        StackNeed::Listing(_)
-        | StackNeed::Deleted(_)
-        | StackNeed::Gone(..)
-        | StackNeed::Conclusion(..)
-        | StackNeed::Bucket(..) => None,
-    }
-}
-
 /// Drops what is not good any more.
 pub(super) fn refresh(observation: &mut Observation, again: Again, moving: &Moving, now: Timestamp) {
     let everything = again == Again::Everything;
     let turn = if everything { next_in_turn(observation) } else { BTreeSet::new() };
-    let read = std::mem::take(&mut observation.read);
-    let good = read.into_iter().filter(|(need, at)| {
+    observation.forget(|need, at, settled| {
         let moves = moving.has(need);
-        let stale = |settled: bool| match again {
+        match again {
             // How a stack is says nothing yet of what was begun a moment ago.
             Again::Planned => moves && !matches!(need, Need::Stack(StackNeed::Stack(_))),
             Again::Followed | Again::Everything => {
@@ -243,16 +221,14 @@ pub(super) fn refresh(observation: &mut Observation, again: Again, moving: &Movi
                     || match lasts(need) {
                         Lasts::ThisLook => true,
                         Lasts::AtRest => everything || moves,
-                        Lasts::Aged(most) => everything || (moves && is_aged(*at, most, now)),
-                        Lasts::For(most) => everything || is_aged(*at, most, now),
+                        Lasts::Aged(most) => everything || (moves && is_aged(at, most, now)),
+                        Lasts::For(most) => everything || is_aged(at, most, now),
                         Lasts::Unmoved => everything,
                         Lasts::InTurns => moves || turn.contains(need),
                     }
             }
-        };
-        !observation.drop_if(need, stale)
+        }
     });
-    observation.read = good.collect();
     if again != Again::Planned {
         // Those that nothing but the listing has shown, too; and those that it has not.
         let listed = moving.stacks.iter().filter(|address| observation.listings.contains_key(&address.scope));
@@ -268,14 +244,13 @@ pub(super) fn is_up_to_date(observation: &mut Observation, plan: &Plan, now: Tim
     if !plan.entries.iter().any(acts) {
         return true;
     }
-    let read = std::mem::take(&mut observation.read);
-    let before = read.len();
-    let good = read.into_iter().filter(|(need, at)| match lasts(need) {
-        Lasts::Aged(most) => !(is_aged(*at, most, now) && observation.drop_if(need, |_| true)),
-        _ => true,
+    let mut any = false;
+    observation.forget(|need, at, _| {
+        let old = matches!(lasts(need), Lasts::Aged(most) if is_aged(at, most, now));
+        any |= old;
+        old
     });
-    observation.read = good.collect();
-    observation.read.len() == before
+    !any
 }
 
 fn is_aged(at: Timestamp, most: Duration, now: Timestamp) -> bool {

@@ -113,16 +113,11 @@ struct Earlier {
 }
 
 /// Steps that have landed since something was looked at.
+#[derive(Default)]
 struct LandedSince {
     about: Moving,
-    /// All of them leave what was seen as it is.
-    still: bool,
-}
-
-impl Default for LandedSince {
-    fn default() -> Self {
-        Self { about: Moving::default(), still: true }
-    }
+    /// One of them does not leave what was seen as it is.
+    changes: bool,
 }
 
 impl<'a> Tender<'a> {
@@ -297,7 +292,8 @@ impl<'a> Tender<'a> {
         // A look that nothing but the time has caused is for everything; one that is for the patrol alone is not.
         let idle = moving.is_nothing() && self.cause != Cause::Patrol;
         let due = now.saturating_sub(self.swept) >= self.controller.resync;
-        let (again, moving) = if self.cause == Cause::Landed && now < self.due && earlier == revision && landed.still {
+        let (again, moving) = if self.cause == Cause::Landed && now < self.due && earlier == revision && !landed.changes
+        {
             (Again::Planned, landed.about)
         } else if idle || due || earlier != revision {
             self.swept = now;
@@ -372,7 +368,7 @@ impl<'a> Tender<'a> {
         let mut failed = None;
         for landed in landed {
             self.landed.about.add_landed(&landed.step);
-            self.landed.still &= landed.leaves_what_was_seen();
+            self.landed.changes |= !landed.leaves_what_was_seen();
             if let Do::Stack(StackStep { address, action: StackDo::Conclude { conclusion, .. }, .. }) =
                 &landed.step.action
                 && let Conclusion::Failed(failure) = conclusion

@@ -12,9 +12,11 @@ use super::nearby::{Wanted, absent};
 use super::parameters::{self, FileEntry};
 use super::policy::{is_recipient, policy};
 use super::render::{Names, Site};
-use super::text::{beside, text};
+use super::text::text;
 use super::{region, secrecy};
-use crate::model::{AssumeRole, EnvName, Environment, Gaps, InvalidName, Limits, Passed, Region, Scope, Snapshot};
+use crate::model::{
+    AssumeRole, EnvName, Environment, Gaps, InvalidName, Limits, Passed, Region, Scope, Snapshot, beside,
+};
 use crate::operator::{Floor, Operator};
 use crate::yaml::{Entry, Span};
 

@@ -18,11 +18,11 @@ use super::render::Site;
 use super::stack::StackDocument;
 use super::survey::{Excluded, Survey, Surveyor};
 use super::template_file::{no_template, read_template};
-use super::text::{beside, misnamed, text};
+use super::text::{misnamed, text};
 use super::values::Patterns;
 use super::{consequence, held, record, secrecy, secret, service, survey};
 use crate::model::{
-    Desired, EnvName, Environment, Gaps, Key, Kind, ObjectName, Readiness, Revision, Snapshot, Template,
+    Desired, EnvName, Environment, Gaps, Key, Kind, ObjectName, Readiness, Revision, Snapshot, Template, beside,
 };
 use crate::operator::Operator;
 use crate::yaml::Span;

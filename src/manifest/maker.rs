@@ -20,9 +20,9 @@ use super::parameters::joined;
 use super::policy::parse_duration;
 use super::region;
 use super::render::{FindOutput, Names, Rendered, Site, public};
-use super::text::{beside, text};
+use super::text::text;
 use super::values::Patterns;
-use crate::model::{InvalidName, Key, Kind, ObjectName, Readiness, Region, Scope, Snapshot, Text};
+use crate::model::{InvalidName, Key, Kind, ObjectName, Readiness, Region, Scope, Snapshot, Text, beside};
 use crate::yaml::{Content, Entry, Node, Span};
 
 /// Tags that an object can have beside the one that says whose it is.

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::diagnostic::{Problem, nearest, typed};
-use super::text::beside;
-use crate::model::Snapshot;
+use crate::model::{Snapshot, beside};
 
 /// What a manifest names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::diagnostic::{Problem, typed};
 use super::nearby::{Wanted, absent, is_directory};
 use super::render::Site;
-use super::text::{beside, text};
-use crate::model::{Snapshot, Template};
+use super::text::text;
+use crate::model::{Snapshot, Template, beside};
 use crate::template;
 
 /// Why there is no template at a path, where that is known before it is read.

@@ -116,34 +116,3 @@ fn conflict(file: &Arc<str>, source: &str) -> Option<Problem> {
     }
     None
 }
-
-/// `relative` as seen from the directory of `file`; `None` if that is outside the root.
-pub(super) fn beside(file: &str, relative: &str) -> Option<String> {
-    if relative.starts_with('/') {
-        return None;
-    }
-    let mut parts: Vec<&str> = file.split('/').collect();
-    parts.pop();
-    for part in relative.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_relative_to_the_file_and_stay_below_the_root() {
-        assert_eq!(beside("environments/dev/env.yaml", "../../stacks").as_deref(), Some("stacks"));
-        assert_eq!(beside("stacks/a.yaml", "./templates/a.yaml").as_deref(), Some("stacks/templates/a.yaml"));
-        assert_eq!(beside("a.yaml", "..").as_deref(), None);
-        assert_eq!(beside("a.yaml", "/etc/passwd").as_deref(), None);
-        assert_eq!(beside("a.yaml", ".").as_deref(), Some(""));
-    }
-}

@@ -2,16 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{
     BackupNeed, CheckOutcome, Need, Observation, ObservedStack, PointsListed, RecordNeed, SecretNeed, Seen,
     ServiceNeed, StackNeed, TableSeen, TableStatus,
 };
 
 impl Observation {
-    /// Drops what was answered to `need`, if it is stale: that is asked, and told whether the answer is settled. One that
-    /// is not could be another one in a moment by itself: what could not be read, a table that is being changed, a check
-    /// that does not hold.
-    pub fn drop_if(&mut self, need: &Need, stale: impl FnOnce(bool) -> bool) -> bool {
+    /// Drops the answers that are stale, by what was asked, when, and whether the answer is settled. One that is not could be
+    /// another one in a moment by itself: what could not be read, a table that is being changed, a check that does not hold.
+    pub fn forget(&mut self, mut is_stale: impl FnMut(&Need, Timestamp, bool) -> bool) {
+        let mut read = std::mem::take(&mut self.read);
+        read.retain(|need, at| !self.drop_if(need, |settled| is_stale(need, *at, settled)));
+        self.read = read;
+    }
+
+    /// True if it was dropped.
+    fn drop_if(&mut self, need: &Need, stale: impl FnOnce(bool) -> bool) -> bool {
         match need {
             Need::Stack(need) => self.drop_of_stacks(need, stale),
             Need::Service(need) => self.drop_of_services(need, stale),
@@ -54,16 +62,9 @@ impl Observation {
             StackNeed::Gone(_, id) => judge(&mut self.gone, id, known, stale),
             StackNeed::Conclusion(key, ..) => judge(&mut self.conclusions, key, known, stale),
             StackNeed::Bucket(scope, name) => judge(&mut self.buckets, &(scope.clone(), name.clone()), known, stale),
-            StackNeed::Template(address, _)
-            | StackNeed::Text(address, _)
-            | StackNeed::StackPolicy(address, _)
-            | StackNeed::ChangeSets(address, ..)
-            | StackNeed::Making(address, _)
-            | StackNeed::Importers(address, _)
-            | StackNeed::Backup(address, ..)
-            | StackNeed::Contents(address, _)
-            | StackNeed::Events(address, ..) => {
-                self.stacks.get_mut(address).is_none_or(|stack| drop_of_stack(stack, need, stale))
+            detail => {
+                let stack = detail.stack().and_then(|address| self.stacks.get_mut(address));
+                stack.is_none_or(|stack| drop_of_stack(stack, detail, stale))
             }
         }
     }

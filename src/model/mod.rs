@@ -134,7 +134,7 @@ pub use service::{
     Select, ServiceSpec,
 };
 pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
-pub use snapshot::{FileContent, Passed, Snapshot};
+pub use snapshot::{FileContent, Passed, Snapshot, beside};
 pub use stack::{
     ChangeAction, ChangeContext, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus,
     ChangeSetSummary, Contained, DeploymentMode, LastOperation, NESTED_STACK, Output, Replacement, ResourceChange,

@@ -284,6 +284,26 @@ pub enum StackNeed {
     Events(StackAddress, StackId, Option<StackStatus>),
 }
 
+impl StackNeed {
+    /// The stack that it is about, if it is about one that there is.
+    #[must_use]
+    pub const fn stack(&self) -> Option<&StackAddress> {
+        match self {
+            Self::Stack(address)
+            | Self::Template(address, _)
+            | Self::Text(address, _)
+            | Self::StackPolicy(address, _)
+            | Self::ChangeSets(address, ..)
+            | Self::Making(address, _)
+            | Self::Importers(address, _)
+            | Self::Backup(address, ..)
+            | Self::Contents(address, _)
+            | Self::Events(address, ..) => Some(address),
+            Self::Listing(_) | Self::Deleted(_) | Self::Gone(..) | Self::Conclusion(..) | Self::Bucket(..) => None,
+        }
+    }
+}
+
 impl From<CheckNeed> for Need {
     fn from(need: CheckNeed) -> Self {
         Self::Check(need)

@@ -9,6 +9,7 @@ use std::path::Path;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::SourceError;
+use crate::model::Passed;
 
 /// Its name, at the root and nowhere else.
 pub(super) const FILE: &str = ".landfastignore";
@@ -42,10 +43,20 @@ impl Ignored {
         Ok(Self { text, patterns })
     }
 
-    /// Whether a path below the root is listed.
-    pub(super) fn lists(&self, relative: &str, is_directory: bool) -> bool {
-        !self.text.is_empty() && self.patterns.matched(relative, is_directory).is_ignore()
+    /// Why a path below the root is passed over for its name, if it is.
+    pub(super) fn passes_over(&self, name: &str, relative: &str, is_directory: bool) -> Option<Passed> {
+        if !self.text.is_empty() && self.patterns.matched(relative, is_directory).is_ignore() {
+            return Some(Passed::Listed);
+        }
+        name.starts_with('.').then_some(Passed::Hidden)
     }
+}
+
+/// Whether a tool says in a directory that it has made it.
+pub(super) fn is_made_by_tool(name: &str, has: impl Fn(&str) -> bool) -> bool {
+    has("CACHEDIR.TAG")
+        || name == "node_modules"
+            && [".package-lock.json", ".yarn-integrity", ".yarn-state.yml", ".modules.yaml"].into_iter().any(has)
 }
 
 /// Reads it; there need not be one. One that cannot be read or understood is an error, because without it other files

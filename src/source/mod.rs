@@ -6,6 +6,7 @@
 //! late, twice or for nothing, and the daemon's resync makes up for those that do not come at all.
 
 mod checkout;
+mod chosen;
 mod error;
 mod git;
 mod history;
@@ -18,10 +19,11 @@ mod remote;
 mod watch;
 
 pub use checkout::{UnderWay, at_rest, under_way};
+pub use chosen::Chosen;
 pub use error::SourceError;
 pub use history::ancestry;
 pub use read::{read, read_with};
 #[cfg(feature = "git")]
 pub use remote::secret;
-pub use remote::{Chosen, Remote, RemoteError};
+pub use remote::{Remote, RemoteError};
 pub use watch::Watch;

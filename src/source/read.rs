@@ -219,18 +219,10 @@ impl Listing {
 
     /// Why something is passed over by its name.
     fn passed_over(&self, name: &str, relative: &str, found: &Found) -> Option<Passed> {
-        if self.ignored.lists(relative, matches!(found, Found::Directory(_))) {
-            return Some(Passed::Listed);
-        }
-        if name.starts_with('.') {
-            return Some(Passed::Hidden);
-        }
-        let Found::Directory(path) = found else { return None };
-        let says = |file: &str| self.place.handle.symlink_metadata(path.join(file)).is_ok();
-        let tool = says("CACHEDIR.TAG")
-            || name == "node_modules"
-                && [".package-lock.json", ".yarn-integrity", ".yarn-state.yml", ".modules.yaml"].into_iter().any(says);
-        tool.then_some(Passed::Tool)
+        let by_name = self.ignored.passes_over(name, relative, matches!(found, Found::Directory(_)));
+        let (None, Found::Directory(path)) = (by_name, found) else { return by_name };
+        let has = |file: &str| self.place.handle.symlink_metadata(path.join(file)).is_ok();
+        ignore::is_made_by_tool(name, has).then_some(Passed::Tool)
     }
 
     /// What there is at a real path from the root, links followed.

@@ -5,25 +5,15 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::chosen::Chosen;
 use crate::model::{Ancestry, EnvName, GitSource, Revision, Snapshot};
 
 /// Why a repository is not followed.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
     /// Git is left out.
-    #[error("this build of Landfast has no support for Git hosts: install one with the feature `git`")]
+    #[error("this build does not support Git sources: build with the feature `git`")]
     Without,
-}
-
-/// What would be followed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chosen {
-    /// The commit's id.
-    pub commit: String,
-    /// The host could not be asked.
-    pub stale: Option<String>,
-    /// The host has a newer one, which is not followed.
-    pub refused: Option<String>,
 }
 
 /// A repository that is not followed.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use landfast::context::Context;
@@ -84,17 +83,7 @@ impl Place {
     /// Runs the program to its end: how long it took, and what passed.
     fn run(&self, arguments: &[&str], code: i32) -> (Duration, Passed) {
         self.proxy.take();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_landfast"));
-        command
-            .args(arguments)
-            .args(["--endpoint-url", &self.proxy.url])
-            .current_dir(self.dir.path())
-            .env_clear()
-            .env("HOME", self.dir.path())
-            .env("AWS_ACCESS_KEY_ID", self.account.id.as_str())
-            .env("AWS_SECRET_ACCESS_KEY", "none")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .stdin(Stdio::null());
+        let mut command = self.account.program(arguments, &self.proxy.url, self.dir.path());
         let began = Instant::now();
         let output = command.output().unwrap();
         let took = began.elapsed();

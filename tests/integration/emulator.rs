@@ -67,6 +67,23 @@ impl Account {
         Scope { account: self.id.clone(), region: region.parse().unwrap() }
     }
 
+    /// The program, in a directory, with these arguments and what leads here by way of `endpoint`; of this machine's
+    /// environment it has nothing.
+    pub fn program(&self, arguments: &[&str], endpoint: &str, directory: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_landfast"));
+        command
+            .args(arguments)
+            .args(["--endpoint-url", endpoint])
+            .current_dir(directory)
+            .env_clear()
+            .env("HOME", directory)
+            .env("AWS_ACCESS_KEY_ID", self.id.as_str())
+            .env("AWS_SECRET_ACCESS_KEY", "none")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::null());
+        command
+    }
+
     /// The credentials that lead here.
     pub fn credentials(&self) -> SharedCredentialsProvider {
         let builder = Credentials::builder().access_key_id(self.id.as_str()).secret_access_key("none");

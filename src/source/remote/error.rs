@@ -59,9 +59,6 @@ pub enum RemoteError {
         /// What is wrong.
         why: String,
     },
-    /// This program cannot fetch.
-    #[error("this build does not support Git sources: build with the feature `git`")]
-    Without,
 }
 
 /// An error with everything that led to it, in one line.

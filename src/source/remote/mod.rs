@@ -27,6 +27,7 @@ use self::bare::Place;
 use self::credentials::Tokens;
 pub use self::credentials::secret;
 pub use self::error::RemoteError;
+use super::chosen::Chosen;
 use super::history;
 use crate::model::{Ancestry, EnvName, GitSource, Revision, Snapshot, short_commit};
 
@@ -36,17 +37,6 @@ pub struct Remote {
     source: GitSource,
     place: Place,
     tokens: Tokens,
-}
-
-/// The commit to follow, and what there is to say about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chosen {
-    /// Its id.
-    pub commit: String,
-    /// The host could not be asked; this is the newest that is known.
-    pub stale: Option<String>,
-    /// The host has a newer one, which is not followed.
-    pub refused: Option<String>,
 }
 
 impl Remote {

@@ -12,7 +12,7 @@ use gix::{ObjectId, Repository};
 use super::super::ignore::{self, Ignored};
 use super::super::read::{DEEPEST, LARGEST_FILE, MOST_BYTES, MOST_FILES};
 use super::RemoteError;
-use crate::model::{FileContent, Passed, Snapshot};
+use crate::model::{FileContent, Passed, Snapshot, beside};
 
 /// So many links may lead to one another.
 const MOST_LINKS: usize = 40;
@@ -203,19 +203,11 @@ impl Reader<'_> {
     }
 
     fn passed_over(&self, name: &str, relative: &str, found: &Found) -> Result<Option<Passed>, RemoteError> {
-        if self.ignored.lists(relative, matches!(found, Found::Directory(..))) {
-            return Ok(Some(Passed::Listed));
-        }
-        if name.starts_with('.') {
-            return Ok(Some(Passed::Hidden));
-        }
-        let Found::Directory(_, tree) = found else { return Ok(None) };
+        let by_name = self.ignored.passes_over(name, relative, matches!(found, Found::Directory(..)));
+        let (None, Found::Directory(_, tree)) = (by_name, found) else { return Ok(by_name) };
         let listed = entries(self.repository, *tree)?;
-        let says = |file: &str| listed.iter().any(|(name, _)| name.as_deref() == Ok(file));
-        let tool = says("CACHEDIR.TAG")
-            || name == "node_modules"
-                && [".package-lock.json", ".yarn-integrity", ".yarn-state.yml", ".modules.yaml"].into_iter().any(says);
-        Ok(tool.then_some(Passed::Tool))
+        let has = |file: &str| listed.iter().any(|(name, _)| name.as_deref() == Ok(file));
+        Ok(ignore::is_made_by_tool(name, has).then_some(Passed::Tool))
     }
 
     /// What stands at a real path from the root.
@@ -244,7 +236,7 @@ impl Reader<'_> {
                 return not("it is a link that cannot be followed: its target is too long");
             }
             let blob = self.repository.find_blob(link).map_err(broken)?;
-            let target = std::str::from_utf8(&blob.data).ok().and_then(|target| resolve(&at, target));
+            let target = std::str::from_utf8(&blob.data).ok().and_then(|target| beside(&at, target));
             let Some(target) = target else {
                 return not("it is a link to a target outside the manifests' directory");
             };
@@ -290,23 +282,6 @@ fn plain(path: &str, node: Node) -> Found {
 
 fn join(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
-}
-
-/// The path from the root that a link at `at` names; `None` if that is outside of it.
-fn resolve(at: &str, target: &str) -> Option<String> {
-    if target.starts_with('/') {
-        return None;
-    }
-    let mut parts: Vec<&str> = at.split('/').collect();
-    parts.pop();
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => _ = parts.pop()?,
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 #[cfg(test)]

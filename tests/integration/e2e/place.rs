@@ -144,18 +144,7 @@ impl Place {
 
     /// The program, with these arguments, and of this machine's environment nothing.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_landfast"));
-        command
-            .args(arguments)
-            .args(["--endpoint-url", &self.recorder.url])
-            .current_dir(self.dir.path())
-            .env_clear()
-            .env("HOME", self.dir.path())
-            .env("AWS_ACCESS_KEY_ID", self.account.id.as_str())
-            .env("AWS_SECRET_ACCESS_KEY", "none")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .stdin(Stdio::null());
-        command
+        self.account.program(arguments, &self.recorder.url, self.dir.path())
     }
 
     /// Runs the program to its end.
