@@ -29,6 +29,8 @@ pub mod plan;
 
 pub mod adopt;
 
+pub mod events;
+
 pub mod ports;
 
 pub mod source;

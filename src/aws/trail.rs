@@ -5,10 +5,10 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::answer::Reader;
 use super::error::{port_error, unreadable};
+use crate::events::Caller;
 use crate::model::Deed;
 use crate::ports::{Page, PageToken, PortError, Trail};
 
@@ -45,34 +45,14 @@ impl Trail for Client {
     }
 }
 
-/// The parts of an event's record that say who it was (AWS: *CloudTrail record contents*).
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Record {
-    #[serde(rename = "sourceIPAddress")]
-    source: Option<String>,
-    user_identity: Identity,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Identity {
-    arn: Option<String>,
-    invoked_by: Option<String>,
-}
-
 fn deed(event: Event) -> Result<Deed, PortError> {
     let read = Reader(OPERATION);
-    // A record that cannot be read costs who it was, and not that there was a call.
-    let record: Record =
-        event.cloud_trail_event.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let actor = record.user_identity.arn.or(event.username).or(record.user_identity.invoked_by.clone());
+    let caller = event.cloud_trail_event.as_deref().map(Caller::parse).unwrap_or_default();
     Ok(Deed {
         id: read.need(event.event_id, "EventId")?,
         at: read.time(read.need(event.event_time.as_ref(), "EventTime")?)?,
-        actor: actor.unwrap_or_else(|| "an unknown caller".to_owned()),
-        // A service that calls in somebody's name (AWS: *CloudTrail userIdentity element*, `invokedBy`).
-        from: record.user_identity.invoked_by.or(record.source),
+        actor: caller.actor(event.username),
+        from: caller.from(),
         call: read.need(event.event_name, "EventName")?,
         reads: event.read_only.as_deref() == Some("true"),
     })
