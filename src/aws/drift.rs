@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::types as sdk;
 use super::answer::Reader;
 use super::error::port_error;
 use crate::model::{Detection, DetectionId, PropertyDrift, ResourceDrift, ResourceDriftStatus, ResourceState, StackId};
-use crate::ports::{Drift, Page, PageToken, PortError};
+use crate::ports::{Drift, Page, PageToken, PortError, found};
 
 /// As many as one answer can hold (AWS: *`DescribeStackResourceDrifts`*, `MaxResults`).
 const PAGE: i32 = 100;
@@ -30,6 +30,32 @@ impl Drift for Client {
         let answer = self.stacks.detect_stack_drift().stack_name(stack.as_str()).send().await;
         let answer = answer.map_err(|e| port_error(OPERATION, e, &[]))?;
         Reader(OPERATION).parse(answer.stack_drift_detection_id(), "StackDriftDetectionId")
+    }
+
+    async fn owner(&self, physical_id: &str) -> Result<Option<(StackId, String)>, PortError> {
+        const OPERATION: &str = "DescribeStackResources";
+        let answer = self.stacks.describe_stack_resources().physical_resource_id(physical_id).send().await;
+        let answer = match found(answer.map_err(|e| port_error(OPERATION, e, &[])))? {
+            Some(answer) => answer.stack_resources.unwrap_or_default(),
+            None => return Ok(None),
+        };
+        // It answers with all resources of that stack, and knows deleted stacks for 90 days.
+        let is_it = |resource: &sdk::StackResource| {
+            resource.physical_resource_id.as_deref() == Some(physical_id)
+                && resource.resource_status != Some(sdk::ResourceStatus::DeleteComplete)
+        };
+        let Some(resource) = answer.into_iter().find(is_it) else { return Ok(None) };
+        let read = Reader(OPERATION);
+        let stack = read.parse(resource.stack_id.as_deref(), "StackId")?;
+        Ok(Some((stack, read.need(resource.logical_resource_id, "LogicalResourceId")?)))
+    }
+
+    async fn compare(&self, stack: &StackId, resource: &str) -> Result<ResourceDrift, PortError> {
+        const OPERATION: &str = "DetectStackResourceDrift";
+        let call = self.stacks.detect_stack_resource_drift().stack_name(stack.as_str()).logical_resource_id(resource);
+        let answer = call.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
+        let read = Reader(OPERATION);
+        self::resource(read, read.need(answer.stack_resource_drift, "StackResourceDrift")?)
     }
 
     async fn detection(&self, id: &DetectionId) -> Result<Detection, PortError> {

@@ -19,7 +19,7 @@ use super::exit::Trouble;
 use super::select::Names;
 use super::terminal;
 use crate::context::Context;
-use crate::controller::PlanObserver;
+use crate::controller::{PlanObserver, SILENCE, Signals};
 use crate::files;
 use crate::model::{EnvName, Key};
 use crate::report::{API_VERSION, Status, StatusList, clean, duration, to_json};
@@ -65,8 +65,23 @@ pub(super) struct Beacon {
     pub(super) revision: Option<String>,
     /// What is wrong with the manifests on disk, if they differ from what it runs.
     pub(super) error: Option<String>,
+    /// The last heartbeat of each account and region whose events have arrived: `ACCOUNT/REGION`. Empty if there is no queue
+    /// of events.
+    #[serde(default)]
+    pub(super) events: BTreeMap<String, Heard>,
     /// When each environment was looked at last, and how it stood.
     pub(super) environments: BTreeMap<String, Seen>,
+}
+
+/// A heartbeat that has arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Heard {
+    /// When.
+    #[schemars(with = "String")]
+    pub(super) arrived: Timestamp,
+    /// How long after it was sent, in milliseconds.
+    pub(super) late: u64,
 }
 
 /// How an environment stood.
@@ -117,10 +132,20 @@ impl Beacon {
         if !self.is_fresh(now) {
             let _ = write!(text, "; it has not written its status for {}: it may be gone", age(self.written));
         }
+        let silent: Vec<&str> = self.silent(now).collect();
+        if !silent.is_empty() {
+            let _ = write!(text, "\nno events arrive from {}: polled as without events", clean(&silent.join(", ")));
+        }
         if let Some(error) = &self.error {
             let _ = write!(text, "\nthe manifests on disk are not what it runs: {}", clean(error));
         }
         text
+    }
+
+    /// Accounts and regions whose events have stopped arriving.
+    fn silent(&self, now: Timestamp) -> impl Iterator<Item = &str> {
+        let is_silent = move |heard: &Heard| now.duration_since(heard.arrived).unsigned_abs() >= SILENCE;
+        self.events.iter().filter(move |(_, heard)| is_silent(heard)).map(|(scope, _)| scope.as_str())
     }
 
     /// How its objects stand that these words name, as they do in every command; all in the environment `here`, or everywhere,
@@ -167,6 +192,17 @@ impl Lit {
     }
 }
 
+impl Lit {
+    /// Whether events arrive. That another heartbeat has is worth no writing of its own.
+    fn heard(&mut self, signals: &Signals, now: Timestamp, elapsed: Duration) {
+        let heard = signals.beats().into_iter().map(|(scope, beat)| {
+            let arrived = now.saturating_sub(elapsed.saturating_sub(beat.arrived)).unwrap_or(now);
+            (scope.to_string(), Heard { arrived, late: u64::try_from(beat.late.as_millis()).unwrap_or(u64::MAX) })
+        });
+        self.beacon.events = heard.collect();
+    }
+}
+
 impl Lamp {
     /// A daemon that begins now.
     pub(super) fn new(cx: &Context, state: &Path, manifests: &str) -> Self {
@@ -181,6 +217,7 @@ impl Lamp {
             manifests: manifests.to_owned(),
             revision: None,
             error: None,
+            events: BTreeMap::new(),
             environments: BTreeMap::new(),
         };
         Self { path: file(state), cx: cx.clone(), lit: Arc::new(Mutex::new(Lit { beacon, changed: true })) }
@@ -211,10 +248,11 @@ impl Lamp {
     }
 
     /// Writes what is new, and says in the log now and then that all is well. Never ends.
-    pub(super) async fn burn(&self) -> std::convert::Infallible {
+    pub(super) async fn burn(&self, signals: &Signals) -> std::convert::Infallible {
         let (mut written, mut said) = (None::<Timestamp>, self.cx.now());
         loop {
             let now = self.cx.now();
+            self.lock().heard(signals, now, self.cx.elapsed());
             let due = |since: Timestamp, pause| now.duration_since(since).unsigned_abs() >= pause;
             if self.lock().changed || written.is_none_or(|at| due(at, SIGN_OF_LIFE)) {
                 self.write(now);
@@ -304,6 +342,7 @@ mod tests {
             manifests: "m".to_owned(),
             revision: None,
             error: None,
+            events: BTreeMap::new(),
             environments: BTreeMap::new(),
         };
         Lit { beacon, changed: false }

@@ -46,16 +46,25 @@ const OVERDUE: Duration = Duration::from_secs(30);
 /// Route 53's changes take about a minute to reach all servers, and it takes five calls a second from all callers.
 const PROPAGATION: Duration = Duration::from_secs(10);
 
-/// How long to wait after this plan.
-pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
+/// Where events tell how things go on, looking beside them is for those that are lost: half the time that an operation has
+/// taken so far, and a minute at most.
+const TOLD_MIN: Duration = Duration::from_secs(2);
+const TOLD: Duration = Duration::from_mins(1);
+
+/// How often everything is looked at although nothing happened, where events tell what happens.
+pub(super) const AUDIT: Duration = Duration::from_hours(1);
+
+/// How long to wait after this plan. `told` by events is how what goes on at AWS ends.
+pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration, told: bool) -> Duration {
+    let unless_told = |pause| Some(if told { TOLD } else { pause });
     let waits = plan.entries.values().flat_map(|entry| &entry.waiting);
     let soonest = waits.filter_map(|waiting| match waiting {
         Waiting::ChangeSet { .. } => Some(CHANGE_SET),
-        Waiting::Operation { since, .. } => Some(operation(*since, now)),
-        Waiting::Turn => Some(TURN),
-        Waiting::Rollout { .. } => Some(ROLLOUT),
-        Waiting::Job { .. } => Some(JOB),
-        Waiting::Image { .. } => Some(IMAGE),
+        Waiting::Operation { since, .. } => Some(operation(*since, now, told)),
+        Waiting::Turn => unless_told(TURN),
+        Waiting::Rollout { .. } => unless_told(ROLLOUT),
+        Waiting::Job { .. } => unless_told(JOB),
+        Waiting::Image { .. } => unless_told(IMAGE),
         Waiting::Unknown { .. } => Some(UNKNOWN),
         Waiting::Backoff { until, .. } | Waiting::Pause { until, .. } => Some(until.duration_since(now).unsigned_abs()),
         Waiting::Readiness { overdue: false, .. } => Some(READINESS),
@@ -67,9 +76,14 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration) -> Duration {
 }
 
 /// The youngest one says how often.
-fn operation(since: Option<Timestamp>, now: Timestamp) -> Duration {
+fn operation(since: Option<Timestamp>, now: Timestamp, told: bool) -> Duration {
     let age = since.and_then(|since| Duration::try_from(now.duration_since(since)).ok());
-    age.map_or(OPERATION, |age| (age / OPERATION_PART).clamp(OPERATION_MIN, OPERATION))
+    match (age, told) {
+        (None, false) => OPERATION,
+        (None, true) => TOLD,
+        (Some(age), false) => (age / OPERATION_PART).clamp(OPERATION_MIN, OPERATION),
+        (Some(age), true) => (age / 2).clamp(TOLD_MIN, TOLD),
+    }
 }
 
 /// Something is moving by itself, so that waiting for it makes sense.

@@ -171,13 +171,19 @@ impl Controller {
         Ok((judged, after))
     }
 
-    fn drift_memory(&self, environment: &Environment, key: &Key) -> Result<DriftMemory, StoreError> {
+    pub(super) fn drift_memory(&self, environment: &Environment, key: &Key) -> Result<DriftMemory, StoreError> {
         let memory = self.store.memory(&environment.name)?;
         Ok(memory.objects.stacks.get(key).map(|memory| memory.drift.clone()).unwrap_or_default())
     }
 
     /// Who has made the differences: one question for each resource, the worst first.
-    async fn who(&self, observer: &Observer<'_>, spec: &StackSpec, memory: &DriftMemory, judged: &mut Compared) {
+    pub(super) async fn who(
+        &self,
+        observer: &Observer<'_>,
+        spec: &StackSpec,
+        memory: &DriftMemory,
+        judged: &mut Compared,
+    ) {
         let mut known: BTreeMap<String, By> = BTreeMap::new();
         for finding in &mut judged.findings {
             if !finding.is_drift() || matches!(finding.by, By::Somebody(_)) {
@@ -190,7 +196,10 @@ impl Controller {
                 // Since it was last seen as it should be: the look before the first that has found it.
                 let looks = memory.history.iter().map(|(at, _)| *at).filter(|at| *at < finding.since);
                 let since = looks.max().unwrap_or(Timestamp::UNIX_EPOCH);
-                let by = plan::culprit(observer.deeds(&spec.scope, kind, id, since).await, self.cx.now());
+                // What events have told is there at once; the trail has it minutes later.
+                let told = self.signals.deeds(&spec.scope, id, since);
+                let deeds = if told.is_empty() { observer.deeds(&spec.scope, kind, id, since).await } else { Ok(told) };
+                let by = plan::culprit(deeds, self.cx.now());
                 known.insert(id.clone(), by.clone());
                 finding.by = by;
             }

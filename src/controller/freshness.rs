@@ -121,6 +121,8 @@ pub(super) struct Moving {
     tables: BTreeSet<TableName>,
     /// All stacks of all accounts and regions: reading each by its name is more than listing them.
     listed: bool,
+    /// Facts that events have named.
+    named: BTreeSet<Need>,
 }
 
 impl Moving {
@@ -164,6 +166,30 @@ impl Moving {
         self.stacks.extend(step.address.as_stack());
     }
 
+    /// An event is about a stack.
+    pub(super) fn add_stack(&mut self, address: Option<StackAddress>) {
+        self.stacks.extend(address);
+    }
+
+    /// Events are about what these facts say.
+    pub(super) fn add_facts(&mut self, facts: impl IntoIterator<Item = Need>) {
+        self.named.extend(facts);
+    }
+
+    /// And what another one has.
+    pub(super) fn add_all(&mut self, other: Self) {
+        let Self { objects, stacks, services, records, backups, points, tables, listed, named } = other;
+        self.objects.extend(objects);
+        self.stacks.extend(stacks);
+        self.services.extend(services);
+        self.records |= records;
+        self.backups |= backups;
+        self.points |= points;
+        self.tables.extend(tables);
+        self.listed |= listed;
+        self.named.extend(named);
+    }
+
     /// Nothing of it would be seen by looking again.
     pub(super) fn is_nothing(&self) -> bool {
         self.stacks.is_empty() && self.services.is_empty() && !self.records && !self.backups
@@ -171,6 +197,10 @@ impl Moving {
 
     /// Whether it is what a fact is about.
     fn has(&self, need: &Need) -> bool {
+        self.named.contains(need) || self.has_object_of(need)
+    }
+
+    fn has_object_of(&self, need: &Need) -> bool {
         match need {
             Need::Stack(StackNeed::Listing(_)) => self.listed,
             Need::Stack(StackNeed::Conclusion(key, ..)) => self.objects.contains(key),
@@ -221,9 +251,11 @@ pub(super) fn refresh(observation: &mut Observation, again: Again, moving: &Movi
                     || match lasts(need) {
                         Lasts::ThisLook => true,
                         Lasts::AtRest => everything || moves,
-                        Lasts::Aged(most) => everything || (moves && is_aged(at, most, now)),
+                        Lasts::Aged(most) => {
+                            everything || moving.named.contains(need) || (moves && is_aged(at, most, now))
+                        }
                         Lasts::For(most) => everything || is_aged(at, most, now),
-                        Lasts::Unmoved => everything,
+                        Lasts::Unmoved => everything || moving.named.contains(need),
                         Lasts::InTurns => moves || turn.contains(need),
                     }
             }

@@ -167,13 +167,20 @@ impl Controller {
             let since = compared.findings.into_iter().filter_map(|finding| Some((finding.property?, finding.since)));
             found.insert(compared.object, since.collect());
         }
-        for (key, _) in plan.entries.iter().filter(|(_, entry)| entry.action != Action::Unknown) {
+        for (key, entry) in plan.entries.iter().filter(|(_, entry)| entry.action != Action::Unknown) {
             let since = found.remove(key).unwrap_or_default();
             let before = input.memory.objects.of(key);
             if before.map_or(since.is_empty(), |before| before.differs == since) {
                 continue;
             }
-            self.store.cache(key, |memory: &mut ObjectMemory| memory.differs = since);
+            let news = since.keys().any(|what| before.is_none_or(|before| !before.differs.contains_key(what)));
+            let told = || self.signals.culprit(key.kind, &entry.address, self.cx.now());
+            let known = before.and_then(|before| before.by.clone());
+            let by = if news { told().map(Box::new).or(known) } else { known }.filter(|_| !since.is_empty());
+            self.store.cache(key, |memory: &mut ObjectMemory| {
+                memory.differs = since;
+                memory.by = by;
+            });
         }
     }
 

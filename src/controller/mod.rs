@@ -12,14 +12,18 @@ mod doctor;
 mod drift;
 mod flights;
 mod freshness;
+mod inspect;
 mod look;
 mod narrator;
+mod news;
 mod outage;
 mod patrol;
 mod preflight;
 mod preview;
+mod receiver;
 mod reports;
 mod requests;
+mod signals;
 mod tender;
 mod texts;
 
@@ -30,8 +34,10 @@ pub use doctor::Examined;
 pub use look::Looked;
 pub use narrator::{Listener, Narrator, PlanObserver};
 pub use preview::{Preview, preview};
+pub use receiver::receive;
 pub use reports::{NoPlace, ReportPlace, Reports};
 pub use requests::answer;
+pub use signals::{Beat, SILENCE, Signals};
 pub use tender::{Ended, Tender, Until};
 
 use std::sync::Arc;
@@ -57,6 +63,8 @@ pub struct Controller {
     ledger: Ledger,
     /// What the manifests say now.
     pub board: Board,
+    /// What events tell.
+    pub signals: Signals,
     /// How often everything is looked at although nothing happened.
     resync: Duration,
     /// Where other processes leave approvals and requests.
@@ -89,6 +97,7 @@ impl Controller {
             texts: Texts::default(),
             ledger: Ledger::default(),
             board: Board::default(),
+            signals: Signals::default(),
             resync: RESYNC,
             inbox: None,
             probes: Arc::new(NoProbes),

@@ -60,7 +60,7 @@ pub async fn preview(
         if let Some(why) = unwritten {
             return Err(why);
         }
-        let pause = cadence::pause(&looked.plan, controller.cx.now(), Duration::from_secs(1));
+        let pause = cadence::pause(&looked.plan, controller.cx.now(), Duration::from_secs(1), false);
         if failed || computing {
             controller.cx.sleep(pause).await;
         }

@@ -9,6 +9,7 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 use super::flights::{Flights, Landed};
 use super::freshness::{self, Again, Moving};
 use super::look::Looked;
+use super::news::{self, Ear, Heard};
 use super::patrol::Patrol;
 use super::{Controller, cadence};
 use crate::execute::Outcome;
@@ -67,6 +68,14 @@ async fn note(controller: &Controller, environment: &EnvName, plan: Option<Diges
     }
 }
 
+const fn cause_of(heard: &Heard) -> Cause {
+    match heard {
+        Heard::Things(_) => Cause::Told,
+        Heard::Touched => Cause::Patrol,
+        Heard::Unsure => Cause::Unsure,
+    }
+}
+
 /// Tends one environment.
 pub struct Tender<'a> {
     controller: &'a Controller,
@@ -84,6 +93,8 @@ pub struct Tender<'a> {
     open: BTreeMap<Key, Operation>,
     /// Who looks for drift.
     patrol: Patrol<'a>,
+    /// What events have told.
+    ear: Ear,
     /// What this look is for.
     cause: Cause,
     /// What has landed since the last look.
@@ -101,6 +112,12 @@ enum Cause {
     Landed,
     /// Nothing but the patrol: it has come back, or is to set out.
     Patrol,
+    /// Events have told of something.
+    Told,
+    /// Nothing but readiness checks: events do not tell of them.
+    Checks,
+    /// More has happened than events have told, or may have.
+    Unsure,
 }
 
 /// What was seen before.
@@ -137,6 +154,7 @@ impl<'a> Tender<'a> {
             unknowns: 0,
             open: BTreeMap::new(),
             patrol: Patrol::default(),
+            ear: Ear::new(controller),
             cause: Cause::News,
             landed: LandedSince::default(),
             due: Duration::ZERO,
@@ -203,7 +221,10 @@ impl<'a> Tender<'a> {
         if self.until == Until::Settled && !moving {
             return Ok(Some(Ended::Settled(Box::new(looked.plan))));
         }
-        let pause = self.pause(&environment, &looked, again);
+        let told = news::is_heard(controller, &environment);
+        let pause = self.pause(&environment, &looked, again, told);
+        let checks = told && looked.plan.entries.values().any(|entry| !entry.checks.is_empty());
+        let checks = if checks { controller.resync } else { Duration::MAX };
         let left = self.watch(&desired, &environment, &looked).unwrap_or(Duration::MAX);
         let Looked { observation, plan, memory } = looked;
         self.keep(observation, &plan);
@@ -215,18 +236,39 @@ impl<'a> Tender<'a> {
             return Ok(None);
         }
         let busy = self.flights.busy();
+        let Some(seen) = &self.seen else { return Ok(None) };
+        let mut heard = None;
         self.cause = tokio::select! {
             biased;
             () = &mut changed => Cause::News,
             () = self.flights.landing() => Cause::Landed,
             () = self.patrol.back() => Cause::Patrol,
             () = note(controller, &self.name, open, busy) => Cause::News,
-            () = controller.cx.sleep(pause.min(left)) => if left < pause { Cause::Patrol } else { Cause::News },
+            told = self.ear.hear(controller, &environment, &seen.observation) => self::cause_of(heard.insert(told)),
+            () = controller.cx.sleep(pause.min(left).min(checks)) => match pause.min(checks) {
+                soonest if left < soonest => Cause::Patrol,
+                _ if checks < pause => Cause::Checks,
+                _ => Cause::News,
+            },
         };
+        self.take_in(&environment, heard);
         if self.cause == Cause::Landed && self.flights.are_more() {
             self.flights.during(controller.cx.sleep(GATHER)).await;
         }
         Ok(None)
+    }
+
+    /// Takes in what events have told.
+    fn take_in(&mut self, environment: &Environment, heard: Option<Heard>) {
+        match heard {
+            Some(Heard::Things(things)) => {
+                if let Some(Earlier { observation, moving, .. }) = &mut self.seen {
+                    moving.add_all(news::named(things, environment, observation));
+                }
+            }
+            Some(Heard::Touched) => self.patrol.suspect(self.ear.touched()),
+            Some(Heard::Unsure) | None => {}
+        }
     }
 
     /// Sends for drift to be looked at, if it is time; otherwise says how long there is until then. Who only wants to see
@@ -269,7 +311,7 @@ impl<'a> Tender<'a> {
         let controller = self.controller;
         self.land()?;
         let busy = self.flights.busy();
-        let (good, again) = self.still_good(desired.revision.sequence);
+        let (good, again) = self.still_good(environment, desired.revision.sequence);
         let look = Box::pin(controller.look(desired, environment, self.goal, &busy, good));
         let looked = self.flights.during(look).await?;
         // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
@@ -282,7 +324,7 @@ impl<'a> Tender<'a> {
     }
 
     /// What of the last look is still good for the next one, and what that is for.
-    fn still_good(&mut self, revision: u64) -> (Observation, Again) {
+    fn still_good(&mut self, environment: &Environment, revision: u64) -> (Observation, Again) {
         let (now, at) = (self.controller.cx.elapsed(), self.controller.cx.now());
         let landed = std::mem::take(&mut self.landed);
         let Some(Earlier { mut observation, moving, revision: earlier }) = self.seen.take() else {
@@ -290,8 +332,9 @@ impl<'a> Tender<'a> {
             return (Observation::begun(at), Again::Everything);
         };
         // A look that nothing but the time has caused is for everything; one that is for the patrol alone is not.
-        let idle = moving.is_nothing() && self.cause != Cause::Patrol;
-        let due = now.saturating_sub(self.swept) >= self.controller.resync;
+        let idle = moving.is_nothing() && !matches!(self.cause, Cause::Patrol | Cause::Told | Cause::Checks);
+        let resync = self.resync(news::is_heard(self.controller, environment));
+        let due = now.saturating_sub(self.swept) >= resync || self.cause == Cause::Unsure;
         let (again, moving) = if self.cause == Cause::Landed && now < self.due && earlier == revision && !landed.changes
         {
             (Again::Planned, landed.about)
@@ -388,24 +431,29 @@ impl<'a> Tender<'a> {
     }
 
     /// How long to wait for something to happen, before it is looked again.
-    fn pause(&mut self, environment: &Environment, looked: &Looked, again: Again) -> Duration {
+    fn pause(&mut self, environment: &Environment, looked: &Looked, again: Again, told: bool) -> Duration {
         let now = self.controller.cx.elapsed();
-        let mut pause = self.planned_pause(&looked.plan);
-        if self.cause == Cause::Patrol {
+        let mut pause = self.planned_pause(&looked.plan, told);
+        if matches!(self.cause, Cause::Patrol | Cause::Told | Cause::Checks) {
             // It has read nothing that rests: when that is due does not move.
-            pause = pause.min(self.controller.resync.saturating_sub(now.saturating_sub(self.swept)));
+            pause = pause.min(self.resync(told).saturating_sub(now.saturating_sub(self.swept)));
         }
         let next = now.saturating_add(pause.max(self.pace(environment, looked)));
         self.due = if again == Again::Planned { self.due.min(next) } else { next };
         self.due.saturating_sub(now)
     }
 
-    fn planned_pause(&self, plan: &Plan) -> Duration {
+    /// How often everything is looked at although nothing happened.
+    fn resync(&self, told: bool) -> Duration {
+        if told { self.controller.resync.max(cadence::AUDIT) } else { self.controller.resync }
+    }
+
+    fn planned_pause(&self, plan: &Plan, told: bool) -> Duration {
         let controller = self.controller;
         let now = controller.cx.now();
         // A tenth of jitter, so that many environments do not look at the same moment for ever.
-        let resync = controller.resync.mul_f64(0.9 + 0.2 * controller.cx.random());
-        let pause = cadence::pause(plan, now, resync);
+        let resync = self.resync(told).mul_f64(0.9 + 0.2 * controller.cx.random());
+        let pause = cadence::pause(plan, now, resync, told);
         let pause = if sabotage::is(Bug::EdgeTriggered) && pause == resync { Duration::MAX } else { pause };
         let cooled = self.flights.cooled(controller.cx.elapsed());
         let planned = plan.entries.values().any(|entry| entry.step.is_some() && entry.action != Action::Unknown);

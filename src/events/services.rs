@@ -8,12 +8,8 @@ use crate::model::Subject;
 pub(super) fn about(event: &Envelope<'_>) -> Vec<Subject> {
     let mut about = match (event.source, event.kind) {
         // The plain events of a set of stacks (`CloudFormation StackSet …`) name no stack.
-        (
-            "aws.cloudformation",
-            "CloudFormation Stack Status Change"
-            | "CloudFormation Resource Status Change"
-            | "CloudFormation Drift Detection Status Change",
-        ) => stack(event),
+        ("aws.cloudformation", "CloudFormation Stack Status Change") if !begins(event) => stack(event),
+        ("aws.cloudformation", "CloudFormation Resource Status Change") if matters(event) => stack(event),
         ("aws.ecs", "ECS Deployment State Change" | "ECS Service Action") => service(event),
         ("aws.ecs", "ECS Task State Change") => task(event),
         ("aws.ecr", "ECR Image Action" | "ECR Replication Action" | "ECR Pull Through Cache Action") => image(event),
@@ -31,6 +27,23 @@ pub(super) fn about(event: &Envelope<'_>) -> Vec<Subject> {
     about.sort();
     about.dedup();
     about
+}
+
+/// An operation of ours has begun: whoever began it knows. Our tokens say so (`plan/names.rs`); anybody else's are told.
+fn begins(event: &Envelope<'_>) -> bool {
+    let ours = event.name("client-request-token").is_some_and(|token| token.starts_with("landfast-"));
+    ours && matches!(status(event), Some("CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS"))
+}
+
+/// Of the resources of a stack that moves, those that have failed say how it will end; and a service that is made says its
+/// name. Of the others there are hundreds, and the stack says when it is done.
+fn matters(event: &Envelope<'_>) -> bool {
+    status(event).is_some_and(|status| status.ends_with("_FAILED"))
+        || event.name("resource-type") == Some("AWS::ECS::Service")
+}
+
+fn status<'e>(event: &Envelope<'e>) -> Option<&'e str> {
+    event.detail.get("status-details")?.get("status")?.as_str()
 }
 
 /// The stack. Its ARN is the physical id that a nested one has in the stack above it.

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupMemory, ChangeSetId, ChangeSetName, Consent, Contained, Digest, DriftMemory, Fingerprint, FingerprintKey,
-    GoneStack, Key, LastOperation, ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId, StackStatus,
-    StackVersion, TemplateFacts, Writes,
+    BackupMemory, ChangeSetId, ChangeSetName, Consent, Contained, Deed, Digest, DriftMemory, Fingerprint,
+    FingerprintKey, GoneStack, Key, LastOperation, ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory, StackId,
+    StackStatus, StackVersion, TemplateFacts, Writes,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -64,6 +64,9 @@ pub struct ObjectMemory {
     pub synced: Option<Digest>,
     /// Since when what somebody has changed of it is there, by what it is.
     pub differs: BTreeMap<String, Timestamp>,
+    /// Who has changed it last while it differs, where an event has told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Box<Deed>>,
     /// Since when its checks hold or fail.
     pub ready: ReadinessMemory,
     /// The sequence of the newest revision that was applied (invariant S8).

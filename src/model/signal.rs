@@ -52,6 +52,23 @@ pub enum Subject {
     Resource(String),
 }
 
+impl Subject {
+    /// Whether it is a resource of this name, id or ARN.
+    #[must_use]
+    pub fn is_named(&self, physical_id: &str) -> bool {
+        match self {
+            Self::Secret(name)
+            | Self::Repository(name)
+            | Self::Zone(name)
+            | Self::Table(name)
+            | Self::Alarm(name)
+            | Self::Resource(name) => name == physical_id,
+            Self::Service { service, .. } => physical_id.rsplit('/').next() == Some(service),
+            Self::Heartbeat | Self::Stack(_) | Self::Backup(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -10,7 +10,7 @@ use futures_util::stream::iter;
 
 use super::Observer;
 use crate::model::{
-    DetectionStatus, DriftSeen, NESTED_STACK, ResourceDrift, ResourceDriftStatus, ResourceState, StackAddress,
+    DetectionStatus, DriftSeen, NESTED_STACK, ResourceDrift, ResourceDriftStatus, ResourceState, Scope, StackAddress,
     StackDrift, StackId, Unknown,
 };
 use crate::ports::{Class, Drift, PortError, all};
@@ -21,6 +21,13 @@ const AT_ONCE: usize = 8;
 /// How long a detection may take: "up to several minutes, depending on the number of resources" (AWS: *Detect drift on an
 /// entire stack*), and others may have one running.
 const WITHIN: Duration = Duration::from_mins(15);
+
+/// How long it may take to compare one resource.
+const ONE: Duration = Duration::from_mins(1);
+
+fn slow() -> Unknown {
+    Unknown::because(format!("no answer within {}", humantime::format_duration(ONE)))
+}
 
 /// First it is asked soon, then ever less often.
 const SOONEST: Duration = Duration::from_secs(2);
@@ -38,6 +45,20 @@ impl Observer<'_> {
             (address, seen)
         });
         detections.buffer_unordered(AT_ONCE).collect().await
+    }
+
+    /// The stack that a resource belongs to, and its logical id there.
+    pub async fn owner(&self, scope: &Scope, physical_id: &str) -> Result<Option<(StackId, String)>, Unknown> {
+        let port = self.governor.drift(scope, self.role(scope));
+        let owner = self.cx.timeout(ONE, port.owner(physical_id)).await;
+        owner.ok_or_else(slow)?.map_err(Unknown::because)
+    }
+
+    /// One resource, as it compares with what was deployed.
+    pub async fn compared(&self, scope: &Scope, stack: &StackId, resource: &str) -> Result<ResourceDrift, Unknown> {
+        let port = self.governor.drift(scope, self.role(scope));
+        let compared = self.cx.timeout(ONE, port.compare(stack, resource)).await;
+        compared.ok_or_else(slow)?.map_err(Unknown::because)
     }
 
     fn detect(&self, port: Arc<dyn Drift>, id: StackId, depth: usize) -> BoxFuture<'_, DriftSeen> {

@@ -53,6 +53,11 @@ impl Observer<'_> {
         (scope, listed)
     }
 
+    /// How a stack is, if that can be read.
+    pub async fn state(&self, address: &StackAddress) -> Option<StackState> {
+        self.read(address).await.ok().flatten()
+    }
+
     /// Reads one stack by its name.
     pub(super) async fn read(&self, address: &StackAddress) -> Result<Option<StackState>, Unknown> {
         let seen = self.cx.timeout(PAGE_WITHIN, self.port(address).describe(&address.name)).await;

@@ -23,6 +23,7 @@ mod trail;
 
 pub use ledger::Ledger;
 pub use survey::survey;
+pub use trail::is_global;
 
 use std::collections::BTreeMap;
 

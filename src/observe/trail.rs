@@ -31,6 +31,12 @@ fn global_region(region: &Region) -> Option<Region> {
     found.and_then(|(_, region)| region.parse().ok())
 }
 
+/// Services without a region tell there what was done.
+#[must_use]
+pub fn is_global(region: &Region) -> bool {
+    global_region(region).as_ref() == Some(region)
+}
+
 /// These have none.
 const GLOBAL_TYPES: [&str; 3] = ["AWS::IAM::", "AWS::Route53::", "AWS::CloudFront::"];
 

@@ -18,7 +18,7 @@ mod standing;
 mod tests;
 
 pub use self::adopt::{adopted, from_parameter};
-pub use self::baseline::looked;
+pub use self::baseline::{looked, touched};
 pub use self::beside::beside;
 pub use self::culprit::culprit;
 pub use self::due::{Due, due};

@@ -49,7 +49,7 @@ pub use doctor::{census, watch};
 pub use drift::{
     Due, adopted as drift_adopted, beside as drift_beside, by_hand as drift_by_hand, culprit, due as drift_due,
     from_parameter as drift_from_parameter, judge as judge_drift, looked as drift_looked,
-    remembered as drift_remembered,
+    remembered as drift_remembered, touched as drift_touched,
 };
 pub use gone::{Deletion, deletion};
 #[cfg(test)]

@@ -318,7 +318,10 @@ impl Deciding<'_> {
 
     /// What holds for every step, whichever it is.
     fn finish(&self, entry: &mut Entry) {
-        let touched = self.memory.touched.is_some_and(|at| self.now().duration_since(at) < LAG);
+        let (seen, address) = (&self.planner.input.observation, self.spec.address());
+        let listed = seen.read.get(&SecretNeed::Listing(address.scope.clone()).into()).copied();
+        let touched = self.memory.touched.max(seen.secrets.changed.get(&address).copied());
+        let touched = touched.is_some_and(|at| listed.unwrap_or(self.now()).duration_since(at) < LAG);
         let mutates = entry.step.as_ref().is_some_and(|step| step.action.mutates());
         if !self.named && (mutates || touched) {
             entry.step = None;

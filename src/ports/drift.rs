@@ -14,6 +14,13 @@ pub trait Drift: Send + Sync {
     /// Begins a detection of the whole stack. Answers `Conflict` while another one runs, or an operation on the stack.
     async fn detect(&self, stack: &StackId) -> Result<DetectionId, PortError>;
 
+    /// The stack that a resource belongs to, and its logical id there, by its physical id; none: it belongs to none (AWS:
+    /// *`DescribeStackResources`*, `PhysicalResourceId`).
+    async fn owner(&self, physical_id: &str) -> Result<Option<(StackId, String)>, PortError>;
+
+    /// Compares one resource, and answers when that is done (AWS: *`DetectStackResourceDrift`*).
+    async fn compare(&self, stack: &StackId, resource: &str) -> Result<ResourceDrift, PortError>;
+
     /// How far a detection is.
     async fn detection(&self, id: &DetectionId) -> Result<Detection, PortError>;
 

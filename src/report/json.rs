@@ -11,8 +11,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupList, Broadened, CoverageList, DoctorReport, DriftReport, EventList, ImageList, OutputList, PreflightList,
-    RenderList, StatusList, Timeline, access, order, safe, words,
+    BackupList, Broadened, CoverageList, DoctorReport, DriftReport, EventList, EventSource, ImageList, OutputList,
+    PreflightList, RenderList, StatusList, Timeline, access, order, safe, words,
 };
 use crate::model::{
     Act, Action, Changes, Cut, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
@@ -53,6 +53,7 @@ pub fn schemas() -> BTreeMap<&'static str, Schema> {
         ("OutputList", schema_for!(OutputList)),
         ("Plan", schema_for!(PlanDocument)),
         ("PlanList", schema_for!(PlanList)),
+        ("EventSource", schema_for!(EventSource)),
         ("PreflightList", schema_for!(PreflightList)),
         ("RenderList", schema_for!(RenderList)),
         ("StatusList", schema_for!(StatusList)),

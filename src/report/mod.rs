@@ -10,6 +10,7 @@ mod access;
 mod backups;
 mod doctor;
 mod drift;
+mod event_source;
 mod events;
 #[cfg(test)]
 mod fixtures;
@@ -44,6 +45,7 @@ pub use access::Broadened;
 pub use backups::{BackupList, CoverageList, TableCoverage};
 pub use doctor::{DoctorReport, Examination, Health};
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
+pub use event_source::{EventSource, Heartbeat};
 pub use events::{Deed, Event, EventList, StackEvents};
 pub use graph::{Format, graph};
 pub use images::{Image, ImageList, OlderThan};

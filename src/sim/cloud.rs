@@ -43,6 +43,11 @@ impl SimCloud {
         Self { cx, world: Arc::new(Mutex::new(world)), monitor: Arc::default(), latency }
     }
 
+    /// The time since the process began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.cx.elapsed()
+    }
+
     /// What a call takes.
     pub(super) async fn pass_latency(&self) {
         self.pass(self.latency).await;
@@ -241,7 +246,7 @@ impl SimDoor {
         }
     }
 
-    async fn wait(&self, duration: Duration) {
+    pub(super) async fn wait(&self, duration: Duration) {
         if !duration.is_zero() {
             self.cloud.cx.sleep(duration).await;
         }
@@ -299,7 +304,9 @@ impl SimDoor {
             {
                 monitor(&View(&world), &call);
             }
+            world.acting = asked.fence.is_some();
             let answer = what(&mut world, lens);
+            world.acting = false;
             call.applied = answer.is_ok();
             answer
         };

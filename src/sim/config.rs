@@ -39,6 +39,8 @@ pub struct SimConfig {
     /// What services make of what is written, by type: property, as JSON pointer, and what it reads like afterwards. That
     /// is nobody's change.
     pub quirks: BTreeMap<String, Vec<(String, serde_json::Value)>>,
+    /// The way of events to a queue. None: there is no queue, and nothing is sent.
+    pub events: Option<super::events::EventPath>,
     /// What becomes of change sets that are to put back what was changed past their stack.
     pub drift_aware: DriftAware,
 }
@@ -93,6 +95,7 @@ impl Default for SimConfig {
             history: 32,
             audit: 100_000,
             quirks: BTreeMap::new(),
+            events: None,
             drift_aware: DriftAware::Known,
         }
     }

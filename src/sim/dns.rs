@@ -10,7 +10,7 @@ use super::world::World;
 use super::zone::{Zone, labels, rank};
 use crate::model::{
     AccountId, ChangeId, Digest, DnsName, FailoverRole, HostedZone, InvalidName, RecordChange, RecordContent,
-    RecordSet, RecordVerb, RecordsOf, SetRouting, ZoneId,
+    RecordSet, RecordVerb, RecordsOf, Scope, SetRouting, ZoneId,
 };
 use crate::ports::{Class, Page, PageToken, PortError, RecordPage, RecordsFrom};
 
@@ -139,6 +139,11 @@ impl World {
             return Err(refused(&wrong));
         }
         self.data.dns.zones.insert(id.clone(), after);
+        // Services without a region tell there what was done (AWS: *Global service events*).
+        if let Ok(region) = "us-east-1".parse() {
+            let told = self.region(&Scope { account: account.clone(), region });
+            self.announce_call(told, "route53", OPERATION, &serde_json::json!({ "hostedZoneId": id.as_str() }));
+        }
         let serial = self.serial().to_string();
         let change = format!("C{}", capitals(&[id.as_str(), &serial]));
         let wait = PROPAGATION.div_f64(self.config.speed.max(1e-6));

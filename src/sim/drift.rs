@@ -27,6 +27,9 @@ const EACH: Duration = Duration::from_millis(1500);
 /// Resources on a page.
 const PAGE: usize = 100;
 
+/// How long comparing one resource takes.
+const COMPARED: Duration = Duration::from_secs(1);
+
 /// In these, a detection can be begun (AWS: *Detect drift on an entire stack*).
 const ALLOWED: [StackStatus; 6] = [
     StackStatus::CreateComplete,
@@ -102,6 +105,26 @@ impl World {
         self.data.detections.retain(|detected| detected.stack != *id);
         self.data.detections.push(Detected { id: detection.clone(), stack: id.clone(), until, found: None });
         Ok(detection)
+    }
+
+    /// The stack that a resource belongs to, and its logical id there.
+    fn stack_with(&self, region: usize, physical_id: &str) -> Option<(StackId, String)> {
+        let stacks = self.data.stacks.iter().filter(|stack| stack.region == region);
+        let mut resources = stacks.flat_map(|stack| stack.resources.iter().map(move |found| (stack, found)));
+        let is_it = |resource: &Resource| resource.exists() && resource.physical_id == physical_id;
+        let (stack, (name, _)) = resources.find(|(_, (_, resource))| is_it(resource))?;
+        Some((stack.state.id.clone(), name.clone()))
+    }
+
+    /// One resource as it is now. A type that cannot be checked is refused (AWS: *`DetectStackResourceDrift`*).
+    fn compare(&self, region: usize, id: &StackId, name: &str) -> Result<ResourceDrift, PortError> {
+        const OPERATION: &str = "DetectStackResourceDrift";
+        let ix = self.any(region, id, OPERATION)?;
+        let found = self.data.stacks[ix].resources.get_key_value(name).filter(|(_, resource)| resource.exists());
+        let missing = || invalid(OPERATION, format!("Resource {name} does not exist for stack {id}"));
+        let found = found.ok_or_else(missing)?;
+        compare(found)
+            .ok_or_else(|| invalid(OPERATION, format!("Drift detection is not supported for {}", found.1.kind)))
     }
 
     /// A detection that is over has looked at things as they are when it is first asked for.
@@ -249,6 +272,17 @@ fn difference(path: &str, expected: Option<&Json>, live: &Json) -> Option<Proper
 impl Drift for SimDoor {
     async fn detect(&self, stack: &StackId) -> Result<DetectionId, PortError> {
         self.read("DetectStackDrift", stack.as_str(), |world, _| world.detect(self.region, stack)).await
+    }
+
+    async fn owner(&self, physical_id: &str) -> Result<Option<(StackId, String)>, PortError> {
+        self.read("DescribeStackResources", physical_id, |world, _| Ok(world.stack_with(self.region, physical_id)))
+            .await
+    }
+
+    async fn compare(&self, stack: &StackId, resource: &str) -> Result<ResourceDrift, PortError> {
+        self.wait(COMPARED).await;
+        let target = format!("{stack} {resource}");
+        self.read("DetectStackResourceDrift", &target, |world, _| world.compare(self.region, stack, resource)).await
     }
 
     async fn detection(&self, id: &DetectionId) -> Result<Detection, PortError> {

@@ -24,6 +24,7 @@ const PAGE: usize = 50;
 impl World {
     /// Writes down what somebody at the console did to a resource.
     pub(super) fn tell(&mut self, region: usize, resource: &str, call: String) {
+        self.announce_call(region, "resource", &call, &serde_json::json!({ "name": resource }));
         let id = super::spelling::uuid(&["event", &self.serial().to_string()]);
         let account = &self.data.regions[region].scope.account;
         let actor = format!("arn:aws:iam::{account}:user/console");

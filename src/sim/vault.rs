@@ -214,6 +214,7 @@ impl World {
     /// AWS: *`PutSecretValue`*.
     pub(super) fn put_secret_value(&mut self, region: usize, request: PutSecretValue) -> Result<(), PortError> {
         const OPERATION: &str = "PutSecretValue";
+        self.announce_secret(region, OPERATION, &request.secret);
         valid(OPERATION, "name", &request.value)?;
         let now = self.data.now;
         let secret = self.live_secret(region, request.secret.as_str(), OPERATION)?;
@@ -240,6 +241,7 @@ impl World {
 
     /// AWS: *`UpdateSecret`* without a value.
     pub(super) fn update_secret(&mut self, region: usize, request: UpdateSecret) -> Result<(), PortError> {
+        self.announce_secret(region, "UpdateSecret", &request.secret);
         let secret = self.live_secret(region, request.secret.as_str(), "UpdateSecret")?;
         if request.description.is_some() {
             secret.description = request.description;
@@ -261,6 +263,7 @@ impl World {
         to: Option<&VersionId>,
     ) -> Result<(), PortError> {
         const OPERATION: &str = "UpdateSecretVersionStage";
+        self.announce_secret(region, OPERATION, arn);
         let secret = self.live_secret(region, arn.as_str(), OPERATION)?;
         let has = secret.versions.iter().find(|(_, version)| version.labels.contains(label));
         let has = has.map(|(id, _)| id.clone());
@@ -298,6 +301,7 @@ impl World {
         remove: &BTreeSet<String>,
     ) -> Result<(), PortError> {
         let operation = if set.is_empty() { "UntagResource" } else { "TagResource" };
+        self.announce_secret(region, operation, arn);
         let secret = self.live_secret(region, arn.as_str(), operation)?;
         secret.tags.retain(|key, _| !remove.contains(key));
         secret.tags.extend(set.clone());
@@ -311,6 +315,7 @@ impl World {
 
     pub(super) fn put_secret_policy(&mut self, region: usize, arn: &SecretArn, body: &str) -> Result<(), PortError> {
         const OPERATION: &str = "PutResourcePolicy";
+        self.announce_secret(region, OPERATION, arn);
         if serde_json::from_str::<serde_json::Value>(body).is_err() {
             let message = "This resource policy contains invalid Json";
             return Err(PortError::new(Class::Invalid, OPERATION, message).with_code("MalformedPolicyDocument"));
@@ -357,6 +362,7 @@ impl World {
     /// AWS: *`DeleteSecret`*.
     pub(super) fn delete_secret(&mut self, region: usize, arn: &SecretArn, days: u8) -> Result<(), PortError> {
         const OPERATION: &str = "DeleteSecret";
+        self.announce_secret(region, OPERATION, arn);
         let now = self.data.now;
         if !(7..=30).contains(&days) {
             return Err(invalid(OPERATION, "The RecoveryWindowInDays value must be between 7 and 30 days."));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use super::audit::Audit;
 use super::config::SimConfig;
@@ -31,6 +32,10 @@ pub(super) struct World {
     pub(super) data: Data,
     pub(super) faults: FaultPlan,
     pub(super) audit: Audit,
+    /// A call of Landfast takes effect just now: what is done then is its doing.
+    pub(super) acting: bool,
+    /// Wakes whoever waits for events.
+    pub(super) posted: Arc<Notify>,
     /// What time it was at AWS when the context's stopwatch read `origin`. AWS's clock does not follow the daemon's
     /// when that one is set.
     start: Timestamp,
@@ -82,6 +87,9 @@ pub(super) struct Data {
     /// `DynamoDB`.
     #[serde(default)]
     pub(super) dynamo: super::dynamo::Dynamo,
+    /// Events that wait in the queue.
+    #[serde(default)]
+    pub(super) mail: super::events::Mail,
     /// AWS Backup.
     #[serde(default)]
     pub(super) vaulted: super::vaults::Vaulted,
@@ -143,6 +151,7 @@ impl World {
             told: Vec::new(),
             secrets: Vec::new(),
             dynamo: super::dynamo::Dynamo::default(),
+            mail: super::events::Mail::default(),
             vaulted: super::vaults::Vaulted::default(),
         };
         let audit = Audit::new(config.audit);
@@ -151,6 +160,8 @@ impl World {
             data,
             faults: FaultPlan::default(),
             audit,
+            acting: false,
+            posted: Arc::default(),
             start,
             origin,
             by_id: HashMap::new(),
@@ -331,6 +342,7 @@ impl World {
         status: &str,
         reason: Option<String>,
     ) {
+        self.announce_status(ix, resource, kind, physical_id, status);
         let at = self.data.now;
         let stack = &mut self.data.stacks[ix];
         let event = StackEvent {

@@ -26,6 +26,7 @@ fn scenario(units: &[Unit], events: Vec<(u64, Event)>, resources: Vec<ResourceFa
         restart: false,
         heals: false,
         hostile: false,
+        told: None,
     }
 }
 

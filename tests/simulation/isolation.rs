@@ -39,7 +39,7 @@ fn is_created(rig: &Rig, stack: &str) -> bool {
 
 /// How long it takes until a stack is created, with these faults.
 fn time_to_create(stack: &str, faults: FaultPlan) -> (Duration, Rig) {
-    let mut rig = Rig::new(11, fleet());
+    let mut rig = Rig::new(11, fleet(), None);
     rig.cloud.set_faults(faults);
     rig.start();
     for _ in 0..3_600 {
@@ -89,7 +89,7 @@ fn a_stack_that_fails_for_good_delays_no_other_stack() {
 
 #[test]
 fn after_an_outage_there_is_no_storm() {
-    let mut rig = Rig::new(11, fleet());
+    let mut rig = Rig::new(11, fleet(), None);
     let (from, until) = (Duration::from_mins(10), Duration::from_mins(40));
     let fault = Fault::ErrorBefore;
     let window = Window { from, until, scope: None, operations: BTreeSet::new(), fault };

@@ -23,6 +23,7 @@ mod deleted;
 mod determinism;
 mod doctor;
 mod drift;
+mod events;
 mod fleet;
 mod healing;
 mod hush;

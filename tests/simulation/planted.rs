@@ -232,6 +232,7 @@ fn failing_once(code: &str, heals: bool) -> Scenario {
         restart: false,
         heals,
         hostile: false,
+        told: None,
     }
 }
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use landfast::context::{Context, Virtual};
-use landfast::controller::{Controller, Until, tend_all};
+use landfast::controller::{Controller, Until, receive, tend_all};
+
 use landfast::manifest;
 use landfast::model::{Scope, Snapshot};
-use landfast::sim::{Console, SimCloud, SimConfig};
+use landfast::ports::Queue;
+use landfast::sim::{Console, EventPath, SimCloud, SimConfig};
 use landfast::store::{Disk, Store};
 use tokio::sync::Notify;
 
@@ -51,6 +53,8 @@ pub(crate) struct Rig {
     daemon: Option<Daemon>,
     lives: u64,
     seed: u64,
+    /// There are events.
+    events: bool,
     /// Polls of the daemon that ended in waiting.
     pub(crate) polls: Arc<AtomicU64>,
     /// The daemon dies when it waits for the how-manieth time.
@@ -64,10 +68,11 @@ pub(crate) fn scope() -> Scope {
 }
 
 impl Rig {
-    pub(crate) fn new(seed: u64, fleet: Fleet) -> Self {
+    pub(crate) fn new(seed: u64, fleet: Fleet, events: Option<EventPath>) -> Self {
         let clock = Virtual::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
         let cx = Context::simulated(&clock, seed);
-        let cloud = SimCloud::new(cx.clone(), SimConfig { page_size: 3, ..SimConfig::default() });
+        let told = events.is_some();
+        let cloud = SimCloud::new(cx.clone(), SimConfig { page_size: 3, events, ..SimConfig::default() });
         let truth = Arc::new(Truth::default());
         truth.watch(&cloud);
         for (bucket, key, body) in crate::fleet::nested_templates() {
@@ -85,6 +90,7 @@ impl Rig {
             daemon: None,
             lives: 0,
             seed,
+            events: told,
             polls: Arc::default(),
             dies_at: None,
             died: false,
@@ -119,6 +125,7 @@ impl Rig {
             Arc::clone(&self.repo),
             Arc::clone(&self.told),
             Arc::clone(&self.truth),
+            self.events.then(|| self.cloud.queue()),
         ));
         self.daemon = Some(Daemon { controller, life, future });
     }
@@ -221,6 +228,7 @@ async fn daemon(
     repo: Arc<Mutex<Repo>>,
     told: Arc<Notify>,
     truth: Arc<Truth>,
+    queue: Option<Arc<dyn Queue>>,
 ) -> Result<(), String> {
     publish(&controller, &repo, &truth)?;
     let follow = async {
@@ -235,10 +243,17 @@ async fn daemon(
             }
         }
     };
+    let hear = async {
+        match &queue {
+            Some(queue) => receive(&controller, &**queue).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         biased;
         ended = tend_all(&controller, Until::Stopped) => ended.map(drop).map_err(|error| error.to_string()),
         why = follow => Err(why),
+        never = hear => match never {},
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use landfast::sim::{Fault, FaultPlan, ResourceFailure, ResourceFault, ResourceOperation, Window};
+use landfast::sim::{EventPath, Fault, FaultPlan, ResourceFailure, ResourceFault, ResourceOperation, Window};
 use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub(crate) struct Scenario {
     /// Somebody who may create change sets, and means no good, is there all the time.
     #[serde(default)]
     pub(crate) hostile: bool,
+    /// Events tell the daemon what happens, by this path.
+    #[serde(default)]
+    pub(crate) told: Option<EventPath>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,8 +117,21 @@ impl Scenario {
         scenario.add_nested();
         scenario.add_intruder();
         scenario.add_renames();
+        scenario.add_event_path();
         scenario.fleet.floored = seed % 6 == 1;
         scenario
+    }
+
+    /// In half of all seeds there are events. They come twice, minutes late and in another order, or not at all.
+    fn add_event_path(&mut self) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x00e7_e275);
+        if rng.random_bool(0.5) {
+            return;
+        }
+        let lost = if rng.random_bool(0.2) { 100 } else { 0 };
+        let late = Duration::from_millis(rng.random_range(0..5_000));
+        let (repeated, delayed) = (rng.random_range(0..30), rng.random_range(0..30));
+        self.told = Some(EventPath { late, lost, repeated, delayed, silent: None });
     }
 
     /// Renames objects in a quarter of all seeds: their stacks stay, whatever else happens.
@@ -149,6 +165,7 @@ impl Scenario {
             restart: seed % 2 == 1,
             heals: true,
             hostile: false,
+            told: None,
         };
         scenario.edits(&mut rng, &mut swarm);
         scenario.people(&mut rng, &mut swarm);

@@ -70,6 +70,7 @@ impl World {
         let rig = Rig::new(
             11,
             Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default(), floored: false },
+            None,
         );
         rig.console().create_repository(REPOSITORY);
         let mut world = Self { rig, first: format!("sha256:{:064}", 0).parse().unwrap(), versions: BTreeMap::new() };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -40,12 +41,20 @@ struct Evidence {
     listed: Option<BTreeSet<StackName>>,
     /// By name since then: whether it is there.
     read: BTreeMap<StackName, bool>,
+    /// The listing before, and when it was replaced: another environment may have read that one while a look was long.
+    before: Option<(Duration, BTreeSet<StackName>)>,
 }
 
 impl Evidence {
     /// `None`: nothing that was read says so.
     fn of(&self, name: &StackName) -> Option<bool> {
         self.read.get(name).copied().or_else(|| Some(self.listed.as_ref()?.contains(name)))
+    }
+
+    /// Something that was read within the minute says that it is not there.
+    fn says_absent(&self, name: &StackName, now: Duration) -> bool {
+        let before = self.before.as_ref().filter(|(at, _)| now.saturating_sub(*at) < Duration::from_mins(1));
+        self.of(name) == Some(false) || before.is_some_and(|(_, listed)| !listed.contains(name))
     }
 }
 
@@ -205,8 +214,11 @@ impl Door {
     /// S10: a creation follows from a read that says that there is no such stack. Not from one right before the call: AWS
     /// itself refuses a name that is taken.
     fn absent(&self, name: &StackName) {
-        let said = self.life.evidence.lock().unwrap().of(name);
-        match said {
+        let evidence = self.life.evidence.lock().unwrap();
+        if evidence.says_absent(name, self.life.cx.elapsed()) {
+            return;
+        }
+        match evidence.of(name) {
             Some(false) => {}
             Some(true) => {
                 self.life.truth.blame(format!("S10 unknown: CreateStack of {name}, which was read and exists"));
@@ -248,7 +260,9 @@ impl Stacks for Door {
         listing.extend(answer.items.iter().map(|state| state.name.clone()));
         if answer.next.is_none() {
             let listed = Some(std::mem::take(&mut *listing));
-            *self.life.evidence.lock().unwrap() = Evidence { listed, ..Evidence::default() };
+            let mut evidence = self.life.evidence.lock().unwrap();
+            let before = evidence.listed.take().map(|listed| (self.life.cx.elapsed(), listed));
+            *evidence = Evidence { listed, before, ..Evidence::default() };
         }
         Ok(answer)
     }

@@ -141,7 +141,7 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
             () = over(session, asked.timeout) => Ok(None),
             gone = watch_journal(session, &controller) => Err(gone),
             failed = follow(session, &controller, news.as_mut(), files, &lamp) => Err(failed),
-            never = lamp.burn() => match never {},
+            never = lamp.burn(&controller.signals) => match never {},
             never = keep_simulation(session) => match never {},
             never = Hooks::serve(session, hooks.as_ref()) => match never {},
             never = asked.reports.keep_writing(&controller) => match never {},

@@ -154,6 +154,8 @@ pub struct SecretsSeen {
     pub listings: BTreeMap<Scope, Result<(), Unknown>>,
     /// What the listings say of secrets that concern us. They may be five minutes behind.
     pub listed: BTreeMap<Address, SecretState>,
+    /// Those that events have named, and when they say that something happened: a listing is behind that for five minutes.
+    pub changed: BTreeMap<Address, Timestamp>,
     /// What was asked for by name: up to date.
     pub described: BTreeMap<Address, Seen<SecretState>>,
     /// Digests of resource policies.

@@ -7,6 +7,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::rank;
 use crate::model::{
     Compared, DRIFT_HISTORY, DriftLook, DriftMemory, DriftSeen, FailedLook, Finding, Severity, StackVersion, Verdict,
 };
@@ -15,6 +16,23 @@ use crate::sabotage::{self, Bug};
 /// How long after a deployment a look may begin so that what it finds is still the deployment's doing. A person may be
 /// as quick; then the trail says who it was.
 const FRESH: SignedDuration = SignedDuration::from_mins(15);
+
+/// What is remembered after one resource of a stack was compared, and nothing else of it; `None` if that says nothing by
+/// itself: the stack was not looked at as it is now, or was deployed since.
+#[must_use]
+pub fn touched(memory: &DriftMemory, resource: &str, judged: Compared, version: &StackVersion) -> Option<DriftMemory> {
+    let look = memory.seen.as_ref().filter(|look| look.version == *version && memory.written.is_none())?;
+    let is_it = |place: &str| place.strip_prefix(resource).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let mut after = memory.clone();
+    after.since.retain(|place, _| !is_it(place));
+    let drift = judged.findings.iter().filter(|finding| finding.is_drift());
+    after.since.extend(drift.map(|finding| (finding.place(), finding.since)));
+    let others = look.findings.iter().filter(|finding| finding.resource.as_deref() != Some(resource));
+    let mut findings: Vec<Finding> = others.cloned().chain(judged.findings).collect();
+    findings.sort_by_cached_key(|finding| (rank(&finding.verdict), finding.place()));
+    after.seen = Some(DriftLook { findings, ..look.clone() });
+    Some(after)
+}
 
 /// What is remembered after a look at a stack, and what was found by it. The look began at `begun`.
 #[must_use]

@@ -7,7 +7,7 @@
 
 use super::HIDDEN;
 use crate::model::{
-    Action, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict, Waiting, is_likely_secret,
+    Action, By, Compared, Difference, Entry, Finding, Key, Kind, Plan, Severity, Verdict, Waiting, is_likely_secret,
 };
 use crate::plan::Input;
 
@@ -78,13 +78,16 @@ fn finding(key: &Key, entry: &Entry, difference: &Difference, input: &Input<'_>)
     let secret = [&expected, &live].into_iter().flatten().any(|value| is_likely_secret(&property, value));
     let hide = |value: Option<String>| value.map(|value| if secret { HIDDEN.to_owned() } else { value });
     let (expected, live) = (hide(expected), hide(live));
-    let since = input.memory.objects.of(key).and_then(|memory| memory.differs.get(&property)).copied();
+    let memory = input.memory.objects.of(key);
+    let since = memory.and_then(|memory| memory.differs.get(&property)).copied().unwrap_or(input.now);
+    let by = memory.and_then(|memory| memory.by.clone()).filter(|deed| deed.at <= since);
     Finding {
         physical_id: Some(entry.address.name.clone()),
         property: Some(property),
         expected,
         live,
-        ..Finding::of(key.clone(), since.unwrap_or(input.now), Verdict::Drift(severity(difference)))
+        by: by.map_or(By::NotAsked, By::Somebody),
+        ..Finding::of(key.clone(), since, Verdict::Drift(severity(difference)))
     }
 }
 

@@ -73,6 +73,8 @@ pub(super) const DESCRIBE_CERTIFICATE: Api = read("DescribeCertificate", 5.0, 10
 
 // Drift has the lowest priority of all; a detection reads every resource of a stack through its handler.
 pub(super) const DETECT_DRIFT: Api = read("DetectStackDrift", 1.0, 5.0);
+pub(super) const DETECT_RESOURCE_DRIFT: Api = read("DetectStackResourceDrift", 1.0, 5.0);
+pub(super) const DESCRIBE_RESOURCES: Api = read("DescribeStackResources", 2.0, 10.0);
 pub(super) const DETECTION_STATUS: Api = read("DescribeStackDriftDetectionStatus", 2.0, 10.0);
 pub(super) const LIST_STACK_RESOURCES: Api = read("ListStackResources", 5.0, 20.0);
 pub(super) const RESOURCE_DRIFTS: Api = read("DescribeStackResourceDrifts", 2.0, 10.0);

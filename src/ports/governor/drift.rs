@@ -14,6 +14,14 @@ impl Drift for Door<dyn Drift> {
         self.read(&api::DETECT_DRIFT, || self.inner.detect(stack)).await
     }
 
+    async fn owner(&self, physical_id: &str) -> Result<Option<(StackId, String)>, PortError> {
+        self.read(&api::DESCRIBE_RESOURCES, || self.inner.owner(physical_id)).await
+    }
+
+    async fn compare(&self, stack: &StackId, resource: &str) -> Result<ResourceDrift, PortError> {
+        self.read(&api::DETECT_RESOURCE_DRIFT, || self.inner.compare(stack, resource)).await
+    }
+
     async fn detection(&self, id: &DetectionId) -> Result<Detection, PortError> {
         self.read(&api::DETECTION_STATUS, || self.inner.detection(id)).await
     }

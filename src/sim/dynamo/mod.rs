@@ -266,6 +266,7 @@ impl World {
 
     /// Writes down what is said of a table from now on.
     pub(super) fn table_moved(&mut self, region: usize, name: &TableName) {
+        self.announce_call(region, "dynamodb", "UpdateTable", &serde_json::json!({ "tableName": name.as_str() }));
         let (now, kept) = (self.data.now, self.config.history);
         let mut tables = self.data.dynamo.tables.iter_mut();
         let found = tables.find(|table| table.region == region && table.name == *name && table.exists(now));

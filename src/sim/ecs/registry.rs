@@ -139,7 +139,8 @@ impl World {
     ) -> Option<ImageDigest> {
         let digest = digest_of(content)?;
         let pushed = at.unwrap_or(self.data.now);
-        let repository = self.ecs_mut(region).repositories.entry(repository.to_owned()).or_default();
+        let name = repository;
+        let repository = self.ecs_mut(region).repositories.entry(name.to_owned()).or_default();
         repository.lenient = false;
         for image in repository.images.values_mut() {
             image.state.tags.retain(|tag| !tags.contains(&tag.as_str()));
@@ -157,6 +158,7 @@ impl World {
             built_for: Some(Platform { os: "linux".to_owned(), architecture: "amd64".to_owned() }),
         });
         image.state.tags.extend(tags.iter().map(|tag| (*tag).to_owned()));
+        self.announce_push(region, name, digest.as_str(), tags.first().copied());
         Some(digest)
     }
 

@@ -51,6 +51,7 @@ impl World {
         self.judge(region, arn);
         self.remember(region, arn);
         self.plan_next(region, arn);
+        self.announce_service(region, arn);
     }
 
     fn tasks_move(&mut self, region: usize, arn: &ServiceArn) {

@@ -384,6 +384,14 @@ impl World {
         let job = &mut self.data.vaulted.jobs[number];
         job.ended = Some(now);
         job.failure = failure;
+        let state = if job.failure.is_some() { "FAILED" } else { "COMPLETED" };
+        let what = match job.work {
+            Work::Copy => "Copy Job State Change",
+            Work::Restore => "Restore Job State Change",
+            Work::Backup => "Backup Job State Change",
+        };
+        let (region, table) = (job.region, job.table.clone());
+        self.announce_job(region, what, &table, state);
     }
 
     fn vault_job(&self, region: usize, work: Work, id: &JobId) -> Option<VaultJob> {

@@ -19,8 +19,11 @@ fn created_beside(lines: &str, behaviour: ImageBehaviour) -> (World, ImageDigest
         strategy: String::new(),
         beside: lines.to_owned(),
     };
-    let rig =
-        Rig::new(12, Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default(), floored: false });
+    let rig = Rig::new(
+        12,
+        Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default(), floored: false },
+        None,
+    );
     rig.console().create_repository(REPOSITORY);
     let mut world = World { rig, first: format!("sha256:{:064}", 0).parse().unwrap(), versions: BTreeMap::new() };
     let bad = world.push("1.0.0", behaviour);

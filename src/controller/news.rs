@@ -1,0 +1,256 @@
+//! What events are news of, for one environment, and how soon it looks because of them.
+//!
+//! An event makes facts stale, and nothing else. One about a fact that was read after what it tells of is no news: so
+//! repeated and late ones cost nothing, and neither do those that our own steps cause and that were looked at already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Controller;
+use super::freshness::Moving;
+use super::signals::{News, is_secret};
+use crate::model::{
+    Address, BackupNeed, Environment, Need, Observation, RecordNeed, Scope, SecretNeed, ServiceNeed, Signal,
+    StackAddress, StackNeed, Subject,
+};
+
+/// A read that was sent so long after what an event tells of has seen it.
+const SHOWN: SignedDuration = SignedDuration::from_secs(2);
+
+/// So long it is waited for events that come together.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// How often the same thing is looked at because of events, at most.
+const THING: Duration = Duration::from_secs(5);
+
+/// How often an environment is looked at because of events, at most.
+const ENVIRONMENT: Duration = Duration::from_secs(1);
+
+/// Things that wait to be looked at because of events. Where there are more, everything is looked at.
+const HELD: usize = 1000;
+
+/// What an event is about, and where that is.
+type Thing = (Scope, Subject);
+
+/// What one tender has heard.
+#[derive(Debug, Default)]
+pub(super) struct Ear {
+    /// The number of the next event.
+    next: u64,
+    /// What is to be looked at: since when, and when the last event says that something happened.
+    held: BTreeMap<Thing, (Duration, Timestamp)>,
+    /// When it was last looked at because of events.
+    looked: BTreeMap<Thing, Duration>,
+    last: Option<Duration>,
+    /// Resources of which something was changed by somebody.
+    touched: BTreeSet<(Scope, String)>,
+}
+
+/// Why a tender looks.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// Something has happened to these.
+    Things(Vec<(Thing, Timestamp)>),
+    /// Somebody has changed resources that may belong to stacks.
+    Touched,
+    /// More has happened than can be told, or whether events arrive is another thing than before.
+    Unsure,
+}
+
+impl Ear {
+    /// An ear that hears what comes from now on.
+    pub(super) fn new(controller: &Controller) -> Self {
+        Self { next: controller.signals.next(), ..Self::default() }
+    }
+
+    /// Completes when something is to be looked at. May be dropped at any moment: nothing that was heard is lost.
+    pub(super) async fn hear(
+        &mut self,
+        controller: &Controller,
+        environment: &Environment,
+        seen: &Observation,
+    ) -> Heard {
+        let relied = is_heard(controller, environment);
+        loop {
+            let mut arrived = std::pin::pin!(controller.signals.arrived());
+            arrived.as_mut().enable();
+            if !self.take(controller, environment, seen) || is_heard(controller, environment) != relied {
+                self.held.clear();
+                return Heard::Unsure;
+            }
+            if !self.touched.is_empty() {
+                return Heard::Touched;
+            }
+            let now = controller.cx.elapsed();
+            let Some(due) = self.held.iter().map(|(thing, (since, _))| self.due(thing, *since)).min() else {
+                arrived.await;
+                continue;
+            };
+            if due <= now {
+                return Heard::Things(self.look(now));
+            }
+            tokio::select! {
+                biased;
+                () = arrived => {}
+                () = controller.cx.sleep(due.saturating_sub(now)) => {}
+            }
+        }
+    }
+
+    /// The resources of which something was changed.
+    pub(super) fn touched(&mut self) -> BTreeSet<(Scope, String)> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Takes in what has arrived. False if that is more than was kept.
+    fn take(&mut self, controller: &Controller, environment: &Environment, seen: &Observation) -> bool {
+        let (news, next) = controller.signals.since(self.next);
+        self.next = next;
+        let News::Signals(signals) = news else { return false };
+        let (now, elapsed) = (controller.cx.now(), controller.cx.elapsed());
+        for signal in &signals {
+            // Nothing happens later than now, whatever an event says.
+            let at = signal.at.min(now);
+            // Who changes what an environment has for itself is seen by reading that.
+            let own = signal.about.iter().any(|subject| is_own(signal, subject, environment, seen));
+            for subject in &signal.about {
+                if is_news(signal, subject, at, environment, seen) {
+                    let thing = (signal.scope.clone(), subject.clone());
+                    let held = self.held.entry(thing).or_insert((elapsed, at));
+                    held.1 = held.1.max(at);
+                }
+                if !own && let Some(name) = may_belong_to_a_stack(signal, subject) {
+                    self.touched.insert((signal.scope.clone(), name.to_owned()));
+                }
+            }
+        }
+        self.held.len() <= HELD && self.touched.len() <= HELD
+    }
+
+    fn due(&self, thing: &Thing, since: Duration) -> Duration {
+        let again = self.looked.get(thing).map_or(Duration::ZERO, |at| at.saturating_add(THING));
+        let last = self.last.map_or(Duration::ZERO, |at| at.saturating_add(ENVIRONMENT));
+        since.saturating_add(GATHER).max(again).max(last)
+    }
+
+    /// What is to be looked at now.
+    fn look(&mut self, now: Duration) -> Vec<(Thing, Timestamp)> {
+        let held = std::mem::take(&mut self.held);
+        let (due, later): (Vec<_>, Vec<_>) =
+            held.into_iter().partition(|(thing, (since, _))| self.due(thing, *since) <= now);
+        self.held = later.into_iter().collect();
+        self.looked.retain(|_, at| now.saturating_sub(*at) < THING);
+        self.looked.extend(due.iter().map(|(thing, _)| (thing.clone(), now)));
+        self.last = Some(now);
+        due.into_iter().map(|(thing, (_, at))| (thing, at)).collect()
+    }
+}
+
+/// Events of everything that an environment has arrive.
+pub(super) fn is_heard(controller: &Controller, environment: &Environment) -> bool {
+    let now = controller.cx.elapsed();
+    environment.scopes().iter().all(|scope| controller.signals.is_heard(scope, now))
+}
+
+/// What of an observation is stale because of what was heard.
+pub(super) fn named(things: Vec<(Thing, Timestamp)>, environment: &Environment, seen: &mut Observation) -> Moving {
+    let mut moving = Moving::default();
+    for ((scope, subject), at) in things {
+        match &subject {
+            Subject::Stack(name) => moving.add_stack(stack(&scope, name)),
+            Subject::Secret(name) => {
+                let named = environment.secrets.values().map(|spec| spec.address());
+                for address in named.filter(|address| address.scope == scope && is_secret(name, &address.name)) {
+                    seen.secrets.changed.insert(address, at);
+                }
+            }
+            _ => {}
+        }
+        let read = seen.read.iter();
+        let stale = read.filter(|(need, read)| concerns(&subject, &scope, need) && !has_seen(**read, at));
+        moving.add_facts(stale.map(|(need, _)| need.clone()));
+    }
+    moving
+}
+
+/// Whether a read that was sent then has seen what happened then.
+fn has_seen(read: Timestamp, at: Timestamp) -> bool {
+    read.duration_since(at) > SHOWN
+}
+
+fn stack(scope: &Scope, name: &str) -> Option<StackAddress> {
+    Some(StackAddress { scope: scope.clone(), name: name.parse().ok()? })
+}
+
+/// Whether an event is news for an environment.
+fn is_news(signal: &Signal, subject: &Subject, at: Timestamp, environment: &Environment, seen: &Observation) -> bool {
+    let scope = &signal.scope;
+    match subject {
+        Subject::Heartbeat | Subject::Resource(_) => false,
+        Subject::Stack(name) => stack(scope, name).is_some_and(|address| {
+            let known =
+                seen.stacks.contains_key(&address) || environment.stacks.values().any(|spec| spec.address() == address);
+            known && !has_seen(seen.read_at(&address), at)
+        }),
+        Subject::Secret(name) => environment.secrets.values().any(|spec| {
+            let address = spec.address();
+            let described = seen.read.get(&SecretNeed::Describe(address.clone()).into());
+            address.scope == *scope
+                && is_secret(name, &address.name)
+                && described.is_none_or(|read| !has_seen(*read, at))
+        }),
+        subject => seen.read.iter().any(|(need, read)| concerns(subject, scope, need) && !has_seen(*read, at)),
+    }
+}
+
+/// Whether an event is about something that is read by itself, and not as a resource of a stack.
+fn is_own(signal: &Signal, subject: &Subject, environment: &Environment, seen: &Observation) -> bool {
+    // As if it had happened at the end of days: whatever was read does not show it.
+    !matches!(subject, Subject::Stack(_)) && is_news(signal, subject, Timestamp::MAX, environment, seen)
+}
+
+/// Whether a fact is about what an event names. What events do not tell of is no fact of theirs.
+fn concerns(subject: &Subject, scope: &Scope, need: &Need) -> bool {
+    match (subject, need) {
+        (Subject::Stack(name), Need::Stack(StackNeed::Listing(_))) => name.is_empty(),
+        (Subject::Stack(name), Need::Stack(need)) => {
+            need.stack().is_some_and(|address| address.scope == *scope && address.name.as_str() == name)
+        }
+        (Subject::Service { cluster, service }, Need::Service(need)) => match need {
+            ServiceNeed::Service(of, named)
+            | ServiceNeed::Deployments(of, named, _)
+            | ServiceNeed::Tasks(of, named) => of == scope && named.to_string() == format!("{cluster}/{service}"),
+            ServiceNeed::Targets(of, _) => of == scope,
+            _ => false,
+        },
+        (Subject::Repository(name), Need::Service(ServiceNeed::Images(of, repository))) => {
+            let account = repository.registry.as_ref().unwrap_or(&of.account);
+            *account == scope.account && of.region == scope.region && repository.name == *name
+        }
+        (Subject::Secret(name), Need::Secret(SecretNeed::Describe(Address { scope: of, name: named }))) => {
+            of == scope && is_secret(name, named)
+        }
+        // Route 53 is one for all regions.
+        (Subject::Zone(id), Need::Record(RecordNeed::Sets(of, zone, _) | RecordNeed::Claims(of, zone))) => {
+            of.account == scope.account && zone.as_str() == id
+        }
+        (Subject::Zone(_), Need::Record(RecordNeed::Zones(of, _))) => of.account == scope.account,
+        (Subject::Table(name), Need::Backup(BackupNeed::Table(of, table) | BackupNeed::Tags(of, table))) => {
+            of == scope && table.as_str() == name
+        }
+        (Subject::Table(_), Need::Backup(BackupNeed::Tables(of)))
+        | (Subject::Backup(_), Need::Backup(BackupNeed::Points(of) | BackupNeed::Vault(of, ..))) => of == scope,
+        _ => false,
+    }
+}
+
+/// The name of a resource that somebody has changed, unless `CloudFormation` did: that is the operation of a stack, which
+/// says so itself.
+fn may_belong_to_a_stack<'s>(signal: &'s Signal, subject: &'s Subject) -> Option<&'s str> {
+    let Subject::Resource(name) = subject else { return None };
+    let deed = signal.deed.as_ref()?;
+    let by_stack = deed.from.as_deref().is_some_and(|from| from == "cloudformation.amazonaws.com");
+    (!by_stack && !deed.reads).then_some(name.as_str())
+}

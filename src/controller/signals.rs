@@ -1,0 +1,179 @@
+//! What events have told, for all tenders, and whether they arrive at all.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+
+use crate::model::{Address, Deed, Kind, Scope, Signal, Subject};
+
+/// A rule sends a heartbeat each minute. Without one for so long, events of an account and region are not relied on.
+pub const SILENCE: Duration = Duration::from_mins(5);
+
+/// A difference that is found so long after a call may be its doing.
+const LATELY: SignedDuration = SignedDuration::from_mins(15);
+
+/// Events that are kept for tenders that have not come to them. Who is further behind looks at everything.
+const KEPT: usize = 4096;
+
+/// Ids of events that are known, so that one that is delivered again is not news.
+const IDS: usize = 16_384;
+
+/// Events of all accounts and regions. They decide nothing: they are where tenders look next.
+#[derive(Default)]
+pub struct Signals {
+    /// Held for the length of a push or a copy: a plain mutex.
+    heard: Mutex<Heard>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Heard {
+    /// The number of the first event that is kept.
+    first: u64,
+    kept: VecDeque<Arc<Signal>>,
+    ids: BTreeSet<String>,
+    /// The same ids, oldest first.
+    order: VecDeque<String>,
+    /// When the last heartbeat of each account and region arrived, and how late it was.
+    beats: BTreeMap<Scope, Beat>,
+}
+
+/// A heartbeat that has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// When, since the process began.
+    pub arrived: Duration,
+    /// How long after it was sent.
+    pub late: Duration,
+}
+
+/// What has been heard since a tender last asked.
+pub(super) enum News {
+    /// These events.
+    Signals(Vec<Arc<Signal>>),
+    /// More than are kept.
+    TooMany,
+}
+
+impl Signals {
+    /// Takes in an event that has arrived. False if it was known.
+    pub fn deliver(&self, signal: Signal, now: Timestamp, elapsed: Duration) -> bool {
+        let mut heard = self.lock();
+        if !heard.ids.insert(signal.id.clone()) {
+            return false;
+        }
+        heard.order.push_back(signal.id.clone());
+        if heard.order.len() > IDS
+            && let Some(oldest) = heard.order.pop_front()
+        {
+            heard.ids.remove(&oldest);
+        }
+        if signal.about.contains(&Subject::Heartbeat) {
+            let late = Duration::try_from(now.duration_since(signal.at)).unwrap_or_default();
+            // One that has lain in the queue for long says nothing of now.
+            if late < SILENCE {
+                heard.beats.insert(signal.scope.clone(), Beat { arrived: elapsed, late });
+            }
+        }
+        if signal.about.iter().any(|subject| *subject != Subject::Heartbeat) {
+            heard.kept.push_back(Arc::new(signal));
+            if heard.kept.len() > KEPT {
+                heard.kept.pop_front();
+                heard.first = heard.first.saturating_add(1);
+            }
+        }
+        drop(heard);
+        self.arrived.notify_waiters();
+        true
+    }
+
+    /// Completes when something has arrived since this was called.
+    pub(super) fn arrived(&self) -> tokio::sync::futures::Notified<'_> {
+        self.arrived.notified()
+    }
+
+    /// Says to all tenders that whether events arrive is another thing than before.
+    pub(super) fn rouse(&self) {
+        self.arrived.notify_waiters();
+    }
+
+    /// The number of the next event.
+    pub(super) fn next(&self) -> u64 {
+        self.lock().next()
+    }
+
+    /// The events from a number on, and the number of the next one.
+    pub(super) fn since(&self, number: u64) -> (News, u64) {
+        let heard = self.lock();
+        let news = match number.checked_sub(heard.first) {
+            Some(behind) => {
+                let behind = usize::try_from(behind).unwrap_or(usize::MAX);
+                News::Signals(heard.kept.iter().skip(behind).cloned().collect())
+            }
+            None => News::TooMany,
+        };
+        (news, heard.next())
+    }
+
+    /// Whether events of an account and region arrive.
+    #[must_use]
+    pub fn is_heard(&self, scope: &Scope, elapsed: Duration) -> bool {
+        self.lock().beats.get(scope).is_some_and(|beat| elapsed.saturating_sub(beat.arrived) < SILENCE)
+    }
+
+    /// The last heartbeat of each account and region.
+    #[must_use]
+    pub fn beats(&self) -> BTreeMap<Scope, Beat> {
+        self.lock().beats.clone()
+    }
+
+    /// Who has changed a resource since then, as far as events have told: calls that name it, newest first.
+    pub(super) fn deeds(&self, scope: &Scope, resource: &str, since: Timestamp) -> Vec<Deed> {
+        let heard = self.lock();
+        let about = |signal: &&Arc<Signal>| {
+            signal.scope.account == scope.account && signal.about.iter().any(|subject| subject.is_named(resource))
+        };
+        let deeds = heard.kept.iter().rev().filter(about).filter_map(|signal| signal.deed.clone());
+        deeds.filter(|deed| deed.at >= since).collect()
+    }
+
+    /// Who has changed an object last, as far as events have told lately.
+    pub(super) fn culprit(&self, kind: Kind, address: &Address, now: Timestamp) -> Option<Deed> {
+        let heard = self.lock();
+        let about = |signal: &&Arc<Signal>| {
+            signal.scope == address.scope && signal.about.iter().any(|subject| names(subject, kind, &address.name))
+        };
+        let deeds = heard.kept.iter().rev().filter(about).filter_map(|signal| signal.deed.as_ref());
+        let mut deeds = deeds.filter(|deed| !deed.reads && deed.at <= now && now.duration_since(deed.at) < LATELY);
+        deeds.next().cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether it is an object of this kind and name.
+fn names(subject: &Subject, kind: Kind, name: &str) -> bool {
+    match (kind, subject) {
+        (Kind::Stack, Subject::Stack(stack)) => stack == name,
+        (Kind::Secret, Subject::Secret(secret)) => is_secret(secret, name),
+        (Kind::Service, Subject::Service { cluster, service }) => format!("{cluster}/{service}") == name,
+        _ => false,
+    }
+}
+
+/// A secret by its name, or by its ARN, which ends with its name and six characters (AWS: *What's in a secret*).
+pub(super) fn is_secret(named: &str, name: &str) -> bool {
+    let of_arn = || named.split_once(":secret:").and_then(|(_, rest)| rest.strip_prefix(name));
+    named == name || of_arn().is_some_and(|rest| rest.is_empty() || (rest.len() == 7 && rest.starts_with('-')))
+}
+
+impl Heard {
+    fn next(&self) -> u64 {
+        self.first.saturating_add(u64::try_from(self.kept.len()).unwrap_or(u64::MAX))
+    }
+}
