@@ -1,3 +1,5 @@
+//! What is read from events as AWS documents them, and from what is none.
+
 use std::fmt::Write as _;
 use std::path::Path;
 

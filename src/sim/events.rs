@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::select;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -243,11 +244,7 @@ impl Queue for SimQueue {
             if !messages.is_empty() || left.is_zero() {
                 return Ok(messages);
             }
-            tokio::select! {
-                biased;
-                () = news => {}
-                () = self.0.pass(next.min(left)) => {}
-            }
+            select(news, std::pin::pin!(self.0.pass(next.min(left)))).await;
         }
     }
 
