@@ -41,7 +41,12 @@ impl Fleet {
     /// `environments` in an account each, with so many stacks each, deployed by hand with Landfast's tag: as they are
     /// when the journal was lost.
     pub(crate) fn deployed(environments: usize, stacks: usize) -> Self {
-        Self::with(snapshot(environments, stacks), stacks, |fleet| {
+        Self::deployed_in(SimConfig::default(), environments, stacks)
+    }
+
+    /// The same, in an AWS with these settings.
+    pub(crate) fn deployed_in(config: SimConfig, environments: usize, stacks: usize) -> Self {
+        Self::within(config, snapshot(environments, stacks), stacks, |fleet| {
             let desired = fleet.load().desired;
             for spec in desired.environments.values().flat_map(|environment| environment.stacks.values()) {
                 let tags = [("landfast:owner".to_owned(), spec.key.to_string())].into();
@@ -53,9 +58,14 @@ impl Fleet {
 
     /// What these manifests describe, some of it made by hand two hours ago.
     pub(crate) fn with(snapshot: Snapshot, stacks: usize, make: impl FnOnce(&Self)) -> Self {
+        Self::within(SimConfig::default(), snapshot, stacks, make)
+    }
+
+    /// The same, in an AWS with these settings.
+    pub(crate) fn within(config: SimConfig, snapshot: Snapshot, stacks: usize, make: impl FnOnce(&Self)) -> Self {
         let clock = Virtual::starting_at("2026-03-02T09:00:00Z".parse().unwrap());
         let cx = Context::simulated(&clock, 1);
-        let config = SimConfig { stack_quota: stacks + 1, history: 0, ..SimConfig::default() };
+        let config = SimConfig { stack_quota: stacks + 1, history: 0, ..config };
         let mut fleet = Self {
             cloud_memory: 0.0,
             cloud: SimCloud::new(cx.clone(), config),

@@ -18,6 +18,7 @@ mod edits;
 #[path = "../integration/emulator.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the tests use more of it")]
 mod emulator;
+mod events;
 mod fleet;
 mod idle;
 mod process;
@@ -51,6 +52,7 @@ fn main() {
             "restart 500",
             "tables 100",
             "drift 40",
+            "events 40",
             "wire-stacks 20",
         ]
     } else {
@@ -66,6 +68,7 @@ fn main() {
             "restart 5000",
             "tables 1000",
             "drift 400",
+            "events 400",
             "wire-graph",
             "wire-stacks 100",
             "wire-limited 100",
@@ -89,6 +92,7 @@ fn child(args: &[&str]) -> Vec<Row> {
         ["apps", count] => apps::resync(count.parse().unwrap()),
         ["tables", count] => upkeep::tables(count.parse().unwrap()),
         ["drift", stacks] => upkeep::drift(stacks.parse().unwrap()),
+        ["events", stacks] => events::told(stacks.parse().unwrap()),
         ["wire-graph"] => wire::graph(),
         ["wire-stacks", count] => wire::stacks(count.parse().unwrap()),
         ["wire-limited", count] => wire::limited(count.parse().unwrap()),
