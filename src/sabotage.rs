@@ -22,6 +22,8 @@ pub enum Bug {
     ConcludeByStatus,
     /// Nobody looks unless something is said to have changed.
     EdgeTriggered,
+    /// Events that have arrived once are relied on for ever.
+    SilenceIsCalm,
     /// What failed for good is tried again.
     RetryTerminal,
     /// A change set is executed whatever it replaces.

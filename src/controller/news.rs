@@ -15,6 +15,7 @@ use crate::model::{
     Address, BackupNeed, Environment, Need, Observation, RecordNeed, Scope, SecretNeed, ServiceNeed, Signal,
     StackAddress, StackNeed, Subject,
 };
+use crate::observe::global_region;
 
 /// A read that was sent so long after what an event tells of has seen it.
 const SHOWN: SignedDuration = SignedDuration::from_secs(2);
@@ -72,11 +73,12 @@ impl Ear {
         environment: &Environment,
         seen: &Observation,
     ) -> Heard {
-        let relied = is_heard(controller, environment);
+        let places = places(environment, seen);
+        let relied = are_heard(controller, &places);
         loop {
             let mut arrived = std::pin::pin!(controller.signals.arrived());
             arrived.as_mut().enable();
-            if !self.take(controller, environment, seen) || is_heard(controller, environment) != relied {
+            if !self.take(controller, environment, seen) || are_heard(controller, &places) != relied {
                 self.held.clear();
                 return Heard::Unsure;
             }
@@ -149,9 +151,34 @@ impl Ear {
 }
 
 /// Events of everything that an environment has arrive.
-pub(super) fn is_heard(controller: &Controller, environment: &Environment) -> bool {
+pub(super) fn is_heard(controller: &Controller, environment: &Environment, seen: &Observation) -> bool {
+    are_heard(controller, &places(environment, seen))
+}
+
+fn are_heard(controller: &Controller, places: &BTreeSet<Scope>) -> bool {
     let now = controller.cx.elapsed();
-    environment.scopes().iter().all(|scope| controller.signals.is_heard(scope, now))
+    places.iter().all(|scope| controller.signals.is_heard(scope, now))
+}
+
+/// Accounts and regions that events of an environment come from: those of its objects and of the registries that its images are
+/// in, and the one in which Route 53 tells what is done.
+fn places(environment: &Environment, seen: &Observation) -> BTreeSet<Scope> {
+    let mut places = environment.scopes();
+    places.extend(environment.services.values().map(|spec| spec.scope.clone()));
+    places.extend(environment.secrets.values().map(|spec| spec.scope.clone()));
+    places.extend(environment.backups.values().map(|spec| spec.scope.clone()));
+    places.extend(environment.records.values().filter_map(|spec| {
+        let region = global_region(&spec.scope.region)?;
+        Some(Scope { account: spec.scope.account.clone(), region })
+    }));
+    places.extend(seen.read.keys().filter_map(|need| match need {
+        Need::Service(ServiceNeed::Images(of, repository)) => {
+            let account = repository.registry.clone().unwrap_or_else(|| of.account.clone());
+            Some(Scope { account, region: of.region.clone() })
+        }
+        _ => None,
+    }));
+    places
 }
 
 /// What of an observation is stale because of what was heard.
@@ -253,4 +280,74 @@ fn may_belong_to_a_stack<'s>(signal: &'s Signal, subject: &'s Subject) -> Option
     let deed = signal.deed.as_ref()?;
     let by_stack = deed.from.as_deref().is_some_and(|from| from == "cloudformation.amazonaws.com");
     (!by_stack && !deed.reads).then_some(name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Deed, Repository, ServiceRef};
+
+    fn scope(region: &str) -> Scope {
+        Scope { account: "111122223333".parse().unwrap(), region: region.parse().unwrap() }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn an_event_concerns_what_it_names_where_it_is_from() {
+        let here = scope("eu-west-1");
+        let service = ServiceRef {
+            cluster: "arn:aws:ecs:eu-west-1:111122223333:cluster/shop".to_owned(),
+            service: "web".to_owned(),
+        };
+        let images = |registry: Option<&str>| {
+            let registry = registry.map(|account| account.parse().unwrap());
+            Need::from(ServiceNeed::Images(here.clone(), Repository { registry, name: "app".to_owned() }))
+        };
+        let zone = Need::from(RecordNeed::Claims(here.clone(), "Z0".parse().unwrap()));
+        let table = Need::from(BackupNeed::Table(here.clone(), "items".parse().unwrap()));
+        let named = Subject::Service { cluster: "shop".to_owned(), service: "web".to_owned() };
+        let repository = Subject::Repository("app".to_owned());
+        let concerned = [
+            (&named, "eu-west-1", ServiceNeed::Tasks(here.clone(), service.clone()).into(), true),
+            (&named, "eu-west-2", ServiceNeed::Tasks(here.clone(), service).into(), false),
+            (&repository, "eu-west-1", images(None), true),
+            (&repository, "eu-west-1", images(Some("444455556666")), false),
+            // Route 53 tells in one region what is done in all.
+            (&Subject::Zone("Z0".to_owned()), "us-east-1", zone.clone(), true),
+            (&Subject::Zone("Z1".to_owned()), "us-east-1", zone, false),
+            (&Subject::Table("items".to_owned()), "eu-west-1", table.clone(), true),
+            (&Subject::Backup("items".to_owned()), "eu-west-1", table, false),
+            (&Subject::Backup("items".to_owned()), "eu-west-1", BackupNeed::Points(here.clone()).into(), true),
+        ];
+        for (subject, region, need, concerns) in concerned {
+            assert_eq!(super::concerns(subject, &scope(region), &need), concerns, "{subject} in {region}: {need:?}");
+        }
+    }
+
+    #[test]
+    fn a_fact_that_was_read_after_an_event_has_seen_it() {
+        assert!(!has_seen(at(10), at(11)) && !has_seen(at(10), at(9)) && has_seen(at(10), at(7)));
+    }
+
+    #[test]
+    fn what_cloudformation_does_is_the_operation_of_a_stack() {
+        let by = |from: &str, reads| {
+            let deed = Deed {
+                id: "1".to_owned(),
+                at: at(0),
+                actor: "somebody".to_owned(),
+                from: Some(from.to_owned()),
+                call: "PutRolePolicy".to_owned(),
+                reads,
+            };
+            Signal { id: "1".to_owned(), at: at(0), scope: scope("us-east-1"), about: Vec::new(), deed: Some(deed) }
+        };
+        let role = Subject::Resource("role".to_owned());
+        assert_eq!(may_belong_to_a_stack(&by("203.0.113.7", false), &role), Some("role"));
+        assert_eq!(may_belong_to_a_stack(&by("203.0.113.7", true), &role), None);
+        assert_eq!(may_belong_to_a_stack(&by("cloudformation.amazonaws.com", false), &role), None);
+    }
 }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use crate::model::{Address, Deed, Kind, Scope, Signal, Subject};
+use crate::sabotage::{self, Bug};
 
 /// A rule sends a heartbeat each minute. Without one for so long, events of an account and region are not relied on.
 pub const SILENCE: Duration = Duration::from_mins(5);
@@ -121,7 +122,10 @@ impl Signals {
     /// Whether events of an account and region arrive.
     #[must_use]
     pub fn is_heard(&self, scope: &Scope, elapsed: Duration) -> bool {
-        self.lock().beats.get(scope).is_some_and(|beat| elapsed.saturating_sub(beat.arrived) < SILENCE)
+        self.lock()
+            .beats
+            .get(scope)
+            .is_some_and(|beat| elapsed.saturating_sub(beat.arrived) < SILENCE || sabotage::is(Bug::SilenceIsCalm))
     }
 
     /// The last heartbeat of each account and region.
@@ -175,5 +179,67 @@ pub(super) fn is_secret(named: &str, name: &str) -> bool {
 impl Heard {
     fn next(&self) -> u64 {
         self.first.saturating_add(u64::try_from(self.kept.len()).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(id: u32, about: Subject, second: i64) -> Signal {
+        Signal {
+            id: id.to_string(),
+            at: Timestamp::from_second(second).unwrap(),
+            scope: Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() },
+            about: vec![about],
+            deed: None,
+        }
+    }
+
+    fn deliver(signals: &Signals, signal: Signal, second: i64) -> bool {
+        let now = Timestamp::from_second(second).unwrap();
+        signals.deliver(signal, now, Duration::from_secs(second.unsigned_abs()))
+    }
+
+    fn stack(id: u32) -> Signal {
+        signal(id, Subject::Stack(format!("s{id}")), 0)
+    }
+
+    #[test]
+    fn what_is_delivered_twice_is_news_once_and_whoever_is_too_far_behind_is_told() {
+        let signals = Signals::default();
+        let begun = signals.next();
+        assert!(deliver(&signals, stack(1), 0));
+        assert!(!deliver(&signals, stack(1), 5));
+        let (News::Signals(news), next) = signals.since(begun) else { panic!() };
+        assert_eq!((news.len(), next), (1, begun + 1));
+        assert!(matches!(signals.since(next), (News::Signals(news), _) if news.is_empty()));
+        for id in 2..u32::try_from(KEPT).unwrap() + 3 {
+            assert!(deliver(&signals, stack(id), 0));
+        }
+        assert!(matches!(signals.since(begun), (News::TooMany, _)));
+        let (News::Signals(news), _) = signals.since(begun + 2) else { panic!() };
+        assert_eq!(news.len(), KEPT);
+    }
+
+    #[test]
+    fn a_heartbeat_counts_for_five_minutes_and_only_if_it_is_fresh() {
+        let signals = Signals::default();
+        let scope = stack(0).scope;
+        let heard = |second: u64| signals.is_heard(&scope, Duration::from_secs(second));
+        assert!(!heard(0));
+        // It has lain in the queue while nobody was there.
+        deliver(&signals, signal(1, Subject::Heartbeat, 0), 301);
+        assert!(!heard(301));
+        deliver(&signals, signal(2, Subject::Heartbeat, 340), 341);
+        assert!(heard(341) && heard(640) && !heard(641));
+        assert_eq!(signals.next(), 0, "nobody is woken by it");
+    }
+
+    #[test]
+    fn a_secret_is_meant_by_its_name_or_its_arn() {
+        let arn = "arn:aws:secretsmanager:us-east-1:111122223333:secret:dev/key-AbCdEf";
+        assert!(is_secret("dev/key", "dev/key") && is_secret(arn, "dev/key"));
+        assert!(!is_secret(arn, "dev/k") && !is_secret(arn, "dev/key-Ab") && !is_secret("dev/key2", "dev/key"));
     }
 }

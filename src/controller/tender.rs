@@ -221,7 +221,7 @@ impl<'a> Tender<'a> {
         if self.until == Until::Settled && !moving {
             return Ok(Some(Ended::Settled(Box::new(looked.plan))));
         }
-        let told = news::is_heard(controller, &environment);
+        let told = news::is_heard(controller, &environment, &looked.observation);
         let pause = self.pause(&environment, &looked, again, told);
         let checks = told && looked.plan.entries.values().any(|entry| !entry.checks.is_empty());
         let checks = if checks { controller.resync } else { Duration::MAX };
@@ -333,7 +333,7 @@ impl<'a> Tender<'a> {
         };
         // A look that nothing but the time has caused is for everything; one that is for the patrol alone is not.
         let idle = moving.is_nothing() && !matches!(self.cause, Cause::Patrol | Cause::Told | Cause::Checks);
-        let resync = self.resync(news::is_heard(self.controller, environment));
+        let resync = self.resync(news::is_heard(self.controller, environment, &observation));
         let due = now.saturating_sub(self.swept) >= resync || self.cause == Cause::Unsure;
         let (again, moving) = if self.cause == Cause::Landed && now < self.due && earlier == revision && !landed.changes
         {

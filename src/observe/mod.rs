@@ -23,7 +23,7 @@ mod trail;
 
 pub use ledger::Ledger;
 pub use survey::survey;
-pub use trail::is_global;
+pub use trail::{global_region, is_global};
 
 use std::collections::BTreeMap;
 

@@ -26,7 +26,9 @@ const GLOBAL: [(&str, &str); 8] = [
     ("", "us-east-1"),
 ];
 
-fn global_region(region: &Region) -> Option<Region> {
+/// Where services without a region tell what was done, in the partition of a region.
+#[must_use]
+pub fn global_region(region: &Region) -> Option<Region> {
     let found = GLOBAL.iter().find(|(prefix, _)| region.as_str().starts_with(prefix));
     found.and_then(|(_, region)| region.parse().ok())
 }

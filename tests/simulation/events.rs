@@ -8,6 +8,7 @@ use std::time::Duration;
 use landfast::controller::{Controller, Tender, Until, receive};
 use landfast::model::{By, Desired, Finding};
 use landfast::plan::Goal;
+use landfast::sabotage::{Bug, plant};
 use landfast::sim::{EventPath, SimConfig};
 use landfast::store::Store;
 use serde_json::json;
@@ -215,6 +216,31 @@ fn operations_are_followed_by_their_events() {
     assert!(total(&told) * 3 <= total(&polled), "{told:?} {polled:?}");
     assert!(quick <= slow.mul_f64(1.1), "{quick:?} {slow:?}");
     assert_eq!((total(&unheard), as_slow), (total(&polled), slow), "all of them lost, it is as without");
+}
+
+/// Events arrive for two hours and never again, and a stack is deleted past the daemon: what is wrong then.
+pub(crate) fn play_planted(bug: Option<Bug>) -> Vec<String> {
+    plant(bug);
+    let from: jiff::Timestamp = "2026-01-01T02:00:00Z".parse().unwrap();
+    let path = EventPath { silent: Some((from, jiff::Timestamp::MAX)), ..EventPath::default() };
+    let mut stage = world(Some(path));
+    let daemon = stage.begin(|_| {});
+    let desired = wanted(daemon.store(), &stacks(2, false));
+    let mut wrong = Vec::new();
+    during(&stage, &daemon, desired, async {
+        let cx = daemon.context();
+        cx.sleep(2 * HOUR + 10 * MINUTE).await;
+        stage.console().delete_stack(&"dev-app-s1".parse().unwrap()).unwrap();
+        let before = calls(&stage);
+        cx.sleep(10 * MINUTE).await;
+        if !since(&stage, &before).contains_key("DescribeStacks") {
+            wrong.push(
+                "L3 silence: a stack was deleted, no event said so, and nobody looked for ten minutes".to_owned(),
+            );
+        }
+    });
+    plant(None);
+    wrong
 }
 
 #[test]

@@ -113,6 +113,13 @@ fn access_that_is_given_without_asking_is_found() {
 }
 
 #[test]
+fn silence_that_is_taken_for_calm_is_found() {
+    assert_eq!(crate::events::play_planted(None), Vec::<String>::new());
+    let found = crate::events::play_planted(Some(Bug::SilenceIsCalm));
+    assert!(found.iter().any(|wrong| wrong.starts_with("L3 silence")), "{found:?}");
+}
+
+#[test]
 fn a_policy_that_is_compared_by_its_text_is_found() {
     let found = crate::secrets::play_planted(Some(Bug::PolicyByText));
     assert!(found.iter().any(|wrong| wrong.starts_with("L2")), "{found:?}");
