@@ -20,10 +20,10 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
-use super::{account, containers, drift, health, objects, records, secrets, stacks, tables, trail, vaults};
-use crate::model::{AssumeRole, Region, Scope};
+use super::{account, containers, drift, health, objects, queue, records, secrets, stacks, tables, trail, vaults};
+use crate::model::{AssumeRole, EventQueue, Region, Scope};
 use crate::ports::{
-    Account, Cloud, Containers, Drift, Health, Objects, Records, Secrets, Stacks, Tables, Trail, Vaults,
+    Account, Cloud, Containers, Drift, Health, Objects, Queue, Records, Secrets, Stacks, Tables, Trail, Vaults,
 };
 
 /// A connection that is not made within this time will not be made: five seconds are several lost packets.
@@ -103,6 +103,12 @@ impl AwsCloud {
             loader = loader.http_client(client);
         }
         Self { config: loader.load().await, doors: Mutex::default() }
+    }
+
+    /// The door to the queue of events, with the credentials of this process: no environment's role leads to it.
+    #[must_use]
+    pub fn queue(&self, queue: &EventQueue) -> Arc<dyn Queue> {
+        Arc::new(queue::Client::new(&self.config, queue))
     }
 
     fn clients(&self, scope: &Scope, role: Option<&AssumeRole>) -> Clients {

@@ -31,6 +31,10 @@ const CODES: &[(Class, &[&str])] = &[
             "BandwidthLimitExceeded",
             "PriorRequestNotComplete",
             "ProvisionedThroughputExceeded",
+            // SQS: its key is asked too often; too many messages are hidden.
+            "KmsThrottled",
+            "KMS.Throttling",
+            "OverLimit",
         ],
     ),
     (
@@ -86,6 +90,8 @@ const CODES: &[(Class, &[&str])] = &[
             "RepositoryNotFound",
             "ImageNotFound",
             "TargetGroupNotFound",
+            "QueueDoesNotExist",
+            "AWS.SimpleQueueService.NonExistentQueue",
         ],
     ),
     (Class::Limit, &["LimitExceeded", "ServiceQuotaExceeded", "ConcurrentResourcesLimitExceeded"]),
@@ -98,6 +104,15 @@ const CODES: &[(Class, &[&str])] = &[
             // The KMS key of a secret cannot be used.
             "DecryptionFailure",
             "EncryptionFailure",
+            // So cannot the one of a queue (AWS: *`ReceiveMessage`*, *Errors*).
+            "KmsAccessDenied",
+            "KmsDisabled",
+            "KmsInvalidState",
+            "KmsNotFound",
+            "KMS.AccessDenied",
+            "KMS.Disabled",
+            "KMS.InvalidState",
+            "KMS.NotFound",
             // ECS: the account may not use it.
             "Blocked",
             "ExpiredToken",
@@ -208,6 +223,11 @@ fn classify(code: Option<&str>, message: &str, status: Option<u16>) -> Class {
         Class::NotFound if code.is_none() => Class::Invalid,
         class => class,
     }
+}
+
+/// The same of one entry of a batch, which has no status and says whose fault it is.
+pub(super) fn classify_entry(code: &str, message: &str, is_ours: bool) -> Class {
+    classify(Some(code), message, Some(if is_ours { 400 } else { 500 }))
 }
 
 /// What a status alone says. What is answered with 3xx or 4xx is answered so again, except where it says to wait: a bucket in

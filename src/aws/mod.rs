@@ -18,6 +18,7 @@ mod health;
 mod items;
 mod objects;
 mod plans;
+mod queue;
 mod records;
 mod request;
 mod scaling;

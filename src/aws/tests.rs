@@ -4,6 +4,7 @@ mod access;
 mod buckets;
 mod containers;
 mod nested;
+mod queue;
 mod records;
 mod secrets;
 mod stored;

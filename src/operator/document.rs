@@ -11,6 +11,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
+use super::events::{EventsDocument, queue};
 use super::period::Period;
 use super::section::{Operator, Said, Section};
 use super::source::{SourceDocument, sources};
@@ -30,8 +31,10 @@ pub fn read(file: &str, text: &str) -> Result<Operator, Wrong> {
         toml::from_str(text).map_err(|error| Wrong(format!("{file}: {}", error.to_string().trim_end())))?;
     let reader = Reader { file, text };
     let sections = document.environment.into_iter().map(|section| reader.section(section)).collect();
-    let sources = sources(document.source).map_err(|(at, why)| Wrong(format!("{}: {why}", reader.place(at))))?;
-    Ok(Operator::of(file, sections).following(sources, document.listen))
+    let wrong = |(at, why): (usize, String)| Wrong(format!("{}: {why}", reader.place(at)));
+    let sources = sources(document.source).map_err(wrong)?;
+    let events = document.events.map(queue).transpose().map_err(wrong)?;
+    Ok(Operator::of(file, sections).following(sources, document.listen).hearing(events))
 }
 
 /// The JSON Schema of the configuration.
@@ -57,6 +60,8 @@ struct Document {
     /// reverse proxy for TLS.
     #[schemars(with = "Option<String>")]
     listen: Option<SocketAddr>,
+    /// Where events of AWS arrive. Default: nowhere, and the daemon polls.
+    events: Option<EventsDocument>,
 }
 
 /// Limits by environment name. Omitted fields are not limited. In all lists of names, `*` matches any text and `?`

@@ -9,6 +9,7 @@
 
 mod allow;
 mod document;
+mod events;
 mod floor;
 mod period;
 mod section;

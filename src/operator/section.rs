@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{Broaden, DriftAction, EnvName, GitSource, Mode, Prune, Replace, like};
+use crate::model::{Broaden, DriftAction, EnvName, EventQueue, GitSource, Mode, Prune, Replace, like};
 
 /// Everything that the operator says. Without a configuration, nothing.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,7 @@ pub struct Operator {
     pub(super) local: bool,
     sources: Vec<GitSource>,
     listen: Option<SocketAddr>,
+    events: Option<EventQueue>,
 }
 
 /// Something that is said, and where: `landfast.toml:12`.
@@ -109,6 +110,19 @@ impl Operator {
         self.sources = sources;
         self.listen = listen;
         self
+    }
+
+    /// The same, where events of AWS arrive in this queue.
+    #[must_use]
+    pub fn hearing(mut self, events: Option<EventQueue>) -> Self {
+        self.events = events;
+        self
+    }
+
+    /// The queue that events of AWS arrive in; none: nobody sends any.
+    #[must_use]
+    pub fn events(&self) -> Option<&EventQueue> {
+        self.events.as_ref()
     }
 
     /// The repositories that manifests are read from; none: they are in a directory.

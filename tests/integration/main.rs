@@ -27,6 +27,7 @@ mod mistakes;
 mod operator;
 mod page;
 mod permissions;
+mod queue;
 mod shipped;
 mod tidy;
 mod unreachable;

@@ -48,11 +48,13 @@ pub enum Purpose {
     Restores,
     /// Leaving drift reports in a bucket.
     Reports,
+    /// Receiving events, with the credentials of the process: no environment's role needs it.
+    Events,
 }
 
 /// Everything that is called for a purpose (AWS: *Service Authorization Reference*). What the resources of stacks need is
 /// not here: AWS's registry says that of each type.
-const ACTIONS: [(Purpose, &[&str]); 18] = [
+const ACTIONS: [(Purpose, &[&str]); 19] = [
     (
         Purpose::Stacks,
         &[
@@ -233,6 +235,8 @@ const ACTIONS: [(Purpose, &[&str]); 18] = [
         ],
     ),
     (Purpose::Reports, &["s3:DeleteObject", "s3:ListBucket", "s3:PutObject"]),
+    // AWS: *`ReceiveMessage`* needs the key of an encrypted queue; `DeleteMessageBatch` is `DeleteMessage`.
+    (Purpose::Events, &["kms:Decrypt", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]),
 ];
 
 /// Every purpose with its actions.
