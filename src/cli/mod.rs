@@ -24,6 +24,7 @@ mod news;
 mod operator;
 mod place;
 mod progress;
+mod queue;
 mod reach;
 mod select;
 mod session;

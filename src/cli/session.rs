@@ -23,7 +23,7 @@ use crate::files;
 use crate::manifest::{Diagnostic, Loaded, Severity};
 use crate::model::{EnvName, Environment, Redacted, Revision};
 use crate::operator::Operator;
-use crate::ports::{Cloud, Gate, Governor, Identities, Probes, Unasked, Unseal};
+use crate::ports::{Cloud, Gate, Governor, Identities, Probes, Queue, Unasked, Unseal};
 #[cfg(feature = "aws")]
 use crate::probe::Network;
 use crate::sim::{SimCloud, SimConfig};
@@ -67,6 +67,8 @@ pub(super) struct Session {
     clockwork: Clockwork,
     cloud: Arc<dyn Cloud>,
     probes: Arc<dyn Probes>,
+    /// The queue of events, if the operator names one. The simulation has none.
+    queue: Option<Arc<dyn Queue>>,
     /// The simulation, if that is the cloud: saved when the command ends.
     simulation: Option<SimCloud>,
     /// Another process has the journal, and with it the simulation: it is not saved from here.
@@ -112,6 +114,7 @@ impl Session {
             ..Settings::default()
         };
         let cloud = Arc::new(runtime.block_on(AwsCloud::connect(settings)));
+        let queue = operator.events().map(|queue| cloud.queue(queue));
         Ok(Self {
             global: global.clone(),
             cx,
@@ -120,6 +123,7 @@ impl Session {
             clockwork,
             cloud,
             probes: Arc::new(Network::default()),
+            queue,
             simulation: None,
             only_looks: Cell::new(false),
             older: RefCell::new(None),
@@ -162,6 +166,7 @@ impl Session {
             clockwork,
             cloud,
             probes: Arc::new(simulation.clone()),
+            queue: None,
             simulation: Some(simulation),
             only_looks: Cell::new(false),
             older: RefCell::new(None),
@@ -265,6 +270,11 @@ impl Session {
         let gate = Gate::new(0);
         gate.close();
         Governor::under(self.cx.clone(), Arc::clone(&self.cloud), gate, self.operator.clone())
+    }
+
+    /// The queue that events of AWS arrive in; none where the operator names none, and in the simulation.
+    pub(super) fn queue(&self) -> Option<Arc<dyn Queue>> {
+        self.queue.clone()
     }
 
     /// Runs a future that only asks. It is dropped when the process is told to stop.

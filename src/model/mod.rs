@@ -135,7 +135,7 @@ pub use service::{
     Select, ServiceSpec,
 };
 pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
-pub use signal::{EventQueue, Signal, Subject};
+pub use signal::{EventQueue, QueueState, Signal, Subject};
 pub use snapshot::{FileContent, Passed, Snapshot, beside};
 pub use stack::{
     ChangeAction, ChangeContext, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus,

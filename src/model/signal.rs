@@ -1,6 +1,7 @@
 //! Events of AWS: where something may have changed, and nothing to act on.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -93,4 +94,19 @@ pub struct EventQueue {
     pub url: String,
     /// Its account and region.
     pub scope: Scope,
+}
+
+/// How a queue is set up, as far as it matters (AWS: *`GetQueueAttributes`*).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueState {
+    /// Its ARN.
+    pub arn: String,
+    /// Messages that wait, about.
+    pub waiting: u64,
+    /// The KMS key that encrypts it: an ARN, an id or an alias; none: SQS's own encryption, or none.
+    pub kms_key: Option<String>,
+    /// The dead-letter queue, and how often a message is received before it goes there.
+    pub dead_letter: Option<(String, u32)>,
+    /// How long messages stay in it.
+    pub keeps: Duration,
 }

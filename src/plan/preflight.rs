@@ -4,6 +4,7 @@
 mod actions;
 mod images;
 mod judge;
+mod queue;
 mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use crate::model::{
 pub use actions::{Purpose, actions};
 pub use images::images;
 pub use judge::judge;
+pub use queue::{QueueAnswers, Tried, judge_queue};
 pub use sizes::Sum;
 
 /// A quota that a resource type counts against.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::PortError;
+pub use crate::model::QueueState;
 
 /// Messages that one call answers with or deletes, at most (AWS: *`ReceiveMessage`*, `MaxNumberOfMessages`;
 /// *`DeleteMessageBatch`*).
@@ -36,19 +37,4 @@ pub struct Message {
     pub sent: Option<Timestamp>,
     /// How often it was received, this time included.
     pub received: u32,
-}
-
-/// How a queue is set up, as far as it matters (AWS: *`GetQueueAttributes`*).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueState {
-    /// Its ARN.
-    pub arn: String,
-    /// Messages that wait, about.
-    pub waiting: u64,
-    /// The KMS key that encrypts it: an ARN, an id or an alias; none: SQS's own encryption, or none.
-    pub kms_key: Option<String>,
-    /// The dead-letter queue, and how often a message is received before it goes there.
-    pub dead_letter: Option<(String, u32)>,
-    /// How long messages stay in it.
-    pub keeps: Duration,
 }

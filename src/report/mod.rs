@@ -57,7 +57,7 @@ pub use outputs::{OutputList, OutputValue, StackOutputs};
 pub use paint::Paint;
 pub use plan::{plan, plans};
 pub use points::BackupPoint;
-pub use preflight::{Preflight, PreflightList};
+pub use preflight::{Preflight, PreflightList, QueuePreflight};
 pub use progress::Progress;
 pub use pull_request::markdown;
 pub use render::RenderList;
