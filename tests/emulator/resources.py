@@ -243,6 +243,7 @@ def only_recorded():
     record("AWS::AccessAnalyzer::Analyzer", lambda i, p, s: arn("access-analyzer", f"analyzer/{p.get('AnalyzerName', s)}"))
     record("AWS::GuardDuty::Detector", lambda i, p, s: os.urandom(16).hex(), once_per_region=True)
     record("AWS::SecurityHub::Hub", lambda i, p, s: arn("securityhub", "hub/default"), once_per_region=True)
+    record("AWS::Events::EventBusPolicy", lambda i, p, s: f"{p.get('EventBusName', 'default')}|{p.get('StatementId', i)}")
     record("AWS::Logs::QueryDefinition", lambda i, p, s: os.urandom(16).hex())
 
 

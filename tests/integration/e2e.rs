@@ -10,7 +10,7 @@ mod deployment;
 mod drift;
 mod failures;
 mod interruptions;
-mod place;
+pub mod place;
 mod recorder;
 mod records;
 mod restores;

@@ -25,6 +25,7 @@ mod faults;
 mod git;
 mod mistakes;
 mod operator;
+mod ops;
 mod page;
 mod permissions;
 mod queue;
