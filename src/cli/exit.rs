@@ -267,6 +267,12 @@ pub enum Trouble {
     /// There is no journal.
     #[error("no journal exists at {}: name the state directory with --state", .0.display())]
     NoJournal(PathBuf),
+    /// There is no queue of events.
+    #[error(
+        "the operator's configuration names no queue of events: add `[events]` with `queue` to landfast.toml (see \
+         `docs/src/operations/events.md`)"
+    )]
+    NoEventQueue,
     /// No daemon says how things stand.
     #[error(
         "no daemon has written its status to {}: leave out --cached to ask AWS, or name the daemon's state directory with \
@@ -319,6 +325,7 @@ impl Trouble {
             | Self::NoEnvironmentNamed(_)
             | Self::Missing(_)
             | Self::NoJournal(_)
+            | Self::NoEventQueue
             | Self::WholeEnvironments(_)
             | Self::SeveralObjects { .. }
             | Self::Address(_)

@@ -372,6 +372,7 @@ fn named(global: &Global) -> Result<Option<GitSource>, Trouble> {
             .map_or(GitCredentials::None, |token| GitCredentials::Token { user: git.git_user.clone(), token }),
         authorities: git.git_authorities.clone(),
         signers: git.git_allowed_signers.clone(),
+        openpgp_keys: git.git_openpgp_keys.clone(),
         ..source
     }))
 }

@@ -26,7 +26,7 @@ use crate::operator::Operator;
 use crate::ports::{Cloud, Gate, Governor, Identities, Probes, Queue, Unasked, Unseal};
 #[cfg(feature = "aws")]
 use crate::probe::Network;
-use crate::sim::{SimCloud, SimConfig};
+use crate::sim::{EventPath, SimCloud, SimConfig};
 use crate::source;
 use crate::store::{Access, Store, StoreError};
 
@@ -67,7 +67,7 @@ pub(super) struct Session {
     clockwork: Clockwork,
     cloud: Arc<dyn Cloud>,
     probes: Arc<dyn Probes>,
-    /// The queue of events, if the operator names one. The simulation has none.
+    /// The queue of events, if the operator names one. The simulation has one of its own then.
     queue: Option<Arc<dyn Queue>>,
     /// The simulation, if that is the cloud: saved when the command ends.
     simulation: Option<SimCloud>,
@@ -147,7 +147,10 @@ impl Session {
                 (clockwork, cx, speed)
             }
         };
-        let simulation = SimCloud::new(cx.clone(), SimConfig { speed, ..SimConfig::default() });
+        let events = operator.events().map(|_| EventPath::default());
+        let heard = events.is_some();
+        let simulation = SimCloud::new(cx.clone(), SimConfig { speed, events, ..SimConfig::default() });
+        let queue = heard.then(|| simulation.queue());
         if let Some(saved) = saved {
             let restored = simulation.restore(saved.world);
             restored
@@ -166,7 +169,7 @@ impl Session {
             clockwork,
             cloud,
             probes: Arc::new(simulation.clone()),
-            queue: None,
+            queue,
             simulation: Some(simulation),
             only_looks: Cell::new(false),
             older: RefCell::new(None),
@@ -272,7 +275,7 @@ impl Session {
         Governor::under(self.cx.clone(), Arc::clone(&self.cloud), gate, self.operator.clone())
     }
 
-    /// The queue that events of AWS arrive in; none where the operator names none, and in the simulation.
+    /// The queue that events of AWS arrive in, where the operator names one.
     pub(super) fn queue(&self) -> Option<Arc<dyn Queue>> {
         self.queue.clone()
     }

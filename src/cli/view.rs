@@ -69,6 +69,13 @@ impl View {
         })
     }
 
+    /// The same, for as long as a daemon beside it takes.
+    pub(super) fn watching_environments(global: &Global, words: &[String]) -> Result<Self, Trouble> {
+        Self::over(Session::start(global, Pace::Real(1.0))?, Session::store_for_watching, |loaded| {
+            Selection::of_environments(words, global, loaded)
+        })
+    }
+
     /// Of one object.
     pub(super) fn of_object(global: &Global, word: &str) -> Result<(Self, Key), Trouble> {
         Self::over_object(global, word, Session::store_for_looking)

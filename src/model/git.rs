@@ -167,8 +167,10 @@ pub struct GitSource {
     pub authorities: Option<PathBuf>,
     /// Which environments may come from it, by pattern.
     pub environments: Vec<String>,
-    /// The file of allowed signers; `None`: commits need no signature.
+    /// The file of allowed signers by SSH. Commits need a signature if this or the next is named.
     pub signers: Option<PathBuf>,
+    /// The file of OpenPGP keys that may sign.
+    pub openpgp_keys: Option<PathBuf>,
     /// How webhooks prove themselves; `None`: there are none.
     pub webhook: Option<WebhookSecret>,
 }
@@ -190,6 +192,7 @@ impl GitSource {
             authorities: None,
             environments: vec!["*".to_owned()],
             signers: None,
+            openpgp_keys: None,
             webhook: None,
         })
     }

@@ -56,6 +56,10 @@ pub(super) struct SourceDocument {
     /// File of allowed signers, in the format of `ssh-keygen`. If set, only commits and tags that an allowed signer has signed
     /// with an SSH key are applied.
     allowed_signers: Option<PathBuf>,
+    /// File of armored OpenPGP public keys, as `gpg --armor --export` writes it. Commits and tags that one of them has signed
+    /// are applied too; unsigned ones are not. For merges made on GitHub it is the key at `https://github.com/web-flow.gpg`.
+    /// Needs a build with the feature `openpgp`, which the image has.
+    openpgp_keys: Option<PathBuf>,
     /// Webhook calls of the Git host. They are accepted at `/webhooks/NAME` of the listener.
     webhook: Option<WebhookDocument>,
 }
@@ -208,6 +212,7 @@ fn source(document: SourceDocument) -> Result<GitSource, At> {
         credentials,
         authorities: document.authorities,
         signers: document.allowed_signers,
+        openpgp_keys: document.openpgp_keys,
         webhook: document.webhook.map(|webhook| WebhookSecret { secret: SecretRef::File(webhook.secret_file) }),
         ..source
     })

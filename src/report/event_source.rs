@@ -76,8 +76,12 @@ impl EventSource {
         }
         let silent = self.items.iter().filter(|item| item.arrived.is_none()).count();
         let _ = match silent {
-            0 => writeln!(text, "\nEvents arrive from all {} accounts and regions.", self.items.len()),
-            _ => writeln!(text, "\nNo events from {silent} of {}: polled as without events.", self.items.len()),
+            0 => writeln!(text, "\nEvents arrive from {0} of {0} accounts and regions.", self.items.len()),
+            _ => writeln!(
+                text,
+                "\nNo events from {silent} of {}: environments there are polled as without events.",
+                self.items.len()
+            ),
         };
         text
     }
@@ -107,7 +111,7 @@ mod tests {
                    → deploy the rules of manifests/ops in this account and region, and see that
                    its bus may send to the bus of the queue
 
-        No events from 1 of 2: polled as without events.
+        No events from 1 of 2: environments there are polled as without events.
         ");
     }
 }

@@ -7,8 +7,8 @@ use clap::Subcommand;
 
 use super::forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 use super::parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, Environments, InitArgs, LogsArgs, Quarantine, RestoreArgs, RunArgs,
-    SecretCommand, StateCommand, Targets, WaitFor, commit, duration,
+    AdoptArgs, ApplyArgs, BackupCommand, Environments, EventsCommand, InitArgs, LogsArgs, Quarantine, RestoreArgs,
+    RunArgs, SecretCommand, StateCommand, Targets, WaitFor, commit, duration,
 };
 use crate::controller::ReportPlace;
 
@@ -171,7 +171,10 @@ pub enum Command {
     },
     /// Print the events of objects, oldest first. Those of stacks come from CloudFormation, those of services from ECS, and
     /// the rest from the journal.
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Events {
+        #[command(subcommand)]
+        command: Option<EventsCommand>,
         /// Objects: dev/stack/network, or an environment for all of its objects.
         #[arg(value_name = "TARGET", required = true)]
         targets: Vec<String>,

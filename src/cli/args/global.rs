@@ -79,6 +79,9 @@ pub struct GitArgs {
     /// With --git: file of allowed signers (see ssh-keygen). Only commits and tags with their signature are applied.
     #[arg(long, global = true, env = "LANDFAST_GIT_ALLOWED_SIGNERS", value_name = "FILE")]
     pub git_allowed_signers: Option<PathBuf>,
+    /// With --git: file of armored OpenPGP public keys. Commits and tags that one of them has signed are applied too.
+    #[arg(long, global = true, env = "LANDFAST_GIT_OPENPGP_KEYS", value_name = "FILE")]
+    pub git_openpgp_keys: Option<PathBuf>,
     /// With --git: how often the repository is fetched [default: 1m].
     #[arg(long, global = true, env = "LANDFAST_GIT_INTERVAL", value_name = "DURATION", value_parser = duration)]
     pub git_interval: Option<Duration>,

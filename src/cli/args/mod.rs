@@ -9,8 +9,8 @@ pub(super) use command::Command;
 pub(super) use forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 pub(super) use global::{CloudKind, Color, Global, LogFormat};
 pub(super) use parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, InitArgs, LogsArgs, Quarantine, RestoreArgs, RunArgs, SecretCommand,
-    StateCommand, WaitFor,
+    AdoptArgs, ApplyArgs, BackupCommand, EventSourceCommand, EventsCommand, InitArgs, LogsArgs, Quarantine,
+    RestoreArgs, RunArgs, SecretCommand, StateCommand, WaitFor,
 };
 
 use std::fmt::Write as _;

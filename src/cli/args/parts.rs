@@ -270,6 +270,33 @@ pub enum SecretCommand {
     },
 }
 
+/// What to do with events.
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    /// The queue in which events of AWS arrive.
+    Source {
+        #[command(subcommand)]
+        command: EventSourceCommand,
+    },
+}
+
+/// What to do with the queue of events.
+#[derive(Debug, Subcommand)]
+pub enum EventSourceCommand {
+    /// Wait for a heartbeat of each account and region, which a rule sends every minute by the way of all events, and print
+    /// how late it is. Exit code 1 means that one is missing.
+    Check {
+        #[command(flatten)]
+        environments: Environments,
+        /// How long to wait.
+        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "3m")]
+        timeout: Duration,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
+}
+
 /// What to do with images in quarantine.
 #[derive(Debug, Subcommand)]
 pub enum Quarantine {

@@ -8,6 +8,7 @@ mod completions;
 mod destroy;
 mod doctor;
 mod drift;
+mod event_source;
 mod events;
 mod explain;
 mod failed;
@@ -34,7 +35,7 @@ mod validate;
 mod wait;
 mod why;
 
-use super::args::{BackupCommand, Cli, Command, Quarantine, SecretCommand};
+use super::args::{BackupCommand, Cli, Command, EventSourceCommand, EventsCommand, Quarantine, SecretCommand};
 use super::exit::{Exit, Trouble};
 
 /// Runs the command that was asked for.
@@ -75,7 +76,12 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
             outputs::run(&global, &targets.targets, key.as_deref(), raw, output)
         }
         Command::Logs(asked) => logs::run(&global, &asked),
-        Command::Events { targets, limit, follow, output } => events::run(&global, &targets, limit, follow, output),
+        Command::Events { command: Some(EventsCommand::Source { command }), .. } => match command {
+            EventSourceCommand::Check { environments: of, timeout, output } => {
+                event_source::check(&global, &of.environments, timeout, output)
+            }
+        },
+        Command::Events { targets, limit, follow, output, .. } => events::run(&global, &targets, limit, follow, output),
         Command::Destroy { environment, plan, accept_older_commit: older } => {
             destroy::run(&global, &environment, plan.as_deref(), older.as_deref())
         }

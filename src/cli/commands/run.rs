@@ -17,9 +17,10 @@ use crate::cli::hooks::Hooks;
 use crate::cli::news::{News, Wake};
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{loading, logging, place, progress, stderr};
-use crate::controller::{Controller, Ended, Reports, Until, tend_all};
+use crate::controller::{Controller, Ended, Reports, Until, receive, tend_all};
 use crate::manifest::{Diagnostic, Loaded, Severity};
 use crate::model::{Desired, EnvName};
+use crate::ports::Queue;
 use crate::source::{self, SourceError, UnderWay};
 use crate::store::{Inbox, Store, StoreError};
 
@@ -142,6 +143,7 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
             gone = watch_journal(session, &controller) => Err(gone),
             failed = follow(session, &controller, news.as_mut(), files, &lamp) => Err(failed),
             never = lamp.burn(&controller.signals) => match never {},
+            never = hear(&controller, session.queue()) => match never {},
             never = keep_simulation(session) => match never {},
             never = Hooks::serve(session, hooks.as_ref()) => match never {},
             never = asked.reports.keep_writing(&controller) => match never {},
@@ -169,6 +171,14 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
     });
     let worst = settled.max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
     Ok(if asked.once && broken { Exit::Manifest } else { worst })
+}
+
+/// Receives events for ever; does nothing for ever, if the operator has named no queue.
+async fn hear(controller: &Controller, queue: Option<Arc<dyn Queue>>) -> std::convert::Infallible {
+    match queue {
+        Some(queue) => receive(controller, &*queue).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Keeps the simulation now and then for those who look beside the daemon. Never ends.

@@ -11,6 +11,11 @@ mod bound;
 mod credentials;
 mod error;
 mod fetch;
+#[cfg(feature = "openpgp")]
+mod openpgp;
+#[cfg(not(feature = "openpgp"))]
+#[path = "openpgp_without.rs"]
+mod openpgp;
 mod seen;
 mod signature;
 mod signers;
@@ -131,9 +136,13 @@ impl Remote {
         tag: Option<ObjectId>,
         now: Timestamp,
     ) -> Result<Signed, RemoteError> {
-        let Some(file) = &self.source.signers else { return Ok(Signed::NotAsked) };
+        let (ssh, openpgp) = (self.source.signers.as_deref(), self.source.openpgp_keys.as_deref());
+        if ssh.is_none() && openpgp.is_none() {
+            return Ok(Signed::NotAsked);
+        }
+        let allowed = signature::Allowed::read(ssh, openpgp)?;
         let seen = seen::first(&self.place.seen(), &commit.to_string(), now)?;
-        signature::check(repository, commit, tag, file, seen)
+        signature::check(repository, commit, tag, &allowed, seen)
     }
 
     /// The newest commit that was fetched.

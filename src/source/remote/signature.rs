@@ -1,7 +1,8 @@
 //! Whether one of the allowed signers has signed a commit, or the tag that names it. In process: neither `gpg` nor
 //! `ssh-keygen` is started, and no configuration of the repository is read.
 //!
-//! Formats: SSHSIG (`PROTOCOL.sshsig` of OpenSSH), which is what Git makes with `gpg.format=ssh`.
+//! Formats: SSHSIG (`PROTOCOL.sshsig` of OpenSSH), which is what Git makes with `gpg.format=ssh`; and OpenPGP, where it is built
+//! in (`openpgp.rs`).
 
 use std::fs;
 use std::path::Path;
@@ -18,6 +19,7 @@ use ssh_key::{Algorithm, HashAlg, SshSig};
 
 use super::RemoteError;
 use super::accept::Signed;
+use super::openpgp;
 use super::signers::{NAMESPACE, Signer, owner, parse};
 
 /// The first line of a signature.
@@ -29,8 +31,23 @@ const TRAILER: usize = 5;
 /// The flag that says that somebody has touched the key.
 const PRESENT: u8 = 1;
 
-/// The signers that a file lists.
-fn signers(path: &Path) -> Result<Vec<Signer>, RemoteError> {
+/// Who may sign.
+pub(super) struct Allowed {
+    ssh: Option<Vec<Signer>>,
+    openpgp: Option<openpgp::Keys>,
+}
+
+impl Allowed {
+    /// What the operator's files say: those of SSH keys, and of OpenPGP keys.
+    pub(super) fn read(ssh: Option<&Path>, openpgp: Option<&Path>) -> Result<Self, RemoteError> {
+        let ssh = ssh.map(|path| read(path, parse)).transpose()?;
+        let openpgp = openpgp.map(|path| read(path, openpgp::keys)).transpose()?;
+        Ok(Self { ssh, openpgp })
+    }
+}
+
+/// What a file says.
+fn read<T>(path: &Path, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, RemoteError> {
     let failed = |why: String| RemoteError::Signers { path: path.display().to_string(), why };
     let size = fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
     if size > LARGEST {
@@ -40,25 +57,24 @@ fn signers(path: &Path) -> Result<Vec<Signer>, RemoteError> {
     parse(&text).map_err(failed)
 }
 
-/// Whether one of the signers in this file has signed the commit, or `tag`, an annotated tag that names it. `seen` is when
+/// Whether one of the allowed signers has signed the commit, or `tag`, an annotated tag that names it. `seen` is when
 /// the commit was first seen here: what a commit says of its own time proves nothing.
 pub(super) fn check(
     repository: &Repository,
     commit: ObjectId,
     tag: Option<ObjectId>,
-    file: &Path,
+    by: &Allowed,
     seen: Timestamp,
 ) -> Result<Signed, RemoteError> {
-    let signers = signers(file)?;
     let broken = |error: gix::Error| RemoteError::Objects(error.to_string());
     let of_commit = {
         let object = repository.find_commit(commit).map_err(broken)?;
         of_commit(&object.data)
     };
-    let verdict = judge(of_commit, &signers, seen, "commit");
+    let verdict = judge(of_commit, by, seen, "commit");
     let (Signed::Not(why), Some(tag)) = (&verdict, tag) else { return Ok(verdict) };
     let object = repository.find_tag(tag).map_err(broken)?;
-    Ok(match judge(of_tag(&object.data), &signers, seen, "tag") {
+    Ok(match judge(of_tag(&object.data), by, seen, "tag") {
         Signed::Not(of_tag) => Signed::Not(format!("{why}; {of_tag}")),
         signed => signed,
     })
@@ -67,10 +83,10 @@ pub(super) fn check(
 /// A signature and what it is of.
 type Parts = Option<(Vec<u8>, Vec<u8>)>;
 
-fn judge(parts: Parts, signers: &[Signer], seen: Timestamp, what: &str) -> Signed {
+fn judge(parts: Parts, by: &Allowed, seen: Timestamp, what: &str) -> Signed {
     let verified = match parts {
         None => Err("it has no signature".to_owned()),
-        Some((signature, payload)) => verify(&signature, &payload, signers, seen),
+        Some((signature, payload)) => verify(&signature, &payload, by, seen),
     };
     match verified {
         Ok(who) => Signed::By(who),
@@ -80,10 +96,19 @@ fn judge(parts: Parts, signers: &[Signer], seen: Timestamp, what: &str) -> Signe
     }
 }
 
-fn verify(signature: &[u8], payload: &[u8], signers: &[Signer], seen: Timestamp) -> Result<String, String> {
-    if !signature.starts_with(ARMOR) {
-        return Err("its signature is not an SSH signature (OpenPGP is not supported)".to_owned());
+fn verify(signature: &[u8], payload: &[u8], by: &Allowed, seen: Timestamp) -> Result<String, String> {
+    if signature.starts_with(openpgp::ARMOR) {
+        return match &by.openpgp {
+            Some(keys) => openpgp::verify(signature, payload, keys, seen),
+            None => Err("its signature is by OpenPGP, and the operator names no OpenPGP keys".to_owned()),
+        };
     }
+    if !signature.starts_with(ARMOR) {
+        return Err("its signature is neither by SSH nor by OpenPGP".to_owned());
+    }
+    let Some(signers) = &by.ssh else {
+        return Err("its signature is by SSH, and the operator names no allowed signers".to_owned());
+    };
     let signature = SshSig::from_pem(signature).map_err(|error| format!("its signature cannot be read: {error}"))?;
     if signature.namespace() != NAMESPACE {
         return Err(format!("its signature is for `{}`, not for `git`", signature.namespace()));
@@ -194,7 +219,8 @@ fn of_tag(data: &[u8]) -> Parts {
     let mut found = None;
     while let Some(next) = find(data.get(at..)?, b"\n") {
         at += next + 1;
-        if data.get(at..)?.starts_with(ARMOR) {
+        let rest = data.get(at..)?;
+        if rest.starts_with(ARMOR) || rest.starts_with(openpgp::ARMOR) {
             found = Some(at);
         }
     }

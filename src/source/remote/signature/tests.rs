@@ -36,7 +36,8 @@ fn verdict(made: &Made, commit: ObjectId, tag: Option<&str>, allowed: &str) -> S
     fs::write(&file, allowed).unwrap();
     let repository = super::super::super::git::open(&made.path()).unwrap();
     let tag = tag.map(|name| made.git(&["rev-parse", name]).parse().unwrap());
-    check(&repository, commit, tag, &file, Timestamp::UNIX_EPOCH).unwrap()
+    let allowed = Allowed::read(Some(&file), None).unwrap();
+    check(&repository, commit, tag, &allowed, Timestamp::UNIX_EPOCH).unwrap()
 }
 
 fn why(signed: Signed) -> String {
@@ -82,7 +83,7 @@ fn what_is_unsigned_changed_or_signed_for_something_else_is_not_good() {
     assert!(why(verdict(&made, twice, None, &allowed)).contains("no signature"));
     let pgp =
         forge(&format!("{head}gpgsig -----BEGIN PGP SIGNATURE-----\n \n abc\n -----END PGP SIGNATURE-----\n\ngood\n"));
-    assert!(why(verdict(&made, pgp, None, &allowed)).contains("OpenPGP is not supported"));
+    assert!(why(verdict(&made, pgp, None, &allowed)).contains("by OpenPGP, and the operator names no OpenPGP keys"));
     // Signed by the same key for files, and put into a commit.
     let payload = made.beside("payload");
     fs::write(&payload, format!("{head}\ngood\n")).unwrap();
@@ -110,9 +111,31 @@ fn a_signed_tag_vouches_for_its_commit() {
 #[test]
 fn a_file_of_signers_that_cannot_be_read_is_an_error_and_no_permission() {
     let made = Made::new();
-    let commit = made.commit("one").parse().unwrap();
-    let repository = super::super::super::git::open(&made.path()).unwrap();
     let missing = made.beside("missing");
-    let error = check(&repository, commit, None, &missing, Timestamp::UNIX_EPOCH).unwrap_err();
+    let Err(error) = Allowed::read(Some(&missing), None) else { panic!() };
     assert!(matches!(error, RemoteError::Signers { .. }));
+}
+
+/// What Git makes with `gpg`: a commit, and a tag.
+#[cfg(feature = "openpgp")]
+#[test]
+fn commits_and_tags_that_gpg_signs_are_good_by_the_keys_of_the_operator() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/openpgp");
+    let by = |key: &str| Allowed::read(None, Some(&golden.join(key))).unwrap();
+    let seen: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
+    let commit = fs::read(golden.join("commit")).unwrap();
+    let tag = fs::read(golden.join("tag")).unwrap();
+    let who = Signed::By("ed <ed@x>".to_owned());
+    assert_eq!(judge(of_commit(&commit), &by("ed.asc"), seen, "commit"), who);
+    assert_eq!(judge(of_tag(&tag), &by("ed.asc"), seen, "tag"), who);
+    assert!(why(judge(of_commit(&commit), &by("rsa.asc"), seen, "commit")).contains("not among"));
+    let mut tampered = commit;
+    let at = tampered.len() - 3;
+    tampered[at] ^= 1;
+    assert!(why(judge(of_commit(&tampered), &by("ed.asc"), seen, "commit")).contains("the signature is wrong"));
+    let made = Made::new();
+    let ssh = made.beside("allowed_signers");
+    fs::write(&ssh, format!("ada {}\n", public(&keygen(&made, "ada", TYPES[0])))).unwrap();
+    let only_ssh = Allowed::read(Some(&ssh), None).unwrap();
+    assert!(why(judge(of_tag(&tag), &only_ssh, seen, "tag")).contains("names no OpenPGP keys"));
 }
