@@ -80,14 +80,14 @@ impl<'a> Envelope<'a> {
         let account = text("account")?.parse().map_err(|_| NoEvent::Field("account"))?;
         let region = text("region")?;
         let region = region.parse().ok().filter(|_| region.len() <= ID_MAX).ok_or(NoEvent::Field("region"))?;
-        let resources = value["resources"].as_array();
+        let resources = value["resources"].as_array().into_iter().flatten().filter_map(Value::as_str);
         Ok(Self {
             id,
             kind: text("detail-type")?,
             source: text("source")?,
             at: text("time")?.parse().map_err(|_| NoEvent::Field("time"))?,
             scope: Scope { account, region },
-            resources: resources.into_iter().flatten().filter_map(Value::as_str).take(names::RESOURCES_MAX).collect(),
+            resources: resources.filter(|arn| names::can_be(arn)).take(names::RESOURCES_MAX).collect(),
             detail: &value["detail"],
         })
     }

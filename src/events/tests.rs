@@ -164,6 +164,21 @@ fn nothing_that_is_named_like_a_secret_is_a_name() {
 }
 
 #[test]
+fn no_name_can_write_to_a_terminal() {
+    for (_, body) in corpus() {
+        // In each name, wherever one stands.
+        let body =
+            body.replace("/servicetest", "/x\\u001b[2J").replace("teststack", "x\\n").replace("Music", "x\\u0000y");
+        let body =
+            body.replace("alice", "a\\u001b[1m").replace("api", "a\\rb").replace("my-repository-name", "a\\u0007");
+        let Ok(signal) = read(&body) else { continue };
+        assert!(signal.about.iter().all(|subject| !subject.to_string().contains(char::is_control)), "{signal:?}");
+        let deed = signal.deed.map(|deed| deed.actor + &deed.call + &deed.id + &deed.from.unwrap_or_default());
+        assert!(deed.is_none_or(|deed| !deed.contains(char::is_control)));
+    }
+}
+
+#[test]
 fn the_last_of_two_fields_of_one_name_counts() {
     let body = event("ECR Image Action", "aws.ecr", &json!({ "repository-name": "one" })).to_string();
     let twice = body.replace("\"repository-name\":\"one\"", "\"repository-name\":\"one\",\"repository-name\":\"two\"");
