@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Nothing is remembered either.
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([0; 32]),
-            objects: Objects::default(),
+            objects: Objects::default().into(),
             spent: Vec::new(),
             consent: None,
         };

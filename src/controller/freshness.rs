@@ -223,7 +223,7 @@ impl Moving {
 }
 
 fn is_named(address: &Address, service: &ServiceRef) -> bool {
-    service.to_string() == address.name
+    service.to_string() == *address.name
 }
 
 fn moves(waiting: &Waiting) -> bool {
@@ -407,7 +407,7 @@ mod tests {
         let mut seen = Observation::begun(at(0));
         seen.read.insert(images.clone(), at(0));
         let services =
-            Moving { services: [Address { scope: scope(), name: "c/s".to_owned() }].into(), ..Moving::default() };
+            Moving { services: [Address { scope: scope(), name: "c/s".into() }].into(), ..Moving::default() };
         refresh(&mut seen, Again::Followed, &services, at(14));
         assert!(seen.read.contains_key(&images));
         refresh(&mut seen, Again::Followed, &Moving::default(), at(100));

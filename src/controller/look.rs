@@ -112,7 +112,7 @@ impl Controller {
         let running = seen.services.iter().filter_map(|((scope, service), state)| {
             let running = state.present()?.task_definition.clone()?;
             let definition = seen.task_definitions.get(&(scope.clone(), running))?.present()?;
-            Some((Address { scope: scope.clone(), name: service.to_string() }, definition))
+            Some((Address { scope: scope.clone(), name: service.to_string().into() }, definition))
         });
         let running: BTreeMap<Address, &TaskDefinitionState> = running.collect();
         for key in environment.services.keys() {
@@ -210,7 +210,7 @@ impl Controller {
             let known = input.memory.objects.stacks.get(key);
             if let Seen::Present(stack) = input.observation.stack(&spec.address()) {
                 let state = &stack.state;
-                let ours = plan::owner(state) == Some(key.to_string().as_str());
+                let ours = plan::owner(state).is_some_and(|owner| key.is(owner));
                 let steady = plan::row(state.status).standing == plan::Standing::Steady;
                 let same = known.is_some_and(|known| known.healthy.as_ref() == Some(&state.id) && known.gone.is_none());
                 let left = |id: &StackId| !left_behind(input.observation, id);
@@ -228,7 +228,7 @@ impl Controller {
                 && let Some(Seen::Present(gone)) = input.observation.gone.get(id)
                 && (gone.by.is_some() || gone.at.is_some_and(|at| input.now.duration_since(at) > TRAIL_WITHIN))
             {
-                self.store.cache(key, |memory: &mut StackMemory| memory.gone = Some(gone.clone()));
+                self.store.cache(key, |memory: &mut StackMemory| memory.gone = Some(Box::new(gone.clone())));
             }
         }
     }
@@ -256,7 +256,7 @@ impl Controller {
             let watched = watched.and_then(|events| plan::watch(stack, &events, self.cx.now()));
             self.store.cache(&key, |memory: &mut StackMemory| {
                 if watched.is_some() {
-                    memory.watched = watched;
+                    memory.watched = watched.map(Box::new);
                 }
                 if let Some(Seen::Present(facts)) = read {
                     memory.template = Some((version.clone(), facts));

@@ -83,7 +83,7 @@ impl Narrator {
         {
             let mut told = self.lock();
             for (key, entry) in &plan.entries {
-                let pending = memory.objects.stacks.get(key).and_then(|memory| memory.pending.as_ref());
+                let pending = memory.objects.stacks.get(key).and_then(|memory| memory.pending.as_deref());
                 let before = told.objects.entry(key.clone()).or_default();
                 self.compare(key, entry, pending, before, &mut news);
             }
@@ -109,8 +109,9 @@ impl Narrator {
         before: &mut ToldOfObject,
         news: &mut Vec<Progress>,
     ) {
-        let key = key.clone();
-        let status = entry.status.as_ref().and_then(|status| status.parse::<StackStatus>().ok());
+        // Told of our own operations alone.
+        let status = entry.status.as_ref().filter(|_| pending.is_some());
+        let status = status.and_then(|status| status.parse::<StackStatus>().ok());
         if let (Some(status), Some(operation)) = (status, pending)
             && before.status != Some(status)
             && status.is_in_progress()
@@ -126,7 +127,7 @@ impl Narrator {
         }
         // A new revision has every object looked at again. Those that it does not touch are no news.
         if entry.ready && !before.ready && std::mem::take(&mut before.touched) {
-            news.push(Progress::Ready { key });
+            news.push(Progress::Ready { key: key.clone() });
         }
         let ailments: Vec<Ailment> = entry.ailments.iter().map(|one| one.ailment).collect();
         for diagnosis in entry.ailments.iter().filter(|one| !before.ailments.contains(&one.ailment)) {

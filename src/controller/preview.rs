@@ -82,7 +82,7 @@ impl Controller {
 
 /// The step of an entry, if it changes no stack.
 fn preparation(entry: &crate::model::Entry) -> Option<Step> {
-    entry.step.as_ref().filter(|step| step.action.is_preparation()).cloned()
+    entry.step.as_deref().filter(|step| step.action.is_preparation()).cloned()
 }
 
 impl Preview {

@@ -317,7 +317,7 @@ impl<'a> Tender<'a> {
         // What has landed meanwhile concluded what was open before; its objects have no step in this plan.
         let outdated = self.land()?;
         let open = looked.memory.objects.stacks.iter();
-        let open = open.filter_map(|(key, memory)| Some((key.clone(), memory.pending.clone()?)));
+        let open = open.filter_map(|(key, memory)| Some((key.clone(), memory.pending.as_deref()?.clone())));
         self.open = open.collect();
         controller.store.flush()?;
         Ok((looked, again, outdated))
@@ -378,7 +378,7 @@ impl<'a> Tender<'a> {
         let now = controller.cx.elapsed();
         let entries = looked.plan.entries.iter().filter(|(key, _)| self.is_meant(key)).map(|(_, entry)| entry);
         let entries: Vec<&Entry> = entries.collect();
-        let steps = entries.iter().filter_map(|entry| entry.step.clone());
+        let steps = entries.iter().filter_map(|entry| entry.step.as_deref().cloned());
         for steps in plan::together(steps) {
             let role: Option<AssumeRole> = environment.role.clone();
             self.flights.launch(steps, now, |steps| {

@@ -19,6 +19,9 @@ impl Texts {
     /// Puts what is known into an observation.
     pub(super) fn recall(&self, observation: &mut Observation) {
         let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if texts.is_empty() {
+            return;
+        }
         for stack in observation.stacks.values_mut().filter(|stack| stack.text.is_none()) {
             if let Some((version, text)) = texts.get(&stack.state.id)
                 && *version == stack.state.version()

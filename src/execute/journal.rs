@@ -59,7 +59,7 @@ pub(super) fn begins(step: &StackStep, revision: u64, now: Timestamp) -> Option<
 /// Written before the call.
 pub(super) fn before(step: &Step, stack: &StackStep, memory: &mut StackMemory, now: Timestamp) {
     if let Some(operation) = begins(stack, step.revision, now) {
-        memory.pending = Some(operation);
+        memory.pending = Some(Box::new(operation));
         memory.depends_on.clone_from(&step.depends_on);
     }
     match &stack.action {
@@ -97,12 +97,13 @@ fn skips(memory: &mut StackMemory, version: &StackVersion, skip: &BTreeSet<Strin
     let before = memory.skipped.take().filter(|before| before.stack == version.id);
     let mut resources = before.map(|before| before.resources).unwrap_or_default();
     resources.extend(skip.iter().cloned());
-    memory.skipped = Some(Skipped { stack: version.id.clone(), resources, since: now, failed: None });
+    memory.skipped = Some(Box::new(Skipped { stack: version.id.clone(), resources, since: now, failed: None }));
 }
 
 /// Somebody has continued its rollback without these.
 pub(super) fn notice(memory: &mut StackMemory, stack: &StackId, skipped: &BTreeSet<String>, now: Timestamp) {
-    memory.skipped = Some(Skipped { stack: stack.clone(), resources: skipped.clone(), since: now, failed: None });
+    let (stack, resources) = (stack.clone(), skipped.clone());
+    memory.skipped = Some(Box::new(Skipped { stack, resources, since: now, failed: None }));
 }
 
 /// Part of what was out of step is in step now, and part of it was not looked at.
@@ -176,7 +177,7 @@ fn outlived(memory: &mut StackMemory) {
 /// What is invalid stays invalid; permissions and quotas may come without a change of the manifest.
 fn failure_of(step: &Step, error: &PortError) -> Failure {
     Failure {
-        resource: step.address.name.clone(),
+        resource: step.address.name.to_string(),
         kind: "AWS::CloudFormation::Stack".to_owned(),
         reason: error.to_string(),
         transient: error.class != Class::Invalid,
@@ -184,7 +185,8 @@ fn failure_of(step: &Step, error: &PortError) -> Failure {
 }
 
 fn attempt(memory: &mut StackMemory, inputs: &Digest, failure: &Failure, now: Timestamp) {
-    memory.attempts = Some(Attempts::counted(memory.attempts.as_ref(), inputs.clone(), failure.clone(), now));
+    let attempts = Attempts::counted(memory.attempts.as_deref(), inputs.clone(), failure.clone(), now);
+    memory.attempts = Some(Box::new(attempts));
 }
 
 /// Written when our operation has been seen to end.
@@ -194,7 +196,7 @@ pub(super) fn conclude(
     version: Option<&StackVersion>,
     now: Timestamp,
 ) -> Applied {
-    let Some(operation) = memory.pending.take() else { return Applied::default() };
+    let Some(operation) = memory.pending.take().map(|operation| *operation) else { return Applied::default() };
     let brings = matches!(operation.kind, OperationKind::Create | OperationKind::Update | OperationKind::Cancel);
     let applied = (brings && *conclusion == Conclusion::Succeeded).then_some(operation.revision);
     // Its answer was lost, and its events have said that it is ours.
@@ -203,7 +205,7 @@ pub(super) fn conclude(
         memory.made = Some(version.id.clone());
     }
     match (conclusion, operation.kind) {
-        (Conclusion::Running, _) => memory.pending = Some(operation),
+        (Conclusion::Running, _) => memory.pending = Some(Box::new(operation)),
         // It was not continued, so it may be.
         (Conclusion::NotSeen, OperationKind::ContinueRollback) => {
             if operation.skip.is_empty() {
@@ -237,8 +239,9 @@ pub(super) fn conclude(
         }
         // Kept by itself: that the stack is as its manifest says, which is found out next, says nothing of it.
         (Conclusion::Failed(failure), _) if matches!(operation.writes, Writes::Back(_)) => {
-            let before = memory.drift.in_vain.as_ref();
-            memory.drift.in_vain = Some(Attempts::counted(before, operation.inputs.clone(), failure.clone(), now));
+            let before = memory.drift.in_vain.as_deref();
+            let again = Attempts::counted(before, operation.inputs.clone(), failure.clone(), now);
+            memory.drift.in_vain = Some(Box::new(again));
         }
         (Conclusion::Failed(failure), _) => attempt(memory, &operation.inputs, failure, now),
         (Conclusion::Succeeded, OperationKind::Delete) => *memory = StackMemory::default(),
@@ -271,7 +274,7 @@ fn wrote(memory: &mut DriftMemory, writes: Writes, now: Timestamp) {
         (memory.asked, memory.in_vain) = (None, None);
     }
     let before = memory.written.take().map(|written| written.what).unwrap_or_default();
-    memory.written = Some(Written { at: now, what: before.and(writes) });
+    memory.written = Some(Box::new(Written { at: now, what: before.and(writes) }));
 }
 
 /// Written when AWS has said that the inputs change nothing.

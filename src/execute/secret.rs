@@ -119,7 +119,7 @@ impl Call<'_> {
             let (fields, source) = self.value(make, None)?;
             let made = self.made(token, &fields, source);
             let request = CreateSecret {
-                name: self.step.address.name.clone(),
+                name: self.step.address.name.to_string(),
                 value: fields.write(),
                 token: token.clone(),
                 description: description.clone(),

@@ -57,7 +57,7 @@ impl Executor {
             match &stack.action {
                 StackDo::Conclude { conclusion, version, template } => {
                     if let (Some(version), Some(facts)) = (version, template) {
-                        memory.template = Some((version.clone(), facts.as_ref().clone()));
+                        memory.template = Some((version.clone(), Arc::clone(facts)));
                     }
                     return journal::conclude(memory, conclusion, version.as_ref(), now);
                 }

@@ -25,11 +25,8 @@ pub(super) type Edges = BTreeMap<Key, BTreeMap<Key, Origin>>;
 /// The value of a placeholder in the name of an export, as far as it is known before anything is deployed.
 fn placeholder(spec: &StackSpec, name: &str) -> Option<String> {
     let region = spec.scope.region.as_str();
-    let (partition, suffix) = match region {
-        _ if region.starts_with("cn-") => ("aws-cn", "amazonaws.com.cn"),
-        _ if region.starts_with("us-gov-") => ("aws-us-gov", "amazonaws.com"),
-        _ => ("aws", "amazonaws.com"),
-    };
+    let partition = spec.scope.region.partition();
+    let suffix = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
     match name {
         "AWS::Region" => return Some(region.to_owned()),
         "AWS::AccountId" => return Some(spec.scope.account.to_string()),

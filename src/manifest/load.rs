@@ -27,8 +27,9 @@ use crate::model::{
 use crate::operator::Operator;
 use crate::yaml::Span;
 
-/// Objects of all environments together.
-const MOST_OBJECTS: usize = 50_000;
+/// Objects of all environments together: a file that a thousand environments include counts a thousand times, so a few
+/// lines can ask for any number of them. An object at rest takes about five kilobytes, and this many less than a gigabyte.
+const MOST_OBJECTS: usize = 150_000;
 
 /// What came of a snapshot.
 #[derive(Debug)]

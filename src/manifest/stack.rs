@@ -304,7 +304,7 @@ fn images(maker: &Maker<'_>, template: &Template) -> BTreeMap<String, ImageParam
 }
 
 /// Where the values of parameters are given: in the manifest, in what the manifest refers to, or in the parameter file.
-fn given(maker: &Maker<'_>, template: &Template) -> BTreeMap<String, GivenAt> {
+fn given(maker: &Maker<'_>, template: &Template) -> Box<[(String, GivenAt)]> {
     let (doc, env) = (maker.doc, maker.around.env);
     let at =
         |file: &Arc<str>, line: usize, field: String| GivenAt { place: Place { file: Arc::clone(file), line }, field };

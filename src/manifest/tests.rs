@@ -455,6 +455,28 @@ fn ten_thousand_stacks_load_quickly() {
     assert!(started.elapsed() < std::time::Duration::from_secs(20));
 }
 
+#[test]
+fn more_objects_than_can_be_looked_at_are_refused_before_they_are_made() {
+    let stack = |number| {
+        format!(
+            "---\napiVersion: landfast/v1\nkind: Stack\nmetadata: {{ name: s{number} }}\nspec: {{ template: web.tpl }}\n"
+        )
+    };
+    let file = |text: String| FileContent::Bytes(text.into_bytes().into());
+    let mut files = BTreeMap::from([("stacks/many.yaml".to_owned(), file((0..1_000).map(stack).collect()))]);
+    for number in 0..151 {
+        let environment = format!(
+            "apiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: e{number} }}\nspec:\n  system: shop\n  \
+             account: \"111122223333\"\n  region: us-east-1\n  include: [../stacks]\n"
+        );
+        files.insert(format!("environments/e{number}.yaml"), file(environment));
+    }
+    let loaded = load_snapshot(&Snapshot::new("manifests", files, None));
+    assert!(loaded.desired.environments.is_empty());
+    let said = loaded.diagnostics.iter().find(|one| one.code == "too-many-objects").unwrap();
+    assert!(said.message.contains("151000 objects; the limit is 150000"), "{}", said.message);
+}
+
 proptest! {
     #[test]
     fn no_edit_of_a_manifest_makes_the_loader_panic(which in 0usize..6, cut in 0usize..700, insert in "[\\PC\n\t]{0,8}", drop in 0usize..30) {

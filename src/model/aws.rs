@@ -1,6 +1,7 @@
 //! AWS identifiers as types, each valid by construction.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +24,26 @@ impl InvalidName {
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $rule:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(std::sync::Arc<str>);
+
+        // By text, as if derived. Most that are compared are copies of one: maps of thousands of addresses in the same
+        // account and region.
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                if std::sync::Arc::ptr_eq(&self.0, &other.0) {
+                    return std::cmp::Ordering::Equal;
+                }
+                self.0.as_bytes().cmp(other.0.as_bytes())
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl $name {
             /// The identifier as AWS writes it.
@@ -33,13 +51,17 @@ macro_rules! identifier {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            fn is_one(text: &str) -> bool {
+                let check: fn(&str) -> bool = $check;
+                check(text)
+            }
         }
 
         impl std::str::FromStr for $name {
             type Err = $crate::model::InvalidName;
             fn from_str(text: &str) -> Result<Self, $crate::model::InvalidName> {
-                let check: fn(&str) -> bool = $check;
-                if check(text) { Ok(Self(text.into())) } else { Err($crate::model::InvalidName::new(text, $rule)) }
+                if Self::is_one(text) { Ok(Self(text.into())) } else { Err($crate::model::InvalidName::new(text, $rule)) }
             }
         }
 
@@ -79,6 +101,27 @@ identifier! {
         parts.len() >= 3
             && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
             && parts[parts.len() - 1].bytes().all(|b| b.is_ascii_digit())
+    }
+}
+
+impl Region {
+    /// The partition that it belongs to, as ARNs write it.
+    #[must_use]
+    pub fn partition(&self) -> &'static str {
+        partition(self.as_str())
+    }
+}
+
+/// The partition of a region of this name (AWS: *Amazon Resource Names*, partitions).
+#[must_use]
+pub fn partition(region: &str) -> &'static str {
+    match region {
+        _ if region.starts_with("cn-") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ if region.starts_with("us-iso-") => "aws-iso",
+        _ if region.starts_with("us-isob-") => "aws-iso-b",
+        _ if region.starts_with("eusc-") => "aws-eusc",
+        _ => "aws",
     }
 }
 
@@ -135,20 +178,21 @@ pub struct Address {
     /// Account and region.
     pub scope: Scope,
     /// The object's name there.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl Address {
     /// The address of a stack of this name.
     #[must_use]
     pub fn as_stack(&self) -> Option<StackAddress> {
-        Some(StackAddress { scope: self.scope.clone(), name: self.name.parse().ok()? })
+        let name = StackName::is_one(&self.name).then(|| StackName(Arc::clone(&self.name)))?;
+        Some(StackAddress { scope: self.scope.clone(), name })
     }
 }
 
 impl From<&StackAddress> for Address {
     fn from(stack: &StackAddress) -> Self {
-        Self { scope: stack.scope.clone(), name: stack.name.to_string() }
+        Self { scope: stack.scope.clone(), name: Arc::clone(&stack.name.0) }
     }
 }
 

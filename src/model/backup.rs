@@ -75,7 +75,7 @@ impl BackupSpec {
     /// Where it is, and what it covers, in words.
     #[must_use]
     pub fn address(&self) -> Address {
-        Address { scope: self.scope.clone(), name: self.tables.to_string() }
+        Address { scope: self.scope.clone(), name: self.tables.to_string().into() }
     }
 
     /// It makes recovery points.

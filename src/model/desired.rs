@@ -110,7 +110,7 @@ pub struct StackSpec {
     /// Values for the template's parameters; those with a default may be missing.
     pub parameters: BTreeMap<String, Parameter>,
     /// Where the values of those are given that no template's default gives.
-    pub given: BTreeMap<String, GivenAt>,
+    pub given: Box<[(String, GivenAt)]>,
     /// Parameters whose value is the image that was chosen for a service.
     pub images: BTreeMap<String, ImageParameter>,
     /// Acknowledged capabilities.
@@ -154,6 +154,12 @@ impl StackSpec {
     #[must_use]
     pub fn address(&self) -> StackAddress {
         StackAddress { scope: self.scope.clone(), name: self.stack_name.clone() }
+    }
+
+    /// Whether it is there.
+    #[must_use]
+    pub fn is_at(&self, address: &StackAddress) -> bool {
+        self.stack_name == address.name && self.scope == address.scope
     }
 }
 

@@ -327,15 +327,15 @@ pub struct DriftMemory {
     /// What was seen last.
     pub seen: Option<DriftLook>,
     /// Detections that have said nothing since then.
-    pub failed: Option<FailedLook>,
+    pub failed: Option<Box<FailedLook>>,
     /// What our own operations have written since the stack was last looked at.
-    pub written: Option<Written>,
+    pub written: Option<Box<Written>>,
     /// Differences that AWS has made itself, when what differs was deployed: by place, and as they were then.
     pub baseline: BTreeMap<String, Fingerprint>,
     /// Times at which drift was put back, oldest first, at most [`REVERTS_KEPT`], and what was.
     pub reverts: Vec<(Timestamp, BTreeSet<String>)>,
     /// How putting back has failed when it was executed.
-    pub in_vain: Option<Attempts>,
+    pub in_vain: Option<Box<Attempts>>,
     /// A person has asked for what was seen then to be put back, whatever policy says.
     pub asked: Option<Timestamp>,
 }

@@ -188,7 +188,7 @@ fn drop_of_stack(stack: &mut ObservedStack, need: &StackNeed, stale: impl FnOnce
         StackNeed::Making(..) => judge_only(&mut stack.making, stale),
         StackNeed::ChangeSets(..) => {
             let all = |sets: &super::ChangeSets| known(&sets.all) && sets.described.as_ref().is_none_or(known);
-            let stale = stale(stack.change_sets.as_ref().is_none_or(all));
+            let stale = stale(stack.change_sets.as_deref().is_none_or(all));
             if stale {
                 stack.change_sets = None;
             }

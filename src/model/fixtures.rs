@@ -67,14 +67,14 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
 }
 
 pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
-    let facts = TemplateFacts {
+    let facts = std::sync::Arc::new(TemplateFacts {
         digest: Digest::of(name),
         outputs: BTreeMap::new(),
         resources: BTreeMap::new(),
         retained: BTreeSet::new(),
         gives_access: false,
         generated: false,
-    };
+    });
     let template = Template {
         body: "Resources: {}".into(),
         text: Digest::of_bytes(b"Resources: {}"),
@@ -83,6 +83,7 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         resources: BTreeMap::new(),
         imports: BTreeSet::new(),
         has_transform: false,
+        transforms: std::collections::BTreeSet::new(),
         capabilities: Vec::new(),
     };
     StackSpec {
@@ -93,7 +94,7 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         template: Arc::new(template),
         template_file: format!("performance-mgmt/templates/{name}.yaml"),
         parameters: BTreeMap::new(),
-        given: BTreeMap::new(),
+        given: Box::default(),
         images: BTreeMap::new(),
         capabilities: BTreeSet::new(),
         tags: BTreeMap::new(),

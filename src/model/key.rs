@@ -22,7 +22,7 @@ pub(super) fn is_label(text: &str) -> bool {
     text.len() <= 63
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && !text.ends_with('-')
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// What sort of object a key names. Further kinds are further variants.
@@ -87,6 +87,14 @@ impl Key {
         Self { environment, kind, name }
     }
 
+    /// Whether this is how it is written.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        let rest = text.strip_prefix(self.environment.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let rest = rest.and_then(|rest| rest.strip_prefix(self.kind.as_str())).and_then(|rest| rest.strip_prefix('/'));
+        rest == Some(self.name.as_str())
+    }
+
     /// The key of a stack.
     #[must_use]
     pub fn stack(environment: EnvName, name: ObjectName) -> Self {
@@ -137,6 +145,10 @@ mod tests {
     fn a_key_reads_back_as_it_was_written() {
         let key: Key = "dev/stack/network".parse().unwrap();
         assert_eq!(key.to_string(), "dev/stack/network");
+        assert!(key.is("dev/stack/network"));
+        for other in ["dev/stack/networks", "dev/stack/net", "de/stack/network", "dev/secret/network", "dev", ""] {
+            assert!(!key.is(other), "{other}");
+        }
         let key: Key = "dev/dnsrecord/api".parse().unwrap();
         assert_eq!((key.kind, key.to_string().as_str()), (Kind::DnsRecord, "dev/dnsrecord/api"));
         for wrong in ["dev", "dev/stacks/a", "dev/stack", "dev/secret/a/b", "Dev/stack/a", "dev/stack/-a", "dev/stack/"]

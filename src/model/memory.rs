@@ -18,8 +18,8 @@ use super::{
 pub struct Memory {
     /// The key of `NoEcho` fingerprints.
     pub fingerprint_key: FingerprintKey,
-    /// By object.
-    pub objects: Objects,
+    /// By object. Shared with the store until something of it changes: it is large, and looked at all the time.
+    pub objects: Arc<Objects>,
     /// What was spent of the budget lately, oldest first.
     pub spent: Vec<Spent>,
     /// What a person approved.
@@ -100,6 +100,33 @@ pub trait Remembered: Clone + Default + PartialEq + Serialize + DeserializeOwned
 
     /// All of its kind, to be changed.
     fn all_mut(objects: &mut Objects) -> &mut BTreeMap<Key, Arc<Self>>;
+
+    /// What of it many objects have alike is kept once.
+    fn share(&mut self, _shared: &mut Shared) {}
+}
+
+/// What is remembered of many objects alike. Hundreds of stacks are often deployed from one template.
+#[derive(Debug, Default)]
+pub struct Shared {
+    templates: BTreeMap<Digest, Arc<TemplateFacts>>,
+}
+
+impl Shared {
+    /// Templates that are kept before those that nobody remembers any more are forgotten.
+    const TEMPLATES: usize = 4_096;
+
+    fn template(&mut self, facts: &mut Arc<TemplateFacts>) {
+        match self.templates.get(&facts.digest) {
+            // What an earlier version has remembered may lack what this one reads.
+            Some(known) if known == facts => *facts = Arc::clone(known),
+            _ => {
+                if self.templates.len() >= Self::TEMPLATES {
+                    self.templates.retain(|_, known| Arc::strong_count(known) > 1);
+                }
+                self.templates.insert(facts.digest.clone(), Arc::clone(facts));
+            }
+        }
+    }
 }
 
 macro_rules! remembered {
@@ -128,8 +155,23 @@ impl Remembered for ObjectMemory {
     }
 }
 
+impl Remembered for StackMemory {
+    fn all(objects: &Objects) -> &BTreeMap<Key, Arc<Self>> {
+        &objects.stacks
+    }
+
+    fn all_mut(objects: &mut Objects) -> &mut BTreeMap<Key, Arc<Self>> {
+        &mut objects.stacks
+    }
+
+    fn share(&mut self, shared: &mut Shared) {
+        if let Some((_, facts)) = &mut self.template {
+            shared.template(facts);
+        }
+    }
+}
+
 remembered! {
-    StackMemory in stacks,
     ServiceMemory in services,
     SecretMemory in secrets,
     RecordMemory in records,
@@ -141,7 +183,7 @@ remembered! {
 #[serde(default)]
 pub struct StackMemory {
     /// What was read of the deployed stack, good for as long as the version has not moved.
-    pub template: Option<(StackVersion, TemplateFacts)>,
+    pub template: Option<(StackVersion, Arc<TemplateFacts>)>,
     /// What is in it, nested stacks included, for the version at which that was read: for people. Before anything is deleted
     /// it is read again, because a nested stack can be changed without its root.
     pub contents: Option<(StackVersion, Arc<[Contained]>)>,
@@ -152,9 +194,9 @@ pub struct StackMemory {
     /// Fingerprints of the `NoEcho` values that we deployed, for the version they made.
     pub no_echo: Option<(StackVersion, BTreeMap<String, Fingerprint>)>,
     /// An operation that we began and have not yet seen the end of.
-    pub pending: Option<Operation>,
+    pub pending: Option<Box<Operation>>,
     /// Failures of the same inputs.
-    pub attempts: Option<Attempts>,
+    pub attempts: Option<Box<Attempts>>,
     /// Change sets that we have asked for and not yet removed.
     pub prepared: BTreeMap<ChangeSetName, Prepared>,
     /// This incarnation was made by us: AWS has answered our creation with it, or its events carry the token of ours. A tag
@@ -163,22 +205,25 @@ pub struct StackMemory {
     /// This incarnation has been healthy: it is never deleted to fix it, and if it is gone, somebody has deleted it.
     pub healthy: Option<StackId>,
     /// What was read of that incarnation once it was gone.
-    pub gone: Option<GoneStack>,
+    pub gone: Option<Box<GoneStack>>,
     /// Stacks of this object in other regions, which were left there when its region changed.
     pub left: BTreeSet<StackId>,
     /// The version at which we continued a rollback: once is enough.
     pub continued: Option<StackVersion>,
     /// What a rollback was continued without: nothing else updates the stack before that is in step with it again.
-    pub skipped: Option<Skipped>,
+    pub skipped: Option<Box<Skipped>>,
     /// When a person has said that what was left out of rollbacks until then is in step.
     pub in_step: Option<Timestamp>,
     /// What it depended on when it was last deployed: deletions go in the reverse order.
     pub depends_on: BTreeSet<Key>,
     /// When what runs on it was last seen to move.
-    pub watched: Option<Watched>,
+    pub watched: Option<Box<Watched>>,
     /// Since when it differs, and how much it did before.
     pub drift: DriftMemory,
 }
+
+// There is one for each of thousands of stacks, and most of them rest: what is rarely there is boxed.
+const _: () = assert!(size_of::<StackMemory>() <= 768);
 
 impl StackMemory {
     /// What `before` remembers, with what has been read of the stack since: it is remembered under two keys while it goes

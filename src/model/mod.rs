@@ -54,7 +54,9 @@ mod template;
 mod text;
 mod version;
 
-pub use aws::{AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName};
+pub use aws::{
+    AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName, partition,
+};
 pub use backup::{
     AlarmsRead, BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, BeginRestore,
     Comparison, CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, FailedRestore, ITEMS_TAG, ItemCount,
@@ -102,7 +104,7 @@ pub use key::{EnvName, Key, Kind, ObjectName};
 pub use limits::{Cut, Limits};
 pub use memory::{
     Applied, Attempts, Before, Conclusion, Failure, Memory, ObjectMemory, Objects, Operation, OperationKind, Prepared,
-    Remembered, Settled, Skipped, Spent, StackMemory, Taken, Watched, Working,
+    Remembered, Settled, Shared, Skipped, Spent, StackMemory, Taken, Watched, Working,
 };
 pub use nearest::nearest;
 pub use observation::{Bucket, ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};

@@ -180,13 +180,13 @@ pub struct ObservedStack {
     /// What the listing says.
     pub state: StackState,
     /// The template it was deployed from. `None`: was not asked for.
-    pub template: Option<Seen<TemplateFacts>>,
+    pub template: Option<Seen<Arc<TemplateFacts>>>,
     /// The text of that template. `None`: was not asked for.
     pub text: Option<Seen<Arc<str>>>,
     /// Digest of its stack policy (absent: it has none).
     pub stack_policy: Option<Seen<Digest>>,
     /// Its change sets.
-    pub change_sets: Option<ChangeSets>,
+    pub change_sets: Option<Box<ChangeSets>>,
     /// Who imports its exports, by export name.
     pub importers: BTreeMap<String, Seen<BTreeSet<StackName>>>,
     /// Completion time of the newest backup of a resource, by physical id.
@@ -198,6 +198,10 @@ pub struct ObservedStack {
     /// Events of the last phase of its operation, newest first: its own, and those of stacks nested in it.
     pub events: BTreeMap<StackId, Seen<Arc<[StackEvent]>>>,
 }
+
+// There is one for each of thousands of stacks, and of most of them only the listing is known: what is rarely asked for
+// is boxed.
+const _: () = assert!(size_of::<ObservedStack>() <= 768);
 
 impl ObservedStack {
     /// A stack of which only the listing is known.

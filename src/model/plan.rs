@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -54,6 +55,9 @@ impl Entry {
     }
 }
 
+// There is one for each of thousands of objects, and most of them rest: what is rarely there is boxed.
+const _: () = assert!(size_of::<Entry>() <= 640);
+
 impl Plan {
     /// `NoEcho` parameters that are part of the digest. Their values take part as fingerprints under this state's key, so
     /// that the digest is this one with this state directory alone.
@@ -104,11 +108,11 @@ pub struct Entry {
     /// How its checks stand; empty as long as it is not as desired itself.
     pub checks: Vec<CheckStanding>,
     /// The step that can be taken now.
-    pub step: Option<Step>,
+    pub step: Option<Box<Step>>,
     /// The object is as desired, or good enough for what depends on it.
     pub ready: bool,
     /// The drift of a stack's resources, if known.
-    pub drift: Option<DriftStanding>,
+    pub drift: Option<Box<DriftStanding>>,
     /// The newest tags that were not chosen for a service, by container.
     pub passed_over: BTreeMap<String, Vec<PassedOver>>,
 }
@@ -138,7 +142,8 @@ impl Basis {
     /// There is no manifest.
     #[must_use]
     pub fn absent() -> Self {
-        Self::of(Digest::of_bytes(b""))
+        static NOTHING: LazyLock<Digest> = LazyLock::new(|| Digest::of_bytes(b""));
+        Self::of(NOTHING.clone())
     }
 }
 

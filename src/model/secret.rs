@@ -63,7 +63,7 @@ impl SecretSpec {
     /// Where it is.
     #[must_use]
     pub fn address(&self) -> Address {
-        Address { scope: self.scope.clone(), name: self.name.clone() }
+        Address { scope: self.scope.clone(), name: self.name.as_str().into() }
     }
 }
 

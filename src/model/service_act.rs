@@ -42,7 +42,7 @@ impl ServicesSeen {
     pub fn at(&self, address: &Address) -> Option<(&ServiceRef, &Seen<ServiceState>)> {
         let mut services = self.services.iter();
         let found =
-            services.find(|((scope, service), _)| *scope == address.scope && service.to_string() == address.name);
+            services.find(|((scope, service), _)| *scope == address.scope && service.to_string() == *address.name);
         found.map(|((_, service), seen)| (service, seen))
     }
 }

@@ -16,6 +16,14 @@ identifier! {
 }
 
 impl StackId {
+    /// Whether the stack is in this account and region, as the ARN says.
+    #[must_use]
+    pub fn is_in(&self, scope: &Scope) -> bool {
+        let rest = self.as_str().strip_prefix("arn:").and_then(|rest| rest.split_once(":cloudformation:"));
+        let rest = rest.and_then(|(_, rest)| rest.strip_prefix(scope.region.as_str())?.strip_prefix(':'));
+        rest.and_then(|rest| rest.strip_prefix(scope.account.as_str())).is_some_and(|rest| rest.starts_with(':'))
+    }
+
     /// Account, region and name, as the ARN says: `arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/UUID`.
     #[must_use]
     pub fn address(&self) -> Option<StackAddress> {
@@ -453,6 +461,15 @@ pub struct StackEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_says_in_which_account_and_region_its_stack_is() {
+        let id: StackId = "arn:aws:cloudformation:us-east-1:111122223333:stack/dev-db/0a1b".parse().unwrap();
+        let scope = id.address().unwrap().scope;
+        assert!(id.is_in(&scope));
+        assert!(!id.is_in(&Scope { region: "us-east-2".parse().unwrap(), ..scope.clone() }));
+        assert!(!id.is_in(&Scope { account: "111122223334".parse().unwrap(), ..scope }));
+    }
 
     #[test]
     fn every_status_reads_back_and_only_operations_are_in_progress() {

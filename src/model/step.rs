@@ -276,7 +276,7 @@ pub enum StackDo {
         /// The version the stack has now, where there is one.
         version: Option<StackVersion>,
         /// What it has deployed, where that is known: it need not be read.
-        template: Option<Box<TemplateFacts>>,
+        template: Option<Arc<TemplateFacts>>,
     },
     /// Writes down that AWS found the inputs to change nothing.
     Settle {

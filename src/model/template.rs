@@ -15,7 +15,7 @@ pub struct Template {
     /// Its digest.
     pub text: Digest,
     /// What is compared and cached.
-    pub facts: TemplateFacts,
+    pub facts: Arc<TemplateFacts>,
     /// The parameters it declares.
     pub parameters: BTreeMap<String, TemplateParameter>,
     /// The resources it describes, by logical id.
@@ -24,6 +24,8 @@ pub struct Template {
     pub imports: BTreeSet<String>,
     /// Needs `CAPABILITY_AUTO_EXPAND`: it has a transform or a macro.
     pub has_transform: bool,
+    /// The names of the macros that it names, AWS's own among them: `AWS::Serverless-2016-10-31`.
+    pub transforms: BTreeSet<String>,
     /// The other capabilities that it needs.
     pub capabilities: Vec<NeededCapability>,
 }

@@ -36,7 +36,7 @@ enum Answer {
     Stack(Box<Result<Option<StackState>, Unknown>>),
     Deleted(Scope, Seen<BTreeMap<StackName, DeletedStack>>),
     Gone(StackId, Seen<GoneStack>),
-    Template(Seen<TemplateFacts>),
+    Template(Seen<Arc<TemplateFacts>>),
     Text(Seen<Arc<str>>),
     StackPolicy(Seen<Digest>),
     ChangeSets(ChangeSets),
@@ -280,7 +280,7 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
                 Answer::Template(facts) => stack.template = Some(facts),
                 Answer::Text(text) => stack.text = Some(text),
                 Answer::StackPolicy(digest) => stack.stack_policy = Some(digest),
-                Answer::ChangeSets(sets) => stack.change_sets = Some(sets),
+                Answer::ChangeSets(sets) => stack.change_sets = Some(Box::new(sets)),
                 Answer::Making(services) => stack.making = Some(services),
                 Answer::Importers(export, importers) => {
                     stack.importers.insert(export, importers);
@@ -305,13 +305,13 @@ fn enter(observation: &mut Observation, address: Option<&StackAddress>, answer: 
     }
 }
 
-async fn read_template(port: &dyn Stacks, id: &StackId) -> Result<Option<TemplateFacts>, PortError> {
+async fn read_template(port: &dyn Stacks, id: &StackId) -> Result<Option<Arc<TemplateFacts>>, PortError> {
     Ok(Some(facts(&port.template(id).await?)))
 }
 
 /// A template that we cannot read (a macro's own syntax, say) still has a digest of its text: it is then simply another
 /// template than ours.
-fn facts(body: &str) -> TemplateFacts {
+fn facts(body: &str) -> Arc<TemplateFacts> {
     template::parse(body).map_or_else(|_| template::opaque_facts(body), |template| template.facts)
 }
 
@@ -320,7 +320,7 @@ async fn described(port: &dyn Stacks, id: &StackId, name: &ChangeSetName) -> Res
     let Some(mut state) = describe(port, id, name).await? else { return Ok(None) };
     if state.status == ChangeSetStatus::Available {
         let Some(body) = port.change_set_template(id, name).await? else { return Ok(None) };
-        state.inputs.template = Some(facts(&body).digest);
+        state.inputs.template = Some(facts(&body).digest.clone());
     }
     Ok(Some(state))
 }

@@ -178,7 +178,7 @@ fn within<'a>(
         let listed = all("ListStackResources", |page| drift.resources(id, page)).await?;
         // What macros made of the template: a policy that a macro wrote counts as any other.
         let body = stacks.processed_template(id).await?;
-        let retained = template::parse(&body).map(|template| template.facts.retained).unwrap_or_default();
+        let retained = template::parse(&body).map(|template| template.facts.retained.clone()).unwrap_or_default();
         let mut contents = Vec::with_capacity(listed.len());
         for resource in listed {
             let stays = retained.contains(&resource.resource);
@@ -223,10 +223,10 @@ fn within<'a>(
 async fn as_written(stacks: &dyn Stacks, id: &StackId) -> Result<Vec<Contained>, PortError> {
     let body = stacks.template(id).await?;
     let Ok(template) = template::parse(&body) else { return Ok(Vec::new()) };
-    let found = template.facts.resources.into_iter().map(|(resource, (kind, _))| Contained {
-        retained: template.facts.retained.contains(&resource),
-        resource,
-        kind,
+    let found = template.facts.resources.iter().map(|(resource, (kind, _))| Contained {
+        retained: template.facts.retained.contains(resource),
+        resource: resource.clone(),
+        kind: kind.clone(),
         physical_id: None,
         unknown: None,
     });

@@ -25,10 +25,11 @@ pub use ledger::Ledger;
 pub use survey::survey;
 pub use trail::{global_region, is_global};
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use crate::context::Context;
-use crate::model::{AssumeRole, Desired, Environment, Key, Scope, StackAddress, StackState};
+use crate::model::{AssumeRole, Desired, Environment, Scope, StackAddress, StackState};
 use crate::plan::owner;
 use crate::ports::{Governor, NoProbes, Probes};
 
@@ -73,28 +74,36 @@ impl<'a> Observer<'a> {
     }
 
     /// Which of the listed stacks concern us.
-    fn concern(&self) -> Concern {
-        let mut addresses: BTreeMap<StackAddress, Key> = BTreeMap::new();
+    fn concern(&self) -> Concern<'_> {
+        Concern { observer: self, prefix: format!("{}/", self.environment.name), addresses: OnceLock::new() }
+    }
+
+    /// Where the stacks are that it has or refers to.
+    fn addresses(&self) -> BTreeSet<StackAddress> {
+        let mut addresses = BTreeSet::new();
         for spec in self.environment.stacks.values() {
-            addresses.insert(spec.address(), spec.key.clone());
+            addresses.insert(spec.address());
             for foreign in spec.depends_on.iter().filter(|key| key.environment != self.environment.name) {
                 let home = self.desired.environments.get(&foreign.environment);
                 if let Some(spec) = home.and_then(|home| home.stacks.get(foreign)) {
-                    addresses.insert(spec.address(), foreign.clone());
+                    addresses.insert(spec.address());
                 }
             }
         }
-        Concern { addresses, prefix: format!("{}/", self.environment.name) }
+        addresses
     }
 }
 
-struct Concern {
-    addresses: BTreeMap<StackAddress, Key>,
+struct Concern<'a> {
+    observer: &'a Observer<'a>,
     prefix: String,
+    /// Asked for where a stack does not say that it is ours.
+    addresses: OnceLock<BTreeSet<StackAddress>>,
 }
 
-impl Concern {
+impl Concern<'_> {
     fn includes(&self, address: &StackAddress, state: &StackState) -> bool {
-        self.addresses.contains_key(address) || owner(state).is_some_and(|owner| owner.starts_with(&self.prefix))
+        owner(state).is_some_and(|owner| owner.starts_with(&self.prefix))
+            || self.addresses.get_or_init(|| self.observer.addresses()).contains(address)
     }
 }

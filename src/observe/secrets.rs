@@ -98,7 +98,7 @@ impl Observer<'_> {
         let wanted: BTreeSet<Address> = self.environment.secrets.values().map(|spec| spec.address()).collect();
         let prefix = format!("{}/", self.environment.name);
         let listed = all("ListSecrets", |page| port.list(page)).await?.into_iter().filter_map(|state| {
-            let address = Address { scope: scope.clone(), name: state.name.clone() };
+            let address = Address { scope: scope.clone(), name: state.name.as_str().into() };
             let ours = state.tags.get(OWNER_TAG).is_some_and(|owner| owner.starts_with(&prefix));
             (ours || wanted.contains(&address)).then_some((address, state))
         });

@@ -334,8 +334,8 @@ impl Deciding<'_> {
         }
     }
 
-    fn step(&self, action: BackupStep) -> Step {
-        Step {
+    fn step(&self, action: BackupStep) -> Box<Step> {
+        Box::new(Step {
             key: self.spec.key.clone(),
             address: self.spec.address(),
             revision: self.planner.input.desired.revision.sequence,
@@ -343,7 +343,7 @@ impl Deciding<'_> {
             takes_over: None,
             depends_on: self.spec.depends_on.clone(),
             action: Do::Backup(action),
-        }
+        })
     }
 }
 

@@ -34,9 +34,8 @@ pub fn needs(input: &Input<'_>) -> BTreeSet<Need> {
 
 fn decided(mut planner: Planner<'_>) -> (BTreeMap<Key, Entry>, BTreeSet<Need>) {
     if planner.input.goal == Goal::Converge {
-        let edges = planner.input.environment.dependencies().map(|(key, on)| (key.clone(), on.clone()));
         // The manifests are loaded without cycles; whatever is on one nevertheless would simply have no entry.
-        let (ordered, _cycles) = order(&edges.collect());
+        let (ordered, _cycles) = order(planner.input.environment.dependencies());
         for key in ordered {
             if let Some(mut entry) = decide(&planner, &key) {
                 readiness::check(&planner, &key, &mut entry);
@@ -57,7 +56,9 @@ fn decided(mut planner: Planner<'_>) -> (BTreeMap<Key, Entry>, BTreeSet<Need>) {
 
 /// What belongs to the plan as a whole.
 fn finished(input: &Input<'_>, mut entries: BTreeMap<Key, Entry>) -> Plan {
-    for entry in entries.values_mut() {
+    // Of what a manifest describes, it is there since that was decided.
+    let others = entries.iter_mut().filter(|(key, entry)| key.kind == Kind::Stack && entry.basis.stack.is_none());
+    for (_, entry) in others {
         entry.basis.stack = input.observation.stack_at(&entry.address).present().map(|stack| stack.state.version());
     }
     let mut plan = Plan {
@@ -88,16 +89,15 @@ fn decide(planner: &Planner<'_>, key: &Key) -> Option<Entry> {
 /// Only so many operations at once in an account and region, one batch for each zone; and an object whose step is being
 /// executed gets no second one.
 fn take_turns(planner: &mut Planner<'_>) {
-    let (input, mut running) = (planner.input, BTreeMap::<&Scope, usize>::new());
+    let (input, mut running) = (planner.input, BTreeMap::<Scope, usize>::new());
     for key in input.memory.objects.pending_stacks() {
-        let address = planner.entries.get(key).map(|entry| &entry.address.scope);
-        *running.entry(address.unwrap_or(&input.environment.scope)).or_default() += 1;
+        let scope = planner.entries.get(key).map_or(&input.environment.scope, |entry| &entry.address.scope);
+        *running.entry(scope.clone()).or_default() += 1;
     }
     let room = |scope: &Scope| input.observation.room.get(scope).copied().unwrap_or(MAX_OPERATIONS);
     let free = |scope: &Scope| room(scope).saturating_sub(running.get(scope).copied().unwrap_or_default());
-    let scopes: BTreeSet<Scope> = planner.entries.values().map(|entry| entry.address.scope.clone()).collect();
-    let mut left: BTreeMap<Scope, usize> = scopes.into_iter().map(|scope| (scope.clone(), free(&scope))).collect();
-    for (key, entry) in &mut planner.entries {
+    let mut left: BTreeMap<Scope, usize> = BTreeMap::new();
+    for (key, entry) in planner.entries.iter_mut().filter(|(_, entry)| entry.step.is_some()) {
         if planner.input.busy.contains(key) {
             entry.step = None;
         }
@@ -106,7 +106,8 @@ fn take_turns(planner: &mut Planner<'_>) {
             Do::Record(record) => step.action.mutates() && record::is_in_use(planner.input, &record.place),
             _ => false,
         });
-        let left = left.entry(entry.address.scope.clone()).or_default();
+        let scope = &entry.address.scope;
+        let left = left.entry(scope.clone()).or_insert_with(|| free(scope));
         if in_use || begins_operation && *left == 0 {
             entry.step = None;
             entry.waiting.push(Waiting::Turn);

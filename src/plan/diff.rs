@@ -28,16 +28,16 @@ pub(super) fn differences(
         }
     }
     tags(resolved, state, &mut found);
-    let inputs = &resolved.inputs;
-    if inputs.options.role_arn.is_some() && inputs.options.role_arn != state.role_arn {
+    let options = &resolved.options;
+    if options.role_arn.is_some() && options.role_arn != state.role_arn {
         found.push(Difference::Role);
     }
-    if inputs.options.notifications != state.notifications {
+    if options.notifications != state.notifications {
         found.push(Difference::Notifications);
     }
     let minutes = |minutes: Option<i32>| minutes.unwrap_or(0);
-    if inputs.options.rollback_alarms != state.rollback_alarms
-        || minutes(inputs.options.monitoring_minutes) != minutes(state.monitoring_minutes)
+    if options.rollback_alarms != state.rollback_alarms
+        || minutes(options.monitoring_minutes) != minutes(state.monitoring_minutes)
     {
         found.push(Difference::RollbackAlarms);
     }
@@ -58,10 +58,10 @@ fn parameters(
             found.push(Difference::Parameter { name: name.clone(), from: deployed.cloned(), to: None });
             continue;
         }
-        match resolved.inputs.options.parameters.get(name) {
+        match resolved.options.parameters.get(name) {
             Some(Value::NoEcho(_)) => {
                 let known = remembered.and_then(|known| known.get(name));
-                if known.is_none() || known != resolved.inputs.no_echo.get(name) {
+                if known.is_none() || known != resolved.no_echo.get(name) {
                     found.push(Difference::NoEcho { name: name.clone() });
                 }
             }
@@ -82,7 +82,7 @@ fn push_parameter(name: &str, from: Option<&String>, to: Option<&String>, found:
 
 /// Stack tags are ours as a whole, except those that AWS itself sets.
 fn tags(resolved: &Resolved, state: &StackState, found: &mut Vec<Difference>) {
-    let desired = &resolved.inputs.options.tags;
+    let desired = &resolved.options.tags;
     match owner(state) {
         None => found.push(Difference::Owner),
         // That it may be taken over was found out before.
@@ -90,6 +90,9 @@ fn tags(resolved: &Resolved, state: &StackState, found: &mut Vec<Difference>) {
             found.push(Difference::Renamed { from: owner.to_owned() });
         }
         Some(_) => {}
+    }
+    if *desired == state.tags {
+        return;
     }
     let names: BTreeSet<&String> = desired.keys().chain(state.tags.keys()).collect();
     for name in names {

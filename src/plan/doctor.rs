@@ -171,7 +171,7 @@ impl Patient<'_> {
     }
 
     fn out_of_step(&self, stack: &ObservedStack) -> Option<Diagnosis> {
-        let skipped = self.memory.skipped.as_ref().filter(|skipped| skipped.stack == stack.state.id)?;
+        let skipped = self.memory.skipped.as_deref().filter(|skipped| skipped.stack == stack.state.id)?;
         let names = skipped.resources.iter().cloned().collect::<Vec<_>>().join(", ");
         let refused = self.entry.refused.iter().find(|refusal| refusal.guard == Guard::OutOfStep);
         let remedy = match refused {
@@ -269,7 +269,7 @@ impl Patient<'_> {
     fn watched(&self, stack: &ObservedStack) -> Option<Watched> {
         let now = self.planner.input.now;
         let state = &stack.state;
-        let fresh = self.memory.watched.as_ref().filter(|watched| {
+        let fresh = self.memory.watched.as_deref().filter(|watched| {
             watched.stack == state.id && watched.status == state.status && now.duration_since(watched.at) < REREAD
         });
         if let Some(watched) = fresh {

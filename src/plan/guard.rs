@@ -373,8 +373,8 @@ pub(super) fn budget(planner: &mut Planner<'_>) {
     let spent = spent(input, &budget);
     let mut wanted = spent;
     for (key, entry) in &planner.entries {
-        if !consent::covers(input, key, entry)
-            && let Some(step) = &entry.step
+        if let Some(step) = &entry.step
+            && !consent::covers(input, key, entry)
         {
             wanted = Total {
                 stacks: wanted.stacks.saturating_add(step.cost.0),

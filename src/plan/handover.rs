@@ -21,8 +21,9 @@ pub(super) fn former(
     if input.goal != Goal::Converge || sabotage::is(Bug::RenameDeletes) {
         return None;
     }
-    let owner: Key = owner?.parse().ok()?;
-    if owner == *key || owner.kind != key.kind {
+    // Whose it is, in nearly every case: not read into a key for that.
+    let owner: Key = owner.filter(|owner| !key.is(owner))?.parse().ok()?;
+    if owner.kind != key.kind {
         return None;
     }
     // One that is in no manifest, or in one with a mistake, says nothing of what it asks for.
@@ -34,12 +35,12 @@ pub(super) fn former(
 /// The same of a stack.
 pub(super) fn former_of_stack(input: &Input<'_>, spec: &StackSpec, owner: Option<&str>) -> Option<Key> {
     let address = spec.address();
-    former(input, &spec.key, owner, |home, key| home.stacks.get(key).is_some_and(|spec| spec.address() == address))
+    former(input, &spec.key, owner, |home, key| home.stacks.get(key).is_some_and(|spec| spec.is_at(&address)))
 }
 
 /// Who takes over the stack at this address, which says that it belongs to `owner`.
 pub(super) fn heir(input: &Input<'_>, address: &StackAddress, owner: &Key) -> Option<Key> {
-    let claims = |spec: &&Arc<StackSpec>| spec.key != *owner && spec.address() == *address;
+    let claims = |spec: &&Arc<StackSpec>| spec.key != *owner && spec.is_at(address);
     claimed(input, |environment| environment.stacks.values().find(claims).map(|spec| spec.key.clone()))
 }
 

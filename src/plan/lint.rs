@@ -231,7 +231,7 @@ fn of_a_stack(key: &Key, entry: &Entry, step: &StackStep, input: &Input<'_>) -> 
             });
             let trusts = sabotage::is(Bug::TrustsNames);
             rules.extend(broken([(!ours && !trusts, "a change set that is not in the journal is executed (S23)")]));
-            let skipped = input.memory.objects.stacks.get(key).and_then(|memory| memory.skipped.as_ref());
+            let skipped = input.memory.objects.stacks.get(key).and_then(|memory| memory.skipped.as_deref());
             let open = skipped.is_some_and(|skipped| Some(&skipped.stack) == state.map(|state| &state.id));
             rules.extend(broken([(
                 open && resyncs.is_empty(),

@@ -1,9 +1,9 @@
 //! Dependencies first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use petgraph::algo::tarjan_scc;
-use petgraph::graphmap::DiGraphMap;
+use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::model::Key;
 
@@ -14,23 +14,30 @@ pub struct Cycle(pub Vec<Key>);
 /// All keys of `edges` (object → what it depends on), dependencies before dependants. Keys that are not themselves
 /// objects are left out. Objects on a cycle are returned apart: they have no order.
 #[must_use]
-pub fn order(edges: &BTreeMap<Key, BTreeSet<Key>>) -> (Vec<Key>, Vec<Cycle>) {
-    let mut graph: DiGraphMap<&Key, ()> = DiGraphMap::new();
-    for key in edges.keys() {
-        graph.add_node(key);
+pub fn order<'a>(edges: impl IntoIterator<Item = (&'a Key, &'a BTreeSet<Key>)>) -> (Vec<Key>, Vec<Cycle>) {
+    let mut edges: Vec<(&Key, &BTreeSet<Key>)> = edges.into_iter().collect();
+    edges.sort_unstable_by_key(|(key, _)| *key);
+    // By their places in that list: hashing thousands of keys costs more than the search.
+    let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(edges.len(), 0);
+    for _ in &edges {
+        graph.add_node(());
     }
-    for (key, on) in edges {
-        for dependency in on.iter().filter(|dependency| edges.contains_key(*dependency)) {
-            graph.add_edge(key, dependency, ());
+    for (place, (_, on)) in edges.iter().enumerate() {
+        // The graph gives the edges of a node back in reverse.
+        for dependency in on.iter().rev() {
+            if let Ok(found) = edges.binary_search_by_key(&dependency, |(key, _)| *key) {
+                graph.add_edge(NodeIndex::new(place), NodeIndex::new(found), ());
+            }
         }
     }
+    let key = |node: &NodeIndex| edges.get(node.index()).map(|(key, _)| (*key).clone());
     let mut ordered = Vec::with_capacity(edges.len());
     let mut cycles = Vec::new();
     // Tarjan's algorithm gives components in reverse topological order of the edges: dependencies first.
     for component in tarjan_scc(&graph) {
         match component.as_slice() {
-            [one] if !graph.contains_edge(one, one) => ordered.push((*one).clone()),
-            many => cycles.push(Cycle(many.iter().map(|key| (*key).clone()).collect())),
+            [one] if graph.find_edge(*one, *one).is_none() => ordered.extend(key(one)),
+            many => cycles.push(Cycle(many.iter().filter_map(key).collect())),
         }
     }
     (ordered, cycles)
@@ -38,6 +45,8 @@ pub fn order(edges: &BTreeMap<Key, BTreeSet<Key>>) -> (Vec<Key>, Vec<Cycle>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn key(name: &str) -> Key {

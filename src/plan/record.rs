@@ -32,7 +32,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &RecordSpec) -> Entry {
     let deciding = Deciding { planner, spec, memory: &memory };
     let name = planner.text(&spec.name).unwrap_or_else(|_| spec.name.to_string());
     let address =
-        Address { scope: spec.scope.clone(), name: format!("{} {}", spec.kind.as_str(), DnsName::new(&name)) };
+        Address { scope: spec.scope.clone(), name: format!("{} {}", spec.kind.as_str(), DnsName::new(&name)).into() };
     let basis = Basis::of(spec.digest.clone());
     let mut entry = Entry { depends_on: spec.depends_on.clone(), basis, ..Entry::new(address) };
     deciding.entry(&mut entry);
@@ -259,7 +259,7 @@ impl Deciding<'_> {
 
     // ---- what is done ----
 
-    fn step(&self, wanted: &Wanted, action: RecordDo) -> Step {
+    fn step(&self, wanted: &Wanted, action: RecordDo) -> Box<Step> {
         step(self.planner, &self.spec.key, &self.spec.depends_on, &wanted.place, action)
     }
 
@@ -314,16 +314,16 @@ fn step(
     depends_on: &std::collections::BTreeSet<Key>,
     place: &RecordPlace,
     action: RecordDo,
-) -> Step {
-    Step {
+) -> Box<Step> {
+    Box::new(Step {
         key: key.clone(),
-        address: Address { scope: place.scope.clone(), name: format!("{} {}", place.of.kind, place.of.name) },
+        address: Address { scope: place.scope.clone(), name: format!("{} {}", place.of.kind, place.of.name).into() },
         revision: planner.input.desired.revision.sequence,
         cost: (0, 0, 0),
         takes_over: None,
         depends_on: depends_on.clone(),
         action: Do::Record(RecordStep { place: place.clone(), marker: marker_of(place), action }),
-    }
+    })
 }
 
 /// Waits for a batch of ours to reach all servers, or writes down that it has.
@@ -336,7 +336,7 @@ fn follow(
 ) {
     let scope = &pending.place.scope;
     entry.address =
-        Address { scope: scope.clone(), name: format!("{} {}", pending.place.of.kind, pending.place.of.name) };
+        Address { scope: scope.clone(), name: format!("{} {}", pending.place.of.kind, pending.place.of.name).into() };
     let conclusion = match planner.input.observation.records.changes.get(&(scope.clone(), change.clone())) {
         None => {
             planner.need(RecordNeed::Change(scope.clone(), change.clone()));

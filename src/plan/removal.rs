@@ -30,12 +30,15 @@ pub(super) fn decide(planner: &mut Planner<'_>) {
     for (address, stack) in &input.observation.stacks {
         let Some(key) = owner(&stack.state).and_then(|owner| owner.parse::<Key>().ok()) else { continue };
         let ours = key.environment == input.environment.name;
-        let desired = input.goal == Goal::Converge
-            && input.environment.stacks.get(&key).is_some_and(|spec| spec.address() == *address);
+        let desired =
+            input.goal == Goal::Converge && input.environment.stacks.get(&key).is_some_and(|spec| spec.is_at(address));
+        if !ours || desired {
+            continue;
+        }
         // A key whose stack moved to another name or region is desired there; here its old stack is in nobody's
         // manifest, but shares the key. It is reported once the new one is gone from the plan's way: never deleted.
         let moved = planner.entries.contains_key(&key);
-        if !ours || desired || moved || stack.state.parent.is_some() {
+        if moved || stack.state.parent.is_some() {
             continue;
         }
         match heir(input, address, &key) {
@@ -148,8 +151,8 @@ fn blank(address: &StackAddress, stack: Option<&StackState>) -> Entry {
     }
 }
 
-fn step(planner: &Planner<'_>, key: &Key, address: &StackAddress, expect: Expect, action: StackDo) -> Step {
-    Step {
+fn step(planner: &Planner<'_>, key: &Key, address: &StackAddress, expect: Expect, action: StackDo) -> Box<Step> {
+    Box::new(Step {
         key: key.clone(),
         address: Address::from(address),
         revision: planner.input.desired.revision.sequence,
@@ -157,7 +160,7 @@ fn step(planner: &Planner<'_>, key: &Key, address: &StackAddress, expect: Expect
         takes_over: None,
         depends_on: planner.remembered::<StackMemory>(key).depends_on.clone(),
         action: Do::Stack(StackStep { address: address.clone(), expect, action }),
-    }
+    })
 }
 
 struct Removing<'a> {
@@ -354,7 +357,7 @@ impl Removing<'_> {
         let retain = left(entry);
         let inputs = if retain.is_empty() { consent::absent() } else { Digest::of(&("retain", &retain)) };
         let (memory, state) = (self.memory(), &self.stack.state);
-        let failed = attempts::of(memory.attempts.as_ref(), &inputs);
+        let failed = attempts::of(memory.attempts.as_deref(), &inputs);
         if let Some(attempts) = failed.filter(|_| state.status == StackStatus::DeleteFailed) {
             let reason = format!("its deletion failed: {}: {}", attempts.failure.resource, attempts.failure.reason);
             let release = row(state.status).asks.to_owned();

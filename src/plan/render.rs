@@ -16,7 +16,7 @@ pub fn rendered(input: &Input<'_>) -> Vec<Rendered> {
 
 fn one(planner: &Planner<'_>, spec: &StackSpec) -> Rendered {
     let resolved = stack::resolved(planner, spec);
-    let options = &resolved.inputs.options;
+    let options = &resolved.options;
     let parameters: BTreeMap<String, RenderedValue> = spec
         .template
         .parameters

@@ -64,7 +64,7 @@ pub fn grant(
         }
         // Also of a stack that no manifest describes any more: nothing else would ever let go of it.
         (Wish::InStep, Kind::Stack) => {
-            let skipped = objects.stacks.get(key).and_then(|memory| memory.skipped.as_ref());
+            let skipped = objects.stacks.get(key).and_then(|memory| memory.skipped.as_deref());
             skipped.map(|skipped| Granted::InStep(skipped.resources.clone())).ok_or(Declined::NotOutOfStep)
         }
         (Wish::BackUp, Kind::BackupPolicy) => {

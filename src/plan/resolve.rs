@@ -1,5 +1,6 @@
 //! From a manifest with references to the inputs of a request.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use serde::Serialize;
 use super::names::{OWNER_TAG, RETAIN_TAG};
 use crate::model::{
     DeletionPolicy, Digest, Environment, Fingerprint, FingerprintKey, ImageParameter, Inputs, OutputRef, Parameter,
-    StackOptions, StackSpec, Text, Value,
+    StackOptions, StackSpec, Template, Text, Value,
 };
 
 /// The largest template that a request may carry in itself (AWS: *CloudFormation quotas*); above it, S3.
@@ -27,14 +28,21 @@ pub(super) enum Lookup {
 
 /// The inputs, as far as they are known.
 pub(super) struct Resolved {
-    /// The request's inputs, with placeholders where `pending` is not empty.
-    pub(super) inputs: Arc<Inputs>,
+    template: Arc<Template>,
+    /// Where the template is uploaded to, if it has to be.
+    bucket: Option<String>,
+    /// Everything but the template, with placeholders where `pending` is not empty.
+    pub(super) options: StackOptions,
+    /// Fingerprints of `NoEcho` values.
+    pub(super) no_echo: BTreeMap<String, Fingerprint>,
     /// Parameters whose value is known only after apply.
     pub(super) pending: BTreeSet<String>,
     /// Some value may still change: what the plan shows is not final.
     pub(super) uncertain: bool,
     /// Parameters whose value stands in Parameter Store.
     pub(super) stored: BTreeMap<String, Stored>,
+    /// All of it, once it was asked for.
+    inputs: OnceCell<Arc<Inputs>>,
 }
 
 /// What a parameter takes from Systems Manager Parameter Store.
@@ -47,14 +55,29 @@ pub(super) struct Stored {
 
 impl Resolved {
     /// With what stands in Parameter Store: it is part of the inputs, as `CloudFormation` will look it up.
-    pub(super) fn taking(mut self, stored: BTreeMap<String, Stored>) -> Self {
-        if !stored.is_empty() {
-            let inputs = Arc::make_mut(&mut self.inputs);
-            let known = stored.iter().filter_map(|(name, stored)| Some((name.clone(), stored.value.clone()?)));
-            inputs.stored = known.collect();
-            inputs.digest = Digest::of(&(&inputs.digest, &inputs.stored));
-        }
-        Self { stored, ..self }
+    pub(super) fn taking(self, stored: BTreeMap<String, Stored>) -> Self {
+        Self { stored, inputs: OnceCell::new(), ..self }
+    }
+
+    /// The request's inputs and their digest. Made when they are asked for: of a stack at rest, nobody does.
+    pub(super) fn inputs(&self) -> &Arc<Inputs> {
+        self.inputs.get_or_init(|| {
+            let known = self.stored.iter().filter_map(|(name, stored)| Some((name.clone(), stored.value.clone()?)));
+            let stored: BTreeMap<String, String> = known.collect();
+            let mut digest = digest(&self.options, &self.no_echo, &self.template.facts.digest);
+            if !self.stored.is_empty() {
+                digest = Digest::of(&(&digest, &stored));
+            }
+            Arc::new(Inputs {
+                previous: false,
+                body: Arc::clone(&self.template.body),
+                upload: self.bucket.clone().map(|bucket| (bucket, uploaded(&self.template))),
+                options: self.options.clone(),
+                digest,
+                no_echo: self.no_echo.clone(),
+                stored,
+            })
+        })
     }
 }
 
@@ -108,25 +131,19 @@ pub(super) fn resolve(
         tags.insert(RETAIN_TAG.to_owned(), "true".to_owned());
     }
     let uncertain = reading.uncertain || reading.incomplete;
-    let mut inputs = Inputs {
-        previous: false,
-        body: Arc::clone(&spec.template.body),
-        upload: upload(environment, spec),
-        options: StackOptions {
-            parameters,
-            capabilities: spec.capabilities.clone(),
-            tags,
-            role_arn,
-            notifications,
-            rollback_alarms,
-            monitoring_minutes: spec.monitoring_minutes,
-        },
-        digest: spec.template.facts.digest.clone(),
-        no_echo,
-        stored: BTreeMap::new(),
+    let options = StackOptions {
+        parameters,
+        capabilities: spec.capabilities.clone(),
+        tags,
+        role_arn,
+        notifications,
+        rollback_alarms,
+        monitoring_minutes: spec.monitoring_minutes,
     };
-    inputs.digest = digest(&inputs, &spec.template.facts.digest);
-    Resolved { inputs: Arc::new(inputs), pending, uncertain, stored: BTreeMap::new() }
+    let template = Arc::clone(&spec.template);
+    let bucket = if template.body.len() > BODY_MAX { environment.template_bucket.clone() } else { None };
+    let (stored, inputs) = (BTreeMap::new(), OnceCell::new());
+    Resolved { template, bucket, options, no_echo, pending, uncertain, stored, inputs }
 }
 
 struct Reading<'a> {
@@ -155,18 +172,13 @@ impl Reading<'_> {
     }
 }
 
-/// Where a template that is too large for a request is uploaded: content-addressed, so that repeating it is harmless.
-fn upload(environment: &Environment, spec: &StackSpec) -> Option<(String, String)> {
-    if spec.template.body.len() <= BODY_MAX {
-        return None;
-    }
-    let bucket = environment.template_bucket.clone()?;
-    let digest = Digest::of_bytes(spec.template.body.as_bytes());
-    Some((bucket, format!("landfast/templates/{}", digest.as_str())))
+/// As what a template that is too large for a request is uploaded: content-addressed, so that repeating it is harmless.
+fn uploaded(template: &Template) -> String {
+    format!("landfast/templates/{}", Digest::of_bytes(template.body.as_bytes()).as_str())
 }
 
 /// Equal inputs have equal digests; `NoEcho` values take part as fingerprints.
-fn digest(inputs: &Inputs, template: &Digest) -> Digest {
+fn digest(options: &StackOptions, no_echo: &BTreeMap<String, Fingerprint>, template: &Digest) -> Digest {
     #[derive(Serialize)]
     struct Shape<'a> {
         template: &'a Digest,
@@ -181,7 +193,6 @@ fn digest(inputs: &Inputs, template: &Digest) -> Digest {
         rollback_alarms: &'a BTreeSet<String>,
         monitoring_minutes: Option<i32>,
     }
-    let options = &inputs.options;
     let parameters = options
         .parameters
         .iter()
@@ -194,7 +205,7 @@ fn digest(inputs: &Inputs, template: &Digest) -> Digest {
     Digest::of(&Shape {
         template,
         parameters,
-        no_echo: &inputs.no_echo,
+        no_echo,
         previous: previous.collect(),
         capabilities: &options.capabilities,
         tags: &options.tags,

@@ -110,9 +110,9 @@ impl Deciding<'_> {
         self.spec.key.to_string()
     }
 
-    fn step(&self, expect: SecretExpect, action: SecretDo) -> Step {
+    fn step(&self, expect: SecretExpect, action: SecretDo) -> Box<Step> {
         let address = self.spec.address();
-        Step {
+        Box::new(Step {
             key: self.spec.key.clone(),
             address: address.clone(),
             revision: self.planner.input.desired.revision.sequence,
@@ -120,7 +120,7 @@ impl Deciding<'_> {
             takes_over: self.former(),
             depends_on: self.spec.depends_on.clone(),
             action: Do::Secret(SecretStep { address, expect, action }),
-        }
+        })
     }
 
     /// The step on what is there, in this state.

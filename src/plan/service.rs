@@ -167,11 +167,11 @@ impl Deciding<'_> {
             Some(service) => service.to_string(),
             None => format!("{}/{}", self.spec.cluster, self.spec.service),
         };
-        Address { scope: self.spec.scope.clone(), name }
+        Address { scope: self.spec.scope.clone(), name: name.into() }
     }
 
-    fn step(&self, action: ServiceDo) -> Step {
-        Step {
+    fn step(&self, action: ServiceDo) -> Box<Step> {
+        Box::new(Step {
             key: self.spec.key.clone(),
             address: self.address(),
             revision: self.planner.input.desired.revision.sequence,
@@ -179,7 +179,7 @@ impl Deciding<'_> {
             takes_over: self.former(),
             depends_on: self.spec.depends_on.clone(),
             action: Do::Service(ServiceStep { service: self.service.clone(), action }),
-        }
+        })
     }
 
     /// First what is decided, then what runs, then what leads from one to the other.

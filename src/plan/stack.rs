@@ -52,7 +52,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
         memory = Arc::new(memory.reads_before(before));
     }
     let deciding = Deciding { planner, spec, memory: &memory, former };
-    let mut entry = deciding.entry(seen.present().map(|stack| stack.state.status));
+    let mut entry = deciding.entry(seen.present().map(|stack| &stack.state));
     match (seen, &deciding.memory.pending) {
         (Seen::Unknown(why), _) => Deciding::unknown(&mut entry, why.to_string()),
         (Seen::Absent, Some(operation)) => deciding.pending_absent(&mut entry, operation),
@@ -75,8 +75,7 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &StackSpec) -> Entry {
 /// What its manifest asks for, with references filled in as far as they are known.
 pub(super) fn resolved(planner: &Planner<'_>, spec: &StackSpec) -> Resolved {
     let memory = planner.remembered(&spec.key);
-    let mut entry = Entry::new(Address::from(&spec.address()));
-    Deciding { planner, spec, memory: &memory, former: None }.resolve(&mut entry)
+    Deciding { planner, spec, memory: &memory, former: None }.resolved()
 }
 
 struct Deciding<'a> {
@@ -88,22 +87,22 @@ struct Deciding<'a> {
 }
 
 impl Deciding<'_> {
-    fn entry(&self, status: Option<StackStatus>) -> Entry {
+    fn entry(&self, state: Option<&StackState>) -> Entry {
         let secret =
             |(name, parameter): (&String, &Parameter)| matches!(parameter, Parameter::NoEcho(_)).then(|| name.clone());
         let keyed = self.spec.parameters.iter().filter_map(secret).collect();
         let manifest = spec_digest(self.spec, &self.planner.input.memory.fingerprint_key);
         Entry {
-            basis: Basis { keyed, ..Basis::of(manifest) },
-            status: status.map(|status| status.to_string()),
+            basis: Basis { keyed, stack: state.map(StackState::version), ..Basis::of(manifest) },
+            status: state.map(|state| state.status.to_string()),
             depends_on: self.spec.depends_on.clone(),
             ..Entry::new(Address::from(&self.spec.address()))
         }
     }
 
-    fn step(&self, expect: Expect, action: StackDo) -> Step {
+    fn step(&self, expect: Expect, action: StackDo) -> Box<Step> {
         let address = self.spec.address();
-        Step {
+        Box::new(Step {
             key: self.spec.key.clone(),
             address: Address::from(&address),
             revision: self.planner.input.desired.revision.sequence,
@@ -111,7 +110,7 @@ impl Deciding<'_> {
             takes_over: self.former.clone(),
             depends_on: self.spec.depends_on.clone(),
             action: Do::Stack(StackStep { address, expect, action }),
-        }
+        })
     }
 
     fn unknown(entry: &mut Entry, why: String) {
@@ -161,12 +160,12 @@ impl Deciding<'_> {
     }
 
     /// What an operation has deployed, where it was made of what the manifest says now: AWS need not be asked.
-    fn has_deployed(&self, operation: &Operation) -> Option<Box<TemplateFacts>> {
+    fn has_deployed(&self, operation: &Operation) -> Option<Arc<TemplateFacts>> {
         if !matches!(operation.kind, OperationKind::Create | OperationKind::Update) {
             return None;
         }
-        let same = resolved(self.planner, self.spec).inputs.digest == operation.inputs;
-        same.then(|| Box::new(self.spec.template.facts.clone()))
+        let same = resolved(self.planner, self.spec).inputs().digest == operation.inputs;
+        same.then(|| Arc::clone(&self.spec.template.facts))
     }
 
     fn pending<'b>(&'b self, operation: &'b Operation) -> Pending<'b> {
@@ -206,14 +205,14 @@ impl Deciding<'_> {
         let resolved = self.resolve(entry);
         self.opens(entry, &resolved);
         // Said at once: it does not get better by waiting for others.
-        guard::template_size(self.spec, &resolved.inputs, entry);
-        guard::template_bucket(self.planner, self.spec, &resolved.inputs, entry);
+        guard::template_size(self.spec, resolved.inputs(), entry);
+        guard::template_bucket(self.planner, self.spec, resolved.inputs(), entry);
         if !entry.refused.is_empty() || entry.action == Action::Unknown {
             return;
         }
         if self.waits_for_dependencies(entry, &resolved)
-            || exports::taken(self.planner, self.spec, None, &resolved.inputs, entry)
-            || self.is_held_by_attempts(entry, &resolved.inputs.digest)
+            || exports::taken(self.planner, self.spec, None, resolved.inputs(), entry)
+            || self.is_held_by_attempts(entry, &resolved.inputs().digest)
         {
             return;
         }
@@ -223,8 +222,8 @@ impl Deciding<'_> {
         // What was deleted and is asked for again is another stack, also when it is made of the same.
         let failed = self.memory.attempts.as_ref().map(|attempts| (&attempts.inputs, attempts.count, attempts.last));
         let life = (&self.memory.healthy, failed, self.planner.input.desired.revision.sequence);
-        let token = token(&self.spec.key, "create", &(&resolved.inputs.digest, life));
-        let inputs = Arc::clone(&resolved.inputs);
+        let token = token(&self.spec.key, "create", &(&resolved.inputs().digest, life));
+        let inputs = Arc::clone(resolved.inputs());
         entry.step = Some(self.step(
             Expect::Absent,
             StackDo::Create {
@@ -310,16 +309,16 @@ impl Deciding<'_> {
         }
         let resolved = self.resolve(entry);
         self.opens(entry, &resolved);
-        if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs.digest) {
+        if self.waits_for_dependencies(entry, &resolved) || self.is_held_by_attempts(entry, &resolved.inputs().digest) {
             return;
         }
-        let failed = attempts::of(self.memory.attempts.as_ref(), &resolved.inputs.digest);
+        let failed = attempts::of(self.memory.attempts.as_deref(), &resolved.inputs().digest);
         let attempt = failed.map_or(0, |attempts| attempts.count);
         entry.step = Some(if state.termination_protection {
             self.step(expect(state), StackDo::Protect { on: false })
         } else {
             let token = token(&self.spec.key, "clear", &(&state.id, attempt));
-            let (kind, stack, inputs) = (OperationKind::Clear, state.id.clone(), resolved.inputs.digest.clone());
+            let (kind, stack, inputs) = (OperationKind::Clear, state.id.clone(), resolved.inputs().digest.clone());
             self.step(expect(state), StackDo::Delete { kind, stack, token, inputs, retain: BTreeSet::new() })
         });
     }
@@ -327,7 +326,7 @@ impl Deciding<'_> {
     fn is_held_by_attempts(&self, entry: &mut Entry, inputs: &Digest) -> bool {
         let creates = matches!(entry.action, Action::Create | Action::Recreate);
         let most = if creates { CREATIONS_MAX } else { u32::MAX };
-        let failed = attempts::of(self.memory.attempts.as_ref(), inputs);
+        let failed = attempts::of(self.memory.attempts.as_deref(), inputs);
         let failed = failed.filter(|failed| !self.planner.is_decided_anew(self.spec, failed.last));
         attempts::hold(self.planner.input, failed, most, entry)
     }
@@ -346,21 +345,30 @@ impl Deciding<'_> {
             Ok(deployed) => deployed,
             Err(why) => return Self::unknown(entry, why),
         };
-        let resolved = self.resolve(entry);
+        let resolved = self.resolved();
+        let found = differences(self.spec, &resolved, state, deployed, self.memory);
+        let checked = self.planner.input.environment.ready.contains_key(&self.spec.key);
+        // What is at rest is not decided from anything: nobody approves it.
+        if !found.is_empty() || !resolved.stored.is_empty() || checked {
+            Self::decided_from(entry, &resolved);
+        }
         if self.lacks_stored_values(entry, &resolved) {
             return;
         }
-        let found = differences(self.spec, &resolved, state, deployed, self.memory);
-        let settled = self
-            .memory
-            .settled
-            .as_ref()
-            .is_some_and(|settled| settled.version == state.version() && settled.inputs == resolved.inputs.digest);
+        let settled = || {
+            self.memory
+                .settled
+                .as_ref()
+                .is_some_and(|settled| settled.version == state.version() && settled.inputs == resolved.inputs().digest)
+        };
         let protection = match self.protection(stack) {
             Ok(protection) => protection,
-            Err(why) => return Self::unknown(entry, why),
+            Err(why) => {
+                Self::decided_from(entry, &resolved);
+                return Self::unknown(entry, why);
+            }
         };
-        if found.is_empty() || settled {
+        if found.is_empty() || settled() {
             if resolved.uncertain && !self.dependencies_ready() {
                 entry.action = Action::MayUpdate;
                 entry.changes = Changes::AfterApply;
@@ -369,6 +377,7 @@ impl Deciding<'_> {
             }
             entry.ready = true;
             if let Some((difference, action)) = protection {
+                Self::decided_from(entry, &resolved);
                 entry.action = Action::Update;
                 entry.differences.push(difference);
                 entry.step = Some(self.step(expect(state), action));
@@ -395,9 +404,8 @@ impl Deciding<'_> {
 
     /// Ours, or to be adopted. Refuses otherwise (invariant S1).
     fn is_ours(&self, entry: &mut Entry, state: &StackState) -> bool {
-        let key = self.spec.key.to_string();
         match owner(state) {
-            Some(owner) if owner == key => true,
+            Some(owner) if self.spec.key.is(owner) => true,
             Some(_) if self.former.is_some() => true,
             None if state.parent.is_some() => {
                 // Its parent updates it, and would undo what is changed past it.

@@ -105,7 +105,7 @@ mod tests {
         let place = RecordPlace { scope: scope.clone(), zone: zone.parse().unwrap(), of: of.clone(), set: None };
         Step {
             key: format!("dev/dnsrecord/{name}").parse().unwrap(),
-            address: Address { scope, name: name.to_owned() },
+            address: Address { scope, name: name.into() },
             revision: 1,
             cost: (0, 0, 0),
             takes_over: None,
@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn groups(steps: Vec<Step>) -> Vec<Vec<String>> {
-        let names = |group: Vec<Step>| group.into_iter().map(|step| step.address.name).collect();
+        let names = |group: Vec<Step>| group.into_iter().map(|step| step.address.name.to_string()).collect();
         together(steps).into_iter().map(names).collect()
     }
 

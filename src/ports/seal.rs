@@ -252,7 +252,7 @@ mod tests {
 
     fn binding(environment: &str, account: &str, region: &str, name: &str) -> Binding {
         let scope = Scope { account: account.parse().unwrap(), region: region.parse().unwrap() };
-        Binding { environment: environment.parse().unwrap(), secret: Address { scope, name: name.to_owned() } }
+        Binding { environment: environment.parse().unwrap(), secret: Address { scope, name: name.into() } }
     }
 
     #[test]

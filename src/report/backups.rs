@@ -330,7 +330,7 @@ mod tests {
             policy.proofs.insert(table.parse().unwrap(), serde_json::from_value(proof).unwrap());
         }
         let mut memory = memory();
-        memory.objects.backups.insert(KEY.parse().unwrap(), Arc::new(policy));
+        Arc::make_mut(&mut memory.objects).backups.insert(KEY.parse().unwrap(), Arc::new(policy));
         let mut observation = Observation::begun(at("10:00:00"));
         let listed = PointsListed { at: at("10:00:00"), points, unread: std::collections::BTreeMap::new() };
         observation.backups.points.insert(scope(), Seen::Present(listed));

@@ -98,7 +98,7 @@ fn creation() -> Entry {
             add("SubnetB", "AWS::EC2::Subnet"),
             add("VPC", "AWS::EC2::VPC"),
         ]),
-        step: Some(Step {
+        step: Some(Box::new(Step {
             key: key("network"),
             address: Address::from(&address("network")),
             revision: 42,
@@ -118,7 +118,7 @@ fn creation() -> Entry {
                     leaves: None,
                 },
             }),
-        }),
+        })),
         ..entry("network", Action::Create)
     }
 }
@@ -375,7 +375,7 @@ pub(crate) fn ended(outcome: RolloutOutcome) -> Ended {
 /// What is remembered beside [`everything`]: an operation that runs and one that failed.
 pub(crate) fn memory() -> Memory {
     let redis = StackMemory {
-        pending: Some(Operation {
+        pending: Some(Box::new(Operation {
             kind: OperationKind::ContinueRollback,
             token: "landfast-2".to_owned(),
             stack: None,
@@ -388,17 +388,17 @@ pub(crate) fn memory() -> Memory {
             writes: crate::model::Writes::Nothing,
             from: None,
             answered: None,
-        }),
+        })),
         ..StackMemory::default()
     };
     let attempts = Attempts { inputs: Digest::of("inputs"), count: 2, last: at("03:10:00"), failure: failure() };
-    let msk = StackMemory { attempts: Some(attempts), ..StackMemory::default() };
+    let msk = StackMemory { attempts: Some(Box::new(attempts)), ..StackMemory::default() };
     Memory {
         fingerprint_key: FingerprintKey::new([7; 32]),
-        objects: Objects {
+        objects: Arc::new(Objects {
             stacks: [(key("redis"), Arc::new(redis)), (key("msk"), Arc::new(msk))].into(),
             ..Objects::default()
-        },
+        }),
         spent: Vec::new(),
         consent: None,
     }

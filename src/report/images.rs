@@ -233,5 +233,5 @@ fn live<'a>(spec: &ServiceSpec, observation: &'a Observation, plan: &Plan) -> Op
 
 /// The service that a manifest names, with the outputs of stacks filled in: as the plan has found it.
 fn named<'p>(spec: &ServiceSpec, plan: &'p Plan) -> Option<&'p str> {
-    plan.entries.get(&spec.key).map(|entry| entry.address.name.as_str())
+    plan.entries.get(&spec.key).map(|entry| &*entry.address.name)
 }

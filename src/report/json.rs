@@ -286,7 +286,7 @@ impl PlannedStep {
                 Changes::AfterApply => ChangesFrom::AfterApply,
                 Changes::None => ChangesFrom::None,
             },
-            name: entry.address.name.clone(),
+            name: entry.address.name.to_string(),
             account: account.to_string(),
             region: region.to_string(),
             status: entry.status.clone(),

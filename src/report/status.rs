@@ -233,7 +233,7 @@ impl Status {
         let failed = memory.objects.backups.get(key).and_then(|memory| memory.failed_restores().last().map(said));
         Self {
             object: key.to_string(),
-            name: entry.address.name.clone(),
+            name: entry.address.name.to_string(),
             account: entry.address.scope.account.to_string(),
             region: entry.address.scope.region.to_string(),
             status: entry.status.clone(),
@@ -242,7 +242,7 @@ impl Status {
             action: entry.action,
             observed_revision: revision(&plan.revision),
             conditions: conditions(entry, failed),
-            drift: entry.drift.as_ref().map(DriftStatus::from),
+            drift: entry.drift.as_deref().map(DriftStatus::from),
             ailments: entry.ailments.iter().map(|one| one.ailment).collect(),
             operation_since: seen.and_then(|since| since.or(pending)),
         }

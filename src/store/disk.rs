@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StoreError;
-use super::rows::{Order, Rows, Table, Visit, Write};
+use super::rows::{Batch, Order, Rows, Table, Visit, Write};
 
 /// A disk in memory. It outlives the stores that are opened on it, as a disk outlives a crashed process; all clones
 /// are one disk.
@@ -78,17 +78,18 @@ impl Rows for Held {
         Ok(())
     }
 
-    fn commit(&self, batch: &[Write]) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch<'_>) -> Result<(), StoreError> {
+        let batch: Vec<Write> = batch.collect::<Result<_, _>>()?;
         if self.inner.full.load(Ordering::Acquire) {
             let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Err(StoreError::transaction("writing")(redb::Error::Io(full)));
         }
         let mut tables = self.inner.tables.lock().unwrap_or_else(PoisonError::into_inner);
         for Write { table, key, value } in batch {
-            let rows = tables.entry(*table).or_default();
+            let rows = tables.entry(table).or_default();
             match value {
-                Some(value) => rows.insert(key.clone(), value.clone()),
-                None => rows.remove(key),
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
             };
         }
         Ok(())

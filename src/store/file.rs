@@ -4,6 +4,8 @@
 //! with every checksum verified; only what passes there is opened for real. A new file is made beside its place and
 //! moved there when it is whole, so that a crash leaves either none or a good one.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -13,7 +15,7 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend as _, TableDefinition, TableError};
 
 use super::StoreError;
-use super::rows::{Order, Rows, Table, Visit, Write};
+use super::rows::{Batch, Order, Rows, Table, Visit, Write};
 use crate::files;
 
 /// How every file of the database begins.
@@ -110,7 +112,7 @@ impl Locked {
     }
 
     /// Makes a file that has `batch` in it.
-    pub(super) fn create(&self, batch: &[Write]) -> Result<(), StoreError> {
+    pub(super) fn create(&self, batch: Batch<'_>) -> Result<(), StoreError> {
         let draft = beside(&self.path, "new");
         let directory = files::directory_of(&self.path);
         files::regular_or_nothing(&draft).map_err(failed("creating", &draft))?;
@@ -212,24 +214,27 @@ impl FileRows {
         Ok(Ok(()))
     }
 
-    fn write(&self, batch: &[Write]) -> Result<(), redb::Error> {
-        // `Durability::Immediate` is the default: it is on the disk when `commit` returns.
+    fn write(&self, batch: Batch<'_>) -> Result<Result<(), StoreError>, redb::Error> {
+        // `Durability::Immediate` is the default: it is on the disk when `commit` returns. Dropped before, it is undone.
         let transaction = self.database.begin_write()?;
-        for table in Table::ALL {
-            let mut writes = batch.iter().filter(|write| write.table == table).peekable();
-            if writes.peek().is_none() {
-                continue;
-            }
-            let mut rows = transaction.open_table(definition(table))?;
-            for Write { key, value, .. } in writes {
-                match value {
-                    Some(value) => rows.insert(key.as_str(), value.as_slice())?,
-                    None => rows.remove(key.as_str())?,
-                };
-            }
+        let mut tables = BTreeMap::new();
+        for write in batch {
+            let Write { table, key, value } = match write {
+                Ok(write) => write,
+                Err(error) => return Ok(Err(error)),
+            };
+            let rows = match tables.entry(table) {
+                Entry::Occupied(rows) => rows.into_mut(),
+                Entry::Vacant(rows) => rows.insert(transaction.open_table(definition(table))?),
+            };
+            match value {
+                Some(value) => rows.insert(key.as_str(), value.as_slice())?,
+                None => rows.remove(key.as_str())?,
+            };
         }
+        drop(tables);
         transaction.commit()?;
-        Ok(())
+        Ok(Ok(()))
     }
 }
 
@@ -242,9 +247,9 @@ impl Rows for FileRows {
         self.held.as_ref().map_or(Ok(()), Held::check)
     }
 
-    fn commit(&self, batch: &[Write]) -> Result<(), StoreError> {
+    fn commit(&self, batch: Batch<'_>) -> Result<(), StoreError> {
         self.check()?;
-        self.write(batch).map_err(StoreError::transaction("writing"))
+        self.write(batch).map_err(StoreError::transaction("writing"))?
     }
 }
 

@@ -58,7 +58,7 @@ impl Store {
     pub fn open_with(path: &Path, cx: &Context, keys: Option<&Identities>) -> Result<Self, StoreError> {
         let locked = Locked::take(path)?;
         if locked.is_new()? {
-            locked.create(&state::initial(cx, keys)?)?;
+            locked.create(&mut state::initial(cx, keys)?.into_iter().map(Ok))?;
         }
         let copy = locked.rehearse()?;
         let state = State::read(&copy, path, keys)
@@ -115,7 +115,7 @@ impl Store {
         let path = Path::new("memory");
         let mut state = State::read(&rows, path, None)?;
         if state.is_none() {
-            rows.commit(&state::initial(cx, None)?)?;
+            rows.commit(&mut state::initial(cx, None)?.into_iter().map(Ok))?;
             state = State::read(&rows, path, None)?;
         }
         let state = state.ok_or_else(|| StoreError::Foreign { path: path.to_owned() })?;
@@ -127,13 +127,12 @@ impl Store {
         state.epoch += 1;
         let mut batch =
             vec![Write::put(Table::Meta, "epoch", &state.epoch)?, Write::put(Table::Meta, "schema", &state::SCHEMA)?];
-        batch.extend(state.caches(&[])?);
         if keys.is_some() && !state.is_sealed {
             batch.push(keep(&state.fingerprint_key, keys)?);
         }
         let outdated = state.outdated(cx.now());
         batch.extend(outdated.iter().map(|sequence| Write::remove(Table::Spent, number(*sequence))));
-        rows.commit(&batch)?;
+        rows.commit(&mut batch.into_iter().map(Ok).chain(state.caches(&[])))?;
         state.dirty.clear();
         state.spent.retain(|(sequence, _)| !outdated.contains(sequence));
         let store = Self { inner: Arc::new(Inner { cx: cx.clone(), rows, state: Mutex::new(state) }) };
@@ -406,9 +405,8 @@ impl Store {
     }
 
     /// Commits a batch together with all caches; `key` is the object that the batch writes anyway.
-    fn commit(&self, state: &mut State, rows: &[(Table, Key)], mut batch: Vec<Write>) -> Result<(), StoreError> {
-        batch.extend(state.caches(rows)?);
-        self.inner.rows.commit(&batch)?;
+    fn commit(&self, state: &mut State, rows: &[(Table, Key)], batch: Vec<Write>) -> Result<(), StoreError> {
+        self.inner.rows.commit(&mut batch.into_iter().map(Ok).chain(state.caches(rows)))?;
         state.dirty.clear();
         Ok(())
     }

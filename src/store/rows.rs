@@ -27,9 +27,6 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Meta, Self::Objects, Self::Common, Self::Journal, Self::Spent, Self::Consent, Self::Accepted];
-
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",
@@ -89,6 +86,9 @@ pub(super) fn number(sequence: u64) -> String {
 /// Called for each row; false ends the scan.
 pub(super) type Visit<'a> = &'a mut dyn FnMut(&str, &[u8]) -> Result<bool, StoreError>;
 
+/// Changes that are written together.
+pub(super) type Batch<'a> = &'a mut dyn Iterator<Item = Result<Write, StoreError>>;
+
 /// Keeps rows.
 pub(super) trait Rows: Send + Sync {
     /// Reads a table in the order of its keys until `visit` has enough.
@@ -99,6 +99,7 @@ pub(super) trait Rows: Send + Sync {
         Ok(())
     }
 
-    /// Writes all of a batch or nothing of it, durably.
-    fn commit(&self, batch: &[Write]) -> Result<(), StoreError>;
+    /// Writes all of a batch or nothing of it, durably. Rows are made one by one as they are written: there may be
+    /// thousands. One that cannot be made ends it, and nothing is written.
+    fn commit(&self, batch: Batch<'_>) -> Result<(), StoreError>;
 }

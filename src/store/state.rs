@@ -12,7 +12,7 @@ use super::rows::{Order, Rows, Table, Write, decode};
 use crate::context::Context;
 use crate::model::{
     BackupMemory, Consent, EnvName, FingerprintKey, Key, Kind, ObjectMemory, Objects, RecordMemory, Remembered,
-    Revision, SecretMemory, ServiceMemory, Spent, StackMemory,
+    Revision, SecretMemory, ServiceMemory, Shared, Spent, StackMemory,
 };
 
 /// The name of the layout. A change that an older version would misread raises the number.
@@ -31,7 +31,9 @@ pub(super) struct State {
     pub(super) is_sealed: bool,
     pub(super) epoch: u64,
     pub(super) revision: Option<Revision>,
-    pub(super) objects: BTreeMap<EnvName, Objects>,
+    pub(super) objects: BTreeMap<EnvName, Arc<Objects>>,
+    /// What of them many have alike.
+    shared: Shared,
     /// Remembered in memory, but not yet in the rows.
     pub(super) dirty: BTreeSet<(Table, Key)>,
     pub(super) spent: VecDeque<(u64, Spent)>,
@@ -81,6 +83,7 @@ impl State {
             epoch,
             revision,
             objects: BTreeMap::new(),
+            shared: Shared::default(),
             dirty: BTreeSet::new(),
             spent: VecDeque::new(),
             consent: BTreeMap::new(),
@@ -135,9 +138,10 @@ impl State {
         self.objects.get(&key.environment).and_then(|objects| M::all(objects).get(key))
     }
 
-    /// Remembers it in memory alone.
-    pub(super) fn remember<M: Remembered>(&mut self, key: &Key, memory: M) {
-        let all = M::all_mut(self.objects.entry(key.environment.clone()).or_default());
+    /// Remembers it in memory alone. Whoever looks at what was remembered before goes on seeing that.
+    pub(super) fn remember<M: Remembered>(&mut self, key: &Key, mut memory: M) {
+        memory.share(&mut self.shared);
+        let all = M::all_mut(Arc::make_mut(self.objects.entry(key.environment.clone()).or_default()));
         if memory == M::default() {
             all.remove(key);
         } else {
@@ -155,18 +159,16 @@ impl State {
     }
 
     /// The writes that make all caches durable, except those of `but`.
-    pub(super) fn caches(&self, but: &[(Table, Key)]) -> Result<Vec<Write>, StoreError> {
+    pub(super) fn caches(&self, but: &[(Table, Key)]) -> impl Iterator<Item = Result<Write, StoreError>> {
         let dirty = self.dirty.iter().filter(|row| !but.contains(row));
-        dirty
-            .map(|(table, key)| match key.kind {
-                _ if *table == Table::Common => self.rewrite::<ObjectMemory>(key),
-                Kind::Stack => self.rewrite::<StackMemory>(key),
-                Kind::Service => self.rewrite::<ServiceMemory>(key),
-                Kind::Secret => self.rewrite::<SecretMemory>(key),
-                Kind::DnsRecord => self.rewrite::<RecordMemory>(key),
-                Kind::BackupPolicy => self.rewrite::<BackupMemory>(key),
-            })
-            .collect()
+        dirty.map(|(table, key)| match key.kind {
+            _ if *table == Table::Common => self.rewrite::<ObjectMemory>(key),
+            Kind::Stack => self.rewrite::<StackMemory>(key),
+            Kind::Service => self.rewrite::<ServiceMemory>(key),
+            Kind::Secret => self.rewrite::<SecretMemory>(key),
+            Kind::DnsRecord => self.rewrite::<RecordMemory>(key),
+            Kind::BackupPolicy => self.rewrite::<BackupMemory>(key),
+        })
     }
 
     fn rewrite<M: Remembered>(&self, key: &Key) -> Result<Write, StoreError> {

@@ -14,7 +14,7 @@ use super::canonical::{intrinsic, is_no_echo, shown};
 use super::export::{Piece, pieces, substitution};
 use super::growth;
 use super::parsed::parsed;
-use crate::model::TemplateParameter;
+use crate::model::{TemplateParameter, partition};
 
 /// How deep conditions may refer to each other. CloudFormation takes no circles.
 const CONDITIONS_DEEP: usize = 64;
@@ -291,18 +291,6 @@ impl<'a> Reading<'a> {
 /// `AWS::NoValue`, which leaves out what it is the value of.
 fn is_none(value: &Value) -> bool {
     value.get("Ref").and_then(Value::as_str) == Some("AWS::NoValue")
-}
-
-/// AWS: *Amazon Resource Names*, partitions.
-fn partition(region: &str) -> &'static str {
-    match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ if region.starts_with("us-iso-") => "aws-iso",
-        _ if region.starts_with("us-isob-") => "aws-iso-b",
-        _ if region.starts_with("eusc-") => "aws-eusc",
-        _ => "aws",
-    }
 }
 
 fn suffix(region: &str) -> &'static str {

@@ -24,6 +24,7 @@ mod scalar;
 mod shift;
 mod shown;
 mod table;
+mod transforms;
 
 pub use access::{broadened, broadened_resource, may_give_access, policy_gains, unseen};
 pub use difference::{Differing, differing};

@@ -1,6 +1,7 @@
 //! Texts that are compared without being understood.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -21,15 +22,15 @@ pub fn json_digest(body: &str) -> Digest {
 
 /// What is known of a deployed template that cannot be read: its digest, which equals that of no template that can.
 #[must_use]
-pub fn opaque_facts(body: &str) -> TemplateFacts {
-    TemplateFacts {
+pub fn opaque_facts(body: &str) -> Arc<TemplateFacts> {
+    Arc::new(TemplateFacts {
         digest: Digest::of_bytes(body.as_bytes()),
         outputs: BTreeMap::new(),
         resources: BTreeMap::new(),
         retained: BTreeSet::new(),
         gives_access: true,
         generated: true,
-    }
+    })
 }
 
 #[cfg(test)]

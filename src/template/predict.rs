@@ -55,7 +55,7 @@ fn change(resource: &str, kind: &str, action: ChangeAction) -> ResourceChange {
 mod tests {
     use super::*;
 
-    fn facts(resources: &str) -> TemplateFacts {
+    fn facts(resources: &str) -> std::sync::Arc<TemplateFacts> {
         crate::template::parse(&format!("Resources:\n{resources}")).unwrap().facts
     }
 

@@ -12,6 +12,7 @@ use super::evaluate::{Known, Values};
 use super::export::{Piece, pieces, render};
 use super::fault::{TemplateError, is_macro};
 use super::loops;
+use super::transforms::named;
 use crate::model::{
     Digest, NeededCapability, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource,
 };
@@ -174,18 +175,19 @@ fn describe(body: &str, written: &Value, unrolled: Option<&Value>) -> Template {
     Template {
         body: Arc::from(body),
         text: Digest::of_bytes(body.as_bytes()),
-        facts: TemplateFacts {
+        facts: Arc::new(TemplateFacts {
             digest: Digest::of(written),
             outputs,
             resources: digests,
             retained,
             gives_access: generated || gives_access(whole),
             generated,
-        },
+        }),
         parameters,
         resources,
         imports,
         has_transform: generated || unrolled.is_some(),
+        transforms: named(written),
         capabilities: section(whole, "Resources").filter_map(|(name, value)| capability(name, value)).collect(),
     }
 }
@@ -399,7 +401,7 @@ Outputs:
         let long = r#"{"Resources": {"B": {"Type": "U"}, "A": {"Properties": {"N": 1, "Z": {"Fn::Sub": "a${B}"},
             "Y": {"Fn::GetAtt": ["B", "C.D"]}, "X": {"Ref": "B"}}, "Type": "T"}}}"#;
         let commented = format!("# about\n{}", short.replace("!GetAtt B.C.D", "{ Fn::GetAtt: B.C.D }"));
-        let digest = parse(short).unwrap().facts.digest;
+        let digest = parse(short).unwrap().facts.digest.clone();
         assert_eq!(parse(long).unwrap().facts.digest, digest);
         assert_eq!(parse(&commented).unwrap().facts.digest, digest);
         assert_ne!(parse(&short.replace("N: 1", "N: 2")).unwrap().facts.digest, digest);

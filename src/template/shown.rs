@@ -24,7 +24,7 @@ mod tests {
         let body = |name: &str| {
             format!("Resources: {{ T: {{ Type: AWS::SNS::Topic, Properties: {{ DisplayName: '{name}' }} }} }}\n")
         };
-        let digest = |body: &str| parse(body).unwrap().facts.digest;
+        let digest = |body: &str| parse(body).unwrap().facts.digest.clone();
         let (ours, shown, other) = (body("Grüße"), body("Gr??e"), body("Gruss"));
         assert!(may_be_shown_as(&ours, &digest(&ours), &digest(&shown)));
         assert!(may_be_shown_as(&ours, &digest(&ours), &digest(&ours)));

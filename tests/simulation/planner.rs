@@ -113,7 +113,7 @@ fn remembered(spec: &StackSpec, same: bool, memory: Remembered) -> StackMemory {
     let version = version(spec);
     let mut facts = spec.template.facts.clone();
     if !same {
-        facts.digest = landfast::model::Digest::of_bytes(b"another");
+        std::sync::Arc::make_mut(&mut facts).digest = landfast::model::Digest::of_bytes(b"another");
     }
     let secret = fingerprints().fingerprint(&format!("{CANARY}-0"));
     let mut known = StackMemory {
@@ -127,10 +127,10 @@ fn remembered(spec: &StackSpec, same: bool, memory: Remembered) -> StackMemory {
         Remembered::Continued => known.continued = Some(version),
         Remembered::FailedForGood => {
             let failure = Failure { resource: "A".into(), kind: "B".into(), reason: "C".into(), transient: false };
-            known.attempts = Some(Attempts { inputs, count: 1, last: now(), failure });
+            known.attempts = Some(Box::new(Attempts { inputs, count: 1, last: now(), failure }));
         }
         Remembered::Pending(kind) => {
-            known.pending = Some(Operation {
+            known.pending = Some(Box::new(Operation {
                 kind,
                 token: "token".to_owned(),
                 stack: Some(version.id),
@@ -143,7 +143,7 @@ fn remembered(spec: &StackSpec, same: bool, memory: Remembered) -> StackMemory {
                 writes: landfast::model::Writes::Nothing,
                 from: None,
                 answered: None,
-            });
+            }));
         }
     }
     known
@@ -168,7 +168,7 @@ impl Small {
         for (spec, case) in environment.stacks.values().zip(cases) {
             let Case::Present { status, owner, same, memory } = case else { continue };
             let mut seen = ObservedStack::listed(state(spec, status, owner));
-            seen.change_sets = Some(ChangeSets { all: Seen::Present(Vec::new()), described: None });
+            seen.change_sets = Some(Box::new(ChangeSets { all: Seen::Present(Vec::new()), described: None }));
             seen.contents.insert(seen.state.id.clone(), Seen::Present(Arc::new([])));
             if status == StackStatus::UpdateRollbackComplete {
                 // Nobody has left anything out of it.
@@ -179,7 +179,7 @@ impl Small {
         }
         let memory = Memory {
             fingerprint_key: fingerprints(),
-            objects: Objects { stacks, ..Objects::default() },
+            objects: Objects { stacks, ..Objects::default() }.into(),
             spent: Vec::new(),
             consent: None,
         };

@@ -148,7 +148,7 @@ fn opens_for_another(planted: bool) -> bool {
     let text = Redacted::new(identity.to_string().expose_secret().to_owned());
     let of = |environment: &str| Binding {
         environment: environment.parse().unwrap(),
-        secret: Address { scope: crate::rig::scope(), name: "shop/app".to_owned() },
+        secret: Address { scope: crate::rig::scope(), name: "shop/app".into() },
     };
     let value = Redacted::new("canary".to_owned());
     let sealed = seal_for(&value, vec![of("prod")], &[identity.to_public().to_string()]).unwrap();

@@ -119,7 +119,7 @@ fn of_service(plan: &Plan, observation: &Observation, key: &Key, deeds: Vec<Deed
     let address = &entry.address;
     let state = observation.services.at(address).and_then(|(_, seen)| seen.present());
     let events = state.map(|state| state.events.as_slice()).unwrap_or_default();
-    let name = state.map_or(address.name.as_str(), |state| state.name.as_str());
+    let name = state.map_or(&*address.name, |state| state.name.as_str());
     EventList::of_service(key, name, events, deeds)
 }
 

@@ -126,7 +126,7 @@ pub(super) fn refused(memory: &mut SecretMemory, step: &Step, error: &PortError,
     }
     let inputs = Digest::of(&step.action.identity());
     let failure = Failure {
-        resource: step.address.name.clone(),
+        resource: step.address.name.to_string(),
         kind: "AWS::SecretsManager::Secret".to_owned(),
         reason: error.to_string(),
         // Permissions, identities and quotas may come without a change of the manifest.

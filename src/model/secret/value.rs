@@ -291,7 +291,7 @@ mod tests {
     fn address(name: &str) -> Address {
         let scope =
             crate::model::Scope { account: "111122223333".parse().unwrap(), region: "eu-central-1".parse().unwrap() };
-        Address { scope, name: name.to_owned() }
+        Address { scope, name: name.into() }
     }
 
     fn fields(text: &str) -> SecretFields {

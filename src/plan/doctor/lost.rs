@@ -43,7 +43,7 @@ pub(super) fn diagnosis(patient: &Patient<'_>) -> Option<Diagnosis> {
 }
 
 fn told<'a>(patient: &'a Patient<'_>, id: &StackId) -> Option<&'a GoneStack> {
-    let remembered = patient.memory.gone.as_ref().filter(|gone| gone.id == *id);
+    let remembered = patient.memory.gone.as_deref().filter(|gone| gone.id == *id);
     remembered.or_else(|| patient.planner.input.observation.gone.get(id).and_then(Seen::present))
 }
 

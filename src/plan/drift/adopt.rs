@@ -33,7 +33,7 @@ pub fn adopted(spec: &StackSpec, finding: &Finding) -> Option<String> {
 pub fn from_parameter(spec: &StackSpec, finding: &Finding) -> Option<FromParameter> {
     let (resource, path) = (finding.resource.as_ref()?, finding.property.as_ref()?);
     let name = template::parameter(&spec.template.body, resource, path)?;
-    let given = spec.given.get(&name).cloned();
+    let given = spec.given.iter().find(|(of, _)| *of == name).map(|(_, at)| at.clone());
     Some(FromParameter { name, given })
 }
 

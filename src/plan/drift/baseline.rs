@@ -46,7 +46,7 @@ pub fn looked(
     let mut after = memory.clone();
     if let Err(why) = seen {
         let count = memory.failed.as_ref().map_or(0, |failed| failed.count).saturating_add(1);
-        after.failed = Some(FailedLook { at: now, count, why: why.to_string() });
+        after.failed = Some(Box::new(FailedLook { at: now, count, why: why.to_string() }));
         return (after, judged);
     }
     let mut judged = judged;

@@ -14,13 +14,14 @@ use crate::plan::Input;
 /// What was changed of objects themselves, and which of them could not be read.
 #[must_use]
 pub fn beside(plan: &Plan, input: &Input<'_>) -> Vec<Compared> {
-    let compared = plan.entries.iter().map(|(key, entry)| {
+    let compared = plan.entries.iter().filter_map(|(key, entry)| {
         let made = entry.differences.iter().filter(|difference| is_made(input, key, difference));
         let made = made.filter(|_| is_drift(plan, input, key, entry));
         let found = made.map(|difference| finding(key, entry, difference, input));
-        Compared { object: key.clone(), compared: 0, findings: found.chain(unread(key, entry, input)).collect() }
+        let findings: Vec<Finding> = found.chain(unread(key, entry, input)).collect();
+        (!findings.is_empty()).then(|| Compared { object: key.clone(), compared: 0, findings })
     });
-    compared.filter(|compared| !compared.findings.is_empty()).collect()
+    compared.collect()
 }
 
 /// It could not be read. Of a stack that is said with what is inside it.
@@ -30,7 +31,7 @@ fn unread(key: &Key, entry: &Entry, input: &Input<'_>) -> Option<Finding> {
         _ => None,
     })?;
     let unknown = Finding::of(key.clone(), input.now, Verdict::Unknown { why });
-    let physical_id = Some(entry.address.name.clone());
+    let physical_id = Some(entry.address.name.to_string());
     (key.kind != Kind::Stack && entry.action == Action::Unknown).then_some(Finding { physical_id, ..unknown })
 }
 
@@ -82,7 +83,7 @@ fn finding(key: &Key, entry: &Entry, difference: &Difference, input: &Input<'_>)
     let since = memory.and_then(|memory| memory.differs.get(&property)).copied().unwrap_or(input.now);
     let by = memory.and_then(|memory| memory.by.clone()).filter(|deed| deed.at <= since);
     Finding {
-        physical_id: Some(entry.address.name.clone()),
+        physical_id: Some(entry.address.name.to_string()),
         property: Some(property),
         expected,
         live,

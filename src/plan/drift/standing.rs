@@ -26,7 +26,7 @@ pub(in crate::plan) fn standing(
     memory: &DriftMemory,
     version: &StackVersion,
     now: Timestamp,
-) -> Option<DriftStanding> {
+) -> Option<Box<DriftStanding>> {
     let look = memory.seen.as_ref().filter(|look| look.version == *version);
     let failed = memory.failed.as_ref().map(|failed| failed.why.clone());
     if look.is_none() && failed.is_none() {
@@ -38,13 +38,13 @@ pub(in crate::plan) fn standing(
         _ => None,
     });
     let unknown = findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Unknown { .. })).count();
-    Some(DriftStanding {
+    Some(Box::new(DriftStanding {
         at: look.map(|look| look.at),
         differences: severities.clone().count(),
         worst: severities.max(),
         unknown,
         failed,
-    })
+    }))
 }
 
 /// What is known of a stack without asking anybody.

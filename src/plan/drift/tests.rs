@@ -348,7 +348,7 @@ fn no_secret_is_in_a_finding() {
 }
 
 fn written(at: Timestamp, what: Writes) -> DriftMemory {
-    DriftMemory { written: Some(Written { at, what }), ..DriftMemory::default() }
+    DriftMemory { written: Some(Box::new(Written { at, what })), ..DriftMemory::default() }
 }
 
 /// A look at two differences, half an hour after what `memory` remembers; what of it is drift.

@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn entry() -> Entry {
-        Entry::new(Address { scope: spec().scope, name: "shop/api".to_owned() })
+        Entry::new(Address { scope: spec().scope, name: "shop/api".into() })
     }
 
     #[test]

@@ -57,8 +57,9 @@ impl<'a> Deciding<'a> {
         let (set, marker) = leaving.seen()?;
         if retain || marker.is_none() {
             // It stays, or there is nothing left of it that is ours.
-            let step = super::step(self.planner, &self.spec.key, &entry.depends_on, place, RecordDo::Forget);
-            entry.step = Some(crate::model::Step { address: entry.address.clone(), ..step });
+            let mut step = super::step(self.planner, &self.spec.key, &entry.depends_on, place, RecordDo::Forget);
+            step.address = entry.address.clone();
+            entry.step = Some(step);
             return Ok(());
         }
         entry.action = Action::Update;

@@ -43,7 +43,7 @@ pub(super) struct Leaving<'a> {
 impl Leaving<'_> {
     fn entry(&self) -> Entry {
         let name = format!("{} {}", self.place.of.kind, self.place.of.name);
-        let address = Address { scope: self.place.scope.clone(), name };
+        let address = Address { scope: self.place.scope.clone(), name: name.into() };
         let depends_on = self.memory.depends_on.clone();
         let mut entry = Entry {
             action: Action::Delete,

@@ -175,7 +175,7 @@ fn memory(remembered: Remembered) -> Memory {
     let records = BTreeMap::from([(key(), Arc::new(known))]);
     Memory {
         fingerprint_key: FingerprintKey::new([1; 32]),
-        objects: Objects { common, records, ..Objects::default() },
+        objects: Objects { common, records, ..Objects::default() }.into(),
         spent: Vec::new(),
         consent: None,
     }
@@ -453,7 +453,7 @@ fn a_zone_takes_one_batch_at_a_time() {
             known.pending.as_mut().unwrap().place.zone = zone.parse().unwrap();
             (other.clone(), Arc::new(known))
         });
-        memory.objects.records.extend(beside);
+        std::sync::Arc::make_mut(&mut memory.objects).records.extend(beside);
         let busy = BTreeSet::from([other.clone()]);
         let (entry, faults) = decided_beside(Some(spec(false)), Mode::Apply, &seen, &memory, &busy);
         let entry = entry.unwrap();

@@ -120,7 +120,7 @@ impl Removing<'_> {
         };
         let address = self.address.clone();
         let expect = SecretExpect::unmoved(state, OWNER_TAG);
-        entry.step = Some(Step {
+        entry.step = Some(Box::new(Step {
             key: self.key.clone(),
             address: address.clone(),
             revision: self.planner.input.desired.revision.sequence,
@@ -128,7 +128,7 @@ impl Removing<'_> {
             takes_over: None,
             depends_on: std::collections::BTreeSet::new(),
             action: Do::Secret(SecretStep { address, expect, action }),
-        });
+        }));
     }
 
     fn permission(&self, entry: &mut Entry, state: &SecretState) {

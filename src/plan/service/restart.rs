@@ -101,7 +101,7 @@ impl Deciding<'_> {
         let failure = (outcome != RolloutOutcome::Proven).then(|| {
             let reason = evidence.why();
             let kind = "AWS::ECS::Service".to_owned();
-            Failure { resource: self.address().name, kind, reason, transient: true }
+            Failure { resource: self.address().name.to_string(), kind, reason, transient: true }
         });
         let ended = self.ended(outcome, evidence);
         let versions = if failure.is_some() { Versions::new() } else { versions.clone() };

@@ -283,7 +283,7 @@ impl World {
                 stack.state.tags.clear();
             }
             let change_sets = ChangeSets { all: Seen::Present(Vec::new()), described: Some(Seen::Absent) };
-            stack.change_sets = Some(change_sets);
+            stack.change_sets = Some(Box::new(change_sets));
             stack.events.insert(stack.state.id.clone(), Seen::Present([].into()));
             observation.conclusions.insert(stack_key(), Seen::Present(Conclusion::Running));
             observation.stacks.insert(stack_spec().address(), stack);
@@ -344,7 +344,7 @@ impl World {
         let secrets = self.secret.iter().map(|memory| (secret_key(), Arc::new(memory.clone()))).collect();
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([1; 32]),
-            objects: Objects { stacks, services, secrets, ..Objects::default() },
+            objects: Objects { stacks, services, secrets, ..Objects::default() }.into(),
             spent: Vec::new(),
             consent: None,
         };
@@ -388,19 +388,21 @@ impl World {
     fn stack_is(&mut self, version: u8, status: StackStatus) {
         let Some((image, now, memory)) = &mut self.stack else { panic!() };
         (*image, *now) = (uri(version), status);
-        memory.pending = status.is_in_progress().then(|| Operation {
-            kind: OperationKind::Update,
-            token: "token".to_owned(),
-            stack: None,
-            change_set: None,
-            inputs: Digest::of("inputs"),
-            no_echo: BTreeMap::new(),
-            skip: std::collections::BTreeSet::new(),
-            started: at(0),
-            revision: 1,
-            writes: crate::model::Writes::Nothing,
-            from: None,
-            answered: None,
+        memory.pending = status.is_in_progress().then(|| {
+            Box::new(Operation {
+                kind: OperationKind::Update,
+                token: "token".to_owned(),
+                stack: None,
+                change_set: None,
+                inputs: Digest::of("inputs"),
+                no_echo: BTreeMap::new(),
+                skip: std::collections::BTreeSet::new(),
+                started: at(0),
+                revision: 1,
+                writes: crate::model::Writes::Nothing,
+                from: None,
+                answered: None,
+            })
         });
     }
 

@@ -173,11 +173,11 @@ impl Deciding<'_> {
             self.memory.no_echo.as_ref().filter(|(version, _)| state.is_some_and(|state| state.version() == *version));
         let same = |name: &String| {
             let known = deployed.and_then(|(_, known)| known.get(name));
-            known.is_some() && known == resolved.inputs.no_echo.get(name)
+            known.is_some() && known == resolved.no_echo.get(name)
         };
         let mut parameters = BTreeMap::new();
         for (name, declared) in &self.spec.template.parameters {
-            let known = match resolved.inputs.options.parameters.get(name) {
+            let known = match resolved.options.parameters.get(name) {
                 _ if resolved.pending.contains(name) => Known::AfterApply,
                 Some(Value::Plain(text)) if !declared.no_echo => Known::Text(text.clone()),
                 Some(Value::NoEcho(_) | Value::Plain(_)) if same(name) || state.is_none() => Known::Secret,

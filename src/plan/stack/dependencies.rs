@@ -10,6 +10,19 @@ use crate::plan::standing::{Standing, row};
 impl Deciding<'_> {
     /// The inputs as far as they are known. What is known for good is what the entry is decided from.
     pub(super) fn resolve(&self, entry: &mut Entry) -> Resolved {
+        let resolved = self.resolved();
+        Self::decided_from(entry, &resolved);
+        resolved
+    }
+
+    /// What is known for good is what the entry is decided from: its digest is what an approval is bound to.
+    pub(super) fn decided_from(entry: &mut Entry, resolved: &Resolved) {
+        let is_known = resolved.pending.is_empty() && !resolved.uncertain;
+        entry.basis.inputs = is_known.then(|| resolved.inputs().digest.clone());
+    }
+
+    /// The inputs as far as they are known.
+    pub(super) fn resolved(&self) -> Resolved {
         let input = self.planner.input;
         let resolved = resolve(
             input.environment,
@@ -19,10 +32,7 @@ impl Deciding<'_> {
             &|name, parameter| self.image(name, parameter),
         );
         let stored = self.stored(&resolved);
-        let resolved = resolved.taking(stored);
-        let is_known = resolved.pending.is_empty() && !resolved.uncertain;
-        entry.basis.inputs = is_known.then(|| resolved.inputs.digest.clone());
-        resolved
+        if stored.is_empty() { resolved } else { resolved.taking(stored) }
     }
 
     /// The image that a parameter is to have: what was decided for its service, or what is deployed until something is.

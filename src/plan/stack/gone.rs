@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::Deciding;
 use crate::model::{
-    Difference, Entry, GoneResource, GoneStack, NESTED_STACK, Seen, StackId, StackNeed, Unknown, Waiting,
+    Difference, Entry, GoneResource, GoneStack, NESTED_STACK, Seen, StackId, StackNeed, TemplateFacts, Unknown, Waiting,
 };
 use crate::plan::{consent, guard};
 use crate::sabotage::{self, Bug};
@@ -108,7 +108,7 @@ impl Deciding<'_> {
 
     /// What is known of a stack that is gone; nothing, where AWS has forgotten it.
     fn told_of(&self, id: &StackId) -> Result<Option<&GoneStack>, String> {
-        if let Some(gone) = self.memory.gone.as_ref().filter(|gone| gone.id == *id) {
+        if let Some(gone) = self.memory.gone.as_deref().filter(|gone| gone.id == *id) {
             return Ok(Some(gone));
         }
         match self.planner.input.observation.gone.get(id) {
@@ -142,7 +142,7 @@ impl Deciding<'_> {
             return known.and_then(|facts| self.known_to_hold(facts));
         }
         // Where nothing is remembered, what it is made of now is the best that there is.
-        let mut facts = known.unwrap_or(&self.spec.template.facts).clone();
+        let mut facts = TemplateFacts::clone(known.unwrap_or(&self.spec.template.facts));
         facts.resources.retain(|name, _| resources.iter().all(|one| one.resource != *name));
         let told = resources.iter().filter(|one| self.holds_state(&one.kind)).map(told);
         Some(told.chain(self.holding(&facts)).collect())

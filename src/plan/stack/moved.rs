@@ -16,10 +16,10 @@ impl Deciding<'_> {
 
     /// The regions in which the stack was, beside the one where it is to be.
     pub(super) fn look_back(&self) {
-        let account = &self.spec.scope.account;
-        let left = self.memory.left.iter().filter_map(StackId::address);
-        let scopes = self.was_at().into_iter().chain(left).map(|address| address.scope);
-        for scope in scopes.filter(|scope| scope.account == *account && *scope != self.spec.scope) {
+        let here = &self.spec.scope;
+        let elsewhere = self.memory.healthy.iter().chain(&self.memory.left).filter(|id| !id.is_in(here));
+        let scopes = elsewhere.filter_map(StackId::address).map(|address| address.scope);
+        for scope in scopes.filter(|scope| scope.account == here.account && scope != here) {
             if !self.planner.input.observation.listings.contains_key(&scope) {
                 self.planner.need(StackNeed::Listing(scope));
             }

@@ -40,6 +40,7 @@ impl Deciding<'_> {
         if drifted.is_empty() {
             return false;
         }
+        Self::decided_from(entry, resolved);
         entry.action = Action::Revert;
         entry.differences = drifted.iter().map(|finding| difference(finding)).collect();
         // No change set that reverts drift includes nested stacks (`plan::drift::by_hand`).
@@ -52,7 +53,7 @@ impl Deciding<'_> {
         } else {
             self.is_fought(&places, &own)
         };
-        let inputs = reverting(&resolved.inputs, &own);
+        let inputs = reverting(resolved.inputs(), &own);
         let refused = refused.or_else(|| self.in_vain(&inputs.digest));
         if let Some(refusal) = refused {
             refuse(entry, refusal);
@@ -120,8 +121,8 @@ impl Deciding<'_> {
 
     /// How it failed when just this was to be put back: when it was executed, or when its changes were computed.
     fn failed_to_revert(&self, inputs: &Digest) -> Option<&Attempts> {
-        let executed = attempts::of(self.memory.drift.in_vain.as_ref(), inputs);
-        executed.or_else(|| attempts::of(self.memory.attempts.as_ref(), inputs))
+        let executed = attempts::of(self.memory.drift.in_vain.as_deref(), inputs);
+        executed.or_else(|| attempts::of(self.memory.attempts.as_deref(), inputs))
     }
 
     /// A change set of ours that nobody will execute.

@@ -12,7 +12,7 @@ impl Deciding<'_> {
     pub(super) fn stored(&self, resolved: &Resolved) -> BTreeMap<String, Stored> {
         let declared = self.spec.template.parameters.iter().filter(|(_, declared)| declared.is_stored());
         let stored = declared.filter_map(|(parameter, declared)| {
-            let name = match resolved.inputs.options.parameters.get(parameter) {
+            let name = match resolved.options.parameters.get(parameter) {
                 Some(Value::Plain(name)) => name.clone(),
                 Some(Value::Previous) => self.deployed_parameter(parameter)?,
                 Some(Value::NoEcho(_)) => return None,

@@ -64,7 +64,7 @@ impl Deciding<'_> {
             let meaning = format!("its rollback fails on {}, although it was skipped", listed(&failing));
             return refuse(entry, state, &meaning, asks);
         }
-        if let Some(failed) = attempts::of(self.memory.attempts.as_ref(), &Operation::skipping(&skip)) {
+        if let Some(failed) = attempts::of(self.memory.attempts.as_deref(), &Operation::skipping(&skip)) {
             let meaning =
                 format!("AWS refused to continue its rollback without {}: {}", listed(&skip), failed.failure.reason);
             return refuse(entry, state, &meaning, asks);
@@ -117,7 +117,7 @@ impl Deciding<'_> {
 
     /// What a rollback of this incarnation was continued without.
     pub(super) fn skipped(&self, state: &StackState) -> Option<&Skipped> {
-        self.memory.skipped.as_ref().filter(|skipped| skipped.stack == state.id)
+        self.memory.skipped.as_deref().filter(|skipped| skipped.stack == state.id)
     }
 
     /// Brings what was left out into step with the stack, by a change set of what is deployed that looks at what there is.

@@ -53,16 +53,16 @@ impl Deciding<'_> {
             return;
         }
         entry.changes = Changes::Predicted(self.shown(&predicted(deployed, self.spec), sides.as_ref()));
-        let failed = attempts::of(self.memory.attempts.as_ref(), &resolved.inputs.digest);
-        let mut touched = exports::touched(self.spec, &stack.state, deployed, &resolved.inputs);
+        let failed = attempts::of(self.memory.attempts.as_deref(), &resolved.inputs().digest);
+        let mut touched = exports::touched(self.spec, &stack.state, deployed, resolved.inputs());
         touched.extend(failed.into_iter().flat_map(|failed| exports::failed_on(&stack.state, &failed.failure)));
-        if exports::taken(self.planner, self.spec, Some(&stack.state), &resolved.inputs, entry)
+        if exports::taken(self.planner, self.spec, Some(&stack.state), resolved.inputs(), entry)
             || exports::in_use(self.planner, &self.spec.address(), stack, touched, entry)
-            || self.is_held_by_attempts(entry, &resolved.inputs.digest)
+            || self.is_held_by_attempts(entry, &resolved.inputs().digest)
         {
             return;
         }
-        let inputs = self.with_what_is_deployed(deployed, &resolved.inputs);
+        let inputs = self.with_what_is_deployed(deployed, resolved.inputs());
         self.update(entry, stack, &inputs, DeploymentMode::Ordinary, sides.as_ref());
         let prepares = entry.step.as_ref().is_some_and(|step| step.action.is_preparation());
         if self.waits_for_dependencies(entry, resolved) && !prepares {
@@ -126,7 +126,7 @@ impl Deciding<'_> {
         entry.step = self.discard(state, |name| Some(name) != but);
     }
 
-    fn discard(&self, state: &StackState, which: impl Fn(&ChangeSetName) -> bool) -> Option<Step> {
+    fn discard(&self, state: &StackState, which: impl Fn(&ChangeSetName) -> bool) -> Option<Box<Step>> {
         let left = self.memory.prepared.iter().filter(|(name, _)| which(name));
         let names: BTreeMap<_, _> = left.map(|(name, prepared)| (name.clone(), prepared.upload.clone())).collect();
         (!names.is_empty()).then(|| self.step(expect(state), StackDo::Discard { names }))

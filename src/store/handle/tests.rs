@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::context::Virtual;
-use crate::model::{Attempts, Failure, ObjectMemory, StackMemory};
+use crate::model::{Attempts, Failure, ObjectMemory, StackMemory, StackVersion, TemplateFacts};
 use crate::store::RecordOutcome;
 
 fn clock() -> Virtual {
@@ -114,11 +114,11 @@ fn a_store_of_the_layout_before_keeps_what_was_applied() {
     let secret = serde_json::json!({ "revision": 8, "applied": null });
     batch.push(Write::put(Table::Objects, "dev/stack/a", &stack).unwrap());
     batch.push(Write::put(Table::Objects, "dev/secret/b", &secret).unwrap());
-    rows.commit(&batch).unwrap();
+    rows.commit(&mut batch.into_iter().map(Ok)).unwrap();
     drop(rows);
     for _ in 0..2 {
         let store = Store::on(&disk, &cx()).unwrap();
-        let common = store.memory(&dev()).unwrap().objects.common;
+        let common = store.memory(&dev()).unwrap().objects.common.clone();
         let applied = |key: &str| common[&key.parse::<Key>().unwrap()].applied;
         assert_eq!((applied("dev/stack/a"), applied("dev/secret/b")), (Some(7), Some(8)));
     }
@@ -364,7 +364,9 @@ fn good_bytes() -> Vec<u8> {
                 transient: false,
             },
         };
-        store.update(&key(&format!("s{index}")), |memory: &mut StackMemory| memory.attempts = Some(attempts)).unwrap();
+        store
+            .update(&key(&format!("s{index}")), |memory: &mut StackMemory| memory.attempts = Some(Box::new(attempts)))
+            .unwrap();
     }
     drop(store);
     std::fs::read(&path).unwrap()
@@ -410,7 +412,7 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let path = directory.path().join("state");
     drop(Store::open(&path, &cx()).unwrap());
     let rows = Locked::take(&path).unwrap().open().unwrap();
-    rows.commit(&[Write::put(Table::Meta, "schema", &"landfast 3").unwrap()]).unwrap();
+    rows.commit(&mut [Write::put(Table::Meta, "schema", &"landfast 3")].into_iter()).unwrap();
     drop(rows);
     let error = open_bytes(&std::fs::read(&path).unwrap()).unwrap_err();
     assert!(error.to_string().contains("newer Landfast (layout `landfast 3`)"), "{error}");
@@ -480,6 +482,60 @@ fn ten_thousand_caches_are_one_transaction() {
     let started = Instant::now();
     assert_eq!(store.memory(&dev()).unwrap().objects.common.len(), 10_000);
     println!("read in {:?}", started.elapsed());
+}
+
+#[test]
+fn what_stacks_of_one_template_remember_of_it_is_kept_once_also_after_a_restart() {
+    on_both(|open| {
+        let version = |name: &str| {
+            let id = format!("arn:aws:cloudformation:us-east-1:111122223333:stack/{name}/0a1b");
+            StackVersion { id: id.parse().unwrap(), moved: cx().now() }
+        };
+        let store = open();
+        for (name, of) in
+            [("one", "Resources: { A: { Type: T } }"), ("two", "Resources: { A: { Type: T } }"), ("other", "")]
+        {
+            let facts = Arc::new(TemplateFacts { gives_access: of.is_empty(), ..template(of) });
+            store.cache(&key(name), |memory: &mut StackMemory| memory.template = Some((version(name), facts)));
+        }
+        let shared = |store: &Store| {
+            let memory = store.memory(&dev()).unwrap();
+            let [one, two, other] =
+                ["one", "two", "other"].map(|name| memory.objects.stacks[&key(name)].template.clone().unwrap().1);
+            assert!(!Arc::ptr_eq(&one, &other) && one != other);
+            Arc::ptr_eq(&one, &two)
+        };
+        assert!(shared(&store));
+        store.flush().unwrap();
+        drop(store);
+        assert!(shared(&open()));
+    });
+}
+
+fn template(body: &str) -> TemplateFacts {
+    TemplateFacts {
+        digest: Digest::of(body),
+        outputs: BTreeMap::new(),
+        resources: BTreeMap::new(),
+        retained: std::collections::BTreeSet::new(),
+        gives_access: false,
+        generated: false,
+    }
+}
+
+#[test]
+fn whoever_looks_at_what_was_remembered_goes_on_seeing_that() {
+    let store = Store::in_memory(&cx()).unwrap();
+    store.update(&key("network"), |memory: &mut ObjectMemory| memory.applied = Some(7)).unwrap();
+    let before = store.memory(&dev()).unwrap();
+    store.update(&key("network"), |memory: &mut ObjectMemory| memory.applied = Some(8)).unwrap();
+    store.cache(&key("iam"), |memory: &mut ObjectMemory| memory.applied = Some(1));
+    assert_eq!(before.objects.common.len(), 1);
+    assert_eq!(before.objects.common[&key("network")].applied, Some(7));
+    assert_eq!(memory_of(&store, "network").unwrap().applied, Some(8));
+    // Nothing changed: nothing is copied.
+    let (one, other) = (store.memory(&dev()).unwrap(), store.memory(&dev()).unwrap());
+    assert!(Arc::ptr_eq(&one.objects, &other.objects));
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn what_a_rollback_left_out_within_a_nested_stack_is_brought_into_step_there_by_
         let stack = memory.healthy.clone().unwrap();
         let resources = ["Network.Gateway".to_owned()].into();
         memory.skipped =
-            Some(Skipped { stack, resources, since: "2026-01-01T00:30:00Z".parse().unwrap(), failed: None });
+            Some(Box::new(Skipped { stack, resources, since: "2026-01-01T00:30:00Z".parse().unwrap(), failed: None }));
     });
     let entry = world.entry();
     held(&entry, Guard::OutOfStep);

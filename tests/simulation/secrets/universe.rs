@@ -262,7 +262,8 @@ impl Small {
         let secrets = BTreeMap::from([(key(), Arc::new(memory))]);
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([1; 32]),
-            objects: Objects { common: BTreeMap::from([(key(), Arc::new(common))]), secrets, ..Objects::default() },
+            objects: Objects { common: BTreeMap::from([(key(), Arc::new(common))]), secrets, ..Objects::default() }
+                .into(),
             spent: Vec::new(),
             consent: None,
         };

@@ -127,7 +127,7 @@ fn what_is_not_there_is_refused_and_what_cannot_be_read_is_unknown() {
     let absent = |plan: &Plan| {
         let refused =
             plan.entries.values().filter(|entry| entry.refused.iter().any(|found| found.guard == Guard::Missing));
-        refused.map(|entry| entry.address.name.clone()).collect::<Vec<_>>()
+        refused.map(|entry| entry.address.name.to_string()).collect::<Vec<_>>()
     };
     let unknown = |plan: &Plan| {
         let waits = |waiting: &Waiting| matches!(waiting, Waiting::Unknown { .. });

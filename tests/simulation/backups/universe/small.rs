@@ -189,7 +189,7 @@ impl Small {
         let backups = BTreeMap::from([(key(), Arc::new(remembered(case)))]);
         let memory = Memory {
             fingerprint_key: FingerprintKey::new([1; 32]),
-            objects: Objects { backups, ..Objects::default() },
+            objects: Objects { backups, ..Objects::default() }.into(),
             spent: Vec::new(),
             consent: None,
         };
@@ -235,7 +235,7 @@ impl Small {
         let seen = &mut self.observation.backups;
         let place = (scope(), table(NAME));
         let Some(Seen::Present(there)) = seen.described.get_mut(&place) else { return false };
-        let memory = Arc::make_mut(self.memory.objects.backups.get_mut(&key()).unwrap());
+        let memory = Arc::make_mut(Arc::make_mut(&mut self.memory.objects).backups.get_mut(&key()).unwrap());
         match action {
             BackupDo::Recover(list) => {
                 for one in list {
