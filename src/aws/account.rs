@@ -95,11 +95,13 @@ impl Account for Client {
         &self,
         principal: &str,
         actions: &[String],
+        resource: Option<&str>,
         page: Option<PageToken>,
     ) -> Result<Page<String>, PortError> {
         const OPERATION: &str = "SimulatePrincipalPolicy";
         let request = self.policies.simulate_principal_policy().policy_source_arn(principal);
         let request = request.set_action_names(Some(actions.to_vec())).set_marker(page);
+        let request = request.set_resource_arns(resource.map(|resource| vec![resource.to_owned()]));
         let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
         let denied = answer.evaluation_results().iter();
         let denied = denied.filter(|result| *result.eval_decision() != PolicyEvaluationDecisionType::Allowed);

@@ -156,6 +156,12 @@ fn version(id: Option<String>) -> Option<String> {
     id.filter(|id| !id.is_empty() && id != "null")
 }
 
+/// The key that AWS manages for S3 in the account may be used by whoever may use the bucket (AWS: *Using server-side
+/// encryption with AWS KMS keys*).
+fn own_key(id: Option<String>) -> Option<String> {
+    id.filter(|id| !id.is_empty() && !id.ends_with("alias/aws/s3"))
+}
+
 #[async_trait]
 impl Objects for Client {
     async fn keys(&self, bucket: &str, prefix: &str, page: Option<PageToken>) -> Result<Page<String>, PortError> {
@@ -171,6 +177,22 @@ impl Objects for Client {
 
     async fn get(&self, bucket: &str, key: &str) -> Result<Option<String>, PortError> {
         self.read(bucket, key, None).await
+    }
+
+    async fn key(&self, bucket: &str) -> Result<Option<String>, PortError> {
+        const OPERATION: &str = "GetBucketEncryption";
+        let call = self.objects.get_bucket_encryption().bucket(bucket).expected_bucket_owner(self.owner());
+        let answer = match call.send().await.map_err(|e| self.error(OPERATION, bucket, e)) {
+            Ok(answer) => answer,
+            // Of before there was one by default.
+            Err(error) if error.code.as_deref() == Some("ServerSideEncryptionConfigurationNotFoundError") => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let rules = answer.server_side_encryption_configuration.map(|found| found.rules).unwrap_or_default();
+        let mut defaults = rules.into_iter().filter_map(|rule| rule.apply_server_side_encryption_by_default);
+        Ok(defaults.find_map(|rule| own_key(rule.kms_master_key_id)))
     }
 
     async fn put(&self, _fence: Fence, bucket: &str, key: &str, media: &str, body: &str) -> Result<(), PortError> {

@@ -8,8 +8,10 @@ use futures_util::stream::iter;
 use jiff::SignedDuration;
 
 use super::Observer;
-use crate::model::{Scope, Seen, Unknown, UsageMetric};
-use crate::plan::preflight::{Answers, Questions, Quota, policy_source};
+use crate::model::{Bucket, Scope, Seen, Unknown, UsageMetric};
+use crate::plan::preflight::{
+    Answers, ON_KEYS, ON_TRANSFORMS, Questions, Quota, key_arn, policy_source, transform_arn,
+};
 use crate::ports::{Account, PortError, Priority, all};
 
 /// Questions that are asked at the same time.
@@ -48,15 +50,55 @@ impl Observer<'_> {
             used.insert(quota.kind.to_owned(), ids.map(|ids| ids.len()));
         }
         let source = principal.as_ref().ok().map(|principal| policy_source(&principal.arn));
-        let denied = match source {
-            Some(Some(source)) => self.denied(port, &source, questions.actions(&types)).await,
-            _ => Ok(BTreeSet::new()),
+        // The root of an account may do everything.
+        let source = source.flatten();
+        let denied = match &source {
+            Some(source) => self.denied(port, source, questions.actions(&types), None).await,
+            None => Ok(BTreeSet::new()),
         };
+        let mut transforms_denied = Ok(BTreeSet::new());
+        for name in source.iter().flat_map(|_| &questions.transforms) {
+            let arn = transform_arn(scope, name);
+            let action = BTreeSet::from([ON_TRANSFORMS.to_owned()]);
+            let refused = self.denied(port, source.as_deref().unwrap_or_default(), action, Some(&arn)).await;
+            transforms_denied = refused.and_then(|refused| {
+                let mut all: BTreeSet<String> = transforms_denied?;
+                all.extend((!refused.is_empty()).then_some(arn));
+                Ok(all)
+            });
+        }
         let bucket = match &questions.bucket {
             Some(name) => Some(self.bucket(scope, name).await),
             None => None,
         };
-        Answers { principal, types, denied, used, measured, quotas, bucket, certificates }
+        let usable = matches!(bucket, Some(Seen::Present(Bucket::Versioned | Bucket::Unversioned)));
+        let key = match questions.bucket.as_ref().filter(|_| usable) {
+            Some(name) => {
+                let objects = self.governor.objects(scope, self.role(scope), Priority::Status);
+                Some(seen(self.asked(objects.key(name)).await))
+            }
+            None => None,
+        };
+        let key_denied = match (key.as_ref().and_then(Seen::present), &source) {
+            (Some(key), Some(source)) => {
+                let actions = ON_KEYS.map(str::to_owned).into();
+                self.denied(port, source, actions, key_arn(scope, key).as_deref()).await
+            }
+            _ => Ok(BTreeSet::new()),
+        };
+        Answers {
+            principal,
+            types,
+            denied,
+            used,
+            measured,
+            quotas,
+            bucket,
+            key,
+            key_denied,
+            transforms_denied,
+            certificates,
+        }
     }
 
     /// How much of a quota is used: as AWS's own metric says, or as the resources do. Where nothing exists, and nothing
@@ -115,11 +157,13 @@ impl Observer<'_> {
         port: &dyn Account,
         source: &str,
         actions: BTreeSet<String>,
+        resource: Option<&str>,
     ) -> Result<BTreeSet<String>, Unknown> {
         let actions: Vec<String> = actions.into_iter().collect();
         let mut denied = BTreeSet::new();
         for some in actions.chunks(ACTIONS_AT_ONCE) {
-            denied.extend(self.asked(all("SimulatePrincipalPolicy", |page| port.denied(source, some, page))).await?);
+            let read = all("SimulatePrincipalPolicy", |page| port.denied(source, some, resource, page));
+            denied.extend(self.asked(read).await?);
         }
         Ok(denied)
     }
@@ -147,6 +191,9 @@ fn blind(questions: &Questions, why: &Unknown) -> Answers {
         measured: BTreeMap::new(),
         quotas: questions.quotas().map(|quota| (quota.code.to_owned(), Seen::Unknown(unknown()))).collect(),
         bucket: questions.bucket.as_ref().map(|_| Seen::Unknown(unknown())),
+        key: questions.bucket.as_ref().map(|_| Seen::Unknown(unknown())),
+        key_denied: Err(unknown()),
+        transforms_denied: Err(unknown()),
         certificates: questions.certificates.iter().map(|arn| (arn.clone(), Seen::Unknown(unknown()))).collect(),
     }
 }

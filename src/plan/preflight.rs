@@ -103,6 +103,8 @@ pub struct Questions {
     pub certificates: BTreeSet<String>,
     /// The bucket that templates are uploaded to.
     pub bucket: Option<String>,
+    /// Macros that templates name, AWS's own among them.
+    pub transforms: BTreeSet<String>,
     /// What Landfast itself does there.
     pub purposes: BTreeSet<Purpose>,
 }
@@ -142,8 +144,45 @@ pub struct Answers {
     pub quotas: BTreeMap<String, Seen<QuotaState>>,
     /// The bucket that templates are uploaded to, where there is one.
     pub bucket: Option<Seen<Bucket>>,
+    /// The account's own key that encrypts it; absent: there is none. `None`: there is no bucket that could be asked.
+    pub key: Option<Seen<String>>,
+    /// What the caller may not do with that key, by its own policies.
+    pub key_denied: Result<BTreeSet<String>, Unknown>,
+    /// The macros that the caller may not use, by ARN.
+    pub transforms_denied: Result<BTreeSet<String>, Unknown>,
     /// Certificates by ARN.
     pub certificates: BTreeMap<String, Seen<Certificate>>,
+}
+
+/// What is asked of each macro that a template names, beside the stack (AWS: *Controlling access with IAM*: to "allow
+/// `AWS::Serverless` transforms to create a change set").
+pub const ON_TRANSFORMS: &str = "cloudformation:CreateChangeSet";
+
+/// What writing to a bucket and reading from it takes where a key of the account's own encrypts it (AWS: *Using server-side
+/// encryption with AWS KMS keys*, "Permissions").
+pub const ON_KEYS: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
+
+/// The ARN of a macro as its permission names it: AWS's own belong to `aws`, others to the account, or, under the name of
+/// another's account, to that one (AWS: *Overview of CloudFormation macros*).
+#[must_use]
+pub fn transform_arn(scope: &Scope, name: &str) -> String {
+    let partition = scope.region.partition();
+    let (owner, name) = match (name.strip_prefix("AWS::"), name.split_once("::")) {
+        (Some(own), _) => ("aws", own),
+        (None, Some((account, name))) => (account, name),
+        (None, None) => (scope.account.as_str(), name),
+    };
+    format!("arn:{partition}:cloudformation:{}:{owner}:transform/{name}", scope.region)
+}
+
+/// The ARN of a key, where what names it says that. Of an alias nobody can tell: its key has another.
+#[must_use]
+pub fn key_arn(scope: &Scope, id: &str) -> Option<String> {
+    if id.starts_with("arn:") {
+        return id.contains(":key/").then(|| id.to_owned());
+    }
+    let partition = scope.region.partition();
+    (!id.starts_with("alias/")).then(|| format!("arn:{partition}:kms:{}:{}:key/{id}", scope.region, scope.account))
 }
 
 /// What is to be asked before `plan` is carried out, by account and region; `reports`: drift reports are left in a bucket.
@@ -171,6 +210,7 @@ pub fn questions(environment: &Environment, plan: &Plan, reports: bool) -> BTree
             asked.own_types.extend(kinds.iter().cloned());
         }
         asked.types.extend(kinds);
+        asked.transforms.extend(spec.template.transforms.iter().cloned());
         for parameter in spec.parameters.values() {
             if let Parameter::Plain(text) = parameter
                 && let Some(text) = text.as_literal()
@@ -222,6 +262,31 @@ pub fn policy_source(arn: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_macro_belongs_to_aws_to_the_account_or_to_the_one_that_it_names() {
+        let scope = Scope { account: "111122223333".parse().unwrap(), region: "us-gov-west-1".parse().unwrap() };
+        for (name, owner, called) in [
+            ("AWS::Serverless-2016-10-31", "aws", "Serverless-2016-10-31"),
+            ("AWS::LanguageExtensions", "aws", "LanguageExtensions"),
+            ("Standards", "111122223333", "Standards"),
+            ("444455556666::Standards", "444455556666", "Standards"),
+        ] {
+            let arn = format!("arn:aws-us-gov:cloudformation:us-gov-west-1:{owner}:transform/{called}");
+            assert_eq!(transform_arn(&scope, name), arn);
+        }
+    }
+
+    #[test]
+    fn a_key_is_known_by_its_id_or_its_arn_and_not_by_an_alias() {
+        let scope = Scope { account: "111122223333".parse().unwrap(), region: "us-east-1".parse().unwrap() };
+        let arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd";
+        assert_eq!(key_arn(&scope, "1234abcd").as_deref(), Some(arn));
+        assert_eq!(key_arn(&scope, arn).as_deref(), Some(arn));
+        for alias in ["alias/templates", "arn:aws:kms:us-east-1:111122223333:alias/templates"] {
+            assert_eq!(key_arn(&scope, alias), None);
+        }
+    }
 
     #[test]
     fn permissions_are_those_of_the_role_behind_a_session() {

@@ -16,12 +16,14 @@ pub trait Account: Send + Sync {
     /// (AWS: *`DescribeType`*, *resource type schema*, `handlers`).
     async fn resource_type(&self, name: &str) -> Result<Option<TypeFacts>, PortError>;
 
-    /// Which of these actions the policies of a user or role deny, or do not allow, on any resource: one page
-    /// (AWS: *`SimulatePrincipalPolicy`*). Answers `NotFound` if there is no such user or role.
+    /// Which of these actions the policies of a user or role deny, or do not allow, on the resource of this ARN, or on any:
+    /// one page (AWS: *`SimulatePrincipalPolicy`*). What the resource's own policy says is not known to it. Answers
+    /// `NotFound` if there is no such user or role.
     async fn denied(
         &self,
         principal: &str,
         actions: &[String],
+        resource: Option<&str>,
         page: Option<PageToken>,
     ) -> Result<Page<String>, PortError>;
 

@@ -18,6 +18,10 @@ pub trait Objects: Send + Sync {
     /// then (AWS: *`GetObject`*, "Permissions"). Answers `NotFound` if there is no such bucket.
     async fn get(&self, bucket: &str, key: &str) -> Result<Option<String>, PortError>;
 
+    /// The key of the account's own that encrypts what is written into a bucket, by its id, ARN or alias; `None` if S3 or
+    /// AWS manages the key, which takes no permission (AWS: *`GetBucketEncryption`*, `KMSMasterKeyID`).
+    async fn key(&self, bucket: &str) -> Result<Option<String>, PortError>;
+
     /// Writes an object of this media type, over what is there (AWS: *`PutObject`*).
     async fn put(&self, fence: Fence, bucket: &str, key: &str, media: &str, body: &str) -> Result<(), PortError>;
 

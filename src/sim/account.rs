@@ -69,8 +69,20 @@ impl Account for SimDoor {
         .await
     }
 
-    async fn denied(&self, principal: &str, _: &[String], _: Option<PageToken>) -> Result<Page<String>, PortError> {
-        self.read("SimulatePrincipalPolicy", principal, |_, _| Ok(Page { items: Vec::new(), next: None })).await
+    async fn denied(
+        &self,
+        principal: &str,
+        actions: &[String],
+        resource: Option<&str>,
+        _: Option<PageToken>,
+    ) -> Result<Page<String>, PortError> {
+        let denied = |world: &mut World| {
+            let is_denied = |action: &&String| {
+                world.config.denied.iter().any(|(what, on)| what == *action && resource == Some(on.as_str()))
+            };
+            Ok(Page { items: actions.iter().filter(is_denied).cloned().collect(), next: None })
+        };
+        self.read("SimulatePrincipalPolicy", principal, |world, _| denied(world)).await
     }
 
     async fn resources(&self, kind: &str, page: Option<PageToken>) -> Result<Page<String>, PortError> {

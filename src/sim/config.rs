@@ -27,6 +27,8 @@ pub struct SimConfig {
     /// Buckets that are not as templates need them: every other one that exists keeps versions, unless a stack has made it
     /// without.
     pub flawed: BTreeMap<String, BucketFlaw>,
+    /// What the caller may not do, and on which resource. Everything else is allowed.
+    pub denied: BTreeSet<(String, String)>,
     /// How far listings of tables and recovery points lag behind.
     pub listing_lag: Duration,
     /// How often items of tables are counted (AWS: *`TableDescription`*: "approximately every six hours"). Zero: counts are
@@ -90,6 +92,7 @@ impl Default for SimConfig {
             reads: None,
             buckets: None,
             flawed: BTreeMap::new(),
+            denied: BTreeSet::new(),
             listing_lag: Duration::from_secs(1),
             table_counts: Duration::from_hours(6),
             history: 32,

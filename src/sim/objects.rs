@@ -50,6 +50,19 @@ impl World {
         Ok(made.is_none_or(enabled) && !self.config.flawed.contains_key(bucket))
     }
 
+    /// AWS: *`GetBucketEncryption`*: as the stack that has made the bucket says.
+    fn bucket_key(&self, bucket: &str) -> Result<Option<String>, PortError> {
+        self.check_bucket("GetBucketEncryption", bucket)?;
+        let all = self.data.stacks.iter().flat_map(|stack| stack.resources.values());
+        let mut buckets = all.filter(|resource| resource.kind == "AWS::S3::Bucket" && resource.exists());
+        let made = buckets.find(|resource| resource.physical_id == bucket);
+        let rules =
+            made.and_then(|made| made.properties.pointer("/BucketEncryption/ServerSideEncryptionConfiguration"));
+        let rules = rules.and_then(|rules| rules.as_array()).into_iter().flatten();
+        let mut keys = rules.filter_map(|rule| rule.pointer("/ServerSideEncryptionByDefault/KMSMasterKeyID")?.as_str());
+        Ok(keys.find(|key| !key.ends_with("alias/aws/s3")).map(str::to_owned))
+    }
+
     /// Writes an object, and returns the version that it has become, where the bucket keeps versions.
     pub(super) fn put_object(&mut self, bucket: &str, key: &str, body: &str) -> Option<String> {
         let versioned = self.keeps_versions(bucket).unwrap_or(false);
@@ -141,6 +154,10 @@ impl Objects for SimDoor {
             Ok(object.map(ToString::to_string))
         };
         self.read("GetObject", key, |world, _| read(world)).await
+    }
+
+    async fn key(&self, bucket: &str) -> Result<Option<String>, PortError> {
+        self.read("GetBucketEncryption", bucket, |world, _| world.bucket_key(bucket)).await
     }
 
     async fn put(&self, fence: Fence, bucket: &str, key: &str, _media: &str, body: &str) -> Result<(), PortError> {

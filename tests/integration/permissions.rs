@@ -8,12 +8,13 @@ use regex::Regex;
 
 /// Called by `adopt` alone, which only looks; under the name of another permission (`ListObjectsV2`: `s3:ListBucket`); or by
 /// a preflight, which says itself what it could not read.
-const BESIDE: [&str; 17] = [
+const BESIDE: [&str; 18] = [
     "DeleteMessageBatch",
     "DescribeCertificate",
     "DescribeType",
     "GetBackupPlan",
     "GetBackupSelection",
+    "GetBucketEncryption",
     "GetCallerIdentity",
     "GetMetricStatistics",
     "GetResource",

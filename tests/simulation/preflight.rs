@@ -31,20 +31,32 @@ struct World {
     stage: Stage,
     /// Stacks of the template, with the tasks of each.
     stacks: Vec<(&'static str, u32)>,
+    /// The template names a macro of AWS, and the environment a bucket that a stack of somebody else has made.
+    transform: bool,
 }
 
 impl World {
     fn new() -> Self {
-        Self { stage: Stage::new("us-east-1", "2026-01-01T00:00:00Z", SimConfig::default()), stacks: Vec::new() }
+        Self::of(SimConfig::default())
+    }
+
+    fn of(config: SimConfig) -> Self {
+        Self { stage: Stage::new("us-east-1", "2026-01-01T00:00:00Z", config), stacks: Vec::new(), transform: false }
     }
 
     fn desired(&self, store: &Store) -> Desired {
         let environment = "apiVersion: landfast/v1\nkind: Environment\nmetadata: { name: dev }\nspec:\n  system: shop\n  \
                            account: \"111122223333\"\n  region: us-east-1\n  include: [app]\n  policy: { mode: apply }\n";
-        let mut files =
-            vec![("dev.yaml".to_owned(), environment.to_owned()), ("app/app.tpl".to_owned(), TEMPLATE.to_owned())];
+        let bucket = if self.transform { "  templateBucket: templates\n" } else { "" };
+        let macros = if self.transform { "Transform: AWS::LanguageExtensions\n" } else { "" };
+        let mut files = vec![
+            ("dev.yaml".to_owned(), format!("{environment}{bucket}")),
+            ("app/app.tpl".to_owned(), format!("{macros}{TEMPLATE}")),
+        ];
         files.extend(self.stacks.iter().map(|(name, tasks)| {
-            let spec = format!("{{ template: app.tpl, parameters: {{ Tasks: {tasks} }} }}");
+            let spec = format!(
+                "{{ template: app.tpl, capabilities: [CAPABILITY_AUTO_EXPAND], parameters: {{ Tasks: {tasks} }} }}"
+            );
             let stack = format!("apiVersion: landfast/v1\nkind: Stack\nmetadata: {{ name: {name} }}\nspec: {spec}\n");
             (format!("app/{name}.yaml"), stack)
         }));
@@ -91,6 +103,51 @@ fn a_bucket_for_drift_reports_asks_for_what_it_needs_and_a_directory_for_nothing
     let without = world.actions(&[]);
     assert_eq!(world.actions(&["reports"]), without);
     assert_eq!(world.actions(&["reports", "s3://ops-reports/drift"]), without + 3);
+}
+
+/// A bucket as somebody's stack has made it.
+const BUCKET: &str = "
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: templates
+      VersioningConfiguration: { Status: Enabled }
+      BucketEncryption:
+        ServerSideEncryptionConfiguration:
+          - ServerSideEncryptionByDefault: { SSEAlgorithm: aws:kms, KMSMasterKeyID: 1234abcd }
+";
+
+#[test]
+fn a_transform_and_the_key_of_the_template_bucket_take_permissions_of_their_own() {
+    let (transform, key) = (
+        "arn:aws:cloudformation:us-east-1:aws:transform/LanguageExtensions",
+        "arn:aws:kms:us-east-1:111122223333:key/1234abcd",
+    );
+    let refused = [("cloudformation:CreateChangeSet", transform), ("kms:Decrypt", key)];
+    for denied in [&refused[..0], &refused] {
+        let is_denied = !denied.is_empty();
+        let denied = denied.iter().map(|(action, on)| ((*action).to_owned(), (*on).to_owned())).collect();
+        let mut world = World::of(SimConfig { denied, ..SimConfig::default() });
+        (world.stacks, world.transform) = (vec![("app", 1)], true);
+        let (console, none) = (world.stage.cloud.console(&world.stage.scope), std::collections::BTreeMap::new());
+        console.create_stack(&"buckets".parse().unwrap(), BUCKET, &none, &none).unwrap();
+        world.stage.clock.drive(world.stage.cx.sleep(HOUR)).unwrap();
+        let lines = world.lines(&[]);
+        let of =
+            |what: &str| lines.iter().find(|line| line.what.contains(what)).unwrap_or_else(|| panic!("{lines:#?}"));
+        let (transforms, keys) = (of("on the transforms"), of("on the key of bucket templates"));
+        if is_denied {
+            assert_eq!((transforms.met, keys.met), (Met::Missing, Met::Unknown));
+            assert!(transforms.found.contains(transform) && keys.found.contains("kms:Decrypt"), "{lines:#?}");
+        } else {
+            assert_eq!((transforms.met, keys.met), (Met::Ok, Met::Ok), "{lines:#?}");
+        }
+    }
+    // Nothing is said where there is neither.
+    let mut world = World::new();
+    world.stacks = vec![("app", 1)];
+    assert!(world.lines(&[]).iter().all(|line| !line.what.contains("transforms") && !line.what.contains("kms:")));
 }
 
 fn said(lines: &[Prerequisite; 2]) -> [(Met, &str); 2] {

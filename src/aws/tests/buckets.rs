@@ -35,7 +35,7 @@ async fn a_template_is_read_from_where_and_as_it_was_put() {
 #[tokio::test]
 async fn every_request_names_the_account_that_the_bucket_has_to_belong_to() {
     let fine = || Answer::Headed(200, &[("content-length", "2"), ("x-amz-version-id", "v1")], "{}".to_owned());
-    let wire = Wire::answering((0..10).map(|_| fine()));
+    let wire = Wire::answering((0..11).map(|_| fine()));
     let cloud = wire.cloud(None).await;
     let (stacks, objects) = (cloud.stacks(&scope(), None), cloud.objects(&scope(), None));
     let _ = objects.keys("b", "", None).await;
@@ -47,13 +47,72 @@ async fn every_request_names_the_account_that_the_bucket_has_to_belong_to() {
     assert_eq!(stacks.uploaded_template("b", "k", "v1").await.unwrap().as_deref(), Some("{}"));
     assert_eq!(stacks.newest_upload("b", "k").await.unwrap().unwrap().version.as_deref(), Some("v1"));
     stacks.delete_upload(FENCE, "b", "k", Some("v1")).await.unwrap();
+    let _ = objects.key("b").await;
     let sent = wire.sent();
-    assert_eq!(sent.len(), 9);
+    assert_eq!(sent.len(), 10);
     for sent in &sent {
         assert_eq!(sent.owner, OWNER, "{}", sent.uri);
     }
     for at in [6, 8] {
         assert!(sent[at].uri.contains("versionId=v1"), "{}", sent[at].uri);
+    }
+}
+
+/// AWS: *`GetBucketEncryption`*. The key that AWS manages for S3 takes no permission, and neither does that of S3 itself.
+#[tokio::test]
+async fn the_key_of_a_bucket_is_the_accounts_own_or_none() {
+    let rule = |rule: &str| {
+        let body = format!(
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>{rule}\
+            </ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"
+        );
+        Answer::Headed(200, &[], body)
+    };
+    let kms = |key: &str| rule(&format!("<SSEAlgorithm>aws:kms</SSEAlgorithm>{key}"));
+    let missing = "<Error><Code>ServerSideEncryptionConfigurationNotFoundError</Code><Message>No</Message></Error>";
+    let arn = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd";
+    let rows = [
+        (rule("<SSEAlgorithm>AES256</SSEAlgorithm>"), None),
+        (kms(""), None),
+        (kms("<KMSMasterKeyID>arn:aws:kms:eu-central-1:111122223333:alias/aws/s3</KMSMasterKeyID>"), None),
+        (kms(&format!("<KMSMasterKeyID>{arn}</KMSMasterKeyID>")), Some(arn)),
+        (Answer::Headed(404, &[], missing.to_owned()), None),
+    ];
+    for (answer, key) in rows {
+        let wire = Wire::answering([answer]);
+        let objects = wire.cloud(None).await.objects(&scope(), None);
+        assert_eq!(objects.key("templates").await.unwrap().as_deref(), key);
+        assert!(wire.sent()[0].uri.contains("encryption"), "{}", wire.sent()[0].uri);
+    }
+    let refused = "<Error><Code>AccessDenied</Code><Message>No</Message></Error>".to_owned();
+    let wire = Wire::answering([Answer::Headed(403, &[], refused)]);
+    let error = wire.cloud(None).await.objects(&scope(), None).key("templates").await.unwrap_err();
+    assert_eq!(error.class, Class::Denied);
+}
+
+/// AWS: *`SimulatePrincipalPolicy`*, `ResourceArns`.
+#[tokio::test]
+async fn what_is_denied_is_asked_of_one_resource_or_of_any() {
+    let result = |decision: &str| {
+        let body = format!(
+            "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated>\
+            <EvaluationResults><member><EvalActionName>kms:Decrypt</EvalActionName>\
+            <EvalDecision>{decision}</EvalDecision></member></EvaluationResults></SimulatePrincipalPolicyResult>\
+            </SimulatePrincipalPolicyResponse>"
+        );
+        Answer::Headed(200, &[], body)
+    };
+    let key = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd";
+    for (decision, resource, denied) in
+        [("allowed", Some(key), 0), ("implicitDeny", Some(key), 1), ("allowed", None, 0)]
+    {
+        let wire = Wire::answering([result(decision)]);
+        let account = wire.cloud(None).await.account(&scope(), None);
+        let principal = "arn:aws:iam::111122223333:role/landfast";
+        let page = account.denied(principal, &["kms:Decrypt".to_owned()], resource, None).await.unwrap();
+        assert_eq!(page.items.len(), denied);
+        let named = wire.sent()[0].body.contains("ResourceArns.member.1=arn%3Aaws%3Akms");
+        assert_eq!(named, resource.is_some(), "{}", wire.sent()[0].body);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Answers, Measure, Questions, Quota, sizes};
+use super::{Answers, Measure, ON_KEYS, ON_TRANSFORMS, Questions, Quota, sizes};
 use crate::model::{Bucket, Met, Prerequisite, Principal, Scope, Seen, TypeFacts, Unknown};
 
 /// A certificate that ends sooner is reported. ACM renews 60 days before, where it can; at 30 something is wrong.
@@ -13,8 +13,12 @@ const CERTIFICATE_LEFT: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub fn judge(scope: &Scope, asked: &Questions, answers: &Answers, now: Timestamp) -> Vec<Prerequisite> {
     let mut lines = vec![credentials(scope, &answers.principal)];
     lines.push(permissions(asked, answers));
+    if !asked.transforms.is_empty() {
+        lines.push(transforms(scope, asked, answers));
+    }
     lines.push(availability(scope, asked, answers));
     lines.extend(asked.bucket.iter().zip(&answers.bucket).map(|(name, seen)| bucket(scope, name, seen)));
+    lines.extend(asked.bucket.iter().zip(&answers.key).filter_map(|(name, key)| encryption(name, key, answers)));
     lines.extend(asked.quotas().map(|quota| room(&quota, asked, answers)));
     lines.extend(asked.certificates.iter().map(|arn| certificate(arn, answers, now)));
     lines
@@ -60,6 +64,57 @@ fn permissions(asked: &Questions, answers: &Answers) -> Prerequisite {
             line("permission", what, Met::Unknown, why.to_string(), Some(remedy.to_owned()))
         }
     }
+}
+
+/// What a caller needs on each macro, beside what it needs on the stack.
+fn transforms(scope: &Scope, asked: &Questions, answers: &Answers) -> Prerequisite {
+    let named: Vec<&str> = asked.transforms.iter().map(String::as_str).collect();
+    let what = format!("permission for {ON_TRANSFORMS} on the transforms {}", named.join(", "));
+    match &answers.transforms_denied {
+        Ok(denied) if denied.is_empty() => line("permission", what, Met::Ok, "the policies allow it".to_owned(), None),
+        Ok(denied) => {
+            let list = denied.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let any = format!("arn:{}:cloudformation:{}:*:transform/*", scope.region.partition(), scope.region);
+            let remedy = format!("allow {ON_TRANSFORMS} on them in the caller's policies, or on {any}");
+            line("permission", what, Met::Missing, format!("not allowed on {list}"), Some(remedy))
+        }
+        Err(why) => {
+            let remedy = "allow iam:SimulatePrincipalPolicy for the caller, or review the caller's policies";
+            line("permission", what, Met::Unknown, why.to_string(), Some(remedy.to_owned()))
+        }
+    }
+}
+
+/// What a caller needs on the key that encrypts a bucket. Nothing is said where AWS manages the key.
+fn encryption(bucket: &str, key: &Seen<String>, answers: &Answers) -> Option<Prerequisite> {
+    let both = ON_KEYS.join(" and ");
+    let key = match key {
+        Seen::Absent => return None,
+        Seen::Present(key) => key,
+        Seen::Unknown(why) => {
+            let what = format!("encryption of bucket {bucket}");
+            let remedy =
+                format!("allow s3:GetEncryptionConfiguration; if a KMS key encrypts it, allow {both} on that key");
+            return Some(line("permission", what, Met::Unknown, why.to_string(), Some(remedy)));
+        }
+    };
+    let what = format!("permission for {both} on the key of bucket {bucket}");
+    Some(match &answers.key_denied {
+        Ok(denied) if denied.is_empty() => {
+            line("permission", what, Met::Ok, format!("the policies allow them on {key}"), None)
+        }
+        // A key's policy can allow what the caller's do not (AWS: *Key policies in AWS KMS*), and the simulation lacks it.
+        Ok(denied) => {
+            let list = denied.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let found = format!("the caller's policies do not allow {list} on {key}; its key policy may allow it");
+            let remedy = format!("allow {both} on the key in the caller's policies, or check the key's policy");
+            line("permission", what, Met::Unknown, found, Some(remedy))
+        }
+        Err(why) => {
+            let remedy = format!("review the caller's policies and the key's policy: both actions are needed on {key}");
+            line("permission", what, Met::Unknown, why.to_string(), Some(remedy))
+        }
+    })
 }
 
 fn bucket(scope: &Scope, name: &str, seen: &Seen<Bucket>) -> Prerequisite {
@@ -242,6 +297,9 @@ mod tests {
             measured: BTreeMap::new(),
             quotas: [("L-F678F1CE".to_owned(), Seen::Present(QuotaState { value: 5.0, usage: None }))].into(),
             bucket: None,
+            key: None,
+            key_denied: Ok(BTreeSet::new()),
+            transforms_denied: Ok(BTreeSet::new()),
             certificates: asked()
                 .certificates
                 .into_iter()
@@ -284,6 +342,9 @@ mod tests {
             measured: BTreeMap::new(),
             quotas: [("L-F678F1CE".to_owned(), Seen::Unknown(why()))].into(),
             bucket: None,
+            key: None,
+            key_denied: Err(why()),
+            transforms_denied: Err(why()),
             certificates: asked().certificates.into_iter().map(|arn| (arn, Seen::Unknown(why()))).collect(),
         };
         assert_eq!(met(&blind), [Met::Unknown; 5]);
@@ -299,6 +360,34 @@ mod tests {
             }
             assert_eq!(met(&answers).last(), Some(&Met::Missing), "{status}");
         }
+    }
+
+    #[test]
+    fn transforms_and_the_key_of_the_bucket_are_judged_where_there_are_some() {
+        let asked = Questions {
+            bucket: Some("templates".to_owned()),
+            transforms: ["AWS::LanguageExtensions".to_owned()].into(),
+            ..asked()
+        };
+        let mut answers =
+            Answers { bucket: Some(Seen::Present(Bucket::Versioned)), key: Some(Seen::Absent), ..answers() };
+        let of = |answers: &Answers, what: &str| {
+            let lines = judge(&scope(), &asked, answers, now());
+            lines.into_iter().find(|line| line.what.contains(what)).map(|line| (line.met, line.found))
+        };
+        assert_eq!(of(&answers, "transforms").unwrap().0, Met::Ok);
+        assert_eq!(of(&answers, "kms:"), None, "AWS manages the key");
+        let arn = "arn:aws:cloudformation:us-east-1:aws:transform/LanguageExtensions";
+        answers.transforms_denied = Ok([arn.to_owned()].into());
+        answers.key = Some(Seen::Present("1234abcd".to_owned()));
+        let (met, found) = of(&answers, "transforms").unwrap();
+        assert!(met == Met::Missing && found.contains(arn), "{found}");
+        assert_eq!(of(&answers, "kms:").unwrap().0, Met::Ok);
+        // The key's own policy may allow it.
+        answers.key_denied = Ok(["kms:Decrypt".to_owned()].into());
+        assert_eq!(of(&answers, "kms:").unwrap().0, Met::Unknown);
+        answers.key = Some(Seen::Unknown(Unknown::because("no answer")));
+        assert_eq!(of(&answers, "encryption of bucket").unwrap().0, Met::Unknown);
     }
 
     #[test]

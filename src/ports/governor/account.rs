@@ -24,9 +24,10 @@ impl Account for Door<dyn Account> {
         &self,
         principal: &str,
         actions: &[String],
+        resource: Option<&str>,
         page: Option<PageToken>,
     ) -> Result<Page<String>, PortError> {
-        self.read(&api::SIMULATE_POLICY, || self.inner.denied(principal, actions, page.clone())).await
+        self.read(&api::SIMULATE_POLICY, || self.inner.denied(principal, actions, resource, page.clone())).await
     }
 
     async fn resources(&self, kind: &str, page: Option<PageToken>) -> Result<Page<String>, PortError> {

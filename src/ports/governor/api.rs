@@ -99,6 +99,7 @@ pub(super) const PUT_OBJECT: Api =
     Api { operation: "PutObject", rate: 10.0, burst: 10.0, ceiling: 50.0, deadline: CHANGE, begins: false };
 pub(super) const HEAD_OBJECT: Api = read("HeadObject", 10.0, 50.0);
 pub(super) const BUCKET_VERSIONING: Api = read("GetBucketVersioning", 5.0, 20.0);
+pub(super) const BUCKET_ENCRYPTION: Api = read("GetBucketEncryption", 5.0, 20.0);
 // 40 per second, together with its siblings (AWS: *Systems Manager quotas*, throughput of Parameter Store).
 pub(super) const GET_PARAMETERS: Api = read("GetParameters", 5.0, 20.0);
 pub(super) const GET_OBJECT: Api = read("GetObject", 10.0, 50.0);

@@ -16,6 +16,10 @@ impl Objects for Door<dyn Objects> {
         self.read(&api::GET_OBJECT, || self.inner.get(bucket, key)).await
     }
 
+    async fn key(&self, bucket: &str) -> Result<Option<String>, PortError> {
+        self.read(&api::BUCKET_ENCRYPTION, || self.inner.key(bucket)).await
+    }
+
     async fn put(&self, fence: Fence, bucket: &str, key: &str, media: &str, body: &str) -> Result<(), PortError> {
         self.change(&api::PUT_OBJECT, fence, || self.inner.put(fence, bucket, key, media, body)).await
     }

@@ -47,6 +47,7 @@ pub async fn what_is_written_is_read_until_it_is_deleted(backend: &Backend) {
 
 pub async fn a_bucket_that_is_not_there_is_said_to_be_missing(backend: &Backend) {
     let objects = backend.cloud.objects(&backend.scope(), None);
+    assert_eq!(objects.key(&backend.bucket).await.unwrap(), None, "nobody has given the bucket a key");
     let error = objects.keys("no-such-bucket-anywhere", "", None).await.unwrap_err();
     assert_eq!(error.code.as_deref(), Some("NoSuchBucket"), "{error}");
     // That says nothing of an object.
