@@ -231,6 +231,11 @@ pub enum Trouble {
     /// The newest commit of a Git source may not be followed.
     #[error("{0}. Nothing was changed")]
     NotFollowed(String),
+    /// A commit is named, and nothing says of which repository.
+    #[error(
+        "there are several Git sources ({0}): name an environment, so that it is clear which of them has the revision"
+    )]
+    WhichSource(String),
     /// Manifests are there already.
     #[error("{0} exists: choose another directory with --out, or move it aside with --force")]
     Exists(String),

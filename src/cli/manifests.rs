@@ -43,6 +43,12 @@ pub(super) type Read = (Loaded, History);
 /// What was read: the files, and the commit that they are of.
 pub(super) type Known = (Digest, Option<String>);
 
+/// Manifests that stay what they are.
+pub(super) trait Fixed: fmt::Display + Send + Sync {
+    /// Loads them. This blocks.
+    fn load(&self, against: &Against) -> Result<Read, Trouble>;
+}
+
 /// Where manifests are.
 #[derive(Clone)]
 pub(super) enum Manifests {
@@ -50,6 +56,8 @@ pub(super) enum Manifests {
     Directory(PathBuf),
     /// In repositories.
     Git(Arc<Repositories>),
+    /// In one commit, whatever is checked out or followed.
+    Commit(Arc<dyn Fixed>),
 }
 
 /// What was found of a repository.
@@ -91,14 +99,27 @@ impl Manifests {
     pub(super) fn directory(&self) -> Option<&Path> {
         match self {
             Self::Directory(root) => Some(root),
-            Self::Git(_) => None,
+            Self::Git(_) | Self::Commit(_) => None,
         }
+    }
+
+    /// The repositories that are followed: none, if the manifests are in a directory.
+    pub(super) fn remotes(&self) -> &[Remote] {
+        match self {
+            Self::Git(repositories) => &repositories.remotes,
+            Self::Directory(_) | Self::Commit(_) => &[],
+        }
+    }
+
+    /// The repository that may define an environment.
+    pub(super) fn remote_of(&self, environment: &EnvName) -> Option<&Remote> {
+        self.remotes().iter().find(|remote| remote.source().has(environment))
     }
 
     /// How often they are fetched, at least; `None`: somebody else changes them.
     pub(super) fn interval(&self) -> Option<Duration> {
         match self {
-            Self::Directory(_) => None,
+            Self::Directory(_) | Self::Commit(_) => None,
             Self::Git(repositories) => repositories.remotes.iter().map(|remote| remote.source().interval).min(),
         }
     }
@@ -106,7 +127,7 @@ impl Manifests {
     /// What has to be said beside what was loaded: what could not be fetched, and what is not followed.
     pub(super) fn told(&self) -> Vec<String> {
         match self {
-            Self::Directory(_) => Vec::new(),
+            Self::Directory(_) | Self::Commit(_) => Vec::new(),
             Self::Git(repositories) => repositories.told.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -145,6 +166,7 @@ impl Manifests {
         match self {
             Self::Directory(root) => of_directory(root, known, against),
             Self::Git(repositories) => repositories.load(known, against),
+            Self::Commit(pinned) => pinned.load(against).map(Some),
         }
     }
 }
@@ -158,6 +180,7 @@ impl fmt::Display for Manifests {
                     repositories.remotes.iter().map(|remote| remote.source().to_string()).collect();
                 f.write_str(&sources.join(", "))
             }
+            Self::Commit(pinned) => pinned.fmt(f),
         }
     }
 }
@@ -181,7 +204,7 @@ fn of_directory(root: &Path, known: Option<&Known>, against: &Against) -> Result
 }
 
 /// Reads files; hidden ones where manifests are read, too: what they describe is not gone.
-fn with_aside<E>(read: impl Fn(&BTreeSet<String>) -> Result<Snapshot, E>) -> Result<Snapshot, E> {
+pub(super) fn with_aside<E>(read: impl Fn(&BTreeSet<String>) -> Result<Snapshot, E>) -> Result<Snapshot, E> {
     let snapshot = read(&BTreeSet::new())?;
     let aside = manifest::aside(&snapshot);
     if aside.is_empty() { Ok(snapshot) } else { read(&aside) }
@@ -343,7 +366,7 @@ fn together(reads: Vec<Read>, content: Digest, is_partial: bool) -> Read {
     (all, history)
 }
 
-fn trouble(source: &GitSource, why: &str) -> Trouble {
+pub(super) fn trouble(source: &GitSource, why: &str) -> Trouble {
     let why = why.to_owned();
     Trouble::Source(SourceError::Remote { name: source.name.to_string(), url: source.url.clone(), why })
 }
@@ -391,6 +414,6 @@ fn variable(name: &str) -> Option<Redacted> {
 
 /// A Git host lives in real time, also where AWS is simulated.
 #[expect(clippy::disallowed_methods, reason = "hosts, tokens and keys know no virtual time")]
-fn real_time() -> Timestamp {
+pub(super) fn real_time() -> Timestamp {
     Timestamp::now()
 }

@@ -26,6 +26,7 @@ mod place;
 mod progress;
 mod queue;
 mod reach;
+mod revision;
 mod select;
 mod session;
 mod stderr;

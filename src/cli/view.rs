@@ -8,13 +8,15 @@ use serde::Serialize;
 use super::args::{Global, Output};
 use super::exit::{Exit, Trouble};
 use super::history::History;
+use super::manifests::Manifests;
 use super::reach::reach;
+use super::revision::Pinned;
 use super::select::{self, Selection};
 use super::session::{Holder, Pace, Session};
 use super::{loading, progress, terminal};
 use crate::controller::{Controller, Looked};
 use crate::manifest::Loaded;
-use crate::model::{Environment, Key};
+use crate::model::{Environment, Key, short_commit};
 use crate::report::{Paint, to_json};
 use crate::store::Store;
 
@@ -33,6 +35,27 @@ pub(super) struct View {
     /// What the command is about.
     pub(super) selection: Selection,
     pub(super) controller: Controller,
+}
+
+/// What a plan is of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ToPlan<'a> {
+    /// Web servers are asked.
+    pub(super) probe: bool,
+    /// As if this older commit was accepted.
+    pub(super) older: Option<&'a str>,
+    /// Of this commit.
+    pub(super) revision: Option<&'a str>,
+    /// Compared with this one.
+    pub(super) base: Option<&'a str>,
+}
+
+/// What a plan is compared with.
+pub(super) struct Base {
+    /// What the commit is called.
+    pub(super) name: String,
+    /// Its manifests.
+    pub(super) loaded: Loaded,
 }
 
 /// How a session opens its journal.
@@ -86,19 +109,41 @@ impl View {
         Self::over_object(global, word, Session::store_for_asking)
     }
 
-    /// To plan, as if this older commit was accepted; asking web servers only if that is wanted.
+    /// To plan.
     pub(super) fn to_plan(
         global: &Global,
         words: &[String],
-        probe: bool,
-        older: Option<&str>,
-    ) -> Result<Self, Trouble> {
+        asked: ToPlan<'_>,
+    ) -> Result<(Self, Option<Base>), Trouble> {
         let mut session = Session::start(global, Pace::Virtual)?;
-        session.accept_older(older);
-        if !probe {
+        session.accept_older(asked.older);
+        if !asked.probe {
             session.ask_no_web_servers();
         }
-        Self::over(session, Session::store_for_looking, |loaded| Selection::of(words, global, loaded))
+        let choose = |loaded: &Loaded| Selection::of(words, global, loaded);
+        let Some(name) = asked.revision else {
+            return Ok((Self::over(session, Session::store_for_looking, choose)?, None));
+        };
+        let find = |name: &str| Pinned::find(&session.manifests, global, words, name).map(Arc::new);
+        let (head, base) = (find(name)?, asked.base.map(find).transpose()?);
+        let opened = session.store_for_looking()?;
+        let base = match base {
+            None => None,
+            Some(commit) => {
+                let name = short_commit(commit.commit()).to_owned();
+                session.manifests = Manifests::Commit(commit);
+                let (loaded, _) = session.load_silently(&opened.0)?;
+                let broken = loaded.broken.len();
+                if broken > 0 {
+                    let them = if broken == 1 { "an environment has" } else { "environments have" };
+                    terminal::note(&format!("note: in the base {name}, {them} errors: all changes of it are shown"));
+                }
+                Some(Base { name, loaded })
+            }
+        };
+        session.manifests = Manifests::Commit(head);
+        let read = session.load(&opened.0)?;
+        Ok((Self::of(session, opened, read, choose)?, base))
     }
 
     fn over_object(global: &Global, word: &str, open: Opening) -> Result<(Self, Key), Trouble> {

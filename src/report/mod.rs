@@ -8,6 +8,7 @@
 
 mod access;
 mod backups;
+mod change;
 mod doctor;
 mod drift;
 mod event_source;
@@ -43,6 +44,7 @@ mod secrecy;
 
 pub use access::Broadened;
 pub use backups::{BackupList, CoverageList, TableCoverage};
+pub use change::{Told, tell};
 pub use doctor::{DoctorReport, Examination, Health};
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
 pub use event_source::{EventSource, Heartbeat};
@@ -59,7 +61,7 @@ pub use plan::{plan, plans};
 pub use points::BackupPoint;
 pub use preflight::{Preflight, PreflightList, QueuePreflight};
 pub use progress::Progress;
-pub use pull_request::markdown;
+pub use pull_request::{MARKER, changes_markdown, markdown};
 pub use render::RenderList;
 pub use safe::{json as safe_json, line as safe_line, text as safe_text};
 pub use status::{Condition, ConditionStatus, ConditionType, HealthStatus, PolicyCut, Status, StatusList, SyncStatus};

@@ -53,6 +53,9 @@ pub enum SourceError {
         /// The reason.
         why: String,
     },
+    /// A commit that was named.
+    #[error("{0}")]
+    Commit(super::CommitError),
     /// This program has no part for Git sources.
     #[error("this build does not support Git sources and webhooks: build with the feature `git`")]
     WithoutGit,

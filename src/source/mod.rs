@@ -7,6 +7,7 @@
 
 mod checkout;
 mod chosen;
+mod commit;
 mod error;
 mod git;
 mod history;
@@ -16,14 +17,17 @@ mod made;
 mod read;
 #[cfg_attr(not(feature = "git"), path = "remote_without.rs")]
 mod remote;
+mod tree;
 mod watch;
 
 pub use checkout::{UnderWay, at_rest, under_way};
 pub use chosen::Chosen;
+pub use commit::{CommitError, LocalCommit};
 pub use error::SourceError;
 pub use history::ancestry;
 pub use read::{read, read_with};
 #[cfg(feature = "git")]
 pub use remote::secret;
 pub use remote::{Remote, RemoteError};
+pub use tree::TreeError;
 pub use watch::Watch;

@@ -68,4 +68,20 @@ impl Remote {
     pub fn read(&self, _: &str, _: &BTreeSet<String>) -> Result<Snapshot, RemoteError> {
         Err(RemoteError::Without)
     }
+
+    /// Always fails.
+    ///
+    /// # Errors
+    /// Nothing is fetched.
+    pub fn find(&self, _: &str, _: Timestamp) -> Result<String, RemoteError> {
+        Err(RemoteError::Without)
+    }
+
+    /// Always fails.
+    ///
+    /// # Errors
+    /// Nothing was fetched.
+    pub fn read_aside(&self, _: &str, _: &BTreeSet<String>) -> Result<Snapshot, RemoteError> {
+        Err(RemoteError::Without)
+    }
 }

@@ -11,4 +11,5 @@ mod inbox;
 mod journal;
 mod place;
 mod reader;
+mod revision;
 mod words;

@@ -52,6 +52,14 @@ pub enum Command {
         /// Plan as `apply` with the same option does.
         #[arg(long, value_name = "COMMIT", value_parser = commit)]
         accept_older_commit: Option<String>,
+        /// Plan this commit instead of what is checked out or followed: a commit ID, branch or tag of the local repository, or
+        /// of the configured Git source. No file is checked out.
+        #[arg(long, value_name = "REF", conflicts_with = "accept_older_commit")]
+        revision: Option<String>,
+        /// Show what the revision changes compared with this commit. Changes that the plan of this commit has too are
+        /// summarized.
+        #[arg(long, value_name = "REF", requires = "revision")]
+        base: Option<String>,
         /// Format of the report.
         #[arg(short, long, default_value = "text")]
         output: PlanOutput,

@@ -37,6 +37,7 @@ mod why;
 
 use super::args::{BackupCommand, Cli, Command, EventSourceCommand, EventsCommand, Quarantine, SecretCommand};
 use super::exit::{Exit, Trouble};
+use super::view::ToPlan;
 
 /// Runs the command that was asked for.
 pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
@@ -46,8 +47,9 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Validate { path, output } => validate::run(&global, path, output),
         Command::Schema { out } => schema::run(out.as_deref()),
         Command::Graph { environments: of, format } => graph::run(&global, &of.environments, format),
-        Command::Plan { targets, probe, accept_older_commit: older, output, detailed_exitcode: _ } => {
-            plan::run(&global, &targets.targets, probe, older.as_deref(), output)
+        Command::Plan { targets, probe, accept_older_commit: older, revision, base, output, detailed_exitcode: _ } => {
+            let (older, revision, base) = (older.as_deref(), revision.as_deref(), base.as_deref());
+            plan::run(&global, &targets.targets, ToPlan { probe, older, revision, base }, output)
         }
         Command::Preflight { environments: of, drift_reports, output } => {
             preflight::run(&global, &of.environments, &drift_reports, output)
@@ -61,7 +63,8 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Doctor { environments: of, output, in_step: None } => doctor::run(&global, &of.environments, output),
         Command::Apply(args) if args.dry_run => {
             let older = args.accept_older_commit.as_deref();
-            plan::run(&global, &args.environments.environments, false, older, args.output.into())
+            let asked = ToPlan { older, ..ToPlan::default() };
+            plan::run(&global, &args.environments.environments, asked, args.output.into())
         }
         Command::Apply(args) => apply::run(&global, &args),
         Command::Wait { targets, condition, timeout } => wait::run(&global, &targets, condition, timeout),

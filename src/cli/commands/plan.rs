@@ -6,7 +6,7 @@ use crate::cli::args::{Global, PlanOutput};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::history::History;
 use crate::cli::session::Holder;
-use crate::cli::view::{View, yaml};
+use crate::cli::view::{ToPlan, View, yaml};
 use crate::cli::{operator, terminal};
 use crate::controller::{Controller, Preview, preview};
 use crate::manifest::Loaded;
@@ -14,31 +14,25 @@ use crate::model::{Entry, EnvName, Environment, Plan};
 use crate::plan::Goal;
 use crate::report;
 
-pub(super) fn run(
-    global: &Global,
-    words: &[String],
-    probe: bool,
-    older: Option<&str>,
-    output: PlanOutput,
-) -> Result<Exit, Trouble> {
-    let view = View::to_plan(global, words, probe, older)?;
+pub(super) fn run(global: &Global, words: &[String], asked: ToPlan<'_>, output: PlanOutput) -> Result<Exit, Trouble> {
+    let (view, base) = View::to_plan(global, words, asked)?;
     operator::mention(&view.session.operator);
     tell_history(&view.history, view.environments());
-    let (controller, loaded) = (&view.controller, &view.loaded);
-    let mut plans = view.drive(async {
+    let (mut plans, before) = view.drive(async {
         view.reach().await?;
+        // The base comes first: its revision is the older one.
+        let mut before = Vec::new();
+        for environment in view.environments() {
+            let of_base = base.as_ref().and_then(|base| base.loaded.desired.environments.get(&environment.name));
+            if let (Some(base), Some(environment)) = (&base, of_base) {
+                before.push(one(&view, &base.loaded, environment).await?);
+            }
+        }
         let mut plans = Vec::new();
         for environment in view.environments() {
-            if view.holder == Holder::Another {
-                // Its change sets are there to be read; making and removing others would only get in its way.
-                plans.push(controller.glance(&loaded.desired, environment).await?.plan);
-                continue;
-            }
-            let preview = look_ahead(controller, loaded, environment, Goal::Converge).await?;
-            clean(controller, environment, &preview).await;
-            plans.push(preview.looked.plan);
+            plans.push(one(&view, &view.loaded, environment).await?);
         }
-        Ok(plans)
+        Ok((plans, before))
     })?;
     view.selection.require(plans.iter().flat_map(|plan| plan.entries.keys()))?;
     let whole: usize = plans.iter().map(|plan| plan.entries.len()).sum();
@@ -50,7 +44,20 @@ pub(super) fn run(
         }
         plan.entries.retain(|key, _| view.selection.includes(key));
     }
-    show(global, output, &plans)?;
+    let exits: Vec<Exit> = plans.iter().map(Exit::of_shown).collect();
+    match &base {
+        Some(base) if output == PlanOutput::Markdown => {
+            terminal::print(&report::changes_markdown(&plans, &before, &base.name, usize::MAX))?;
+        }
+        Some(base) => {
+            let left = only_changes(&mut plans, &before);
+            show(global, output, &plans)?;
+            if left > 0 {
+                terminal::note(&format!("note: {left} objects with changes that {} has too are not shown", base.name));
+            }
+        }
+        None => show(global, output, &plans)?,
+    }
     if !view.selection.is_whole() {
         let shown: usize = plans.iter().map(|plan| plan.entries.len()).sum();
         let names: Vec<&str> = view.environments().iter().map(|environment| environment.name.as_str()).collect();
@@ -59,7 +66,7 @@ pub(super) fn run(
             names.join(" ")
         ));
     }
-    if !probe && plans.iter().flat_map(|plan| plan.entries.values()).any(is_unasked) {
+    if !asked.probe && plans.iter().flat_map(|plan| plan.entries.values()).any(is_unasked) {
         terminal::note("note: HTTP checks were not run; to run them, use `landfast plan --probe`");
     }
 
@@ -70,8 +77,31 @@ pub(super) fn run(
             global.state.display()
         ));
     }
-    let worst = plans.iter().map(Exit::of_shown).max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
+    let worst = exits.into_iter().max_by_key(|exit| severity(*exit)).unwrap_or(Exit::Done);
     Ok(view.exit(worst))
+}
+
+/// The plan of one environment.
+async fn one(view: &View, loaded: &Loaded, environment: &Arc<Environment>) -> Result<Plan, Trouble> {
+    let controller = &view.controller;
+    if view.holder == Holder::Another {
+        // Its change sets are there to be read; making and removing others would only get in its way.
+        return Ok(controller.glance(&loaded.desired, environment).await?.plan);
+    }
+    let preview = look_ahead(controller, loaded, environment, Goal::Converge).await?;
+    clean(controller, environment, &preview).await;
+    Ok(preview.looked.plan)
+}
+
+/// Leaves out what the base has too, and says how many objects those are.
+fn only_changes(plans: &mut [Plan], base: &[Plan]) -> usize {
+    let mut left = 0;
+    for plan in plans {
+        let told = report::tell(plan, base.iter().find(|base| base.environment == plan.environment));
+        plan.entries.retain(|key, _| !told.anyway.contains(key));
+        left += told.anyway.len();
+    }
+    left
 }
 
 /// Says where the commit is not newer than the one that was accepted, or nobody can tell.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{DriftFinding, DriftReport, FindingKind, word};
-use crate::report::markup::{block, cell, code, inline};
+use crate::report::markup::{block, cell, code, html, inline};
 use crate::report::words;
 
 pub(super) fn markdown(report: &DriftReport) -> String {
@@ -52,7 +52,7 @@ pub(super) fn markdown(report: &DriftReport) -> String {
 
 fn advice(text: &mut String, finding: &DriftFinding) {
     let Some(advice) = &finding.advice else { return };
-    let _ = write!(text, "\n<details><summary>{}</summary>\n\n", inline(&finding.place()));
+    let _ = write!(text, "\n<details><summary><code>{}</code></summary>\n\n", html(&finding.place()));
     match (&finding.by, &finding.by_unknown) {
         (Some(by), _) => _ = writeln!(text, "By {}\n", inline(&by.sentence())),
         (None, Some(why)) => _ = writeln!(text, "Changed by: unknown.  {}\n", inline(why)),

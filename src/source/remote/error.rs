@@ -1,5 +1,7 @@
 //! Why a repository cannot be read.
 
+use crate::source::tree::TreeError;
+
 /// What went wrong between us and a Git repository. The texts hold no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
@@ -23,20 +25,9 @@ pub enum RemoteError {
     /// Credentials that cannot be read or used.
     #[error("{0}")]
     Credentials(String),
-    /// The configured directory is not in the commit.
-    #[error("commit {commit} has no directory `{path}`: check `path`")]
-    NoDirectory {
-        /// The directory.
-        path: String,
-        /// The commit.
-        commit: String,
-    },
-    /// Too much to be manifests.
-    #[error("it contains more than {0}: set `path` to a directory that contains only the manifests")]
-    TooMuch(&'static str),
-    /// The list of what is no manifest makes no sense.
-    #[error(".landfastignore cannot be read: {0}")]
-    Ignore(String),
+    /// The files of a commit cannot be read.
+    #[error(transparent)]
+    Tree(TreeError),
     /// Nothing of it may be used.
     #[error("{0}")]
     Refused(String),
@@ -59,6 +50,15 @@ pub enum RemoteError {
         /// What is wrong.
         why: String,
     },
+}
+
+impl From<TreeError> for RemoteError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Objects(why) => Self::Objects(why),
+            error => Self::Tree(error),
+        }
+    }
 }
 
 /// An error with everything that led to it, in one line.

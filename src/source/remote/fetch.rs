@@ -43,16 +43,37 @@ pub(super) struct Wanted {
     pub(super) now: Timestamp,
 }
 
-/// Fetches, on a thread of its own, so that no host can hold anybody up for longer than the source's timeout. What a thread
-/// that was given up still does, it does under the lock of the clone, and it ends soon after.
+/// Fetches what is followed.
 pub(super) fn fetch(wanted: Wanted) -> Result<(), RemoteError> {
-    let timeout = wanted.source.timeout;
-    let bound = Bound::of(MOST);
+    in_time(wanted.source.timeout, MOST, move |bound, interrupt| run(&wanted, bound, interrupt))
+}
+
+/// Fetches one name alone, without its history, for a look at it: from `from` in the repository to `to` in the clone at
+/// `place`.
+pub(super) fn fetch_alone(wanted: Wanted, from: String, to: String) -> Result<(), RemoteError> {
+    in_time(wanted.source.timeout, MOST, move |bound, interrupt| {
+        wanted.place.prepare()?;
+        let _held = wanted.place.lock()?;
+        let known = wanted.place.open().ok().filter(|_| !wanted.anew);
+        let repository = known.map_or_else(|| bare::begin(&wanted.place.clone_at()), Ok)?;
+        let spec = format!("+{from}:{to}");
+        wanted.connect(bound, interrupt)?.once(&repository, Shallow::DepthAtRemote(NonZeroU32::MIN), &spec)
+    })
+}
+
+/// Does this on a thread of its own, so that no host can hold anybody up for longer than the source's timeout. What a thread
+/// that was given up still does, it does under the lock of the clone, and it ends soon after.
+fn in_time(
+    timeout: Duration,
+    most: u64,
+    work: impl FnOnce(&Arc<Bound>, &AtomicBool) -> Result<(), RemoteError> + Send + 'static,
+) -> Result<(), RemoteError> {
+    let bound = Bound::of(most);
     let interrupt = Arc::new(AtomicBool::new(false));
     let (sender, receiver) = mpsc::sync_channel(1);
     let work = {
         let (bound, interrupt) = (Arc::clone(&bound), Arc::clone(&interrupt));
-        move || drop(sender.send(run(&wanted, &bound, &interrupt)))
+        move || drop(sender.send(work(&bound, &interrupt)))
     };
     let failed = |error: std::io::Error| RemoteError::Fetch(error.to_string());
     std::thread::Builder::new().name("git-fetch".to_owned()).spawn(work).map_err(failed)?;
@@ -76,22 +97,29 @@ fn late(timeout: Duration) -> RemoteError {
 fn run(wanted: &Wanted, bound: &Arc<Bound>, interrupt: &AtomicBool) -> Result<(), RemoteError> {
     wanted.place.prepare()?;
     let _held = wanted.place.lock()?;
-    let account = credentials::account(&wanted.source, &wanted.tokens, wanted.now)?;
-    let certificates = authorities(wanted.source.authorities.as_deref())?;
-    let fetch = Fetch { wanted, account, certificates, bound, interrupt };
+    let fetch = wanted.connect(bound, interrupt)?;
+    let spec = format!("+{}:{TIP}", wanted.source.reference.full_name());
     let known = wanted.place.open().ok().filter(|repository| matches!(bare::tip(repository), Ok(Some(_))));
     match known {
-        Some(repository) if !wanted.anew => fetch.once(&repository, Shallow::NoChange),
+        Some(repository) if !wanted.anew => fetch.once(&repository, Shallow::NoChange, &spec),
         _ => {
             let new = wanted.place.directory.join("new");
             let repository = bare::begin(&new)?;
-            fetch.once(&repository, Shallow::DepthAtRemote(NonZeroU32::MIN))?;
+            fetch.once(&repository, Shallow::DepthAtRemote(NonZeroU32::MIN), &spec)?;
             if !fetch.tells(&repository) {
-                fetch.once(&repository, Shallow::DepthAtRemote(DEEP))?;
+                fetch.once(&repository, Shallow::DepthAtRemote(DEEP), &spec)?;
             }
             drop(repository);
             wanted.place.swap(&new)
         }
+    }
+}
+
+impl Wanted {
+    fn connect<'w>(&'w self, bound: &'w Arc<Bound>, interrupt: &'w AtomicBool) -> Result<Fetch<'w>, RemoteError> {
+        let account = credentials::account(&self.source, &self.tokens, self.now)?;
+        let certificates = authorities(self.source.authorities.as_deref())?;
+        Ok(Fetch { wanted: self, account, certificates, bound, interrupt })
     }
 }
 
@@ -110,16 +138,15 @@ impl Fetch<'_> {
         self.wanted.accepted.iter().all(has)
     }
 
-    fn once(&self, repository: &Repository, shallow: Shallow) -> Result<(), RemoteError> {
-        let fetched = self.receive(repository, shallow);
+    fn once(&self, repository: &Repository, shallow: Shallow, spec: &str) -> Result<(), RemoteError> {
+        let fetched = self.receive(repository, shallow, spec);
         fetched.map_err(|error| self.told(&error))
     }
 
-    fn receive(&self, repository: &Repository, shallow: Shallow) -> Result<(), gix::Error> {
+    fn receive(&self, repository: &Repository, shallow: Shallow, spec: &str) -> Result<(), gix::Error> {
         let source = &self.wanted.source;
-        let spec = format!("+{}:{TIP}", source.reference.full_name());
         let remote = repository.remote_at_without_url_rewrite(source.url.as_str())?.with_fetch_tags(Tags::None);
-        let remote = remote.with_refspecs([spec.as_str()], Direction::Fetch)?;
+        let remote = remote.with_refspecs([spec], Direction::Fetch)?;
         let url = gix::url::parse(gix::bstr::BStr::new(source.url.as_str()))?;
         let mut transport = Transport::new_http(Bounded::new(self.bound), url, Protocol::V2, false);
         if let Some(account) = self.account.clone() {

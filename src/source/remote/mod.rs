@@ -16,10 +16,10 @@ mod openpgp;
 #[cfg(not(feature = "openpgp"))]
 #[path = "openpgp_without.rs"]
 mod openpgp;
+mod preview;
 mod seen;
 mod signature;
 mod signers;
-mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -33,7 +33,7 @@ use self::credentials::Tokens;
 pub use self::credentials::secret;
 pub use self::error::RemoteError;
 use super::chosen::Chosen;
-use super::history;
+use super::{history, tree};
 use crate::model::{Ancestry, EnvName, GitSource, Revision, Snapshot, short_commit};
 
 /// A repository that is followed, and its clone.
@@ -175,10 +175,18 @@ impl Remote {
     /// # Errors
     /// The clone does not have them, or they are too many.
     pub fn read(&self, commit: &str, opened: &BTreeSet<String>) -> Result<Snapshot, RemoteError> {
-        let repository = self.place.open()?;
+        self.read_in(&self.place.open()?, commit, opened)
+    }
+
+    fn read_in(
+        &self,
+        repository: &Repository,
+        commit: &str,
+        opened: &BTreeSet<String>,
+    ) -> Result<Snapshot, RemoteError> {
         let id = ObjectId::from_hex(commit.as_bytes()).map_err(|error| RemoteError::Objects(error.to_string()))?;
         let path = if self.source.path.is_empty() { String::new() } else { format!("/{}", self.source.path) };
         let shown = format!("{}@{}{path}", self.source.url, short_commit(commit));
-        tree::read(&repository, id, &self.source.path, &shown, opened)
+        Ok(tree::read(repository, id, &self.source.path, &shown, opened)?)
     }
 }

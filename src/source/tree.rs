@@ -1,6 +1,6 @@
 //! The files of a commit, read from the object database. Nothing is checked out.
 //!
-//! The same rules as for a [directory](super::super::read): what is passed over by name, how large files may be, which links
+//! The same rules as for a [directory](super::read): what is passed over by name, how large files may be, which links
 //! are followed. A directory has other ways to lie than a tree, and a tree has submodules.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,15 +9,36 @@ use std::sync::Arc;
 use gix::objs::tree::EntryKind;
 use gix::{ObjectId, Repository};
 
-use super::super::ignore::{self, Ignored};
-use super::super::read::{DEEPEST, LARGEST_FILE, MOST_BYTES, MOST_FILES};
-use super::RemoteError;
+use super::ignore::{self, Ignored};
+use super::read::{DEEPEST, LARGEST_FILE, MOST_BYTES, MOST_FILES};
 use crate::model::{FileContent, Passed, Snapshot, beside};
 
 /// So many links may lead to one another.
 const MOST_LINKS: usize = 40;
 /// A link's target is a path, and no path is longer.
 const LONGEST_LINK: u64 = 4096;
+
+/// Why a commit's files cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// The directory is not in the commit.
+    #[error("commit {commit} has no directory `{path}`: check `path`")]
+    NoDirectory {
+        /// The directory.
+        path: String,
+        /// The commit.
+        commit: String,
+    },
+    /// Too much to be manifests.
+    #[error("it contains more than {0}: set `path` to a directory that contains only the manifests")]
+    TooMuch(&'static str),
+    /// The list of what is no manifest makes no sense.
+    #[error(".landfastignore cannot be read: {0}")]
+    Ignore(String),
+    /// Objects are missing or damaged.
+    #[error("the repository cannot be read: {0}")]
+    Objects(String),
+}
 
 /// What stands in a tree under a name.
 #[derive(Clone, Copy, Debug)]
@@ -34,11 +55,11 @@ pub(super) fn read(
     path: &str,
     shown: &str,
     opened: &BTreeSet<String>,
-) -> Result<Snapshot, RemoteError> {
+) -> Result<Snapshot, TreeError> {
     let tree = repository.find_commit(commit).map_err(broken)?.tree_id().map_err(broken)?.detach();
     let mut root = tree;
     for part in path.split('/').filter(|part| !part.is_empty()) {
-        let missing = || RemoteError::NoDirectory { path: path.to_owned(), commit: commit.to_string() };
+        let missing = || TreeError::NoDirectory { path: path.to_owned(), commit: commit.to_string() };
         let node = entries(repository, root)?.into_iter().find(|(name, _)| name.as_deref() == Ok(part));
         root = match node {
             Some((_, Node { kind: EntryKind::Tree, id })) => id,
@@ -62,14 +83,14 @@ pub(super) fn read(
     Ok(Snapshot::passing(shown, files, Some(commit.to_string()), passed, aside))
 }
 
-fn broken(error: impl std::fmt::Display) -> RemoteError {
-    RemoteError::Objects(error.to_string())
+fn broken(error: impl std::fmt::Display) -> TreeError {
+    TreeError::Objects(error.to_string())
 }
 
 /// A name, or what is left of it where it is no text.
 type Name = Result<String, String>;
 
-fn entries(repository: &Repository, tree: ObjectId) -> Result<Vec<(Name, Node)>, RemoteError> {
+fn entries(repository: &Repository, tree: ObjectId) -> Result<Vec<(Name, Node)>, TreeError> {
     let tree = repository.find_tree(tree).map_err(broken)?;
     let mut found = Vec::new();
     for entry in tree.iter() {
@@ -112,10 +133,10 @@ enum Found {
 }
 
 impl Reader<'_> {
-    fn ignored(&self) -> Result<Ignored, RemoteError> {
+    fn ignored(&self) -> Result<Ignored, TreeError> {
         let found =
             entries(self.repository, self.root)?.into_iter().find(|(name, _)| name.as_deref() == Ok(ignore::FILE));
-        let wrong = |why: &str| RemoteError::Ignore(why.to_owned());
+        let wrong = |why: &str| TreeError::Ignore(why.to_owned());
         let text = match found {
             None => String::new(),
             Some((_, Node { kind: EntryKind::Blob | EntryKind::BlobExecutable, id })) => match self.content(id)? {
@@ -130,13 +151,7 @@ impl Reader<'_> {
     }
 
     /// Lists a tree. `above` are the real paths of the directories that lead to it, itself last.
-    fn descend(
-        &mut self,
-        prefix: &str,
-        above: &mut Vec<String>,
-        tree: ObjectId,
-        side: Side,
-    ) -> Result<(), RemoteError> {
+    fn descend(&mut self, prefix: &str, above: &mut Vec<String>, tree: ObjectId, side: Side) -> Result<(), TreeError> {
         self.trees += 1;
         let here = above.last().cloned().unwrap_or_default();
         let listed = entries(self.repository, tree)?;
@@ -159,13 +174,13 @@ impl Reader<'_> {
             };
             self.take(relative, found, above, side)?;
             if self.files.len() + self.aside.len() + self.passed.len() + self.trees > MOST_FILES {
-                return Err(RemoteError::TooMuch("50,000 files and directories"));
+                return Err(TreeError::TooMuch("50,000 files and directories"));
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, relative: String, found: Found, above: &mut Vec<String>, side: Side) -> Result<(), RemoteError> {
+    fn take(&mut self, relative: String, found: Found, above: &mut Vec<String>, side: Side) -> Result<(), TreeError> {
         let content = match found {
             Found::File(id) => self.content(id)?,
             Found::NotListed(why) => FileContent::NotListed(why),
@@ -186,14 +201,14 @@ impl Reader<'_> {
             self.bytes += bytes.len() as u64;
         }
         if self.bytes > MOST_BYTES {
-            return Err(RemoteError::TooMuch("256 MiB"));
+            return Err(TreeError::TooMuch("256 MiB"));
         }
         let files = if side == Side::In { &mut self.files } else { &mut self.aside };
         files.insert(relative, content);
         Ok(())
     }
 
-    fn content(&self, id: ObjectId) -> Result<FileContent, RemoteError> {
+    fn content(&self, id: ObjectId) -> Result<FileContent, TreeError> {
         let size = self.repository.find_header(id).map_err(broken)?.size();
         if size > LARGEST_FILE {
             return Ok(FileContent::TooLarge(size));
@@ -202,7 +217,7 @@ impl Reader<'_> {
         Ok(FileContent::Bytes(Arc::from(blob.take_data())))
     }
 
-    fn passed_over(&self, name: &str, relative: &str, found: &Found) -> Result<Option<Passed>, RemoteError> {
+    fn passed_over(&self, name: &str, relative: &str, found: &Found) -> Result<Option<Passed>, TreeError> {
         let by_name = self.ignored.passes_over(name, relative, matches!(found, Found::Directory(..)));
         let (None, Found::Directory(_, tree)) = (by_name, found) else { return Ok(by_name) };
         let listed = entries(self.repository, *tree)?;
@@ -211,7 +226,7 @@ impl Reader<'_> {
     }
 
     /// What stands at a real path from the root.
-    fn look(&self, path: &str, node: Node) -> Result<Found, RemoteError> {
+    fn look(&self, path: &str, node: Node) -> Result<Found, TreeError> {
         match node.kind {
             EntryKind::Link => self.follow(path),
             _ => Ok(plain(path, node)),
@@ -219,7 +234,7 @@ impl Reader<'_> {
     }
 
     /// What a link leads to, within the root and to nothing hidden.
-    fn follow(&self, path: &str) -> Result<Found, RemoteError> {
+    fn follow(&self, path: &str) -> Result<Found, TreeError> {
         let not = |why: &str| Ok(Found::NotListed(why.to_owned()));
         let mut path = path.to_owned();
         for _ in 0..MOST_LINKS {
@@ -246,7 +261,7 @@ impl Reader<'_> {
     }
 
     /// Walks a path from the root, up to the first link.
-    fn step(&self, path: &str) -> Result<Step, RemoteError> {
+    fn step(&self, path: &str) -> Result<Step, TreeError> {
         let (mut tree, mut walked) = (self.root, String::new());
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         for (index, part) in parts.iter().enumerate() {
@@ -286,7 +301,7 @@ fn join(directory: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::made::Made;
+    use super::super::made::Made;
     use super::*;
 
     fn made(files: &[(&str, &str)], links: &[(&str, &str)]) -> Made {
@@ -304,8 +319,8 @@ mod tests {
         made
     }
 
-    fn snapshot(made: &Made, path: &str, opened: &[&str]) -> Result<Snapshot, RemoteError> {
-        let repository = super::super::super::git::open(&made.path()).unwrap();
+    fn snapshot(made: &Made, path: &str, opened: &[&str]) -> Result<Snapshot, TreeError> {
+        let repository = super::super::git::open(&made.path()).unwrap();
         let commit = repository.head_id().unwrap().detach();
         read(&repository, commit, path, "shown", &opened.iter().map(ToString::to_string).collect())
     }
@@ -375,7 +390,7 @@ mod tests {
         let FileContent::NotListed(why) = &snapshot_of.files["sub"] else { panic!("{snapshot_of:?}") };
         assert!(why.contains("submodule"));
         for wrong in ["nowhere", "a.yaml", "sub", "a.yaml/b"] {
-            assert!(matches!(snapshot(&made, wrong, &[]), Err(RemoteError::NoDirectory { .. })), "{wrong}");
+            assert!(matches!(snapshot(&made, wrong, &[]), Err(TreeError::NoDirectory { .. })), "{wrong}");
         }
     }
 }
