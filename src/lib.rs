@@ -56,6 +56,9 @@ pub mod sim;
 #[cfg(feature = "git")]
 pub mod server;
 
+#[cfg(feature = "git")]
+pub mod forge;
+
 pub mod cli;
 
 #[doc(hidden)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::exit::Trouble;
+use super::feedback::Feedback;
 use super::session::Session;
 use crate::server::{Hook, Listening, serve};
 use crate::source;
@@ -39,9 +40,15 @@ impl Hooks {
     }
 
     /// Serves for ever; does nothing for ever, if there is nothing to serve.
-    pub(super) async fn serve(session: &Session, hooks: Option<&Self>) -> Infallible {
+    pub(super) async fn serve(session: &Session, hooks: Option<&Self>, feedback: &Feedback) -> Infallible {
         match hooks {
-            Some(Self { listening, calls, bell }) => serve(&session.cx, listening, calls, || bell.notify_one()).await,
+            Some(Self { listening, calls, bell }) => {
+                let wake = || {
+                    bell.notify_one();
+                    feedback.ring();
+                };
+                serve(&session.cx, listening, calls, wake).await
+            }
             None => std::future::pending().await,
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::exit::Trouble;
+use super::feedback::Feedback;
 use super::session::Session;
 
 /// No listener.
@@ -27,7 +28,7 @@ impl Hooks {
     }
 
     /// Does nothing for ever.
-    pub(super) async fn serve(_: &Session, _: Option<&Self>) -> Infallible {
+    pub(super) async fn serve(_: &Session, _: Option<&Self>, _: &Feedback) -> Infallible {
         std::future::pending().await
     }
 }

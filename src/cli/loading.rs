@@ -32,11 +32,17 @@ pub(super) async fn changed_apart(
     known: Option<Known>,
     against: Against,
 ) -> Result<Option<Read>, Trouble> {
+    apart(move || changed(&manifests, known.as_ref(), &against)).await?
+}
+
+/// Does this on a thread of its own: what blocks holds up nobody, and a bug in it ends nothing else.
+pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let work = move || drop(sender.send(changed(&manifests, known.as_ref(), &against)));
-    let thread = std::thread::Builder::new().name("manifests".to_owned()).stack_size(STACK);
-    thread.spawn(work).map_err(|error| Trouble::machine("no thread could be started to load the manifests", error))?;
-    receiver.await.unwrap_or_else(|_| Err(failed("the thread has ended")))
+    let work = move || drop(sender.send(catch_unwind(AssertUnwindSafe(work))));
+    let thread = std::thread::Builder::new().name("apart".to_owned()).stack_size(STACK);
+    thread.spawn(work).map_err(|error| Trouble::machine("no thread could be started", error))?;
+    let done = receiver.await.map_err(|_| failed("the thread has ended"))?;
+    done.map_err(|panic| failed(&said(&*panic)))
 }
 
 /// Git is in the middle of something: what is missing may be about to be written.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,13 +16,16 @@ use super::place;
 use crate::manifest::{self, Loaded};
 use crate::model::{
     Ancestry, Desired, Digest, EnvName, Environment, GitCredentials, GitRef, GitSource, Redacted, Revision, SecretRef,
-    Snapshot, git_path,
+    Snapshot, SourceName, git_path,
 };
 use crate::operator::Operator;
 use crate::source::{self, Chosen, Remote, RemoteError, SourceError};
 
 /// What was fetched so lately is not fetched again by the same command.
 const LATELY: SignedDuration = SignedDuration::from_secs(2);
+
+/// A look that comes after so much of an interval fetches: looks come a tenth early at times.
+const EARLY: f64 = 0.85;
 
 /// The variable that a token is in.
 const TOKEN: &str = "LANDFAST_GIT_TOKEN";
@@ -62,6 +66,7 @@ pub(super) enum Manifests {
 
 /// What was found of a repository.
 struct Found {
+    /// When it was fetched.
     at: Timestamp,
     choice: Result<Chosen, Arc<RemoteError>>,
     /// By a look that knew of no journal: the next one, which does, need not fetch again.
@@ -73,6 +78,10 @@ pub(super) struct Repositories {
     remotes: Vec<Remote>,
     found: Mutex<BTreeMap<usize, Found>>,
     told: Mutex<Vec<String>>,
+    /// By source: environments with errors, and the commit that has them.
+    broken: Mutex<BTreeMap<usize, BTreeMap<EnvName, String>>>,
+    /// Somebody asks for a look now: no interval counts.
+    urgent: AtomicBool,
 }
 
 /// Whether the manifests are in repositories, for these options.
@@ -91,7 +100,13 @@ impl Manifests {
             None => operator.sources().iter().cloned().map(with_environment).collect(),
         };
         let remotes = sources.into_iter().map(|source| Remote::new(source, &global.state)).collect();
-        let repositories = Repositories { remotes, found: Mutex::default(), told: Mutex::default() };
+        let repositories = Repositories {
+            remotes,
+            found: Mutex::default(),
+            told: Mutex::default(),
+            broken: Mutex::default(),
+            urgent: AtomicBool::new(false),
+        };
         Ok(Self::Git(Arc::new(repositories)))
     }
 
@@ -129,6 +144,39 @@ impl Manifests {
         match self {
             Self::Directory(_) | Self::Commit(_) => Vec::new(),
             Self::Git(repositories) => repositories.told.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// The next look fetches, whatever the intervals of the sources are.
+    pub(super) fn hurry(&self) {
+        if let Self::Git(repositories) = self {
+            repositories.urgent.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Removes the clones of repositories that are not followed any more.
+    pub(super) fn forget_others(&self, state: &Path) {
+        if let Self::Git(repositories) = self {
+            source::forget_others(state, &repositories.remotes);
+        }
+    }
+
+    /// Environments with errors in the commit that was read last, and that commit.
+    #[cfg(feature = "git")]
+    pub(super) fn broken(&self) -> BTreeMap<EnvName, String> {
+        let Self::Git(repositories) = self else { return BTreeMap::new() };
+        let broken = repositories.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.values().flatten().map(|(name, commit)| (name.clone(), commit.clone())).collect()
+    }
+
+    /// The newest commit of a source, if it is not followed, and why.
+    #[cfg(feature = "git")]
+    pub(super) fn refused(&self, source: &SourceName) -> Option<(String, String)> {
+        let Self::Git(repositories) = self else { return None };
+        let index = repositories.remotes.iter().position(|remote| remote.source().name == *source)?;
+        match &repositories.lock().get(&index)?.choice {
+            Ok(Chosen { newest, refused: Some(why), .. }) => Some((newest.clone(), why.clone())),
+            _ => None,
         }
     }
 
@@ -218,11 +266,12 @@ impl Repositories {
 
     fn load(&self, known: Option<&Known>, against: &Against) -> Result<Option<Read>, Trouble> {
         let now = real_time();
+        let urgent = self.urgent.swap(false, Ordering::Relaxed);
         let mut told = Vec::new();
         let mut chosen: Vec<(usize, Chosen)> = Vec::new();
         let mut failed = None;
         for (index, remote) in self.remotes.iter().enumerate() {
-            match self.choose(index, remote, against, now) {
+            match self.choose(index, remote, against, now, urgent) {
                 Ok(choice) => {
                     let name = &remote.source().name;
                     told.extend(choice.stale.iter().map(|why| {
@@ -290,21 +339,31 @@ impl Repositories {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(text);
     }
 
-    /// What to follow of one source. What was fetched for a look without a journal is not fetched again for the one with it.
+    /// What to follow of one source. It is fetched when its interval is over, whatever those of other sources are; and what
+    /// was fetched for a look without a journal is not fetched again for the one with it.
     fn choose(
         &self,
         index: usize,
         remote: &Remote,
         against: &Against,
         now: Timestamp,
+        urgent: bool,
     ) -> Result<Chosen, Arc<RemoteError>> {
         let before = self.lock().remove(&index);
-        let fetched = before.filter(|found| found.unused && now.duration_since(found.at).abs() < LATELY);
+        let early = remote.source().interval.mul_f64(EARLY);
+        let fetched = before.filter(|found| {
+            let age = now.duration_since(found.at).abs();
+            found.unused && age < LATELY || !urgent && age.unsigned_abs() < early
+        });
+        let at = fetched.as_ref().map(|found| found.at);
         let fetched = fetched.and_then(|found| found.choice.ok());
         let accepted = self.accepted_of(index, against);
         let choice = remote.choose(&accepted, against.named.as_deref(), now, fetched.as_ref()).map_err(Arc::new);
         let unused = fetched.is_none() && against.accepted.is_empty();
-        self.lock().insert(index, Found { at: real_time(), choice: choice.clone(), unused });
+        self.lock().insert(
+            index,
+            Found { at: at.filter(|_| fetched.is_some()).unwrap_or_else(real_time), choice: choice.clone(), unused },
+        );
         choice
     }
 
@@ -337,6 +396,8 @@ impl Repositories {
             is_ours
         });
         loaded.broken.retain(|environment| self.owner(environment) == Some(index));
+        let broken = loaded.broken.iter().map(|environment| (environment.clone(), commit.to_owned())).collect();
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).insert(index, broken);
         history.mark(&mut loaded);
         Ok((loaded, history))
     }
@@ -403,6 +464,10 @@ fn named(global: &Global) -> Result<Option<GitSource>, Trouble> {
 /// The same source, with what it takes from the environment.
 fn with_environment(mut source: GitSource) -> GitSource {
     if let GitCredentials::Token { token: SecretRef::Value { name, value }, .. } = &mut source.credentials {
+        *value = variable(name);
+    }
+    let own = source.feedback.as_mut().and_then(|feedback| feedback.token.as_mut());
+    if let Some(SecretRef::Value { name, value }) = own {
         *value = variable(name);
     }
     source

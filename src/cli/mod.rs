@@ -9,6 +9,11 @@ mod commands;
 mod complete;
 mod demo;
 mod exit;
+#[cfg(feature = "git")]
+mod feedback;
+#[cfg(not(feature = "git"))]
+#[path = "feedback_without.rs"]
+mod feedback;
 mod furnish;
 mod history;
 #[cfg(feature = "git")]

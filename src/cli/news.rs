@@ -82,8 +82,14 @@ impl News {
         };
         tokio::select! {
             biased;
-            () = asked => Wake::Asked,
-            () = called.notified() => Wake::News,
+            () = asked => {
+                session.manifests.hurry();
+                Wake::Asked
+            }
+            () = called.notified() => {
+                session.manifests.hurry();
+                Wake::News
+            }
             () = changed => Wake::News,
             () = cx.sleep(varied) => Wake::News,
         }

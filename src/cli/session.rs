@@ -280,6 +280,24 @@ impl Session {
         self.queue.clone()
     }
 
+    /// Copies the journal, on whatever thread.
+    #[cfg(feature = "git")]
+    pub(super) fn peeking(&self) -> impl FnOnce() -> Result<Store, Trouble> + Send + 'static {
+        let (path, cx, keys) = (self.journal(), self.cx.clone(), self.keys.clone());
+        move || Store::peek_with(&path, &cx, keys.as_deref()).map_err(Trouble::Store)
+    }
+
+    /// The loop over this session's cloud, for looks alone: its gate is closed, it opens nothing that is sealed, and it asks
+    /// no web server.
+    #[cfg(feature = "git")]
+    pub(super) fn looker(&self, copy: Store) -> Controller {
+        let (cx, cloud) = (self.cx.clone(), Arc::clone(&self.cloud));
+        let controller = Controller::under(cx, cloud, copy, super::progress::silent(), self.operator.clone());
+        let controller = controller.probing(Arc::new(Unasked));
+        controller.stop();
+        controller
+    }
+
     /// Runs a future that only asks. It is dropped when the process is told to stop.
     pub(super) fn ask<F: Future>(&self, future: F) -> Result<F::Output, Trouble> {
         match &self.clockwork {

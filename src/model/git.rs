@@ -146,6 +146,34 @@ pub struct WebhookSecret {
     pub secret: SecretRef,
 }
 
+/// Whose API a Git host speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForgeKind {
+    /// GitHub and GitHub Enterprise Server.
+    GitHub,
+    /// GitLab, also self-managed.
+    GitLab,
+}
+
+/// What a Git host is told about the commits of a repository.
+#[derive(Clone, Debug)]
+pub struct Feedback {
+    /// Whose API it is.
+    pub kind: ForgeKind,
+    /// Its address: `https://api.github.com`.
+    pub api: String,
+    /// The repository's name there: `owner/name`.
+    pub project: String,
+    /// Commits get a status for each environment.
+    pub status: bool,
+    /// Pull requests get a comment with their plan.
+    pub comments: bool,
+    /// Pull requests from forks, too.
+    pub forks: bool,
+    /// A token for this alone; `None`: what the repository is read with.
+    pub token: Option<SecretRef>,
+}
+
 /// A repository.
 #[derive(Clone, Debug)]
 pub struct GitSource {
@@ -173,6 +201,8 @@ pub struct GitSource {
     pub openpgp_keys: Option<PathBuf>,
     /// How webhooks prove themselves; `None`: there are none.
     pub webhook: Option<WebhookSecret>,
+    /// What its host is told; `None`: nothing.
+    pub feedback: Option<Feedback>,
 }
 
 impl GitSource {
@@ -194,6 +224,7 @@ impl GitSource {
             signers: None,
             openpgp_keys: None,
             webhook: None,
+            feedback: None,
         })
     }
 
@@ -215,6 +246,37 @@ impl GitSource {
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}-{}", self.name, Digest::of(&(&self.url, self.reference.full_name())).short())
+    }
+}
+
+impl Feedback {
+    /// Feedback for a repository at this address. Of known hosts it is known whose API they speak and where it is; for
+    /// others `kind` says so, and `api` may.
+    ///
+    /// # Errors
+    /// It is not known, or the address is not that of a repository there.
+    pub fn new(url: &str, kind: Option<ForgeKind>, api: Option<String>) -> Result<Self, String> {
+        let url = url::Url::parse(url).map_err(|error| error.to_string())?;
+        let host = url.host_str().unwrap_or_default();
+        let known = match host {
+            "github.com" => Some(ForgeKind::GitHub),
+            "gitlab.com" => Some(ForgeKind::GitLab),
+            _ => None,
+        };
+        let kind = kind.or(known).ok_or("`feedback` needs `kind`: `github` or `gitlab`")?;
+        let project = url.path().trim_matches('/').trim_end_matches(".git").to_owned();
+        let parts = project.split('/').count();
+        if project.is_empty() || parts < 2 || kind == ForgeKind::GitHub && parts > 2 {
+            return Err("`feedback` needs a `url` with the owner and the name of the repository".to_owned());
+        }
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let usual = match kind {
+            ForgeKind::GitHub if host == "github.com" => "https://api.github.com".to_owned(),
+            ForgeKind::GitHub => format!("https://{host}{port}/api/v3"),
+            ForgeKind::GitLab => format!("https://{host}{port}/api/v4"),
+        };
+        let api = api.unwrap_or(usual).trim_end_matches('/').to_owned();
+        Ok(Self { kind, api, project, status: true, comments: true, forks: false, token: None })
     }
 }
 
@@ -312,6 +374,27 @@ mod tests {
             "a?",
         ] {
             assert!(GitRef::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_api_of_a_host_is_where_its_documentation_says() {
+        use ForgeKind::{GitHub, GitLab};
+        for (url, kind, api, project) in [
+            ("https://github.com/a/b.git", None, "https://api.github.com", "a/b"),
+            ("https://gitlab.com/a/b/c", None, "https://gitlab.com/api/v4", "a/b/c"),
+            ("https://git.example.com:8443/a/b", Some(GitHub), "https://git.example.com:8443/api/v3", "a/b"),
+            ("https://git.example.com/a/b.git", Some(GitLab), "https://git.example.com/api/v4", "a/b"),
+        ] {
+            let feedback = Feedback::new(url, kind, None).unwrap();
+            assert_eq!((feedback.api.as_str(), feedback.project.as_str()), (api, project), "{url}");
+        }
+        let own =
+            Feedback::new("https://git.example.com/a/b", Some(GitHub), Some("https://api.example.com/".to_owned()));
+        assert_eq!(own.unwrap().api, "https://api.example.com");
+        assert!(Feedback::new("https://git.example.com/a/b", None, None).unwrap_err().contains("`kind`"));
+        for wrong in ["https://github.com/a", "https://github.com/", "https://github.com/a/b/c"] {
+            assert!(Feedback::new(wrong, None, None).unwrap_err().contains("owner"), "{wrong}");
         }
     }
 

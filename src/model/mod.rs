@@ -94,7 +94,8 @@ pub use ecs::{
 };
 pub use gaps::{Gap, Gaps};
 pub use git::{
-    GIT_INTERVAL, GIT_TIMEOUT, GitCredentials, GitRef, GitSource, SecretRef, SourceName, WebhookSecret, git_path,
+    Feedback, ForgeKind, GIT_INTERVAL, GIT_TIMEOUT, GitCredentials, GitRef, GitSource, SecretRef, SourceName,
+    WebhookSecret, git_path,
 };
 pub use gone::{DeletedStack, GoneResource, GoneStack};
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};

@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
 use super::period::Period;
-use crate::model::{GitCredentials, GitRef, GitSource, SecretRef, SourceName, WebhookSecret, git_path};
+use crate::model::{
+    Feedback, ForgeKind, GitCredentials, GitRef, GitSource, SecretRef, SourceName, WebhookSecret, git_path,
+};
 
 /// GitHub's own API.
 const GITHUB: &str = "https://api.github.com";
@@ -62,6 +64,9 @@ pub(super) struct SourceDocument {
     openpgp_keys: Option<PathBuf>,
     /// Webhook calls of the Git host. They are accepted at `/webhooks/NAME` of the listener.
     webhook: Option<WebhookDocument>,
+    /// What the daemon reports to the Git host: commit statuses, and comments on pull requests. Default: nothing.
+    #[schemars(with = "Option<FeedbackDocument>")]
+    feedback: Option<Spanned<FeedbackDocument>>,
 }
 
 /// Where a secret is: in a file or in an environment variable.
@@ -110,6 +115,79 @@ enum AppId {
 struct WebhookDocument {
     /// File with the secret that is also set at the Git host.
     secret_file: PathBuf,
+}
+
+/// What the daemon reports to the Git host.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Feedback")]
+struct FeedbackDocument {
+    /// API of the Git host: `github` or `gitlab`. Needed unless the host is github.com or gitlab.com.
+    kind: Option<KindDocument>,
+    /// Set a commit status for each environment; default `true`.
+    status: Option<bool>,
+    /// Comment on pull requests with the plan of their changes; default `true`.
+    comments: Option<bool>,
+    /// Also plan pull requests from forks; default `false`. Anyone who can open a pull request then makes the daemon read what
+    /// the manifests in it name.
+    forks: Option<bool>,
+    /// Address of the API; default: the usual address for the host.
+    #[schemars(with = "Option<String>")]
+    api: Option<Url>,
+    /// A token for feedback; default: the credentials of the source.
+    token: Option<FeedbackToken>,
+}
+
+/// API of a Git host.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "FeedbackKind")]
+enum KindDocument {
+    /// GitHub, GitHub Enterprise Server.
+    GitHub,
+    /// GitLab.
+    GitLab,
+}
+
+/// Where a token is: in a file or in an environment variable.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "FeedbackToken")]
+struct FeedbackToken {
+    /// File with the token. It is read again for every request.
+    file: Option<PathBuf>,
+    /// Environment variable with the token.
+    env: Option<String>,
+}
+
+fn feedback(document: FeedbackDocument, source: &GitSource) -> Result<Feedback, String> {
+    let kind = document.kind.map(|kind| match kind {
+        KindDocument::GitHub => ForgeKind::GitHub,
+        KindDocument::GitLab => ForgeKind::GitLab,
+    });
+    let of_app = match &source.credentials {
+        GitCredentials::App { api, .. } => Some(api.clone()),
+        GitCredentials::None | GitCredentials::Token { .. } => None,
+    };
+    // An App is GitHub's.
+    let kind = kind.or(of_app.is_some().then_some(ForgeKind::GitHub));
+    let made = Feedback::new(&source.url, kind, document.api.map(|Url(url)| url).or(of_app))?;
+    let token = match document.token {
+        None => None,
+        Some(FeedbackToken { file: Some(file), env: None }) => Some(SecretRef::File(file)),
+        Some(FeedbackToken { file: None, env: Some(name) }) => Some(SecretRef::Value { name, value: None }),
+        Some(_) => return Err("`feedback.token` needs either `file` or `env`".to_owned()),
+    };
+    if token.is_none() && matches!(source.credentials, GitCredentials::None) {
+        return Err("`feedback` needs credentials: set `token` or `githubApp`, or `feedback.token`".to_owned());
+    }
+    let (status, comments) = (document.status.unwrap_or(true), document.comments.unwrap_or(true));
+    if comments && matches!(source.reference, GitRef::Tag(_)) {
+        return Err(
+            "`feedback` comments on pull requests for a branch: set `comments = false`, or follow a branch".to_owned()
+        );
+    }
+    Ok(Feedback { status, comments, forks: document.forks.unwrap_or(false), token, ..made })
 }
 
 /// A text that has a form.
@@ -206,7 +284,8 @@ fn source(document: SourceDocument) -> Result<GitSource, At> {
     if let Some(environments) = document.environments {
         source.environments = environments.into_inner();
     }
-    Ok(GitSource {
+    let told = document.feedback;
+    let source = GitSource {
         reference,
         path: document.path.map_or_else(String::new, |Inside(path)| path),
         credentials,
@@ -215,7 +294,12 @@ fn source(document: SourceDocument) -> Result<GitSource, At> {
         openpgp_keys: document.openpgp_keys,
         webhook: document.webhook.map(|webhook| WebhookSecret { secret: SecretRef::File(webhook.secret_file) }),
         ..source
-    })
+    };
+    let Some(told) = told else { return Ok(source) };
+    let at = told.span().start;
+    let feedback =
+        feedback(told.into_inner(), &source).map_err(|why| (at, format!("source `{}`: {why}", source.name)))?;
+    Ok(GitSource { feedback: Some(feedback), ..source })
 }
 
 #[cfg(test)]
@@ -240,6 +324,20 @@ mod tests {
         assert_eq!((source.interval.as_secs(), source.timeout.as_secs()), (30, 60));
         assert!(source.has(&"prod-eu".parse().unwrap()) && !source.has(&"staging".parse().unwrap()));
         assert!(source.webhook.is_some() && source.signers.is_some() && source.authorities.is_some());
+    }
+
+    #[test]
+    fn feedback_is_read_with_what_is_usual_for_the_host() {
+        let text = format!("{GOOD}token = {{ file = '/t' }}\nfeedback = {{ kind = 'gitlab', forks = true }}\n");
+        let operator = read("landfast.toml", &text).unwrap();
+        let feedback = operator.sources()[0].feedback.clone().unwrap();
+        assert_eq!((feedback.api.as_str(), feedback.project.as_str()), ("https://git.example.com/api/v4", "a/b"));
+        assert!(feedback.status && feedback.comments && feedback.forks && feedback.token.is_none());
+        let app =
+            "githubApp = { appId = 1, installationId = 2, keyFile = '/k', api = 'https://git.example.com/api/v3' }\n";
+        let operator = read("landfast.toml", &format!("{GOOD}{app}feedback = {{ comments = false }}\n")).unwrap();
+        let feedback = operator.sources()[0].feedback.clone().unwrap();
+        assert!(feedback.api == "https://git.example.com/api/v3" && !feedback.comments && !feedback.forks);
     }
 
     #[test]
@@ -273,6 +371,19 @@ mod tests {
             ("[[source]]\nname = 'main'\nurl = 'git@git.example.com:a/b'\n".to_owned(), "line 3", "https://HOST/PATH"),
             ("[[source]]\nname = 'Main'\nurl = 'https://git.example.com/a'\n".to_owned(), "line 2", "lower-case"),
             ("[[source]]\nname = 'main'\n".to_owned(), "line 1", "missing field `url`"),
+            (format!("{GOOD}feedback = {{}}\n"), "landfast.toml:4", "needs `kind`"),
+            (format!("{GOOD}feedback = {{ kind = 'github' }}\n"), "landfast.toml:4", "needs credentials"),
+            (format!("{GOOD}feedback = {{ kind = 'gitea' }}\n"), "line 4", "unknown variant `gitea`"),
+            (
+                format!("{GOOD}feedback = {{ kind = 'gitlab', token = {{}} }}\n"),
+                "landfast.toml:4",
+                "either `file` or `env`",
+            ),
+            (
+                format!("{GOOD}tag = 'v1'\ntoken = {{ file = '/t' }}\nfeedback = {{ kind = 'gitlab' }}\n"),
+                "landfast.toml:6",
+                "comments = false",
+            ),
             (two, "landfast.toml:2", "needs `environments`"),
             (twice, "landfast.toml:6", "two sources named `main`"),
         ] {

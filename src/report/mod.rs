@@ -13,6 +13,7 @@ mod doctor;
 mod drift;
 mod event_source;
 mod events;
+mod feedback;
 #[cfg(test)]
 mod fixtures;
 mod graph;
@@ -49,6 +50,7 @@ pub use doctor::{DoctorReport, Examination, Health};
 pub use drift::{Advice, DriftFinding, DriftFormat, DriftPoint, DriftReport, DriftSummary, FindingKind, ObjectDrift};
 pub use event_source::{EventSource, Heartbeat};
 pub use events::{Deed, Event, EventList, StackEvents};
+pub use feedback::{PLAN_MAX, Section, Standing, broken, comment, comment_marker, not_followed, remarks, standing};
 pub use graph::{Format, graph};
 pub use images::{Image, ImageList, OlderThan};
 pub use json::{

@@ -68,7 +68,7 @@ fn one(plan: &Plan, told: &Told, base: Option<&str>, most: usize) -> String {
     };
     // Everything, where it is compared with nothing: what is in sync is counted.
     let main = if base.is_some() { only(&told.changed) } else { plan.clone() };
-    let foot = foot(plan);
+    let foot = foot(plan, base.is_some());
     let mut text = head(plan, &main, base, most / 2);
     let mut rest = Rest { room: most.saturating_sub(foot.chars().count() + text.chars().count() + 300), left: 0 };
     rest.table(&main, &told.changed, &mut text);
@@ -318,13 +318,14 @@ fn short(value: &str) -> String {
     value.chars().take(VALUE_MAX).collect::<String>() + " […]"
 }
 
-fn foot(plan: &Plan) -> String {
+fn foot(plan: &Plan, is_ahead: bool) -> String {
     let idle = |action: Action| matches!(action, Action::None | Action::Retain | Action::Unknown);
     let can = plan.entries.values().any(|entry| !idle(entry.action) && entry.refused.is_empty());
     if !can {
         return String::new();
     }
-    format!("\nTo apply exactly this plan:\n\n{}", block("sh", &words::clean(&plan.command)))
+    let when = if is_ahead { ", once the commit is followed or checked out" } else { "" };
+    format!("\nTo apply exactly this plan{when}:\n\n{}", block("sh", &words::clean(&plan.command)))
 }
 
 #[cfg(test)]

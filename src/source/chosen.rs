@@ -9,4 +9,6 @@ pub struct Chosen {
     pub stale: Option<String>,
     /// The host has a newer one, which is not followed.
     pub refused: Option<String>,
+    /// The newest one that is known, whether it is followed or not.
+    pub newest: String,
 }

@@ -28,6 +28,6 @@ pub use history::ancestry;
 pub use read::{read, read_with};
 #[cfg(feature = "git")]
 pub use remote::secret;
-pub use remote::{Remote, RemoteError};
+pub use remote::{Remote, RemoteError, forget_others};
 pub use tree::TreeError;
 pub use watch::Watch;

@@ -16,6 +16,9 @@ pub enum RemoteError {
     Without,
 }
 
+/// There are no clones.
+pub fn forget_others(_: &Path, _: &[Remote]) {}
+
 /// A repository that is not followed.
 #[derive(Clone, Debug)]
 pub struct Remote {

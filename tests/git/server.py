@@ -2,7 +2,8 @@
 
 usage: server.py REPOSITORIES CERTIFICATE KEY [PORT]
 
-In REPOSITORIES, the file `.token` holds the password that is required, and `.hang` makes it answer nothing.
+In REPOSITORIES, the file `.token` holds the password that is required, `.hang` makes it answer nothing, and `.flood` makes it
+send what has no end where a pack is asked for.
 """
 
 import base64
@@ -41,6 +42,22 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def flood(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-git-upload-pack-result")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        self.wfile.write(b"000dpackfile\n")
+        # Progress, which a client throws away.
+        piece = b"fff0\x02" + b"." * (0xFFF0 - 5)
+        try:
+            for _ in range(20_000):
+                self.wfile.write(piece)
+        except OSError:
+            pass
+        return None
+
     def serve(self):
         while os.path.exists(os.path.join(root, ".hang")):
             time.sleep(0.1)
@@ -50,6 +67,8 @@ class Handler(BaseHTTPRequestHandler):
             wanted = "Basic " + base64.b64encode(("x-access-token:" + open(token).read().strip()).encode()).decode()
             if self.headers.get("Authorization") != wanted:
                 return self.answer(401, [("WWW-Authenticate", 'Basic realm="test"')], b"")
+        if os.path.exists(os.path.join(root, ".flood")) and b"command=fetch" in body:
+            return self.flood()
         path, _, query = self.path.partition("?")
         environment = {
             "PATH": os.environ["PATH"],

@@ -4,11 +4,13 @@
 //! The real binary over the emulated AWS of its own: what is at stake here is the process and its files.
 
 mod beacon;
+mod feedback;
 mod history;
 mod host;
 mod hosted;
 mod inbox;
 mod journal;
+mod large;
 mod place;
 mod reader;
 mod revision;

@@ -12,6 +12,7 @@ use super::plan::severity;
 use crate::cli::args::{Global, RunArgs, VERSION};
 use crate::cli::beacon::Lamp;
 use crate::cli::exit::{Exit, Trouble};
+use crate::cli::feedback::Feedback;
 use crate::cli::history::History;
 use crate::cli::hooks::Hooks;
 use crate::cli::news::{News, Wake};
@@ -51,6 +52,7 @@ pub(super) fn run(global: &Global, args: RunArgs) -> Result<Exit, Trouble> {
     if let Some(root) = session.manifests.directory() {
         place::outside_checkout(global, root)?;
     }
+    session.manifests.forget_others(&global.state);
     session.accept_older(args.accept_older_commit.as_deref());
     info!(
         version = VERSION,
@@ -121,7 +123,8 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
         .controller(store, progress::logged(session.global.log_format))
         .resyncing_every(asked.resync)
         .with_inbox(inbox.clone());
-    let controller = controller.observed_by(lamp.observer());
+    let feedback = if asked.once { Feedback::default() } else { Feedback::of(session)? };
+    let controller = controller.observed_by(feedback.beside(lamp.observer()));
     let until = if asked.once { Until::Settled } else { Until::Stopped };
     // Watching begins before the first read, so that no change falls between the two.
     let mut news = if asked.once { None } else { Some(News::of(session, &controller, inbox, asked.resync)?) };
@@ -145,7 +148,8 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
             never = lamp.burn(&controller.signals) => match never {},
             never = hear(&controller, session.queue()) => match never {},
             never = keep_simulation(session) => match never {},
-            never = Hooks::serve(session, hooks.as_ref()) => match never {},
+            never = Hooks::serve(session, hooks.as_ref(), &feedback) => match never {},
+            never = feedback.keep_giving(session, &controller) => match never {},
             never = asked.reports.keep_writing(&controller) => match never {},
             never = logging::tell_losses(&session.cx) => match never {},
         }

@@ -58,6 +58,13 @@ impl Place {
         Ok(file)
     }
 
+    /// The same, if nobody holds it.
+    pub(super) fn try_lock(&self) -> Result<fs::File, RemoteError> {
+        let file = fs::File::open(self.directory.join("lock")).map_err(|error| self.failed(&error))?;
+        file.try_lock().map_err(|error| self.failed(&error))?;
+        Ok(file)
+    }
+
     /// The clone, if there is one.
     pub(super) fn open(&self) -> Result<Repository, RemoteError> {
         open(&self.clone_at())
@@ -123,12 +130,13 @@ pub(super) fn open(path: &Path) -> Result<Repository, RemoteError> {
     options().open(path).map(Into::into).map_err(|error| RemoteError::Objects(super::error::chain(&error)))
 }
 
-/// Begins an empty one.
-pub(super) fn begin(path: &Path) -> Result<Repository, RemoteError> {
+/// Begins an empty one, whose ids are digests of this kind.
+pub(super) fn begin(path: &Path, ids: gix::hash::Kind) -> Result<Repository, RemoteError> {
     let failed = |why: String| RemoteError::Disk { path: path.display().to_string(), why };
     remove(path).map_err(|error| failed(error.to_string()))?;
     files::make_directory(path).map_err(|error| failed(error.to_string()))?;
-    gix::ThreadSafeRepository::init(path, gix::create::Kind::Bare, gix::create::Options::default())
+    let options = gix::create::Options { object_hash: Some(ids), ..gix::create::Options::default() };
+    gix::ThreadSafeRepository::init(path, gix::create::Kind::Bare, options)
         .map_err(|error| failed(super::error::chain(&error)))?;
     open(path)
 }

@@ -86,6 +86,25 @@ pub(super) fn account(source: &GitSource, tokens: &Tokens, now: Timestamp) -> Re
     Ok(Some(Account { username: user.to_owned(), password: token.expose().to_owned(), oauth_refresh_token: None }))
 }
 
+/// The token that feedback is given with, and the App that it is of, if it is one's.
+pub(super) fn of_feedback(
+    source: &GitSource,
+    tokens: &Tokens,
+    now: Timestamp,
+) -> Result<(Redacted, Option<String>), RemoteError> {
+    let own = source.feedback.as_ref().and_then(|feedback| feedback.token.as_ref());
+    if let Some(own) = own {
+        return Ok((secret(own)?, None));
+    }
+    let account = account(source, tokens, now)?;
+    let account = account.ok_or_else(|| RemoteError::Credentials("the source has none".to_owned()))?;
+    let app = match &source.credentials {
+        GitCredentials::App { app, .. } => Some(app.clone()),
+        GitCredentials::None | GitCredentials::Token { .. } => None,
+    };
+    Ok((Redacted::new(account.password), app))
+}
+
 #[derive(Serialize)]
 struct Claims<'a> {
     iat: i64,

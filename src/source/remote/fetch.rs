@@ -5,10 +5,12 @@
 //! like a force-push.)
 
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use gix::hash::Kind;
 use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::TransportWithoutIO as _;
 use gix::protocol::transport::client::blocking_io::http::{self, Transport};
@@ -54,10 +56,12 @@ pub(super) fn fetch_alone(wanted: Wanted, from: String, to: String) -> Result<()
     in_time(wanted.source.timeout, MOST, move |bound, interrupt| {
         wanted.place.prepare()?;
         let _held = wanted.place.lock()?;
-        let known = wanted.place.open().ok().filter(|_| !wanted.anew);
-        let repository = known.map_or_else(|| bare::begin(&wanted.place.clone_at()), Ok)?;
+        let fetch = wanted.connect(bound, interrupt)?;
         let spec = format!("+{from}:{to}");
-        wanted.connect(bound, interrupt)?.once(&repository, Shallow::DepthAtRemote(NonZeroU32::MIN), &spec)
+        match wanted.place.open().ok().filter(|_| !wanted.anew) {
+            Some(known) => fetch.once(&known, Shallow::DepthAtRemote(NonZeroU32::MIN), &spec),
+            None => fetch.begin(&wanted.place.clone_at(), &spec).map(drop),
+        }
     })
 }
 
@@ -104,8 +108,7 @@ fn run(wanted: &Wanted, bound: &Arc<Bound>, interrupt: &AtomicBool) -> Result<()
         Some(repository) if !wanted.anew => fetch.once(&repository, Shallow::NoChange, &spec),
         _ => {
             let new = wanted.place.directory.join("new");
-            let repository = bare::begin(&new)?;
-            fetch.once(&repository, Shallow::DepthAtRemote(NonZeroU32::MIN), &spec)?;
+            let repository = fetch.begin(&new, &spec)?;
             if !fetch.tells(&repository) {
                 fetch.once(&repository, Shallow::DepthAtRemote(DEEP), &spec)?;
             }
@@ -136,6 +139,20 @@ impl Fetch<'_> {
     fn tells(&self, repository: &Repository) -> bool {
         let has = |commit: &String| ObjectId::from_hex(commit.as_bytes()).is_ok_and(|id| repository.has_object(id));
         self.wanted.accepted.iter().all(has)
+    }
+
+    /// Begins a clone with the newest commit. A host says by what kind of digest its objects are named when it is asked.
+    fn begin(&self, at: &Path, spec: &str) -> Result<Repository, RemoteError> {
+        let first = |ids: Kind| {
+            let repository = bare::begin(at, ids)?;
+            let fetched = self.receive(&repository, Shallow::DepthAtRemote(NonZeroU32::MIN), spec);
+            Ok::<_, RemoteError>(fetched.map(|()| repository))
+        };
+        let fetched = match first(Kind::Sha1)? {
+            Err(error) if chain(&error).contains("remote that uses sha256") => first(Kind::Sha256)?,
+            fetched => fetched,
+        };
+        fetched.map_err(|error| self.told(&error))
     }
 
     fn once(&self, repository: &Repository, shallow: Shallow, spec: &str) -> Result<(), RemoteError> {

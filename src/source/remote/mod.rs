@@ -11,6 +11,7 @@ mod bound;
 mod credentials;
 mod error;
 mod fetch;
+mod forget;
 #[cfg(feature = "openpgp")]
 mod openpgp;
 #[cfg(not(feature = "openpgp"))]
@@ -32,9 +33,10 @@ use self::bare::Place;
 use self::credentials::Tokens;
 pub use self::credentials::secret;
 pub use self::error::RemoteError;
+pub use self::forget::forget_others;
 use super::chosen::Chosen;
 use super::{history, tree};
-use crate::model::{Ancestry, EnvName, GitSource, Revision, Snapshot, short_commit};
+use crate::model::{Ancestry, EnvName, GitSource, Redacted, Revision, Snapshot, short_commit};
 
 /// A repository that is followed, and its clone.
 #[derive(Clone, Debug)]
@@ -86,10 +88,10 @@ impl Remote {
         let ancestry = |of: &str, to: &str| history::between(&repository, of, to);
         let signed = self.signed(&repository, tip, tag, now)?;
         match accept::judge(&commit, accepted, named, &signed, ancestry) {
-            Verdict::Follow => Ok(Chosen { commit, stale, refused: None }),
+            Verdict::Follow => Ok(Chosen { newest: commit.clone(), commit, stale, refused: None }),
             Verdict::Refuse(why) => {
-                let commit = self.last_good(&repository, accepted, &why, now)?;
-                Ok(Chosen { commit, stale, refused: Some(why) })
+                let good = self.last_good(&repository, accepted, &why, now)?;
+                Ok(Chosen { commit: good, stale, refused: Some(why), newest: commit })
             }
         }
     }
@@ -161,6 +163,15 @@ impl Remote {
             tokens: self.tokens.clone(),
             now,
         })
+    }
+
+    /// What feedback is given with: a token, and the GitHub App that it is of, if it is one's. This may block for as long as
+    /// it takes to be given one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn feedback_token(&self, now: Timestamp) -> Result<(Redacted, Option<String>), RemoteError> {
+        credentials::of_feedback(&self.source, &self.tokens, now)
     }
 
     /// How one commit stands to another, as far as the clone knows. This blocks while it reads.

@@ -260,6 +260,100 @@ fn several_sources_hold_up_no_other() {
     assert!(hosted.place.concluded() > done);
 }
 
+#[test]
+fn each_of_several_sources_is_fetched_at_its_own_interval_and_at_once_when_asked() {
+    let hosted = Hosted::new();
+    let other = super::host::Host::new();
+    let elsewhere = super::place::Place::new();
+    let environment = fs::read_to_string(elsewhere.manifests().join("environment.yaml")).unwrap();
+    elsewhere.write("environment.yaml", &environment.replace("name: dev", "name: prod"));
+    let push = || {
+        crate::git::git(&elsewhere.manifests(), &["add", "-A"]);
+        crate::git::git(&elsewhere.manifests(), &["commit", "-q", "--allow-empty", "-m", "manifests"]);
+        crate::git::git(
+            &elsewhere.manifests(),
+            &["push", "-q", other.root().join("m.git").to_str().unwrap(), "HEAD:main"],
+        );
+        crate::git::git(&elsewhere.manifests(), &["rev-parse", "HEAD"])
+    };
+    crate::git::git(&elsewhere.manifests(), &["init", "-q", "-b", "main"]);
+    push();
+    let config = hosted.place.dir.path().join("landfast.toml");
+    let source = |name: &str, host: &super::host::Host, environment: &str, interval: &str| {
+        format!(
+            "[[source]]\nname = '{name}'\nurl = '{}'\nauthorities = '{}'\nbranch = 'main'\nenvironments = ['{environment}']\n\
+             interval = '{interval}'\n",
+            host.url(),
+            host.authority()
+        )
+    };
+    let text = [
+        "[[environment]]\nname = ['*']\n".to_owned(),
+        source("a", &hosted.host, "dev", "5s"),
+        source("b", &other, "prod", "1h"),
+    ];
+    fs::write(&config, text.concat()).unwrap();
+    // What nobody follows any more is deleted when the daemon starts.
+    let old = hosted.place.state().join("git/old-0123456789ab");
+    fs::create_dir_all(old.join("clone")).unwrap();
+    fs::write(old.join("lock"), "").unwrap();
+    let log = hosted.place.dir.path().join("log");
+    let mut command = hosted.place.command(&["run", "--sim-speed", "3600", "--config", config.to_str().unwrap()]);
+    command.env("PATH", "").stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
+    let mut daemon = Daemon::logging(command.spawn().unwrap(), log);
+    until("both are applied", || hosted.place.concluded() > 1);
+    assert!(!old.exists() && fs::read_dir(hosted.place.state().join("git")).unwrap().count() == 2);
+    elsewhere.edit(2);
+    push();
+    let done = hosted.place.concluded();
+    hosted.edit(2);
+    until("the first is fetched at its interval", || hosted.place.concluded() > done);
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    assert_eq!(hosted.place.concluded(), done + 1, "the other is not");
+    hosted.sync();
+    until("somebody asks, and the other is fetched", || hosted.place.concluded() > done + 1);
+    assert_eq!(daemon.terminate().0, Some(0));
+}
+
+#[test]
+fn a_clone_that_has_grown_is_made_anew_and_a_host_that_sends_without_end_is_cut_off() {
+    let hosted = Hosted::new();
+    hosted.applies(&[]);
+    let clone = fs::read_dir(hosted.place.state().join("git")).unwrap().next().unwrap().unwrap().path().join("clone");
+    let grown = clone.join("objects/pack/grown");
+    fs::File::create(&grown).unwrap().set_len(300 << 20).unwrap();
+    hosted.applies(&[]);
+    assert!(!grown.exists() && clone.join("HEAD").exists(), "it is made anew");
+    // From there on, history is known as before.
+    hosted.edit(2);
+    hosted.applies(&[]);
+    fs::write(hosted.host.root().join(".flood"), "").unwrap();
+    hosted.edit(3);
+    let (code, said) = hosted.run(&["plan", "dev"]);
+    assert!(code == Some(0) && said.contains("sent more than 512 MiB") && said.contains("continuing with"), "{said}");
+    fs::remove_file(hosted.host.root().join(".flood")).unwrap();
+    hosted.applies(&[]);
+}
+
+#[test]
+fn a_repository_with_sha256_is_followed_like_any_other() {
+    let hosted = Hosted::new();
+    fs::remove_dir_all(hosted.host.root().join("m.git")).unwrap();
+    fs::remove_dir_all(hosted.place.manifests().join(".git")).unwrap();
+    crate::git::git(&hosted.host.root(), &["init", "-q", "--bare", "-b", "main", "--object-format=sha256", "m.git"]);
+    hosted.git(&["init", "-q", "-b", "main", "--object-format=sha256"]);
+    hosted.git(&["remote", "add", "origin", hosted.host.root().join("m.git").to_str().unwrap()]);
+    let one = hosted.push(&[]);
+    assert_eq!(one.len(), 64);
+    hosted.applies(&[]);
+    hosted.edit(2);
+    hosted.applies(&[]);
+    hosted.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    let forced = hosted.edit(3);
+    let (code, said) = hosted.run(&["apply", "dev", "--yes"]);
+    assert!(code == Some(3) && said.contains(&format!("commit {} is not applied", &forced[..12])), "{said}");
+}
+
 /// Sends a request to the listener, and returns the status of the answer.
 fn posts(address: &str, path: &str, header: &str, body: &str) -> u16 {
     use std::io::{Read as _, Write as _};

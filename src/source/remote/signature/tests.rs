@@ -139,3 +139,58 @@ fn commits_and_tags_that_gpg_signs_are_good_by_the_keys_of_the_operator() {
     let only_ssh = Allowed::read(Some(&ssh), None).unwrap();
     assert!(why(judge(of_tag(&tag), &only_ssh, seen, "tag")).contains("names no OpenPGP keys"));
 }
+
+/// A text with its length before it, as SSH writes it.
+fn string(bytes: &[u8]) -> Vec<u8> {
+    [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+}
+
+/// What a FIDO device would make: no device is needed to know its key.
+fn touched_by(pair: &aws_lc_rs::signature::Ed25519KeyPair, payload: &[u8], flags: u8, said: u8) -> String {
+    use aws_lc_rs::signature::KeyPair as _;
+    use base64::Engine as _;
+    let kind = string(b"sk-ssh-ed25519@openssh.com");
+    let key = [kind.clone(), string(pair.public_key().as_ref()), string(b"ssh:")].concat();
+    let data = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, payload).unwrap();
+    let counter = 7_u32.to_be_bytes();
+    let message = [digest(&SHA256, b"ssh:").as_ref(), &[flags], &counter, digest(&SHA256, &data).as_ref()].concat();
+    let signature = [kind, string(pair.sign(&message).as_ref()), vec![said], counter.to_vec()].concat();
+    let blob = [
+        b"SSHSIG".to_vec(),
+        1_u32.to_be_bytes().to_vec(),
+        string(&key),
+        string(NAMESPACE.as_bytes()),
+        string(b""),
+        string(b"sha512"),
+        string(&signature),
+    ];
+    let text = base64::engine::general_purpose::STANDARD.encode(blob.concat());
+    let lines: Vec<&str> = text.as_bytes().chunks(70).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN SSH SIGNATURE-----\n {}\n -----END SSH SIGNATURE-----", lines.join("\n "))
+}
+
+#[test]
+fn a_key_on_a_fido_device_signs_if_somebody_has_touched_it() {
+    use aws_lc_rs::signature::KeyPair as _;
+    use base64::Engine as _;
+    let made = Made::new();
+    let commit = made.commit("one");
+    let raw = format!("{}\n", made.git(&["cat-file", "commit", &commit]));
+    let pair = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap();
+    let key = [string(b"sk-ssh-ed25519@openssh.com"), string(pair.public_key().as_ref()), string(b"ssh:")].concat();
+    let key = base64::engine::general_purpose::STANDARD.encode(key);
+    let allowed = format!("ada sk-ssh-ed25519@openssh.com {key}\n");
+    let signed = |signature: &str| -> ObjectId {
+        let file = made.beside("signed");
+        fs::write(&file, raw.replacen("\n\n", &format!("\ngpgsig {signature}\n\n"), 1)).unwrap();
+        made.git(&["hash-object", "-t", "commit", "-w", "--literally", file.to_str().unwrap()]).parse().unwrap()
+    };
+    let good = signed(&touched_by(&pair, raw.as_bytes(), PRESENT, PRESENT));
+    assert_eq!(verdict(&made, good, None, &allowed), Signed::By("ada".to_owned()));
+    let untouched = signed(&touched_by(&pair, raw.as_bytes(), 0, 0));
+    assert!(why(verdict(&made, untouched, None, &allowed)).contains("its signature is wrong"));
+    let lied = signed(&touched_by(&pair, raw.as_bytes(), 0, PRESENT));
+    assert!(why(verdict(&made, lied, None, &allowed)).contains("its signature is wrong"), "flags are signed");
+    let other = signed(&touched_by(&pair, b"another commit", PRESENT, PRESENT));
+    assert!(why(verdict(&made, other, None, &allowed)).contains("its signature is wrong"));
+}
