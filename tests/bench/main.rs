@@ -5,6 +5,7 @@
 //! machine, and `README.md` beside this file keeps what was measured where.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::panic,
@@ -20,7 +21,16 @@ mod edits;
 mod emulator;
 mod events;
 mod fleet;
+mod follow;
+#[path = "../git/mod.rs"]
+mod git;
+#[path = "../integration/daemon/host.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the tests use more of it")]
+mod host;
 mod idle;
+#[path = "../integration/daemon/place.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the tests use more of it")]
+mod place;
 mod process;
 mod proxy;
 mod upkeep;
@@ -54,6 +64,7 @@ fn main() {
             "drift 40",
             "events 40",
             "wire-stacks 20",
+            "follow 5",
         ]
     } else {
         &[
@@ -72,6 +83,7 @@ fn main() {
             "wire-graph",
             "wire-stacks 100",
             "wire-limited 100",
+            "follow 100",
         ]
     };
     for scenario in scenarios {
@@ -96,6 +108,7 @@ fn child(args: &[&str]) -> Vec<Row> {
         ["wire-graph"] => wire::graph(),
         ["wire-stacks", count] => wire::stacks(count.parse().unwrap()),
         ["wire-limited", count] => wire::limited(count.parse().unwrap()),
+        ["follow", commits] => follow::latency(commits.parse().unwrap()),
         ["deploy"] => deploy::makespan(),
         ["edits", count] => edits::latency(count.parse().unwrap()),
         other => panic!("no such scenario: {other:?}"),
