@@ -248,14 +248,13 @@ pub(super) fn refresh(observation: &mut Observation, again: Again, moving: &Movi
             Again::Planned => moves && !matches!(need, Need::Stack(StackNeed::Stack(_))),
             Again::Followed | Again::Everything => {
                 !settled
+                    || moving.named.contains(need)
                     || match lasts(need) {
                         Lasts::ThisLook => true,
                         Lasts::AtRest => everything || moves,
-                        Lasts::Aged(most) => {
-                            everything || moving.named.contains(need) || (moves && is_aged(at, most, now))
-                        }
+                        Lasts::Aged(most) => everything || (moves && is_aged(at, most, now)),
                         Lasts::For(most) => everything || is_aged(at, most, now),
-                        Lasts::Unmoved => everything || moving.named.contains(need),
+                        Lasts::Unmoved => everything,
                         Lasts::InTurns => moves || turn.contains(need),
                     }
             }

@@ -12,8 +12,8 @@ use super::Controller;
 use super::freshness::Moving;
 use super::signals::{News, is_secret};
 use crate::model::{
-    Address, BackupNeed, Environment, Need, Observation, RecordNeed, Scope, SecretNeed, ServiceNeed, Signal,
-    StackAddress, StackNeed, Subject,
+    Address, BackupNeed, CheckNeed, Environment, Need, Observation, RecordNeed, Scope, SecretNeed, ServiceNeed, Signal,
+    StackAddress, Subject,
 };
 use crate::observe::global_region;
 
@@ -241,7 +241,6 @@ fn is_own(signal: &Signal, subject: &Subject, environment: &Environment, seen: &
 /// Whether a fact is about what an event names. What events do not tell of is no fact of theirs.
 fn concerns(subject: &Subject, scope: &Scope, need: &Need) -> bool {
     match (subject, need) {
-        (Subject::Stack(name), Need::Stack(StackNeed::Listing(_))) => name.is_empty(),
         (Subject::Stack(name), Need::Stack(need)) => {
             need.stack().is_some_and(|address| address.scope == *scope && address.name.as_str() == name)
         }
@@ -252,6 +251,9 @@ fn concerns(subject: &Subject, scope: &Scope, need: &Need) -> bool {
             ServiceNeed::Targets(of, _) => of == scope,
             _ => false,
         },
+        (Subject::Alarm(name), Need::Check(CheckNeed::Alarm { scope: of, name: named })) => {
+            of == scope && named == name
+        }
         (Subject::Repository(name), Need::Service(ServiceNeed::Images(of, repository))) => {
             let account = repository.registry.as_ref().unwrap_or(&of.account);
             *account == scope.account && of.region == scope.region && repository.name == *name
@@ -306,6 +308,7 @@ mod tests {
             let registry = registry.map(|account| account.parse().unwrap());
             Need::from(ServiceNeed::Images(here.clone(), Repository { registry, name: "app".to_owned() }))
         };
+        let alarm = |name: &str| Need::from(CheckNeed::Alarm { scope: here.clone(), name: name.to_owned() });
         let zone = Need::from(RecordNeed::Claims(here.clone(), "Z0".parse().unwrap()));
         let table = Need::from(BackupNeed::Table(here.clone(), "items".parse().unwrap()));
         let named = Subject::Service { cluster: "shop".to_owned(), service: "web".to_owned() };
@@ -313,6 +316,8 @@ mod tests {
         let concerned = [
             (&named, "eu-west-1", ServiceNeed::Tasks(here.clone(), service.clone()).into(), true),
             (&named, "eu-west-2", ServiceNeed::Tasks(here.clone(), service).into(), false),
+            (&Subject::Alarm("errors".to_owned()), "eu-west-1", alarm("errors"), true),
+            (&Subject::Alarm("errors".to_owned()), "eu-west-1", alarm("latency"), false),
             (&repository, "eu-west-1", images(None), true),
             (&repository, "eu-west-1", images(Some("444455556666")), false),
             // Route 53 tells in one region what is done in all.

@@ -230,3 +230,50 @@ fn a_sealed_file_is_for_the_secret_whose_manifest_takes_it() {
     let said = format!("{}\n{}", ran.out, ran.err);
     assert!(said.contains("it was sealed for 111122223333/us-east-1/dev/shop/app of `dev`, not for"), "{said}");
 }
+
+/// Runs until it is dropped.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn whether_events_arrive_is_told_with_a_daemon_and_without_one() {
+    let place = Place::new();
+    let asked = |more: &[&str]| {
+        let ran = place.run(&[&["events", "source", "check", "-o", "json"], more].concat());
+        let report: Option<serde_json::Value> = serde_json::from_str(&ran.out).ok();
+        (ran, report)
+    };
+    let (ran, _) = asked(&[]);
+    assert!(ran.code == Some(64) && ran.err.contains("names no queue of events"), "{} {}", ran.out, ran.err);
+    let config = place.write(
+        "landfast.toml",
+        "[events]\nqueue = 'https://sqs.us-east-1.amazonaws.com/111122223333/landfast-events'\n[[environment]]\nname = ['*']\n",
+    );
+    let config = ["--config", config.to_str().unwrap()];
+    let (ran, report) = asked(&config);
+    let report = report.unwrap();
+    assert!(ran.code == Some(0) && report["receivedBy"] == "this command", "{} {}", ran.out, ran.err);
+    let item = &report["items"][0];
+    assert_eq!((&item["account"], &item["region"]), (&"111122223333".into(), &"us-east-1".into()));
+    assert!(item["arrived"].is_string() && item["late"].as_u64().is_some_and(|late| late < 5_000), "{item}");
+    // A daemon takes the heartbeats out of the queue: it is asked, and the next one is waited for.
+    let mut daemon = place.command(&[&["run"], &config[..]].concat());
+    let _daemon = Running(daemon.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let beacon = place.dir.path().join("state/daemon.json");
+    while !beacon.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let (ran, report) = asked(&[&config[..], &["--timeout", "1s"]].concat());
+    assert_eq!(ran.code, Some(1), "{} {}", ran.out, ran.err);
+    assert!(report.unwrap()["items"][0]["arrived"].is_null());
+    let (ran, report) = asked(&config);
+    let report = report.unwrap();
+    assert!(report["receivedBy"].as_str().unwrap().starts_with("the daemon"), "{report}");
+    assert!(ran.code == Some(0) && report["items"][0]["arrived"].is_string(), "{report}");
+}
