@@ -137,6 +137,7 @@ pub(super) fn name_property(kind: &str) -> Option<&'static str> {
         "AWS::Logs::LogGroup" => "LogGroupName",
         "AWS::SNS::Topic" => "TopicName",
         "AWS::SQS::Queue" => "QueueName",
+        "AWS::Events::EventBus" => "Name",
         "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => "AlarmName",
         "AWS::CloudWatch::Dashboard" => "DashboardName",
         "AWS::RDS::DBInstance" => "DBInstanceIdentifier",
@@ -387,6 +388,7 @@ fn attribute(kind: &str, scope: &Scope, physical: &str, name: &str) -> String {
         ("AWS::DynamoDB::Table", "StreamArn") => {
             arn("dynamodb", format!("table/{physical}/stream/2026-01-01T00:00:00.000"))
         }
+        ("AWS::Events::EventBus", "Arn") => arn("events", format!("event-bus/{physical}")),
         ("AWS::KMS::Key", "Arn") => arn("kms", format!("key/{physical}")),
         ("AWS::IAM::Role", "Arn") => format!("arn:{partition}:iam::{}:role/{physical}", scope.account),
         ("AWS::IAM::User", "Arn") => format!("arn:{partition}:iam::{}:user/{physical}", scope.account),
