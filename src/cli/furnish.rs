@@ -4,11 +4,16 @@
 //! On AWS somebody else brings both. Here nobody else is there, and a deployment would wait for them for ever.
 
 use crate::model::{Desired, ImageSpec, Scope, Select, VersionRange, ZoneId};
+use crate::ports::Cloud as _;
 use crate::sim::SimCloud;
 
 /// Furnishes the accounts of all environments. What is there stays as it is.
 pub(super) fn furnish(simulation: &SimCloud, desired: &Desired) {
     for environment in desired.environments.values() {
+        for scope in environment.scopes() {
+            // An account and region that nobody has asked for is not there yet, and sends no heartbeat.
+            drop(simulation.stacks(&scope, None));
+        }
         for record in environment.records.values() {
             let named = record.zone.as_literal().filter(|zone| zone.parse::<ZoneId>().is_err());
             if let Some(zone) = named {
