@@ -13,9 +13,6 @@ use crate::observe::{Observer, is_global};
 use crate::plan::{Due, Standing, drift_touched, judge_drift, row};
 use crate::store::StoreError;
 
-/// Resources that are looked for at once: an event names a few, and all but one of them are no resource of a stack.
-const SUSPECTS: usize = 30;
-
 /// Stacks within stacks are followed so far up.
 const DEPTH: usize = 5;
 
@@ -30,15 +27,12 @@ impl Controller {
         if environment.policy.drift_every.is_none() {
             return Ok(());
         }
-        if suspects.len() > SUSPECTS {
-            debug!(suspects = suspects.len(), "more resources were changed than are looked at on their own");
-        }
         let observer = Observer::new(&self.cx, &self.governor, &self.ledger, desired, environment);
         let by_address: BTreeMap<StackAddress, &Key> =
             environment.stacks.iter().map(|(key, spec)| (spec.address(), key)).collect();
         let mut met: BTreeSet<(StackId, String)> = BTreeSet::new();
         let mut whole: BTreeSet<Key> = BTreeSet::new();
-        for (told, name) in suspects.into_iter().take(SUSPECTS) {
+        for (told, name) in suspects {
             let Some((stack, resource)) = self.owner(&observer, environment, &told, &name).await else { continue };
             if !met.insert((stack.clone(), resource.clone())) {
                 continue;

@@ -29,6 +29,9 @@ const THING: Duration = Duration::from_secs(5);
 /// How often an environment is looked at because of events, at most.
 const ENVIRONMENT: Duration = Duration::from_secs(1);
 
+/// How often everything is looked at because more has happened than is held, at most.
+const SWEEP: Duration = Duration::from_mins(1);
+
 /// Things that wait to be looked at because of events. Where there are more, everything is looked at.
 const HELD: usize = 1000;
 
@@ -47,6 +50,10 @@ pub(super) struct Ear {
     last: Option<Duration>,
     /// Resources of which something was changed by somebody.
     touched: BTreeSet<(Scope, String)>,
+    /// More has happened than is held, and everything has not been looked at since.
+    overflown: bool,
+    /// When everything was last looked at because of that.
+    swept: Option<Duration>,
 }
 
 /// Why a tender looks.
@@ -78,15 +85,23 @@ impl Ear {
         loop {
             let mut arrived = std::pin::pin!(controller.signals.arrived());
             arrived.as_mut().enable();
-            if !self.take(controller, environment, seen) || are_heard(controller, &places) != relied {
+            if !self.take(controller, environment, seen) {
                 self.held.clear();
+                self.touched.clear();
+                self.overflown = true;
+            }
+            let now = controller.cx.elapsed();
+            if are_heard(controller, &places) != relied || (self.overflown && self.may_sweep() <= now) {
+                self.overflown = false;
+                self.swept = Some(now);
                 return Heard::Unsure;
             }
             if !self.touched.is_empty() {
                 return Heard::Touched;
             }
-            let now = controller.cx.elapsed();
-            let Some(due) = self.held.iter().map(|(thing, (since, _))| self.due(thing, *since)).min() else {
+            let due = self.held.iter().map(|(thing, (since, _))| self.due(thing, *since));
+            let sweep = self.overflown.then(|| self.may_sweep());
+            let Some(due) = due.chain(sweep).min() else {
                 arrived.await;
                 continue;
             };
@@ -129,6 +144,11 @@ impl Ear {
             }
         }
         self.held.len() <= HELD && self.touched.len() <= HELD
+    }
+
+    /// When everything may be looked at again because more has happened than is held.
+    fn may_sweep(&self) -> Duration {
+        self.swept.map_or(Duration::ZERO, |at| at.saturating_add(SWEEP))
     }
 
     fn due(&self, thing: &Thing, since: Duration) -> Duration {

@@ -12,6 +12,15 @@ use super::Controller;
 use crate::model::{Desired, Environment, Scope};
 use crate::plan::Due;
 
+/// Resources that wait to be looked at.
+const SUSPECTS: usize = 1000;
+
+/// Of these, so many are looked at together: an event names a few, and all but one of them are no resource of a stack.
+const AT_ONCE: usize = 30;
+
+/// How long the next ones wait for each that was looked at: a flood of events costs a call a second.
+const EACH: Duration = Duration::from_secs(1);
+
 /// The looks that are under way.
 #[derive(Default)]
 pub(super) struct Patrol<'a> {
@@ -21,6 +30,8 @@ pub(super) struct Patrol<'a> {
     called: Option<BoxFuture<'a, ()>>,
     /// Resources that are to be looked at next.
     suspects: BTreeSet<(Scope, String)>,
+    /// Until when none of them is looked at, since the process began.
+    rests_until: Duration,
 }
 
 impl<'a> Patrol<'a> {
@@ -32,19 +43,24 @@ impl<'a> Patrol<'a> {
         environment: &Arc<Environment>,
         due: Option<Due>,
     ) -> Option<Duration> {
-        if self.called.is_none() && !self.suspects.is_empty() {
+        let now = controller.context().elapsed();
+        if self.called.is_none() && !self.suspects.is_empty() && self.rests_until <= now {
             let (desired, environment) = (Arc::clone(desired), Arc::clone(environment));
-            let suspects = std::mem::take(&mut self.suspects);
+            let suspects: BTreeSet<_> = self.suspects.iter().take(AT_ONCE).cloned().collect();
+            self.suspects.retain(|suspect| !suspects.contains(suspect));
+            self.rests_until =
+                now.saturating_add(EACH.saturating_mul(u32::try_from(suspects.len()).unwrap_or(u32::MAX)));
             self.called = Some(Box::pin(async move {
                 if let Err(why) = controller.inspect(&desired, &environment, suspects).await {
                     error!(environment = %environment.name, %why, "the drift result could not be saved");
                 }
             }));
         }
-        let (Some(due), None) = (due, &self.out) else { return None };
+        let rests = (self.called.is_none() && !self.suspects.is_empty()).then(|| self.rests_until.saturating_sub(now));
+        let (Some(due), None) = (due, &self.out) else { return rests };
         let left = due.at.duration_since(controller.context().now());
         if left.is_positive() {
-            return Some(left.unsigned_abs());
+            return rests.into_iter().chain([left.unsigned_abs()]).min();
         }
         let (desired, environment) = (Arc::clone(desired), Arc::clone(environment));
         self.out = Some(Box::pin(async move {
@@ -52,12 +68,13 @@ impl<'a> Patrol<'a> {
                 error!(object = %due.key, %why, "the drift result could not be saved");
             }
         }));
-        None
+        rests
     }
 
-    /// Looks at these resources as soon as it can.
+    /// Looks at these resources as soon as it can. Beyond so many, stacks are looked at in their turn only.
     pub(super) fn suspect(&mut self, resources: BTreeSet<(Scope, String)>) {
-        self.suspects.extend(resources);
+        let room = SUSPECTS.saturating_sub(self.suspects.len());
+        self.suspects.extend(resources.into_iter().take(room));
     }
 
     /// Completes when it has come back; never, if it is not out.
