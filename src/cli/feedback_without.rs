@@ -8,13 +8,13 @@ use crate::controller::{Controller, PlanObserver};
 
 /// No feedback.
 #[derive(Default)]
-pub(super) struct Feedback;
+pub(super) struct Feedback {}
 
 impl Feedback {
     /// There is none.
     #[expect(clippy::unnecessary_wraps, reason = "the one that is given may not be possible")]
     pub(super) fn of(_: &Session) -> Result<Self, Trouble> {
-        Ok(Self)
+        Ok(Self {})
     }
 
     /// The other observer alone.

@@ -16,7 +16,7 @@ use super::place;
 use crate::manifest::{self, Loaded};
 use crate::model::{
     Ancestry, Desired, Digest, EnvName, Environment, GitCredentials, GitRef, GitSource, Redacted, Revision, SecretRef,
-    Snapshot, SourceName, git_path,
+    Snapshot, git_path,
 };
 use crate::operator::Operator;
 use crate::source::{self, Chosen, Remote, RemoteError, SourceError};
@@ -171,7 +171,7 @@ impl Manifests {
 
     /// The newest commit of a source, if it is not followed, and why.
     #[cfg(feature = "git")]
-    pub(super) fn refused(&self, source: &SourceName) -> Option<(String, String)> {
+    pub(super) fn refused(&self, source: &crate::model::SourceName) -> Option<(String, String)> {
         let Self::Git(repositories) = self else { return None };
         let index = repositories.remotes.iter().position(|remote| remote.source().name == *source)?;
         match &repositories.lock().get(&index)?.choice {

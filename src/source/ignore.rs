@@ -28,7 +28,6 @@ impl PartialEq for Ignored {
 
 impl Ignored {
     /// A list of nothing.
-    #[cfg(feature = "git")]
     pub(super) fn nothing() -> Self {
         Self { text: String::new(), patterns: Gitignore::empty() }
     }
