@@ -355,15 +355,11 @@ impl Repositories {
             let age = now.duration_since(found.at).abs();
             found.unused && age < LATELY || !urgent && age.unsigned_abs() < early
         });
-        let at = fetched.as_ref().map(|found| found.at);
-        let fetched = fetched.and_then(|found| found.choice.ok());
+        let (at, fetched) = fetched.and_then(|found| Some((found.at, found.choice.ok()?))).unzip();
         let accepted = self.accepted_of(index, against);
         let choice = remote.choose(&accepted, against.named.as_deref(), now, fetched.as_ref()).map_err(Arc::new);
         let unused = fetched.is_none() && against.accepted.is_empty();
-        self.lock().insert(
-            index,
-            Found { at: at.filter(|_| fetched.is_some()).unwrap_or_else(real_time), choice: choice.clone(), unused },
-        );
+        self.lock().insert(index, Found { at: at.unwrap_or_else(real_time), choice: choice.clone(), unused });
         choice
     }
 

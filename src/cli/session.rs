@@ -148,9 +148,8 @@ impl Session {
             }
         };
         let events = operator.events().map(|_| EventPath::default());
-        let heard = events.is_some();
         let simulation = SimCloud::new(cx.clone(), SimConfig { speed, events, ..SimConfig::default() });
-        let queue = heard.then(|| simulation.queue());
+        let queue = operator.events().map(|_| simulation.queue());
         if let Some(saved) = saved {
             let restored = simulation.restore(saved.world);
             restored

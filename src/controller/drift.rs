@@ -159,10 +159,7 @@ impl Controller {
         version: Option<&StackVersion>,
         begun: Timestamp,
     ) -> Result<(Compared, DriftMemory), StoreError> {
-        let key = self.store.fingerprint_key();
-        let before = self.drift_memory(environment, &spec.key)?;
-        let mut judged = judge_drift(environment, spec, seen, &before, &key, self.cx.now());
-        self.who(observer, spec, &before, &mut judged).await;
+        let judged = self.judged(observer, environment, spec, seen).await?;
         // What was remembered while it was asked is not forgotten.
         let (memory, now) = (self.drift_memory(environment, &spec.key)?, self.cx.now());
         let Some(version) = version else { return Ok((judged, memory)) };
@@ -171,19 +168,28 @@ impl Controller {
         Ok((judged, after))
     }
 
+    /// What was seen of a stack, judged, and who has made the differences.
+    pub(super) async fn judged(
+        &self,
+        observer: &Observer<'_>,
+        environment: &Environment,
+        spec: &StackSpec,
+        seen: &DriftSeen,
+    ) -> Result<Compared, StoreError> {
+        let before = self.drift_memory(environment, &spec.key)?;
+        let key = self.store.fingerprint_key();
+        let mut judged = judge_drift(environment, spec, seen, &before, &key, self.cx.now());
+        self.who(observer, spec, &before, &mut judged).await;
+        Ok(judged)
+    }
+
     pub(super) fn drift_memory(&self, environment: &Environment, key: &Key) -> Result<DriftMemory, StoreError> {
         let memory = self.store.memory(&environment.name)?;
         Ok(memory.objects.stacks.get(key).map(|memory| memory.drift.clone()).unwrap_or_default())
     }
 
     /// Who has made the differences: one question for each resource, the worst first.
-    pub(super) async fn who(
-        &self,
-        observer: &Observer<'_>,
-        spec: &StackSpec,
-        memory: &DriftMemory,
-        judged: &mut Compared,
-    ) {
+    async fn who(&self, observer: &Observer<'_>, spec: &StackSpec, memory: &DriftMemory, judged: &mut Compared) {
         let mut known: BTreeMap<String, By> = BTreeMap::new();
         for finding in &mut judged.findings {
             if !finding.is_drift() || matches!(finding.by, By::Somebody(_)) {

@@ -6,11 +6,10 @@ use tracing::{debug, info, warn};
 
 use super::Controller;
 use crate::model::{
-    Compared, Desired, Environment, Key, ResourceDrift, Scope, StackAddress, StackDrift, StackId, StackMemory,
-    StackState,
+    Desired, Environment, Key, ResourceDrift, Scope, StackAddress, StackDrift, StackId, StackMemory, StackState,
 };
 use crate::observe::{Observer, is_global};
-use crate::plan::{Due, Standing, drift_touched, judge_drift, row};
+use crate::plan::{Due, Standing, drift_touched, row};
 use crate::store::StoreError;
 
 /// Stacks within stacks are followed so far up.
@@ -113,10 +112,7 @@ impl Controller {
             return Ok(false);
         }
         let seen = Ok(StackDrift { resources: vec![found], incomplete: Vec::new() });
-        let before = self.drift_memory(environment, key)?;
-        let mut judged: Compared =
-            judge_drift(environment, spec, &seen, &before, &self.store.fingerprint_key(), self.cx.now());
-        self.who(observer, spec, &before, &mut judged).await;
+        let judged = self.judged(observer, environment, spec, &seen).await?;
         let drift = judged.findings.iter().filter(|finding| finding.is_drift()).count();
         let memory = self.drift_memory(environment, key)?;
         let Some(after) = drift_touched(&memory, resource, judged, &state.version()) else { return Ok(false) };

@@ -80,8 +80,8 @@ impl Ear {
         environment: &Environment,
         seen: &Observation,
     ) -> Heard {
-        let places = places(environment, seen);
-        let relied = are_heard(controller, &places);
+        let heard = controller.signals.heard(controller.cx.elapsed());
+        let relied = are_heard(&heard, environment, seen);
         loop {
             let mut arrived = std::pin::pin!(controller.signals.arrived());
             arrived.as_mut().enable();
@@ -91,7 +91,9 @@ impl Ear {
                 self.overflown = true;
             }
             let now = controller.cx.elapsed();
-            if are_heard(controller, &places) != relied || (self.overflown && self.may_sweep() <= now) {
+            let heard_now = controller.signals.heard(now);
+            let is_other = heard_now != heard && are_heard(&heard_now, environment, seen) != relied;
+            if is_other || (self.overflown && self.may_sweep() <= now) {
                 self.overflown = false;
                 self.swept = Some(now);
                 return Heard::Unsure;
@@ -130,17 +132,18 @@ impl Ear {
         for signal in &signals {
             // Nothing happens later than now, whatever an event says.
             let at = signal.at.min(now);
-            // Who changes what an environment has for itself is seen by reading that.
-            let own = signal.about.iter().any(|subject| is_own(signal, subject, environment, seen));
             for subject in &signal.about {
                 if is_news(signal, subject, at, environment, seen) {
                     let thing = (signal.scope.clone(), subject.clone());
                     let held = self.held.entry(thing).or_insert((elapsed, at));
                     held.1 = held.1.max(at);
                 }
-                if !own && let Some(name) = may_belong_to_a_stack(signal, subject) {
-                    self.touched.insert((signal.scope.clone(), name.to_owned()));
-                }
+            }
+            let mut names = signal.about.iter().filter_map(|subject| may_belong_to_a_stack(signal, subject)).peekable();
+            let is_own = |subject| is_own(signal, subject, environment, seen);
+            // Who changes what an environment has for itself is seen by reading that.
+            if names.peek().is_some() && !signal.about.iter().any(is_own) {
+                self.touched.extend(names.map(|name| (signal.scope.clone(), name.to_owned())));
             }
         }
         self.held.len() <= HELD && self.touched.len() <= HELD
@@ -172,33 +175,35 @@ impl Ear {
 
 /// Events of everything that an environment has arrive.
 pub(super) fn is_heard(controller: &Controller, environment: &Environment, seen: &Observation) -> bool {
-    are_heard(controller, &places(environment, seen))
+    are_heard(&controller.signals.heard(controller.cx.elapsed()), environment, seen)
 }
 
-fn are_heard(controller: &Controller, places: &BTreeSet<Scope>) -> bool {
-    let now = controller.cx.elapsed();
-    places.iter().all(|scope| controller.signals.is_heard(scope, now))
-}
-
-/// Accounts and regions that events of an environment come from: those of its objects and of the registries that its images are
-/// in, and the one in which Route 53 tells what is done.
-fn places(environment: &Environment, seen: &Observation) -> BTreeSet<Scope> {
-    let mut places = environment.scopes();
-    places.extend(environment.services.values().map(|spec| spec.scope.clone()));
-    places.extend(environment.secrets.values().map(|spec| spec.scope.clone()));
-    places.extend(environment.backups.values().map(|spec| spec.scope.clone()));
-    places.extend(environment.records.values().filter_map(|spec| {
+/// The accounts and regions that events of an environment come from are among those that are heard: those of its objects and of
+/// the registries that its images are in, and the one in which Route 53 tells what is done.
+fn are_heard(heard: &BTreeSet<Scope>, environment: &Environment, seen: &Observation) -> bool {
+    // Most daemons have no queue, and facts are many.
+    if heard.is_empty() {
+        return false;
+    }
+    let stacks = environment.stacks.values().map(|spec| &spec.scope);
+    let services = environment.services.values().map(|spec| &spec.scope);
+    let secrets = environment.secrets.values().map(|spec| &spec.scope);
+    let backups = environment.backups.values().map(|spec| &spec.scope);
+    let mut objects = stacks.chain(services).chain(secrets).chain(backups).chain([&environment.scope]);
+    let mut records = environment.records.values().filter_map(|spec| {
         let region = global_region(&spec.scope.region)?;
         Some(Scope { account: spec.scope.account.clone(), region })
-    }));
-    places.extend(seen.read.keys().filter_map(|need| match need {
+    });
+    let mut registries = seen.read.keys().filter_map(|need| match need {
         Need::Service(ServiceNeed::Images(of, repository)) => {
             let account = repository.registry.clone().unwrap_or_else(|| of.account.clone());
             Some(Scope { account, region: of.region.clone() })
         }
         _ => None,
-    }));
-    places
+    });
+    objects.all(|scope| heard.contains(scope))
+        && records.all(|scope| heard.contains(&scope))
+        && registries.all(|scope| heard.contains(&scope))
 }
 
 /// What of an observation is stale because of what was heard.

@@ -83,10 +83,7 @@ impl Receiver {
 
     /// Says of which accounts and regions events have begun or stopped to arrive, and tells the tenders.
     fn tell_silence(&mut self, controller: &Controller) {
-        let elapsed = controller.cx.elapsed();
-        let beats = controller.signals.beats();
-        let heard: BTreeSet<Scope> =
-            beats.into_keys().filter(|scope| controller.signals.is_heard(scope, elapsed)).collect();
+        let heard = controller.signals.heard(controller.cx.elapsed());
         for scope in heard.difference(&self.heard) {
             info!(%scope, "events arrive; polling is reduced");
         }

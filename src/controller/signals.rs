@@ -119,13 +119,12 @@ impl Signals {
         (news, heard.next())
     }
 
-    /// Whether events of an account and region arrive.
+    /// Accounts and regions whose events arrive.
     #[must_use]
-    pub fn is_heard(&self, scope: &Scope, elapsed: Duration) -> bool {
-        self.lock()
-            .beats
-            .get(scope)
-            .is_some_and(|beat| elapsed.saturating_sub(beat.arrived) < SILENCE || sabotage::is(Bug::SilenceIsCalm))
+    pub fn heard(&self, elapsed: Duration) -> BTreeSet<Scope> {
+        let arrives = |beat: &Beat| elapsed.saturating_sub(beat.arrived) < SILENCE || sabotage::is(Bug::SilenceIsCalm);
+        let heard = self.lock();
+        heard.beats.iter().filter(|(_, beat)| arrives(beat)).map(|(scope, _)| scope.clone()).collect()
     }
 
     /// The last heartbeat of each account and region.
@@ -226,7 +225,7 @@ mod tests {
     fn a_heartbeat_counts_for_five_minutes_and_only_if_it_is_fresh() {
         let signals = Signals::default();
         let scope = stack(0).scope;
-        let heard = |second: u64| signals.is_heard(&scope, Duration::from_secs(second));
+        let heard = |second: u64| signals.heard(Duration::from_secs(second)).contains(&scope);
         assert!(!heard(0));
         // It has lain in the queue while nobody was there.
         deliver(&signals, signal(1, Subject::Heartbeat, 0), 301);

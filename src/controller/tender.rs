@@ -1,9 +1,11 @@
 //! Tends one environment: the loop.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::futures::Notified;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::flights::{Flights, Landed};
@@ -235,27 +237,37 @@ impl<'a> Tender<'a> {
             self.cause = Cause::Landed;
             return Ok(None);
         }
-        let busy = self.flights.busy();
-        let Some(seen) = &self.seen else { return Ok(None) };
-        let mut heard = None;
-        self.cause = tokio::select! {
-            biased;
-            () = &mut changed => Cause::News,
-            () = self.flights.landing() => Cause::Landed,
-            () = self.patrol.back() => Cause::Patrol,
-            () = note(controller, &self.name, open, busy) => Cause::News,
-            told = self.ear.hear(controller, &environment, &seen.observation) => self::cause_of(heard.insert(told)),
-            () = controller.cx.sleep(pause.min(left).min(checks)) => match pause.min(checks) {
-                soonest if left < soonest => Cause::Patrol,
-                _ if checks < pause => Cause::Checks,
-                _ => Cause::News,
-            },
-        };
-        self.take_in(&environment, heard);
+        let timers = [(pause, Cause::News), (checks, Cause::Checks), (left, Cause::Patrol)];
+        let timer = timers.into_iter().min_by_key(|(due, _)| *due).unwrap_or((pause, Cause::News));
+        self.wait(&environment, changed, open, timer).await;
         if self.cause == Cause::Landed && self.flights.are_more() {
             self.flights.during(controller.cx.sleep(GATHER)).await;
         }
         Ok(None)
+    }
+
+    /// Waits for what is next: for something to happen, or for the time that something is due.
+    async fn wait(
+        &mut self,
+        environment: &Environment,
+        changed: Pin<&mut Notified<'_>>,
+        open: Option<Digest>,
+        (due, timed): (Duration, Cause),
+    ) {
+        let controller = self.controller;
+        let busy = self.flights.busy();
+        let Some(seen) = &self.seen else { return };
+        let mut heard = None;
+        self.cause = tokio::select! {
+            biased;
+            () = changed => Cause::News,
+            () = self.flights.landing() => Cause::Landed,
+            () = self.patrol.back() => Cause::Patrol,
+            () = note(controller, &self.name, open, busy) => Cause::News,
+            told = self.ear.hear(controller, environment, &seen.observation) => self::cause_of(heard.insert(told)),
+            () = controller.cx.sleep(due) => timed,
+        };
+        self.take_in(environment, heard);
     }
 
     /// Takes in what events have told.

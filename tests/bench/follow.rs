@@ -24,16 +24,9 @@ pub(crate) fn latency(commits: usize) -> Vec<Row> {
     fs::write(&environment, text.replace("111122223333", account.id.as_str())).unwrap();
     hosted.push(&[]);
     let dir = hosted.place.dir.path();
-    let (config, secret, log) = (dir.join("landfast.toml"), dir.join("secret"), dir.join("log"));
+    let (secret, log) = (dir.join("secret"), dir.join("log"));
     fs::write(&secret, "secret").unwrap();
-    let text = format!(
-        "listen = '127.0.0.1:0'\n[[environment]]\nname = ['*']\n[[source]]\nname = 'main'\nurl = '{}'\nauthorities = '{}'\n\
-         branch = 'main'\ninterval = '1h'\nwebhook = {{ secretFile = '{}' }}\n",
-        hosted.host.url(),
-        hosted.host.authority(),
-        secret.display()
-    );
-    fs::write(&config, text).unwrap();
+    let config = hosted.listening("main", &secret);
     let mut command =
         account.program(&["run", "--resync", "1h", "--config", config.to_str().unwrap()], &proxy.url, dir);
     let state = hosted.place.state();
@@ -41,8 +34,7 @@ pub(crate) fn latency(commits: usize) -> Vec<Row> {
     let child = command.stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
     let daemon = Daemon::logging(child, log);
     until("it listens", || daemon.log().contains("address="));
-    let said = daemon.log();
-    let address = said.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let address = daemon.address();
     until("the first commit is applied", || daemon.log().contains("ready"));
     let (mut of_commit, mut of_call) = (Vec::new(), Vec::new());
     for number in 0..commits {

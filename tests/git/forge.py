@@ -8,12 +8,13 @@ DIRECTORY has `pulls.json` (what is listed), `state.json` (comments and statuses
 
 import json
 import os
-import ssl
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import tls
 
 root, certificate, key = sys.argv[1:4]
 port = int(sys.argv[4]) if len(sys.argv) > 4 else 0
@@ -149,9 +150,4 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = do_PUT = serve
 
 
-server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(certificate, key)
-server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-print(server.server_address[1], flush=True)
-server.serve_forever()
+tls.serve(Handler, certificate, key, port)

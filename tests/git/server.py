@@ -8,11 +8,12 @@ send what has no end where a pack is asked for.
 
 import base64
 import os
-import ssl
 import subprocess
 import sys
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+import tls
 
 root, certificate, key = sys.argv[1:4]
 port = int(sys.argv[4]) if len(sys.argv) > 4 else 0
@@ -93,9 +94,4 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = serve
 
 
-server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(certificate, key)
-server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-print(server.server_address[1], flush=True)
-server.serve_forever()
+tls.serve(Handler, certificate, key, port)

@@ -101,8 +101,8 @@ fn is_strong_enough(signature: &Signature) -> bool {
     is_strong(signature) || matches!(signature.hash_alg(), Some(HashAlgorithm::Sha1 | HashAlgorithm::Sha224))
 }
 
-/// The primary key is one that is not revoked and has not expired.
-fn is_good(key: &SignedPublicKey, seen: Timestamp) -> Result<(), String> {
+/// The primary key is not revoked and has not expired. What it says newest of itself.
+fn is_good(key: &SignedPublicKey, seen: Timestamp) -> Result<&Signature, String> {
     let revoked = key.details.revocation_signatures.iter().any(|one| one.verify_key(&key.primary_key).is_ok());
     if revoked {
         return Err(format!("the key of {} is revoked", name(key)));
@@ -111,14 +111,13 @@ fn is_good(key: &SignedPublicKey, seen: Timestamp) -> Result<(), String> {
     if is_over(Some(key.primary_key.created_at()), newest.key_expiration_time(), seen) {
         return Err(format!("the key of {} has expired", name(key)));
     }
-    Ok(())
+    Ok(newest)
 }
 
 /// The primary key may sign data itself.
 fn may_sign(key: &SignedPublicKey, seen: Timestamp) -> Result<(), String> {
-    is_good(key, seen)?;
     // A key that says nothing of what it is for is for everything.
-    let flags = own(key).pop().map(Signature::key_flags).unwrap_or_default();
+    let flags = is_good(key, seen)?.key_flags();
     if flags.sign() || flags == pgp::packet::KeyFlags::default() {
         return Ok(());
     }

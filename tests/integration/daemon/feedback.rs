@@ -2,35 +2,27 @@
 //! GitHub and GitLab and write down every call.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::host::Hosted;
+use super::host::{Hosted, Server};
 use super::place::{Daemon, until};
 
 /// A Git host's API, with the certificate of a host.
 struct Forge {
     hosted: Hosted,
-    server: Option<Child>,
-    port: u16,
+    server: Server,
     kind: &'static str,
-}
-
-impl Drop for Forge {
-    fn drop(&mut self) {
-        self.stop();
-    }
 }
 
 impl Forge {
     fn new(kind: &'static str) -> Self {
         let hosted = Hosted::new();
         symlink(".", hosted.host.root().join("o")).unwrap();
-        let mut forge = Self { hosted, server: None, port: 0, kind };
+        let mut forge = Self { hosted, server: Server::new("forge.py"), kind };
         fs::create_dir(forge.file("")).unwrap();
         fs::write(forge.hosted.host.file("token"), "canary-token\n").unwrap();
         forge.start();
@@ -42,31 +34,18 @@ impl Forge {
     }
 
     fn start(&mut self) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/git/forge.py");
         let host = &self.hosted.host;
-        let mut command = Command::new("python3");
-        command.arg(script).arg(self.file("")).arg(host.file("host.pem")).arg(host.file("host.key"));
-        if self.port != 0 {
-            command.arg(self.port.to_string());
-        }
-        let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        self.port = line.trim().parse().expect("the server prints its port");
-        self.server = Some(server);
+        self.server.start(&host.file("forge"), &[host.file("host.pem"), host.file("host.key")]);
     }
 
     fn stop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
+        self.server.stop();
     }
 
     fn daemon(&self) -> Daemon {
         let token = format!("token = {{ file = '{}' }}", self.hosted.host.file("token").display());
         let version = if self.kind == "github" { 3 } else { 4 };
-        let api = format!("kind = '{}', api = 'https://127.0.0.1:{}/api/v{version}'", self.kind, self.port);
+        let api = format!("kind = '{}', api = 'https://127.0.0.1:{}/api/v{version}'", self.kind, self.server.port);
         self.daemon_with(&token, &api)
     }
 
@@ -276,7 +255,7 @@ fn an_app_reads_and_reports_with_one_token_for_an_hour() {
     let app = format!(
         "githubApp = {{ appId = 12345, installationId = 5, keyFile = '{}', api = 'https://127.0.0.1:{}/api/v3' }}",
         key.display(),
-        forge.port
+        forge.server.port
     );
     let mut daemon = forge.daemon_with(&app, "");
     let first = forge.head();

@@ -10,11 +10,45 @@ use super::place::Place;
 /// The host, and a repository on it; killed when dropped.
 pub struct Host {
     dir: tempfile::TempDir,
-    server: Option<Child>,
-    port: u16,
+    server: Server,
 }
 
-impl Drop for Host {
+/// A server of `tests/git`, which prints its port; killed when dropped.
+pub struct Server {
+    script: &'static str,
+    running: Option<Child>,
+    pub port: u16,
+}
+
+impl Server {
+    pub const fn new(script: &'static str) -> Self {
+        Self { script, running: None, port: 0 }
+    }
+
+    /// Serves what is in a directory with this certificate and key, at the same port as before.
+    pub fn start(&mut self, directory: &Path, identity: &[PathBuf; 2]) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/git").join(self.script);
+        let mut command = Command::new("python3");
+        command.arg(script).arg(directory).args(identity).env("PYTHONDONTWRITEBYTECODE", "1");
+        if self.port != 0 {
+            command.arg(self.port.to_string());
+        }
+        let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        self.port = line.trim().parse().expect("the server prints its port");
+        self.running = Some(server);
+    }
+
+    pub fn stop(&mut self) {
+        if let Some(mut server) = self.running.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
@@ -23,7 +57,7 @@ impl Drop for Host {
 impl Host {
     /// With an empty repository `m.git`.
     pub fn new() -> Self {
-        let mut host = Self { dir: tempfile::tempdir().unwrap(), server: None, port: 0 };
+        let mut host = Self { dir: tempfile::tempdir().unwrap(), server: Server::new("server.py") };
         host.certificate();
         fs::create_dir(host.root()).unwrap();
         crate::git::git(&host.root(), &["init", "-q", "--bare", "-b", "main", "m.git"]);
@@ -74,28 +108,16 @@ impl Host {
 
     /// Serves, at the same port as before.
     pub fn start(&mut self) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/git/server.py");
-        let mut command = Command::new("python3");
-        command.arg(script).arg(self.root()).arg(self.file("host.pem")).arg(self.file("host.key"));
-        if self.port != 0 {
-            command.arg(self.port.to_string());
-        }
-        let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        self.port = line.trim().parse().expect("the server prints its port");
-        self.server = Some(server);
+        let (root, identity) = (self.root(), [self.file("host.pem"), self.file("host.key")]);
+        self.server.start(&root, &identity);
     }
 
     pub fn stop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
+        self.server.stop();
     }
 
     pub fn url(&self) -> String {
-        format!("https://127.0.0.1:{}/m.git", self.port)
+        format!("https://127.0.0.1:{}/m.git", self.server.port)
     }
 
     pub fn authority(&self) -> String {
@@ -136,6 +158,20 @@ impl Hosted {
     pub fn edit(&self, number: usize) -> String {
         self.place.edit(number);
         self.push(&[])
+    }
+
+    /// The operator's configuration of a daemon that follows the repository under a name, and is woken by webhooks alone.
+    pub fn listening(&self, name: &str, secret: &Path) -> PathBuf {
+        let config = self.place.dir.path().join("landfast.toml");
+        let text = format!(
+            "listen = '127.0.0.1:0'\n[[environment]]\nname = ['*']\n[[source]]\nname = '{name}'\nurl = '{}'\n\
+             authorities = '{}'\nbranch = 'main'\ninterval = '1h'\nwebhook = {{ secretFile = '{}' }}\n",
+            self.host.url(),
+            self.host.authority(),
+            secret.display()
+        );
+        fs::write(&config, text).unwrap();
+        config
     }
 
     /// The options that name the repository.

@@ -382,22 +382,13 @@ fn a_webhook_wakes_the_daemon_and_nobody_elses_call_does() {
     let hosted = Hosted::new();
     let secret = hosted.host.file("hook");
     fs::write(&secret, "canary-hook\n").unwrap();
-    let config = hosted.place.dir.path().join("landfast.toml");
-    let text = format!(
-        "listen = '127.0.0.1:0'\n[[environment]]\nname = ['*']\n[[source]]\nname = 'platform'\nurl = '{}'\nauthorities = '{}'\n\
-         branch = 'main'\ninterval = '1h'\nwebhook = {{ secretFile = '{}' }}\n",
-        hosted.host.url(),
-        hosted.host.authority(),
-        secret.display()
-    );
-    fs::write(&config, text).unwrap();
+    let config = hosted.listening("platform", &secret);
     let log = hosted.place.dir.path().join("log");
     let mut command = hosted.place.command(&["run", "--sim-speed", "3600", "--config", config.to_str().unwrap()]);
     command.env("PATH", "").stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
     let mut daemon = Daemon::logging(command.spawn().unwrap(), log);
     until("the first commit is applied", || hosted.place.concluded() > 0);
-    let said = daemon.log();
-    let address = said.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let address = daemon.address();
     let commit = hosted.edit(2);
     let body = format!("{{\"after\":\"{commit}\"}}");
     let path = "/webhooks/platform";

@@ -174,6 +174,12 @@ impl Daemon {
         Self { child, log: Some(log) }
     }
 
+    /// Where it listens, as it has logged.
+    pub fn address(&self) -> String {
+        let log = self.log();
+        log.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+    }
+
     pub fn log(&self) -> String {
         let mut text = String::new();
         if let Some(log) = &self.log {
