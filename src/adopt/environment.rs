@@ -11,12 +11,11 @@ use crate::model::StackName;
 /// Tags that all stacks have alike.
 pub(super) fn common_tags(stacks: &BTreeMap<StackName, FoundStack>) -> BTreeMap<String, String> {
     let mut each = stacks.values().map(|stack| &stack.state.tags);
-    let mut common: BTreeMap<String, String> = each.next().cloned().unwrap_or_default();
+    let mut common = each.next().cloned().unwrap_or_default();
     for tags in each {
         common.retain(|key, value| tags.get(key) == Some(value));
     }
-    common.retain(|key, _| is_ours_to_write(key));
-    common
+    common.into_iter().filter(|(key, _)| is_ours_to_write(key)).collect()
 }
 
 /// What the document is made of.

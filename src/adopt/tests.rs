@@ -8,7 +8,7 @@ use super::*;
 use crate::manifest;
 use crate::model::{
     DnsName, FileContent, HostedZone, Kind, Output, Parameter, RecordContent, RecordSet, RecordsOf,
-    ResourceDriftStatus, ResourceState, Revision, SecretState, SetRouting, Snapshot, StackState, StackStatus,
+    ResourceDriftStatus, ResourceState, Revision, SecretState, SetRouting, SmallMap, Snapshot, StackState, StackStatus,
     VaultCopy, VaultPlan, VaultRule, VaultSelection,
 };
 
@@ -63,7 +63,7 @@ fn stack(
         status_reason: None,
         created: "2026-01-01T00:00:00Z".parse().unwrap(),
         updated: None,
-        stored: BTreeMap::new(),
+        stored: SmallMap::new(),
         parameters: pairs(parameters),
         tags: pairs(&[("CostCenter", "people-ops"), ("aws:x", "y")]),
         outputs: outputs.iter().map(output).collect(),

@@ -3,7 +3,7 @@
 //! An answer that lacks what we rely on, or has a word we do not know where the difference matters (a stack's status,
 //! a change's action), is an error and never a guess: what is unknown must not look like absent or harmless.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types as sdk;
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::error::unreadable;
 use crate::model::{
     ChangeAction, ChangeContext, ChangeSetInputs, ChangeSetState, ChangeSetStatus, ChangeSetSummary, DeletedStack,
-    DeploymentMode, InvalidName, LastOperation, Output, Replacement, ResourceChange, StackEvent, StackState,
+    DeploymentMode, InvalidName, LastOperation, Output, Replacement, ResourceChange, SmallMap, StackEvent, StackState,
     ValueChange,
 };
 use crate::ports::{PageToken, PortError};
@@ -266,19 +266,19 @@ fn change_set_inputs(answer: &DescribeChangeSetOutput) -> ChangeSetInputs {
     }
 }
 
-fn parameters(all: Vec<sdk::Parameter>) -> BTreeMap<String, String> {
+fn parameters(all: Vec<sdk::Parameter>) -> SmallMap<String> {
     let one =
         |parameter: sdk::Parameter| Some((parameter.parameter_key?, parameter.parameter_value.unwrap_or_default()));
     all.into_iter().filter_map(one).collect()
 }
 
 /// What was looked up in Parameter Store.
-fn stored(all: &[sdk::Parameter]) -> BTreeMap<String, String> {
+fn stored(all: &[sdk::Parameter]) -> SmallMap<String> {
     let one = |parameter: &sdk::Parameter| Some((parameter.parameter_key.clone()?, parameter.resolved_value.clone()?));
     all.iter().filter_map(one).collect()
 }
 
-fn tags(all: Vec<sdk::Tag>) -> BTreeMap<String, String> {
+fn tags(all: Vec<sdk::Tag>) -> SmallMap<String> {
     all.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect()
 }
 

@@ -4,15 +4,15 @@
 //! value of what an update does not mention (AWS: *`CreateChangeSet`*, `Tags`, `NotificationARNs`; *Rollback
 //! configuration*).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Capability, OnFailure, Parameter, RollbackConfiguration, RollbackTrigger, Tag};
 
-use crate::model::{self, Redacted, StackOptions, Value};
+use crate::model::{self, Redacted, SmallMap, StackOptions, Value};
 use crate::ports::TemplateSource;
 
-pub(super) fn parameters(values: &BTreeMap<String, Value>) -> Vec<Parameter> {
+pub(super) fn parameters(values: &SmallMap<Value>) -> Vec<Parameter> {
     let one = |(key, value): (&String, &Value)| {
         let parameter = Parameter::builder().parameter_key(key);
         match value {
@@ -26,7 +26,7 @@ pub(super) fn parameters(values: &BTreeMap<String, Value>) -> Vec<Parameter> {
 }
 
 /// The values that no error may repeat.
-pub(super) fn secrets(values: &BTreeMap<String, Value>) -> Vec<&Redacted> {
+pub(super) fn secrets(values: &SmallMap<Value>) -> Vec<&Redacted> {
     let secrets = values.values().filter_map(|value| match value {
         Value::Plain(_) | Value::Previous => None,
         Value::NoEcho(secret) => Some(secret),
@@ -43,7 +43,7 @@ pub(super) fn some(names: &BTreeSet<String>) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.iter().cloned().collect())
 }
 
-pub(super) fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+pub(super) fn tags(tags: &SmallMap<String>) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use super::wire::{Answer, FENCE, Wire, refusal, result};
 use crate::model::{
     ChangeAction, ChangeContext, ChangeSetInputs, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Replacement,
-    ResourceChange, StackId, StackOptions, StackStatus, Value, ValueChange,
+    ResourceChange, SmallMap, StackId, StackOptions, StackStatus, Value, ValueChange,
 };
 use crate::ports::{Class, Cloud as _, CreateChangeSet, CreateStack, TemplateSource};
 
@@ -41,12 +41,12 @@ fn create() -> CreateStack {
         name: "dev-network".parse().unwrap(),
         template: TemplateSource::Body("Resources: {}".into()),
         options: StackOptions {
-            parameters: BTreeMap::from([
+            parameters: SmallMap::from([
                 ("Cidr".to_owned(), Value::Plain("10.0.0.0/16".to_owned())),
                 ("Password".to_owned(), Value::NoEcho(Redacted::new(SECRET.to_owned()))),
             ]),
             capabilities: strings(&["CAPABILITY_NAMED_IAM"]),
-            tags: BTreeMap::from([("landfast:owner".to_owned(), "dev/stack/network".to_owned())]),
+            tags: SmallMap::from([("landfast:owner".to_owned(), "dev/stack/network".to_owned())]),
             role_arn: Some("arn:aws:iam::111122223333:role/service".to_owned()),
             notifications: strings(&["arn:aws:sns:eu-central-1:111122223333:events"]),
             rollback_alarms: strings(&["arn:aws:cloudwatch:eu-central-1:111122223333:alarm:high"]),
@@ -322,7 +322,7 @@ async fn a_change_set_names_every_change_and_where_to_read_on() {
         state.inputs,
         ChangeSetInputs {
             template: None,
-            stored: BTreeMap::from([("Image".to_owned(), "ami-1".to_owned())]),
+            stored: SmallMap::from([("Image".to_owned(), "ami-1".to_owned())]),
             parameters: [("Cidr", "10.0.0.0/16"), ("Image", "/ami/web"), ("Password", "****")]
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .into(),

@@ -17,8 +17,8 @@ use super::readiness::CheckDocument;
 use super::render::Site;
 use super::values::{Given, Sources, resolve};
 use crate::model::{
-    DeletionPolicy, GivenAt, ImageParameter, InvalidName, OnFailure, OnceDigest, Parameter, Place, RoleArn, StackName,
-    StackSpec, Template, Text,
+    DeletionPolicy, GivenAt, ImageParameter, InvalidName, OnFailure, OnceDigest, Parameter, Place, RoleArn, SmallMap,
+    StackName, StackSpec, Template, Text,
 };
 use crate::yaml::Node;
 
@@ -189,7 +189,7 @@ impl StackDocumentSpec {
             given,
             images,
             capabilities,
-            tags,
+            tags: tags.into(),
             role_arn,
             termination_protection,
             stack_policy,
@@ -297,7 +297,7 @@ fn beside(file: &str, path: &str) -> String {
 }
 
 /// The parameters whose values are the images of services. What cannot be one is reported where the service says so.
-fn images(maker: &Maker<'_>, template: &Template) -> BTreeMap<String, ImageParameter> {
+fn images(maker: &Maker<'_>, template: &Template) -> SmallMap<ImageParameter> {
     let delivered = maker.around.deliveries.get(&maker.key.name).into_iter().flatten();
     let declared = delivered.filter(|(name, _)| template.parameters.contains_key(*name));
     declared.map(|(name, (owner, _))| (name.clone(), owner.clone())).collect()
@@ -342,8 +342,8 @@ fn may_be_secret(name: &str, template: &Template) -> bool {
 fn parameters(
     maker: &mut Maker<'_>,
     template: Option<&Arc<Template>>,
-    images: &BTreeMap<String, ImageParameter>,
-) -> Option<BTreeMap<String, Parameter>> {
+    images: &SmallMap<ImageParameter>,
+) -> Option<SmallMap<Parameter>> {
     let doc = maker.doc;
     let fields = maker.at(&["spec", "parameters"]);
     let Some(template) = template else {
@@ -394,5 +394,5 @@ fn parameters(
     let resolved = resolve(template, given, &sources, owner, maker.patterns);
     maker.out.problems.extend(resolved.problems);
     maker.out.used.extend(resolved.used);
-    Some(resolved.values)
+    Some(resolved.values.into())
 }

@@ -8,7 +8,7 @@ use regex::Regex;
 use super::diagnostic::Problem;
 use super::parameters::FileEntry;
 use super::render::{Rendered, Site, public};
-use crate::model::{ImageParameter, Parameter, Redacted, Template, TemplateParameter, Text, whole};
+use crate::model::{ImageParameter, Parameter, Redacted, SmallMap, Template, TemplateParameter, Text, whole};
 use crate::yaml::Span;
 
 /// Compiled patterns that are kept; each may take megabytes.
@@ -60,7 +60,7 @@ pub(super) struct Sources<'e> {
     /// Parameters that a template of this environment declares `NoEcho`.
     pub(super) secrets: &'e BTreeSet<String>,
     /// Parameters whose values are the images of services: these alone give them.
-    pub(super) images: &'e BTreeMap<String, ImageParameter>,
+    pub(super) images: &'e SmallMap<ImageParameter>,
 }
 
 /// The value of every parameter that the template declares: from the manifest, else from the environment's parameter

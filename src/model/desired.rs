@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AssumeRole, BackupSpec, DriftAction, EnvName, Gaps, ImageParameter, Key, Limits, OnceDigest, Readiness, RecordSpec,
-    Redacted, Revision, Scope, SecretSpec, ServiceSpec, StackAddress, StackName, Template, Text, Tolerance,
+    Redacted, Revision, Scope, SecretSpec, ServiceSpec, SmallMap, StackAddress, StackName, Template, Text, Tolerance,
 };
 
 /// Everything one revision asks for.
@@ -62,7 +62,9 @@ impl Environment {
     /// Accounts and regions in which it has or wants stacks.
     #[must_use]
     pub fn scopes(&self) -> BTreeSet<Scope> {
-        self.stacks.values().map(|spec| spec.scope.clone()).chain([self.scope.clone()]).collect()
+        // There are thousands of stacks in a few of them.
+        let scopes: BTreeSet<&Scope> = self.stacks.values().map(|spec| &spec.scope).chain([&self.scope]).collect();
+        scopes.into_iter().cloned().collect()
     }
 
     /// What every object waits for.
@@ -108,15 +110,15 @@ pub struct StackSpec {
     /// The template's file, relative to the manifests' root.
     pub template_file: String,
     /// Values for the template's parameters; those with a default may be missing.
-    pub parameters: BTreeMap<String, Parameter>,
+    pub parameters: SmallMap<Parameter>,
     /// Where the values of those are given that no template's default gives.
     pub given: Box<[(String, GivenAt)]>,
     /// Parameters whose value is the image that was chosen for a service.
-    pub images: BTreeMap<String, ImageParameter>,
+    pub images: SmallMap<ImageParameter>,
     /// Acknowledged capabilities.
     pub capabilities: BTreeSet<String>,
     /// Tags, the environment's included, Landfast's own not.
-    pub tags: BTreeMap<String, Text>,
+    pub tags: SmallMap<Text>,
     /// The service role.
     pub role_arn: Option<Text>,
     /// Termination protection.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     Budget, DeletionPolicy, Digest, Environment, Key, Mode, OnFailure, OnceDigest, Place, Policy, Prune, Replace,
-    Scope, StackAddress, StackSpec, StackState, StackStatus, StackVersion, Template, TemplateFacts,
+    Scope, SmallMap, StackAddress, StackSpec, StackState, StackStatus, StackVersion, Template, TemplateFacts,
 };
 
 pub(crate) fn key(name: &str) -> Key {
@@ -93,11 +93,11 @@ pub(crate) fn spec(name: &str, on: &[&str]) -> StackSpec {
         stack_name: address(name).name,
         template: Arc::new(template),
         template_file: format!("performance-mgmt/templates/{name}.yaml"),
-        parameters: BTreeMap::new(),
+        parameters: SmallMap::new(),
         given: Box::default(),
-        images: BTreeMap::new(),
+        images: SmallMap::new(),
         capabilities: BTreeSet::new(),
-        tags: BTreeMap::new(),
+        tags: SmallMap::new(),
         role_arn: None,
         termination_protection: false,
         stack_policy: None,
@@ -125,10 +125,10 @@ pub(crate) fn stack_state(name: &str, status: StackStatus) -> StackState {
         status_reason: None,
         created: "2026-01-01T00:00:00Z".parse().unwrap(),
         updated: None,
-        stored: BTreeMap::new(),
-        parameters: BTreeMap::new(),
-        tags: BTreeMap::new(),
-        outputs: BTreeMap::new(),
+        stored: SmallMap::new(),
+        parameters: SmallMap::new(),
+        tags: SmallMap::new(),
+        outputs: SmallMap::new(),
         termination_protection: false,
         role_arn: None,
         notifications: BTreeSet::new(),

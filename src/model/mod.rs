@@ -45,6 +45,7 @@ mod secret;
 mod service;
 mod service_act;
 mod signal;
+mod small_map;
 mod snapshot;
 mod stack;
 mod step;
@@ -139,6 +140,7 @@ pub use service::{
 };
 pub use service_act::{Deployed, Primary, ServiceDo, ServiceNeed, ServiceStep, ServicesSeen, TasksSeen};
 pub use signal::{EventQueue, QueueState, Signal, Subject};
+pub use small_map::SmallMap;
 pub use snapshot::{FileContent, Passed, Snapshot, beside};
 pub use stack::{
     ChangeAction, ChangeContext, ChangeSetId, ChangeSetInputs, ChangeSetName, ChangeSetState, ChangeSetStatus,

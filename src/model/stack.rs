@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::aws::{InvalidName, identifier};
-use super::{Digest, Scope, StackAddress, StackName};
+use super::{Digest, Scope, SmallMap, StackAddress, StackName};
 
 identifier! {
     /// The id (ARN) of a stack. Unlike a name it is never used again after the stack is deleted.
@@ -157,15 +157,15 @@ pub struct StackState {
     /// When an update last began.
     pub updated: Option<Timestamp>,
     /// Parameter values; `NoEcho` ones read `****`.
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: SmallMap<String>,
     /// What stood in Parameter Store for those that name a parameter there, when CloudFormation looked last (AWS:
     /// *Parameter*, `ResolvedValue`).
     #[serde(default)]
-    pub stored: BTreeMap<String, String>,
+    pub stored: SmallMap<String>,
     /// Stack tags.
-    pub tags: BTreeMap<String, String>,
+    pub tags: SmallMap<String>,
     /// Outputs by key.
-    pub outputs: BTreeMap<String, Output>,
+    pub outputs: SmallMap<Output>,
     /// Termination protection.
     pub termination_protection: bool,
     /// The service role of the last operation.
@@ -280,14 +280,14 @@ pub struct ChangeSetInputs {
     /// Digest of its template. `None`: was not read.
     pub template: Option<Digest>,
     /// Parameter values, those of the template's defaults included; `NoEcho` ones read `****`.
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: SmallMap<String>,
     /// What stood in Parameter Store for those that name a parameter there, where AWS says it.
     #[serde(default)]
-    pub stored: BTreeMap<String, String>,
+    pub stored: SmallMap<String>,
     /// Acknowledged capabilities.
     pub capabilities: BTreeSet<String>,
     /// Stack tags.
-    pub tags: BTreeMap<String, String>,
+    pub tags: SmallMap<String>,
     /// SNS topics.
     pub notifications: BTreeSet<String>,
     /// Rollback alarms.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{
     Address, BackupStep, ChangeSetId, ChangeSetName, Conclusion, DeploymentMode, Digest, Failure, Fingerprint, Key,
-    OnFailure, OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, StackAddress, StackId, StackStatus,
-    StackVersion, TemplateFacts, Writes,
+    OnFailure, OperationKind, RecordStep, Redacted, SecretStep, ServiceStep, SmallMap, StackAddress, StackId,
+    StackStatus, StackVersion, TemplateFacts, Writes,
 };
 
 /// What must still be true at the moment of acting. Read again just before; if it is not, the step is not taken.
@@ -64,11 +64,11 @@ pub struct Inputs {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StackOptions {
     /// Parameter values.
-    pub parameters: BTreeMap<String, Value>,
+    pub parameters: SmallMap<Value>,
     /// Capabilities.
     pub capabilities: BTreeSet<String>,
     /// Tags, ours included.
-    pub tags: BTreeMap<String, String>,
+    pub tags: SmallMap<String>,
     /// The service role.
     pub role_arn: Option<String>,
     /// SNS topics.

@@ -48,7 +48,7 @@ fn one(planner: &Planner<'_>, spec: &StackSpec) -> Rendered {
         template_file: spec.template_file.clone(),
         template: std::sync::Arc::clone(&spec.template.body),
         parameters,
-        tags: options.tags.clone(),
+        tags: options.tags.clone().into_iter().collect(),
         capabilities: options.capabilities.clone(),
         role_arn: options.role_arn.clone(),
         notifications: options.notifications.clone(),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::names::{OWNER_TAG, RETAIN_TAG};
 use crate::model::{
     DeletionPolicy, Digest, Environment, Fingerprint, FingerprintKey, ImageParameter, Inputs, OutputRef, Parameter,
-    StackOptions, StackSpec, Template, Text, Value,
+    SmallMap, StackOptions, StackSpec, Template, Text, Value,
 };
 
 /// The largest template that a request may carry in itself (AWS: *CloudFormation quotas*); above it, S3.
@@ -92,7 +92,7 @@ pub(super) fn resolve(
     let mut reading = Reading { lookup, uncertain: false, incomplete: false };
     let mut pending = BTreeSet::new();
     let mut no_echo: BTreeMap<String, Fingerprint> = BTreeMap::new();
-    let mut parameters = BTreeMap::new();
+    let mut parameters = SmallMap::new();
     for (name, parameter) in &spec.parameters {
         let value = match parameter {
             Parameter::NoEcho(secret) => {
@@ -120,7 +120,7 @@ pub(super) fn resolve(
     let role_arn = spec.role_arn.as_ref().and_then(|text| reading.text(text));
     let notifications: BTreeSet<String> = spec.notifications.iter().filter_map(|text| reading.text(text)).collect();
     let rollback_alarms: BTreeSet<String> = spec.rollback_alarms.iter().filter_map(|text| reading.text(text)).collect();
-    let mut tags: BTreeMap<String, String> = BTreeMap::new();
+    let mut tags = SmallMap::new();
     for (name, text) in &spec.tags {
         if let Some(value) = reading.text(text) {
             tags.insert(name.clone(), value);
@@ -187,7 +187,7 @@ fn digest(options: &StackOptions, no_echo: &BTreeMap<String, Fingerprint>, templ
         #[serde(skip_serializing_if = "BTreeSet::is_empty")]
         previous: BTreeSet<&'a String>,
         capabilities: &'a BTreeSet<String>,
-        tags: &'a BTreeMap<String, String>,
+        tags: &'a SmallMap<String>,
         role_arn: &'a Option<String>,
         notifications: &'a BTreeSet<String>,
         rollback_alarms: &'a BTreeSet<String>,

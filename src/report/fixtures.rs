@@ -11,8 +11,8 @@ use crate::model::{
     Access, Action, Address, Attempts, Broadening, ChangeAction, Changes, Cut, Difference, Digest, Do, Ended, Entry,
     Evidence, Expect, Failure, FingerprintKey, Guard, ImageDigest, Inputs, Memory, Objects, OnFailure, Operation,
     OperationKind, Output, Plan, Redacted, Refusal, Replacement, ResourceChange, Revision, RolloutCause,
-    RolloutOutcome, StackDo, StackMemory, StackOptions, StackState, StackStatus, StackStep, Step, Value, ValueChange,
-    Waiting,
+    RolloutOutcome, SmallMap, StackDo, StackMemory, StackOptions, StackState, StackStatus, StackStep, Step, Value,
+    ValueChange, Waiting,
 };
 
 use crate::model::fixtures::{address, depends};
@@ -415,9 +415,9 @@ pub(crate) fn stack(name: &str, outputs: &[(&str, &str, Option<&str>)]) -> Stack
         status_reason: None,
         created: at("03:00:00"),
         updated: None,
-        stored: BTreeMap::new(),
-        parameters: BTreeMap::new(),
-        tags: BTreeMap::new(),
+        stored: SmallMap::new(),
+        parameters: SmallMap::new(),
+        tags: SmallMap::new(),
         outputs: outputs.iter().map(|(key, value, export)| ((*key).to_owned(), output(value, *export))).collect(),
         termination_protection: false,
         role_arn: None,

@@ -11,7 +11,8 @@ use super::stack::{Operation, Phase, Submission, TaskState};
 use super::validate::invalid;
 use super::world::World;
 use crate::model::{
-    ChangeSetId, ChangeSetName, DeploymentMode, OnFailure, Scope, StackId, StackName, StackOptions, StackStatus, Value,
+    ChangeSetId, ChangeSetName, DeploymentMode, OnFailure, Scope, SmallMap, StackId, StackName, StackOptions,
+    StackStatus, Value,
 };
 use crate::ports::{Class, CreateChangeSet, CreateStack, PortError, TemplateSource};
 
@@ -83,7 +84,7 @@ impl Console {
         tags: &BTreeMap<String, String>,
     ) -> Result<StackId, PortError> {
         self.with(|world, region, token| {
-            let options = StackOptions { parameters: plain(parameters), tags: tags.clone(), ..ticked() };
+            let options = StackOptions { parameters: plain(parameters), tags: tags.clone().into(), ..ticked() };
             let request = by_hand(name, template, options, &token);
             world.create_stack(region, request, Some(token))
         })
@@ -317,7 +318,7 @@ impl World {
     }
 }
 
-fn plain(parameters: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
+fn plain(parameters: &BTreeMap<String, String>) -> SmallMap<Value> {
     parameters.iter().map(|(name, value)| (name.clone(), Value::Plain(value.clone()))).collect()
 }
 

@@ -9,7 +9,7 @@ use super::reader::Parsed;
 use super::stack::Submission;
 use super::wanted::Live;
 use super::world::World;
-use crate::model::{Output, StackName};
+use crate::model::{Output, SmallMap, StackName};
 
 impl World {
     /// The exports of a stack that others import, as `CloudFormation` complains of them.
@@ -117,8 +117,8 @@ fn users(users: &BTreeSet<StackName>) -> Option<String> {
 }
 
 /// The outputs of a template.
-pub(super) fn outputs(parsed: &Parsed, env: &Env<'_>) -> Result<BTreeMap<String, Output>, String> {
-    let mut outputs = BTreeMap::new();
+pub(super) fn outputs(parsed: &Parsed, env: &Env<'_>) -> Result<SmallMap<Output>, String> {
+    let mut outputs = SmallMap::new();
     for (key, output) in &parsed.outputs {
         if env.holds(output.condition.as_ref())? {
             let value = env.eval(&output.value)?.as_ref().map(shown).unwrap_or_default();

@@ -16,7 +16,7 @@ use super::spelling::digits;
 use super::stack::{Phase, Submission, TaskState, Work};
 use super::validate::invalid;
 use super::world::World;
-use crate::model::{DeploymentMode, OnFailure, StackId, StackOptions, StackStatus, Value};
+use crate::model::{DeploymentMode, OnFailure, SmallMap, StackId, StackOptions, StackStatus, Value};
 use crate::ports::{CreateStack, PortError, TemplateSource};
 
 /// AWS names no limit; here one ends what nests itself.
@@ -67,7 +67,7 @@ impl World {
         let given = properties.get("Parameters").and_then(Json::as_object).into_iter().flatten();
         let parameters = given.map(|(name, value)| (name.clone(), Value::Plain(shown(value)))).collect();
         let list = |name: &str| properties.get(name).and_then(Json::as_array).into_iter().flatten();
-        let mut all = tags.clone();
+        let mut all: SmallMap<String> = tags.clone().into();
         all.extend(list("Tags").filter_map(|tag| Some((shown(tag.get("Key")?), shown(tag.get("Value")?)))));
         let minutes = properties.get("TimeoutInMinutes").map(shown).and_then(|text| text.parse().ok());
         Ok(Wish {

@@ -16,7 +16,7 @@ use super::stack::{Before, Operation, Phase, Submission, Task, TaskState, Work};
 use super::wanted::{Live, Wanted};
 use super::world::{Due, TICK, World};
 use crate::model::{
-    ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, LastOperation, OnFailure, StackStatus,
+    ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, LastOperation, OnFailure, SmallMap, StackStatus,
 };
 
 /// How long a phase stays visible after its last resource.
@@ -91,7 +91,7 @@ impl World {
         });
     }
 
-    pub(super) fn shown_parameters(&mut self, submission: &Submission) -> BTreeMap<String, String> {
+    pub(super) fn shown_parameters(&mut self, submission: &Submission) -> SmallMap<String> {
         let parsed = self.parsed(submission.deployed()).unwrap_or_default();
         let hidden = |name: &String| parsed.parameters.get(name).is_some_and(|decl| decl.no_echo);
         let parameters = submission.parameters.iter();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::reader::{ParameterDecl, Parsed};
 use super::validate::invalid;
 use super::world::World;
-use crate::model::Digest;
+use crate::model::{Digest, SmallMap};
 use crate::ports::{PortError, STORED_MAX};
 
 /// What one of AWS's own parameters has (AWS: *Discovering public parameters in Parameter Store*): made up, and the same for
@@ -98,10 +98,9 @@ impl World {
         region: usize,
         parsed: &Parsed,
         parameters: &BTreeMap<String, String>,
-    ) -> BTreeMap<String, String> {
-        let mut values = self.looked_up(region, parsed, parameters).into_owned();
-        values.retain(|name, _| parsed.parameters.get(name).is_some_and(ParameterDecl::is_stored));
-        values
+    ) -> SmallMap<String> {
+        let values = self.looked_up(region, parsed, parameters).into_owned().into_iter();
+        values.filter(|(name, _)| parsed.parameters.get(name).is_some_and(ParameterDecl::is_stored)).collect()
     }
 }
 

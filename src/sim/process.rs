@@ -13,7 +13,7 @@ use super::limit::Refusal;
 use super::reader::{self, EXTENSIONS};
 use super::world::World;
 use super::{extensions, serverless};
-use crate::model::{Scope, Value};
+use crate::model::{Scope, SmallMap, Value};
 
 /// The macro that puts the text of an object into the template.
 const INCLUDE: &str = "AWS::Include";
@@ -31,7 +31,7 @@ impl World {
         &self,
         region: usize,
         template: &Arc<str>,
-        given: &BTreeMap<String, Value>,
+        given: &SmallMap<Value>,
     ) -> Result<Option<Arc<str>>, Refusal> {
         if !template.contains("Transform") {
             return Ok(None);
@@ -138,7 +138,7 @@ fn unknown(name: &str, scope: &Scope) -> Refusal {
 }
 
 /// Values of parameters, where they are given or have a default.
-fn values(root: &Map<String, Json>, given: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
+fn values(root: &Map<String, Json>, given: &SmallMap<Value>) -> BTreeMap<String, String> {
     let declared = reader::declared(root).parameters.into_iter();
     let values = declared.filter_map(|(name, decl)| {
         let value = match given.get(&name) {

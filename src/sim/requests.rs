@@ -11,7 +11,7 @@ use super::stack::Stack;
 use super::validate::{conflict, invalid};
 use super::world::World;
 use crate::model::{
-    ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, Redacted, StackId, StackOptions, StackState,
+    ChangeSetId, ChangeSetName, ChangeSetStatus, DeploymentMode, Redacted, SmallMap, StackId, StackOptions, StackState,
     StackStatus, Value,
 };
 use crate::ports::{Class, CreateChangeSet, CreateStack, PortError, TemplateSource};
@@ -108,10 +108,10 @@ impl World {
             status_reason: None,
             created: self.data.now,
             updated: None,
-            stored: BTreeMap::new(),
-            parameters: BTreeMap::new(),
-            tags: BTreeMap::new(),
-            outputs: BTreeMap::new(),
+            stored: SmallMap::new(),
+            parameters: SmallMap::new(),
+            tags: SmallMap::new(),
+            outputs: SmallMap::new(),
             termination_protection: protected,
             role_arn: None,
             notifications: BTreeSet::new(),

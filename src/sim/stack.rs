@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::resource::{Resource, ResourceOperation};
-use crate::model::{ChangeSetName, ChangeSetState, OnFailure, Output, StackEvent, StackState};
+use crate::model::{ChangeSetName, ChangeSetState, OnFailure, Output, SmallMap, StackEvent, StackState};
 
 /// A stack, as AWS keeps it.
 #[derive(Serialize, Deserialize)]
@@ -67,7 +67,7 @@ pub(super) struct Submission {
     pub(super) processed: Option<Arc<str>>,
     /// All of them, defaults too.
     pub(super) parameters: BTreeMap<String, String>,
-    pub(super) tags: BTreeMap<String, String>,
+    pub(super) tags: SmallMap<String>,
     pub(super) role_arn: Option<String>,
     pub(super) notifications: BTreeSet<String>,
     pub(super) rollback_alarms: BTreeSet<String>,
@@ -105,7 +105,7 @@ pub(super) struct ChangeSet {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Before {
     pub(super) submission: Submission,
-    pub(super) outputs: BTreeMap<String, Output>,
+    pub(super) outputs: SmallMap<Output>,
     pub(super) imports: BTreeSet<String>,
 }
 

@@ -10,7 +10,7 @@ use super::reader::Parsed;
 use super::stack::Submission;
 use super::world::World;
 use super::{quotas, resource};
-use crate::model::{StackOptions, Value};
+use crate::model::{SmallMap, StackOptions, Value};
 use crate::ports::{Class, PortError, TemplateSource};
 
 /// The most that a template may have in the request itself.
@@ -108,7 +108,7 @@ impl World {
         region: usize,
         operation: &'static str,
         parsed: &Parsed,
-        given: &BTreeMap<String, Value>,
+        given: &SmallMap<Value>,
     ) -> Result<BTreeMap<String, String>, PortError> {
         let unknown: Vec<&str> =
             given.keys().filter(|name| !parsed.parameters.contains_key(*name)).map(String::as_str).collect();

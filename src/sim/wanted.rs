@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::evaluate::{Resolve, entries};
 use super::reader::ResourceDecl;
 use super::resource::{self, Resource};
-use crate::model::Scope;
+use crate::model::{Scope, SmallMap};
 
 /// Resources as they are.
 pub(super) struct Live<'a> {
@@ -43,13 +43,9 @@ pub(super) enum Delta {
 }
 
 impl Wanted {
-    pub(super) fn new(
-        decl: &ResourceDecl,
-        properties: Json,
-        metadata: Json,
-        stack_tags: &BTreeMap<String, String>,
-    ) -> Self {
-        let tags = if resource::takes_tags(&decl.kind) { stack_tags.clone() } else { BTreeMap::new() };
+    pub(super) fn new(decl: &ResourceDecl, properties: Json, metadata: Json, stack_tags: &SmallMap<String>) -> Self {
+        let tags =
+            if resource::takes_tags(&decl.kind) { stack_tags.clone().into_iter().collect() } else { BTreeMap::new() };
         Self { kind: decl.kind.clone(), properties, metadata, tags }
     }
 

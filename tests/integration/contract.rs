@@ -25,7 +25,7 @@ use std::time::Duration;
 use landfast::context::{Context, Virtual};
 use landfast::model::{
     AccountId, AssumeRole, ChangeSetName, ChangeSetState, ChangeSetStatus, DeploymentMode, OnFailure, Redacted, Scope,
-    StackEvent, StackId, StackOptions, StackState, StackStatus, Value, ZoneId,
+    SmallMap, StackEvent, StackId, StackOptions, StackState, StackStatus, Value, ZoneId,
 };
 use landfast::ports::{Cloud, CreateChangeSet, CreateStack, Fence, Page, PageToken, PortError, Stacks, TemplateSource};
 use landfast::sim::{SimCloud, SimConfig};
@@ -278,13 +278,13 @@ pub fn change(stack: &StackState, name: &str, values: &[(&str, &str)]) -> Create
 fn options(values: &[(&str, &str)]) -> StackOptions {
     StackOptions {
         parameters: parameters(values),
-        tags: tags(&[("landfast:owner", "test")]),
+        tags: tags(&[("landfast:owner", "test")]).into(),
         ..StackOptions::default()
     }
 }
 
 /// Parameter values; that of `Password` is secret.
-pub fn parameters(values: &[(&str, &str)]) -> BTreeMap<String, Value> {
+pub fn parameters(values: &[(&str, &str)]) -> SmallMap<Value> {
     let value = |name: &str, text: &str| match name {
         "Password" => Value::NoEcho(Redacted::new(text.to_owned())),
         _ => Value::Plain(text.to_owned()),

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use landfast::model::{
     ClusterArn, Deployed, ImageDigest, ImageId, ImageManifest, ImageState, LogLine, LogStream, Platform, Repository,
     ServiceArn, ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentStatus, ServiceDeploymentSummary,
-    ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, StopDeployment, TaskArn, TaskDefinitionArn,
-    TaskDefinitionState, TaskDefinitionStatus, TaskState, Value,
+    ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, SmallMap, StopDeployment, TaskArn,
+    TaskDefinitionArn, TaskDefinitionState, TaskDefinitionStatus, TaskState, Value,
 };
 use landfast::ports::{Containers, CopyTaskDefinition, Fence, Page, PageToken, PortError, TasksWanted, UpdateService};
 use landfast::sim::Console;
@@ -97,7 +97,7 @@ impl Images {
     }
 
     /// A change set was made with these parameters.
-    pub(crate) fn proposes(&self, change_set: &str, parameters: &BTreeMap<String, Value>) {
+    pub(crate) fn proposes(&self, change_set: &str, parameters: &SmallMap<Value>) {
         if let Some(Value::Plain(image)) = parameters.get("Image") {
             self.inner.lock().unwrap().proposed.insert(change_set.to_owned(), image.clone());
         }

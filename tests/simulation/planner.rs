@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use landfast::manifest;
 use landfast::model::{
     Act, Action, Attempts, ChangeSets, Desired, Do, Entry, Environment, Expect, Failure, FingerprintKey, Key, Memory,
-    Objects, Observation, ObservedStack, Operation, OperationKind, Output, Plan, Revision, Seen, StackDo, StackMemory,
-    StackSpec, StackState, StackStatus, StackVersion, Unknown,
+    Objects, Observation, ObservedStack, Operation, OperationKind, Output, Plan, Revision, Seen, SmallMap, StackDo,
+    StackMemory, StackSpec, StackState, StackStatus, StackVersion, Unknown,
 };
 use landfast::plan::{self, Goal, Input, OWNER_TAG, ROWS, Standing, row};
 
@@ -92,10 +92,10 @@ fn state(spec: &StackSpec, status: StackStatus, owner: Owner) -> StackState {
         status_reason: None,
         created: moved,
         updated: None,
-        stored: BTreeMap::new(),
+        stored: SmallMap::new(),
         parameters: parameters.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-        tags,
-        outputs: BTreeMap::from([("Echo".to_owned(), echo)]),
+        tags: tags.into(),
+        outputs: SmallMap::from([("Echo".to_owned(), echo)]),
         termination_protection: false,
         role_arn: None,
         notifications: BTreeSet::new(),

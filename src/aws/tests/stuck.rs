@@ -6,7 +6,7 @@ use super::*;
 async fn what_is_deployed_is_deployed_again_without_being_repeated() {
     let answer = format!("<Id>{CHANGE_SET}</Id><StackId>{STACK}</StackId>");
     let wire = Wire::answering([result("CreateChangeSet", &answer)]);
-    let parameters = BTreeMap::from([("Password".to_owned(), Value::Previous)]);
+    let parameters = SmallMap::from([("Password".to_owned(), Value::Previous)]);
     let options = StackOptions { parameters, ..StackOptions::default() };
     let mode = DeploymentMode::RevertDrift;
     let request = CreateChangeSet { template: TemplateSource::Previous, options, nested: false, mode, ..change_set() };

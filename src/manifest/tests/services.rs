@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    Check, Delivery, ImageParameter, MovedTag, NewestBy, Readiness, RolloutFailure, Select, ServiceSpec, Tls,
+    Check, Delivery, ImageParameter, MovedTag, NewestBy, Readiness, RolloutFailure, Select, ServiceSpec, SmallMap, Tls,
 };
 
 const WEB: &str = "\
@@ -86,7 +86,7 @@ fn the_stack_gets_its_image_from_the_service_alone() {
     let loaded = loaded(FULL, &[("dev.json", file)]);
     assert_eq!(said(&loaded), [""; 0]);
     let web = stack(&loaded, "dev/stack/web");
-    let names = |map: &BTreeMap<String, Parameter>| map.keys().cloned().collect::<Vec<_>>();
+    let names = |map: &SmallMap<Parameter>| map.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&web.parameters), ["VpcId"]);
     let owner = |container: &str| ImageParameter {
         service: "dev/service/api".parse().unwrap(),
@@ -94,7 +94,7 @@ fn the_stack_gets_its_image_from_the_service_alone() {
     };
     assert_eq!(
         web.images,
-        BTreeMap::from([("ImageUri".to_owned(), owner("app")), ("SidecarImage".to_owned(), owner("sidecar"))])
+        SmallMap::from([("ImageUri".to_owned(), owner("app")), ("SidecarImage".to_owned(), owner("sidecar"))])
     );
     assert_eq!(web.depends_on, BTreeSet::from(["dev/stack/network".parse().unwrap()]));
 }

@@ -447,7 +447,7 @@ fn stack_spec() -> StackSpec {
         scope: scope(),
         stack_name: "dev-x-api".parse().unwrap(),
         template: Arc::new(Template { parameters, ..(*spec.template).clone() }),
-        images: BTreeMap::from([("Image".to_owned(), image)]),
+        images: SmallMap::from([("Image".to_owned(), image)]),
         ..spec
     }
 }
@@ -461,10 +461,10 @@ fn stack_state(image: &str, status: StackStatus) -> StackState {
         status_reason: None,
         created: at(-900),
         updated: None,
-        stored: BTreeMap::new(),
-        parameters: BTreeMap::from([("Image".to_owned(), image.to_owned())]),
-        tags: BTreeMap::from([(OWNER_TAG.to_owned(), stack_key().to_string())]),
-        outputs: BTreeMap::from([("Name".to_owned(), output)]),
+        stored: SmallMap::new(),
+        parameters: SmallMap::from([("Image".to_owned(), image.to_owned())]),
+        tags: SmallMap::from([(OWNER_TAG.to_owned(), stack_key().to_string())]),
+        outputs: SmallMap::from([("Name".to_owned(), output)]),
         termination_protection: false,
         role_arn: None,
         notifications: BTreeSet::new(),

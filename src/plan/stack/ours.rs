@@ -4,10 +4,10 @@
 //! change sets on the stack may have given theirs that name, before our call or in the place of what it made. Where the
 //! answer was lost, the change set may well be ours, and is not used either: another one costs a call.
 
-use std::collections::BTreeMap;
-
 use super::{Deciding, LISTED_WITHIN};
-use crate::model::{ChangeSetInputs, ChangeSetName, ChangeSetSummary, Digest, Inputs, Prepared, StackSpec, Value};
+use crate::model::{
+    ChangeSetInputs, ChangeSetName, ChangeSetSummary, Digest, Inputs, Prepared, SmallMap, StackSpec, Value,
+};
 use crate::plan::names::{change_set, upload};
 use crate::sabotage::{self, Bug};
 use crate::template;
@@ -88,7 +88,7 @@ pub(super) fn otherwise(spec: &StackSpec, asked: &Inputs, held: &ChangeSetInputs
     if let Some(name) = other_parameter(spec, asked, held) {
         return Some(format!("the parameter {name}"));
     }
-    let tags = |tags: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+    let tags = |tags: &SmallMap<String>| -> SmallMap<String> {
         // Those are AWS's own (AWS: *`Tag`*).
         tags.iter().filter(|(name, _)| !name.starts_with("aws:")).map(|(k, v)| (k.clone(), v.clone())).collect()
     };
@@ -132,23 +132,23 @@ mod tests {
     use super::*;
     use crate::model::{StackOptions, fixtures};
 
-    fn map(name: &str, value: &str) -> BTreeMap<String, String> {
-        BTreeMap::from([(name.to_owned(), value.to_owned())])
+    fn map(name: &str, value: &str) -> SmallMap<String> {
+        SmallMap::from([(name.to_owned(), value.to_owned())])
     }
 
     #[test]
     fn a_change_set_holds_what_stood_in_the_store_when_it_was_agreed_to() {
         let spec = fixtures::spec("web", &[]);
-        let parameters = BTreeMap::from([("Image".to_owned(), Value::Plain("/ami/web".to_owned()))]);
+        let parameters = SmallMap::from([("Image".to_owned(), Value::Plain("/ami/web".to_owned()))]);
         let options = StackOptions { parameters, ..StackOptions::default() };
         let digest = spec.template.facts.digest.clone();
-        let (stored, body) = (map("Image", "ami-1"), "".into());
-        let asked = Inputs { body, previous: true, upload: None, options, digest, stored, no_echo: BTreeMap::new() };
+        let (stored, body) = (map("Image", "ami-1").into_iter().collect(), "".into());
+        let asked = Inputs { body, previous: true, upload: None, options, digest, stored, no_echo: [].into() };
         let held =
             |stored| ChangeSetInputs { parameters: map("Image", "/ami/web"), stored, ..ChangeSetInputs::default() };
         assert_eq!(otherwise(&spec, &asked, &held(map("Image", "ami-1"))), None);
         // Where AWS does not say it, nothing speaks against it.
-        assert_eq!(otherwise(&spec, &asked, &held(BTreeMap::new())), None);
+        assert_eq!(otherwise(&spec, &asked, &held(SmallMap::new())), None);
         let moved = otherwise(&spec, &asked, &held(map("Image", "ami-2")));
         assert_eq!(moved.as_deref(), Some("the parameter Image"));
     }

@@ -234,7 +234,7 @@ fn ten_thousand_stacks_are_listed_quickly() {
     let rig = Rig::with(SimConfig { stack_quota: 20_000, latency: Duration::ZERO, ..SimConfig::default() });
     for n in 0..10_000 {
         let mut wanted = request(&format!("s{n}"), TWO);
-        wanted.options.tags = map(&[("owner", "landfast"), ("env", "dev")]);
+        wanted.options.tags = map(&[("owner", "landfast"), ("env", "dev")]).into();
         rig.create(wanted).unwrap();
     }
     rig.pass(Duration::from_mins(5));

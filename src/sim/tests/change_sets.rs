@@ -142,7 +142,7 @@ fn stack_tags_reach_the_resources_that_take_tags() {
     let id = rig.deployed("one", "Resources: { T: { Type: AWS::DynamoDB::Table }, A: { Type: AWS::KMS::Alias } }");
     let mut wanted =
         change(&id, "c1", "Resources: { T: { Type: AWS::DynamoDB::Table }, A: { Type: AWS::KMS::Alias } }");
-    wanted.options.tags = map(&[("owner", "landfast")]);
+    wanted.options.tags = map(&[("owner", "landfast")]).into();
     let (_, state) = rig.change_set(wanted);
     assert_eq!(state.changes.len(), 1);
     assert_eq!(of(&state.changes, "T").properties.iter().collect::<Vec<_>>(), ["Tags"]);

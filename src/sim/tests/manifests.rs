@@ -1,7 +1,5 @@
 //! The templates of this repository deploy in the simulation as they are.
 
-use std::collections::BTreeMap;
-
 use super::{FENCE, Rig, request};
 use crate::model::{StackStatus, Value};
 
@@ -63,7 +61,7 @@ fn completes(rig: &Rig, file: &std::path::Path) -> bool {
             };
             (name.clone(), Value::Plain(value))
         })
-        .collect::<BTreeMap<_, _>>();
+        .collect();
     let id = rig.create(wanted).unwrap();
     if rig.status_after(&name, 60) == StackStatus::CreateComplete {
         return true;

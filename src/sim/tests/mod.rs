@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use crate::context::{Context, Virtual};
 use crate::model::{
-    ChangeSetId, ChangeSetState, ChangeSetStatus, DeploymentMode, OnFailure, Scope, StackEvent, StackId, StackName,
-    StackOptions, StackState, StackStatus, Value,
+    ChangeSetId, ChangeSetState, ChangeSetStatus, DeploymentMode, OnFailure, Scope, SmallMap, StackEvent, StackId,
+    StackName, StackOptions, StackState, StackStatus, Value,
 };
 use crate::ports::{Cloud, CreateChangeSet, CreateStack, Fence, PortError, Stacks, TemplateSource};
 use crate::sim::{Console, FaultPlan, ResourceFailure, ResourceFault, ResourceOperation, SimCloud, SimConfig};
@@ -186,7 +186,7 @@ pub(super) fn change(stack: &StackId, name: &str, template: &str) -> CreateChang
     }
 }
 
-pub(super) fn parameters(pairs: &[(&str, &str)]) -> BTreeMap<String, Value> {
+pub(super) fn parameters(pairs: &[(&str, &str)]) -> SmallMap<Value> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::Plain((*value).to_owned()))).collect()
 }
 

@@ -284,6 +284,6 @@ fn two_resources_cannot_have_one_name() {
 fn tags_of_aws_itself_are_refused() {
     let rig = Rig::new();
     let mut wanted = request("one", TWO);
-    wanted.options.tags = map(&[("aws:owner", "me")]);
+    wanted.options.tags = map(&[("aws:owner", "me")]).into();
     assert_eq!(rig.create(wanted).unwrap_err().class, Class::Invalid);
 }

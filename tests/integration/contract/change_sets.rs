@@ -166,7 +166,7 @@ pub async fn tags_alone_are_a_change(backend: &Backend) {
     let stacks = backend.stacks();
     let state = backend.created(&*stacks, create("labels")).await;
     let mut request = change(&state, "retag", &[("QueueName", "labels")]);
-    request.options.tags = tags(&[("landfast:owner", "test"), ("Team", "people")]);
+    request.options.tags = tags(&[("landfast:owner", "test"), ("Team", "people")]).into();
     let wanted = request.options.tags.clone();
     let state = backend.changed(&*stacks, request).await;
     assert_eq!((state.status, state.tags), (StackStatus::UpdateComplete, wanted));

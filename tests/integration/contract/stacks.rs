@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use landfast::model::StackStatus;
+use landfast::model::{SmallMap, StackStatus};
 use landfast::ports::{Class, TemplateSource};
 
 use super::{Backend, FENCE, TEMPLATE, all, change, create, events, parameters, tags};
@@ -12,7 +12,7 @@ pub async fn a_created_stack_says_what_it_was_created_with(backend: &Backend) {
     let mut request = create("full");
     request.options.parameters =
         parameters(&[("QueueName", "full"), ("Password", "hunter2-canary"), ("Export", "full-queue")]);
-    request.options.tags = tags(&[("landfast:owner", "test"), ("Team", "people")]);
+    request.options.tags = tags(&[("landfast:owner", "test"), ("Team", "people")]).into();
     request.termination_protection = true;
     request.options.notifications.insert(format!("arn:aws:sns:us-east-1:{}:events", backend.account));
     request.options.rollback_alarms.insert(format!("arn:aws:cloudwatch:us-east-1:{}:alarm:high", backend.account));
@@ -290,7 +290,7 @@ Outputs:
     let state = backend.created(&*stacks, request).await;
     let (name, value) = ("/contract/one".to_owned(), "first".to_owned());
     assert_eq!(state.parameters["One"], name);
-    assert_eq!(state.stored, BTreeMap::from([("One".to_owned(), value.clone())]));
+    assert_eq!(state.stored, SmallMap::from([("One".to_owned(), value.clone())]));
     assert_eq!(state.outputs["One"].value, value);
 }
 
