@@ -12,8 +12,8 @@ use super::Controller;
 use super::freshness::Moving;
 use super::signals::{News, is_secret};
 use crate::model::{
-    Address, BackupNeed, CheckNeed, Environment, Need, Observation, RecordNeed, Scope, SecretNeed, ServiceNeed, Signal,
-    StackAddress, Subject,
+    AccountId, Address, BackupNeed, CheckNeed, Environment, Need, Observation, RecordNeed, Scope, SecretNeed,
+    ServiceNeed, Signal, StackAddress, Subject,
 };
 use crate::observe::global_region;
 
@@ -128,8 +128,13 @@ impl Ear {
         let (news, next) = controller.signals.since(self.next);
         self.next = next;
         let News::Signals(signals) = news else { return false };
+        if signals.is_empty() {
+            return true;
+        }
         let (now, elapsed) = (controller.cx.now(), controller.cx.elapsed());
-        for signal in &signals {
+        // All accounts share a queue, and facts are many: what is of no account of ours is held against none of them.
+        let accounts = accounts(environment, seen);
+        for signal in signals.iter().filter(|signal| accounts.contains(&signal.scope.account)) {
             // Nothing happens later than now, whatever an event says.
             let at = signal.at.min(now);
             for subject in &signal.about {
@@ -176,6 +181,44 @@ impl Ear {
 /// Events of everything that an environment has arrive.
 pub(super) fn is_heard(controller: &Controller, environment: &Environment, seen: &Observation) -> bool {
     are_heard(&controller.signals.heard(controller.cx.elapsed()), environment, seen)
+}
+
+/// The accounts that events of an environment come from: those of its objects, and of whatever was read for it.
+fn accounts<'e>(environment: &'e Environment, seen: &'e Observation) -> BTreeSet<&'e AccountId> {
+    let stacks = environment.stacks.values().map(|spec| &spec.scope.account);
+    let secrets = environment.secrets.values().map(|spec| &spec.scope.account);
+    let found = seen.stacks.keys().map(|address| &address.scope.account);
+    let read = seen.read.keys().filter_map(told_from);
+    stacks.chain(secrets).chain(found).chain(read).collect()
+}
+
+/// The account that events about a fact come from; `None`: no event tells of it.
+fn told_from(need: &Need) -> Option<&AccountId> {
+    let scope = match need {
+        Need::Stack(need) => &need.stack()?.scope,
+        Need::Service(ServiceNeed::Images(of, repository)) => {
+            return Some(repository.registry.as_ref().unwrap_or(&of.account));
+        }
+        Need::Secret(SecretNeed::Describe(Address { scope, .. })) | Need::Check(CheckNeed::Alarm { scope, .. }) => {
+            scope
+        }
+        Need::Service(
+            ServiceNeed::Service(of, _)
+            | ServiceNeed::Deployments(of, ..)
+            | ServiceNeed::Tasks(of, _)
+            | ServiceNeed::Targets(of, _),
+        )
+        | Need::Record(RecordNeed::Sets(of, ..) | RecordNeed::Claims(of, _) | RecordNeed::Zones(of, _))
+        | Need::Backup(
+            BackupNeed::Table(of, _)
+            | BackupNeed::Tags(of, _)
+            | BackupNeed::Tables(of)
+            | BackupNeed::Points(of)
+            | BackupNeed::Vault(of, ..),
+        ) => of,
+        _ => return None,
+    };
+    Some(&scope.account)
 }
 
 /// The accounts and regions that events of an environment come from are among those that are heard: those of its objects and of
@@ -353,7 +396,9 @@ mod tests {
             (&Subject::Backup("items".to_owned()), "eu-west-1", BackupNeed::Points(here.clone()).into(), true),
         ];
         for (subject, region, need, concerns) in concerned {
-            assert_eq!(super::concerns(subject, &scope(region), &need), concerns, "{subject} in {region}: {need:?}");
+            let here = scope(region);
+            assert_eq!(super::concerns(subject, &here, &need), concerns, "{subject} in {region}: {need:?}");
+            assert!(!concerns || told_from(&need) == Some(&here.account), "{need:?} is passed over");
         }
     }
 

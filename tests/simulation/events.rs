@@ -311,6 +311,23 @@ fn what_is_no_event_or_of_somewhere_else_or_forged_changes_nothing() {
     });
 }
 
+/// Many people change many roles of an account at once.
+fn flood(stage: &Stage, account: &str, count: usize) {
+    for number in 0..count {
+        let call = json!({
+            "version": "0", "id": format!("flood-{number}"), "source": "aws.iam", "account": account,
+            "detail-type": "AWS API Call via CloudTrail", "time": "2026-01-01T02:00:00Z", "region": "us-east-1", "resources": [],
+            "detail": {
+                "eventID": format!("call-{number}"), "eventTime": "2026-01-01T02:00:00Z", "eventName": "PutRolePolicy",
+                "eventSource": "iam.amazonaws.com", "readOnly": false, "sourceIPAddress": "203.0.113.7",
+                "userIdentity": { "arn": format!("arn:aws:iam::{account}:user/somebody") },
+                "requestParameters": { "roleName": format!("role-{number}"), "policyName": format!("policy-{number}") },
+            },
+        });
+        stage.cloud.post(&call.to_string());
+    }
+}
+
 #[test]
 fn a_flood_of_events_costs_a_look_at_everything_a_minute() {
     let mut stage = world(Some(EventPath::default()));
@@ -320,22 +337,25 @@ fn a_flood_of_events_costs_a_look_at_everything_a_minute() {
         let cx = daemon.context();
         cx.sleep(2 * HOUR).await;
         let before = calls(&stage);
-        for number in 0..10_000 {
-            let call = json!({
-                "version": "0", "id": format!("flood-{number}"), "source": "aws.iam", "account": "111122223333",
-                "detail-type": "AWS API Call via CloudTrail", "time": "2026-01-01T02:00:00Z", "region": "us-east-1", "resources": [],
-                "detail": {
-                    "eventID": format!("call-{number}"), "eventTime": "2026-01-01T02:00:00Z", "eventName": "PutRolePolicy",
-                    "eventSource": "iam.amazonaws.com", "readOnly": false, "sourceIPAddress": "203.0.113.7",
-                    "userIdentity": { "arn": "arn:aws:iam::111122223333:user/somebody" },
-                    "requestParameters": { "roleName": format!("role-{number}"), "policyName": format!("policy-{number}") },
-                },
-            });
-            stage.cloud.post(&call.to_string());
-        }
+        flood(&stage, "111122223333", 10_000);
         cx.sleep(10 * MINUTE).await;
         let cost = total(&since(&stage, &before));
         assert!(cost <= 800, "{cost}: {:?}", since(&stage, &before));
+    });
+}
+
+#[test]
+fn a_flood_of_events_of_another_account_costs_nothing() {
+    let mut stage = world(Some(EventPath::default()));
+    let daemon = stage.begin(|_| {});
+    let desired = wanted(daemon.store(), &stacks(3, false));
+    during(&stage, &daemon, desired, async {
+        let cx = daemon.context();
+        cx.sleep(2 * HOUR).await;
+        let before = calls(&stage);
+        flood(&stage, "999999999999", 3_000);
+        cx.sleep(10 * MINUTE).await;
+        assert_eq!(since(&stage, &before), BTreeMap::new());
     });
 }
 
