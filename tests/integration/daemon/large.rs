@@ -1,7 +1,8 @@
 //! How much a large repository takes. Not run with the others: `cargo test --test integration large -- --ignored --nocapture`.
 
 use std::fs;
-use std::process::Stdio;
+use std::io::{BufWriter, Read as _, Write as _};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::host::Hosted;
@@ -30,9 +31,44 @@ impl Hosted {
         (began.elapsed(), most)
     }
 
+    /// So many versions of a file that does not compress, written into the repository of the host as one pack; and none of it
+    /// in the newest commit.
+    fn burden(&self, versions: usize, bytes: u64) {
+        let bare = self.host.root().join("m.git");
+        let mut import = Command::new("git");
+        import.args(["-c", "core.compression=0", "fast-import", "--quiet", "--depth=0"]).current_dir(&bare);
+        let mut import = import.stdin(Stdio::piped()).spawn().unwrap();
+        let mut into = BufWriter::new(import.stdin.take().unwrap());
+        for version in 0..=versions {
+            write!(
+                into,
+                "commit refs/heads/main\ncommitter somebody <somebody@example.com> {} +0000\n",
+                1_767_225_600 + version
+            )
+            .unwrap();
+            write!(into, "data 5\nlarge\n").unwrap();
+            if version == 0 {
+                writeln!(into, "from refs/heads/main^0").unwrap();
+            }
+            if version == versions {
+                writeln!(into, "D app/large.bin\n").unwrap();
+                continue;
+            }
+            writeln!(into, "M 100644 inline app/large.bin\ndata {bytes}").unwrap();
+            let mut random = fs::File::open("/dev/urandom").unwrap().take(bytes);
+            std::io::copy(&mut random, &mut into).unwrap();
+            writeln!(into).unwrap();
+        }
+        into.flush().unwrap();
+        drop(into);
+        assert!(import.wait().unwrap().success());
+        self.git(&["fetch", "-q", "--depth", "1", &format!("file://{}", bare.display()), "main"]);
+        self.git(&["reset", "-q", "--hard", "FETCH_HEAD"]);
+    }
+
     #[expect(clippy::print_stdout, reason = "it is run for its figures")]
     fn measure(&self, what: &str, within: Duration, mib: u64) {
-        self.place.edit(7);
+        self.edit(7);
         for round in ["first fetch", "next fetch"] {
             let (took, most) = self.measured(&["plan", "dev"], 2);
             println!("{what}, {round}: {:.1} s, {most} MiB", took.as_secs_f64());
@@ -52,16 +88,7 @@ fn large_repositories_take_little_time_and_memory() {
     hosted.push(&[]);
     hosted.measure("20,000 files", Duration::from_secs(20), 400);
 
-    // Sixteen versions of a file that does not compress, and none of it in the newest commit.
     let hosted = Hosted::new();
-    let file = hosted.place.manifests().join("app/large.bin");
-    for _ in 0..16 {
-        let mut random = std::io::Read::take(fs::File::open("/dev/urandom").unwrap(), 64 << 20);
-        std::io::copy(&mut random, &mut fs::File::create(&file).unwrap()).unwrap();
-        hosted.git(&["add", "-A"]);
-        hosted.git(&["-c", "core.compression=0", "commit", "-q", "-m", "large"]);
-    }
-    fs::remove_file(&file).unwrap();
-    hosted.push(&[]);
+    hosted.burden(16, 64 << 20);
     hosted.measure("1 GiB of history", Duration::from_secs(20), 400);
 }
