@@ -36,7 +36,7 @@ ARG LANDFAST_COMMIT
 # Cargo.toml declares are not needed to build it, but their paths have to exist.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     mkdir -p tests/integration && touch tests/integration/main.rs \
-    && LANDFAST_COMMIT="$LANDFAST_COMMIT" cargo build --release --locked --features openpgp --bin landfast \
+    && LANDFAST_COMMIT="$LANDFAST_COMMIT" cargo build --release --locked --features openpgp,ssh --bin landfast \
     && cp target/release/landfast /landfast \
     && mkdir /state
 

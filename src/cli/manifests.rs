@@ -15,8 +15,8 @@ use super::history::History;
 use super::place;
 use crate::manifest::{self, Loaded};
 use crate::model::{
-    Ancestry, Desired, Digest, EnvName, Environment, GitCredentials, GitRef, GitSource, Redacted, Revision, SecretRef,
-    Snapshot, git_path,
+    Ancestry, Desired, Digest, EnvName, Environment, GitCredentials, GitRef, GitSource, KnownHosts, Redacted, Revision,
+    SecretRef, Snapshot, git_path,
 };
 use crate::operator::Operator;
 use crate::source::{self, Chosen, Remote, RemoteError, SourceError};
@@ -29,6 +29,8 @@ const EARLY: f64 = 0.85;
 
 /// The variable that a token is in.
 const TOKEN: &str = "LANDFAST_GIT_TOKEN";
+/// The variable that the passphrase of an SSH key is in.
+const PASSPHRASE: &str = "LANDFAST_GIT_SSH_PASSPHRASE";
 
 /// What the manifests are held against.
 #[derive(Clone, Debug, Default)]
@@ -438,33 +440,45 @@ fn named(global: &Global) -> Result<Option<GitSource>, Trouble> {
     };
     let name = "main".parse().map_err(Trouble::Address)?;
     let source = GitSource::new(name, url).map_err(wrong("--git"))?;
-    let token = match &git.git_token_file {
-        Some(file) => Some(SecretRef::File(file.clone())),
-        None => variable(TOKEN).map(|value| SecretRef::Value { name: TOKEN.to_owned(), value: Some(value) }),
+    let of_variable =
+        |name: &str| variable(name).map(|value| SecretRef::Value { name: name.to_owned(), value: Some(value) });
+    let token = git.git_token_file.clone().map(SecretRef::File).or_else(|| of_variable(TOKEN));
+    let credentials = match (&git.git_ssh_key_file, token) {
+        (Some(key), _) => {
+            GitCredentials::SshKey { key: SecretRef::File(key.clone()), passphrase: of_variable(PASSPHRASE) }
+        }
+        (None, Some(token)) => GitCredentials::Token { user: git.git_user.clone(), token },
+        (None, None) => GitCredentials::None,
     };
     let reference = git.git_ref.as_deref().map(GitRef::parse).transpose().map_err(wrong("--git-ref"))?;
     let path = git.git_path.as_deref().map(git_path).transpose().map_err(wrong("--git-path"))?;
-    Ok(Some(GitSource {
+    let source = GitSource {
         reference: reference.unwrap_or(GitRef::Default),
         path: path.unwrap_or_default(),
         interval: git.git_interval.unwrap_or(source.interval),
-        credentials: token
-            .map_or(GitCredentials::None, |token| GitCredentials::Token { user: git.git_user.clone(), token }),
+        credentials,
         authorities: git.git_authorities.clone(),
+        known_hosts: git.git_known_hosts.clone().map(KnownHosts::File),
         signers: git.git_allowed_signers.clone(),
         openpgp_keys: git.git_openpgp_keys.clone(),
         ..source
-    }))
+    };
+    source.check().map_err(wrong("--git"))?;
+    Ok(Some(source))
 }
 
 /// The same source, with what it takes from the environment.
 fn with_environment(mut source: GitSource) -> GitSource {
-    if let GitCredentials::Token { token: SecretRef::Value { name, value }, .. } = &mut source.credentials {
-        *value = variable(name);
-    }
+    let (first, second) = match &mut source.credentials {
+        GitCredentials::Token { token, .. } => (Some(token), None),
+        GitCredentials::SshKey { key, passphrase } => (Some(key), passphrase.as_mut()),
+        GitCredentials::None | GitCredentials::App { .. } => (None, None),
+    };
     let own = source.feedback.as_mut().and_then(|feedback| feedback.token.as_mut());
-    if let Some(SecretRef::Value { name, value }) = own {
-        *value = variable(name);
+    for at in [first, second, own].into_iter().flatten() {
+        if let SecretRef::Value { name, value } = at {
+            *value = variable(name);
+        }
     }
     source
 }

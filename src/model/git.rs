@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::aws::identifier;
+use super::git_address::{https, parts, repository};
 use super::key::is_label;
 use super::{Digest, EnvName, Redacted, like};
 
@@ -137,6 +138,22 @@ pub enum GitCredentials {
         /// GitHub's API: `https://api.github.com`.
         api: String,
     },
+    /// An SSH key.
+    SshKey {
+        /// The private key, in the format of OpenSSH.
+        key: SecretRef,
+        /// What it is encrypted with; `None`: it is not.
+        passphrase: Option<SecretRef>,
+    },
+}
+
+/// By which keys we know SSH servers, as `known_hosts` of OpenSSH has them.
+#[derive(Clone, Debug)]
+pub enum KnownHosts {
+    /// In a file, which is read again at every fetch.
+    File(PathBuf),
+    /// These lines.
+    Lines(Vec<String>),
 }
 
 /// How calls of a Git host that say *look now* prove that they are its own.
@@ -179,7 +196,7 @@ pub struct Feedback {
 pub struct GitSource {
     /// Its name.
     pub name: SourceName,
-    /// `https://host/path`, without credentials.
+    /// `https://host/path`, `ssh://user@host/path` or `user@host:path`, without a password.
     pub url: String,
     /// Which commit is followed.
     pub reference: GitRef,
@@ -193,6 +210,8 @@ pub struct GitSource {
     pub credentials: GitCredentials,
     /// A file with the certificates of authorities that the server's certificate may be of, instead of the system's.
     pub authorities: Option<PathBuf>,
+    /// The keys by which we know the server, if it is one of SSH.
+    pub known_hosts: Option<KnownHosts>,
     /// Which environments may come from it, by pattern.
     pub environments: Vec<String>,
     /// The file of allowed signers by SSH. Commits need a signature if this or the next is named.
@@ -213,13 +232,14 @@ impl GitSource {
     pub fn new(name: SourceName, url: &str) -> Result<Self, String> {
         Ok(Self {
             name,
-            url: https(url)?,
+            url: repository(url)?,
             reference: GitRef::Default,
             path: String::new(),
             interval: GIT_INTERVAL,
             timeout: GIT_TIMEOUT,
             credentials: GitCredentials::None,
             authorities: None,
+            known_hosts: None,
             environments: vec!["*".to_owned()],
             signers: None,
             openpgp_keys: None,
@@ -228,12 +248,42 @@ impl GitSource {
         })
     }
 
-    /// The address of a repository or of an API, checked.
+    /// The address of a repository, checked.
+    ///
+    /// # Errors
+    /// It is another kind of address, or holds a password.
+    pub fn repository(text: &str) -> Result<String, String> {
+        repository(text)
+    }
+
+    /// The address of an API, checked.
     ///
     /// # Errors
     /// It is another kind of address, or holds a password.
     pub fn address(text: &str) -> Result<String, String> {
         https(text)
+    }
+
+    /// Checks that what it has fits how it is fetched.
+    ///
+    /// # Errors
+    /// Something is missing for SSH, or is for the other way.
+    pub fn check(&self) -> Result<(), String> {
+        let has_key = matches!(self.credentials, GitCredentials::SshKey { .. });
+        let is_for_web = !has_key && !matches!(self.credentials, GitCredentials::None) || self.authorities.is_some();
+        let why = match (self.ssh(), has_key, self.known_hosts.is_some()) {
+            (None, false, false) => return Ok(()),
+            (None, ..) => "an SSH key and known hosts are for ssh:// addresses: use a token for https://",
+            (Some(_), ..) if is_for_web => {
+                "a token, a GitHub App and authorities are for https:// addresses: use an SSH key for ssh://"
+            }
+            (Some(_), false, _) => "an address of SSH needs `sshKey` (or --git-ssh-key-file)",
+            (Some(_), true, false) => {
+                "an address of SSH needs `knownHosts` (or --git-known-hosts): the host keys that are trusted"
+            }
+            (Some(_), true, true) => return Ok(()),
+        };
+        Err(why.to_owned())
     }
 
     /// Whether an environment may come from it.
@@ -256,20 +306,19 @@ impl Feedback {
     /// # Errors
     /// It is not known, or the address is not that of a repository there.
     pub fn new(url: &str, kind: Option<ForgeKind>, api: Option<String>) -> Result<Self, String> {
-        let url = url::Url::parse(url).map_err(|error| error.to_string())?;
-        let host = url.host_str().unwrap_or_default();
-        let known = match host {
+        let (host, port, path) = parts(url)?;
+        let known = match host.as_str() {
             "github.com" => Some(ForgeKind::GitHub),
             "gitlab.com" => Some(ForgeKind::GitLab),
             _ => None,
         };
         let kind = kind.or(known).ok_or("`feedback` needs `kind`: `github` or `gitlab`")?;
-        let project = url.path().trim_matches('/').trim_end_matches(".git").to_owned();
+        let project = path.trim_matches('/').trim_end_matches(".git").to_owned();
         let parts = project.split('/').count();
         if project.is_empty() || parts < 2 || kind == ForgeKind::GitHub && parts > 2 {
             return Err("`feedback` needs a `url` with the owner and the name of the repository".to_owned());
         }
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let usual = match kind {
             ForgeKind::GitHub if host == "github.com" => "https://api.github.com".to_owned(),
             ForgeKind::GitHub => format!("https://{host}{port}/api/v3"),
@@ -284,29 +333,6 @@ impl fmt::Display for GitSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.url, self.reference)
     }
-}
-
-/// An address that is fetched from.
-///
-/// # Errors
-/// It is another kind of address, or holds a password.
-fn https(text: &str) -> Result<String, String> {
-    // The text itself is not repeated: there may be a password in it.
-    let url = url::Url::parse(text).map_err(
-        |_| "it is not an address: write https://HOST/PATH (addresses such as git@host:path are not supported)",
-    )?;
-    match url.scheme() {
-        "https" => {}
-        "ssh" => return Err("SSH is not supported: use an https:// address with a token".to_owned()),
-        scheme => return Err(format!("`{scheme}:` addresses are not supported: use an https:// address")),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it contains a user name or password: use `token` instead, which names a file".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() || url.host_str().is_none() {
-        return Err("it is not the address of a repository: write https://HOST/PATH".to_owned());
-    }
-    Ok(url.to_string())
 }
 
 /// A directory in a repository, as it is written there: without `/` at either end.
@@ -327,7 +353,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_https_addresses_are_taken_and_no_password_is_repeated() {
+    fn only_plain_addresses_are_taken_and_no_password_is_repeated() {
         let name = || "main".parse::<SourceName>().unwrap();
         assert_eq!(
             GitSource::new(name(), "https://git.example.com/a/b.git").unwrap().url,
@@ -335,8 +361,8 @@ mod tests {
         );
         for wrong in [
             "http://git.example.com/a",
-            "ssh://git@git.example.com/a",
-            "git@git.example.com:a/b",
+            "git://git.example.com/a",
+            "git+ssh://git@git.example.com/a",
             "file:///a",
             "/a/b",
             "https://u:canary@git.example.com/a",
@@ -345,6 +371,30 @@ mod tests {
         ] {
             let error = GitSource::new(name(), wrong).unwrap_err();
             assert!(!error.contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_source_has_fits_how_it_is_fetched() {
+        let file = || SecretRef::File("/k".into());
+        let key = || GitCredentials::SshKey { key: file(), passphrase: None };
+        let token = || GitCredentials::Token { user: "u".to_owned(), token: file() };
+        let source = |url: &str, credentials: GitCredentials, known: bool| {
+            let known_hosts = known.then(|| KnownHosts::Lines(Vec::new()));
+            GitSource { credentials, known_hosts, ..GitSource::new("main".parse().unwrap(), url).unwrap() }.check()
+        };
+        let (ssh, web) = ("git@git.example.com:a", "https://git.example.com/a");
+        assert!(source(ssh, key(), true).is_ok() && source(web, token(), false).is_ok());
+        assert!(source(web, GitCredentials::None, false).is_ok());
+        for (url, credentials, known, words) in [
+            (ssh, GitCredentials::None, true, "needs `sshKey`"),
+            (ssh, key(), false, "needs `knownHosts`"),
+            (ssh, token(), true, "for https:// addresses"),
+            (web, key(), true, "for ssh:// addresses"),
+            (web, token(), true, "for ssh:// addresses"),
+        ] {
+            let error = source(url, credentials, known).unwrap_err();
+            assert!(error.contains(words), "{url}: {error}");
         }
     }
 
@@ -385,6 +435,8 @@ mod tests {
             ("https://gitlab.com/a/b/c", None, "https://gitlab.com/api/v4", "a/b/c"),
             ("https://git.example.com:8443/a/b", Some(GitHub), "https://git.example.com:8443/api/v3", "a/b"),
             ("https://git.example.com/a/b.git", Some(GitLab), "https://git.example.com/api/v4", "a/b"),
+            ("ssh://git@git.example.com:2222/a/b.git", Some(GitLab), "https://git.example.com/api/v4", "a/b"),
+            ("git@github.com:a/b.git", None, "https://api.github.com", "a/b"),
         ] {
             let feedback = Feedback::new(url, kind, None).unwrap();
             assert_eq!((feedback.api.as_str(), feedback.project.as_str()), (api, project), "{url}");

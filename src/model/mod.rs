@@ -20,6 +20,7 @@ mod fact;
 pub(crate) mod fixtures;
 mod gaps;
 mod git;
+mod git_address;
 mod gone;
 mod health;
 mod hidden;
@@ -95,9 +96,10 @@ pub use ecs::{
 };
 pub use gaps::{Gap, Gaps};
 pub use git::{
-    Feedback, ForgeKind, GIT_INTERVAL, GIT_TIMEOUT, GitCredentials, GitRef, GitSource, SecretRef, SourceName,
-    WebhookSecret, git_path,
+    Feedback, ForgeKind, GIT_INTERVAL, GIT_TIMEOUT, GitCredentials, GitRef, GitSource, KnownHosts, SecretRef,
+    SourceName, WebhookSecret, git_path,
 };
+pub use git_address::SshAddress;
 pub use gone::{DeletedStack, GoneResource, GoneStack};
 pub use health::{AlarmSeen, AlarmState, TargetHealth, TargetState};
 pub use hidden::{is_likely_secret, names_secret};

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::period::Period;
 use crate::model::{
-    Feedback, ForgeKind, GitCredentials, GitRef, GitSource, SecretRef, SourceName, WebhookSecret, git_path,
+    Feedback, ForgeKind, GitCredentials, GitRef, GitSource, KnownHosts, SecretRef, SourceName, WebhookSecret, git_path,
 };
 
 /// GitHub's own API.
@@ -19,7 +19,7 @@ const USER: &str = "x-access-token";
 /// A repository is not asked more often than this.
 const SHORTEST: Duration = Duration::from_secs(5);
 
-/// A Git repository that manifests are read from. Landfast fetches it over HTTPS and follows one branch or tag of it.
+/// A Git repository that manifests are read from. Landfast fetches it over HTTPS or SSH and follows one branch or tag of it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Source")]
@@ -27,9 +27,10 @@ pub(super) struct SourceDocument {
     /// A name for messages and for the path of its webhook: lowercase letters, digits and hyphens.
     #[schemars(with = "String")]
     name: Spanned<SourceName>,
-    /// Address of the repository: `https://HOST/PATH`, without credentials.
+    /// Address of the repository: `https://HOST/PATH`, `ssh://USER@HOST[:PORT]/PATH` or `USER@HOST:PATH`, without a password.
+    /// SSH needs a build with the feature `ssh`, which the image has.
     #[schemars(with = "String")]
-    url: Url,
+    url: Repository,
     /// The branch to follow; default: the repository's default branch.
     #[schemars(with = "Option<String>")]
     branch: Option<Branch>,
@@ -49,6 +50,11 @@ pub(super) struct SourceDocument {
     token: Option<TokenDocument>,
     /// A GitHub App that can read the repository, instead of a token.
     github_app: Option<AppDocument>,
+    /// The SSH key that can read the repository, for addresses of SSH.
+    ssh_key: Option<KeyDocument>,
+    /// The host keys that are trusted, for addresses of SSH: a file in the format of `known_hosts` of OpenSSH, which is read
+    /// again at every fetch, or a list of its lines. There is no default: an unknown host is refused.
+    known_hosts: Option<KnownHostsDocument>,
     /// File with the CA certificates (PEM) that are trusted for this host, instead of those of the system.
     authorities: Option<PathBuf>,
     /// Environments that this repository is allowed to define; default: all. With several sources, every source needs this
@@ -80,6 +86,41 @@ struct TokenDocument {
     env: Option<String>,
     /// User name that is sent with the token; default `x-access-token`.
     user: Option<String>,
+}
+
+/// Where an SSH key is: in a file or in an environment variable.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SshKey")]
+struct KeyDocument {
+    /// File with the private key in the format of OpenSSH: Ed25519 or ECDSA. It is read again at every fetch.
+    file: Option<PathBuf>,
+    /// Environment variable with the private key.
+    env: Option<String>,
+    /// The passphrase of an encrypted key.
+    passphrase: Option<PassphraseDocument>,
+}
+
+/// Where a passphrase is: in a file or in an environment variable.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Passphrase")]
+struct PassphraseDocument {
+    /// File with the passphrase.
+    file: Option<PathBuf>,
+    /// Environment variable with the passphrase.
+    env: Option<String>,
+}
+
+/// Host keys that are trusted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a path or a list of lines")]
+#[schemars(rename = "KnownHosts")]
+enum KnownHostsDocument {
+    /// A file in the format of `known_hosts` of OpenSSH.
+    File(PathBuf),
+    /// Lines of such a file.
+    Lines(Vec<String>),
 }
 
 /// A GitHub App.
@@ -167,17 +208,15 @@ fn feedback(document: FeedbackDocument, source: &GitSource) -> Result<Feedback, 
     });
     let of_app = match &source.credentials {
         GitCredentials::App { api, .. } => Some(api.clone()),
-        GitCredentials::None | GitCredentials::Token { .. } => None,
+        GitCredentials::None | GitCredentials::Token { .. } | GitCredentials::SshKey { .. } => None,
     };
     // An App is GitHub's.
     let kind = kind.or(of_app.is_some().then_some(ForgeKind::GitHub));
     let made = Feedback::new(&source.url, kind, document.api.map(|Url(url)| url).or(of_app))?;
-    let token = match document.token {
-        None => None,
-        Some(FeedbackToken { file: Some(file), env: None }) => Some(SecretRef::File(file)),
-        Some(FeedbackToken { file: None, env: Some(name) }) => Some(SecretRef::Value { name, value: None }),
-        Some(_) => return Err("`feedback.token` needs either `file` or `env`".to_owned()),
-    };
+    let token = document.token.map(|token| secret("feedback.token", token.file, token.env)).transpose()?;
+    if token.is_none() && matches!(source.credentials, GitCredentials::SshKey { .. }) {
+        return Err("`feedback` over SSH needs `feedback.token`: the API of the Git host takes no SSH key".to_owned());
+    }
     if token.is_none() && matches!(source.credentials, GitCredentials::None) {
         return Err("`feedback` needs credentials: set `token` or `githubApp`, or `feedback.token`".to_owned());
     }
@@ -188,6 +227,44 @@ fn feedback(document: FeedbackDocument, source: &GitSource) -> Result<Feedback, 
         );
     }
     Ok(Feedback { status, comments, forks: document.forks.unwrap_or(false), token, ..made })
+}
+
+/// Where a secret is that a field names.
+fn secret(field: &str, file: Option<PathBuf>, env: Option<String>) -> Result<SecretRef, String> {
+    match (file, env) {
+        (Some(file), None) => Ok(SecretRef::File(file)),
+        (None, Some(name)) => Ok(SecretRef::Value { name, value: None }),
+        _ => Err(format!("`{field}` needs either `file` or `env`")),
+    }
+}
+
+/// What lets us in.
+fn credentials(
+    token: Option<TokenDocument>,
+    app: Option<AppDocument>,
+    key: Option<KeyDocument>,
+) -> Result<GitCredentials, String> {
+    Ok(match (token, app, key) {
+        (None, None, None) => GitCredentials::None,
+        (Some(TokenDocument { file, env, user }), None, None) => {
+            let token = secret("token", file, env)?;
+            GitCredentials::Token { user: user.unwrap_or_else(|| USER.to_owned()), token }
+        }
+        (None, Some(app), None) => GitCredentials::App {
+            app: match app.app_id {
+                AppId::Number(number) => number.to_string(),
+                AppId::Text(text) => text,
+            },
+            installation: app.installation_id,
+            key: SecretRef::File(app.key_file),
+            api: app.api.map_or_else(|| GITHUB.to_owned(), |Url(url)| url),
+        },
+        (None, None, Some(KeyDocument { file, env, passphrase })) => {
+            let passphrase = passphrase.map(|at| secret("sshKey.passphrase", at.file, at.env)).transpose()?;
+            GitCredentials::SshKey { key: secret("sshKey", file, env)?, passphrase }
+        }
+        _ => return Err("set one of `token`, `githubApp` and `sshKey`".to_owned()),
+    })
 }
 
 /// A text that has a form.
@@ -206,6 +283,7 @@ macro_rules! checked {
 }
 
 checked!(Url, String, |text| GitSource::address(text));
+checked!(Repository, String, |text| GitSource::repository(text));
 checked!(Branch, GitRef, |text| GitRef::branch(text));
 checked!(Tag, GitRef, |text| GitRef::tag(text));
 checked!(Inside, String, git_path);
@@ -247,27 +325,7 @@ fn source(document: SourceDocument) -> Result<GitSource, At> {
         (None, Some(Tag(tag))) => tag,
         (None, None) => GitRef::Default,
     };
-    let credentials = match (document.token, document.github_app) {
-        (Some(_), Some(_)) => return Err(wrong("set `token` or `githubApp`, not both")),
-        (Some(TokenDocument { file, env, user }), None) => {
-            let token = match (file, env) {
-                (Some(file), None) => SecretRef::File(file),
-                (None, Some(name)) => SecretRef::Value { name, value: None },
-                _ => return Err(wrong("`token` needs either `file` or `env`")),
-            };
-            GitCredentials::Token { user: user.unwrap_or_else(|| USER.to_owned()), token }
-        }
-        (None, Some(app)) => GitCredentials::App {
-            app: match app.app_id {
-                AppId::Number(number) => number.to_string(),
-                AppId::Text(text) => text,
-            },
-            installation: app.installation_id,
-            key: SecretRef::File(app.key_file),
-            api: app.api.map_or_else(|| GITHUB.to_owned(), |Url(url)| url),
-        },
-        (None, None) => GitCredentials::None,
-    };
+    let credentials = credentials(document.token, document.github_app, document.ssh_key).map_err(|why| wrong(&why))?;
     let mut source = GitSource::new(document.name.get_ref().clone(), &document.url.0).map_err(|why| wrong(&why))?;
     if let Some(interval) = document.interval {
         source.interval = interval.get_ref().0;
@@ -290,11 +348,16 @@ fn source(document: SourceDocument) -> Result<GitSource, At> {
         path: document.path.map_or_else(String::new, |Inside(path)| path),
         credentials,
         authorities: document.authorities,
+        known_hosts: document.known_hosts.map(|known| match known {
+            KnownHostsDocument::File(path) => KnownHosts::File(path),
+            KnownHostsDocument::Lines(lines) => KnownHosts::Lines(lines),
+        }),
         signers: document.allowed_signers,
         openpgp_keys: document.openpgp_keys,
         webhook: document.webhook.map(|webhook| WebhookSecret { secret: SecretRef::File(webhook.secret_file) }),
         ..source
     };
+    source.check().map_err(|why| (at, format!("source `{}`: {why}", source.name)))?;
     let Some(told) = told else { return Ok(source) };
     let at = told.span().start;
     let feedback =
@@ -307,6 +370,26 @@ mod tests {
     use super::super::document::read;
 
     const GOOD: &str = "[[source]]\nname = 'main'\nurl = 'https://git.example.com/a/b.git'\n";
+
+    const SSH: &str = "[[source]]\nname = 'main'\nurl = 'git@git.example.com:a/b.git'\nsshKey = { file = '/k' }\n\
+                       knownHosts = '/known'\n";
+
+    #[test]
+    fn a_source_over_ssh_has_a_key_and_the_hosts_that_are_known() {
+        use crate::model::{GitCredentials, KnownHosts, SecretRef};
+        let of = |text: &str| read("landfast.toml", text).unwrap().sources()[0].clone();
+        let source = of(SSH);
+        assert!(matches!(&source.credentials, GitCredentials::SshKey { key: SecretRef::File(_), passphrase: None }));
+        assert!(matches!(&source.known_hosts, Some(KnownHosts::File(path)) if path.as_os_str() == "/known"));
+        let text = SSH.replace("'/known'", "['git.example.com ssh-ed25519 AAAA']");
+        let source = of(&text.replace("file = '/k'", "env = 'KEY', passphrase = { env = 'WORDS' }"));
+        assert!(matches!(&source.known_hosts, Some(KnownHosts::Lines(lines)) if lines.len() == 1));
+        let GitCredentials::SshKey { key: SecretRef::Value { name, .. }, passphrase: Some(_) } = source.credentials
+        else {
+            panic!("{source:?}");
+        };
+        assert_eq!(name, "KEY");
+    }
 
     #[test]
     fn everything_of_a_source_is_read() {
@@ -368,7 +451,18 @@ mod tests {
                 "line 3",
                 "user name or password",
             ),
-            ("[[source]]\nname = 'main'\nurl = 'git@git.example.com:a/b'\n".to_owned(), "line 3", "https://HOST/PATH"),
+            ("[[source]]\nname = 'main'\nurl = 'git.example.com/a/b'\n".to_owned(), "line 3", "https://HOST/PATH"),
+            (
+                "[[source]]\nname = 'main'\nurl = 'git@git.example.com:a/b'\n".to_owned(),
+                "landfast.toml:2",
+                "needs `sshKey`",
+            ),
+            (SSH.replace("knownHosts", "#"), "landfast.toml:2", "needs `knownHosts`"),
+            (format!("{SSH}token = {{ file = '/t' }}\n"), "landfast.toml:2", "one of `token`"),
+            (format!("{SSH}authorities = '/ca'\n"), "landfast.toml:2", "for https:// addresses"),
+            (format!("{SSH}feedback = {{ kind = 'gitlab' }}\n"), "landfast.toml:6", "takes no SSH key"),
+            (SSH.replace("'/known'", "7"), "line 5", "a path or a list of lines"),
+            (format!("{GOOD}knownHosts = []\n"), "landfast.toml:2", "for ssh:// addresses"),
             ("[[source]]\nname = 'Main'\nurl = 'https://git.example.com/a'\n".to_owned(), "line 2", "lower-case"),
             ("[[source]]\nname = 'main'\n".to_owned(), "line 1", "missing field `url`"),
             (format!("{GOOD}feedback = {{}}\n"), "landfast.toml:4", "needs `kind`"),

@@ -14,4 +14,8 @@ mod large;
 mod place;
 mod reader;
 mod revision;
+#[cfg(feature = "ssh")]
+mod ssh;
+#[cfg(feature = "ssh")]
+mod ssh_host;
 mod words;

@@ -57,7 +57,8 @@ pub struct Global {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Git source")]
 pub struct GitArgs {
-    /// Read the manifests from this Git repository (`https://HOST/PATH`) instead of a directory. Landfast fetches it by itself.
+    /// Read the manifests from this Git repository (`https://HOST/PATH`, `ssh://USER@HOST/PATH` or `USER@HOST:PATH`) instead of a directory.
+    /// Landfast fetches it by itself.
     /// Overrides the sources in the operator's configuration. The variable `LANDFAST_GIT_TOKEN` can hold a token.
     #[arg(long, global = true, env = "LANDFAST_GIT", value_name = "URL", conflicts_with = "manifests")]
     pub git: Option<String>,
@@ -76,6 +77,13 @@ pub struct GitArgs {
     /// With --git: file with the CA certificates (PEM) that are trusted for the Git host, instead of those of the system.
     #[arg(long, global = true, env = "LANDFAST_GIT_AUTHORITIES", value_name = "FILE")]
     pub git_authorities: Option<PathBuf>,
+    /// With --git and an address of SSH: file with the private key (OpenSSH format; Ed25519 or ECDSA). The variable
+    /// `LANDFAST_GIT_SSH_PASSPHRASE` can hold its passphrase.
+    #[arg(long, global = true, env = "LANDFAST_GIT_SSH_KEY_FILE", value_name = "FILE")]
+    pub git_ssh_key_file: Option<PathBuf>,
+    /// With --git and an address of SSH: file with the host keys that are trusted, in the format of `known_hosts` of OpenSSH.
+    #[arg(long, global = true, env = "LANDFAST_GIT_KNOWN_HOSTS", value_name = "FILE")]
+    pub git_known_hosts: Option<PathBuf>,
     /// With --git: file of allowed signers (see ssh-keygen). Only commits and tags with their signature are applied.
     #[arg(long, global = true, env = "LANDFAST_GIT_ALLOWED_SIGNERS", value_name = "FILE")]
     pub git_allowed_signers: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! HTTP for Git with an end: what a host sends is counted, and takes no longer than it may.
+//! A fetch with an end: what a host sends is counted, and takes no longer than it may.
 
 use std::any::Any;
 use std::io::{self, BufRead, Read};
@@ -21,7 +21,8 @@ impl Bound {
         Arc::new(Self { left: AtomicU64::new(bytes), is_over: AtomicBool::new(false), is_late: AtomicBool::new(false) })
     }
 
-    fn check(&self) -> io::Result<()> {
+    /// Whether it may go on.
+    pub(super) fn check(&self) -> io::Result<()> {
         if self.is_late.load(Ordering::Relaxed) {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "the time is over"));
         }
@@ -31,7 +32,8 @@ impl Bound {
         Ok(())
     }
 
-    fn take(&self, bytes: usize) {
+    /// Counts what the host has sent.
+    pub(super) fn take(&self, bytes: usize) {
         let bytes = bytes as u64;
         let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
         if taken.is_err() {

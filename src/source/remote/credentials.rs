@@ -1,4 +1,4 @@
-//! How we are let in: a token, or one that a GitHub App's installation is given for an hour.
+//! How we are let in over HTTPS: a token, or one that a GitHub App's installation is given for an hour. And where secrets are.
 
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,7 +70,7 @@ pub fn secret(at: &SecretRef) -> Result<Redacted, RemoteError> {
 /// Who we are to the host; `None`: nobody in particular.
 pub(super) fn account(source: &GitSource, tokens: &Tokens, now: Timestamp) -> Result<Option<Account>, RemoteError> {
     let (user, token) = match &source.credentials {
-        GitCredentials::None => return Ok(None),
+        GitCredentials::None | GitCredentials::SshKey { .. } => return Ok(None),
         GitCredentials::Token { user, token } => (user.as_str(), secret(token)?),
         GitCredentials::App { app, installation, key, api } => {
             let mut held = tokens.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +100,7 @@ pub(super) fn of_feedback(
     let account = account.ok_or_else(|| RemoteError::Credentials("the source has none".to_owned()))?;
     let app = match &source.credentials {
         GitCredentials::App { app, .. } => Some(app.clone()),
-        GitCredentials::None | GitCredentials::Token { .. } => None,
+        GitCredentials::None | GitCredentials::Token { .. } | GitCredentials::SshKey { .. } => None,
     };
     Ok((Redacted::new(account.password), app))
 }

@@ -10,9 +10,12 @@ pub enum RemoteError {
     Fetch(String),
     /// The host does not let us in.
     #[error(
-        "the Git host refused access: check that the repository exists, and that the token is valid and can read it ({0})"
+        "the Git host refused access: check that the repository exists, and that the token or key is valid and can read it ({0})"
     )]
     Denied(String),
+    /// The host is not known to be the one that is meant.
+    #[error("{0}")]
+    HostKey(String),
     /// There is no such branch or tag.
     #[error("the repository has no {0}: check `branch` or `tag`, or push it")]
     NoReference(String),

@@ -4,6 +4,7 @@
 //! came since, and so it is known what descends from what. (A fetch of depth 1 each time would make every ordinary push look
 //! like a force-push.)
 
+use std::any::Any;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use gix::hash::Kind;
 use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::TransportWithoutIO as _;
+use gix::protocol::transport::client::blocking_io;
 use gix::protocol::transport::client::blocking_io::http::{self, Transport};
 use gix::remote::Direction;
 use gix::remote::fetch::{Shallow, Tags};
@@ -26,6 +28,7 @@ use super::bare::{self, Place, TIP};
 use super::bound::{Bound, Bounded};
 use super::credentials::{self, Tokens};
 use super::error::chain;
+use super::ssh;
 use crate::model::GitSource;
 
 /// What one fetch may bring.
@@ -126,6 +129,20 @@ impl Wanted {
     }
 }
 
+/// Why nothing was received.
+enum Failed {
+    /// What the library says.
+    Git(gix::Error),
+    /// What needs no explanation.
+    Told(RemoteError),
+}
+
+impl<E: Into<gix::Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Git(error.into())
+    }
+}
+
 struct Fetch<'w> {
     wanted: &'w Wanted,
     account: Option<Account>,
@@ -149,29 +166,45 @@ impl Fetch<'_> {
             Ok::<_, RemoteError>(fetched.map(|()| repository))
         };
         let fetched = match first(Kind::Sha1)? {
-            Err(error) if chain(&error).contains("remote that uses sha256") => first(Kind::Sha256)?,
+            Err(Failed::Git(error)) if chain(&error).contains("remote that uses sha256") => first(Kind::Sha256)?,
             fetched => fetched,
         };
-        fetched.map_err(|error| self.told(&error))
+        fetched.map_err(|why| self.told(why))
     }
 
     fn once(&self, repository: &Repository, shallow: Shallow, spec: &str) -> Result<(), RemoteError> {
         let fetched = self.receive(repository, shallow, spec);
-        fetched.map_err(|error| self.told(&error))
+        fetched.map_err(|why| self.told(why))
     }
 
-    fn receive(&self, repository: &Repository, shallow: Shallow, spec: &str) -> Result<(), gix::Error> {
+    fn receive(&self, repository: &Repository, shallow: Shallow, spec: &str) -> Result<(), Failed> {
         let source = &self.wanted.source;
-        let remote = repository.remote_at_without_url_rewrite(source.url.as_str())?.with_fetch_tags(Tags::None);
-        let remote = remote.with_refspecs([spec], Direction::Fetch)?;
+        if let Some(address) = source.ssh() {
+            let transport = ssh::open(source, &address, self.bound).map_err(Failed::Told)?;
+            return Ok(self.over(transport, Box::new(()), repository, shallow, spec)?);
+        }
         let url = gix::url::parse(gix::bstr::BStr::new(source.url.as_str()))?;
         let mut transport = Transport::new_http(Bounded::new(self.bound), url, Protocol::V2, false);
         if let Some(account) = self.account.clone() {
             transport.set_identity(account).map_err(gix::Error::from_error)?;
         }
+        Ok(self.over(transport, Box::new(self.options()), repository, shallow, spec)?)
+    }
+
+    fn over(
+        &self,
+        transport: impl blocking_io::Transport,
+        options: Box<dyn Any>,
+        repository: &Repository,
+        shallow: Shallow,
+        spec: &str,
+    ) -> Result<(), gix::Error> {
+        let url = self.wanted.source.url.as_str();
+        let remote = repository.remote_at_without_url_rewrite(url)?.with_fetch_tags(Tags::None);
+        let remote = remote.with_refspecs([spec], Direction::Fetch)?;
         let connection = remote.to_connection_with_transport(transport);
         // Nobody else is asked for credentials: that would start a program.
-        let connection = connection.with_credentials(|_| Ok(None)).with_transport_options(Box::new(self.options()));
+        let connection = connection.with_credentials(|_| Ok(None)).with_transport_options(options);
         let prepared = connection.prepare_fetch(gix::progress::Discard, gix::remote::ref_map::Options::default())?;
         prepared.with_shallow(shallow).receive(gix::progress::Discard, self.interrupt)?;
         Ok(())
@@ -192,14 +225,17 @@ impl Fetch<'_> {
     }
 
     /// What an error means to whoever has to do something about it.
-    fn told(&self, error: &gix::Error) -> RemoteError {
-        let text = chain(error);
+    fn told(&self, why: Failed) -> RemoteError {
         if self.bound.is_over.load(Ordering::Relaxed) {
             return RemoteError::TooLarge("512 MiB");
         }
         if self.bound.is_late.load(Ordering::Relaxed) {
             return late(self.wanted.source.timeout);
         }
+        let text = match why {
+            Failed::Told(why) => return why,
+            Failed::Git(error) => chain(&error),
+        };
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
         if says(&["refspec"]) && says(&["matched", "match"]) {
             return RemoteError::NoReference(self.wanted.source.reference.to_string());
@@ -207,6 +243,10 @@ impl Fetch<'_> {
         // GitHub says of a private repository that there is none.
         if says(&["status 401", "status 403", "status 404", "No credentials were returned", "Credentials provided for"])
         {
+            return RemoteError::Denied(text);
+        }
+        let refusals = ["not found", "does not exist", "does not appear to be a git repository", "denied", "access"];
+        if says(&["the host says"]) && says(&refusals) {
             return RemoteError::Denied(text);
         }
         RemoteError::Fetch(text)

@@ -21,6 +21,11 @@ mod preview;
 mod seen;
 mod signature;
 mod signers;
+#[cfg(feature = "ssh")]
+mod ssh;
+#[cfg(not(feature = "ssh"))]
+#[path = "ssh_without.rs"]
+mod ssh;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
