@@ -98,7 +98,7 @@ pub fn comment_marker(source: &str) -> String {
 pub struct Section {
     /// The commit that is planned.
     pub head: String,
-    /// The one that it is compared with.
+    /// The one that was followed then.
     pub base: String,
     /// What is said.
     pub text: String,

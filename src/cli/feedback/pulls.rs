@@ -26,7 +26,8 @@ pub(super) struct Planned {
     pub(super) is_nothing: bool,
 }
 
-/// Plans what the repository calls `reference`, beside the commit that is followed.
+/// Plans what the repository calls `reference`, beside the commit at which it has left the branch. What may be planned is
+/// said by the commit that is followed.
 pub(super) async fn plan(
     session: &Session,
     controller: &Controller,
@@ -36,22 +37,32 @@ pub(super) async fn plan(
 ) -> Result<Planned, Trouble> {
     let (manifests, against, peek) =
         (session.manifests.clone(), session.against(controller.store()), session.peeking());
-    let (remote, reference, base) = (remote.clone(), reference.to_owned(), followed.to_owned());
+    let (remote, reference, followed) = (remote.clone(), reference.to_owned(), followed.to_owned());
     let read = loading::apart(move || {
-        let found = remote.find(&reference, real_time());
-        let head = found.map_err(|why| trouble(remote.source(), &why.to_string()))?;
-        let load = |commit: &str| Pinned::hosted(&manifests, &remote, commit.to_owned()).load(&against);
-        Ok::<_, Trouble>((load(&base)?.0, load(&head)?.0, head, peek()?))
+        let found = remote.find_with_base(&reference, &followed, real_time());
+        let (head, left) = found.map_err(|why| trouble(remote.source(), &why.to_string()))?;
+        let load =
+            |commit: &str| Ok::<_, Trouble>(Pinned::hosted(&manifests, &remote, commit.to_owned()).load(&against)?.0);
+        let followed = load(&followed)?;
+        Ok::<_, Trouble>((followed, load(&left)?, left, load(&head)?, head, peek()?))
     });
-    let (mut base, mut loaded, head, store) = read.await??;
+    let (mut followed, mut base, left, mut loaded, head, store) = read.await??;
+    session::record(&mut followed, &store)?;
     session::record(&mut base, &store)?;
     session::record(&mut loaded, &store)?;
     let looker = session.looker(store);
     let (mut plans, mut before, mut left_out): (Vec<Plan>, Vec<Plan>, Vec<_>) = Default::default();
     for (name, environment) in &loaded.desired.environments {
-        match may_plan(environment, base.desired.environments.get(name)) {
-            Ok(known) => {
-                before.push(looker.glance(&base.desired, known).await?.plan);
+        match may_plan(environment, followed.desired.environments.get(name)) {
+            Ok(()) => {
+                // Where it was elsewhere then, or not there, it is compared with how it is now.
+                let of_then = base.desired.environments.get(name).map(|then| (&base, then));
+                let of_now = followed.desired.environments.get(name).map(|now| (&followed, now));
+                let alike =
+                    of_then.filter(|(_, then)| then.scope == environment.scope && then.role == environment.role);
+                if let Some((of, known)) = alike.or(of_now) {
+                    before.push(looker.glance(&of.desired, known).await?.plan);
+                }
                 plans.push(looker.glance(&loaded.desired, environment).await?.plan);
             }
             Err(why) => left_out.push((name.to_string(), why)),
@@ -69,20 +80,17 @@ pub(super) async fn plan(
         !told.changed.is_empty() || !told.no_longer.is_empty()
     };
     let is_nothing = errors.is_empty() && left_out.is_empty() && !plans.iter().any(changes);
-    let text = report::changes_markdown(&plans, &before, short_commit(followed), report::PLAN_MAX);
+    let text = report::changes_markdown(&plans, &before, short_commit(&left), report::PLAN_MAX);
     Ok(Planned { head, text: text + &report::remarks(&errors, &left_out), is_nothing })
 }
 
-/// The environment of the followed commit, if the pull request's is in the same place.
-fn may_plan<'e>(
-    environment: &Environment,
-    followed: Option<&'e Arc<Environment>>,
-) -> Result<&'e Arc<Environment>, &'static str> {
+/// Whether an environment is in the same place as in the commit that is followed.
+fn may_plan(environment: &Environment, followed: Option<&Arc<Environment>>) -> Result<(), &'static str> {
     let Some(followed) = followed else { return Err("it is new, and is planned after the merge") };
     if followed.scope != environment.scope || followed.role != environment.role {
         return Err("its account, region or role changes; it is planned after the merge");
     }
-    Ok(followed)
+    Ok(())
 }
 
 /// What is wrong with the manifests, and where.

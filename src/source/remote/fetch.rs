@@ -53,17 +53,21 @@ pub(super) fn fetch(wanted: Wanted) -> Result<(), RemoteError> {
     in_time(wanted.source.timeout, MOST, move |bound, interrupt| run(&wanted, bound, interrupt))
 }
 
-/// Fetches one name alone, without its history, for a look at it: from `from` in the repository to `to` in the clone at
-/// `place`.
-pub(super) fn fetch_alone(wanted: Wanted, from: String, to: String) -> Result<(), RemoteError> {
+/// Fetches one name alone, with no more than `so_much` of its history, for a look at it: from `from` in the repository to `to`
+/// in the clone at `place`.
+pub(super) fn fetch_alone(wanted: Wanted, from: String, to: String, so_much: Shallow) -> Result<(), RemoteError> {
     in_time(wanted.source.timeout, MOST, move |bound, interrupt| {
         wanted.place.prepare()?;
         let _held = wanted.place.lock()?;
         let fetch = wanted.connect(bound, interrupt)?;
         let spec = format!("+{from}:{to}");
-        match wanted.place.open().ok().filter(|_| !wanted.anew) {
-            Some(known) => fetch.once(&known, Shallow::DepthAtRemote(NonZeroU32::MIN), &spec),
-            None => fetch.begin(&wanted.place.clone_at(), &spec).map(drop),
+        let (known, is_new) = match wanted.place.open().ok().filter(|_| !wanted.anew) {
+            Some(known) => (known, false),
+            None => (fetch.begin(&wanted.place.clone_at(), &spec)?, true),
+        };
+        match so_much {
+            Shallow::DepthAtRemote(NonZeroU32::MIN) if is_new => Ok(()),
+            so_much => fetch.once(&known, so_much, &spec),
         }
     })
 }

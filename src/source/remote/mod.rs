@@ -12,6 +12,7 @@ mod credentials;
 mod error;
 mod fetch;
 mod forget;
+mod fork;
 #[cfg(feature = "openpgp")]
 mod openpgp;
 #[cfg(not(feature = "openpgp"))]

@@ -1,11 +1,13 @@
 //! Commits that are looked at and not followed: heads of pull requests, and what a person names.
 //!
-//! They are fetched into a clone of their own, each without its history. So nothing that a stranger has pushed is ever in
+//! They are fetched into a clone of their own, without the history of the branch (`fork.rs`). So nothing that a stranger has pushed is ever in
 //! the clone that is followed, and what is known of its history does not change by a look.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use gix::ObjectId;
+use gix::remote::fetch::Shallow;
 use jiff::Timestamp;
 
 use super::bare::Place;
@@ -15,7 +17,7 @@ use crate::model::{GitRef, Snapshot};
 use crate::source::commit::resolve;
 
 impl Remote {
-    fn aside(&self) -> Place {
+    pub(super) fn aside(&self) -> Place {
         Place { directory: self.place.directory.join("preview") }
     }
 
@@ -30,7 +32,7 @@ impl Remote {
                 return Ok(known);
             }
             if name.len() >= 40 {
-                return self.fetch_aside(name, name, now);
+                return self.fetch_one(name, name, now);
             }
         }
         let names = match name.strip_prefix("refs/") {
@@ -42,7 +44,7 @@ impl Remote {
         plain.map_err(|_| RemoteError::NoReference(format!("branch, tag or commit `{name}`")))?;
         let mut missing = None;
         for full in names {
-            match self.fetch_aside(&full, name, now) {
+            match self.fetch_one(&full, name, now) {
                 Err(why @ RemoteError::NoReference(_)) => missing = Some(why),
                 found => return found,
             }
@@ -68,10 +70,20 @@ impl Remote {
         places.into_iter().flatten().find_map(|repository| Some(resolve(&repository, id)?.to_string()))
     }
 
-    /// Fetches what the repository calls `full`, and says which commit it is.
-    fn fetch_aside(&self, full: &str, shown: &str, now: Timestamp) -> Result<String, RemoteError> {
+    fn fetch_one(&self, full: &str, shown: &str, now: Timestamp) -> Result<String, RemoteError> {
+        self.fetch_aside(full, shown, "refs/landfast/preview", Shallow::DepthAtRemote(NonZeroU32::MIN), now)
+    }
+
+    /// Fetches what the repository calls `full` with no more than `so_much` of its history, and says which commit it is.
+    pub(super) fn fetch_aside(
+        &self,
+        full: &str,
+        shown: &str,
+        to: &str,
+        so_much: Shallow,
+        now: Timestamp,
+    ) -> Result<String, RemoteError> {
         let place = self.aside();
-        let to = "refs/landfast/preview";
         let wanted = Wanted {
             source: self.source.clone(),
             place: place.clone(),
@@ -80,7 +92,7 @@ impl Remote {
             tokens: self.tokens.clone(),
             now,
         };
-        let fetched = fetch::fetch_alone(wanted, full.to_owned(), to.to_owned());
+        let fetched = fetch::fetch_alone(wanted, full.to_owned(), to.to_owned(), so_much);
         fetched.map_err(|why| match why {
             RemoteError::NoReference(_) => RemoteError::NoReference(format!("branch, tag or commit `{shown}`")),
             why => why,

@@ -197,6 +197,49 @@ fn a_commit_has_a_state_and_a_pull_request_one_comment_that_is_kept_up_to_date()
 }
 
 #[test]
+fn a_pull_request_is_compared_with_where_it_has_left_the_branch() {
+    const TWO: &str = "apiVersion: landfast/v1\nkind: Stack\nmetadata: { name: one }\nspec: { template: one.yaml }\n---\n\
+                       apiVersion: landfast/v1\nkind: Stack\nmetadata: { name: two }\nspec: { template: one.yaml }\n";
+    let forge = Forge::new("github");
+    let (first, hosted) = (forge.head(), &forge.hosted);
+    let head = forge.pull(7, || hosted.place.write("app/stacks.yaml", TWO));
+    // The branch goes on; the clone has no older commit than this.
+    hosted.edit(5);
+    let second = forge.head();
+    let mut daemon = forge.daemon();
+    let is_good = |commit: &str| forge.states(commit).last().is_some_and(|state| state == "success");
+    until("the commit is said to be good", || is_good(&second));
+    forge.lists(&[(7, &head, false)]);
+    until("the pull request is commented", || !forge.comments(7).is_empty());
+    let body = forge.comments(7).remove(0);
+    assert!(body.contains(&format!("compared with `{}`", &first[..12])), "{body}");
+    // What the branch has done since is no change of the pull request.
+    assert!(body.contains("| `+` | `dev/stack/two` | will be created |"), "{body}");
+    assert!(body.contains(&format!("1 object with changes that <code>{}</code> has too", &first[..12])), "{body}");
+    // The branch was merged into it, and goes on.
+    hosted.git(&["checkout", "-q", "topic-7"]);
+    hosted.git(&["merge", "-q", "-m", "merge", "main"]);
+    hosted.git(&["push", "-q", "origin", "HEAD:refs/pull/7/head"]);
+    let merged = hosted.git(&["rev-parse", "HEAD"]);
+    hosted.git(&["checkout", "-q", "main"]);
+    hosted.edit(6);
+    let third = forge.head();
+    until("the commit is said to be good", || is_good(&third));
+    forge.lists(&[(7, &merged, false)]);
+    until("the comment is updated", || forge.comments(7)[0].contains(&format!("compared with `{}`", &second[..12])));
+    // Its head is on the branch: it changes nothing.
+    hosted.git(&["merge", "-q", "-m", "merge", &merged]);
+    hosted.git(&["push", "-q", "origin", "HEAD:refs/heads/main"]);
+    forge.lists(&[(7, &merged, false), (8, &second, false)]);
+    hosted.git(&["push", "-q", "origin", &format!("{second}:refs/pull/8/head")]);
+    until("the commit is said to be good", || is_good(&forge.head()));
+    forge.syncs();
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    assert!(forge.comments(8).is_empty(), "{:?}", forge.comments(8));
+    assert_eq!(daemon.terminate().0, Some(0));
+}
+
+#[test]
 fn a_host_that_limits_or_is_down_holds_up_nothing_and_hears_the_newest_afterwards() {
     let mut forge = Forge::new("gitlab");
     let first = forge.head();
