@@ -79,7 +79,7 @@ impl Hosted {
 }
 
 #[test]
-#[ignore = "takes a minute and 3 GiB of disk"]
+#[ignore = "takes a minute and 2 GiB of disk"]
 fn large_repositories_take_little_time_and_memory() {
     let hosted = Hosted::new();
     for number in 0..20_000 {
