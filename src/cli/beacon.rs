@@ -176,6 +176,8 @@ pub(super) struct Lamp {
 
 struct Lit {
     beacon: Beacon,
+    /// The environments of what was loaded last; `None`: nothing was yet.
+    desired: Option<Vec<String>>,
     changed: bool,
 }
 
@@ -220,7 +222,11 @@ impl Lamp {
             events: BTreeMap::new(),
             environments: BTreeMap::new(),
         };
-        Self { path: file(state), cx: cx.clone(), lit: Arc::new(Mutex::new(Lit { beacon, changed: true })) }
+        Self {
+            path: file(state),
+            cx: cx.clone(),
+            lit: Arc::new(Mutex::new(Lit { beacon, desired: None, changed: true })),
+        }
     }
 
     /// Sees every plan.
@@ -242,9 +248,17 @@ impl Lamp {
             lit.beacon.revision = revision;
             let stays = |name: &String| environments.iter().any(|kept| kept.as_str() == name);
             lit.beacon.environments.retain(|name, _| stays(name));
+            lit.desired = Some(environments.iter().map(ToString::to_string).collect());
         }
         lit.beacon.error = error;
         lit.changed |= new || lit.beacon.environments.len() != count;
+    }
+
+    /// Shows what is known, and the environments of what was loaded last, to somebody who makes something of it.
+    #[cfg(feature = "git")]
+    pub(super) fn show<T>(&self, look: impl FnOnce(&Beacon, Option<&Vec<String>>) -> T) -> T {
+        let lit = self.lock();
+        look(&lit.beacon, lit.desired.as_ref())
     }
 
     /// Writes what is new, and says in the log now and then that all is well. Never ends.
@@ -345,7 +359,7 @@ mod tests {
             events: BTreeMap::new(),
             environments: BTreeMap::new(),
         };
-        Lit { beacon, changed: false }
+        Lit { beacon, desired: None, changed: false }
     }
 
     #[test]

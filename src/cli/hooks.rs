@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::exit::Trouble;
 use super::feedback::Feedback;
 use super::session::Session;
-use crate::server::{Hook, Listening, serve};
+use crate::server::{Calls, Hook, Listening, serve};
 use crate::source;
 
 /// A listener, and the calls that it takes.
@@ -27,7 +27,7 @@ impl Hooks {
         bell: Arc<Notify>,
     ) -> Result<Option<Self>, Trouble> {
         let Some(address) = named.or(session.operator.listens_at()) else { return Ok(None) };
-        let listening = Listening::at(address)
+        let listening = Listening::at(address, "webhooks")
             .await
             .map_err(|error| Trouble::machine(format!("webhooks cannot be received at {address}"), error))?;
         let hook = |source: &crate::model::GitSource| {
@@ -47,7 +47,7 @@ impl Hooks {
                     bell.notify_one();
                     feedback.ring();
                 };
-                serve(&session.cx, listening, calls, wake).await
+                serve(&session.cx, listening, &Calls::new(&session.cx, calls, &wake)).await
             }
             None => std::future::pending().await,
         }

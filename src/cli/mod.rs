@@ -15,6 +15,11 @@ mod feedback;
 #[path = "feedback_without.rs"]
 mod feedback;
 mod furnish;
+#[cfg(feature = "git")]
+mod health;
+#[cfg(not(feature = "git"))]
+#[path = "health_without.rs"]
+mod health;
 mod history;
 #[cfg(feature = "git")]
 mod hooks;

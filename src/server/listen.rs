@@ -1,9 +1,8 @@
 //! Accepting connections, with an end to everything that a stranger could draw out: how many there are, how long each
-//! takes, and how much it sends. A connection has one request: a Git host calls once.
+//! takes, and how much it sends. A connection has one request: who calls, calls once.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -12,9 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, info, warn};
 
-use super::webhook::{Call, Proof, Refused, Replays};
+use super::webhook::Call;
 use crate::context::Context;
-use crate::model::Redacted;
 
 /// Connections at a time: calls are short.
 const MOST: usize = 64;
@@ -24,29 +22,8 @@ const LONGEST: Duration = Duration::from_secs(20);
 const HEAD: usize = 32 << 10;
 /// How many headers it may have.
 const HEADERS: usize = 100;
-/// The largest body: GitHub sends up to 25 MB, says its documentation. It is not kept: strangers may call.
-const BODY: usize = 25 << 20;
-/// So much of a body is read at a time.
-const PIECE: usize = 16 << 10;
 /// How long it is waited after a connection could not be accepted: mostly too many files are open.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// Reads a secret, which may have been changed meanwhile; why it cannot be read.
-type Secret = Box<dyn Fn() -> Result<Redacted, String> + Send + Sync>;
-
-/// Where the calls of one source arrive, and how they prove themselves.
-pub struct Hook {
-    /// The last part of its path.
-    pub name: String,
-    /// Its secret.
-    pub secret: Secret,
-}
-
-impl std::fmt::Debug for Hook {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hook").field("name", &self.name).finish_non_exhaustive()
-    }
-}
 
 /// A listener that has its address.
 #[derive(Debug)]
@@ -55,27 +32,60 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Takes the address.
+    /// Takes the address. `what` it is for is said in the log.
     ///
     /// # Errors
     /// Somebody else has it, or it is not this machine's.
-    pub async fn at(address: SocketAddr) -> std::io::Result<Self> {
+    pub async fn at(address: SocketAddr, what: &str) -> std::io::Result<Self> {
         let listening = Self { listener: TcpListener::bind(address).await? };
-        info!(address = %listening.listener.local_addr()?, "listening for webhooks");
+        info!(address = %listening.listener.local_addr()?, "listening for {what}");
         Ok(listening)
     }
 }
 
-/// Serves for ever. `wake` is called for each call that proves itself.
-pub async fn serve(cx: &Context, listening: &Listening, hooks: &[Hook], wake: impl Fn()) -> Infallible {
-    let server = Server { cx, hooks, replays: Mutex::new(Replays::default()), wake: &wake };
+/// What answers requests.
+pub trait Handler {
+    /// Answers one, the rest of which comes from the stream.
+    ///
+    /// # Errors
+    /// The connection has failed.
+    fn answer(&self, request: Request, stream: &mut TcpStream) -> impl Future<Output = std::io::Result<Answer>>;
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    status: &'static str,
+    kind: &'static str,
+    body: String,
+}
+
+impl Answer {
+    /// A few words.
+    pub(super) fn text(status: &'static str, words: &str) -> Self {
+        Self { status, kind: "text/plain; charset=utf-8", body: format!("{words}\n") }
+    }
+
+    /// A document of this media type.
+    pub(super) fn document(kind: &'static str, body: String) -> Self {
+        Self { status: "200 OK", kind, body }
+    }
+
+    /// The request is wrong.
+    pub(super) fn bad(why: &str) -> Self {
+        Self::text("400 Bad Request", why)
+    }
+}
+
+/// Serves for ever.
+pub async fn serve(cx: &Context, listening: &Listening, handler: &impl Handler) -> Infallible {
     let mut open = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
             Some(()) = open.next(), if !open.is_empty() => {}
             accepted = listening.listener.accept(), if open.len() < MOST => match accepted {
-                Ok((stream, _)) => open.push(server.connection(stream)),
+                Ok((stream, _)) => open.push(connection(cx, handler, stream)),
                 Err(why) => {
                     warn!(%why, "a connection could not be accepted");
                     cx.sleep(PAUSE).await;
@@ -85,123 +95,55 @@ pub async fn serve(cx: &Context, listening: &Listening, hooks: &[Hook], wake: im
     }
 }
 
-/// An answer: a status and a few words.
-type Answer = (&'static str, String);
-
-struct Server<'s> {
-    cx: &'s Context,
-    hooks: &'s [Hook],
-    replays: Mutex<Replays>,
-    wake: &'s dyn Fn(),
-}
-
-impl Server<'_> {
-    async fn connection(&self, mut stream: TcpStream) {
-        let served = async {
-            let (status, text) = self.answer(&mut stream).await?;
-            let length = text.len() + 1;
-            let answer = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}\n"
-            );
-            stream.write_all(answer.as_bytes()).await?;
-            stream.shutdown().await
+async fn connection(cx: &Context, handler: &impl Handler, mut stream: TcpStream) {
+    let served = async {
+        let Answer { status, kind, body } = match Request::read(&mut stream).await? {
+            Ok(request) => handler.answer(request, &mut stream).await?,
+            Err(why) => Answer::bad(why),
         };
-        match self.cx.timeout(LONGEST, served).await {
-            Some(Ok(())) => {}
-            Some(Err(why)) => debug!(%why, "a connection has ended early"),
-            None => debug!("a connection took too long"),
-        }
-    }
-
-    async fn answer(&self, stream: &mut TcpStream) -> std::io::Result<Answer> {
-        let bad = |why: &str| Ok(("400 Bad Request", why.to_owned()));
-        let mut read = Vec::new();
-        let (head, length) = loop {
-            if stream.read_buf(&mut read).await? == 0 {
-                return bad("the request is incomplete");
-            }
-            match Head::of(&read) {
-                Ok(Some(found)) => break found,
-                Ok(None) if read.len() <= HEAD => {}
-                Ok(None) | Err(()) => return bad("the request is not understood"),
-            }
-        };
-        let hook =
-            head.path.strip_prefix("/webhooks/").and_then(|name| self.hooks.iter().find(|hook| hook.name == name));
-        let Some(hook) = hook else { return Ok(("404 Not Found", "not found".to_owned())) };
-        if head.method != "POST" {
-            return Ok(("405 Method Not Allowed", "use POST".to_owned()));
-        }
-        // A body of unknown length is not read: no Git host sends one.
-        let Some(size) = head.length else {
-            return Ok(("411 Length Required", "Content-Length is missing".to_owned()));
-        };
-        if size > BODY {
-            return Ok(("413 Content Too Large", "the body is too large".to_owned()));
-        }
-        let secret = match (hook.secret)() {
-            Ok(secret) => secret,
-            Err(why) => {
-                warn!(source = hook.name, why, "the webhook's secret cannot be read; calls are refused");
-                return Ok(("503 Service Unavailable", "the webhook is not available".to_owned()));
-            }
-        };
-        let mut proof = Proof::begin(&head.call(), &secret);
-        // All of it is read, also of a call that is refused: an answer before that may be lost on its way.
-        let mut left = size;
-        let mut piece = read.split_off(length);
-        loop {
-            piece.truncate(left);
-            if let Ok(proof) = &mut proof {
-                proof.update(&piece);
-            }
-            left -= piece.len();
-            if left == 0 {
-                break;
-            }
-            piece.clear();
-            piece.reserve(PIECE);
-            if stream.read_buf(&mut piece).await? == 0 {
-                return bad("the body is incomplete");
-            }
-        }
-        Ok(proof.map_or_else(|why| refused(hook, why), |proof| self.judge(hook, proof)))
-    }
-
-    fn judge(&self, hook: &Hook, proof: Proof) -> Answer {
-        let proven = {
-            let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
-            proof.finish(self.cx.now(), &mut replays)
-        };
-        match proven {
-            Ok(()) => {
-                info!(source = hook.name, "webhook received: looking now");
-                (self.wake)();
-                ("202 Accepted", "accepted".to_owned())
-            }
-            Err(why) => refused(hook, why),
-        }
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nCache-Control: no-store\r\n\
+             X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(body.as_bytes()).await?;
+        stream.shutdown().await
+    };
+    match cx.timeout(LONGEST, served).await {
+        Some(Ok(())) => {}
+        Some(Err(why)) => debug!(%why, "a connection has ended early"),
+        None => debug!("a connection took too long"),
     }
 }
 
-fn refused(hook: &Hook, why: Refused) -> Answer {
-    if why == Refused::Replayed {
-        return ("200 OK", why.to_string());
-    }
-    warn!(source = hook.name, %why, "a webhook call was refused");
-    ("401 Unauthorized", why.to_string())
-}
-
-/// What is needed of a request's head.
-struct Head {
-    method: String,
-    path: String,
+/// A request, as far as its head.
+#[derive(Debug)]
+pub struct Request {
+    pub(super) method: String,
+    pub(super) path: String,
     /// By its name in lower case.
     headers: Vec<(String, String)>,
-    length: Option<usize>,
+    pub(super) length: Option<usize>,
+    /// What came of its body with the head.
+    pub(super) begun: Vec<u8>,
 }
 
-impl Head {
+impl Request {
+    async fn read(stream: &mut TcpStream) -> std::io::Result<Result<Self, &'static str>> {
+        let mut read = Vec::new();
+        loop {
+            if stream.read_buf(&mut read).await? == 0 {
+                return Ok(Err("the request is incomplete"));
+            }
+            match Self::of(&read) {
+                Ok(Some((request, length))) => return Ok(Ok(Self { begun: read.split_off(length), ..request })),
+                Ok(None) if read.len() <= HEAD => {}
+                Ok(None) | Err(()) => return Ok(Err("the request is not understood")),
+            }
+        }
+    }
+
     /// The head that is at the beginning of what was read, and how long it is; `None`: it is not all there.
     fn of(read: &[u8]) -> Result<Option<(Self, usize)>, ()> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
@@ -221,11 +163,17 @@ impl Head {
         let said = headers.iter().find(|(name, _)| name == "content-length").map(|(_, value)| value.parse::<usize>());
         let path = request.path.ok_or(())?.split('?').next().unwrap_or_default().to_owned();
         let method = request.method.ok_or(())?.to_owned();
-        Ok(Some((Self { method, path, length: said.transpose().map_err(|_| ())?, headers }, length)))
+        Ok(Some((Self { method, path, length: said.transpose().map_err(|_| ())?, headers, begun: Vec::new() }, length)))
     }
 
-    fn call(&self) -> Call<'_> {
-        let of = |name: &str| self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    /// A header, by its name in lower case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What a webhook's proof is made from.
+    pub(super) fn call(&self) -> Call<'_> {
+        let of = |name: &str| self.header(name);
         Call {
             hub: of("x-hub-signature-256").or_else(|| of("x-hub-signature")),
             gitlab: of("x-gitlab-token"),
@@ -243,7 +191,7 @@ mod tests {
     #[test]
     fn a_head_is_read_in_one_way_or_in_none() {
         let (head, length) =
-            Head::of(b"POST /webhooks/a?x=1 HTTP/1.1\r\nContent-Length: 2\r\nX-Gitlab-Token: t\r\n\r\nab")
+            Request::of(b"POST /webhooks/a?x=1 HTTP/1.1\r\nContent-Length: 2\r\nX-Gitlab-Token: t\r\n\r\nab")
                 .unwrap()
                 .unwrap();
         assert_eq!(
@@ -251,14 +199,14 @@ mod tests {
             ("POST", "/webhooks/a", Some(2), 71)
         );
         assert_eq!(head.call().gitlab, Some("t"));
-        assert!(Head::of(b"POST / HTTP/1.1\r\nHost: a\r\n").unwrap().is_none(), "not all of it");
+        assert!(Request::of(b"POST / HTTP/1.1\r\nHost: a\r\n").unwrap().is_none(), "not all of it");
         for wrong in [
             "nonsense\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         ] {
-            assert!(Head::of(wrong.as_bytes()).is_err(), "{wrong}");
+            assert!(Request::of(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
 }

@@ -5,6 +5,8 @@
 
 mod beacon;
 mod feedback;
+#[cfg(feature = "git")]
+mod health;
 mod history;
 mod host;
 mod hosted;

@@ -113,6 +113,10 @@ pub struct RunArgs {
     /// configuration.
     #[arg(long, env = "LANDFAST_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+    /// Serve `/livez`, `/readyz` and `/metrics` at this address of this machine, for example 127.0.0.1:9464. Other addresses are
+    /// refused: the pages ask nobody who they are.
+    #[arg(long, env = "LANDFAST_HEALTH_LISTEN", value_name = "ADDRESS")]
+    pub health_listen: Option<SocketAddr>,
     /// Write drift reports there: pages and documents, the newest as `drift-latest`. A directory, or `s3://BUCKET/PREFIX`
     /// (with `?region=REGION` for a bucket elsewhere), which gets one report for each environment, written with its role.
     /// May be repeated.

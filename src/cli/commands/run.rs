@@ -13,6 +13,7 @@ use crate::cli::args::{Global, RunArgs, VERSION};
 use crate::cli::beacon::Lamp;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::feedback::Feedback;
+use crate::cli::health::HealthPages;
 use crate::cli::history::History;
 use crate::cli::hooks::Hooks;
 use crate::cli::news::{News, Wake};
@@ -44,6 +45,8 @@ struct Asked {
     reports: Reports,
     /// Where webhooks are received.
     listen: Option<SocketAddr>,
+    /// Where health and metrics are served.
+    health: Option<SocketAddr>,
 }
 
 pub(super) fn run(global: &Global, args: RunArgs) -> Result<Exit, Trouble> {
@@ -67,7 +70,14 @@ pub(super) fn run(global: &Global, args: RunArgs) -> Result<Exit, Trouble> {
         "started"
     );
     let reports = Reports { places: args.drift_reports, every: args.drift_report_every, keep: args.drift_reports_kept };
-    let asked = &Asked { once: args.once, timeout: args.timeout, resync: args.resync, reports, listen: args.listen };
+    let asked = &Asked {
+        once: args.once,
+        timeout: args.timeout,
+        resync: args.resync,
+        reports,
+        listen: args.listen,
+        health: args.health_listen,
+    };
     // At the beginning somebody is there to see it; later nobody is.
     let mut store = session.store()?;
     let mut attempts: u32 = 0;
@@ -132,6 +142,7 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
         Some(news) => session.drive_unsaved(&controller, Hooks::listen(session, asked.listen, news.bell()))??,
         None => None,
     };
+    let pages = session.drive_unsaved(&controller, HealthPages::listen(asked.health))??;
     let missing = if known.is_some() { Missing::KeepsTheLastGood } else { Missing::IsAnError };
     if let Some(known) = known.take() {
         controller.board.publish(Desired::clone(&known), &BTreeSet::new());
@@ -149,6 +160,7 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
             never = hear(&controller, session.queue()) => match never {},
             never = keep_simulation(session) => match never {},
             never = Hooks::serve(session, hooks.as_ref(), &feedback) => match never {},
+            never = HealthPages::serve(&session.cx, pages.as_ref(), &lamp) => match never {},
             never = feedback.keep_giving(session, &controller) => match never {},
             never = asked.reports.keep_writing(&controller) => match never {},
             never = logging::tell_losses(&session.cx) => match never {},

@@ -1,0 +1,81 @@
+//! What the daemon tells machines of itself, if it was given an address for that.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use super::beacon::Lamp;
+use super::exit::Trouble;
+use crate::context::Context;
+use crate::model::Key;
+use crate::report::Status;
+use crate::server::{Health, Listening, Observed, Pages, Standing, serve};
+
+/// A listener for machines.
+pub(super) struct HealthPages(Listening);
+
+impl HealthPages {
+    /// Takes the address; `None` if there is none.
+    pub(super) async fn listen(address: Option<SocketAddr>) -> Result<Option<Self>, Trouble> {
+        let Some(address) = address else { return Ok(None) };
+        let failed = |error| Trouble::machine(format!("health and metrics cannot be served at {address}"), error);
+        if !address.ip().is_loopback() {
+            let why = "its pages name environments and ask nobody who they are: use 127.0.0.1 or [::1], and collect \
+                       metrics from the same machine or task";
+            return Err(failed(std::io::Error::other(why)));
+        }
+        Listening::at(address, "health and metrics").await.map(|listening| Some(Self(listening))).map_err(failed)
+    }
+
+    /// Serves for ever; does nothing for ever, if there is nothing to serve.
+    pub(super) async fn serve(cx: &Context, pages: Option<&Self>, lamp: &Lamp) -> Infallible {
+        match pages {
+            Some(Self(listening)) => {
+                let health = || health(lamp);
+                serve(cx, listening, &Pages::new(&health)).await
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn health(lamp: &Lamp) -> Health {
+    lamp.show(|beacon, desired| {
+        let observed = |name: &String| {
+            let seen = beacon.environments.get(name)?;
+            let mut objects: BTreeMap<Standing, i64> = BTreeMap::new();
+            for status in &seen.items {
+                *objects.entry(standing(status)).or_default() += 1;
+            }
+            Some(Observed { at: seen.at, objects })
+        };
+        Health {
+            version: beacon.version.clone(),
+            started: beacon.started,
+            loaded: desired.is_some(),
+            error: beacon.error.clone(),
+            environments: desired.into_iter().flatten().map(|name| (name.clone(), observed(name))).collect(),
+            heartbeats: beacon
+                .events
+                .iter()
+                .map(|(scope, heard)| (scope.clone(), (heard.arrived, heard.late)))
+                .collect(),
+        }
+    })
+}
+
+fn standing(status: &Status) -> Standing {
+    let kind = status.object.parse::<Key>().map(|key| key.kind.as_str());
+    Standing {
+        kind: kind.unwrap_or_default().to_owned(),
+        sync: format!("{:?}", status.sync),
+        health: format!("{:?}", status.health),
+        state: match () {
+            () if status.is_ready() => "Ready",
+            () if status.is_stalled() => "Stalled",
+            () if status.awaits_approval() => "ApprovalRequired",
+            () if status.is_pending() => "Pending",
+            () => "Reconciling",
+        },
+    }
+}
