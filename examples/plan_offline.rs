@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             objects: Objects::default().into(),
             spent: Vec::new(),
             consent: None,
+            freezes: std::sync::Arc::default(),
         };
         let plan = plan(&Input {
             desired: &loaded.desired,

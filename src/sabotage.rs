@@ -102,6 +102,8 @@ pub enum Bug {
     OpensForAnybody,
     /// Whatever lies in the inbox is believed: from whenever, under whatever name, by whoever it says.
     TrustsNotes,
+    /// A freeze is looked at when a plan is made, and not when a step of it begins.
+    FreezeIsAdvice,
     /// A step that could not be written down is logged, and the daemon goes on.
     LivesOnWithoutJournal,
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::model::{Action, Guard, InvalidName, Key, Plan, Waiting, nearest};
+use crate::plan::is_hold;
 use crate::source::SourceError;
 use crate::store::StoreError;
 
@@ -60,7 +61,8 @@ impl Exit {
                 })
         });
         let asks = entries().any(|entry| {
-            !entry.refused.is_empty() || entry.waiting.iter().any(|waiting| matches!(waiting, Waiting::Approval { .. }))
+            !entry.refused.is_empty()
+                || entry.waiting.iter().any(|one| matches!(one, Waiting::Approval { .. }) || is_hold(one))
         });
         match () {
             () if failed => Self::Failed,
@@ -199,6 +201,17 @@ pub enum Trouble {
     NoSuchRelease {
         /// The service.
         object: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A freeze cannot be made like this.
+    #[error("{0}")]
+    Freeze(String),
+    /// Nothing of that name is frozen.
+    #[error("no freeze has the ID or the scope `{name}`{}", choices(.known))]
+    NoSuchFreeze {
+        /// What was named.
+        name: String,
         /// Those that there are.
         known: Vec<String>,
     },
@@ -342,6 +355,8 @@ impl Trouble {
             | Self::NoSuchTable { .. }
             | Self::TableExists { .. }
             | Self::NoSuchRelease { .. }
+            | Self::Freeze(_)
+            | Self::NoSuchFreeze { .. }
             | Self::StateAmongManifests { .. }
             | Self::StateInCheckout { .. }
             | Self::Exists(_)

@@ -12,9 +12,9 @@ use wildmatch::WildMatch;
 
 use super::args::Global;
 use super::exit::Trouble;
-use super::session;
+use super::{session, terminal};
 use crate::manifest::Loaded;
-use crate::model::{Environment, InvalidName, Key, Kind};
+use crate::model::{Environment, FreezeScope, InvalidName, Key, Kind};
 
 /// Environments, and which of their objects.
 #[derive(Clone, Debug, Default)]
@@ -119,6 +119,31 @@ pub(super) fn object(word: &str, global: &Global, loaded: &Loaded) -> Result<Key
             Err(Trouble::SeveralObjects { name: word.to_owned(), known })
         }
     }
+}
+
+/// What a word freezes: as it stands, with a kind by any of its names.
+pub(super) fn freeze_scope(word: &str) -> Result<FreezeScope, InvalidName> {
+    let mut parts: Vec<&str> = word.split('/').collect();
+    if let Some(part) = parts.get_mut(1)
+        && let Some(kind) = kind(part)
+    {
+        *part = kind.as_str();
+    }
+    parts.join("/").parse()
+}
+
+/// Refuses to freeze an environment that the manifests do not have. An object may be gone from them, or come later.
+pub(super) fn require_frozen(scope: &FreezeScope, loaded: &Loaded) -> Result<(), Trouble> {
+    let pattern = WildMatch::new(scope.environment());
+    let known = known(loaded);
+    if !known.iter().any(|name| pattern.matches(name)) {
+        return Err(Trouble::NoSuchEnvironment { name: scope.environment().to_owned(), known });
+    }
+    let named = scope.as_str().split('/').count() == 3;
+    if named && !objects(loaded).any(|key| scope.includes(key)) {
+        terminal::note(&format!("note: no manifest describes an object that {scope} names"));
+    }
+    Ok(())
 }
 
 /// Every object of the manifests.

@@ -67,6 +67,10 @@ pub(super) fn pause(plan: &Plan, now: Timestamp, resync: Duration, told: bool) -
         Waiting::Image { .. } => unless_told(IMAGE),
         Waiting::Unknown { .. } => Some(UNKNOWN),
         Waiting::Backoff { until, .. } | Waiting::Pause { until, .. } => Some(until.duration_since(now).unsigned_abs()),
+        // To the moment: what is held begins by itself when nothing holds it any more.
+        Waiting::Frozen { until, .. } | Waiting::Window { opens: until, .. } => {
+            until.map(|until| Duration::try_from(until.duration_since(now)).unwrap_or_default())
+        }
         Waiting::Readiness { overdue: false, .. } => Some(READINESS),
         Waiting::Readiness { overdue: true, .. } => Some(OVERDUE),
         Waiting::Propagation { .. } => Some(PROPAGATION),
@@ -104,6 +108,8 @@ pub(super) fn is_moving<'e>(mut entries: impl Iterator<Item = &'e Entry>, now: T
                 }
                 Waiting::Dependency { .. }
                 | Waiting::Approval { .. }
+                | Waiting::Frozen { .. }
+                | Waiting::Window { .. }
                 | Waiting::Someone { .. }
                 | Waiting::Image { .. } => false,
             })

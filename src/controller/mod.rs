@@ -128,7 +128,14 @@ impl Controller {
     /// The same, acting on approvals and requests that other processes leave.
     #[must_use]
     pub fn with_inbox(mut self, inbox: Inbox) -> Self {
-        self.inbox = Some(inbox);
+        self.inbox = Some(inbox.clone());
+        self.obeying(inbox)
+    }
+
+    /// The same, obeying only the orders to freeze that other processes leave: for a command that changes AWS.
+    #[must_use]
+    pub fn obeying(mut self, inbox: Inbox) -> Self {
+        self.executor = self.executor.obeying(inbox);
         self
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::flights::Landed;
 use super::outage::Outages;
@@ -148,6 +148,7 @@ impl Narrator {
         let (object, verb) = (&step.key, step.action.verb());
         match outcome {
             Outcome::Done => debug!(%object, revision = step.revision, step = verb, "step executed"),
+            Outcome::Held(_) => info!(%object, revision = step.revision, step = verb, "held by a freeze or a window"),
             other => warn!(%object, revision = step.revision, step = verb, outcome = %other, "step not executed"),
         }
         if !outcome.is_done() {

@@ -11,7 +11,7 @@ use futures_util::stream::iter;
 
 use super::look::Looked;
 use super::{Controller, cadence};
-use crate::execute::Outcome;
+use crate::execute::{Outcome, Terms};
 use crate::model::{Act, Desired, Do, Environment, Expect, Memory, Observation, StackDo, StackStep, Step, Waiting};
 use crate::plan::Goal;
 use crate::store::StoreError;
@@ -49,9 +49,9 @@ pub async fn preview(
             controller.store.flush()?;
             return Ok(Preview { looked });
         }
-        let role = environment.role.as_ref();
+        let terms = Terms::of(environment);
         let outcomes: Vec<Outcome> =
-            iter(&steps).map(|step| controller.executor.take(step, role)).buffered(AT_ONCE).collect().await;
+            iter(&steps).map(|step| controller.executor.take(step, &terms)).buffered(AT_ONCE).collect().await;
         let failed = outcomes.iter().any(|outcome| !outcome.is_done());
         let unwritten = outcomes.into_iter().find_map(|outcome| match outcome {
             Outcome::NotJournaled(why) => Some(why),
@@ -93,9 +93,11 @@ impl Preview {
             Ok(memory) => self.leftovers(&memory),
             Err(error) => return vec![Outcome::NotJournaled(error)],
         };
-        let role = environment.role.as_ref();
-        let outcomes = iter(&steps).map(|step| controller.executor.take(step, role)).buffered(AT_ONCE);
-        outcomes.filter(|outcome| std::future::ready(!outcome.is_done())).collect().await
+        let terms = Terms::of(environment);
+        let outcomes = iter(&steps).map(|step| controller.executor.take(step, &terms)).buffered(AT_ONCE);
+        // What a freeze holds is removed by whoever looks after it.
+        let failed = |outcome: &Outcome| !outcome.is_done() && !matches!(outcome, Outcome::Held(_));
+        outcomes.filter(|outcome| std::future::ready(failed(outcome))).collect().await
     }
 
     fn leftovers(&self, memory: &Memory) -> Vec<Step> {

@@ -6,6 +6,7 @@
 use tracing::{info, warn};
 
 use super::Controller;
+use crate::execute::tell;
 use crate::model::{
     BackupMemory, Declined, EnvName, Environment, Granted, Key, Kind, RecordMemory, Request, SecretMemory,
     ServiceMemory, StackMemory,
@@ -107,6 +108,17 @@ impl Controller {
                 }
             }
             inbox.remove(&request, self.cx.now());
+        }
+        Ok(())
+    }
+
+    /// Takes the orders to freeze and to thaw that other processes have left. What is thawed is looked at at once.
+    pub(super) fn take_orders(&self) -> Result<(), StoreError> {
+        let Some(inbox) = &self.inbox else { return Ok(()) };
+        let done = self.store.take_orders(inbox)?;
+        done.iter().for_each(tell);
+        if !done.is_empty() {
+            self.board.wake();
         }
         Ok(())
     }

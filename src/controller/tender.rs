@@ -14,10 +14,10 @@ use super::look::Looked;
 use super::news::{self, Ear, Heard};
 use super::patrol::Patrol;
 use super::{Controller, cadence};
-use crate::execute::Outcome;
+use crate::execute::{Outcome, Terms};
 use crate::model::{
-    Act, Action, AssumeRole, Conclusion, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation,
-    Operation, Plan, StackDo, StackStep, Waiting,
+    Act, Action, Conclusion, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation, Operation, Plan,
+    StackDo, StackStep, Waiting,
 };
 use crate::plan::{self, Goal, Input};
 use crate::sabotage::{self, Bug};
@@ -63,7 +63,8 @@ async fn note(controller: &Controller, environment: &EnvName, plan: Option<Diges
     let approved = || plan.as_ref().is_some_and(|plan| inbox.holds(environment, plan, controller.cx.now()));
     loop {
         controller.sweep_inbox();
-        if approved() || controller.is_asked(environment, |key| busy.contains(key)) {
+        let ordered = inbox.has_orders(controller.cx.now());
+        if ordered || approved() || controller.is_asked(environment, |key| busy.contains(key)) {
             return;
         }
         controller.cx.sleep(INBOX).await;
@@ -202,6 +203,7 @@ impl<'a> Tender<'a> {
         controller.gate.loaded(desired.revision.sequence);
         self.land()?;
         controller.sweep_inbox();
+        controller.take_orders()?;
         let busy = self.flights.busy();
         controller.take_requests(&environment, |key| busy.contains(key))?;
         let (looked, again, outdated) = self.look(&desired, &environment).await?;
@@ -216,8 +218,10 @@ impl<'a> Tender<'a> {
             self.keep(looked.observation, &looked.plan);
             return Ok(None);
         }
-        if !moving && looked.memory.consent.is_some() {
-            // Carried out, or as far as it goes: what happens later was not approved with it.
+        let held = looked.plan.entries.values().any(|entry| entry.waiting.iter().any(plan::is_hold));
+        if !moving && !held && looked.memory.consent.is_some() {
+            // Carried out, or as far as it goes: what happens later was not approved with it. What a freeze or a window holds
+            // is still to come.
             controller.store.consent(&self.name, None)?;
         }
         if self.until == Until::Settled && !moving {
@@ -392,14 +396,14 @@ impl<'a> Tender<'a> {
         let entries: Vec<&Entry> = entries.collect();
         let steps = entries.iter().filter_map(|entry| entry.step.as_deref().cloned());
         for steps in plan::together(steps) {
-            let role: Option<AssumeRole> = environment.role.clone();
+            let terms = Terms::of(environment);
             self.flights.launch(steps, now, |steps| {
                 // Every line that is logged on the way says what it is about.
                 let (object, more) = (steps.first().map(|step| step.key.to_string()), steps.len().saturating_sub(1));
                 let verb = steps.first().map(|step| step.action.verb());
                 let span = info_span!("step", object, more, revision = looked.plan.revision.sequence, step = verb);
                 let taking = async move {
-                    let outcomes = controller.executor.take_together(&steps, role.as_ref()).await;
+                    let outcomes = controller.executor.take_together(&steps, &terms).await;
                     steps.into_iter().zip(outcomes).map(|(step, outcome)| Landed { step, outcome }).collect()
                 };
                 Box::pin(taking.instrument(span))

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
-use super::{Executor, Outcome};
+use super::{Executor, Outcome, Terms};
 use crate::model::{
     Applied, AssumeRole, BackupDo, BackupMemory, BackupStep, CopyPoint, ExpirePoint, JobId, KeepSettings, MakeBackup,
     MakeWay, OWNER_TAG, PointKeeper, ProtectTable, RecoveryPoint, Scope, SetRecovery, Step, TableId, TableName, Tried,
@@ -53,7 +53,7 @@ impl From<PortError> for Trouble {
 
 impl Executor {
     /// Takes a step of a backup policy.
-    pub(super) async fn take_on_backup(&self, step: &Step, backup: &BackupStep, role: Option<&AssumeRole>) -> Outcome {
+    pub(super) async fn take_on_backup(&self, step: &Step, backup: &BackupStep, terms: &Terms) -> Outcome {
         if let BackupDo::Note(notes) = &backup.action {
             let written = self.write_backup(step, RecordOutcome::Done, |memory, now| {
                 for note in notes {
@@ -66,13 +66,15 @@ impl Executor {
             Ok(fence) => fence,
             Err(outcome) => return outcome,
         };
-        let begun = self.write_backup(step, RecordOutcome::Begun, |memory, now| {
-            journal::before(memory, step, &backup.action, now);
-        });
-        if let Err(error) = begun {
-            return Outcome::NotJournaled(error);
+        let now = self.cx.now();
+        let begun =
+            self.begin_step(step, terms, (line(step, RecordOutcome::Begun), None), |memory: &mut BackupMemory| {
+                journal::before(memory, step, &backup.action, now);
+            });
+        if let Err(outcome) = begun {
+            return outcome;
         }
-        let call = Call { executor: self, scope: &step.address.scope, role, fence };
+        let call = Call { executor: self, scope: &step.address.scope, role: terms.role.as_ref(), fence };
         let parts = call.all(&backup.action).await;
         let (outcome, record) = whole(&parts);
         let written = self.write_backup(step, record, |memory, now| {
@@ -90,10 +92,14 @@ impl Executor {
         change: impl FnOnce(&mut BackupMemory, jiff::Timestamp) -> A,
     ) -> Result<(), StoreError> {
         let now = self.cx.now();
-        let record = Record::new(step.key.clone(), step.revision, crate::model::Act::verb(&step.action), outcome)
-            .with_detail(journal::detail(&step.action));
-        self.store.update_with(&step.key, record, None, |memory: &mut BackupMemory| change(memory, now))
+        self.store.update_with(&step.key, line(step, outcome), None, |memory: &mut BackupMemory| change(memory, now))
     }
+}
+
+/// The line of the journal.
+fn line(step: &Step, outcome: RecordOutcome) -> Record {
+    Record::new(step.key.clone(), step.revision, crate::model::Act::verb(&step.action), outcome)
+        .with_detail(journal::detail(&step.action))
 }
 
 /// How a step went as a whole: as the worst of its parts.

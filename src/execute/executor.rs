@@ -2,14 +2,36 @@
 
 use std::sync::Arc;
 
+use tracing::info;
+
 use super::Outcome;
 use super::record::Sending;
 use crate::context::Context;
 use crate::model::{
-    Act, AssumeRole, BackupMemory, Do, Key, Kind, RecordMemory, SecretMemory, ServiceMemory, StackMemory, Step,
+    Act, Applied, AssumeRole, BackupMemory, Do, Environment, Freeze, Key, Kind, RecordMemory, Remembered, SecretMemory,
+    ServiceMemory, Spent, StackMemory, Step, Windows,
 };
+use crate::plan;
 use crate::ports::{Fence, Gate, Governor, Identities, Unseal};
-use crate::store::{Record, RecordOutcome, Store, StoreError};
+use crate::sabotage::{self, Bug};
+use crate::store::{Begun, Held, Inbox, Record, RecordOutcome, Store, StoreError};
+
+/// What the steps of an environment are taken under.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// How its account is entered.
+    pub role: Option<AssumeRole>,
+    /// When changes may begin.
+    pub windows: Arc<Windows>,
+}
+
+impl Terms {
+    /// Those of an environment.
+    #[must_use]
+    pub fn of(environment: &Environment) -> Self {
+        Self { role: environment.role.clone(), windows: Arc::clone(&environment.windows) }
+    }
+}
 
 /// Takes steps.
 #[derive(Clone)]
@@ -20,13 +42,15 @@ pub struct Executor {
     pub(super) store: Store,
     /// Opens sealed values.
     pub(super) unseal: Arc<dyn Unseal>,
+    /// Where other processes leave orders to freeze.
+    inbox: Option<Inbox>,
 }
 
 impl Executor {
     /// An executor that writes to `store` and calls through `governor`.
     #[must_use]
     pub fn new(cx: Context, governor: Arc<Governor>, gate: Gate, store: Store) -> Self {
-        Self { cx, governor, gate, store, unseal: Arc::new(Identities::default()) }
+        Self { cx, governor, gate, store, unseal: Arc::new(Identities::default()), inbox: None }
     }
 
     /// The same, with identities to open sealed values with.
@@ -36,28 +60,35 @@ impl Executor {
         self
     }
 
-    /// Takes one step. The account is entered by `role`.
-    pub async fn take(&self, step: &Step, role: Option<&AssumeRole>) -> Outcome {
+    /// The same, obeying the orders to freeze that other processes leave.
+    #[must_use]
+    pub fn obeying(mut self, inbox: Inbox) -> Self {
+        self.inbox = Some(inbox);
+        self
+    }
+
+    /// Takes one step.
+    pub async fn take(&self, step: &Step, terms: &Terms) -> Outcome {
         if let Some(from) = &step.takes_over
             && let Err(error) = self.take_over(step, from)
         {
             return Outcome::NotJournaled(error);
         }
         match &step.action {
-            Do::Stack(stack) => self.take_on_stack(step, stack, role).await,
-            Do::Service(service) => self.take_on_service(step, service, role).await,
-            Do::Secret(secret) => self.take_on_secret(step, secret, role).await,
-            Do::Backup(backup) => self.take_on_backup(step, backup, role).await,
+            Do::Stack(stack) => self.take_on_stack(step, stack, terms).await,
+            Do::Service(service) => self.take_on_service(step, service, terms).await,
+            Do::Secret(secret) => self.take_on_secret(step, secret, terms).await,
+            Do::Backup(backup) => self.take_on_backup(step, backup, terms).await,
             Do::Record(record) => match Sending::of(step) {
                 None => self.take_on_record(step, record),
-                Some(one) => self.send_records(&[one], role).await.pop().unwrap_or(Outcome::Done),
+                Some(one) => self.send_records(&[one], terms).await.pop().unwrap_or(Outcome::Done),
             },
         }
     }
 
     /// Takes steps that the plan says belong together ([`together`](crate::plan::together)); their outcomes, in their
     /// order.
-    pub async fn take_together(&self, steps: &[Step], role: Option<&AssumeRole>) -> Vec<Outcome> {
+    pub async fn take_together(&self, steps: &[Step], terms: &Terms) -> Vec<Outcome> {
         let sending: Vec<Sending<'_>> = steps.iter().filter_map(Sending::of).collect();
         if sending.len() == steps.len() {
             for step in steps {
@@ -69,11 +100,11 @@ impl Executor {
                     return std::iter::once(Outcome::NotJournaled(error)).chain(rest).collect();
                 }
             }
-            return self.send_records(&sending, role).await;
+            return self.send_records(&sending, terms).await;
         }
         let mut outcomes = Vec::with_capacity(steps.len());
         for step in steps {
-            outcomes.push(self.take(step, role).await);
+            outcomes.push(self.take(step, terms).await);
         }
         outcomes
     }
@@ -91,8 +122,49 @@ impl Executor {
         }
     }
 
+    /// Writes down that a step begins, unless a freeze or a window holds it: both are looked at in the transaction that
+    /// begins it, and orders that have just been left are taken first (invariant S11).
+    pub(super) fn begin_step<M: Remembered, A: Into<Applied>>(
+        &self,
+        step: &Step,
+        terms: &Terms,
+        (record, spent): (Record, Option<Spent>),
+        change: impl FnOnce(&mut M) -> A,
+    ) -> Result<(), Outcome> {
+        let now = self.cx.now();
+        if let Some(inbox) = &self.inbox {
+            let done = self.store.take_freezes(inbox).map_err(Outcome::NotJournaled)?;
+            done.iter().for_each(tell);
+        }
+        let held = |freezes: &[Freeze]| {
+            if sabotage::is(Bug::FreezeIsAdvice) {
+                return Vec::new();
+            }
+            plan::hold(&step.key, plan::effect(&step.action), &terms.windows, freezes, now)
+        };
+        match self.store.begin_step(&step.key, record, spent, held, change) {
+            Ok(Begun::Begun) => Ok(()),
+            Ok(Begun::Held(held)) => Err(Outcome::Held(held)),
+            Err(error) => Err(Outcome::NotJournaled(error)),
+        }
+    }
+
     /// The permission to change something for the step's revision.
     pub(super) fn fence(&self, step: &Step) -> Result<Fence, Outcome> {
         self.gate.pass(step.revision).map_err(|closed| Outcome::Failed(closed.refusing(step.action.verb())))
+    }
+}
+
+/// Says in the log what came of an order.
+pub fn tell(held: &Held) {
+    match held {
+        Held::Frozen(freeze) => {
+            let (until, because) = (freeze.until.map(tracing::field::display), &freeze.because);
+            info!(scope = %freeze.scope, by = freeze.by, because, until, freeze = freeze.id, "frozen");
+        }
+        Held::Thawed(freeze) => {
+            let by = freeze.thawed.as_ref().map(|thawed| thawed.by.as_str());
+            info!(scope = %freeze.scope, by, freeze = freeze.id, "thawed");
+        }
     }
 }

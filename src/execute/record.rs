@@ -7,10 +7,10 @@
 use futures_util::future::join_all;
 use tracing::warn;
 
-use super::{Executor, Outcome};
+use super::{Executor, Outcome, Terms};
 use crate::model::{
-    Applied, AssumeRole, Attempts, ChangeId, Conclusion, Digest, Do, Failure, RecordBatch, RecordChange, RecordDo,
-    RecordMemory, RecordOperation, RecordPlace, RecordSet, RecordStep, RecordsOf, Step, ZoneId,
+    Applied, Attempts, ChangeId, Conclusion, Digest, Do, Failure, RecordBatch, RecordChange, RecordDo, RecordMemory,
+    RecordOperation, RecordPlace, RecordSet, RecordStep, RecordsOf, Step, ZoneId,
 };
 use crate::ports::{Class, Fence, PortError, Priority, Records, RecordsFrom, endless};
 use crate::store::{Record, RecordOutcome, StoreError};
@@ -44,13 +44,13 @@ impl Executor {
     /// Takes steps that change records of one zone: what they change is sent in one batch. If AWS refuses that, it has
     /// changed nothing; then each is sent by itself, so that none is kept from the others' changes by what is wrong with
     /// its own.
-    pub(super) async fn send_records(&self, steps: &[Sending<'_>], role: Option<&AssumeRole>) -> Vec<Outcome> {
+    pub(super) async fn send_records(&self, steps: &[Sending<'_>], terms: &Terms) -> Vec<Outcome> {
         let Some(first) = steps.first() else { return Vec::new() };
-        let port = self.governor.records(&first.step.address.scope, role, Priority::Deploy);
+        let port = self.governor.records(&first.step.address.scope, terms.role.as_ref(), Priority::Deploy);
         // At most as many as a plan begins at once, and each goes through the governor.
         let mut asked = Vec::with_capacity(steps.len());
         for one in steps {
-            asked.push(self.begin_sending(&*port, *one));
+            asked.push(self.begin_sending(&*port, *one, terms));
         }
         let ready: Vec<Result<Fence, Outcome>> = join_all(asked).await;
         let begun: Vec<(&Sending<'_>, Fence)> =
@@ -64,7 +64,7 @@ impl Executor {
     }
 
     /// Everything before the call: the fence, the precondition, the journal.
-    async fn begin_sending(&self, port: &dyn Records, one: Sending<'_>) -> Result<Fence, Outcome> {
+    async fn begin_sending(&self, port: &dyn Records, one: Sending<'_>, terms: &Terms) -> Result<Fence, Outcome> {
         let Sending { step, record, batch } = one;
         let fence = self.fence(step)?;
         let zone = &record.place.zone;
@@ -77,7 +77,7 @@ impl Executor {
                 Ok(_) => return Err(Outcome::Moved(format!("{} {} has changed", of.kind, of.name))),
             }
         }
-        self.begin_record(step, record, batch).map_err(Outcome::NotJournaled)?;
+        self.begin_record(step, record, batch, terms)?;
         Ok(fence)
     }
 
@@ -132,11 +132,18 @@ impl Executor {
         }
     }
 
-    fn begin_record(&self, step: &Step, record: &RecordStep, batch: &RecordBatch) -> Result<(), StoreError> {
+    fn begin_record(
+        &self,
+        step: &Step,
+        record: &RecordStep,
+        batch: &RecordBatch,
+        terms: &Terms,
+    ) -> Result<(), Outcome> {
         let RecordBatch { token, inputs, removes, retain, .. } = batch;
         let now = self.cx.now();
         let line = Record::new(step.key.clone(), step.revision, verb(record), RecordOutcome::Begun).with_token(token);
-        self.store.update_with(&step.key, line, super::journal::spends(step, now), |memory: &mut RecordMemory| {
+        let begun = (line, super::journal::spends(step, now));
+        self.begin_step(step, terms, begun, |memory: &mut RecordMemory| {
             if !removes {
                 memory.settle(&record.place);
                 memory.retain = *retain;

@@ -5,10 +5,10 @@ mod journal;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Executor, Outcome};
+use super::{Executor, Outcome, Terms};
 use crate::model::{
-    AWSCURRENT, AWSPENDING, Act, Applied, AssumeRole, Binding, Digest, EnvName, Fingerprint, GeneratedField, Make,
-    OWNER_TAG, Redacted, SecretArn, SecretDo, SecretExpect, SecretFields, SecretMemory, SecretStep, Step, VersionId,
+    AWSCURRENT, AWSPENDING, Act, Applied, Binding, Digest, EnvName, Fingerprint, GeneratedField, Make, OWNER_TAG,
+    Redacted, SecretArn, SecretDo, SecretExpect, SecretFields, SecretMemory, SecretStep, Step, VersionId,
 };
 use crate::ports::{Class, CreateSecret, Fence, PortError, Priority, PutSecretValue, SealError, Secrets, UpdateSecret};
 use crate::store::{Record, RecordOutcome, StoreError};
@@ -31,30 +31,33 @@ struct Answer {
 
 impl Executor {
     /// Takes a step on a secret.
-    pub(super) async fn take_on_secret(&self, step: &Step, secret: &SecretStep, role: Option<&AssumeRole>) -> Outcome {
+    pub(super) async fn take_on_secret(&self, step: &Step, secret: &SecretStep, terms: &Terms) -> Outcome {
         if !secret.mutates() {
-            let written =
-                self.write(step, RecordOutcome::Done, None, |memory, now| journal::remember(memory, secret, now));
+            let written = self.write(step, RecordOutcome::Done, |memory, now| journal::remember(memory, secret, now));
             return written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done);
         }
         let fence = match self.fence(step) {
             Ok(fence) => fence,
             Err(outcome) => return outcome,
         };
-        let port = self.governor.secrets(&step.address.scope, role, Priority::Deploy);
+        let port = self.governor.secrets(&step.address.scope, terms.role.as_ref(), Priority::Deploy);
         if let Err(outcome) = holds(&*port, secret).await {
             return outcome;
         }
-        let begun = self.write(step, RecordOutcome::Begun, journal::token(secret), |memory, now| {
+        let now = self.cx.now();
+        let mut record = Record::new(step.key.clone(), step.revision, step.action.verb(), RecordOutcome::Begun);
+        record.token = journal::token(secret);
+        let begun = (record, super::journal::spends(step, now));
+        let begun = self.begin_step(step, terms, begun, |memory: &mut SecretMemory| {
             journal::before(memory, step, secret, now);
         });
-        if let Err(error) = begun {
-            return Outcome::NotJournaled(error);
+        if let Err(outcome) = begun {
+            return outcome;
         }
         let answer =
             Call { executor: self, port: &*port, fence, environment: &step.key.environment, step: secret }.make().await;
         let outcome = RecordOutcome::of(&answer);
-        let written = self.write(step, outcome, None, |memory, now| match &answer {
+        let written = self.write(step, outcome, |memory, now| match &answer {
             Ok(answer) => journal::done(memory, step, secret, answer, now),
             Err(error) => {
                 journal::refused(memory, step, error, now);
@@ -72,14 +75,11 @@ impl Executor {
         &self,
         step: &Step,
         outcome: RecordOutcome,
-        token: Option<String>,
         change: impl FnOnce(&mut SecretMemory, jiff::Timestamp) -> A,
     ) -> Result<(), StoreError> {
         let now = self.cx.now();
-        let spent = matches!(outcome, RecordOutcome::Begun).then(|| super::journal::spends(step, now)).flatten();
-        let mut record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
-        record.token = token;
-        self.store.update_with(&step.key, record, spent, |memory: &mut SecretMemory| change(memory, now))
+        let record = Record::new(step.key.clone(), step.revision, step.action.verb(), outcome);
+        self.store.update_with(&step.key, record, None, |memory: &mut SecretMemory| change(memory, now))
     }
 }
 

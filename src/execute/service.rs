@@ -1,12 +1,11 @@
 //! Steps on services.
 
-use super::{Executor, Outcome};
+use super::{Executor, Outcome, Terms};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Act, Applied, AssumeRole, Attempts, Evidence, Failure, Key, Primary, RELEASES_KEPT, Release, Restart, Rollout,
-    ServiceDo, ServiceMemory, ServiceRef, ServiceState, ServiceStep, Step, TaskDefinitionArn, TaskDefinitionStatus,
-    VersionId,
+    Act, Applied, Attempts, Evidence, Failure, Key, Primary, RELEASES_KEPT, Release, Restart, Rollout, ServiceDo,
+    ServiceMemory, ServiceRef, ServiceState, ServiceStep, Step, TaskDefinitionArn, TaskDefinitionStatus, VersionId,
 };
 use crate::ports::{Class, Containers, CopyTaskDefinition, Fence, PortError, Priority, UpdateService};
 use crate::sabotage::{self, Bug};
@@ -21,14 +20,9 @@ const REGISTERED_KEPT: usize = 1_200;
 
 impl Executor {
     /// Takes a step on a service.
-    pub(super) async fn take_on_service(
-        &self,
-        step: &Step,
-        service: &ServiceStep,
-        role: Option<&AssumeRole>,
-    ) -> Outcome {
+    pub(super) async fn take_on_service(&self, step: &Step, service: &ServiceStep, terms: &Terms) -> Outcome {
         if service.mutates() {
-            return self.change_service(step, service, role).await;
+            return self.change_service(step, service, terms).await;
         }
         let record = record(step, RecordOutcome::Done).with_detail(detail(&service.action));
         let now = self.cx.now();
@@ -38,20 +32,20 @@ impl Executor {
         written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done)
     }
 
-    async fn change_service(&self, step: &Step, service: &ServiceStep, role: Option<&AssumeRole>) -> Outcome {
+    async fn change_service(&self, step: &Step, service: &ServiceStep, terms: &Terms) -> Outcome {
         let fence = match self.fence(step) {
             Ok(fence) => fence,
             Err(outcome) => return outcome,
         };
-        let port = self.governor.containers(&step.address.scope, role, Priority::Deploy);
+        let port = self.governor.containers(&step.address.scope, terms.role.as_ref(), Priority::Deploy);
         let Some(name) = &service.service else {
             return Outcome::Failed(PortError::new(Class::Invalid, "UpdateService", "the step has no service"));
         };
         if let Err(outcome) = holds(&*port, name, &service.action).await {
             return outcome;
         }
-        if let Err(error) = self.begin_on_service(step, service) {
-            return Outcome::NotJournaled(error);
+        if let Err(outcome) = self.begin_on_service(step, service, terms) {
+            return outcome;
         }
         let answer = make(&*port, fence, name, &service.action).await;
         match self.finish_on_service(step, service, answer) {
@@ -60,13 +54,13 @@ impl Executor {
         }
     }
 
-    fn begin_on_service(&self, step: &Step, service: &ServiceStep) -> Result<(), StoreError> {
+    fn begin_on_service(&self, step: &Step, service: &ServiceStep, terms: &Terms) -> Result<(), Outcome> {
         let now = self.cx.now();
         let mut begun = record(step, RecordOutcome::Begun).with_detail(detail(&service.action));
         if let ServiceDo::Register { token, .. } = &service.action {
             begun = begun.with_token(token.clone());
         }
-        self.store.update_with(&step.key, begun, None, |memory: &mut ServiceMemory| {
+        self.begin_step(step, terms, (begun, None), |memory: &mut ServiceMemory| {
             if let ServiceDo::Restart { expect, rollout } = &service.action {
                 // Asked for once more because the first time was lost, it is another one.
                 let replaces = Some(expect.id.clone());

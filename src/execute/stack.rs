@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Executor, Outcome, journal};
+use super::{Executor, Outcome, Terms, journal};
 use crate::model::{
-    Act, Applied, AssumeRole, Before, ChangeSetId, ChangeSetName, DeploymentMode, Expect, Inputs, StackDo, StackId,
-    StackMemory, StackState, StackStep, Step,
+    Act, Applied, Before, ChangeSetId, ChangeSetName, DeploymentMode, Expect, Inputs, StackDo, StackId, StackMemory,
+    StackState, StackStep, Step,
 };
 use crate::ports::{Class, CreateChangeSet, CreateStack, Fence, PortError, Priority, Stacks, TemplateSource, Uploaded};
 use crate::sabotage::{self, Bug};
@@ -14,7 +14,7 @@ use crate::template;
 
 impl Executor {
     /// Takes a step on a stack.
-    pub(super) async fn take_on_stack(&self, step: &Step, stack: &StackStep, role: Option<&AssumeRole>) -> Outcome {
+    pub(super) async fn take_on_stack(&self, step: &Step, stack: &StackStep, terms: &Terms) -> Outcome {
         if !stack.action.mutates() {
             return self.remember(step, stack);
         }
@@ -22,21 +22,21 @@ impl Executor {
             Ok(fence) => fence,
             Err(outcome) => return outcome,
         };
-        let port = self.governor.stacks(&step.address.scope, role, Priority::Deploy);
+        let port = self.governor.stacks(&step.address.scope, terms.role.as_ref(), Priority::Deploy);
         let before = match holds(&*port, stack).await {
             Ok(before) => before,
             Err(outcome) => return outcome,
         };
         if !sabotage::is(Bug::JournalAfter)
-            && let Err(error) = self.begin(step, stack, before.as_ref())
+            && let Err(outcome) = self.begin(step, stack, terms, before.as_ref())
         {
-            return Outcome::NotJournaled(error);
+            return outcome;
         }
         let answer = Call { port: &*port, fence, step: stack }.make().await;
         if sabotage::is(Bug::JournalAfter)
-            && let Err(error) = self.begin(step, stack, before.as_ref())
+            && let Err(outcome) = self.begin(step, stack, terms, before.as_ref())
         {
-            return Outcome::NotJournaled(error);
+            return outcome;
         }
         match self.finish(step, stack, answer) {
             Ok(outcome) => outcome,
@@ -80,16 +80,12 @@ impl Executor {
         written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done)
     }
 
-    fn begin(
-        &self,
-        step: &Step,
-        stack: &StackStep,
-        before: Option<&StackState>,
-    ) -> Result<(), crate::store::StoreError> {
+    fn begin(&self, step: &Step, stack: &StackStep, terms: &Terms, before: Option<&StackState>) -> Result<(), Outcome> {
         let now = self.cx.now();
         let mut record = Record::new(step.key.clone(), step.revision, step.action.verb(), RecordOutcome::Begun);
         record.token = journal::begins(stack, step.revision, now).map(|operation| operation.token);
-        self.store.update_with(&step.key, record, journal::spends(step, now), |memory: &mut StackMemory| {
+        let begun = (record, journal::spends(step, now));
+        self.begin_step(step, terms, begun, |memory: &mut StackMemory| {
             journal::before(step, stack, memory, now);
             if let (Some(before), Some(pending)) = (before, &mut memory.pending)
                 && stack.action.begins_operation()

@@ -175,6 +175,48 @@ pub(super) struct PolicySpec {
     /// that `landfast seal` writes. If omitted, recipients are not checked.
     #[serde(default)]
     pub(super) seal_recipients: Option<Vec<String>>,
+    /// Maintenance windows. If one says `allow`, changes begin only while such a window is open. While a window that says
+    /// `deny` is open, no change begins. What has begun is finished. If omitted, changes begin at any time.
+    #[serde(default)]
+    pub(super) windows: Vec<WindowSpec>,
+}
+
+/// A maintenance window: a time in which changes may begin, or may not.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct WindowSpec {
+    /// When changes may begin.
+    #[serde(default)]
+    pub(super) allow: Option<TimesSpec>,
+    /// When no change begins, whatever other windows allow.
+    #[serde(default)]
+    pub(super) deny: Option<TimesSpec>,
+    /// The time zone of the times: for example `Europe/Berlin`; default `UTC`.
+    #[serde(default)]
+    pub(super) timezone: Option<String>,
+    /// Why there is this window. Shown with what waits for it.
+    #[serde(default)]
+    pub(super) because: Option<String>,
+}
+
+/// When a window is open: `cron` and `for`, or `from` and `until`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct TimesSpec {
+    /// When the window opens, as a cron expression of five fields: `0 8 * * Mon-Fri`.
+    #[serde(default)]
+    pub(super) cron: Option<String>,
+    /// How long it stays open each time: `10h`. Elapsed time, also when clocks change.
+    #[serde(default, rename = "for")]
+    #[schemars(schema_with = "duration_schema")]
+    pub(super) lasts: Option<String>,
+    /// When it opens, once: `2026-12-24T18:00`, or with an offset from UTC `2026-12-24T17:00:00Z`. If omitted, it was always
+    /// open before.
+    #[serde(default)]
+    pub(super) from: Option<String>,
+    /// When it closes. If omitted, it stays open.
+    #[serde(default)]
+    pub(super) until: Option<String>,
 }
 
 /// A budget for a period. Omitted fields keep their defaults.

@@ -13,6 +13,7 @@ use super::parameters::{self, FileEntry};
 use super::policy::{is_recipient, policy};
 use super::render::{Names, Site};
 use super::text::text;
+use super::windows::windows;
 use super::{region, secrecy};
 use crate::model::{
     AssumeRole, EnvName, Environment, Gaps, InvalidName, Limits, Passed, Region, Scope, Snapshot, beside,
@@ -117,6 +118,7 @@ impl<'s> Reader<'_, 's> {
                 self.problems.push(Problem::error("invalid-value", why, &doc.file, doc.span(&path)));
             }
         });
+        let windows = windows(&doc, &spec.policy.windows, &mut self.problems);
         let (none, empty) = (BTreeMap::new(), BTreeMap::new());
         let names = Names {
             env: name.as_str(),
@@ -147,6 +149,7 @@ impl<'s> Reader<'_, 's> {
             role: role.ok()?,
             tags,
             policy: policy.ok()?,
+            windows: Arc::new(windows),
             limits: Limits::default(),
             template_bucket,
             stacks: BTreeMap::new(),

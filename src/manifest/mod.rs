@@ -43,6 +43,7 @@ mod survey;
 mod template_file;
 mod text;
 mod values;
+mod windows;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AssumeRole, BackupSpec, DriftAction, EnvName, Gaps, ImageParameter, Key, Limits, OnceDigest, Readiness, RecordSpec,
     Redacted, Revision, Scope, SecretSpec, ServiceSpec, SmallMap, StackAddress, StackName, Template, Text, Tolerance,
+    Windows,
 };
 
 /// Everything one revision asks for.
@@ -36,6 +37,8 @@ pub struct Environment {
     pub tags: BTreeMap<String, String>,
     /// What Landfast may do here by itself: what the manifest asks for, as far as the operator allows it.
     pub policy: Policy,
+    /// When changes may begin.
+    pub windows: Arc<Windows>,
     /// What the operator's own configuration says of it.
     pub limits: Limits,
     /// The bucket that templates over 51,200 bytes are uploaded to.

@@ -53,6 +53,7 @@ pub(crate) fn environment(stacks: &[(&str, &[&str])]) -> Environment {
             drift: crate::model::DriftAction::Report,
             drift_every: None,
         },
+        windows: std::sync::Arc::default(),
         limits: crate::model::Limits::default(),
         template_bucket: None,
         stacks: stacks.iter().map(|(name, on)| (key(name), Arc::new(spec(name, on)))).collect(),

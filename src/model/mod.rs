@@ -18,6 +18,7 @@ mod ecs;
 mod fact;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod freeze;
 mod gaps;
 mod git;
 mod git_address;
@@ -55,6 +56,7 @@ mod task;
 mod template;
 mod text;
 mod version;
+mod window;
 
 pub use aws::{
     AccountId, Address, AssumeRole, InvalidName, Region, RoleArn, Scope, StackAddress, StackName, partition,
@@ -94,6 +96,7 @@ pub use ecs::{
     ServiceDeploymentArn, ServiceDeploymentState, ServiceDeploymentStatus, ServiceDeploymentSummary, ServiceEvent,
     ServiceRef, ServiceRevisionArn, ServiceRevisionState, ServiceState, ServiceStatus, StopDeployment, linear_minutes,
 };
+pub use freeze::{Freeze, FreezeScope, Thawed};
 pub use gaps::{Gap, Gaps};
 pub use git::{
     Feedback, ForgeKind, GIT_INTERVAL, GIT_TIMEOUT, GitCredentials, GitRef, GitSource, KnownHosts, SecretRef,
@@ -164,3 +167,4 @@ pub use template::{
 };
 pub use text::{OutputRef, Part, Text};
 pub use version::{InvalidRange, VersionRange, nearest_version_of, version_of};
+pub use window::{When, Window, Windows};

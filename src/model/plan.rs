@@ -245,6 +245,28 @@ pub enum Waiting {
     },
     /// The limit of concurrent operations is reached.
     Turn,
+    /// A freeze holds it.
+    Frozen {
+        /// The ID of the freeze.
+        freeze: String,
+        /// What it freezes.
+        scope: String,
+        /// Who froze it.
+        by: String,
+        /// Why.
+        because: String,
+        /// When it ends by itself; `null`: when it is thawed.
+        #[schemars(with = "Option<String>")]
+        until: Option<Timestamp>,
+    },
+    /// The maintenance windows of its environment are closed.
+    Window {
+        /// When one opens; `null`: none is in sight.
+        #[schemars(with = "Option<String>")]
+        opens: Option<Timestamp>,
+        /// Why changes are denied now, if a window says so.
+        because: Option<String>,
+    },
     /// It is in sync, but a readiness check fails.
     Readiness {
         /// The check.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::planner::Planner;
 use super::{
-    Goal, Input, MAX_OPERATIONS, backup, consent, doctor, guard, order, presence, readiness, record, removal, secret,
-    service, stack,
+    Goal, Input, MAX_OPERATIONS, backup, consent, doctor, guard, hold, order, presence, readiness, record, removal,
+    secret, service, stack,
 };
 use crate::model::{Act, Digest, Do, Entry, Key, Kind, Need, Plan, Scope, Waiting};
 
@@ -48,6 +48,7 @@ fn decided(mut planner: Planner<'_>) -> (BTreeMap<Key, Entry>, BTreeSet<Need>) {
     presence::hold(&mut planner);
     guard::older_commit(&mut planner);
     planner.hold_stacks();
+    hold::withhold(&mut planner);
     guard::budget(&mut planner);
     take_turns(&mut planner);
     doctor::examine(&mut planner);

@@ -67,6 +67,17 @@ fn of_any(key: &Key, entry: &Entry, step: &Step, input: &Input<'_>) -> Vec<&'sta
         ),
         (mutates && input.environment.older_than.is_some(), "an older commit changes something (S8)"),
         (mutates && input.environment.policy.mode == Mode::Observe, "an observed environment is changed (S11)"),
+        (
+            !super::hold(
+                key,
+                super::effect(&step.action),
+                &input.environment.windows,
+                &input.memory.freezes,
+                input.now,
+            )
+            .is_empty(),
+            "a frozen object is changed, or one outside of its maintenance windows (S11)",
+        ),
         (input.busy.contains(key), "an object has two steps at once (S6)"),
     ])
 }

@@ -401,6 +401,7 @@ pub(crate) fn memory() -> Memory {
         }),
         spent: Vec::new(),
         consent: None,
+        freezes: std::sync::Arc::default(),
     }
 }
 

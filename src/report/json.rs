@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BackupList, Broadened, CoverageList, DoctorReport, DriftReport, EventList, EventSource, ImageList, OutputList,
-    PreflightList, RenderList, StatusList, Timeline, access, order, safe, words,
+    PreflightList, QueueList, RenderList, StatusList, Timeline, access, order, safe, words,
 };
 use crate::model::{
     Act, Action, Changes, Cut, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
@@ -55,6 +55,7 @@ pub fn schemas() -> BTreeMap<&'static str, Schema> {
         ("PlanList", schema_for!(PlanList)),
         ("EventSource", schema_for!(EventSource)),
         ("PreflightList", schema_for!(PreflightList)),
+        ("QueueList", schema_for!(QueueList)),
         ("RenderList", schema_for!(RenderList)),
         ("StatusList", schema_for!(StatusList)),
         ("Timeline", schema_for!(Timeline)),

@@ -234,6 +234,20 @@ pub(super) fn briefly(waiting: &Waiting) -> String {
         Waiting::Unknown { why } => format!("a read to succeed: {}", clean(why)),
         Waiting::Approval { command } => format!("approval: {}", clean(command)),
         Waiting::Turn => "a free slot (limit of concurrent operations)".to_owned(),
+        Waiting::Frozen { freeze, scope, by, because, until } => {
+            let ends = match until {
+                Some(until) => format!("until {}", time(*until)),
+                None => format!("until `landfast thaw {}`", clean(freeze)),
+            };
+            format!("a thaw: {} is frozen by {} because {}, {ends}", clean(scope), clean(by), clean(because))
+        }
+        Waiting::Window { opens, because } => {
+            let because = because.as_ref().map(|because| format!(" ({})", clean(because))).unwrap_or_default();
+            match opens {
+                Some(opens) => format!("the maintenance window that opens at {}{because}", time(*opens)),
+                None => format!("a maintenance window, and none is in sight{because}"),
+            }
+        }
         Waiting::Readiness { check, why, since, overdue } => {
             let late = if *overdue { "; longer than the timeout in its manifest" } else { "" };
             format!("its check \"{}\": {} (since {}{late})", clean(check), clean(why), time(*since))

@@ -23,6 +23,8 @@ pub struct Export {
     pub consent: BTreeMap<String, Value>,
     /// The revision that was accepted last, by environment.
     pub accepted: BTreeMap<String, Value>,
+    /// What people have frozen, by the freeze's ID.
+    pub freezes: BTreeMap<String, Value>,
     /// What was done, the newest first.
     pub journal: Vec<Record>,
 }
@@ -49,6 +51,7 @@ impl Export {
             spent: all(Table::Spent)?,
             consent: all(Table::Consent)?,
             accepted: all(Table::Accepted)?,
+            freezes: all(Table::Freezes)?,
             journal,
         })
     }

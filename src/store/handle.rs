@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::file::{self, Access, Locked};
 use super::key::{Keys, keep};
@@ -140,9 +140,14 @@ impl Store {
         Ok(store)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // What a panic interrupted was not committed, and memory is only changed after that.
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time, as the store's clock says.
+    pub(super) fn now(&self) -> Timestamp {
+        self.inner.cx.now()
     }
 
     /// The fencing epoch: greater than that of every earlier opening.
@@ -208,6 +213,7 @@ impl Store {
             objects: state.objects.get(env).cloned().unwrap_or_default(),
             spent,
             consent: state.consent.get(env).cloned(),
+            freezes: Arc::clone(&state.freezes),
         })
     }
 
@@ -231,11 +237,22 @@ impl Store {
     pub fn update_with<M: Remembered, A: Into<Applied>>(
         &self,
         key: &Key,
+        record: Record,
+        spent: Option<Spent>,
+        change: impl FnOnce(&mut M) -> A,
+    ) -> Result<(), StoreError> {
+        self.write(&mut self.state(), key, record, spent, change)
+    }
+
+    /// The same, with the store locked already.
+    pub(super) fn write<M: Remembered, A: Into<Applied>>(
+        &self,
+        state: &mut State,
+        key: &Key,
         mut record: Record,
         spent: Option<Spent>,
         change: impl FnOnce(&mut M) -> A,
     ) -> Result<(), StoreError> {
-        let mut state = self.state();
         let before = state.of::<M>(key).map(|memory| (**memory).clone()).unwrap_or_default();
         let mut after = before.clone();
         let Applied(applied) = change(&mut after).into();
@@ -259,10 +276,10 @@ impl Store {
             batch.push(Write::put(Table::Spent, number(sequence), spent)?);
         }
         if record.sequence.is_multiple_of(PRUNE_EVERY) {
-            batch.extend(self.outdated_records(&state)?);
+            batch.extend(self.outdated_records(state)?);
         }
         let rows = [(state::table::<M>(), key.clone()), (Table::Common, key.clone())];
-        self.commit(&mut state, &rows, batch)?;
+        self.commit(state, &rows, batch)?;
         state.remember(key, after);
         state.remember(key, common);
         state.next_record += 1;
@@ -405,7 +422,7 @@ impl Store {
     }
 
     /// Commits a batch together with all caches; `key` is the object that the batch writes anyway.
-    fn commit(&self, state: &mut State, rows: &[(Table, Key)], batch: Vec<Write>) -> Result<(), StoreError> {
+    pub(super) fn commit(&self, state: &mut State, rows: &[(Table, Key)], batch: Vec<Write>) -> Result<(), StoreError> {
         self.inner.rows.commit(&mut batch.into_iter().map(Ok).chain(state.caches(rows)))?;
         state.dirty.clear();
         Ok(())

@@ -25,6 +25,7 @@ pub use self::aside::Rejected;
 use self::check::Wrong;
 use super::StoreError;
 use super::note::{Approval, Note, SyncRequest};
+use super::order::HoldOrder;
 use crate::files::{self, ROOT};
 use crate::model::{Digest, EnvName, Request};
 
@@ -142,11 +143,34 @@ impl Inbox {
     pub fn requests(&self, environment: &EnvName, now: Timestamp) -> Vec<Request> {
         let requests = self.look(now).notes.into_iter().filter_map(|(_, note)| match note {
             Note::Request(request) if request.key.environment == *environment => Some(request),
-            Note::Request(_) | Note::Approval(_) | Note::Sync(_) => None,
+            Note::Request(_) | Note::Approval(_) | Note::Sync(_) | Note::Hold(_) => None,
         });
         let mut requests: Vec<Request> = requests.collect();
         requests.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
         requests
+    }
+
+    /// The orders to freeze and to thaw, the oldest first. Each stays until it is [taken](Self::taken).
+    pub(super) fn orders(&self, now: Timestamp) -> Vec<(PathBuf, HoldOrder)> {
+        let mut notes = self.look(now).notes;
+        notes.retain(|(_, note)| matches!(note, Note::Hold(_)));
+        notes.sort_by_key(|(_, note)| note.at());
+        let orders = notes.into_iter().filter_map(|(path, note)| match note {
+            Note::Hold(order) => Some((path, order)),
+            Note::Request(_) | Note::Approval(_) | Note::Sync(_) => None,
+        });
+        orders.collect()
+    }
+
+    /// Throws an order away that was carried out. One that cannot be thrown away is not found again.
+    pub(super) fn taken(&self, path: &Path) {
+        self.throw_away(path);
+    }
+
+    /// Whether there is an order to freeze or to thaw.
+    #[must_use]
+    pub fn has_orders(&self, now: Timestamp) -> bool {
+        !self.orders(now).is_empty()
     }
 
     /// Throws a request away that was taken. One that cannot be thrown away is not found again.
@@ -259,7 +283,7 @@ impl Inbox {
 fn approves<'n>(note: &'n Note, environment: &EnvName, plan: &Digest) -> Option<&'n Approval> {
     match note {
         Note::Approval(approval) if approval.environment == *environment && approval.names(plan) => Some(approval),
-        Note::Approval(_) | Note::Request(_) | Note::Sync(_) => None,
+        Note::Approval(_) | Note::Request(_) | Note::Sync(_) | Note::Hold(_) => None,
     }
 }
 

@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::order::HoldOrder;
 use crate::files;
-use crate::model::{Digest, EnvName, Request};
+use crate::model::{Digest, EnvName, Freeze, Request};
 
 /// How long an approval waits for its plan. The daemon may be about to look; it does not wait for a plan to come back.
 const APPROVAL: SignedDuration = SignedDuration::from_mins(15);
@@ -68,6 +69,8 @@ pub enum Note {
     Request(Request),
     /// A look, now.
     Sync(SyncRequest),
+    /// To freeze something, or to thaw it.
+    Hold(HoldOrder),
 }
 
 impl Note {
@@ -78,6 +81,8 @@ impl Note {
             Self::Approval(approval) => approval.environment.as_str(),
             Self::Request(request) => request.key.environment.as_str(),
             Self::Sync(_) => "sync",
+            Self::Hold(HoldOrder::Freeze(_)) => "freeze",
+            Self::Hold(HoldOrder::Thaw { .. }) => "thaw",
         }
     }
 
@@ -88,13 +93,20 @@ impl Note {
             Self::Approval(approval) => approval.at,
             Self::Request(request) => request.at,
             Self::Sync(sync) => sync.at,
+            Self::Hold(HoldOrder::Freeze(freeze)) => freeze.at,
+            Self::Hold(HoldOrder::Thaw { at, .. }) => *at,
         }
     }
 
     /// How long it is good for.
     pub(super) fn lasts(&self) -> SignedDuration {
         match self {
-            Self::Approval(_) | Self::Sync(_) => APPROVAL,
+            Self::Approval(_) | Self::Sync(_) | Self::Hold(HoldOrder::Thaw { .. }) => APPROVAL,
+            // It holds as long as it says, whenever it is found. One that expires is good for that long, and one that has
+            // expired is told of, and not silently forgotten.
+            Self::Hold(HoldOrder::Freeze(freeze)) => {
+                freeze.until.map_or(SignedDuration::MAX, |until| until.duration_since(freeze.at))
+            }
             Self::Request(_) => REQUEST,
         }
     }
@@ -110,6 +122,12 @@ impl Note {
             Self::Approval(note) => Self::Approval(Approval { by: by(&note.by), ..note }),
             Self::Request(note) => Self::Request(Request { by: by(&note.by), ..note }),
             Self::Sync(note) => Self::Sync(SyncRequest { by: by(&note.by), ..note }),
+            Self::Hold(HoldOrder::Freeze(note)) => {
+                Self::Hold(HoldOrder::Freeze(Box::new(Freeze { by: by(&note.by), ..*note })))
+            }
+            Self::Hold(HoldOrder::Thaw { freezes, by: claimed, at }) => {
+                Self::Hold(HoldOrder::Thaw { freezes, by: by(&claimed), at })
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Conclusion, Key};
+use crate::model::{Conclusion, Key, Waiting};
 use crate::ports::{Class, PortError};
 
 /// Something that was attempted, and how it went.
@@ -90,4 +90,14 @@ impl Record {
         self.detail = detail.into();
         self
     }
+}
+
+/// Whether a step has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Begun {
+    /// That it begins is written down: now it is sent.
+    Begun,
+    /// Something holds it; nothing was written down.
+    Held(Vec<Waiting>),
 }

@@ -1,4 +1,4 @@
-//! What the store asks of whatever keeps its bytes: seven tables of texts to bytes, and atomic batches.
+//! What the store asks of whatever keeps its bytes: eight tables of texts to bytes, and atomic batches.
 //!
 //! Both back ends keep the same rows, so that what the simulation shows of the store is true of the file.
 
@@ -24,6 +24,8 @@ pub(super) enum Table {
     Consent,
     /// The revision that was accepted last, by environment.
     Accepted,
+    /// What people have frozen, by the freeze's ID.
+    Freezes,
 }
 
 impl Table {
@@ -36,6 +38,7 @@ impl Table {
             Self::Spent => "spent",
             Self::Consent => "consent",
             Self::Accepted => "accepted",
+            Self::Freezes => "freezes",
         }
     }
 }

@@ -11,12 +11,15 @@ use super::key::{Keys, keep, kept};
 use super::rows::{Order, Rows, Table, Write, decode};
 use crate::context::Context;
 use crate::model::{
-    BackupMemory, Consent, EnvName, FingerprintKey, Key, Kind, ObjectMemory, Objects, RecordMemory, Remembered,
+    BackupMemory, Consent, EnvName, FingerprintKey, Freeze, Key, Kind, ObjectMemory, Objects, RecordMemory, Remembered,
     Revision, SecretMemory, ServiceMemory, Shared, Spent, StackMemory,
 };
 
 /// The name of the layout. A change that an older version would misread raises the number.
-pub(super) const SCHEMA: &str = "landfast 2";
+pub(super) const SCHEMA: &str = "landfast 3";
+
+/// The layout without freezes. Who reads only that one would act through them.
+const WITHOUT_FREEZES: &str = "landfast 2";
 
 /// The layout in which what is remembered of every object was part of what is remembered of its kind.
 const BEFORE: &str = "landfast 1";
@@ -39,6 +42,8 @@ pub(super) struct State {
     pub(super) spent: VecDeque<(u64, Spent)>,
     pub(super) consent: BTreeMap<EnvName, Consent>,
     pub(super) accepted: BTreeMap<EnvName, Revision>,
+    /// What people have frozen, the oldest first.
+    pub(super) freezes: Arc<[Freeze]>,
     /// The sequence of the journal's next record.
     pub(super) next_record: u64,
 }
@@ -65,7 +70,7 @@ impl State {
         }
         let schema = meta.get("schema").and_then(|value| decode::<String>(Table::Meta, "schema", value).ok());
         match schema.as_deref() {
-            Some(SCHEMA | BEFORE) => {}
+            Some(SCHEMA | WITHOUT_FREEZES | BEFORE) => {}
             Some(schema) if schema.starts_with("landfast ") => {
                 return Err(StoreError::Newer { path: path.to_owned(), schema: schema.to_owned() });
             }
@@ -88,6 +93,7 @@ impl State {
             spent: VecDeque::new(),
             consent: BTreeMap::new(),
             accepted: BTreeMap::new(),
+            freezes: Arc::default(),
             next_record: 1,
         };
         state.read_tables(rows, schema.as_deref() == Some(BEFORE))?;
@@ -127,6 +133,13 @@ impl State {
             self.accepted.insert(decode_key(Table::Accepted, key)?, decode(Table::Accepted, key, value)?);
             Ok(true)
         })?;
+        let mut freezes: Vec<Freeze> = Vec::new();
+        rows.scan(Table::Freezes, Order::Up, &mut |key, value| {
+            freezes.push(decode(Table::Freezes, key, value)?);
+            Ok(true)
+        })?;
+        freezes.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        self.freezes = freezes.into();
         rows.scan(Table::Journal, Order::Down, &mut |key, _| {
             self.next_record = decode_number(Table::Journal, key)? + 1;
             Ok(false)

@@ -14,7 +14,7 @@ use crate::seeds::{number, report};
 fn scenario(units: &[Unit], events: Vec<(u64, Event)>, resources: Vec<ResourceFault>) -> Scenario {
     let units: BTreeMap<u8, Unit> = (0..).zip(units.iter().cloned()).collect();
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 50, replace: true };
-    let fleet = Fleet { units, policy, web: None, app: App::default(), floored: false };
+    let fleet = Fleet { units, policy, web: None, app: App::default(), floored: false, windows: Vec::new() };
     Scenario {
         seed: 7,
         fleet,

@@ -31,6 +31,9 @@ pub(crate) struct Fleet {
     /// The manifests ask for everything, and it is the operator who says what may be done.
     #[serde(default)]
     pub(crate) floored: bool,
+    /// When no change begins in `dev`: from a second of the run, until another.
+    #[serde(default)]
+    pub(crate) windows: Vec<(u64, u64)>,
 }
 
 /// The service `web` of the cluster `shop`, whose image follows a repository.
@@ -373,10 +376,11 @@ impl Fleet {
         let replace = if replace { "allow" } else { "deny" };
         let every = if self.units.values().any(|unit| unit.revert) { crate::tampering::EVERY } else { DAY / 4 };
         let bucket = if self.units.values().any(|unit| unit.large) { "  templateBucket: templates\n" } else { "" };
+        let windows = if name == "dev" { crate::freezes::manifest(&self.windows) } else { String::new() };
         format!(
             "apiVersion: landfast/v1\nkind: Environment\nmetadata: {{ name: {name} }}\nspec:\n  system: shop\n  account: \"{account}\"\n  \
              region: us-east-1\n  include: [{name}]\n{bucket}  tags: {{ Team: core }}\n  policy:\n    mode: {mode}\n    prune: {prune}\n    \
-             replace: {replace}\n    broaden: allow\n    driftEvery: {}m\n    \
+             replace: {replace}\n{windows}    broaden: allow\n    driftEvery: {}m\n    \
              budget: {{ stacks: 1000, replacements: 1000, deletions: {deletions}, per: 1h }}\n# {:?}\n",
             every.as_secs() / 60,
             // What the operator says anew counts from when the manifests are read again.
@@ -423,7 +427,7 @@ fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
     let vault = Vault { fields: 2, every: Some(1), restarts: true, edition: 1, delete: true };
     let named = Named { target: 1, upstream: Some(0), label: 0 };
     let app = App { secrets: BTreeMap::from([(0, vault)]), records: BTreeMap::from([(0, named)]) };
-    let snapshot = Fleet { units, policy, web, app, floored: false }.snapshot(None);
+    let snapshot = Fleet { units, policy, web, app, floored: false, windows: Vec::new() }.snapshot(None);
     let revision = landfast::model::Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
     let loaded = landfast::manifest::load(&snapshot, revision);
     assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
@@ -436,7 +440,7 @@ fn every_fleet_that_can_be_drawn_loads_without_a_problem() {
 fn a_checkout_without_stacks_still_describes_its_environments() {
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
     let units = BTreeMap::from([(0, Unit::plain())]);
-    let fleet = Fleet { units, policy, web: None, app: App::default(), floored: false };
+    let fleet = Fleet { units, policy, web: None, app: App::default(), floored: false, windows: Vec::new() };
     let snapshot = fleet.snapshot(Some(Glitch::NoStacks));
     let revision = landfast::model::Revision { sequence: 1, content: snapshot.content.clone(), commit: None };
     let loaded = landfast::manifest::load(&snapshot, revision);

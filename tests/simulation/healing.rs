@@ -23,6 +23,7 @@ const CONVERGES_WITHIN: Duration = Duration::from_hours(7);
 impl Run<'_> {
     pub(crate) fn heal(&mut self) -> Result<(), String> {
         self.rig.cloud.clear_faults();
+        crate::freezes::thaw(&self.rig);
         self.rig.commit(|repo| repo.glitch = None, true);
         if self.scenario.restart || !self.rig.is_running() {
             self.rig.start();

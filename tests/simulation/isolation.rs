@@ -28,6 +28,7 @@ fn fleet() -> Fleet {
         web: None,
         app: App::default(),
         floored: false,
+        windows: Vec::new(),
     }
 }
 

@@ -25,6 +25,7 @@ mod doctor;
 mod drift;
 mod events;
 mod fleet;
+mod freezes;
 mod healing;
 mod hush;
 mod images;

@@ -33,6 +33,7 @@ fn desired(policy: Policy) -> Desired {
         web: None,
         app: App::default(),
         floored: false,
+        windows: Vec::new(),
     };
     let snapshot = fleet.snapshot(None);
     let revision = Revision { sequence: 3, content: snapshot.content.clone(), commit: None };
@@ -182,6 +183,7 @@ impl Small {
             objects: Objects { stacks, ..Objects::default() }.into(),
             spent: Vec::new(),
             consent: None,
+            freezes: std::sync::Arc::default(),
         };
         Self { desired: desired.clone(), observation, memory, busy: BTreeSet::new() }
     }

@@ -165,6 +165,13 @@ fn a_sealed_value_that_is_opened_for_anybody_is_found() {
 }
 
 #[test]
+fn a_freeze_that_is_only_looked_at_when_a_plan_is_made_is_found() {
+    assert_eq!(crate::freezes::play_planted(None), Vec::<String>::new());
+    let found = crate::freezes::play_planted(Some(Bug::FreezeIsAdvice));
+    assert!(found.iter().any(|wrong| wrong.starts_with("S11 frozen")), "{found:?}");
+}
+
+#[test]
 fn a_skip_that_is_forgotten_is_found() {
     assert_eq!(crate::doctor::play_planted(), Vec::<String>::new());
     plant(Some(Bug::ForgetsSkipped));
@@ -223,7 +230,14 @@ fn failing_once(code: &str, heals: bool) -> Scenario {
     let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
     Scenario {
         seed: 1,
-        fleet: Fleet { units: BTreeMap::from([(0, unit)]), policy, web: None, app: App::default(), floored: false },
+        fleet: Fleet {
+            units: BTreeMap::from([(0, unit)]),
+            policy,
+            web: None,
+            app: App::default(),
+            floored: false,
+            windows: Vec::new(),
+        },
         // No value in it is shown by AWS: only its own record tells whether it was applied.
         events: vec![(300, Event::Edit { edit: Edit::Secret(0, 2), told: true })],
         calls: Vec::new(),

@@ -56,6 +56,7 @@ impl World {
             web: None,
             app: App::default(),
             floored: false,
+            windows: Vec::new(),
         }
         .snapshot(None);
         let revision = Revision { sequence: 1, content: snapshot.content.clone(), commit: None };

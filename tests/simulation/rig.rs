@@ -153,6 +153,12 @@ impl Rig {
         self.daemon.as_ref().map(|daemon| Arc::clone(&daemon.controller))
     }
 
+    /// The journal: the daemon's, or as another process has it.
+    pub(crate) fn store(&self) -> Store {
+        let opened = || Store::on(&self.disk, &self.cx).expect("the store opens");
+        self.controller().map_or_else(opened, |controller| controller.store().clone())
+    }
+
     /// A commit, or another state of the checkout.
     pub(crate) fn commit(&self, change: impl FnOnce(&mut Repo), told: bool) {
         let mut repo = self.repo.lock().unwrap();

@@ -138,6 +138,10 @@ impl Run<'_> {
             }
             self.rig.start();
         }
+        let windows = self.scenario.fleet.windows.as_slice();
+        for wrong in crate::freezes::begun_while_held(&self.rig.store(), windows) {
+            self.rig.truth.blame(wrong);
+        }
         if self.rig.truth.blames().is_empty() { Ok(()) } else { Err("stopped".to_owned()) }
     }
 
@@ -165,6 +169,10 @@ impl Run<'_> {
                 self.rig.lose_store();
                 return Some(20);
             }
+            Event::Freeze { scope, seconds } => {
+                crate::freezes::freeze(&self.rig, &scope, seconds);
+            }
+            Event::Thaw => crate::freezes::thaw(&self.rig),
             Event::Clock { by } => {
                 self.rig.clock.step_clock(by);
                 self.rig.truth.clock_was_set();

@@ -54,6 +54,10 @@ pub(crate) enum Event {
     Clock { by: i64 },
     /// Somebody else changes a secret, a record, or what is in the registry.
     App(AppAct),
+    /// A person freezes something, for so many seconds or until it is thawed.
+    Freeze { scope: String, seconds: Option<u64> },
+    /// A person thaws everything.
+    Thaw,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +122,7 @@ impl Scenario {
         scenario.add_intruder();
         scenario.add_renames();
         scenario.add_event_path();
+        scenario.add_freezes();
         scenario.fleet.floored = seed % 6 == 1;
         scenario
     }
@@ -132,6 +137,33 @@ impl Scenario {
         let late = Duration::from_millis(rng.random_range(0..5_000));
         let (repeated, delayed) = (rng.random_range(0..30), rng.random_range(0..30));
         self.told = Some(EventPath { late, lost, repeated, delayed, silent: None });
+    }
+
+    /// In a third of all seeds people freeze and thaw, and in another part of them `dev` has maintenance windows.
+    fn add_freezes(&mut self) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x00f2_ee2e);
+        if rng.random_bool(0.34) {
+            let scopes =
+                ["*", "dev", "ops", "dev/stack", "*/secret", "dev/stack/s*", "*/service", "dev/dnsrecord", "*/*/s1"];
+            for _ in 0..rng.random_range(1..4) {
+                let at = rng.random_range(0..self.until);
+                let seconds = rng.random_bool(0.7).then(|| rng.random_range(30..3_000));
+                let scope = scopes[rng.random_range(0..scopes.len())].to_owned();
+                self.events.push((at, Event::Freeze { scope, seconds }));
+                if rng.random() {
+                    self.events.push((at + rng.random_range(1..2_000), Event::Thaw));
+                }
+            }
+            self.events.sort_by_key(|(at, _)| *at);
+        }
+        // A clock that is set would end windows after the run is left to heal.
+        let is_set = self.events.iter().any(|(_, event)| matches!(event, Event::Clock { .. }));
+        if rng.random_bool(0.25) && !is_set {
+            for _ in 0..rng.random_range(1..3) {
+                let from = rng.random_range(0..self.until);
+                self.fleet.windows.push((from, rng.random_range(from..self.until) + 1));
+            }
+        }
     }
 
     /// Renames objects in a quarter of all seeds: their stacks stay, whatever else happens.
@@ -396,7 +428,7 @@ fn fleet(rng: &mut impl Rng, swarm: &mut Swarm) -> Fleet {
     let prune = [Prune::Always, Prune::Always, Prune::Always, Prune::Confirm, Prune::Never][rng.random_range(0..5)];
     let policy =
         Policy { prune, observe: false, deletions: if rng.random_bool(0.7) { 50 } else { 1 }, replace: rng.random() };
-    Fleet { units, policy, web: None, app: App::default(), floored: false }
+    Fleet { units, policy, web: None, app: App::default(), floored: false, windows: Vec::new() }
 }
 
 impl Edit {

@@ -69,7 +69,14 @@ impl World {
         };
         let rig = Rig::new(
             11,
-            Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default(), floored: false },
+            Fleet {
+                units: BTreeMap::new(),
+                policy,
+                web: Some(web_of),
+                app: App::default(),
+                floored: false,
+                windows: Vec::new(),
+            },
             None,
         );
         rig.console().create_repository(REPOSITORY);

@@ -184,6 +184,10 @@ impl Life {
         if self.stopped.load(Ordering::SeqCst) {
             self.truth.blame(format!("S19 stop: {operation} of {target} began after the daemon was told to stop"));
         }
+        // What is frozen is not changed by anything that was begun after it was frozen.
+        if !self.store.freezes().is_empty() {
+            crate::freezes::begun_while_held(&self.store, &[]).into_iter().for_each(|wrong| self.truth.blame(wrong));
+        }
         let target = target.split('/').nth(1).unwrap_or(target).to_owned();
         let mut flying = self.in_flight.lock().unwrap();
         let count = flying.entry(target.clone()).or_insert(0);

@@ -53,6 +53,7 @@ pub(crate) fn environment(scope: &Scope) -> Environment {
             drift: DriftAction::Report,
             drift_every: None,
         },
+        windows: std::sync::Arc::default(),
         limits: landfast::model::Limits::default(),
         template_bucket: None,
         stacks: BTreeMap::new(),

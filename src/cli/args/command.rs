@@ -7,8 +7,8 @@ use clap::Subcommand;
 
 use super::forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 use super::parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, Environments, EventsCommand, InitArgs, LogsArgs, Quarantine, RestoreArgs,
-    RunArgs, SecretCommand, StateCommand, Targets, WaitFor, commit, duration,
+    AdoptArgs, ApplyArgs, BackupCommand, Environments, EventsCommand, FreezeArgs, InitArgs, LogsArgs, Quarantine,
+    RestoreArgs, RunArgs, SecretCommand, StateCommand, Targets, ThawArgs, WaitFor, commit, duration,
 };
 use crate::controller::ReportPlace;
 
@@ -136,6 +136,19 @@ pub enum Command {
     Sync,
     /// Run the daemon: watch the manifests, and reconcile every environment continuously.
     Run(RunArgs),
+    /// Change nothing of some objects for a while. What has begun goes on, nothing new begins, and everything is still
+    /// observed.
+    Freeze(FreezeArgs),
+    /// End a freeze before its time. What it held begins, in the order of `landfast queue`.
+    Thaw(ThawArgs),
+    /// Show what freezes and maintenance windows hold, until when, and the order in which it will begin.
+    Queue {
+        #[command(flatten)]
+        targets: Targets,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
     /// Show the state of every object.
     #[command(visible_aliases = ["ls", "get"])]
     Status {

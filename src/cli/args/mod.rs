@@ -9,8 +9,8 @@ pub(super) use command::Command;
 pub(super) use forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 pub(super) use global::{CloudKind, Color, Global, LogFormat};
 pub(super) use parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, EventSourceCommand, EventsCommand, InitArgs, LogsArgs, Quarantine,
-    RestoreArgs, RunArgs, SecretCommand, StateCommand, WaitFor,
+    AdoptArgs, ApplyArgs, BackupCommand, EventSourceCommand, EventsCommand, FreezeArgs, InitArgs, LogsArgs, Quarantine,
+    RestoreArgs, RunArgs, SecretCommand, StateCommand, ThawArgs, WaitFor,
 };
 
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ Exit codes:
   0    in sync, or done
   1    something failed, or could not be read
   2    there are differences
-  3    needs a decision: approve a plan, or resolve a refusal
+  3    needs a decision: approve a plan, resolve a refusal, or thaw; or a window is closed
   64   the command line is wrong
   65   the manifests are wrong; nothing was changed
   130  interrupted";
@@ -46,8 +46,11 @@ Exit codes:
 /// The commands by what people want to do, as `landfast --help` lists them.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Write manifests", &["init", "adopt", "validate", "graph", "render", "schema"]),
-    ("Deploy", &["plan", "apply", "wait", "destroy", "run", "sync", "rollback", "quarantine"]),
-    ("Inspect", &["status", "why", "explain", "events", "logs", "outputs", "images", "drift", "doctor", "preflight"]),
+    ("Deploy", &["plan", "apply", "wait", "destroy", "run", "sync", "freeze", "thaw", "rollback", "quarantine"]),
+    (
+        "Inspect",
+        &["status", "queue", "why", "explain", "events", "logs", "outputs", "images", "drift", "doctor", "preflight"],
+    ),
     ("Secrets and backups", &["seal", "secret", "backup", "restore"]),
     ("Try and set up", &["demo", "state", "completions", "man", "help"]),
 ];

@@ -52,6 +52,40 @@ pub struct ApplyArgs {
     pub output: Output,
 }
 
+/// What is frozen, why, and for how long.
+#[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("end").required(true))]
+pub struct FreezeArgs {
+    /// What is frozen: `prod`, `prod/stack`, `prod/stack/network`, `'*/secret'` [default: the environment of --env, or
+    /// everything].
+    #[arg(value_name = "SCOPE")]
+    pub scopes: Vec<String>,
+    /// Why. Shown with everything that waits for the freeze.
+    #[arg(long, value_name = "TEXT")]
+    pub because: String,
+    /// For how long: 90m, 2h, 3d.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, group = "end")]
+    pub lasts: Option<Duration>,
+    /// Until when: 2026-12-24T17:00:00Z, or 2026-12-24T18:00[Europe/Berlin].
+    #[arg(long, value_name = "TIME", value_parser = moment, group = "end")]
+    pub until: Option<jiff::Timestamp>,
+    /// Until somebody thaws it.
+    #[arg(long, group = "end")]
+    pub until_thawed: bool,
+}
+
+/// What is thawed.
+#[derive(Debug, Clone, Args)]
+pub struct ThawArgs {
+    /// IDs of freezes, or what was frozen, in the words of `landfast queue` [default: the environment of --env, or the
+    /// freezes of everything].
+    #[arg(value_name = "FREEZE|SCOPE")]
+    pub freezes: Vec<String>,
+    /// Thaw everything, whoever froze it.
+    #[arg(long, conflicts_with = "freezes")]
+    pub all: bool,
+}
+
 /// What a new environment is.
 #[derive(Debug, Clone, Args)]
 pub struct InitArgs {
@@ -338,4 +372,12 @@ fn factor(text: &str) -> Result<f64, String> {
         Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
         _ => Err("write a number greater than 0".to_owned()),
     }
+}
+
+/// A moment: with an offset from UTC, or with a time zone.
+fn moment(text: &str) -> Result<jiff::Timestamp, String> {
+    let zoned = || text.parse::<jiff::Zoned>().map(|zoned| zoned.timestamp());
+    text.parse::<jiff::Timestamp>()
+        .or_else(|_| zoned())
+        .map_err(|_| "write 2026-12-24T17:00:00Z or 2026-12-24T18:00[Europe/Berlin]".to_owned())
 }

@@ -58,7 +58,7 @@ pub(super) fn run(global: &Global, asked: &ApplyArgs) -> Result<Exit, Trouble> {
     permit(history, environments)?;
     tell_history(history, environments);
     let live = Live::default();
-    let controller = session.controller(store, live.listener());
+    let controller = session.controller(store, live.listener()).obeying(Inbox::of(&global.state));
     session.drive_unsaved(&controller, reach(&controller, environments))??;
     let mut worst = Exit::Done;
     for environment in environments {

@@ -89,7 +89,7 @@ fn declined(view: &View, object: &Key, why: Declined) -> Trouble {
 }
 
 /// A request is told from every other one, whatever the clock says.
-fn unique() -> Result<String, Trouble> {
+pub(super) fn unique() -> Result<String, Trouble> {
     let digest = Digest::of(&system()?.random_bytes());
     Ok(digest.as_str().get(..32).unwrap_or_default().to_owned())
 }

@@ -7,6 +7,7 @@ use crate::cli::live::Live;
 use crate::cli::reach::reach;
 use crate::cli::session::{self, Pace, Session};
 use crate::plan::Goal;
+use crate::store::Inbox;
 
 pub(super) fn run(
     global: &Global,
@@ -24,7 +25,7 @@ pub(super) fn run(
     session.manifests.permit(chosen.iter().map(|environment| &environment.name))?;
     permit(history, &chosen)?;
     let live = Live::default();
-    let controller = session.controller(store, live.listener());
+    let controller = session.controller(store, live.listener()).obeying(Inbox::of(&global.state));
     let approval = match digest {
         Some(digest) => Asking::Plan(digest),
         None => Asking::Asked {

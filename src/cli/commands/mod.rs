@@ -12,6 +12,7 @@ mod event_source;
 mod events;
 mod explain;
 mod failed;
+mod freeze;
 mod graph;
 mod images;
 mod init;
@@ -70,6 +71,9 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Wait { targets, condition, timeout } => wait::run(&global, &targets, condition, timeout),
         Command::Run(args) => run::run(&global, args),
         Command::Sync => sync::run(&global),
+        Command::Freeze(asked) => freeze::freeze(&global, &asked),
+        Command::Thaw(asked) => freeze::thaw(&global, &asked),
+        Command::Queue { targets, output } => freeze::queue(&global, &targets.targets, output),
         Command::Status { cached: true, targets, output, .. } => status::cached(&global, &targets.targets, output),
         Command::Status { targets, watch, output, .. } => status::run(&global, &targets.targets, watch, output),
         Command::Why { object } => why::run(&global, &object),

@@ -34,10 +34,11 @@ pub(super) fn run(global: &Global, command: StateCommand) -> Result<Exit, Troubl
             let last = export.journal.first().map_or_else(|| "-".to_owned(), |record| time(record.at));
             let held = if access == Access::Held { "in use by another process" } else { "not in use" };
             terminal::print(&format!(
-                "{}: OK, {held}\n  journal: {} records, {first} to {last}\n  memory: {} objects\n",
+                "{}: OK, {held}\n  journal: {} records, {first} to {last}\n  memory: {} objects\n  freezes: {}\n",
                 path.display(),
                 export.journal.len(),
                 export.common.len().max(export.objects.len()),
+                store.freezes().iter().filter(|freeze| freeze.is_active(session.cx.now())).count(),
             ))?;
         }
         StateCommand::Export => {

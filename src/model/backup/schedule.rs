@@ -65,10 +65,18 @@ impl Schedule {
             let why = out_of_range(pattern).unwrap_or_else(|| why.to_string().trim_end_matches('.').to_owned());
             WrongSchedule::Pattern(pattern.to_owned(), why)
         })?;
-        let found = TimeZoneDatabase::bundled().get(zone).map_err(|_| WrongSchedule::Zone(zone.to_owned()))?;
+        let found = Self::find_zone(zone)?;
         let schedule = Self { pattern: pattern.to_owned(), name: zone.to_owned(), cron, zone: found };
         schedule.is_sensible().map_err(|why| WrongSchedule::Times(pattern.to_owned(), why))?;
         Ok(schedule)
+    }
+
+    /// The time zone of a name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn find_zone(name: &str) -> Result<TimeZone, WrongSchedule> {
+        TimeZoneDatabase::bundled().get(name).map_err(|_| WrongSchedule::Zone(name.to_owned()))
     }
 
     /// The names of all time zones.

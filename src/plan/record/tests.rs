@@ -81,6 +81,7 @@ fn environment(record: Option<RecordSpec>, mode: Mode) -> Environment {
         role: None,
         tags: BTreeMap::new(),
         policy,
+        windows: std::sync::Arc::default(),
         limits: crate::model::Limits::default(),
         template_bucket: None,
         stacks: BTreeMap::new(),
@@ -178,6 +179,7 @@ fn memory(remembered: Remembered) -> Memory {
         objects: Objects { common, records, ..Objects::default() }.into(),
         spent: Vec::new(),
         consent: None,
+        freezes: std::sync::Arc::default(),
     }
 }
 

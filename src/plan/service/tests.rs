@@ -324,6 +324,7 @@ impl World {
             role: None,
             tags: BTreeMap::new(),
             policy,
+            windows: std::sync::Arc::default(),
             limits: crate::model::Limits::default(),
             template_bucket: None,
             stacks: self.stack.iter().map(|_| (stack_key(), Arc::new(stack_spec()))).collect(),
@@ -347,6 +348,7 @@ impl World {
             objects: Objects { stacks, services, secrets, ..Objects::default() }.into(),
             spent: Vec::new(),
             consent: None,
+            freezes: std::sync::Arc::default(),
         };
         let observation = self.observation();
         let busy = BTreeSet::new();

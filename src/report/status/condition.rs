@@ -218,6 +218,8 @@ fn waiting_reason(waiting: &Waiting) -> &'static str {
         Waiting::Unknown { .. } => "ReadFailed",
         Waiting::Approval { .. } => APPROVAL_REQUIRED,
         Waiting::Turn => "ConcurrencyLimit",
+        Waiting::Frozen { .. } => "Frozen",
+        Waiting::Window { .. } => "OutsideMaintenanceWindow",
         Waiting::Readiness { overdue: false, .. } => "WaitingForReadiness",
         Waiting::Readiness { overdue: true, .. } => "NotReady",
         Waiting::Propagation { .. } => "Propagating",

@@ -412,10 +412,10 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let path = directory.path().join("state");
     drop(Store::open(&path, &cx()).unwrap());
     let rows = Locked::take(&path).unwrap().open().unwrap();
-    rows.commit(&mut [Write::put(Table::Meta, "schema", &"landfast 3")].into_iter()).unwrap();
+    rows.commit(&mut [Write::put(Table::Meta, "schema", &"landfast 9")].into_iter()).unwrap();
     drop(rows);
     let error = open_bytes(&std::fs::read(&path).unwrap()).unwrap_err();
-    assert!(error.to_string().contains("newer Landfast (layout `landfast 3`)"), "{error}");
+    assert!(error.to_string().contains("newer Landfast (layout `landfast 9`)"), "{error}");
 }
 
 #[test]

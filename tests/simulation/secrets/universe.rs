@@ -266,6 +266,7 @@ impl Small {
                 .into(),
             spent: Vec::new(),
             consent: None,
+            freezes: std::sync::Arc::default(),
         };
         Self { desired: Desired { revision, environments }, observation, memory }
     }

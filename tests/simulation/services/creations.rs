@@ -21,7 +21,14 @@ fn created_beside(lines: &str, behaviour: ImageBehaviour) -> (World, ImageDigest
     };
     let rig = Rig::new(
         12,
-        Fleet { units: BTreeMap::new(), policy, web: Some(web_of), app: App::default(), floored: false },
+        Fleet {
+            units: BTreeMap::new(),
+            policy,
+            web: Some(web_of),
+            app: App::default(),
+            floored: false,
+            windows: Vec::new(),
+        },
         None,
     );
     rig.console().create_repository(REPOSITORY);

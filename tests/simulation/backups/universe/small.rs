@@ -192,6 +192,7 @@ impl Small {
             objects: Objects { backups, ..Objects::default() }.into(),
             spent: Vec::new(),
             consent: None,
+            freezes: std::sync::Arc::default(),
         };
         let mut small = Self { desired: Desired { revision, environments }, observation, memory };
         // No name that a test might choose is taken.
