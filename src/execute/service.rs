@@ -26,10 +26,9 @@ impl Executor {
         }
         let record = record(step, RecordOutcome::Done).with_detail(detail(&service.action));
         let now = self.cx.now();
-        let written = self
-            .store
-            .update_with(&step.key, record, None, |memory: &mut ServiceMemory| remember(service, memory, now));
-        written.map_or_else(Outcome::NotJournaled, |()| Outcome::Done)
+        let begun =
+            self.begin_step(step, terms, (record, None), |memory: &mut ServiceMemory| remember(service, memory, now));
+        begun.map_or_else(|outcome| outcome, |()| Outcome::Done)
     }
 
     async fn change_service(&self, step: &Step, service: &ServiceStep, terms: &Terms) -> Outcome {

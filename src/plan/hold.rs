@@ -5,7 +5,7 @@
 //!
 //! | | freeze | closed window |
 //! |---|---|---|
-//! | a change | held | held |
+//! | a change, and choosing the images that it deploys | held | held |
 //! | what finishes a running operation: cancelling an update, stopping a rollout, ending a rotation | held | goes on |
 //! | preparing a change set, which changes nothing that runs | held | goes on |
 //! | backups: they only add | held if the freeze names the kind | go on |
@@ -51,7 +51,10 @@ pub fn effect(action: &Do) -> Effect {
         }
         Do::Record(_) | Do::Backup(_) => false,
     };
+    // Which images a service gets is decided when they can be deployed: by then there are newer ones, or these are gone.
+    let decides = matches!(action, Do::Service(ServiceStep { action: ServiceDo::Decide { rollout: Some(_), .. }, .. }));
     match action {
+        _ if decides => Effect::Begins,
         action if !action.mutates() => Effect::Notes,
         Do::Backup(BackupStep { action, .. }) if action.only_adds() => Effect::Adds,
         _ if finishes => Effect::Finishes,

@@ -39,7 +39,7 @@ pub(crate) fn manifest(windows: &[(u64, u64)]) -> String {
     for (nth, (from, until)) in windows.iter().enumerate() {
         let head = if nth == 0 { "    windows:\n" } else { "" };
         let (from, until) = (second(*from), second(*until));
-        write!(text, "{head}    - {{ deny: {{ from: \"{from}\", until: \"{until}\" }}, because: release }}\n").unwrap();
+        writeln!(text, "{head}    - {{ deny: {{ from: \"{from}\", until: \"{until}\" }}, because: release }}").unwrap();
     }
     text
 }

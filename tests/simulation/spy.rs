@@ -186,7 +186,9 @@ impl Life {
         }
         // What is frozen is not changed by anything that was begun after it was frozen.
         if !self.store.freezes().is_empty() {
-            crate::freezes::begun_while_held(&self.store, &[]).into_iter().for_each(|wrong| self.truth.blame(wrong));
+            for wrong in crate::freezes::begun_while_held(&self.store, &[]) {
+                self.truth.blame(wrong);
+            }
         }
         let target = target.split('/').nth(1).unwrap_or(target).to_owned();
         let mut flying = self.in_flight.lock().unwrap();
