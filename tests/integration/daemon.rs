@@ -5,6 +5,7 @@
 
 mod beacon;
 mod feedback;
+mod freezes;
 #[cfg(feature = "git")]
 mod health;
 mod history;
