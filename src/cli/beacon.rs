@@ -176,8 +176,6 @@ pub(super) struct Lamp {
 
 struct Lit {
     beacon: Beacon,
-    /// The environments of what was loaded last; `None`: nothing was yet.
-    desired: Option<Vec<String>>,
     changed: bool,
 }
 
@@ -222,11 +220,7 @@ impl Lamp {
             events: BTreeMap::new(),
             environments: BTreeMap::new(),
         };
-        Self {
-            path: file(state),
-            cx: cx.clone(),
-            lit: Arc::new(Mutex::new(Lit { beacon, desired: None, changed: true })),
-        }
+        Self { path: file(state), cx: cx.clone(), lit: Arc::new(Mutex::new(Lit { beacon, changed: true })) }
     }
 
     /// Sees every plan.
@@ -248,17 +242,15 @@ impl Lamp {
             lit.beacon.revision = revision;
             let stays = |name: &String| environments.iter().any(|kept| kept.as_str() == name);
             lit.beacon.environments.retain(|name, _| stays(name));
-            lit.desired = Some(environments.iter().map(ToString::to_string).collect());
         }
         lit.beacon.error = error;
         lit.changed |= new || lit.beacon.environments.len() != count;
     }
 
-    /// Shows what is known, and the environments of what was loaded last, to somebody who makes something of it.
+    /// Shows what is known to somebody who makes something of it.
     #[cfg(feature = "git")]
-    pub(super) fn show<T>(&self, look: impl FnOnce(&Beacon, Option<&Vec<String>>) -> T) -> T {
-        let lit = self.lock();
-        look(&lit.beacon, lit.desired.as_ref())
+    pub(super) fn show<T>(&self, look: impl FnOnce(&Beacon) -> T) -> T {
+        look(&self.lock().beacon)
     }
 
     /// Writes what is new, and says in the log now and then that all is well. Never ends.
@@ -359,7 +351,7 @@ mod tests {
             events: BTreeMap::new(),
             environments: BTreeMap::new(),
         };
-        Lit { beacon, desired: None, changed: false }
+        Lit { beacon, changed: false }
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::model::{Action, Guard, InvalidName, Key, Plan, Waiting, nearest};
-use crate::plan::is_hold;
 use crate::source::SourceError;
 use crate::store::StoreError;
 
@@ -62,7 +61,7 @@ impl Exit {
         });
         let asks = entries().any(|entry| {
             !entry.refused.is_empty()
-                || entry.waiting.iter().any(|one| matches!(one, Waiting::Approval { .. }) || is_hold(one))
+                || entry.waiting.iter().any(|one| matches!(one, Waiting::Approval { .. }) || one.is_hold())
         });
         match () {
             () if failed => Self::Failed,

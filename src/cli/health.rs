@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use super::beacon::Lamp;
 use super::exit::Trouble;
 use crate::context::Context;
-use crate::model::Key;
+use crate::controller::Board;
+use crate::model::{Desired, EnvName, Key};
 use crate::report::Status;
 use crate::server::{Health, Listening, Observed, Pages, Standing, serve};
 
@@ -28,10 +29,10 @@ impl HealthPages {
     }
 
     /// Serves for ever; does nothing for ever, if there is nothing to serve.
-    pub(super) async fn serve(cx: &Context, pages: Option<&Self>, lamp: &Lamp) -> Infallible {
+    pub(super) async fn serve(cx: &Context, pages: Option<&Self>, lamp: &Lamp, board: &Board) -> Infallible {
         match pages {
             Some(Self(listening)) => {
-                let health = || health(lamp);
+                let health = || health(lamp, &board.desired());
                 serve(cx, listening, &Pages::new(&health)).await
             }
             None => std::future::pending().await,
@@ -39,10 +40,10 @@ impl HealthPages {
     }
 }
 
-fn health(lamp: &Lamp) -> Health {
-    lamp.show(|beacon, desired| {
-        let observed = |name: &String| {
-            let seen = beacon.environments.get(name)?;
+fn health(lamp: &Lamp, desired: &Desired) -> Health {
+    lamp.show(|beacon| {
+        let observed = |name: &EnvName| {
+            let seen = beacon.environments.get(name.as_str())?;
             let mut objects: BTreeMap<Standing, i64> = BTreeMap::new();
             for status in &seen.items {
                 *objects.entry(standing(status)).or_default() += 1;
@@ -52,9 +53,9 @@ fn health(lamp: &Lamp) -> Health {
         Health {
             version: beacon.version.clone(),
             started: beacon.started,
-            loaded: desired.is_some(),
+            loaded: beacon.revision.is_some(),
             error: beacon.error.clone(),
-            environments: desired.into_iter().flatten().map(|name| (name.clone(), observed(name))).collect(),
+            environments: desired.environments.keys().map(|name| (name.to_string(), observed(name))).collect(),
             heartbeats: beacon
                 .events
                 .iter()

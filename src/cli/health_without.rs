@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::beacon::Lamp;
 use super::exit::Trouble;
 use crate::context::Context;
+use crate::controller::Board;
 
 /// No listener.
 pub(super) struct HealthPages;
@@ -21,7 +22,7 @@ impl HealthPages {
     }
 
     /// Does nothing for ever.
-    pub(super) async fn serve(_: &Context, _: Option<&Self>, _: &Lamp) -> Infallible {
+    pub(super) async fn serve(_: &Context, _: Option<&Self>, _: &Lamp, _: &Board) -> Infallible {
         std::future::pending().await
     }
 }

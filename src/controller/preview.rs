@@ -96,7 +96,7 @@ impl Preview {
         let terms = Terms::of(environment);
         let outcomes = iter(&steps).map(|step| controller.executor.take(step, &terms)).buffered(AT_ONCE);
         // What a freeze holds is removed by whoever looks after it.
-        let failed = |outcome: &Outcome| !outcome.is_done() && !matches!(outcome, Outcome::Held(_));
+        let failed = |outcome: &Outcome| !outcome.is_done() && !matches!(outcome, Outcome::Held);
         outcomes.filter(|outcome| std::future::ready(failed(outcome))).collect().await
     }
 

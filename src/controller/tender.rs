@@ -218,7 +218,7 @@ impl<'a> Tender<'a> {
             self.keep(looked.observation, &looked.plan);
             return Ok(None);
         }
-        let held = looked.plan.entries.values().any(|entry| entry.waiting.iter().any(plan::is_hold));
+        let held = looked.plan.entries.values().any(|entry| entry.waiting.iter().any(Waiting::is_hold));
         if !moving && !held && looked.memory.consent.is_some() {
             // Carried out, or as far as it goes: what happens later was not approved with it. What a freeze or a window holds
             // is still to come.

@@ -136,15 +136,13 @@ impl Executor {
             let done = self.store.take_freezes(inbox).map_err(Outcome::NotJournaled)?;
             done.iter().for_each(tell);
         }
-        let held = |freezes: &[Freeze]| {
-            if sabotage::is(Bug::FreezeIsAdvice) {
-                return Vec::new();
-            }
-            plan::hold(&step.key, plan::effect(&step.action), &terms.windows, freezes, now)
+        let is_held = |freezes: &[Freeze]| {
+            let held = plan::hold(&step.key, plan::effect(&step.action), &terms.windows, freezes, now);
+            !held.is_empty() && !sabotage::is(Bug::FreezeIsAdvice)
         };
-        match self.store.begin_step(&step.key, record, spent, held, change) {
+        match self.store.begin_step(&step.key, record, spent, is_held, change) {
             Ok(Begun::Begun) => Ok(()),
-            Ok(Begun::Held(held)) => Err(Outcome::Held(held)),
+            Ok(Begun::Held) => Err(Outcome::Held),
             Err(error) => Err(Outcome::NotJournaled(error)),
         }
     }

@@ -1,6 +1,5 @@
 //! How a step went. Never an error: what went wrong is told, and the next look starts from what is.
 
-use crate::model::Waiting;
 use crate::ports::{Class, PortError};
 use crate::store::StoreError;
 
@@ -12,7 +11,7 @@ pub enum Outcome {
     /// Its precondition no longer holds: nothing was sent.
     Moved(String),
     /// A freeze or a maintenance window holds it: nothing was sent.
-    Held(Vec<Waiting>),
+    Held,
     /// It was refused by AWS, or before it got there; it did not take effect.
     Failed(PortError),
     /// It was sent, and whether it took effect is not known. The next look finds out.
@@ -44,7 +43,7 @@ impl std::fmt::Display for Outcome {
         match self {
             Self::Done => f.write_str("done"),
             Self::Moved(why) => write!(f, "skipped: the stack changed since the plan: {why}"),
-            Self::Held(_) => f.write_str("not begun: a freeze or a maintenance window holds it"),
+            Self::Held => f.write_str("not begun: a freeze or a maintenance window holds it"),
             Self::Failed(error) => write!(f, "{error}"),
             Self::Ambiguous(error) => write!(f, "{error}; checking whether it took effect"),
             Self::NotJournaled(error) => write!(f, "request not sent: {error}"),

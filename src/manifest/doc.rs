@@ -34,18 +34,23 @@ impl Doc<'_> {
 
     /// Where the value at a path stands; the key, where the value is more than a scalar.
     pub(super) fn span(&self, path: &[&str]) -> Span {
-        let (mut node, mut span) = (&self.root, self.root.span);
-        for key in path {
-            let Some(entry) = node.entry(key) else { break };
-            node = &entry.value;
-            let scalar = matches!(node.content, Content::Scalar(_)) && !node.span.is_empty();
-            span = if scalar { node.span } else { entry.key_span };
-        }
-        span
+        span(&self.root, path)
     }
 
     /// What it is called, where that can be read.
     pub(super) fn name(&self) -> Option<&str> {
         self.root.get("metadata")?.get("name")?.text()
     }
+}
+
+/// Where the value at a path below a node stands; the key, where the value is more than a scalar.
+pub(super) fn span(node: &Node, path: &[&str]) -> Span {
+    let (mut node, mut span) = (node, node.span);
+    for key in path {
+        let Some(entry) = node.entry(key) else { break };
+        node = &entry.value;
+        let scalar = matches!(node.content, Content::Scalar(_)) && !node.span.is_empty();
+        span = if scalar { node.span } else { entry.key_span };
+    }
+    span
 }

@@ -7,11 +7,11 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::diagnostic::Problem;
-use super::doc::Doc;
+use super::doc::{Doc, span};
 use super::document::{TimesSpec, WindowSpec};
 use super::policy::parse_duration;
 use crate::model::{Schedule, When, Window, Windows, WrongSchedule};
-use crate::yaml::{Node, Span};
+use crate::yaml::Node;
 
 /// The shortest time for which a recurring window may be open, and the longest.
 const SHORTEST: Duration = Duration::from_mins(1);
@@ -153,18 +153,6 @@ impl Reader<'_, '_> {
     }
 
     fn problem(&self, code: &'static str, message: String, at: &[&str]) -> Problem {
-        Problem::error(code, message, &self.doc.file, self.span(at))
-    }
-
-    /// Where a field of the window is written.
-    fn span(&self, at: &[&str]) -> Span {
-        let (mut node, mut span) = (self.node, self.node.span);
-        for key in at {
-            let Some(entry) = node.entry(key) else { break };
-            node = &entry.value;
-            let scalar = node.text().is_some() && !node.span.is_empty();
-            span = if scalar { node.span } else { entry.key_span };
-        }
-        span
+        Problem::error(code, message, &self.doc.file, span(self.node, at))
     }
 }

@@ -49,7 +49,13 @@ impl SshAddress {
     /// The host as a file of known hosts names it: with its port, unless that is the usual one.
     #[must_use]
     pub fn known_as(&self) -> String {
-        if self.port == PORT { self.host.clone() } else { format!("[{}]:{}", self.host, self.port) }
+        self.unusual_port().map_or_else(|| self.host.clone(), |port| format!("[{}]:{port}", self.host))
+    }
+
+    /// Its port, unless that is the usual one.
+    #[must_use]
+    pub fn unusual_port(&self) -> Option<u16> {
+        (self.port != PORT).then_some(self.port)
     }
 }
 

@@ -327,6 +327,14 @@ pub enum Waiting {
     },
 }
 
+impl Waiting {
+    /// Whether it is for a freeze or a window to end.
+    #[must_use]
+    pub fn is_hold(&self) -> bool {
+        matches!(self, Self::Frozen { .. } | Self::Window { .. })
+    }
+}
+
 /// A rule that forbids a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A map by name that mostly has one entry or none, as parameters, tags and outputs of a stack do. A [`BTreeMap`] sets aside
 /// room for eleven with the first, half a kilobyte or more: with thousands of stacks, most of their memory. Like one, it is
 /// in the order of its keys.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmallMap<V>(LiteMap<String, V>);
 
 impl<V> SmallMap<V> {
@@ -48,12 +48,6 @@ impl<V> FromIterator<(String, V)> for SmallMap<V> {
         let mut map = LiteMap::with_capacity(entries.len());
         map.extend(entries);
         Self(map)
-    }
-}
-
-impl<V> Extend<(String, V)> for SmallMap<V> {
-    fn extend<I: IntoIterator<Item = (String, V)>>(&mut self, entries: I) {
-        self.0.extend(entries);
     }
 }
 

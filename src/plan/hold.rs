@@ -114,9 +114,3 @@ pub(super) fn withhold(planner: &mut Planner<'_>) {
         }
     }
 }
-
-/// Whether a waiting is for a freeze or a window to end.
-#[must_use]
-pub fn is_hold(waiting: &Waiting) -> bool {
-    matches!(waiting, Waiting::Frozen { .. } | Waiting::Window { .. })
-}

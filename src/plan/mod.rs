@@ -55,7 +55,7 @@ pub use drift::{
 pub use gone::{Deletion, deletion};
 #[cfg(test)]
 pub(crate) use guard::name_commands;
-pub use hold::{Effect, effect, hold, is_hold, is_open_at, opens_at};
+pub use hold::{Effect, effect, hold, is_open_at, opens_at};
 pub use input::{Goal, Input, MAX_OPERATIONS};
 pub use lint::{Fault, lint};
 pub use names::{OWNER_TAG, RETAIN_TAG, change_set_prefix, owner};

@@ -112,9 +112,7 @@ impl QueueList {
                 });
                 let after: BTreeSet<String> =
                     needs.flatten().filter(|object| names.contains(*object)).cloned().collect();
-                let itself =
-                    entry.waiting.iter().any(|one| matches!(one, Waiting::Frozen { .. } | Waiting::Window { .. }));
-                if itself || !after.is_empty() {
+                if entry.waiting.iter().any(Waiting::is_hold) || !after.is_empty() {
                     held.insert(key, after);
                 }
             }

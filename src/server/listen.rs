@@ -173,13 +173,12 @@ impl Request {
 
     /// What a webhook's proof is made from.
     pub(super) fn call(&self) -> Call<'_> {
-        let of = |name: &str| self.header(name);
         Call {
-            hub: of("x-hub-signature-256").or_else(|| of("x-hub-signature")),
-            gitlab: of("x-gitlab-token"),
-            id: of("webhook-id"),
-            timestamp: of("webhook-timestamp"),
-            signature: of("webhook-signature"),
+            hub: self.header("x-hub-signature-256").or_else(|| self.header("x-hub-signature")),
+            gitlab: self.header("x-gitlab-token"),
+            id: self.header("webhook-id"),
+            timestamp: self.header("webhook-timestamp"),
+            signature: self.header("webhook-signature"),
         }
     }
 }

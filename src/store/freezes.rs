@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::rows::{Table, Write};
 use super::{Begun, HoldOrder, Inbox, Record, Store, StoreError};
-use crate::model::{Applied, Freeze, Key, Remembered, Spent, Thawed, Waiting};
+use crate::model::{Applied, Freeze, Key, Remembered, Spent, Thawed};
 
 /// How long a freeze that has ended is kept: who froze what is asked later.
 const ENDED_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -62,9 +62,8 @@ impl Store {
             }
             !old
         });
-        kept.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
         self.commit(&mut state, &[], writes)?;
-        state.freezes = kept.into();
+        state.keep_freezes(kept);
         Ok(done)
     }
 
@@ -105,13 +104,12 @@ impl Store {
         key: &Key,
         record: Record,
         spent: Option<Spent>,
-        holds: impl FnOnce(&[Freeze]) -> Vec<Waiting>,
+        holds: impl FnOnce(&[Freeze]) -> bool,
         change: impl FnOnce(&mut M) -> A,
     ) -> Result<Begun, StoreError> {
         let mut state = self.state();
-        let held = holds(&state.freezes);
-        if !held.is_empty() {
-            return Ok(Begun::Held(held));
+        if holds(&state.freezes) {
+            return Ok(Begun::Held);
         }
         self.write(&mut state, key, record, spent, change)?;
         Ok(Begun::Begun)
@@ -139,10 +137,7 @@ mod tests {
         let key: Key = "dev/stack/network".parse().unwrap();
         let record = Record::new(key.clone(), 1, "create", RecordOutcome::Begun);
         let now = cx.now();
-        let holds = |freezes: &[Freeze]| {
-            let active = freezes.iter().filter(|freeze| freeze.is_active(now));
-            active.map(|_| Waiting::Window { opens: None, because: None }).collect()
-        };
+        let holds = |freezes: &[Freeze]| freezes.iter().any(|freeze| freeze.is_active(now));
         store.begin_step(&key, record, None, holds, |_: &mut StackMemory| {}).unwrap()
     }
 
@@ -162,7 +157,7 @@ mod tests {
             assert_eq!(store.freezes()[0].after, 1, "what was begun before goes on");
             drop(store);
             let store = open();
-            assert!(matches!(begin(&store, &cx), Begun::Held(_)));
+            assert_eq!(begin(&store, &cx), Begun::Held);
             assert_eq!(store.history(None, 10).unwrap().len(), 1, "nothing was written down");
             let order = HoldOrder::Thaw { freezes: vec!["a".to_owned()], by: "bob".to_owned(), at: cx.now() };
             assert_eq!(store.order(order.clone()).unwrap().len(), 1);

@@ -103,7 +103,7 @@ impl Note {
         match self {
             Self::Approval(_) | Self::Sync(_) | Self::Hold(HoldOrder::Thaw { .. }) => APPROVAL,
             // It holds as long as it says, whenever it is found. One that expires is good for that long, and one that has
-            // expired is told of, and not silently forgotten.
+            // expired is reported, and not silently forgotten.
             Self::Hold(HoldOrder::Freeze(freeze)) => {
                 freeze.until.map_or(SignedDuration::MAX, |until| until.duration_since(freeze.at))
             }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Conclusion, Key, Waiting};
+use crate::model::{Conclusion, Key};
 use crate::ports::{Class, PortError};
 
 /// Something that was attempted, and how it went.
@@ -93,11 +93,11 @@ impl Record {
 }
 
 /// Whether a step has begun.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Begun {
     /// That it begins is written down: now it is sent.
     Begun,
     /// Something holds it; nothing was written down.
-    Held(Vec<Waiting>),
+    Held,
 }

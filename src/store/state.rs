@@ -100,6 +100,12 @@ impl State {
         Ok(Some(state))
     }
 
+    /// Keeps what people have frozen, the oldest first.
+    pub(super) fn keep_freezes(&mut self, mut freezes: Vec<Freeze>) {
+        freezes.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        self.freezes = freezes.into();
+    }
+
     fn read_tables(&mut self, rows: &dyn Rows, before: bool) -> Result<(), StoreError> {
         rows.scan(Table::Common, Order::Up, &mut |text, value| {
             let key = decode_key::<Key>(Table::Common, text)?;
@@ -138,8 +144,7 @@ impl State {
             freezes.push(decode(Table::Freezes, key, value)?);
             Ok(true)
         })?;
-        freezes.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
-        self.freezes = freezes.into();
+        self.keep_freezes(freezes);
         rows.scan(Table::Journal, Order::Down, &mut |key, _| {
             self.next_record = decode_number(Table::Journal, key)? + 1;
             Ok(false)

@@ -305,6 +305,18 @@ pub(crate) enum Glitch {
 }
 
 impl Fleet {
+    /// A service alone, where everything may be done without asking.
+    pub(crate) fn of_service(web: Web) -> Self {
+        Self {
+            units: BTreeMap::new(),
+            policy: Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true },
+            web: Some(web),
+            app: App::default(),
+            floored: false,
+            windows: Vec::new(),
+        }
+    }
+
     /// Whether there is anything in an environment.
     pub(crate) fn describes(&self, name: &str) -> bool {
         let app = name == "dev" && (self.web.is_some() || self.app.size() > 0);

@@ -18,8 +18,7 @@ use landfast::model::{
 use landfast::sabotage::{Bug, plant};
 use landfast::sim::{ImageBehaviour, NewService};
 
-use crate::app::App;
-use crate::fleet::{Fleet, Policy, Prune, REPOSITORY, Web};
+use crate::fleet::{Fleet, REPOSITORY, Web};
 use crate::images::{brings, web};
 use crate::rig::{RESYNC, Rig};
 
@@ -59,7 +58,6 @@ impl World {
 
     /// The same, deployed in another way: as a template says it, and as ECS does.
     fn with(how: How, strategy: &str, configure: impl FnOnce(&mut DeploymentConfiguration)) -> Self {
-        let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
         let web_of = Web {
             stack: how.stack,
             breaker: how.breaker,
@@ -67,18 +65,7 @@ impl World {
             strategy: strategy.to_owned(),
             beside: String::new(),
         };
-        let rig = Rig::new(
-            11,
-            Fleet {
-                units: BTreeMap::new(),
-                policy,
-                web: Some(web_of),
-                app: App::default(),
-                floored: false,
-                windows: Vec::new(),
-            },
-            None,
-        );
+        let rig = Rig::new(11, Fleet::of_service(web_of), None);
         rig.console().create_repository(REPOSITORY);
         let mut world = Self { rig, first: format!("sha256:{:064}", 0).parse().unwrap(), versions: BTreeMap::new() };
         world.first = world.push("1.0.0", ImageBehaviour::Runs);

@@ -37,29 +37,24 @@ pub(super) fn freeze(global: &Global, asked: &FreezeArgs) -> Result<Exit, Troubl
     let session = Session::start(global, Pace::Virtual)?;
     let scopes = scopes(global, &asked.scopes)?;
     check(&session, &scopes)?;
-    let store = open(&session)?;
-    let now = if store.is_some() { session.cx.now() } else { wall_clock()? };
-    let until = until(asked, now)?;
+    let desk = Desk::open(&session)?;
+    let until = until(asked, desk.now)?;
     for scope in scopes {
         let freeze = Freeze {
             id: unique()?.chars().take(8).collect(),
             scope,
-            by: if store.is_some() { ourselves() } else { whoami() },
+            by: desk.by.clone(),
             because: because.to_owned(),
-            at: now,
+            at: desk.now,
             until,
             after: 0,
             thawed: None,
         };
         let id = freeze.id.clone();
-        let done = |store: &Store| store.freezes().iter().find(|freeze| freeze.id == id).cloned();
         let ends =
             until.map_or_else(|| format!("until `landfast thaw {id}`"), |until| format!("until {}", time(until)));
         let scope = freeze.scope.clone();
-        match give(&session, store.as_ref(), HoldOrder::Freeze(Box::new(freeze)))? {
-            Given::Done => {}
-            Given::Left => wait(&session, |store| done(store).is_some())?,
-        }
+        desk.give(HoldOrder::Freeze(Box::new(freeze)), |freezes| freezes.iter().any(|freeze| freeze.id == id))?;
         terminal::print(&format!(
             "{scope} is frozen {ends} (freeze {id}). What has begun goes on; nothing new begins.\n"
         ))?;
@@ -70,14 +65,12 @@ pub(super) fn freeze(global: &Global, asked: &FreezeArgs) -> Result<Exit, Troubl
 /// Thaws.
 pub(super) fn thaw(global: &Global, asked: &ThawArgs) -> Result<Exit, Trouble> {
     let session = Session::start(global, Pace::Virtual)?;
-    let store = open(&session)?;
-    let looked = match &store {
-        Some(store) => store.clone(),
-        None => session.store_for_watching()?.0,
+    let desk = Desk::open(&session)?;
+    let known = match &desk.store {
+        Some(store) => store.freezes(),
+        None => session.store_for_watching()?.0.freezes(),
     };
-    let now = if store.is_some() { session.cx.now() } else { wall_clock()? };
-    let frozen: Vec<Freeze> = looked.freezes().iter().filter(|freeze| freeze.is_active(now)).cloned().collect();
-    drop(looked);
+    let frozen: Vec<Freeze> = known.iter().filter(|freeze| freeze.is_active(desk.now)).cloned().collect();
     let mut meant: Vec<Freeze> = Vec::new();
     if asked.all {
         meant.clone_from(&frozen);
@@ -98,12 +91,9 @@ pub(super) fn thaw(global: &Global, asked: &ThawArgs) -> Result<Exit, Trouble> {
         return Ok(Exit::Done);
     }
     let ids: Vec<String> = meant.iter().map(|freeze| freeze.id.clone()).collect();
-    let by = if store.is_some() { ourselves() } else { whoami() };
-    let order = HoldOrder::Thaw { freezes: ids.clone(), by, at: now };
-    if matches!(give(&session, store.as_ref(), order)?, Given::Left) {
-        let over = |freeze: &Freeze| !ids.contains(&freeze.id) || !freeze.is_active(now);
-        wait(&session, |store| store.freezes().iter().all(over))?;
-    }
+    let order = HoldOrder::Thaw { freezes: ids.clone(), by: desk.by.clone(), at: desk.now };
+    let over = |freeze: &Freeze| !ids.contains(&freeze.id) || !freeze.is_active(desk.now);
+    desk.give(order, |freezes| freezes.iter().all(over))?;
     for freeze in &meant {
         terminal::print(&format!("Thawed: {} (freeze {} by {})\n", freeze.scope, freeze.id, clean(&freeze.by)))?;
     }
@@ -138,48 +128,50 @@ pub(super) fn queue(global: &Global, targets: &[String], output: Output) -> Resu
     Ok(view.exit(if all && !unknown { Exit::Done } else { Exit::Failed }))
 }
 
-/// Whether an order was carried out.
-enum Given {
-    /// It was.
-    Done,
-    /// It is left for the process that uses the state.
-    Left,
+/// From where orders are given: the journal, or the inbox of the process that has it.
+struct Desk<'s> {
+    session: &'s Session,
+    /// The journal, if no other process has it.
+    store: Option<Store>,
+    /// What time it is for whoever has it.
+    now: Timestamp,
+    /// Who asks, as whoever has it is told.
+    by: String,
 }
 
-fn give(session: &Session, store: Option<&Store>, order: HoldOrder) -> Result<Given, Trouble> {
-    let Some(store) = store else {
-        Inbox::of(&session.global.state).leave(&Note::Hold(order))?;
-        return Ok(Given::Left);
-    };
-    store.order(order)?;
-    Ok(Given::Done)
-}
-
-/// The journal, if no other process has it.
-fn open(session: &Session) -> Result<Option<Store>, Trouble> {
-    match session.store() {
-        Ok(store) => Ok(Some(store)),
-        Err(Trouble::Store(StoreError::Locked { .. })) => Ok(None),
-        Err(trouble) => Err(trouble),
+impl<'s> Desk<'s> {
+    fn open(session: &'s Session) -> Result<Self, Trouble> {
+        match session.store() {
+            Ok(store) => Ok(Self { session, store: Some(store), now: session.cx.now(), by: ourselves() }),
+            Err(Trouble::Store(StoreError::Locked { .. })) => {
+                Ok(Self { session, store: None, now: wall_clock()?, by: whoami() })
+            }
+            Err(trouble) => Err(trouble),
+        }
     }
-}
 
-/// Waits until the process that uses the state has obeyed.
-fn wait(session: &Session, obeyed: impl Fn(&Store) -> bool) -> Result<(), Trouble> {
-    let waiting = Session::start(&session.global, Pace::Real(1.0))?;
-    let began = waiting.cx.elapsed();
-    loop {
-        // Read for a moment only: whoever has the state may want to write.
-        if obeyed(&waiting.store_for_watching()?.0) {
-            return Ok(());
+    /// Gives an order. Where another process has the journal, it is left there, and waited for until the freezes are as they
+    /// should be.
+    fn give(&self, order: HoldOrder, obeyed: impl Fn(&[Freeze]) -> bool) -> Result<(), Trouble> {
+        if let Some(store) = &self.store {
+            return Ok(store.order(order).map(drop)?);
         }
-        if waiting.cx.elapsed().saturating_sub(began) > WITHIN {
-            terminal::note(
-                "note: the process that uses the state has not confirmed it yet; it obeys before it begins another step",
-            );
-            return Ok(());
+        Inbox::of(&self.session.global.state).leave(&Note::Hold(order))?;
+        let waiting = Session::start(&self.session.global, Pace::Real(1.0))?;
+        let began = waiting.cx.elapsed();
+        loop {
+            // Read for a moment only: whoever has the state may want to write.
+            if obeyed(&waiting.store_for_watching()?.0.freezes()) {
+                return Ok(());
+            }
+            if waiting.cx.elapsed().saturating_sub(began) > WITHIN {
+                terminal::note(
+                    "note: the process that uses the state has not confirmed it yet; it obeys before it begins another step",
+                );
+                return Ok(());
+            }
+            waiting.ask(waiting.cx.sleep(EVERY))?;
         }
-        waiting.ask(waiting.cx.sleep(EVERY))?;
     }
 }
 

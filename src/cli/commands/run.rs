@@ -160,7 +160,7 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
             never = hear(&controller, session.queue()) => match never {},
             never = keep_simulation(session) => match never {},
             never = Hooks::serve(session, hooks.as_ref(), &feedback) => match never {},
-            never = HealthPages::serve(&session.cx, pages.as_ref(), &lamp) => match never {},
+            never = HealthPages::serve(&session.cx, pages.as_ref(), &lamp, &controller.board) => match never {},
             never = feedback.keep_giving(session, &controller) => match never {},
             never = asked.reports.keep_writing(&controller) => match never {},
             never = logging::tell_losses(&session.cx) => match never {},

@@ -14,8 +14,11 @@ const LOOKED_AT: usize = 4_096;
 /// Whether changes may begin now.
 #[must_use]
 pub fn is_open_at(windows: &Windows, now: Timestamp) -> bool {
-    let allowed = windows.allow.is_empty() || windows.allow.iter().any(|window| is_open(window, now));
-    allowed && denied(windows, now).is_none()
+    is_allowed(windows, now) && denied(windows, now).is_none()
+}
+
+fn is_allowed(windows: &Windows, now: Timestamp) -> bool {
+    windows.allow.is_empty() || windows.allow.iter().any(|window| is_open(window, now))
 }
 
 /// The window that denies changes now.
@@ -30,7 +33,7 @@ pub fn opens_at(windows: &Windows, now: Timestamp) -> Option<Timestamp> {
     for _ in 0..LOOKED_AT {
         if let Some(window) = denied(windows, at) {
             at = closes(window, at)?;
-        } else if windows.allow.is_empty() || windows.allow.iter().any(|window| is_open(window, at)) {
+        } else if is_allowed(windows, at) {
             return Some(at);
         } else {
             at = windows.allow.iter().filter_map(|window| begins(window, at)).min()?;

@@ -11,7 +11,6 @@ fn created_with(behaviour: ImageBehaviour) -> (World, ImageDigest) {
 
 /// The same, with these lines of further resources in its template.
 fn created_beside(lines: &str, behaviour: ImageBehaviour) -> (World, ImageDigest) {
-    let policy = Policy { prune: Prune::Always, observe: false, deletions: 9, replace: true };
     let web_of = Web {
         stack: true,
         breaker: false,
@@ -19,18 +18,7 @@ fn created_beside(lines: &str, behaviour: ImageBehaviour) -> (World, ImageDigest
         strategy: String::new(),
         beside: lines.to_owned(),
     };
-    let rig = Rig::new(
-        12,
-        Fleet {
-            units: BTreeMap::new(),
-            policy,
-            web: Some(web_of),
-            app: App::default(),
-            floored: false,
-            windows: Vec::new(),
-        },
-        None,
-    );
+    let rig = Rig::new(12, Fleet::of_service(web_of), None);
     rig.console().create_repository(REPOSITORY);
     let mut world = World { rig, first: format!("sha256:{:064}", 0).parse().unwrap(), versions: BTreeMap::new() };
     let bad = world.push("1.0.0", behaviour);

@@ -66,7 +66,7 @@ impl Known {
         if !known.keys.is_empty() {
             return Ok(known);
         }
-        let port = if address.port == 22 { String::new() } else { format!("-p {} ", address.port) };
+        let port = address.unusual_port().map(|port| format!("-p {port} ")).unwrap_or_default();
         let mut why = format!(
             "the host {host} is unknown: {list} has no key of it that can be used. Run `ssh-keyscan {port}{}`, compare the \
              fingerprints (`ssh-keygen -l -f -`) with those that the host publishes, and add the lines",
