@@ -9,7 +9,7 @@ use super::exit::Trouble;
 use crate::context::Context;
 use crate::controller::Board;
 use crate::model::{Desired, EnvName, Key};
-use crate::report::Status;
+use crate::report::{ConditionStatus, ConditionType, Status, SyncStatus};
 use crate::server::{Health, Listening, Observed, Pages, Standing, serve};
 
 /// A listener for machines.
@@ -76,7 +76,35 @@ fn standing(status: &Status) -> Standing {
             () if status.is_stalled() => "Stalled",
             () if status.awaits_approval() => "ApprovalRequired",
             () if status.is_pending() => "Pending",
-            () => "Reconciling",
+            () if status.is(ConditionType::Reconciling, ConditionStatus::True) => "Reconciling",
+            () if status.sync == SyncStatus::Retained => "Retained",
+            // Nothing that is known says more.
+            () => "Unknown",
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_in_no_other_state() {
+        let state = |sync: &str, kind: &str, status: &str| {
+            let condition = json!({ "type": kind, "status": status, "reason": "Any", "message": "" });
+            let status = json!({
+                "object": "dev/stack/net", "name": "net", "account": "111122223333", "region": "us-east-1", "status": null,
+                "sync": sync, "health": "Unknown", "action": "unknown", "observedRevision": "1", "conditions": [condition],
+                "operationSince": null,
+            });
+            standing(&serde_json::from_value(status).unwrap()).state
+        };
+        assert_eq!(state("Unknown", "Ready", "Unknown"), "Unknown");
+        assert_eq!(state("Retained", "Ready", "False"), "Retained");
+        assert_eq!(state("OutOfSync", "Reconciling", "True"), "Reconciling");
+        assert_eq!(state("OutOfSync", "Ready", "False"), "Pending");
+        assert_eq!(state("Synced", "Ready", "True"), "Ready");
     }
 }

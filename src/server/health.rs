@@ -44,7 +44,7 @@ pub struct Standing {
     pub sync: String,
     /// As the column HEALTH.
     pub health: String,
-    /// What it is: `Ready`, `Reconciling`, `Stalled`, `ApprovalRequired` or `Pending`.
+    /// What it is: `Ready`, `Reconciling`, `Stalled`, `ApprovalRequired`, `Pending`, `Retained` or `Unknown`.
     pub state: &'static str,
 }
 
