@@ -174,7 +174,11 @@ impl Controller {
                 continue;
             }
             let news = since.keys().any(|what| before.is_none_or(|before| !before.differs.contains_key(what)));
-            let told = || self.signals.culprit(key.kind, &entry.address, self.cx.now());
+            let record = input.memory.objects.records.get(key).and_then(|memory| memory.place.as_ref());
+            let told = || match record {
+                Some(place) => self.signals.culprit_of_record(place, self.cx.now()),
+                None => self.signals.culprit(key.kind, &entry.address, self.cx.now()),
+            };
             let known = before.and_then(|before| before.by.clone());
             let by = if news { told().map(Box::new).or(known) } else { known }.filter(|_| !since.is_empty());
             self.store.cache(key, |memory: &mut ObjectMemory| {

@@ -283,7 +283,8 @@ fn stack(scope: &Scope, name: &str) -> Option<StackAddress> {
 fn is_news(signal: &Signal, subject: &Subject, at: Timestamp, environment: &Environment, seen: &Observation) -> bool {
     let scope = &signal.scope;
     match subject {
-        Subject::Heartbeat | Subject::Resource(_) => false,
+        // Of a record its zone says it all.
+        Subject::Heartbeat | Subject::Resource(_) | Subject::Record { .. } => false,
         Subject::Stack(name) => stack(scope, name).is_some_and(|address| {
             let known =
                 seen.stacks.contains_key(&address) || environment.stacks.values().any(|spec| spec.address() == address);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-use crate::model::{Address, Deed, Kind, Scope, Signal, Subject};
+use crate::model::{Address, Deed, Kind, RecordPlace, Scope, Signal, Subject};
 use crate::sabotage::{self, Bug};
 
 /// A rule sends a heartbeat each minute. Without one for so long, events of an account and region are not relied on.
@@ -145,10 +145,21 @@ impl Signals {
 
     /// Who has changed an object last, as far as events have told lately.
     pub(super) fn culprit(&self, kind: Kind, address: &Address, now: Timestamp) -> Option<Deed> {
+        self.last_deed(now, |scope, subject| *scope == address.scope && names(subject, kind, &address.name))
+    }
+
+    /// The same of a record set. Route 53 is one for all regions.
+    pub(super) fn culprit_of_record(&self, place: &RecordPlace, now: Timestamp) -> Option<Deed> {
+        self.last_deed(now, |scope, subject| {
+            let Subject::Record { zone, of, set } = subject else { return false };
+            scope.account == place.scope.account && zone == place.zone.as_str() && (of, set) == (&place.of, &place.set)
+        })
+    }
+
+    /// Who has changed lately what subjects are about.
+    fn last_deed(&self, now: Timestamp, is_it: impl Fn(&Scope, &Subject) -> bool) -> Option<Deed> {
         let heard = self.lock();
-        let about = |signal: &&Arc<Signal>| {
-            signal.scope == address.scope && signal.about.iter().any(|subject| names(subject, kind, &address.name))
-        };
+        let about = |signal: &&Arc<Signal>| signal.about.iter().any(|subject| is_it(&signal.scope, subject));
         let deeds = heard.kept.iter().rev().filter(about).filter_map(|signal| signal.deed.as_ref());
         let mut deeds = deeds.filter(|deed| !deed.reads && deed.at <= now && now.duration_since(deed.at) < LATELY);
         deeds.next().cloned()
@@ -184,6 +195,7 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{DnsName, RecordsOf};
 
     fn signal(id: u32, about: Subject, second: i64) -> Signal {
         Signal {
@@ -233,6 +245,42 @@ mod tests {
         deliver(&signals, signal(2, Subject::Heartbeat, 340), 341);
         assert!(heard(341) && heard(640) && !heard(641));
         assert_eq!(signals.next(), 0, "nobody is woken by it");
+    }
+
+    #[test]
+    fn who_changed_a_record_is_told_of_that_record_set_alone() {
+        let record = |zone: &str, kind: &str, set: Option<&str>| {
+            let of = RecordsOf { name: DnsName::new("\\052.Example.com."), kind: kind.to_owned() };
+            Subject::Record { zone: zone.to_owned(), of, set: set.map(str::to_owned) }
+        };
+        let by = |actor: &str| Deed {
+            id: actor.to_owned(),
+            at: Timestamp::from_second(10).unwrap(),
+            actor: actor.to_owned(),
+            from: None,
+            call: "ChangeResourceRecordSets".to_owned(),
+            reads: false,
+        };
+        let signals = Signals::default();
+        let (deeds, others) = ([("alice", "A", None), ("bob", "A", Some("blue"))], [("Z2", "A"), ("Z1", "AAAA")]);
+        for (id, (actor, kind, set)) in (1..).zip(deeds) {
+            deliver(&signals, Signal { deed: Some(by(actor)), ..signal(id, record("Z1", kind, set), 10) }, 11);
+        }
+        for (id, (zone, kind)) in (10..).zip(others) {
+            deliver(&signals, Signal { deed: Some(by("mallory")), ..signal(id, record(zone, kind, None), 10) }, 11);
+        }
+        let scope = |region: &str| Scope { region: region.parse().unwrap(), ..stack(0).scope };
+        let culprit = |set: Option<&str>, second: i64| {
+            let of = RecordsOf { name: DnsName::new("*.example.com"), kind: "A".to_owned() };
+            let (zone, set) = ("Z1".parse().unwrap(), set.map(str::to_owned));
+            // Route 53 tells in one region what is done in all.
+            let place = RecordPlace { scope: scope("eu-west-1"), zone, of, set };
+            signals.culprit_of_record(&place, Timestamp::from_second(second).unwrap()).map(|deed| deed.actor)
+        };
+        assert_eq!(culprit(None, 20).as_deref(), Some("alice"));
+        assert_eq!(culprit(Some("blue"), 20).as_deref(), Some("bob"));
+        assert_eq!(culprit(Some("green"), 20), None);
+        assert_eq!(culprit(None, 10_000), None, "too long ago to be its doing");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::names::{self, can_be, of_arn};
 use super::record::Caller;
 use super::{About, Envelope};
-use crate::model::{AccountId, Deed, Subject, names_secret};
+use crate::model::{AccountId, Deed, DnsName, RecordsOf, Subject, names_secret};
 
 /// Names that are taken from one call.
 const NAMES_MAX: usize = 64;
@@ -81,6 +81,9 @@ fn precise(record: &Value, found: &mut Found) {
             for zone in [text("hostedZoneId"), text("id"), made].into_iter().flatten().map(names::zone) {
                 found.add(Subject::Zone(zone.to_owned()));
             }
+            if let Some(zone) = text("hostedZoneId").map(names::zone) {
+                records(zone, &asked["changeBatch"]["changes"]).for_each(|record| found.add(record));
+            }
         }
         "dynamodb" => {
             let fields = ["tableName", "targetTableName", "sourceTableName", "sourceTableArn", "resourceArn"];
@@ -111,6 +114,17 @@ fn precise(record: &Value, found: &mut Found) {
         }
         _ => {}
     }
+}
+
+/// The record sets that a batch of changes names (AWS: *`ChangeResourceRecordSets`*): as whoever sent it has written them.
+fn records<'a>(zone: &'a str, changes: &'a Value) -> impl Iterator<Item = Subject> {
+    let sets = changes.as_array().into_iter().flatten().map(|change| &change["resourceRecordSet"]);
+    let named = sets.filter_map(move |set| {
+        let text = |field: &str| set[field].as_str().filter(|text| can_be(text));
+        let of = RecordsOf { name: DnsName::new(text("name")?), kind: text("type")?.to_ascii_uppercase() };
+        Some(Subject::Record { zone: zone.to_owned(), of, set: text("setIdentifier").map(str::to_owned) })
+    });
+    named.take(NAMES_MAX)
 }
 
 /// What was found, each once, in the order in which it was found.

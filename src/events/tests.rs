@@ -200,6 +200,34 @@ fn only_a_rule_of_ours_on_the_default_bus_sends_heartbeats() {
 }
 
 #[test]
+fn a_batch_of_changes_names_its_record_sets_however_they_are_written() {
+    let set =
+        |name: &str, kind: &str| json!({ "action": "UPSERT", "resourceRecordSet": { "name": name, "type": kind } });
+    let mut weighted = set("api.example.com", "cname");
+    weighted["resourceRecordSet"]["setIdentifier"] = json!("blue");
+    let changes = json!([
+        set("\\052.Example.COM.", "A"),
+        set("*.example.com", "A"),
+        weighted,
+        { "action": "DELETE" },
+        { "resourceRecordSet": { "name": 7, "type": "A" } },
+        set("a\nb", "A"),
+    ]);
+    let about =
+        call("route53", &json!({ "hostedZoneId": "/hostedzone/Z1", "changeBatch": { "changes": changes } })).about;
+    let records: Vec<String> =
+        about.iter().filter(|about| matches!(about, Subject::Record { .. })).map(ToString::to_string).collect();
+    assert_eq!(
+        records,
+        ["record A *.example.com in hosted zone Z1", "record CNAME api.example.com (blue) in hosted zone Z1"]
+    );
+    assert!(about.contains(&Subject::Zone("Z1".to_owned())));
+    // A batch without a zone, or with another form, is about no record.
+    let batch = json!({ "changeBatch": { "changes": [set("a.example.com", "A")] } });
+    assert!(!call("route53", &batch).about.iter().any(|about| matches!(about, Subject::Record { .. })));
+}
+
+#[test]
 fn the_caller_is_told_from_any_record() {
     let caller = |record: Value| {
         let caller = Caller::parse(&record.to_string());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Deed, Scope};
+use super::{Deed, RecordsOf, Scope};
 
 /// An event that AWS has sent. It says where to look and decides nothing: one that is forged, repeated, late or lost costs
 /// calls or time.
@@ -43,6 +43,15 @@ pub enum Subject {
     Secret(String),
     /// A hosted zone, by id without a prefix.
     Zone(String),
+    /// A record set of a hosted zone. The zone is named beside it.
+    Record {
+        /// The zone's id, without a prefix.
+        zone: String,
+        /// Name and type.
+        of: RecordsOf,
+        /// Its set identifier, where there are several of this name and type.
+        set: Option<String>,
+    },
     /// A DynamoDB table, by name.
     Table(String),
     /// A job or a recovery point of AWS Backup for a table, by the table's name.
@@ -65,7 +74,7 @@ impl Subject {
             | Self::Alarm(name)
             | Self::Resource(name) => name == physical_id,
             Self::Service { service, .. } => physical_id.rsplit('/').next() == Some(service),
-            Self::Heartbeat | Self::Stack(_) | Self::Backup(_) => false,
+            Self::Heartbeat | Self::Stack(_) | Self::Record { .. } | Self::Backup(_) => false,
         }
     }
 }
@@ -79,6 +88,11 @@ impl fmt::Display for Subject {
             Self::Repository(name) => write!(f, "repository {name}"),
             Self::Secret(name) => write!(f, "secret {name}"),
             Self::Zone(id) => write!(f, "hosted zone {id}"),
+            Self::Record { zone, of, set } => {
+                write!(f, "record {} {}", of.kind, of.name)?;
+                set.as_ref().map_or(Ok(()), |set| write!(f, " ({set})"))?;
+                write!(f, " in hosted zone {zone}")
+            }
             Self::Table(name) => write!(f, "table {name}"),
             Self::Backup(table) => write!(f, "backup of table {table}"),
             Self::Alarm(name) => write!(f, "alarm {name}"),

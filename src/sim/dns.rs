@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::{Value as Json, json};
 
 use super::console::Console;
 use super::reads::Lens;
@@ -142,7 +143,7 @@ impl World {
         // Services without a region tell there what was done (AWS: *Global service events*).
         if let Ok(region) = "us-east-1".parse() {
             let told = self.region(&Scope { account: account.clone(), region });
-            self.announce_call(told, "route53", OPERATION, &serde_json::json!({ "hostedZoneId": id.as_str() }));
+            self.announce_call(told, "route53", OPERATION, &asked(id, changes));
         }
         let serial = self.serial().to_string();
         let change = format!("C{}", capitals(&[id.as_str(), &serial]));
@@ -175,6 +176,35 @@ impl World {
         let target = DnsName::new(&target);
         Some(target.as_str().strip_prefix("dualstack.").unwrap_or(target.as_str()).to_owned())
     }
+}
+
+/// The request, as CloudTrail records it (AWS: *Example: Route 53 log entries*).
+fn asked(zone: &ZoneId, changes: &[RecordChange]) -> Json {
+    let set = |RecordSet { of, set, content, .. }: &RecordSet| {
+        let mut shown = json!({ "name": format!("{}.", of.name.wire()), "type": of.kind });
+        match content {
+            RecordContent::Values { values, ttl } => {
+                shown["tTL"] = json!(ttl);
+                shown["resourceRecords"] = values.iter().map(|value| json!({ "value": value })).collect();
+            }
+            RecordContent::Alias { dns_name, zone, evaluate_health } => {
+                shown["aliasTarget"] =
+                    json!({ "dNSName": dns_name, "hostedZoneId": zone, "evaluateTargetHealth": evaluate_health });
+            }
+        }
+        if let Some(set) = set {
+            shown["setIdentifier"] = json!(set);
+        }
+        shown
+    };
+    let verb = |verb| match verb {
+        RecordVerb::Create => "CREATE",
+        RecordVerb::Delete => "DELETE",
+        RecordVerb::Upsert => "UPSERT",
+    };
+    let changes =
+        changes.iter().map(|change| json!({ "action": verb(change.verb), "resourceRecordSet": set(&change.set) }));
+    json!({ "hostedZoneId": zone.as_str(), "changeBatch": { "changes": changes.collect::<Vec<_>>() } })
 }
 
 /// Somebody else was faster, or there is something else than was thought.

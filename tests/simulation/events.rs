@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use landfast::controller::{Controller, Tender, Until, receive};
-use landfast::model::{By, Desired, Finding};
+use landfast::model::{
+    By, Desired, DnsName, Finding, RecordChange, RecordContent, RecordSet, RecordVerb, RecordsOf, SetRouting,
+};
 use landfast::plan::Goal;
 use landfast::sabotage::{Bug, plant};
 use landfast::sim::{EventPath, SimConfig};
@@ -375,4 +377,51 @@ fn a_secret_that_somebody_deletes_is_seen_at_once() {
     drop(daemon);
     let plan = stage.plan(|store| wanted(store, &format!("{}{SECRET}", stacks(1, false))));
     assert!(!plan.entries[&"dev/secret/key".parse().unwrap()].ready);
+}
+
+const RECORD: &str = "---\napiVersion: landfast/v1\nkind: DnsRecord\nmetadata: { name: api }\nspec: { zone: example.com, name: \
+    '*.Example.com', type: A, values: [192.0.2.1], ttl: 60 }\n";
+
+/// The same, only observed: what somebody changes stays as it is.
+fn observed(store: &Store, objects: &str) -> Desired {
+    let environment = ENVIRONMENT.replace("mode: apply", "mode: observe");
+    stage::loaded(store, [("dev.yaml", environment.as_str()), ("app/objects.yaml", objects), ("app/app.tpl", TEMPLATE)])
+}
+
+#[test]
+fn who_changes_a_record_at_the_console_is_in_the_finding() {
+    let mut stage = world(Some(EventPath::default()));
+    let zone = stage.console().create_zone("example.com", false).unwrap();
+    let daemon = stage.begin(|_| {});
+    let desired = wanted(daemon.store(), RECORD);
+    let (key, name) = ("dev/dnsrecord/api".parse().unwrap(), "dev".parse().unwrap());
+    let by = || {
+        let memory = daemon.store().memory(&name).unwrap();
+        memory.objects.of(&key).and_then(|memory| memory.by.clone())
+    };
+    let address = |value: &str| RecordSet {
+        of: RecordsOf { name: DnsName::new("*.example.com"), kind: "A".to_owned() },
+        set: None,
+        content: RecordContent::Values { values: vec![value.to_owned()], ttl: 60 },
+        routing: SetRouting::Simple,
+        health_check: None,
+    };
+    let mut found = None;
+    during(&stage, &daemon, desired, async {
+        let cx = daemon.context();
+        cx.sleep(HOUR).await;
+        daemon.board.publish(observed(daemon.store(), RECORD), &std::collections::BTreeSet::new());
+        cx.sleep(HOUR).await;
+        assert_eq!(by(), None);
+        let change = RecordChange { verb: RecordVerb::Upsert, set: address("192.0.2.66") };
+        stage.console().change_records(&zone, &[change]).unwrap();
+        let took = until(&daemon, || by().is_some()).await;
+        assert!(took < 5 * SECOND, "{took:?}");
+        let desired = daemon.board.desired();
+        found = Some(daemon.drift(&desired, &desired.environments[&name], |of| *of == key).await.unwrap());
+    });
+    let finding = found.unwrap().remove(0).0.findings.remove(0);
+    let By::Somebody(deed) = &finding.by else { panic!("{finding:?}") };
+    assert_eq!(deed.call, "ChangeResourceRecordSets");
+    assert!(deed.actor.ends_with(":user/console") && deed.from.as_deref() == Some("203.0.113.7"), "{deed:?}");
 }
