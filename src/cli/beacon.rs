@@ -21,7 +21,7 @@ use super::terminal;
 use crate::context::Context;
 use crate::controller::{PlanObserver, SILENCE, Signals};
 use crate::files;
-use crate::model::{EnvName, Key};
+use crate::model::{EnvName, Key, Memory, Plan};
 use crate::report::{API_VERSION, Status, StatusList, clean, duration, to_json};
 
 /// How often it is written, if something is new.
@@ -177,9 +177,19 @@ pub(super) struct Lamp {
 struct Lit {
     beacon: Beacon,
     changed: bool,
+    /// The newest plan of each environment, until somebody asks what it says: while something happens there are many in a
+    /// second.
+    plans: BTreeMap<EnvName, (Timestamp, Plan, Memory)>,
 }
 
 impl Lit {
+    /// Makes of plans what they say.
+    fn read_plans(&mut self) {
+        for (environment, (at, plan, memory)) in std::mem::take(&mut self.plans) {
+            self.saw(environment.as_str(), at, StatusList::of([(&plan, &memory)]).items);
+        }
+    }
+
     /// An environment stands like this. That it was looked at again is worth no writing of its own.
     fn saw(&mut self, environment: &str, at: Timestamp, items: Vec<Status>) {
         match self.beacon.environments.get_mut(environment) {
@@ -220,21 +230,23 @@ impl Lamp {
             events: BTreeMap::new(),
             environments: BTreeMap::new(),
         };
-        Self { path: file(state), cx: cx.clone(), lit: Arc::new(Mutex::new(Lit { beacon, changed: true })) }
+        let lit = Lit { beacon, changed: true, plans: BTreeMap::new() };
+        Self { path: file(state), cx: cx.clone(), lit: Arc::new(Mutex::new(lit)) }
     }
 
     /// Sees every plan.
     pub(super) fn observer(&self) -> PlanObserver {
         let lamp = self.clone();
         Arc::new(move |plan, memory| {
-            let items = StatusList::of([(plan, memory)]).items;
-            lamp.lock().saw(plan.environment.as_str(), lamp.cx.now(), items);
+            let at = lamp.cx.now();
+            lamp.lock().plans.insert(plan.environment.clone(), (at, plan, memory));
         })
     }
 
     /// The manifests were loaded, or could not be.
     pub(super) fn loaded(&self, revision: Option<String>, error: Option<String>, environments: &[&EnvName]) {
         let mut lit = self.lock();
+        lit.read_plans();
         let count = lit.beacon.environments.len();
         let mut new = lit.beacon.error != error;
         if revision.is_some() {
@@ -250,7 +262,9 @@ impl Lamp {
     /// Shows what is known to somebody who makes something of it.
     #[cfg(feature = "git")]
     pub(super) fn show<T>(&self, look: impl FnOnce(&Beacon) -> T) -> T {
-        look(&self.lock().beacon)
+        let mut lit = self.lock();
+        lit.read_plans();
+        look(&lit.beacon)
     }
 
     /// Writes what is new, and says in the log now and then that all is well. Never ends.
@@ -258,9 +272,14 @@ impl Lamp {
         let (mut written, mut said) = (None::<Timestamp>, self.cx.now());
         loop {
             let now = self.cx.now();
-            self.lock().heard(signals, now, self.cx.elapsed());
+            let changed = {
+                let mut lit = self.lock();
+                lit.heard(signals, now, self.cx.elapsed());
+                lit.read_plans();
+                lit.changed
+            };
             let due = |since: Timestamp, pause| now.duration_since(since).unsigned_abs() >= pause;
-            if self.lock().changed || written.is_none_or(|at| due(at, SIGN_OF_LIFE)) {
+            if changed || written.is_none_or(|at| due(at, SIGN_OF_LIFE)) {
                 self.write(now);
                 written = Some(now);
             }
@@ -315,6 +334,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::report::fixtures;
 
     fn status(object: &str, action: &str) -> Status {
         let status = json!({
@@ -351,7 +371,7 @@ mod tests {
             events: BTreeMap::new(),
             environments: BTreeMap::new(),
         };
-        Lit { beacon, changed: false }
+        Lit { beacon, changed: false, plans: BTreeMap::new() }
     }
 
     #[test]
@@ -373,6 +393,27 @@ mod tests {
         assert_eq!(chosen(&[], None).unwrap().len(), 4);
         assert!(chosen(&["dev/stack/netwrok"], None).is_err());
         assert!(chosen(&["prod"], None).is_err());
+    }
+
+    #[test]
+    fn of_many_plans_the_newest_is_written_and_none_of_an_environment_that_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let lamp = Lamp::new(&Context::system().unwrap(), directory.path(), "m");
+        let observe = lamp.observer();
+        let (busy, calm) = (fixtures::everything(), fixtures::in_sync());
+        let items = StatusList::of([(&calm, &fixtures::memory())]).items;
+        let name = calm.environment.clone();
+        observe(Plan { environment: name.clone(), ..busy }, fixtures::memory());
+        observe(calm.clone(), fixtures::memory());
+        let seen = |lamp: &Lamp| {
+            let mut lit = lamp.lock();
+            lit.read_plans();
+            lit.beacon.environments.get(name.as_str()).map(|seen| seen.items.clone())
+        };
+        assert_eq!(seen(&lamp), Some(items));
+        observe(calm, fixtures::memory());
+        lamp.loaded(Some("2".to_owned()), None, &[]);
+        assert_eq!(seen(&lamp), None);
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Controller {
         self
     }
 
-    /// The same, showing every plan to `observer`.
+    /// The same, giving every plan to `observer`.
     #[must_use]
     pub fn observed_by(mut self, observer: PlanObserver) -> Self {
         self.narrator = self.narrator.observed_by(observer);

@@ -19,8 +19,8 @@ use crate::report::{Progress, Span};
 /// Is told what happens. Must not block.
 pub type Listener = Arc<dyn Fn(Timestamp, &Progress) + Send + Sync>;
 
-/// Is shown every plan, with what is remembered. Must not block.
-pub type PlanObserver = Arc<dyn Fn(&Plan, &Memory) + Send + Sync>;
+/// Is given every plan that stands until something happens, with what is remembered. Must not block.
+pub type PlanObserver = Arc<dyn Fn(Plan, Memory) + Send + Sync>;
 
 /// Compares what is with what was, and tells the difference once.
 pub struct Narrator {
@@ -58,7 +58,7 @@ impl Narrator {
         Self { cx, listener, observer: None, told: Mutex::default() }
     }
 
-    /// The same, showing every plan to `observer`.
+    /// The same, giving every plan to `observer`.
     #[must_use]
     pub fn observed_by(mut self, observer: PlanObserver) -> Self {
         self.observer = Some(observer);
@@ -96,6 +96,10 @@ impl Narrator {
         for progress in news {
             self.tell(&progress);
         }
+    }
+
+    /// Gives away a plan by which nothing more is done before the next look.
+    pub(super) fn stands(&self, plan: Plan, memory: Memory) {
         if let Some(observer) = &self.observer {
             observer(plan, memory);
         }

@@ -235,8 +235,8 @@ impl<'a> Tender<'a> {
         let Looked { observation, plan, memory } = looked;
         self.keep(observation, &plan);
         let open = (!plan.in_sync()).then(|| plan.digest.clone());
-        // Not held while nothing happens: with thousands of stacks it is large.
-        drop((plan, memory));
+        // Not held here while nothing happens: with thousands of stacks it is large.
+        controller.narrator.stands(plan, memory);
         if outdated {
             self.cause = Cause::Landed;
             return Ok(None);

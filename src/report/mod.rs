@@ -15,7 +15,7 @@ mod event_source;
 mod events;
 mod feedback;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod graph;
 mod images;
 mod json;

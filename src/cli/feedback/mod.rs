@@ -57,14 +57,14 @@ impl Feedback {
         Ok(feedback)
     }
 
-    /// Sees every plan, and shows it to another observer.
+    /// Sees every plan, and gives it to another observer.
     pub(super) fn beside(&self, other: PlanObserver) -> PlanObserver {
         if self.reporters.is_empty() {
             return other;
         }
         let (wanted, bells) = (Arc::clone(&self.wanted), self.bells.clone());
         Arc::new(move |plan, memory| {
-            let (standing, text) = report::standing(plan);
+            let (standing, text) = report::standing(&plan);
             let told = Told { content: plan.revision.content.clone(), standing, text };
             if wanted.lock().insert(plan.environment.clone(), told.clone()).as_ref() != Some(&told) {
                 for bell in &bells {
