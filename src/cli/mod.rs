@@ -32,6 +32,7 @@ mod logging;
 mod manifests;
 mod news;
 mod operator;
+mod pager;
 mod place;
 mod progress;
 mod queue;
@@ -66,7 +67,7 @@ pub fn main() -> ExitCode {
             if error.use_stderr() {
                 // It repeats arguments, which may be somebody else's text.
                 terminal::note(error.render().to_string().trim_end());
-            } else {
+            } else if !terminal::is_help_paged(&error) {
                 let _ = error.print();
             }
             return code.into();

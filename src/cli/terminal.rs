@@ -1,13 +1,14 @@
 //! Where text goes.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::{Color, Global};
 use super::exit::Trouble;
-use super::stderr;
 use super::wrap::wrap;
+use super::{pager, stderr};
 use crate::report::{Paint, safe_text};
 
 /// A report was told to be in colour: only then are there escapes of ours in what is printed.
@@ -40,13 +41,36 @@ fn width() -> Option<usize> {
 
 /// Writes data. A reader that has gone away (`landfast plan | head`) is not an error.
 pub(super) fn print(text: &str) -> Result<(), Trouble> {
+    write(&shown(text))
+}
+
+/// The same of a report that may be long and is printed once: on a terminal through a pager, if it is longer than that.
+pub(super) fn page(global: &Global, text: &str) -> Result<(), Trouble> {
+    let text = shown(text);
+    if !global.no_pager && pager::page(&text) { Ok(()) } else { write(&text) }
+}
+
+/// Shows help through the pager, if it is longer than the terminal is high. Its options are not read yet.
+pub(super) fn is_help_paged(help: &clap::Error) -> bool {
+    let is_help = help.kind() == clap::error::ErrorKind::DisplayHelp;
+    let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+    let text = help.render();
+    let text = if colour { text.ansi().to_string() } else { text.to_string() };
+    is_help && !std::env::args_os().any(|word| word == "--no-pager") && pager::page(&text)
+}
+
+/// As a terminal may have it, and as wide as that.
+fn shown(text: &str) -> Cow<'_, str> {
     let safe = safe_text(text, Paint::when(PAINTED.load(Ordering::Relaxed)));
-    let safe = match width() {
+    match width() {
         Some(width) => wrap(&safe, width).into(),
         None => safe,
-    };
+    }
+}
+
+fn write(text: &str) -> Result<(), Trouble> {
     let mut out = anstream::AutoStream::always(io::stdout().lock());
-    match out.write_all(safe.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Trouble::machine("standard output could not be written", error))
         }

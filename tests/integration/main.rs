@@ -27,6 +27,7 @@ mod mistakes;
 mod operator;
 mod ops;
 mod page;
+mod pager;
 mod permissions;
 mod queue;
 mod shipped;

@@ -45,6 +45,9 @@ pub struct Global {
     /// When to use colour. `auto` respects `NO_COLOR` and `CLICOLOR_FORCE`.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
+    /// Print long reports and help at once. On a terminal they go through `LANDFAST_PAGER`, `PAGER` or `less`.
+    #[arg(long, global = true)]
+    pub no_pager: bool,
     /// Log more to standard error: -v info, -vv debug. `LANDFAST_LOG` takes a filter.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,

@@ -30,6 +30,7 @@ pub(super) fn run(global: &Global, words: &[String], output: DriftOutput, out: O
     let text = report.render(format(output), paint);
     let text = text.map_err(|error| Trouble::machine("the report could not be written", error))?;
     match out {
+        None if output == DriftOutput::Text => terminal::page(global, &text)?,
         None => terminal::print(&text)?,
         Some(path) => {
             let doing = || format!("the report could not be written to {}", path.display());

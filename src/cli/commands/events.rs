@@ -22,7 +22,10 @@ pub(super) fn run(
     super::ask::show_pending(&view);
     let mut list = view.drive(read(&view, limit))?;
     if !follow {
-        show(output, &list, |list| list.text(view.paint()))?;
+        match output {
+            Output::Text => terminal::page(global, &list.text(view.paint()))?,
+            Output::Json | Output::Yaml => show(output, &list, |_| String::new())?,
+        }
         return Ok(view.exit(Exit::Done));
     }
     terminal::print(&list.text(view.paint()))?;

@@ -30,7 +30,7 @@ pub(super) fn run(global: &Global, words: &[String]) -> Result<Exit, Trouble> {
         let names: Vec<&str> = rest.iter().filter_map(|entry| entry.names.first().copied()).collect();
         let _ = writeln!(text, "\nAlso: {}", names.join(", "));
     }
-    terminal::print(&text)?;
+    terminal::page(global, &text)?;
     Ok(Exit::Done)
 }
 

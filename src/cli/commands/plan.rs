@@ -151,7 +151,7 @@ pub(super) async fn clean(controller: &Controller, environment: &Environment, pr
 
 pub(super) fn show(global: &Global, output: PlanOutput, plans: &[Plan]) -> Result<(), Trouble> {
     match output {
-        PlanOutput::Text => terminal::print(&report::plans(plans, terminal::paint(global))),
+        PlanOutput::Text => terminal::page(global, &report::plans(plans, terminal::paint(global))),
         PlanOutput::Markdown => terminal::print(&report::markdown(plans)),
         PlanOutput::Json | PlanOutput::Yaml => {
             let text = report::plans_json(plans);

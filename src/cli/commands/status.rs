@@ -26,7 +26,7 @@ pub(super) fn run(global: &Global, words: &[String], watch: bool, output: ListOu
             let now = wall_clock()?;
             terminal::note(&format!("note: {why}; this is what the daemon saw last"));
             terminal::note(&beacon.introduce(now));
-            terminal::print(&render(&list, output, now, terminal::paint(global))?)?;
+            show(global, &list, output, now)?;
             return Ok(Exit::Manifest);
         }
         view => view?,
@@ -39,12 +39,13 @@ pub(super) fn run(global: &Global, words: &[String], watch: bool, output: ListOu
     loop {
         let (list, worst) = look(&view, words)?;
         let text = render(&list, output, view.session.cx.now(), view.paint())?;
+        if !watch {
+            print(global, &text, output)?;
+            return Ok(view.exit(worst));
+        }
         if text != before {
             terminal::print(&text)?;
             before = text;
-        }
-        if !watch {
-            return Ok(view.exit(worst));
         }
         match view.session.ask(view.session.cx.sleep(EVERY)) {
             Err(Trouble::Interrupted) => return Ok(view.exit(worst)),
@@ -84,12 +85,24 @@ pub(super) fn cached(global: &Global, words: &[String], output: ListOutput) -> R
     let beacon = Beacon::read(&global.state)?.ok_or_else(|| Trouble::NoDaemon(global.state.clone()))?;
     terminal::note(&beacon.introduce(now));
     let list = beacon.status(words, global.env.as_deref())?;
-    terminal::print(&render(&list, output, now, terminal::paint(global))?)?;
+    show(global, &list, output, now)?;
     Ok(match () {
         () if !beacon.is_fresh(now) => Exit::Failed,
         () if list.items.iter().all(Status::is_ready) => Exit::Done,
         () => Exit::Differs,
     })
+}
+
+fn show(global: &Global, list: &StatusList, output: ListOutput, now: Timestamp) -> Result<(), Trouble> {
+    print(global, &render(list, output, now, terminal::paint(global))?, output)
+}
+
+/// What people read may be long; what programs read is never paged.
+fn print(global: &Global, text: &str, output: ListOutput) -> Result<(), Trouble> {
+    match output {
+        ListOutput::Text | ListOutput::Wide => terminal::page(global, text),
+        ListOutput::Name | ListOutput::Json | ListOutput::Yaml => terminal::print(text),
+    }
 }
 
 fn render(list: &StatusList, output: ListOutput, now: Timestamp, paint: Paint) -> Result<String, Trouble> {

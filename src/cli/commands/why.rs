@@ -20,8 +20,8 @@ pub(super) fn run(global: &Global, object: &str) -> Result<Exit, Trouble> {
     let [looked] = looks.as_slice() else { return Err(missing()) };
     let text = report::why(&looked.plan, &looked.memory, &key, view.session.cx.now(), journal, view.paint())
         .map_err(|_| missing())?;
-    terminal::print(&text)?;
-    Ok(Exit::Done)
+    terminal::page(global, &text)?;
+    Ok(view.exit(Exit::Done))
 }
 
 fn told(record: &Record) -> String {
