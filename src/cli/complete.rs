@@ -69,5 +69,5 @@ fn objects() -> Vec<CompletionCandidate> {
 /// The manifests where the command line is typed.
 fn loaded() -> Option<Loaded> {
     let root = place::root_of(std::env::var_os("LANDFAST_MANIFESTS").as_deref().map(Path::new));
-    loading::load(&Manifests::Directory(root), &Against::default()).ok().map(|(loaded, _)| loaded)
+    loading::load(&Manifests::in_directory(root, None), &Against::default()).ok().map(|(loaded, _)| loaded)
 }

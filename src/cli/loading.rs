@@ -73,7 +73,7 @@ mod tests {
     fn files_that_are_known_are_not_loaded_again() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("a.yaml"), "a: b\n").unwrap();
-        let manifests = Manifests::Directory(directory.path().to_owned());
+        let manifests = Manifests::in_directory(directory.path().to_owned(), None);
         let changed = |known: &Known| super::changed(&manifests, Some(known), &Against::default()).unwrap();
         let (loaded, _) = load(&manifests, &Against::default()).unwrap();
         let content = loaded.desired.revision.content.clone();

@@ -10,13 +10,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::Global;
+use super::directory::{Directory, read, with_aside};
 use super::exit::Trouble;
 use super::history::History;
 use super::place;
 use crate::manifest::{self, Loaded};
 use crate::model::{
     Ancestry, Desired, Digest, EnvName, Environment, GitCredentials, GitRef, GitSource, KnownHosts, Redacted, Revision,
-    SecretRef, Snapshot, git_path,
+    SecretRef, git_path,
 };
 use crate::operator::Operator;
 use crate::source::{self, Chosen, Remote, RemoteError, SourceError};
@@ -59,7 +60,7 @@ pub(super) trait Fixed: fmt::Display + Send + Sync {
 #[derive(Clone)]
 pub(super) enum Manifests {
     /// In a directory.
-    Directory(PathBuf),
+    Directory(Arc<Directory>),
     /// In repositories.
     Git(Arc<Repositories>),
     /// In one commit, whatever is checked out or followed.
@@ -95,7 +96,7 @@ impl Manifests {
     /// Those that the options or the operator's configuration name.
     pub(super) fn of(global: &Global, operator: &Operator) -> Result<Self, Trouble> {
         if !is_git(global, operator) {
-            return Ok(Self::Directory(place::root(global)));
+            return Ok(Self::in_directory(place::root(global), Some(&global.state)));
         }
         let sources = match named(global)? {
             Some(source) => vec![source],
@@ -112,10 +113,15 @@ impl Manifests {
         Ok(Self::Git(Arc::new(repositories)))
     }
 
+    /// Those in a directory, of which this state directory has what is followed.
+    pub(super) fn in_directory(root: PathBuf, state: Option<&Path>) -> Self {
+        Self::Directory(Arc::new(Directory::new(root, state)))
+    }
+
     /// The directory, if it is one.
     pub(super) fn directory(&self) -> Option<&Path> {
         match self {
-            Self::Directory(root) => Some(root),
+            Self::Directory(directory) => Some(directory.root()),
             Self::Git(_) | Self::Commit(_) => None,
         }
     }
@@ -196,25 +202,32 @@ impl Manifests {
         Ok(())
     }
 
-    /// What these environments followed last, read from the clones: for those that are broken in the newest commit, where
-    /// nobody remembers how they were. Environments of which that is not known are left out.
+    /// What these environments followed last, read from the clones or from what was kept: for those that are broken now,
+    /// where nobody remembers how they were. Environments of which that is not known are left out.
     pub(super) fn last_good(&self, of: &BTreeSet<EnvName>, against: &Against) -> Option<Desired> {
-        let Self::Git(repositories) = self else { return None };
-        let mut good: Option<Desired> = None;
-        for name in of {
-            let Some((revision, environment)) = repositories.last_good(name, against) else { continue };
-            let desired =
-                good.get_or_insert_with(|| Desired { revision: revision.clone(), environments: BTreeMap::new() });
-            desired.revision = desired.revision.clone().max(revision);
-            desired.environments.insert(name.clone(), environment);
+        let found: Vec<(Revision, Arc<Environment>)> = match self {
+            Self::Git(repositories) => of.iter().filter_map(|name| repositories.last_good(name, against)).collect(),
+            Self::Directory(directory) => directory.last_good(of, &against.accepted, &against.operator),
+            Self::Commit(_) => Vec::new(),
+        };
+        let revision = found.iter().map(|(revision, _)| revision).max()?.clone();
+        let environments = found.into_iter().map(|(_, environment)| (environment.name.clone(), environment));
+        Some(Desired { revision, environments: environments.collect() })
+    }
+
+    /// Keeps what was loaded last, if that is followed now: it may be broken when somebody asks for it. What is followed in
+    /// repositories is in their clones.
+    pub(super) fn keep(&self, accepted: &BTreeMap<EnvName, Revision>) -> std::io::Result<()> {
+        match self {
+            Self::Directory(directory) => directory.keep(accepted),
+            Self::Git(_) | Self::Commit(_) => Ok(()),
         }
-        good
     }
 
     /// Loads them, held against what is accepted; `None` if they are what is `known`.
     pub(super) fn load(&self, known: Option<&Known>, against: &Against) -> Result<Option<Read>, Trouble> {
         match self {
-            Self::Directory(root) => of_directory(root, known, against),
+            Self::Directory(directory) => of_directory(directory, known, against),
             Self::Git(repositories) => repositories.load(known, against),
             Self::Commit(pinned) => pinned.load(against).map(Some),
         }
@@ -224,7 +237,7 @@ impl Manifests {
 impl fmt::Display for Manifests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Directory(root) => write!(f, "{}", root.display()),
+            Self::Directory(directory) => write!(f, "{}", directory.root().display()),
             Self::Git(repositories) => {
                 let sources: Vec<String> =
                     repositories.remotes.iter().map(|remote| remote.source().to_string()).collect();
@@ -235,29 +248,18 @@ impl fmt::Display for Manifests {
     }
 }
 
-/// Reads the files of a directory.
-pub(super) fn read(root: &Path) -> Result<Snapshot, Trouble> {
-    with_aside(|opened| source::read_with(root, opened).map_err(Trouble::Source))
-}
-
-fn of_directory(root: &Path, known: Option<&Known>, against: &Against) -> Result<Option<Read>, Trouble> {
-    let snapshot = read(root)?;
+fn of_directory(directory: &Directory, known: Option<&Known>, against: &Against) -> Result<Option<Read>, Trouble> {
+    let snapshot = read(directory.root())?;
     if known.is_some_and(|(content, commit)| *content == snapshot.content && *commit == snapshot.commit) {
         return Ok(None);
     }
     let revision = Revision { sequence: 0, content: snapshot.content.clone(), commit: snapshot.commit.clone() };
-    let ancestry = |of: &str, to: &str| source::ancestry(root, of, to);
+    let ancestry = |of: &str, to: &str| source::ancestry(directory.root(), of, to);
     let history = History::of(&revision, against.accepted.clone(), against.named.as_deref(), ancestry);
     let mut loaded = manifest::load_under(&snapshot, revision, &against.operator);
     history.mark(&mut loaded);
+    directory.has_loaded(snapshot);
     Ok(Some((loaded, history)))
-}
-
-/// Reads files; hidden ones where manifests are read, too: what they describe is not gone.
-pub(super) fn with_aside<E>(read: impl Fn(&BTreeSet<String>) -> Result<Snapshot, E>) -> Result<Snapshot, E> {
-    let snapshot = read(&BTreeSet::new())?;
-    let aside = manifest::aside(&snapshot);
-    if aside.is_empty() { Ok(snapshot) } else { read(&aside) }
 }
 
 impl Repositories {

@@ -8,6 +8,7 @@ mod beacon;
 mod commands;
 mod complete;
 mod demo;
+mod directory;
 mod exit;
 #[cfg(feature = "git")]
 mod feedback;
@@ -38,6 +39,7 @@ mod progress;
 mod queue;
 mod reach;
 mod revision;
+mod running;
 mod select;
 mod session;
 mod stderr;

@@ -6,9 +6,10 @@ use std::fmt;
 use std::path::Path;
 
 use super::args::Global;
+use super::directory::with_aside;
 use super::exit::Trouble;
 use super::history::History;
-use super::manifests::{Against, Fixed, Manifests, Read, real_time, trouble, with_aside};
+use super::manifests::{Against, Fixed, Manifests, Read, real_time, trouble};
 use super::place;
 use crate::manifest;
 use crate::model::{EnvName, Revision, Snapshot, short_commit};

@@ -51,6 +51,15 @@ pub(super) enum Holder {
     Another,
 }
 
+impl Holder {
+    /// Says that a copy is shown.
+    pub(super) fn mention(self) {
+        if self == Self::Another {
+            terminal::note("note: state is in use by another Landfast process; showing a snapshot");
+        }
+    }
+}
+
 enum Clockwork {
     Virtual(Virtual),
     Real(tokio::runtime::Runtime),
@@ -207,7 +216,6 @@ impl Session {
             }
             Access::Held => {
                 self.only_looks.set(true);
-                terminal::note("note: state is in use by another Landfast process; showing a snapshot");
                 Ok((copy()?, Holder::Another))
             }
             Access::Ours => match self.store() {
@@ -435,11 +443,16 @@ impl Session {
     /// Reads the manifests and gives the revision its place in the journal. While Git writes files, nothing is gone.
     pub(super) fn load(&self, store: &Store) -> Result<loading::Read, Trouble> {
         let read = self.load_silently(store)?;
+        self.tell(&read.0);
+        Ok(read)
+    }
+
+    /// Shows what is wrong with manifests, and what there is to say of Git sources.
+    pub(super) fn tell(&self, loaded: &Loaded) {
         for told in self.manifests.told() {
             terminal::note(&format!("note: {told}"));
         }
-        show_diagnostics(&read.0.diagnostics);
-        Ok(read)
+        show_diagnostics(&loaded.diagnostics);
     }
 
     /// The same, without showing what is wrong with them.

@@ -1,5 +1,6 @@
 //! What commands that look at environments begin with, and how their reports are printed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use super::reach::reach;
 use super::revision::Pinned;
 use super::select::{self, Selection};
 use super::session::{Holder, Pace, Session};
-use super::{loading, progress, terminal};
+use super::{loading, progress, running, terminal};
 use crate::controller::{Controller, Looked};
 use crate::manifest::Loaded;
-use crate::model::{Environment, Key, short_commit};
+use crate::model::{EnvName, Environment, Key, short_commit};
 use crate::report::{Paint, to_json};
 use crate::store::Store;
 
@@ -30,6 +31,8 @@ pub(super) struct View {
     /// Who has the journal: if it is another process, this is a copy.
     pub(super) holder: Holder,
     pub(super) loaded: Loaded,
+    /// Whether what the daemon runs is looked at where that is broken, and the environments of which it is.
+    instead: Option<BTreeSet<EnvName>>,
     /// How it stands to what was accepted.
     pub(super) history: History,
     /// What the command is about.
@@ -61,15 +64,38 @@ pub(super) struct Base {
 /// How a session opens its journal.
 type Opening = fn(&Session) -> Result<(Store, Holder), Trouble>;
 
+/// How it reads the manifests: also, of which environments it has what the daemon runs instead.
+type Reading = fn(&Session, &Store) -> Result<(loading::Read, Option<BTreeSet<EnvName>>), Trouble>;
+
+/// As they are.
+fn as_they_are(session: &Session, store: &Store) -> Result<(loading::Read, Option<BTreeSet<EnvName>>), Trouble> {
+    session.load(store).map(|read| (read, None))
+}
+
+/// Where they are broken, what the daemon runs.
+fn as_they_run(session: &Session, store: &Store) -> Result<(loading::Read, Option<BTreeSet<EnvName>>), Trouble> {
+    running::load(session, store, true).map(|(read, instead)| (read, Some(instead)))
+}
+
 impl View {
     /// Of what these words name; of everything, if there are none.
     pub(super) fn open(global: &Global, words: &[String]) -> Result<Self, Trouble> {
-        Self::at(Pace::Virtual, global, words, Session::store_for_looking)
+        Self::at(Pace::Virtual, global, words, Session::store_for_looking, as_they_are)
+    }
+
+    /// The same, of what the daemon runs where the manifests are broken.
+    pub(super) fn of_running(global: &Global, words: &[String]) -> Result<Self, Trouble> {
+        Self::at(Pace::Virtual, global, words, Session::store_for_looking, as_they_run)
     }
 
     /// The same, to be looked at for a while, without holding the journal.
     pub(super) fn watching(global: &Global, words: &[String]) -> Result<Self, Trouble> {
-        Self::at(Pace::Real(1.0), global, words, Session::store_for_watching)
+        Self::at(Pace::Real(1.0), global, words, Session::store_for_watching, as_they_are)
+    }
+
+    /// The same, of what the daemon runs where the manifests are broken.
+    pub(super) fn watching_running(global: &Global, words: &[String]) -> Result<Self, Trouble> {
+        Self::at(Pace::Real(1.0), global, words, Session::store_for_watching, as_they_run)
     }
 
     /// The same, as things are now: others may have changed the manifests, the journal, and AWS.
@@ -77,36 +103,46 @@ impl View {
         let global = self.session.global.clone();
         let opened = self.session.store_for_watching()?;
         // What is wrong with them was said before, or is said by whoever looks once.
-        let read = self.session.load_silently(&opened.0)?;
+        let read = match self.instead {
+            None => (self.session.load_silently(&opened.0)?, None),
+            Some(_) => running::load(&self.session, &opened.0, false).map(|(read, instead)| (read, Some(instead)))?,
+        };
         Self::of(self.session, opened, read, |loaded| Selection::of(words, &global, loaded))
     }
 
-    fn at(pace: Pace, global: &Global, words: &[String], open: Opening) -> Result<Self, Trouble> {
-        Self::over(Session::start(global, pace)?, open, |loaded| Selection::of(words, global, loaded))
+    fn at(pace: Pace, global: &Global, words: &[String], open: Opening, read: Reading) -> Result<Self, Trouble> {
+        Self::over(Session::start(global, pace)?, open, read, |loaded| Selection::of(words, global, loaded))
     }
 
     /// Of whole environments.
     pub(super) fn of_environments(global: &Global, words: &[String]) -> Result<Self, Trouble> {
-        Self::over(Session::start(global, Pace::Virtual)?, Session::store_for_looking, |loaded| {
+        Self::over(Session::start(global, Pace::Virtual)?, Session::store_for_looking, as_they_are, |loaded| {
+            Selection::of_environments(words, global, loaded)
+        })
+    }
+
+    /// The same, of what the daemon runs where the manifests are broken.
+    pub(super) fn of_running_environments(global: &Global, words: &[String]) -> Result<Self, Trouble> {
+        Self::over(Session::start(global, Pace::Virtual)?, Session::store_for_looking, as_they_run, |loaded| {
             Selection::of_environments(words, global, loaded)
         })
     }
 
     /// The same, for as long as a daemon beside it takes.
     pub(super) fn watching_environments(global: &Global, words: &[String]) -> Result<Self, Trouble> {
-        Self::over(Session::start(global, Pace::Real(1.0))?, Session::store_for_watching, |loaded| {
+        Self::over(Session::start(global, Pace::Real(1.0))?, Session::store_for_watching, as_they_are, |loaded| {
             Selection::of_environments(words, global, loaded)
         })
     }
 
-    /// Of one object.
+    /// Of one object of what the daemon runs where the manifests are broken.
     pub(super) fn of_object(global: &Global, word: &str) -> Result<(Self, Key), Trouble> {
-        Self::over_object(global, word, Session::store_for_looking)
+        Self::over_object(global, word, Session::store_for_looking, as_they_run)
     }
 
     /// The same, to ask something of the object.
     pub(super) fn to_ask(global: &Global, word: &str) -> Result<(Self, Key), Trouble> {
-        Self::over_object(global, word, Session::store_for_asking)
+        Self::over_object(global, word, Session::store_for_asking, as_they_are)
     }
 
     /// To plan.
@@ -122,7 +158,7 @@ impl View {
         }
         let choose = |loaded: &Loaded| Selection::of(words, global, loaded);
         let Some(name) = asked.revision else {
-            return Ok((Self::over(session, Session::store_for_looking, choose)?, None));
+            return Ok((Self::over(session, Session::store_for_looking, as_they_are, choose)?, None));
         };
         let find = |name: &str| Pinned::find(&session.manifests, global, words, name).map(Arc::new);
         let (head, base) = (find(name)?, asked.base.map(find).transpose()?);
@@ -142,15 +178,17 @@ impl View {
             }
         };
         session.manifests = Manifests::Commit(head);
-        let read = session.load(&opened.0)?;
+        opened.1.mention();
+        let read = as_they_are(&session, &opened.0)?;
         Ok((Self::of(session, opened, read, choose)?, base))
     }
 
-    fn over_object(global: &Global, word: &str, open: Opening) -> Result<(Self, Key), Trouble> {
+    fn over_object(global: &Global, word: &str, open: Opening, read: Reading) -> Result<(Self, Key), Trouble> {
         let session = Session::start(global, Pace::Virtual)?;
         let opened = open(&session)?;
-        let read = session.load(&opened.0)?;
-        let key = select::object(word, global, &read.0)?;
+        let read = read(&session, &opened.0)?;
+        opened.1.mention();
+        let key = select::object(word, global, &read.0.0)?;
         let view = Self::of(session, opened, read, |loaded| Selection::of(&[key.to_string()], global, loaded))?;
         Ok((view, key))
     }
@@ -158,22 +196,25 @@ impl View {
     fn over(
         session: Session,
         open: Opening,
+        read: Reading,
         choose: impl FnOnce(&Loaded) -> Result<Selection, Trouble>,
     ) -> Result<Self, Trouble> {
         let opened = open(&session)?;
-        let read = session.load(&opened.0)?;
+        let read = read(&session, &opened.0)?;
+        // That manifests are broken is said first.
+        opened.1.mention();
         Self::of(session, opened, read, choose)
     }
 
     fn of(
         session: Session,
         (store, holder): (Store, Holder),
-        (loaded, history): loading::Read,
+        ((loaded, history), instead): (loading::Read, Option<BTreeSet<EnvName>>),
         choose: impl FnOnce(&Loaded) -> Result<Selection, Trouble>,
     ) -> Result<Self, Trouble> {
         let selection = choose(&loaded)?;
         let controller = session.controller(store.clone(), progress::silent());
-        Ok(Self { session, store, holder, loaded, history, selection, controller })
+        Ok(Self { session, store, holder, loaded, instead, history, selection, controller })
     }
 
     /// The environments that the command is about.
@@ -181,9 +222,14 @@ impl View {
         &self.selection.environments
     }
 
-    /// The exit code of a command that ended with `exit`, where manifests beside its environments may be broken.
+    /// The exit code of a command that ended with `exit`, where the manifests of its environments may be broken, or those
+    /// beside them.
     pub(super) fn exit(&self, exit: Exit) -> Exit {
-        if self.selection.is_concerned(&self.loaded) { Exit::Manifest } else { exit }
+        let runs = |environment: &Arc<Environment>| {
+            self.instead.as_ref().is_some_and(|instead| instead.contains(&environment.name))
+        };
+        let is_broken = self.selection.is_concerned(&self.loaded) || self.environments().iter().any(runs);
+        if is_broken { Exit::Manifest } else { exit }
     }
 
     /// Runs a future to its end.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Digest;
 
 /// Every file below the manifests' root, read once, so that everything derived from it is from one moment.
@@ -38,7 +40,7 @@ pub enum FileContent {
 }
 
 /// Why a file or directory was passed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Passed {
     /// Its name begins with a dot.
     Hidden,

@@ -12,6 +12,7 @@ mod error;
 mod git;
 mod history;
 mod ignore;
+mod kept;
 #[cfg(test)]
 mod made;
 mod read;
@@ -25,6 +26,7 @@ pub use chosen::Chosen;
 pub use commit::{CommitError, LocalCommit};
 pub use error::SourceError;
 pub use history::ancestry;
+pub use kept::Kept;
 pub use read::{read, read_with};
 #[cfg(feature = "git")]
 pub use remote::secret;

@@ -9,7 +9,7 @@ use crate::model::Wish;
 use crate::report::{DoctorReport, Examination, Health};
 
 pub(super) fn run(global: &Global, words: &[String], output: Output) -> Result<Exit, Trouble> {
-    let view = View::of_environments(global, words)?;
+    let view = View::of_running_environments(global, words)?;
     let items = view.drive(async {
         view.reach().await?;
         let mut items = Vec::new();

@@ -12,7 +12,7 @@ use crate::model::{Granted, Key, Wish};
 use crate::report::{DriftFormat, DriftReport, Paint};
 
 pub(super) fn run(global: &Global, words: &[String], output: DriftOutput, out: Option<&Path>) -> Result<Exit, Trouble> {
-    let view = View::open(global, words)?;
+    let view = View::of_running(global, words)?;
     let (all, found) = view.drive(async {
         let all = view.reach().await?;
         let mut found = Vec::new();

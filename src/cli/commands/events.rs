@@ -18,7 +18,7 @@ pub(super) fn run(
     follow: bool,
     output: Output,
 ) -> Result<Exit, Trouble> {
-    let mut view = if follow { View::watching(global, words)? } else { View::open(global, words)? };
+    let mut view = if follow { View::watching_running(global, words)? } else { View::of_running(global, words)? };
     super::ask::show_pending(&view);
     let mut list = view.drive(read(&view, limit))?;
     if !follow {

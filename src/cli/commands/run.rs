@@ -267,7 +267,17 @@ fn first(
     }
     let broken = publish(session, controller, lamp, loaded, missing);
     files.tell(session, lamp);
+    session.drive_unsaved(controller, keep(session, controller.store()))?;
     broken
+}
+
+/// Keeps what is followed, on a thread of its own: writing may take a while.
+async fn keep(session: &Session, store: &Store) {
+    let (manifests, accepted) = (session.manifests.clone(), store.accepted());
+    let kept = loading::apart(move || manifests.keep(&accepted).map_err(|error| error.to_string())).await;
+    if let Err(why) = kept.map_err(|trouble| trouble.to_string()).flatten() {
+        warn!(%why, "the manifests that are followed could not be kept: while others are broken, only `status` shows them");
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -466,7 +476,10 @@ async fn follow(
                 error!(%why, "the manifests could not be loaded; nothing changes");
                 known.read = None;
             }
-            Ok(_) => known.tell(session, lamp),
+            Ok(_) => {
+                known.tell(session, lamp);
+                keep(session, controller.store()).await;
+            }
         }
         if let Err(why) = session.save() {
             warn!(%why, "the simulation could not be saved");

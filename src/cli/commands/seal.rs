@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::{manifests, operator, place, select, session, terminal};
+use crate::cli::{directory, operator, place, select, session, terminal};
 use crate::files;
 use crate::manifest::{self, Loaded, RECIPIENTS_RECORD, recipients_record};
 use crate::model::{Binding, FileContent, Key, Redacted, Revision, SecretSource, SecretSpec, Snapshot, VALUE_MAX};
@@ -88,7 +88,7 @@ fn below(root: &Path, file: &Path) -> Option<String> {
 
 /// The manifests as they will be once the file is there: what stands in for it is sealed, and is nothing.
 fn loaded(root: &Path, inside: &str, recipients: &[String], operator: &Operator) -> Result<Loaded, Trouble> {
-    let snapshot = manifests::read(root)?;
+    let snapshot = directory::read(root)?;
     let doing = || "the value could not be sealed";
     let nothing = Redacted::new(String::new());
     let sealed = seal_for(&nothing, Vec::new(), recipients).map_err(|error| Trouble::machine(doing(), error))?;

@@ -26,7 +26,8 @@ pub(super) fn run(global: &Global, command: StateCommand) -> Result<Exit, Troubl
         return Err(Trouble::NoJournal(path));
     }
     // A copy, read as a whole: its checksums are verified on the way.
-    let (store, _) = session.store_for_looking()?;
+    let (store, holder) = session.store_for_looking()?;
+    holder.mention();
     let export = store.export()?;
     match command {
         StateCommand::Check => {

@@ -51,7 +51,8 @@ pub(super) struct Validation<'a> {
 pub(super) fn run(global: &Global, path: Option<PathBuf>, output: Output) -> Result<Exit, Trouble> {
     let root = path.clone().unwrap_or_else(|| place::root(global));
     let operator = operator::find(global, &root)?;
-    let manifests = path.map_or_else(|| Manifests::of(global, &operator), |path| Ok(Manifests::Directory(path)))?;
+    let manifests =
+        path.map_or_else(|| Manifests::of(global, &operator), |path| Ok(Manifests::in_directory(path, None)))?;
     let loaded = session::load_unrecorded(&manifests, &operator)?;
     manifests.told().iter().for_each(|told| terminal::note(&format!("note: {told}")));
     let errors = session::errors(&loaded.diagnostics);

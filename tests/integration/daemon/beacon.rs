@@ -65,3 +65,57 @@ fn what_the_daemon_saw_is_shown_beside_it_whatever_is_on_disk() {
     let gone = place.run(&["status", "--cached"]);
     assert_eq!(gone.status.code(), Some(1), "{}", said(&gone));
 }
+
+#[test]
+fn what_the_daemon_runs_is_explained_while_the_manifests_are_broken_and_outlives_it() {
+    let place = Place::new();
+    let mut daemon = place.start(&[]);
+    until("everything is ready", || daemon.log().contains("1 of 1 object ready"));
+    let commands = [&["why", "dev/stack/one"][..], &["events", "dev/stack/one"], &["drift", "dev"], &["doctor", "dev"]];
+    let mut first = "note: the manifests have 1 error; this is what the daemon runs of dev: revision ";
+    let shows = |arguments: &[&str], code: i32, first: &str, part: &str| {
+        until(&format!("{arguments:?} ends with {code} and shows {part}"), || {
+            let output = place.run(arguments);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            output.status.code() == Some(code) && said.starts_with(first) && said.contains(part)
+        });
+    };
+    let wrong = [
+        ("environment.yaml", "kind: [", "environment.yaml", 64),
+        ("app/stacks.yaml", "apiVersion: landfast/v1\nkind: Stak\n", "unknown-kind", 65),
+    ];
+    for (file, text, part, planned) in wrong {
+        let good = fs::read_to_string(place.manifests().join(file)).unwrap();
+        place.write(file, text);
+        for arguments in commands {
+            shows(arguments, 65, first, part);
+        }
+        // What would be done is asked of the manifests as they are.
+        shows(&["plan", "dev"], planned, "", part);
+        place.write(file, &good);
+        shows(&["why", "dev/stack/one"], 0, "", "");
+    }
+    let away = place.dir.path().join("away");
+    fs::rename(place.manifests(), &away).unwrap();
+    first = "note: the manifests could not be read (";
+    for arguments in commands {
+        shows(&[arguments, &["--manifests", "manifests"]].concat(), 65, first, "the daemon runs of dev: revision ");
+    }
+    fs::rename(&away, place.manifests()).unwrap();
+    place.edit(2);
+    until("it is followed", || daemon.log().matches("revision loaded").count() > 1);
+    until("one copy is kept", || fs::read_dir(place.state().join("followed")).unwrap().count() == 1);
+    let open: Vec<_> = super::place::modes(&place.state().join("followed"))
+        .into_iter()
+        .filter(|(_, mode)| mode & 0o077 != 0)
+        .collect();
+    assert!(open.is_empty(), "{open:?}");
+
+    // Another daemon begins while they are broken.
+    assert_eq!(daemon.terminate().0, Some(0));
+    place.write("app/stacks.yaml", "apiVersion: landfast/v1\nkind: Stak\n");
+    shows(&["why", "dev/stack/one"], 65, "", "unknown-kind");
+    let daemon = place.start(&[]);
+    until("it continues", || daemon.log().contains("1 of 1 object ready"));
+    shows(&["why", "dev/stack/one"], 65, "note: the manifests have 1 error; this is what the daemon runs of dev", "");
+}
