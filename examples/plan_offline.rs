@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             spent: Vec::new(),
             consent: None,
             freezes: std::sync::Arc::default(),
+            reviews: std::sync::Arc::default(),
         };
         let plan = plan(&Input {
             desired: &loaded.desired,

@@ -33,6 +33,9 @@ pub mod events;
 
 pub mod ports;
 
+#[cfg_attr(not(feature = "git"), path = "sshsig_without.rs")]
+pub mod sshsig;
+
 pub mod source;
 
 pub mod observe;

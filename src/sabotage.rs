@@ -104,6 +104,14 @@ pub enum Bug {
     TrustsNotes,
     /// A freeze is looked at when a plan is made, and not when a step of it begins.
     FreezeIsAdvice,
+    /// An approval is acted on after it has expired, or was rejected.
+    ApprovalIsForever,
+    /// An approval is looked at when a plan is made, and not when a step of it begins.
+    ApprovalIsAdvice,
+    /// Two approvals of one person count as those of two people.
+    OnePersonTwice,
+    /// An approval that was carried out counts for the next plan of the same digest too.
+    ReplaysApprovals,
     /// A step that could not be written down is logged, and the daemon goes on.
     LivesOnWithoutJournal,
 }

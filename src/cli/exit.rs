@@ -206,6 +206,9 @@ pub enum Trouble {
     /// A freeze cannot be made like this.
     #[error("{0}")]
     Freeze(String),
+    /// A plan cannot be approved or rejected like this.
+    #[error("{0}")]
+    Review(String),
     /// Nothing of that name is frozen.
     #[error("no freeze has the ID or the scope `{name}`{}", choices(.known))]
     NoSuchFreeze {
@@ -355,6 +358,7 @@ impl Trouble {
             | Self::TableExists { .. }
             | Self::NoSuchRelease { .. }
             | Self::Freeze(_)
+            | Self::Review(_)
             | Self::NoSuchFreeze { .. }
             | Self::StateAmongManifests { .. }
             | Self::StateInCheckout { .. }

@@ -3,17 +3,18 @@
 //! What a request changes and the line in the journal that names it are one transaction, so that a note which is found
 //! again after a crash is known to have been taken.
 
+use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
 use super::Controller;
-use crate::execute::tell;
+use crate::execute::{take_reviews, tell};
 use crate::model::{
-    BackupMemory, Declined, EnvName, Environment, Granted, Key, Kind, RecordMemory, Request, SecretMemory,
-    ServiceMemory, StackMemory,
+    BackupMemory, Declined, Digest, EnvName, Environment, Granted, Key, Kind, RecordMemory, Request, ReviewVerdict,
+    SecretMemory, ServiceMemory, StackMemory, Statement, Submission,
 };
-use crate::plan;
+use crate::plan::{self, Tally};
 use crate::ports::Class;
-use crate::store::{Record, RecordOutcome, Rejected, Store, StoreError};
+use crate::store::{Approval, Record, RecordOutcome, Rejected, Store, StoreError};
 
 /// Of notes that are rejected at the same moment, so many have a line of their own in the log.
 const TOLD_AT_ONCE: usize = 8;
@@ -121,6 +122,47 @@ impl Controller {
             self.board.wake();
         }
         Ok(())
+    }
+
+    /// Takes what other processes have left to be said of plans.
+    pub(super) fn take_reviews(&self) -> Result<(), StoreError> {
+        self.inbox.as_ref().map_or(Ok(()), |inbox| take_reviews(&self.store, inbox))
+    }
+
+    /// That enough people approve this plan; none if they do not, or if it is what was consented to already.
+    pub(super) fn approval(&self, environment: &Environment, plan: &Digest) -> Result<Option<Tally>, StoreError> {
+        let memory = self.store.memory(&environment.name)?;
+        if memory.consent.is_some_and(|consent| consent.plan == *plan) {
+            return Ok(None);
+        }
+        let tally = plan::tally(plan, &memory.reviews, &environment.limits, self.cx.now());
+        Ok(Some(tally).filter(|tally| matches!(tally, Tally::Approved { .. })))
+    }
+
+    /// Takes the approval that another process has left of whatever plan has the code of this one: what `apply --plan` leaves
+    /// beside a daemon, by the account whose note it is.
+    pub(super) fn take_approval(&self, environment: &Environment, plan: &Digest) -> Result<(), StoreError> {
+        let Some(inbox) = &self.inbox else { return Ok(()) };
+        let Some(Approval { by, at, .. }) = inbox.take(&environment.name, plan, self.cx.now()) else { return Ok(()) };
+        let signed = if environment.limits.approvals.needs_signatures() {
+            Err("the operator requires signatures here: `landfast approve` signs".to_owned())
+        } else {
+            environment.limits.may_approve(&by)
+        };
+        if let Err(why) = signed {
+            warn!(environment = %environment.name, plan = %plan.code(), by, why, "approval ignored");
+            return Ok(());
+        }
+        let expires = SignedDuration::try_from(environment.limits.approvals.expires).unwrap_or(SignedDuration::MAX);
+        let statement = Statement {
+            environment: environment.name.clone(),
+            plan: plan.clone(),
+            verdict: ReviewVerdict::Approve,
+            at,
+            until: at.checked_add(expires).unwrap_or(Timestamp::MAX),
+            id: Digest::of(&self.cx.random_bytes()).as_str().to_owned(),
+        };
+        self.store.review(Submission { statement, by, signature: None }, None).map(drop)
     }
 
     /// It was carried out, and the process died before its note was thrown away.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::futures::Notified;
-use tracing::{Instrument as _, error, info, info_span, warn};
+use tracing::{Instrument as _, error, info, info_span};
 
 use super::flights::{Flights, Landed};
 use super::freshness::{self, Again, Moving};
@@ -16,10 +16,10 @@ use super::patrol::Patrol;
 use super::{Controller, cadence};
 use crate::execute::{Outcome, Terms};
 use crate::model::{
-    Act, Action, Conclusion, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation, Operation, Plan,
-    StackDo, StackStep, Waiting,
+    Act, Action, Conclusion, Consent, Desired, Digest, Do, Entry, EnvName, Environment, Key, Kind, Observation,
+    Operation, Plan, StackDo, StackStep, Waiting,
 };
-use crate::plan::{self, Goal, Input};
+use crate::plan::{self, Goal, Input, Tally};
 use crate::sabotage::{self, Bug};
 use crate::store::StoreError;
 
@@ -58,13 +58,17 @@ const GATHER: Duration = Duration::from_millis(20);
 const INBOX: Duration = Duration::from_secs(2);
 
 /// Completes when another process has approved the plan with this digest, or asks for something that can be done now.
-async fn note(controller: &Controller, environment: &EnvName, plan: Option<Digest>, busy: BTreeSet<Key>) {
+async fn note(controller: &Controller, environment: &Environment, plan: Option<Digest>, busy: BTreeSet<Key>) {
     let Some(inbox) = &controller.inbox else { return std::future::pending().await };
-    let approved = || plan.as_ref().is_some_and(|plan| inbox.holds(environment, plan, controller.cx.now()));
+    let (name, now) = (&environment.name, || controller.cx.now());
+    let approved = || {
+        let is_counted = |plan| controller.approval(environment, plan).is_ok_and(|approval| approval.is_some());
+        plan.as_ref().is_some_and(|plan| inbox.holds(name, plan, now()) || is_counted(plan))
+    };
     loop {
         controller.sweep_inbox();
-        let ordered = inbox.has_orders(controller.cx.now());
-        if ordered || approved() || controller.is_asked(environment, |key| busy.contains(key)) {
+        let ordered = inbox.has_orders(now()) || inbox.has_reviews(now());
+        if ordered || approved() || controller.is_asked(name, |key| busy.contains(key)) {
             return;
         }
         controller.cx.sleep(INBOX).await;
@@ -204,6 +208,7 @@ impl<'a> Tender<'a> {
         self.land()?;
         controller.sweep_inbox();
         controller.take_orders()?;
+        controller.take_reviews()?;
         let busy = self.flights.busy();
         controller.take_requests(&environment, |key| busy.contains(key))?;
         let (looked, again, outdated) = self.look(&desired, &environment).await?;
@@ -267,7 +272,7 @@ impl<'a> Tender<'a> {
             () = changed => Cause::News,
             () = self.flights.landing() => Cause::Landed,
             () = self.patrol.back() => Cause::Patrol,
-            () = note(controller, &self.name, open, busy) => Cause::News,
+            () = note(controller, environment, open, busy) => Cause::News,
             told = self.ear.hear(controller, environment, &seen.observation) => self::cause_of(heard.insert(told)),
             () = controller.cx.sleep(due) => timed,
         };
@@ -370,20 +375,23 @@ impl<'a> Tender<'a> {
         self.seen = Some(Earlier { observation, moving, revision: plan.revision.sequence });
     }
 
-    /// Another process has left an approval of exactly this plan: it is looked at again with consent.
+    /// Enough people approve exactly this plan: it is looked at again with consent. What they have said is used with that,
+    /// so that it is never acted on for another one.
     fn is_approved(&self, desired: &Desired, environment: &Environment, looked: &Looked) -> Result<bool, StoreError> {
-        let controller = self.controller;
-        let Some(inbox) = &controller.inbox else { return Ok(false) };
-        let now = controller.cx.now();
-        let Some(approval) = inbox.take(&self.name, &looked.plan.digest, now) else { return Ok(false) };
-        if let Err(why) = environment.limits.may_approve(&approval.by) {
-            warn!(environment = %self.name, plan = %looked.plan.digest, %why, "approval ignored");
+        let (controller, plan) = (self.controller, &looked.plan);
+        if self.until == Until::Settled || plan.in_sync() {
             return Ok(false);
         }
-        info!(environment = %self.name, plan = %looked.plan.digest.code(), by = approval.by, "plan approved");
+        controller.take_approval(environment, &plan.digest)?;
+        let Some(Tally::Approved { by, until, reviews }) = controller.approval(environment, &plan.digest)? else {
+            return Ok(false);
+        };
+        let by = by.join(", ");
+        info!(environment = %self.name, plan = %plan.digest.code(), by, %until, "plan approved");
         let busy = self.flights.busy();
         let input = self.input(desired, environment, looked, &busy);
-        let consent = plan::consent(&looked.plan, &input, approval.by, approval.at, false);
+        let consent = plan::consent(plan, &input, by, controller.cx.now(), false);
+        let consent = Consent { until: Some(until), reviews, ..consent };
         controller.store.consent(&self.name, Some(consent))?;
         Ok(true)
     }
@@ -395,8 +403,14 @@ impl<'a> Tender<'a> {
         let entries = looked.plan.entries.iter().filter(|(key, _)| self.is_meant(key)).map(|(_, entry)| entry);
         let entries: Vec<&Entry> = entries.collect();
         let steps = entries.iter().filter_map(|entry| entry.step.as_deref().cloned());
+        // One that has ended already has no part in this plan.
+        let consent = looked.memory.consent.as_ref();
+        let stands = |consent: &&Consent| {
+            plan::stands(consent, &looked.memory.reviews, &environment.limits, controller.cx.now()).is_ok()
+        };
+        let approved = consent.filter(stands).map(|consent| consent.plan.clone());
         for steps in plan::together(steps) {
-            let terms = Terms::of(environment);
+            let terms = Terms::of(environment).under(approved.clone());
             self.flights.launch(steps, now, |steps| {
                 // Every line that is logged on the way says what it is about.
                 let (object, more) = (steps.first().map(|step| step.key.to_string()), steps.len().saturating_sub(1));

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Outcome;
 use super::record::Sending;
 use crate::context::Context;
 use crate::model::{
-    Act, Applied, AssumeRole, BackupMemory, Do, Environment, Freeze, Key, Kind, RecordMemory, Remembered, SecretMemory,
-    ServiceMemory, Spent, StackMemory, Step, Windows,
+    Act, Applied, AssumeRole, BackupMemory, Digest, Do, Environment, Key, Kind, Limits, RecordMemory, Remembered,
+    ReviewVerdict, SecretMemory, ServiceMemory, Spent, StackMemory, Statement, Step, Windows,
 };
 use crate::plan;
 use crate::ports::{Fence, Gate, Governor, Identities, Unseal};
 use crate::sabotage::{self, Bug};
-use crate::store::{Begun, Held, Inbox, Record, RecordOutcome, Store, StoreError};
+use crate::sshsig;
+use crate::store::{Begun, Held, Inbox, PeoplesWord, Record, RecordOutcome, Store, StoreError, Taken};
 
 /// What the steps of an environment are taken under.
 #[derive(Clone, Debug, Default)]
@@ -23,13 +24,29 @@ pub struct Terms {
     pub role: Option<AssumeRole>,
     /// When changes may begin.
     pub windows: Arc<Windows>,
+    /// What an approval needs.
+    pub limits: Limits,
+    /// The plan by whose approval they may begin, if it was made under one.
+    pub approved: Option<Digest>,
 }
 
 impl Terms {
     /// Those of an environment.
     #[must_use]
     pub fn of(environment: &Environment) -> Self {
-        Self { role: environment.role.clone(), windows: Arc::clone(&environment.windows) }
+        Self {
+            role: environment.role.clone(),
+            windows: Arc::clone(&environment.windows),
+            limits: environment.limits.clone(),
+            approved: None,
+        }
+    }
+
+    /// The same, for a plan that was made under the approval of this one.
+    #[must_use]
+    pub fn under(mut self, approved: Option<Digest>) -> Self {
+        self.approved = approved;
+        self
     }
 }
 
@@ -122,8 +139,9 @@ impl Executor {
         }
     }
 
-    /// Writes down that a step begins, unless a freeze or a window holds it: both are looked at in the transaction that
-    /// begins it, and orders that have just been left are taken first (invariant S11).
+    /// Writes down that a step begins, unless a freeze or a window holds it, or the approval by which it was planned has ended:
+    /// all are looked at in the transaction that begins it, and what people have just left is taken first (invariants S11 and
+    /// S22).
     pub(super) fn begin_step<M: Remembered, A: Into<Applied>>(
         &self,
         step: &Step,
@@ -135,10 +153,13 @@ impl Executor {
         if let Some(inbox) = &self.inbox {
             let done = self.store.take_freezes(inbox).map_err(Outcome::NotJournaled)?;
             done.iter().for_each(tell);
+            take_reviews(&self.store, inbox).map_err(Outcome::NotJournaled)?;
         }
-        let is_held = |freezes: &[Freeze]| {
-            let held = plan::hold(&step.key, plan::effect(&step.action), &terms.windows, freezes, now);
-            !held.is_empty() && !sabotage::is(Bug::FreezeIsAdvice)
+        let is_held = |word: &PeoplesWord<'_>| {
+            let held = plan::hold(&step.key, plan::effect(&step.action), &terms.windows, word.freezes, now);
+            let said = (word.consent, word.reviews);
+            let approved = plan::may_begin(step, terms.approved.as_ref(), said, &terms.limits, now);
+            !held.is_empty() && !sabotage::is(Bug::FreezeIsAdvice) || !approved && !sabotage::is(Bug::ApprovalIsAdvice)
         };
         match self.store.begin_step(&step.key, record, spent, is_held, change) {
             Ok(Begun::Begun) => Ok(()),
@@ -151,6 +172,33 @@ impl Executor {
     pub(super) fn fence(&self, step: &Step) -> Result<Fence, Outcome> {
         self.gate.pass(step.revision).map_err(|closed| Outcome::Failed(closed.refusing(step.action.verb())))
     }
+}
+
+/// Takes what other processes have left to be said of plans, and says so in the log.
+///
+/// # Errors
+/// The journal could not be written.
+pub fn take_reviews(store: &Store, inbox: &Inbox) -> Result<(), StoreError> {
+    for one in store.take_reviews(inbox, sshsig::signer)? {
+        match one {
+            Taken::Review(review) => {
+                let Statement { environment, plan, verdict, until, .. } = review.statement();
+                let (by, plan) = (&review.submission.by, plan.code());
+                let key = review.key.as_ref().map(tracing::field::display);
+                match verdict {
+                    ReviewVerdict::Approve => info!(%environment, plan, by, key, %until, "approval received"),
+                    ReviewVerdict::Reject { because } => {
+                        info!(%environment, plan, by, key, because, "plan rejected");
+                    }
+                }
+            }
+            Taken::Forged { submission, why } => {
+                let Statement { environment, plan, .. } = &submission.statement;
+                warn!(%environment, plan = %plan.code(), by = submission.by, why, "approval ignored");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Says in the log what came of an order.

@@ -12,5 +12,5 @@ mod secret;
 mod service;
 mod stack;
 
-pub use executor::{Executor, Terms, tell};
+pub use executor::{Executor, Terms, take_reviews, tell};
 pub use outcome::Outcome;

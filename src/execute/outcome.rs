@@ -10,7 +10,7 @@ pub enum Outcome {
     Done,
     /// Its precondition no longer holds: nothing was sent.
     Moved(String),
-    /// A freeze or a maintenance window holds it: nothing was sent.
+    /// A freeze or a maintenance window holds it, or its approval has ended: nothing was sent.
     Held,
     /// It was refused by AWS, or before it got there; it did not take effect.
     Failed(PortError),
@@ -43,7 +43,9 @@ impl std::fmt::Display for Outcome {
         match self {
             Self::Done => f.write_str("done"),
             Self::Moved(why) => write!(f, "skipped: the stack changed since the plan: {why}"),
-            Self::Held => f.write_str("not begun: a freeze or a maintenance window holds it"),
+            Self::Held => {
+                f.write_str("not begun: a freeze or a maintenance window holds it, or its approval has ended")
+            }
             Self::Failed(error) => write!(f, "{error}"),
             Self::Ambiguous(error) => write!(f, "{error}; checking whether it took effect"),
             Self::NotJournaled(error) => write!(f, "request not sent: {error}"),

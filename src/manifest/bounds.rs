@@ -45,7 +45,8 @@ pub(super) fn hold(
         bounds.push(Limited { path: path.into_iter().chain(field(&cut.field)).collect(), message, forbidden: false });
     }
     shell.policy = policy;
-    shell.limits = floor.limits(cuts);
+    let approvals = floor.approvals(&shell.limits.approvals);
+    shell.limits = floor.limits(cuts, approvals);
     bounds
 }
 

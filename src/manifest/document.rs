@@ -175,10 +175,26 @@ pub(super) struct PolicySpec {
     /// that `landfast seal` writes. If omitted, recipients are not checked.
     #[serde(default)]
     pub(super) seal_recipients: Option<Vec<String>>,
+    /// What an approval of a plan needs, in addition to what the operator's configuration says.
+    #[serde(default)]
+    pub(super) approvals: ApprovalsSpec,
     /// Maintenance windows. If one says `allow`, changes begin only while such a window is open. While a window that says
     /// `deny` is open, no change begins. What has begun is finished. If omitted, changes begin at any time.
     #[serde(default)]
     pub(super) windows: Vec<WindowSpec>,
+}
+
+/// What an approval of a plan needs. The people and their groups are in the operator's configuration (`[[approver]]`).
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ApprovalsSpec {
+    /// The number of different people who have to sign an approval. Default 0: no signature is needed, unless the operator's
+    /// configuration requires it.
+    #[serde(default)]
+    pub(super) required: u32,
+    /// Groups of which at least one person each has to be among those who sign.
+    #[serde(default)]
+    pub(super) groups: Vec<String>,
 }
 
 /// A maintenance window: a time in which changes may begin, or may not.

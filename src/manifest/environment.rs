@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::bounds::{self, Limited};
 use super::diagnostic::{Problem, Report};
 use super::doc::Doc;
-use super::document::{EnvironmentDocument, EnvironmentSpec, Mismatch, RoleSpec, ValueTree, decode};
+use super::document::{ApprovalsSpec, EnvironmentDocument, EnvironmentSpec, Mismatch, RoleSpec, ValueTree, decode};
 use super::nearby::{Wanted, absent};
 use super::parameters::{self, FileEntry};
 use super::policy::{is_recipient, policy};
@@ -16,7 +16,7 @@ use super::text::text;
 use super::windows::windows;
 use super::{region, secrecy};
 use crate::model::{
-    AssumeRole, EnvName, Environment, Gaps, InvalidName, Limits, Passed, Region, Scope, Snapshot, beside,
+    ApprovalRules, AssumeRole, EnvName, Environment, Gaps, InvalidName, Limits, Passed, Region, Scope, Snapshot, beside,
 };
 use crate::operator::{Floor, Operator};
 use crate::yaml::{Entry, Span};
@@ -101,6 +101,12 @@ pub(super) fn read<'s>(name: &EnvName, doc: Doc<'s>, around: Around<'_, 's>, rep
     env
 }
 
+/// What a manifest asks of approvals; the operator's word comes on top.
+fn asked_of_approvals(spec: &ApprovalsSpec) -> ApprovalRules {
+    let groups = spec.groups.iter().cloned().collect();
+    ApprovalRules { required: spec.required, groups, ..ApprovalRules::default() }
+}
+
 impl<'s> Reader<'_, 's> {
     fn environment(&mut self, name: &EnvName, doc: Doc<'s>, report: &mut Report) -> Option<Env<'s>> {
         let document: EnvironmentDocument = match decode(&doc.root) {
@@ -150,7 +156,7 @@ impl<'s> Reader<'_, 's> {
             tags,
             policy: policy.ok()?,
             windows: Arc::new(windows),
-            limits: Limits::default(),
+            limits: Limits { approvals: Arc::new(asked_of_approvals(&spec.policy.approvals)), ..Limits::default() },
             template_bucket,
             stacks: BTreeMap::new(),
             services: BTreeMap::new(),

@@ -33,6 +33,13 @@ impl Digest {
         Self::of_bytes(&text)
     }
 
+    /// The digest that a person names with all of its digits. Case, hyphens and spaces do not count.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        let digits = digits(text);
+        (digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Self(digits.into()))
+    }
+
     /// All 64 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -50,7 +57,7 @@ impl Digest {
     /// Whether a person's text is this digest's code, or all of its digits. Case, hyphens and spaces do not count.
     #[must_use]
     pub fn is_named(&self, text: &str) -> bool {
-        let digits: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).flat_map(char::to_lowercase).collect();
+        let digits = digits(text);
         digits.len() >= 32 && self.0.starts_with(&digits)
     }
 
@@ -59,6 +66,11 @@ impl Digest {
     pub fn short(&self) -> &str {
         self.0.get(..12).unwrap_or(&self.0)
     }
+}
+
+/// The digits of a person's text.
+fn digits(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, '-' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
 impl fmt::Display for Digest {
@@ -79,6 +91,13 @@ impl fmt::Debug for Digest {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
+    /// The digest that a person names with all of its digits. Case, hyphens and spaces do not count.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        let digits = digits(text);
+        (digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Self(digits.into()))
+    }
+
     /// All 64 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Reach, like};
+use super::{ApprovalRules, Reach, like};
 
 /// What holds in an environment because the operator says so, whatever its manifests say.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +15,10 @@ pub struct Limits {
     pub is_operated: bool,
     /// What the policy asked for in vain.
     pub cuts: Vec<Cut>,
-    /// Who may approve, by pattern: one of each list has to fit.
+    /// Accounts of this machine that may approve without a signature, by pattern: one of each list has to fit.
     pub approvers: Vec<(Vec<String>, Arc<str>)>,
+    /// What an approval needs.
+    pub approvals: Arc<ApprovalRules>,
     /// Web servers that checks are allowed to reach.
     pub reach: Reach,
     /// Sealed files are opened only for the secret that they were sealed for; where the operator says so.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BackupMemory, ChangeSetId, ChangeSetName, Consent, Contained, Deed, Digest, DriftMemory, Fingerprint,
-    FingerprintKey, Freeze, GoneStack, Key, LastOperation, ReadinessMemory, RecordMemory, SecretMemory, ServiceMemory,
-    StackId, StackStatus, StackVersion, TemplateFacts, Writes,
+    FingerprintKey, Freeze, GoneStack, Key, LastOperation, ReadinessMemory, RecordMemory, Review, SecretMemory,
+    ServiceMemory, StackId, StackStatus, StackVersion, TemplateFacts, Writes,
 };
 
 /// All that is remembered of one environment. Losing it costs calls, never correctness.
@@ -26,6 +26,8 @@ pub struct Memory {
     pub consent: Option<Consent>,
     /// What people have frozen, everywhere. Those that have ended are there too, for a while.
     pub freezes: Arc<[Freeze]>,
+    /// What people have said of plans of this environment, the oldest first.
+    pub reviews: Arc<[Review]>,
 }
 
 /// What is remembered of objects.

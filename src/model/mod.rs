@@ -41,6 +41,7 @@ mod record;
 mod redacted;
 mod rendered;
 mod request;
+mod review;
 mod revision;
 mod rollout;
 mod secret;
@@ -128,6 +129,7 @@ pub use record::{FailoverRole, RecordSpec, RecordType, RecordValue, Routing};
 pub use redacted::Redacted;
 pub use rendered::{Rendered, RenderedValue, ValueSource};
 pub use request::{Declined, Granted, Request, Wish};
+pub use review::{ApprovalRules, Approver, REVIEW_NAMESPACE, Review, ReviewVerdict, SshKey, Statement, Submission};
 pub use revision::{Ancestry, Revision, short_commit};
 pub use rollout::{
     Decision, Doom, Ended, Evidence, Pin, Quarantined, RELEASES_KEPT, Release, Restart, Rollout, RolloutCause,

@@ -438,6 +438,12 @@ pub struct Consent {
     /// reconciled.
     #[serde(default)]
     pub exclusive: bool,
+    /// When it ends by itself: nothing begins by it from that moment on. `None`: an earlier version has written it down.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// The reviews that it was made of, by their IDs; none: whoever owns the state directory gave it directly.
+    #[serde(default)]
+    pub reviews: BTreeSet<String>,
     /// What exactly, by object.
     pub grants: BTreeMap<Key, Grant>,
 }

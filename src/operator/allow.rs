@@ -1,10 +1,14 @@
 //! Whether what a manifest names is among what the operator allows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::floor::floor;
 use super::section::{Operator, Said, Section};
-use crate::model::{AssumeRole, Cut, DriftAction, EnvName, Limits, Policy, Reach, Scope, like};
+use crate::model::{
+    ApprovalRules, Approver, AssumeRole, Cut, DriftAction, EnvName, Limits, Policy, Reach, Scope, like,
+};
 
 /// What a manifest names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,7 @@ impl What {
 pub struct Floor<'o> {
     sections: Vec<&'o Section>,
     local: bool,
+    approvers: Arc<[Approver]>,
 }
 
 impl Operator {
@@ -69,7 +74,7 @@ impl Operator {
             Some(file) if sections.is_empty() => {
                 Err(format!("no section of the operator's {file} allows the environment `{environment}`"))
             }
-            _ => Ok(Floor { sections, local: self.local }),
+            _ => Ok(Floor { sections, local: self.local, approvers: Arc::clone(self.approvers()) }),
         }
     }
 
@@ -82,7 +87,7 @@ impl Operator {
     pub fn allows_call(&self, scope: &Scope, role: Option<&AssumeRole>) -> Result<(), String> {
         let Some(file) = &self.file else { return Ok(()) };
         let allows = |section: &Section| {
-            let floor = Floor { sections: vec![section], local: self.local };
+            let floor = Floor { sections: vec![section], local: self.local, approvers: Arc::default() };
             floor.place(scope).and_then(|()| floor.role(role))
         };
         let everywhere = |section: &&Section| section.names.iter().any(|name| name == "*");
@@ -157,13 +162,33 @@ impl Floor<'_> {
         })
     }
 
+    /// What approvals need where a manifest asks for this: that, and no less than any section asks for.
+    #[must_use]
+    pub fn approvals(&self, asked: &ApprovalRules) -> ApprovalRules {
+        fn said<'s, T: 's>(
+            floor: &'s Floor<'_>,
+            of: impl Fn(&'s Section) -> Option<&'s Said<T>>,
+        ) -> impl Iterator<Item = &'s T> {
+            floor.sections.iter().filter_map(move |section| of(section)).map(|said| &said.value)
+        }
+        let shortest = |times: Option<&Duration>, otherwise| times.copied().unwrap_or(otherwise);
+        let longest = shortest(said(self, |section| section.approvals_longest.as_ref()).min(), asked.longest);
+        let expires = shortest(said(self, |section| section.approvals_expire.as_ref()).min(), asked.expires);
+        let least = said(self, |section| section.approvals_required.as_ref()).max().copied().unwrap_or_default();
+        let named = said(self, |section| section.approval_groups.as_ref()).flatten().cloned();
+        ApprovalRules {
+            required: asked.required.max(least),
+            groups: asked.groups.iter().cloned().chain(named).collect(),
+            expires: expires.min(longest),
+            longest,
+            approvers: Arc::clone(&self.approvers),
+        }
+    }
+
     /// What has to be known beside the policy while the environment is reconciled.
     #[must_use]
-    pub fn limits(&self, cuts: Vec<Cut>) -> Limits {
-        fn all<T: Clone>(
-            sections: &[&Section],
-            said: impl Fn(&Section) -> Option<&Said<T>>,
-        ) -> Vec<(T, std::sync::Arc<str>)> {
+    pub fn limits(&self, cuts: Vec<Cut>, approvals: ApprovalRules) -> Limits {
+        fn all<T: Clone>(sections: &[&Section], said: impl Fn(&Section) -> Option<&Said<T>>) -> Vec<(T, Arc<str>)> {
             let said = sections.iter().filter_map(|section| said(section));
             said.map(|said| (said.value.clone(), said.by.clone())).collect()
         }
@@ -172,6 +197,7 @@ impl Floor<'_> {
             is_operated: !self.sections.is_empty(),
             cuts,
             approvers: all(&self.sections, |section| section.approvers.as_ref()),
+            approvals: Arc::new(approvals),
             reach: Reach {
                 hosts: all(&self.sections, |section| section.probe_hosts.as_ref()),
                 networks: all(&self.sections, |section| section.probe_networks.as_ref()),
@@ -232,6 +258,32 @@ mod tests {
         let strict = read("landfast.toml", "[[environment]]\nname = ['prod']\naccounts = ['444455556666']\n").unwrap();
         assert!(strict.allows_call(&scope("999999999999", "us-east-1"), None).is_err());
         assert!(Operator::default().allows_call(&scope("999999999999", "us-east-1"), None).is_ok());
+    }
+
+    #[test]
+    fn approvals_need_what_any_section_or_the_manifest_asks_for() {
+        let key =
+            |end: &str| format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKHEChAFvN1m1rI7C0Yv7cKYUZ3jC6pX3wZgLQ8ZK{end}");
+        let text = format!(
+            "[[approver]]\nname = 'ada'\nkeys = ['{} laptop']\ngroups = ['dba']\n[[approver]]\nname = 'bob'\n\
+             keys = ['{}']\n[[environment]]\nname = ['*']\napprovals = {{ required = 1, longest = '8h' }}\n\
+             [[environment]]\nname = ['prod']\napprovals = {{ groups = ['dba'], expires = '2d', longest = '3d' }}\n",
+            key("XgZ"),
+            key("XgY"),
+        );
+        let operator = read("landfast.toml", &text).unwrap();
+        let prod = operator.floor_of(&"prod".parse().unwrap()).unwrap();
+        let rules = prod.approvals(&ApprovalRules::default());
+        assert_eq!((rules.required, rules.groups), (1, ["dba".to_owned()].into()));
+        let eight = Duration::from_hours(8);
+        assert_eq!((rules.expires, rules.longest), (eight, eight), "the shortest counts");
+        assert_eq!(rules.approvers.len(), 2);
+        let asked = ApprovalRules { required: 2, groups: ["ops".to_owned()].into(), ..ApprovalRules::default() };
+        let tightened = prod.approvals(&asked);
+        assert_eq!((tightened.required, tightened.groups), (2, ["dba".to_owned(), "ops".to_owned()].into()));
+        let without = Floor::default().approvals(&ApprovalRules::default());
+        assert_eq!(without, ApprovalRules::default());
+        assert!(!without.needs_signatures());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
+use super::approvals::{ApprovalsDocument, ApproverDocument, approvers, check};
 use super::events::{EventsDocument, queue};
 use super::period::Period;
 use super::section::{Operator, Said, Section};
@@ -30,11 +31,13 @@ pub fn read(file: &str, text: &str) -> Result<Operator, Wrong> {
     let document: Document =
         toml::from_str(text).map_err(|error| Wrong(format!("{file}: {}", error.to_string().trim_end())))?;
     let reader = Reader { file, text };
-    let sections = document.environment.into_iter().map(|section| reader.section(section)).collect();
+    let sections: Vec<Section> = document.environment.into_iter().map(|section| reader.section(section)).collect();
     let wrong = |(at, why): (usize, String)| Wrong(format!("{}: {why}", reader.place(at)));
+    let approvers = approvers(document.approver).map_err(wrong)?;
+    sections.iter().try_for_each(|section| check(section, &approvers)).map_err(Wrong)?;
     let sources = sources(document.source).map_err(wrong)?;
     let events = document.events.map(queue).transpose().map_err(wrong)?;
-    Ok(Operator::of(file, sections).following(sources, document.listen).hearing(events))
+    Ok(Operator::of(file, sections).following(sources, document.listen).hearing(events).approved_by(approvers))
 }
 
 /// The JSON Schema of the configuration.
@@ -53,6 +56,9 @@ struct Document {
     /// wins. Environments that no section matches are not reconciled.
     #[serde(default)]
     environment: Vec<SectionDocument>,
+    /// People who can sign approvals of plans.
+    #[serde(default)]
+    approver: Vec<ApproverDocument>,
     /// Git repositories that the manifests are read from, instead of a directory.
     #[serde(default)]
     source: Vec<SourceDocument>,
@@ -124,8 +130,11 @@ struct SectionDocument {
     /// Stateful resource types. A manifest cannot remove a type from the list unless it is listed in `remove` here.
     #[serde(default)]
     stateful_types: StatefulDocument,
-    /// User accounts of the machine that are allowed to approve plans and request changes. For a request file, the
-    /// owner of the file counts.
+    /// What an approval of a plan needs. A manifest can ask for more.
+    #[serde(default)]
+    approvals: ApprovalsDocument,
+    /// User accounts of the machine that are allowed to approve plans without a signature and to request changes. For a
+    /// request file, the owner of the file counts.
     #[schemars(with = "Option<Vec<String>>")]
     approvers: Option<Spanned<Vec<String>>>,
     /// Allowed age recipients of sealed files.
@@ -251,6 +260,10 @@ impl Reader<'_> {
             stateful_add: section.stateful_types.add,
             stateful_remove: section.stateful_types.remove,
             approvers: self.said(section.approvers, same),
+            approvals_required: self.said(section.approvals.required, |required| required),
+            approval_groups: self.said(section.approvals.groups, |groups| groups),
+            approvals_expire: self.said(section.approvals.expires, |Period(expires)| expires),
+            approvals_longest: self.said(section.approvals.longest, |Period(longest)| longest),
             seal_recipients: self.said(section.seal_recipients, |recipients| recipients),
             unbound_seals: section.unbound_seals,
             by,

@@ -8,6 +8,7 @@
 //! Nothing here reads a file: [`read`] is given the text.
 
 mod allow;
+mod approvals;
 mod document;
 mod events;
 mod floor;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{Broaden, DriftAction, EnvName, EventQueue, GitSource, Mode, Prune, Replace, like};
+use crate::model::{Approver, Broaden, DriftAction, EnvName, EventQueue, GitSource, Mode, Prune, Replace, like};
 
 /// Everything that the operator says. Without a configuration, nothing.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,7 @@ pub struct Operator {
     sources: Vec<GitSource>,
     listen: Option<SocketAddr>,
     events: Option<EventQueue>,
+    approvers: Arc<[Approver]>,
 }
 
 /// Something that is said, and where: `landfast.toml:12`.
@@ -80,8 +81,16 @@ pub struct Section {
     pub stateful_add: BTreeSet<String>,
     /// Types that a manifest may declare to hold none.
     pub stateful_remove: BTreeSet<String>,
-    /// Who may approve, by pattern.
+    /// Accounts of the machine that may approve without a signature, by pattern.
     pub approvers: Option<Said<Vec<String>>>,
+    /// So many people have to sign, at least.
+    pub approvals_required: Option<Said<u32>>,
+    /// Groups of which somebody has to be among them.
+    pub approval_groups: Option<Said<BTreeSet<String>>>,
+    /// How long an approval counts that does not say.
+    pub approvals_expire: Option<Said<Duration>>,
+    /// How long one counts at most.
+    pub approvals_longest: Option<Said<Duration>>,
     /// To whom files may be sealed.
     pub seal_recipients: Option<Said<BTreeSet<String>>>,
     /// Whether sealed files that were sealed for no secret in particular are opened.
@@ -117,6 +126,19 @@ impl Operator {
     pub fn hearing(mut self, events: Option<EventQueue>) -> Self {
         self.events = events;
         self
+    }
+
+    /// The same, with everybody who can sign approvals.
+    #[must_use]
+    pub fn approved_by(mut self, approvers: Vec<Approver>) -> Self {
+        self.approvers = approvers.into();
+        self
+    }
+
+    /// Everybody who can sign approvals.
+    #[must_use]
+    pub fn approvers(&self) -> &Arc<[Approver]> {
+        &self.approvers
     }
 
     /// The queue that events of AWS arrive in; none: nobody sends any.

@@ -7,10 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::Input;
+use super::{Input, approval};
 use crate::model::{
     Action, Address, Basis, Broaden, Broadening, Changes, Consent, Difference, Digest, Entry, Grant, Guard, Key, Kind,
     Plan, ResourceChange, Seen, StackId, Waiting,
@@ -54,7 +54,8 @@ pub(super) fn digest(plan: &Plan) -> Digest {
 }
 
 /// The approval of `plan`, as it was shown. An exclusive one is for this plan and nothing else; any other lets the
-/// environment be reconciled as its policy says.
+/// environment be reconciled as its policy says. It ends as the operator says, and is given by whoever owns the state
+/// directory: one that is made of reviews says so itself.
 #[must_use]
 pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp, exclusive: bool) -> Consent {
     let grants = plan
@@ -78,7 +79,9 @@ pub fn consent(plan: &Plan, input: &Input<'_>, by: String, at: Timestamp, exclus
             (object.clone(), grant)
         })
         .collect();
-    Consent { plan: plan.digest.clone(), by, at, exclusive, grants }
+    let expires = SignedDuration::try_from(input.environment.limits.approvals.expires).unwrap_or(SignedDuration::MAX);
+    let until = Some(at.checked_add(expires).unwrap_or(Timestamp::MAX));
+    Consent { plan: plan.digest.clone(), by, at, exclusive, until, reviews: BTreeSet::new(), grants }
 }
 
 /// Whether a person who approves a plan approves anything of this entry.
@@ -106,9 +109,8 @@ pub(super) fn absent() -> Digest {
 
 /// Whether a person approved what this entry does, all of it.
 pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
-    let consent = input.memory.consent.as_ref();
-    // Whoever may not approve has not (invariant S26).
-    let consent = consent.filter(|consent| input.environment.limits.may_approve(&consent.by).is_ok());
+    // Whoever may not approve has not (invariant S26), and what has ended is none (S22).
+    let consent = input.memory.consent.as_ref().filter(|consent| is_good(input, consent));
     let Some(grant) = consent.and_then(|consent| consent.grants.get(key)) else { return false };
     let same_kind = match entry.action {
         // What was approved as a creation may have to be cleared and repeated; what may change, may turn out to.
@@ -123,6 +125,11 @@ pub(super) fn covers(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
     let opens = input.environment.policy.broaden == Broaden::Allow || entry.broadenings.iter().all(shown);
     let same = same_kind && grant.spec == entry.basis.manifest && destroyed(entry).is_subset(&grant.destructive);
     same && opens && (is_same_content(grant, entry) || sabotage::is(Bug::ConsentToNames))
+}
+
+/// It may still be acted on.
+fn is_good(input: &Input<'_>, consent: &Consent) -> bool {
+    approval::stands(consent, &input.memory.reviews, &input.environment.limits, input.now).is_ok()
 }
 
 /// What was known when it was approved is still so.
@@ -142,7 +149,7 @@ fn is_same_content(grant: &Grant, entry: &Entry) -> bool {
 /// Whether an approval of this plan and nothing else forbids what this entry does, although policy allows it.
 pub(super) fn excludes(input: &Input<'_>, key: &Key, entry: &Entry) -> bool {
     let Some(consent) = input.memory.consent.as_ref().filter(|consent| consent.exclusive) else { return false };
-    let Some(grant) = consent.grants.get(key) else { return true };
+    let Some(grant) = consent.grants.get(key).filter(|_| is_good(input, consent)) else { return true };
     // It was to follow when something else was there: as its manifest says, and as far as nothing is lost.
     let open = matches!(grant.action, Action::None | Action::Unknown);
     let follows = open && grant.spec == entry.basis.manifest && destroyed(entry).is_empty();

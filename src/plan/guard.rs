@@ -84,19 +84,23 @@ pub(super) fn approval(input: &Input<'_>) -> Waiting {
 }
 
 /// Stands for the digest while the plan, and so its digest, is being made.
-const DIGEST: &str = "--plan DIGEST";
+const DIGEST: &str = " DIGEST";
 
 pub(super) fn approval_command(input: &Input<'_>) -> String {
-    let verb = match input.goal {
-        Goal::Converge => "apply",
-        Goal::Destroy => "destroy",
-    };
-    format!("landfast {verb} {} {DIGEST}", input.environment.name)
+    let environment = &input.environment.name;
+    // Who has to sign says so first; then whoever has the journal carries it out.
+    if input.environment.limits.approvals.needs_signatures() {
+        return format!("landfast approve {environment}{DIGEST}");
+    }
+    match input.goal {
+        Goal::Converge => format!("landfast apply {environment} --plan{DIGEST}"),
+        Goal::Destroy => format!("landfast destroy {environment} --plan{DIGEST}"),
+    }
 }
 
 /// Puts the plan's digest into the commands that approve it.
 pub(crate) fn name_commands(plan: &mut Plan) {
-    let named = format!("--plan {}", plan.digest.code());
+    let named = format!(" {}", plan.digest.code());
     let fill = |text: &mut String| *text = text.replace(DIGEST, &named);
     fill(&mut plan.command);
     for entry in plan.entries.values_mut() {
@@ -109,7 +113,8 @@ pub(crate) fn name_commands(plan: &mut Plan) {
     }
 }
 
-fn needs_approval(action: &Do) -> bool {
+/// Whether a person has to agree to it, where somebody has to agree to anything.
+pub(super) fn needs_approval(action: &Do) -> bool {
     // Stopping what was approved and takes too long needs no second approval.
     let stops = matches!(
         action,

@@ -7,6 +7,7 @@
 //!
 //! A step leaves nothing to choose: whoever executes it re-reads its precondition and acts, or does not.
 
+mod approval;
 mod attempts;
 mod backup;
 mod consent;
@@ -42,6 +43,7 @@ mod stack;
 mod standing;
 mod together;
 
+pub use approval::{Counting, Tally, Void, counting, ends as review_ends, may_begin, stands, tally};
 pub use backup::{compare_items, coverage, left as left_tables};
 pub use consent::consent;
 pub use decide::{complete, needs, plan};

@@ -402,6 +402,7 @@ pub(crate) fn memory() -> Memory {
         spent: Vec::new(),
         consent: None,
         freezes: std::sync::Arc::default(),
+        reviews: std::sync::Arc::default(),
     }
 }
 

@@ -11,8 +11,8 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupList, Broadened, CoverageList, DoctorReport, DriftReport, EventList, EventSource, ImageList, OutputList,
-    PreflightList, QueueList, RenderList, StatusList, Timeline, access, order, safe, words,
+    ApprovalList, BackupList, Broadened, CoverageList, DoctorReport, DriftReport, EventList, EventSource, ImageList,
+    OutputList, PreflightList, QueueList, RenderList, StatusList, Timeline, access, order, safe, words,
 };
 use crate::model::{
     Act, Action, Changes, Cut, Difference, Entry, Guard, Key, Plan, ResourceChange, Revision, Scope, Waiting,
@@ -44,6 +44,7 @@ pub fn plans_json(plans: &[Plan]) -> Result<String, serde_json::Error> {
 #[must_use]
 pub fn schemas() -> BTreeMap<&'static str, Schema> {
     BTreeMap::from([
+        ("ApprovalList", schema_for!(ApprovalList)),
         ("DoctorReport", schema_for!(DoctorReport)),
         ("DriftReport", schema_for!(DriftReport)),
         ("EventList", schema_for!(EventList)),

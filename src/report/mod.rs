@@ -7,6 +7,7 @@
 //! was forgotten there is caught at the last door, by [`safe_text`].
 
 mod access;
+mod approvals;
 mod backups;
 mod change;
 mod doctor;
@@ -45,6 +46,7 @@ mod restores;
 mod secrecy;
 
 pub use access::Broadened;
+pub use approvals::{ApprovalList, PlanApproval, PlanStanding, ReviewCounts, ReviewState};
 pub use backups::{BackupList, CoverageList, TableCoverage};
 pub use change::{Told, tell};
 pub use doctor::{DoctorReport, Examination, Health};

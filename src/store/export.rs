@@ -25,6 +25,8 @@ pub struct Export {
     pub accepted: BTreeMap<String, Value>,
     /// What people have frozen, by the freeze's ID.
     pub freezes: BTreeMap<String, Value>,
+    /// What people have said of plans.
+    pub reviews: BTreeMap<String, Value>,
     /// What was done, the newest first.
     pub journal: Vec<Record>,
 }
@@ -52,6 +54,7 @@ impl Export {
             consent: all(Table::Consent)?,
             accepted: all(Table::Accepted)?,
             freezes: all(Table::Freezes)?,
+            reviews: all(Table::Reviews)?,
             journal,
         })
     }

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::rows::{Table, Write};
 use super::{Begun, HoldOrder, Inbox, Record, Store, StoreError};
-use crate::model::{Applied, Freeze, Key, Remembered, Spent, Thawed};
+use crate::model::{Applied, Consent, Freeze, Key, Remembered, Review, Spent, Thawed};
 
 /// How long a freeze that has ended is kept: who froze what is asked later.
 const ENDED_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -16,6 +16,17 @@ pub enum Held {
     Frozen(Freeze),
     /// This is thawed.
     Thawed(Freeze),
+}
+
+/// What people have said by now that may hold a step.
+#[derive(Clone, Copy, Debug)]
+pub struct PeoplesWord<'s> {
+    /// What is frozen, everywhere.
+    pub freezes: &'s [Freeze],
+    /// What was approved in the step's environment.
+    pub consent: Option<&'s Consent>,
+    /// What was said of its plans.
+    pub reviews: &'s [Review],
 }
 
 impl Store {
@@ -94,8 +105,8 @@ impl Store {
     }
 
     /// Writes down that a step begins, as [`Store::update_with`] does, unless something holds it: `holds` is asked with
-    /// what is frozen while nobody else can freeze or begin anything. What was frozen before holds the step, and what is
-    /// frozen later finds it begun.
+    /// what people have said while nobody else can say or begin anything. What was said before holds the step, and what is
+    /// said later finds it begun.
     ///
     /// # Errors
     /// The journal could not be written: nothing was changed.
@@ -104,11 +115,16 @@ impl Store {
         key: &Key,
         record: Record,
         spent: Option<Spent>,
-        holds: impl FnOnce(&[Freeze]) -> bool,
+        holds: impl FnOnce(&PeoplesWord<'_>) -> bool,
         change: impl FnOnce(&mut M) -> A,
     ) -> Result<Begun, StoreError> {
         let mut state = self.state();
-        if holds(&state.freezes) {
+        let word = PeoplesWord {
+            freezes: &state.freezes,
+            consent: state.consent.get(&key.environment),
+            reviews: state.reviews.get(&key.environment).map(|reviews| &**reviews).unwrap_or_default(),
+        };
+        if holds(&word) {
             return Ok(Begun::Held);
         }
         self.write(&mut state, key, record, spent, change)?;
@@ -137,7 +153,7 @@ mod tests {
         let key: Key = "dev/stack/network".parse().unwrap();
         let record = Record::new(key.clone(), 1, "create", RecordOutcome::Begun);
         let now = cx.now();
-        let holds = |freezes: &[Freeze]| freezes.iter().any(|freeze| freeze.is_active(now));
+        let holds = |word: &PeoplesWord<'_>| word.freezes.iter().any(|freeze| freeze.is_active(now));
         store.begin_step(&key, record, None, holds, |_: &mut StackMemory| {}).unwrap()
     }
 

@@ -10,7 +10,7 @@ use super::file::{self, Access, Locked};
 use super::key::{Keys, keep};
 use super::rows::{Order, Rows, Table, Write, decode, number};
 use super::state::{self, State, decode_number};
-use super::{Disk, Export, Record, StoreError};
+use super::{Disk, Export, Record, StoreError, reviews};
 use crate::context::Context;
 use crate::model::{
     Applied, Consent, Digest, EnvName, FingerprintKey, Key, Memory, ObjectMemory, Remembered, Revision, Spent,
@@ -214,6 +214,7 @@ impl Store {
             spent,
             consent: state.consent.get(env).cloned(),
             freezes: Arc::clone(&state.freezes),
+            reviews: state.reviews.get(env).cloned().unwrap_or_default(),
         })
     }
 
@@ -350,17 +351,27 @@ impl Store {
         Ok(())
     }
 
-    /// Remembers what a person approved in an environment, in place of what was approved before.
+    /// Remembers what a person approved in an environment, in place of what was approved before. The reviews of which it is
+    /// made are used with it, all or nothing.
     pub fn consent(&self, env: &EnvName, consent: Option<Consent>) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.consent.get(env) == consent.as_ref() {
             return Ok(());
         }
-        let write = match &consent {
+        let mut writes = vec![match &consent {
             Some(consent) => Write::put(Table::Consent, env.as_str(), consent)?,
             None => Write::remove(Table::Consent, env.as_str()),
-        };
-        self.commit(&mut state, &[], vec![write])?;
+        }];
+        let used = consent.as_ref().filter(|consent| !consent.reviews.is_empty());
+        let used = used.map(|consent| reviews::used(&state, env, consent, self.now())).transpose()?;
+        let used = used.map(|(reviews, more)| {
+            writes.extend(more);
+            reviews
+        });
+        self.commit(&mut state, &[], writes)?;
+        if let Some(reviews) = used {
+            state.reviews.insert(env.clone(), reviews);
+        }
         match consent {
             Some(consent) => state.consent.insert(env.clone(), consent),
             None => state.consent.remove(env),

@@ -27,7 +27,7 @@ use super::StoreError;
 use super::note::{Approval, Note, SyncRequest};
 use super::order::HoldOrder;
 use crate::files::{self, ROOT};
-use crate::model::{Digest, EnvName, Request};
+use crate::model::{Digest, EnvName, Request, Submission};
 
 /// More entries than this are not looked at in one go: people leave a few notes a day.
 const MOST: usize = 256;
@@ -143,7 +143,7 @@ impl Inbox {
     pub fn requests(&self, environment: &EnvName, now: Timestamp) -> Vec<Request> {
         let requests = self.look(now).notes.into_iter().filter_map(|(_, note)| match note {
             Note::Request(request) if request.key.environment == *environment => Some(request),
-            Note::Request(_) | Note::Approval(_) | Note::Sync(_) | Note::Hold(_) => None,
+            _ => None,
         });
         let mut requests: Vec<Request> = requests.collect();
         requests.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
@@ -157,9 +157,26 @@ impl Inbox {
         notes.sort_by_key(|(_, note)| note.at());
         let orders = notes.into_iter().filter_map(|(path, note)| match note {
             Note::Hold(order) => Some((path, order)),
-            Note::Request(_) | Note::Approval(_) | Note::Sync(_) => None,
+            _ => None,
         });
         orders.collect()
+    }
+
+    /// What is said of plans, the oldest first. Each stays until it is [taken](Self::taken).
+    pub(super) fn submissions(&self, now: Timestamp) -> Vec<(PathBuf, Submission)> {
+        let found = self.look(now).notes.into_iter().filter_map(|(path, note)| match note {
+            Note::Review(submission) => Some((path, submission)),
+            _ => None,
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort_by_key(|(_, submission)| submission.statement.at);
+        found
+    }
+
+    /// Whether something is said of plans.
+    #[must_use]
+    pub fn has_reviews(&self, now: Timestamp) -> bool {
+        !self.submissions(now).is_empty()
     }
 
     /// Throws an order away that was carried out. One that cannot be thrown away is not found again.
@@ -283,7 +300,7 @@ impl Inbox {
 fn approves<'n>(note: &'n Note, environment: &EnvName, plan: &Digest) -> Option<&'n Approval> {
     match note {
         Note::Approval(approval) if approval.environment == *environment && approval.names(plan) => Some(approval),
-        Note::Approval(_) | Note::Request(_) | Note::Sync(_) | Note::Hold(_) => None,
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::order::HoldOrder;
 use crate::files;
-use crate::model::{Digest, EnvName, Freeze, Request};
+use crate::model::{Digest, EnvName, Freeze, Request, Submission};
 
 /// How long an approval waits for its plan. The daemon may be about to look; it does not wait for a plan to come back.
 const APPROVAL: SignedDuration = SignedDuration::from_mins(15);
@@ -17,7 +17,7 @@ const REQUEST: SignedDuration = SignedDuration::from_hours(48);
 /// Of a name that somebody claims, so much is repeated.
 const CLAIM_MAX: usize = 64;
 
-/// A person's approval of a plan, by its digest.
+/// A person's approval of whatever plan has this code now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approval {
@@ -71,6 +71,8 @@ pub enum Note {
     Sync(SyncRequest),
     /// To freeze something, or to thaw it.
     Hold(HoldOrder),
+    /// What somebody says of a plan.
+    Review(Submission),
 }
 
 impl Note {
@@ -83,6 +85,7 @@ impl Note {
             Self::Sync(_) => "sync",
             Self::Hold(HoldOrder::Freeze(_)) => "freeze",
             Self::Hold(HoldOrder::Thaw { .. }) => "thaw",
+            Self::Review(submission) => submission.statement.environment.as_str(),
         }
     }
 
@@ -95,6 +98,7 @@ impl Note {
             Self::Sync(sync) => sync.at,
             Self::Hold(HoldOrder::Freeze(freeze)) => freeze.at,
             Self::Hold(HoldOrder::Thaw { at, .. }) => *at,
+            Self::Review(submission) => submission.statement.at,
         }
     }
 
@@ -107,6 +111,7 @@ impl Note {
             Self::Hold(HoldOrder::Freeze(freeze)) => {
                 freeze.until.map_or(SignedDuration::MAX, |until| until.duration_since(freeze.at))
             }
+            Self::Review(Submission { statement, .. }) => statement.until.duration_since(statement.at),
             Self::Request(_) => REQUEST,
         }
     }
@@ -128,6 +133,7 @@ impl Note {
             Self::Hold(HoldOrder::Thaw { freezes, by: claimed, at }) => {
                 Self::Hold(HoldOrder::Thaw { freezes, by: by(&claimed), at })
             }
+            Self::Review(note) => Self::Review(Submission { by: by(&note.by), ..note }),
         }
     }
 }

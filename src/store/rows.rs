@@ -1,4 +1,4 @@
-//! What the store asks of whatever keeps its bytes: eight tables of texts to bytes, and atomic batches.
+//! What the store asks of whatever keeps its bytes: nine tables of texts to bytes, and atomic batches.
 //!
 //! Both back ends keep the same rows, so that what the simulation shows of the store is true of the file.
 
@@ -26,6 +26,8 @@ pub(super) enum Table {
     Accepted,
     /// What people have frozen, by the freeze's ID.
     Freezes,
+    /// What people have said of plans, by sequence.
+    Reviews,
 }
 
 impl Table {
@@ -39,6 +41,7 @@ impl Table {
             Self::Consent => "consent",
             Self::Accepted => "accepted",
             Self::Freezes => "freezes",
+            Self::Reviews => "reviews",
         }
     }
 }

@@ -12,11 +12,14 @@ use super::rows::{Order, Rows, Table, Write, decode};
 use crate::context::Context;
 use crate::model::{
     BackupMemory, Consent, EnvName, FingerprintKey, Freeze, Key, Kind, ObjectMemory, Objects, RecordMemory, Remembered,
-    Revision, SecretMemory, ServiceMemory, Shared, Spent, StackMemory,
+    Review, Revision, SecretMemory, ServiceMemory, Shared, Spent, StackMemory,
 };
 
 /// The name of the layout. A change that an older version would misread raises the number.
-pub(super) const SCHEMA: &str = "landfast 3";
+pub(super) const SCHEMA: &str = "landfast 4";
+
+/// The layout without reviews. Who reads only that one would act on approvals that have ended.
+const WITHOUT_REVIEWS: &str = "landfast 3";
 
 /// The layout without freezes. Who reads only that one would act through them.
 const WITHOUT_FREEZES: &str = "landfast 2";
@@ -44,6 +47,10 @@ pub(super) struct State {
     pub(super) accepted: BTreeMap<EnvName, Revision>,
     /// What people have frozen, the oldest first.
     pub(super) freezes: Arc<[Freeze]>,
+    /// What people have said of plans, the oldest first.
+    pub(super) reviews: BTreeMap<EnvName, Arc<[Review]>>,
+    /// The number of the next review.
+    pub(super) next_review: u64,
     /// The sequence of the journal's next record.
     pub(super) next_record: u64,
 }
@@ -70,7 +77,7 @@ impl State {
         }
         let schema = meta.get("schema").and_then(|value| decode::<String>(Table::Meta, "schema", value).ok());
         match schema.as_deref() {
-            Some(SCHEMA | WITHOUT_FREEZES | BEFORE) => {}
+            Some(SCHEMA | WITHOUT_REVIEWS | WITHOUT_FREEZES | BEFORE) => {}
             Some(schema) if schema.starts_with("landfast ") => {
                 return Err(StoreError::Newer { path: path.to_owned(), schema: schema.to_owned() });
             }
@@ -94,6 +101,8 @@ impl State {
             consent: BTreeMap::new(),
             accepted: BTreeMap::new(),
             freezes: Arc::default(),
+            reviews: BTreeMap::new(),
+            next_review: 1,
             next_record: 1,
         };
         state.read_tables(rows, schema.as_deref() == Some(BEFORE))?;
@@ -145,6 +154,14 @@ impl State {
             Ok(true)
         })?;
         self.keep_freezes(freezes);
+        let mut reviews: BTreeMap<EnvName, Vec<Review>> = BTreeMap::new();
+        rows.scan(Table::Reviews, Order::Up, &mut |key, value| {
+            let review: Review = decode(Table::Reviews, key, value)?;
+            self.next_review = review.number + 1;
+            reviews.entry(review.statement().environment.clone()).or_default().push(review);
+            Ok(true)
+        })?;
+        self.reviews = reviews.into_iter().map(|(environment, reviews)| (environment, reviews.into())).collect();
         rows.scan(Table::Journal, Order::Down, &mut |key, _| {
             self.next_record = decode_number(Table::Journal, key)? + 1;
             Ok(false)

@@ -3,6 +3,8 @@
 //!
 //! The real binary over the emulated AWS of its own: what is at stake here is the process and its files.
 
+#[cfg(feature = "git")]
+mod approvals;
 mod beacon;
 mod feedback;
 mod freezes;

@@ -14,6 +14,7 @@
 mod access;
 mod adoption;
 mod app;
+mod approvals;
 mod backups;
 mod collection;
 mod consent;

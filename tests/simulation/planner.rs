@@ -184,6 +184,7 @@ impl Small {
             spent: Vec::new(),
             consent: None,
             freezes: std::sync::Arc::default(),
+            reviews: std::sync::Arc::default(),
         };
         Self { desired: desired.clone(), observation, memory, busy: BTreeSet::new() }
     }

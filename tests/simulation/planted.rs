@@ -172,6 +172,27 @@ fn a_freeze_that_is_only_looked_at_when_a_plan_is_made_is_found() {
 }
 
 #[test]
+fn approvals_that_have_ended_count_twice_or_are_used_again_are_found() {
+    assert_eq!(crate::approvals::play_planted(None), Vec::<String>::new());
+    for (bug, words) in [
+        (Bug::ApprovalIsForever, "ended during a freeze"),
+        (Bug::ApprovalIsForever, "rejected during a freeze"),
+        (Bug::OnePersonTwice, "one person approved twice"),
+        (Bug::ReplaysApprovals, "was used before"),
+    ] {
+        let found = crate::approvals::play_planted(Some(bug));
+        assert!(found.iter().any(|wrong| wrong.starts_with("S22") && wrong.contains(words)), "{bug:?}: {found:?}");
+    }
+}
+
+#[test]
+fn an_approval_that_is_only_looked_at_when_a_plan_is_made_is_found() {
+    assert_eq!(crate::approvals::play_racing(None), Vec::<String>::new());
+    let found = crate::approvals::play_racing(Some(Bug::ApprovalIsAdvice));
+    assert!(found.iter().any(|wrong| wrong.starts_with("S22 rejected")), "{found:?}");
+}
+
+#[test]
 fn a_skip_that_is_forgotten_is_found() {
     assert_eq!(crate::doctor::play_planted(), Vec::<String>::new());
     plant(Some(Bug::ForgetsSkipped));

@@ -7,8 +7,9 @@ use clap::Subcommand;
 
 use super::forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 use super::parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, Environments, EventsCommand, FreezeArgs, InitArgs, LogsArgs, Quarantine,
-    RestoreArgs, RunArgs, SecretCommand, StateCommand, Targets, ThawArgs, WaitFor, commit, duration,
+    AdoptArgs, ApplyArgs, ApproveArgs, BackupCommand, Environments, EventsCommand, FreezeArgs, InitArgs, LogsArgs,
+    Quarantine, RejectArgs, RestoreArgs, RunArgs, SecretCommand, StateCommand, Targets, ThawArgs, WaitFor, commit,
+    duration,
 };
 use crate::controller::ReportPlace;
 
@@ -136,6 +137,18 @@ pub enum Command {
     Sync,
     /// Run the daemon: watch the manifests, and reconcile every environment continuously.
     Run(RunArgs),
+    /// Approve a plan by its digest. It is applied by the daemon, or by `landfast apply`, when enough people approve it.
+    Approve(ApproveArgs),
+    /// Reject a plan by its digest. Approvals that it has are void, and nothing more of it begins.
+    Reject(RejectArgs),
+    /// Show which plans wait for approval, and who has approved or rejected what, until when.
+    Approvals {
+        #[command(flatten)]
+        environments: Environments,
+        /// Format of the report.
+        #[arg(short, long, default_value = "text")]
+        output: Output,
+    },
     /// Change nothing of some objects for a while. What has begun goes on, nothing new begins, and everything is still
     /// observed.
     Freeze(FreezeArgs),

@@ -9,8 +9,9 @@ pub(super) use command::Command;
 pub(super) use forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 pub(super) use global::{CloudKind, Color, Global, LogFormat};
 pub(super) use parts::{
-    AdoptArgs, ApplyArgs, BackupCommand, EventSourceCommand, EventsCommand, FreezeArgs, InitArgs, LogsArgs, Quarantine,
-    RestoreArgs, RunArgs, SecretCommand, StateCommand, ThawArgs, WaitFor,
+    AdoptArgs, ApplyArgs, ApproveArgs, BackupCommand, EventSourceCommand, EventsCommand, FreezeArgs, InitArgs,
+    LogsArgs, Quarantine, RejectArgs, RestoreArgs, RunArgs, SecretCommand, SigningArgs, StateCommand, ThawArgs,
+    WaitFor,
 };
 
 use std::fmt::Write as _;
@@ -44,13 +45,11 @@ Exit codes:
   130  interrupted";
 
 /// The commands by what people want to do, as `landfast --help` lists them.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Write manifests", &["init", "adopt", "validate", "graph", "render", "schema"]),
-    ("Deploy", &["plan", "apply", "wait", "destroy", "run", "sync", "freeze", "thaw", "rollback", "quarantine"]),
-    (
-        "Inspect",
-        &["status", "queue", "why", "explain", "events", "logs", "outputs", "images", "drift", "doctor", "preflight"],
-    ),
+    ("Deploy", &["plan", "apply", "wait", "destroy", "run", "sync", "rollback", "quarantine"]),
+    ("Decide", &["approve", "reject", "approvals", "freeze", "thaw", "queue"]),
+    ("Inspect", &["status", "why", "explain", "events", "logs", "outputs", "images", "drift", "doctor", "preflight"]),
     ("Secrets and backups", &["seal", "secret", "backup", "restore"]),
     ("Try and set up", &["demo", "state", "completions", "man", "help"]),
 ];

@@ -86,6 +86,51 @@ pub struct ThawArgs {
     pub all: bool,
 }
 
+/// Which plan is approved, for how long, and how that is signed.
+#[derive(Debug, Clone, Args)]
+pub struct ApproveArgs {
+    /// The environment.
+    pub environment: String,
+    /// The digest of the plan, as it was shown. With all 64 digits no request is sent to AWS; with its code, the plan is made
+    /// again and has to be the same.
+    pub digest: String,
+    /// How long the approval is valid: 90m, 2h, 3d [default: as the operator's configuration says, else 24h].
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub lasts: Option<Duration>,
+    #[command(flatten)]
+    pub signing: SigningArgs,
+}
+
+/// Which plan is rejected, and why.
+#[derive(Debug, Clone, Args)]
+pub struct RejectArgs {
+    /// The environment.
+    pub environment: String,
+    /// The digest of the plan, as it was shown.
+    pub digest: String,
+    /// Why. Shown to whoever wants to apply the plan.
+    #[arg(long, value_name = "TEXT")]
+    pub because: String,
+    #[command(flatten)]
+    pub signing: SigningArgs,
+}
+
+/// How it is signed.
+#[derive(Debug, Clone, Args)]
+#[group(multiple = false)]
+pub struct SigningArgs {
+    /// Sign with this private SSH key (Ed25519, not encrypted). For every other key, use --print and `ssh-keygen`.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Print what has to be signed, and do nothing else. Write it to FILE, and sign it with `ssh-keygen -Y sign -n
+    /// approval@landfast -f KEY FILE`.
+    #[arg(long)]
+    pub print: bool,
+    /// Send what --print has written to this file, with the signature in FILE.sig.
+    #[arg(long, value_name = "FILE")]
+    pub signed: Option<PathBuf>,
+}
+
 /// What a new environment is.
 #[derive(Debug, Clone, Args)]
 pub struct InitArgs {

@@ -19,8 +19,8 @@ use crate::cli::{loading, operator, place, terminal};
 use crate::controller::{Controller, Ended, Preview, Tender, Until};
 use crate::manifest::Loaded;
 use crate::model::{Action, BackupMemory, Consent, EnvName, Environment, Key, Plan};
-use crate::plan::{Goal, Input, consent};
-use crate::report::{Timeline, to_json};
+use crate::plan::{Goal, Input, Tally, consent, tally};
+use crate::report::{Timeline, clean as tidy, to_json};
 use crate::store::{Approval, Inbox, Note, StoreError};
 
 pub(super) fn run(global: &Global, asked: &ApplyArgs) -> Result<Exit, Trouble> {
@@ -86,6 +86,14 @@ pub(super) fn permit(history: &History, environments: &[Arc<Environment>]) -> Re
 /// The daemon has the journal: it is told, and acts if its plan is the one that is named.
 fn leave_for_daemon(session: &Session, environment: &str, digest: &str) -> Result<Exit, Trouble> {
     let environment = environment.parse().map_err(Trouble::Address)?;
+    // The daemon says no too, where nobody may see it.
+    let loaded = session::load_unrecorded(&session.manifests, &session.operator).ok();
+    let known = loaded.as_ref().and_then(|loaded| loaded.desired.environments.get(&environment));
+    if known.is_some_and(|known| known.limits.approvals.needs_signatures()) {
+        return Err(Trouble::NobodyToAsk(format!(
+            "approvals of {environment} must be signed: `landfast approve {environment} {digest} --key FILE`"
+        )));
+    }
     let approval = Approval { environment, plan: digest.to_owned(), by: whoami(), at: wall_clock()? };
     Inbox::of(&session.global.state).leave(&Note::Approval(approval))?;
     let told = "state is in use by another Landfast process: the approval was sent to it, and it applies the plan if \
@@ -178,17 +186,34 @@ impl<'a> Run<'a> {
 
     /// Consent to the plan that was shown, or none where none is needed.
     fn agree(&self, preview: &Preview, approval: &Asking<'_>) -> Result<Option<Consent>, Trouble> {
-        let plan = &preview.looked.plan;
-        if !matches!(approval, Asking::None) {
-            self.environment.limits.may_approve(&ourselves()).map_err(Trouble::NobodyToAsk)?;
-        }
+        let (plan, limits, now) = (&preview.looked.plan, &self.environment.limits, self.session.cx.now());
         match approval {
             Asking::None => return Ok(None),
-            Asking::Plan(wanted) if plan.digest.is_named(wanted) => {}
-            Asking::Plan(wanted) => {
+            Asking::Plan(wanted) if !plan.digest.is_named(wanted) => {
                 let (wanted, now) = ((*wanted).to_owned(), plan.digest.code());
                 return Err(Trouble::OtherPlan { wanted, now });
             }
+            Asking::Plan(_) | Asking::Asked { .. } => {}
+        }
+        let given = |by: String| consent(plan, &self.input(preview), by, now, true);
+        match tally(&plan.digest, &preview.looked.memory.reviews, limits, now) {
+            Tally::Rejected { by, because } => {
+                return Err(Trouble::NobodyToAsk(format!("{} rejected this plan: {}", tidy(&by), tidy(&because))));
+            }
+            Tally::Approved { by, until, reviews } if limits.approvals.needs_signatures() => {
+                return Ok(Some(Consent { until: Some(until), reviews, ..given(by.join(", ")) }));
+            }
+            Tally::Lacking { missing, .. } if limits.approvals.needs_signatures() => {
+                let (missing, name, digest) = (missing.join(" and "), &self.environment.name, plan.digest.as_str());
+                return Err(Trouble::NobodyToAsk(format!(
+                    "the plan needs {missing}, who each sign it: `landfast approve {name} {digest} --key FILE`"
+                )));
+            }
+            Tally::Approved { .. } | Tally::Lacking { .. } => {}
+        }
+        limits.may_approve(&ourselves()).map_err(Trouble::NobodyToAsk)?;
+        match approval {
+            Asking::None | Asking::Plan(_) => {}
             Asking::Asked { question, answer } => {
                 if !terminal::is_attended() {
                     let digest = plan.digest.code();
@@ -200,16 +225,20 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let input = Input {
+        Ok(Some(given(ourselves())))
+    }
+
+    fn input<'i>(&'i self, preview: &'i Preview) -> Input<'i> {
+        static IDLE: BTreeSet<Key> = BTreeSet::new();
+        Input {
             desired: &self.loaded.desired,
             environment: self.environment,
             observation: &preview.looked.observation,
             memory: &preview.looked.memory,
             now: self.session.cx.now(),
             goal: self.goal,
-            busy: &std::collections::BTreeSet::new(),
-        };
-        Ok(Some(consent(plan, &input, ourselves(), self.session.cx.now(), true)))
+            busy: &IDLE,
+        }
     }
 
     fn carry_out(&self) -> Result<Ended, Trouble> {

@@ -3,12 +3,10 @@
 //! Whoever has the journal writes a freeze into it. Beside a daemon it is left as a note, which the daemon obeys before
 //! anything else begins: it looks for such notes where it writes down that a step begins.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::ask::unique;
-use super::person::{ourselves, wall_clock, whoami};
+use super::desk::Desk;
 use crate::cli::args::{FreezeArgs, Global, Output, ThawArgs};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
@@ -17,16 +15,10 @@ use crate::cli::{select, terminal};
 use crate::model::{Action, Freeze, FreezeScope};
 use crate::plan::{is_open_at, opens_at};
 use crate::report::{QueueList, WindowState, clean, time};
-use crate::store::{HoldOrder, Inbox, Note, Store, StoreError};
-
-/// How long it is waited for the process that uses the state to obey.
-const WITHIN: Duration = Duration::from_secs(10);
-
-/// How often it is looked whether it has.
-const EVERY: Duration = Duration::from_millis(500);
+use crate::store::{HoldOrder, Note};
 
 /// Letters of a reason. A note holds no more.
-const REASON_MAX: usize = 500;
+pub(super) const REASON_MAX: usize = 500;
 
 /// Freezes.
 pub(super) fn freeze(global: &Global, asked: &FreezeArgs) -> Result<Exit, Trouble> {
@@ -54,7 +46,7 @@ pub(super) fn freeze(global: &Global, asked: &FreezeArgs) -> Result<Exit, Troubl
         let ends =
             until.map_or_else(|| format!("until `landfast thaw {id}`"), |until| format!("until {}", time(until)));
         let scope = freeze.scope.clone();
-        desk.give(HoldOrder::Freeze(Box::new(freeze)), |freezes| freezes.iter().any(|freeze| freeze.id == id))?;
+        give(&desk, HoldOrder::Freeze(Box::new(freeze)), |freezes| freezes.iter().any(|freeze| freeze.id == id))?;
         terminal::print(&format!(
             "{scope} is frozen {ends} (freeze {id}). What has begun goes on; nothing new begins.\n"
         ))?;
@@ -93,7 +85,7 @@ pub(super) fn thaw(global: &Global, asked: &ThawArgs) -> Result<Exit, Trouble> {
     let ids: Vec<String> = meant.iter().map(|freeze| freeze.id.clone()).collect();
     let order = HoldOrder::Thaw { freezes: ids.clone(), by: desk.by.clone(), at: desk.now };
     let over = |freeze: &Freeze| !ids.contains(&freeze.id) || !freeze.is_active(desk.now);
-    desk.give(order, |freezes| freezes.iter().all(over))?;
+    give(&desk, order, |freezes| freezes.iter().all(over))?;
     for freeze in &meant {
         terminal::print(&format!("Thawed: {} (freeze {} by {})\n", freeze.scope, freeze.id, clean(&freeze.by)))?;
     }
@@ -128,50 +120,12 @@ pub(super) fn queue(global: &Global, targets: &[String], output: Output) -> Resu
     Ok(view.exit(if all && !unknown { Exit::Done } else { Exit::Failed }))
 }
 
-/// From where orders are given: the journal, or the inbox of the process that has it.
-struct Desk<'s> {
-    session: &'s Session,
-    /// The journal, if no other process has it.
-    store: Option<Store>,
-    /// What time it is for whoever has it.
-    now: Timestamp,
-    /// Who asks, as whoever has it is told.
-    by: String,
-}
-
-impl<'s> Desk<'s> {
-    fn open(session: &'s Session) -> Result<Self, Trouble> {
-        match session.store() {
-            Ok(store) => Ok(Self { session, store: Some(store), now: session.cx.now(), by: ourselves() }),
-            Err(Trouble::Store(StoreError::Locked { .. })) => {
-                Ok(Self { session, store: None, now: wall_clock()?, by: whoami() })
-            }
-            Err(trouble) => Err(trouble),
-        }
-    }
-
-    /// Gives an order. Where another process has the journal, it is left there, and waited for until the freezes are as they
-    /// should be.
-    fn give(&self, order: HoldOrder, obeyed: impl Fn(&[Freeze]) -> bool) -> Result<(), Trouble> {
-        if let Some(store) = &self.store {
-            return Ok(store.order(order).map(drop)?);
-        }
-        Inbox::of(&self.session.global.state).leave(&Note::Hold(order))?;
-        let waiting = Session::start(&self.session.global, Pace::Real(1.0))?;
-        let began = waiting.cx.elapsed();
-        loop {
-            // Read for a moment only: whoever has the state may want to write.
-            if obeyed(&waiting.store_for_watching()?.0.freezes()) {
-                return Ok(());
-            }
-            if waiting.cx.elapsed().saturating_sub(began) > WITHIN {
-                terminal::note(
-                    "note: the process that uses the state has not confirmed it yet; it obeys before it begins another step",
-                );
-                return Ok(());
-            }
-            waiting.ask(waiting.cx.sleep(EVERY))?;
-        }
+/// Gives an order. Where another process has the journal, it is left there, and waited for until the freezes are as they
+/// should be.
+fn give(desk: &Desk<'_>, order: HoldOrder, obeyed: impl Fn(&[Freeze]) -> bool) -> Result<(), Trouble> {
+    match &desk.store {
+        Some(store) => Ok(store.order(order).map(drop)?),
+        None => desk.leave(&Note::Hold(order), |store| obeyed(&store.freezes())),
     }
 }
 

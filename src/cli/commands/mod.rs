@@ -5,6 +5,7 @@ mod apply;
 mod ask;
 mod backup;
 mod completions;
+mod desk;
 mod destroy;
 mod doctor;
 mod drift;
@@ -25,6 +26,7 @@ mod preflight;
 mod put;
 mod render;
 mod restore;
+mod review;
 mod run;
 mod schema;
 mod seal;
@@ -71,6 +73,9 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Wait { targets, condition, timeout } => wait::run(&global, &targets, condition, timeout),
         Command::Run(args) => run::run(&global, args),
         Command::Sync => sync::run(&global),
+        Command::Approve(asked) => review::approve(&global, &asked),
+        Command::Reject(asked) => review::reject(&global, &asked),
+        Command::Approvals { environments: of, output } => review::list(&global, &of.environments, output),
         Command::Freeze(asked) => freeze::freeze(&global, &asked),
         Command::Thaw(asked) => freeze::thaw(&global, &asked),
         Command::Queue { targets, output } => freeze::queue(&global, &targets.targets, output),

@@ -180,6 +180,7 @@ fn memory(remembered: Remembered) -> Memory {
         spent: Vec::new(),
         consent: None,
         freezes: std::sync::Arc::default(),
+        reviews: std::sync::Arc::default(),
     }
 }
 

@@ -349,6 +349,7 @@ impl World {
             spent: Vec::new(),
             consent: None,
             freezes: std::sync::Arc::default(),
+            reviews: std::sync::Arc::default(),
         };
         let observation = self.observation();
         let busy = BTreeSet::new();

@@ -7,29 +7,17 @@
 use std::fs;
 use std::path::Path;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
-};
 use gix::{ObjectId, Repository};
 use jiff::Timestamp;
-use ssh_key::public::{EcdsaPublicKey, KeyData};
-use ssh_key::{Algorithm, HashAlg, SshSig};
 
 use super::RemoteError;
 use super::accept::Signed;
 use super::openpgp;
 use super::signers::{NAMESPACE, Signer, owner, parse};
+use crate::sshsig::{self, ARMOR};
 
-/// The first line of a signature.
-const ARMOR: &[u8] = b"-----BEGIN SSH SIGNATURE-----";
 /// More than any file of signers has.
 const LARGEST: u64 = 1 << 20;
-/// What a FIDO key appends to its signature: flags and a counter.
-const TRAILER: usize = 5;
-/// The flag that says that somebody has touched the key.
-const PRESENT: u8 = 1;
 
 /// Who may sign.
 pub(super) struct Allowed {
@@ -109,79 +97,8 @@ fn verify(signature: &[u8], payload: &[u8], by: &Allowed, seen: Timestamp) -> Re
     let Some(signers) = &by.ssh else {
         return Err("its signature is by SSH, and the operator names no allowed signers".to_owned());
     };
-    let signature = SshSig::from_pem(signature).map_err(|error| format!("its signature cannot be read: {error}"))?;
-    if signature.namespace() != NAMESPACE {
-        return Err(format!("its signature is for `{}`, not for `git`", signature.namespace()));
-    }
-    let who = owner(signers, signature.public_key(), seen)?;
-    let signed = SshSig::signed_data(NAMESPACE, signature.hash_alg(), payload).map_err(|error| error.to_string())?;
-    if is_good(signature.public_key(), &signature, &signed) {
-        Ok(who.to_owned())
-    } else {
-        Err("its signature is wrong".to_owned())
-    }
-}
-
-/// Whether the key has signed this.
-fn is_good(key: &KeyData, signature: &SshSig, data: &[u8]) -> bool {
-    let bytes = signature.signature_bytes();
-    let by = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8], data: &[u8], signature: &[u8]| {
-        UnparsedPublicKey::new(algorithm, key).verify(data, signature).is_ok()
-    };
-    match (key, signature.signature().algorithm()) {
-        (KeyData::Ed25519(key), Algorithm::Ed25519) => by(&ED25519, &key.0, data, bytes),
-        (KeyData::Ecdsa(key), Algorithm::Ecdsa { .. }) => {
-            let (algorithm, width): (&'static dyn VerificationAlgorithm, usize) = match key {
-                EcdsaPublicKey::NistP256(_) => (&ECDSA_P256_SHA256_FIXED, 32),
-                EcdsaPublicKey::NistP384(_) => (&ECDSA_P384_SHA384_FIXED, 48),
-                EcdsaPublicKey::NistP521(_) => (&ECDSA_P521_SHA512_FIXED, 66),
-            };
-            fixed(bytes, width).is_some_and(|fixed| by(algorithm, key.as_sec1_bytes(), data, &fixed))
-        }
-        (KeyData::Rsa(key), Algorithm::Rsa { hash: Some(hash) }) => {
-            let (Some(n), Some(e)) = (key.n.as_positive_bytes(), key.e.as_positive_bytes()) else { return false };
-            let parameters =
-                if hash == HashAlg::Sha256 { &RSA_PKCS1_2048_8192_SHA256 } else { &RSA_PKCS1_2048_8192_SHA512 };
-            RsaPublicKeyComponents { n, e }.verify(parameters, data, bytes).is_ok()
-        }
-        (KeyData::SkEd25519(key), Algorithm::SkEd25519) => touched(key.application(), data, bytes)
-            .is_some_and(|(signed, signature)| by(&ED25519, &key.public_key().0, &signed, signature)),
-        (KeyData::SkEcdsaSha2NistP256(key), Algorithm::SkEcdsaSha2NistP256) => touched(key.application(), data, bytes)
-            .is_some_and(|(signed, signature)| {
-                fixed(signature, 32)
-                    .is_some_and(|fixed| by(&ECDSA_P256_SHA256_FIXED, key.ec_point().as_bytes(), &signed, &fixed))
-            }),
-        _ => false,
-    }
-}
-
-/// What a FIDO key has signed, and its signature without the trailer (`PROTOCOL.u2f` of OpenSSH); `None` if nobody touched
-/// the key.
-fn touched<'b>(application: &str, data: &[u8], bytes: &'b [u8]) -> Option<(Vec<u8>, &'b [u8])> {
-    let (signature, trailer) = bytes.split_at_checked(bytes.len().checked_sub(TRAILER)?)?;
-    if trailer.first()? & PRESENT == 0 {
-        return None;
-    }
-    let mut signed = digest(&SHA256, application.as_bytes()).as_ref().to_vec();
-    signed.extend_from_slice(trailer);
-    signed.extend_from_slice(digest(&SHA256, data).as_ref());
-    Some((signed, signature))
-}
-
-/// The two numbers of an ECDSA signature, each as wide as the curve.
-fn fixed(bytes: &[u8], width: usize) -> Option<Vec<u8>> {
-    let mut rest = bytes;
-    let mut fixed = Vec::with_capacity(2 * width);
-    for _ in 0..2 {
-        let (length, behind) = rest.split_first_chunk::<4>()?;
-        let (number, behind) = behind.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        let zeros = number.iter().take_while(|byte| **byte == 0).count();
-        let number = number.get(zeros..)?;
-        fixed.resize(fixed.len() + width.checked_sub(number.len())?, 0);
-        fixed.extend_from_slice(number);
-        rest = behind;
-    }
-    rest.is_empty().then_some(fixed)
+    let key = sshsig::verify(signature, NAMESPACE, payload)?;
+    owner(signers, &key, seen).map(str::to_owned)
 }
 
 /// The signature of a commit, and the commit without it. A commit with more than one has none: which of them counts is not

@@ -7,10 +7,9 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use ssh_key::PublicKey;
-use ssh_key::public::KeyData;
 
-use crate::model::like;
+use crate::model::{SshKey, like};
+use crate::sshsig;
 
 /// What Git signs for.
 pub(super) const NAMESPACE: &str = "git";
@@ -20,7 +19,7 @@ pub(super) const NAMESPACE: &str = "git";
 pub(super) struct Signer {
     /// Who it is, as it is written there.
     principals: String,
-    key: KeyData,
+    key: SshKey,
     namespaces: Option<Vec<String>>,
     after: Option<Timestamp>,
     before: Option<Timestamp>,
@@ -55,9 +54,8 @@ fn signer(line: &str) -> Result<Signer, String> {
     if !is_key_type(kind) {
         return Err(format!("`{kind}` is not a supported type of key"));
     }
-    let key =
-        PublicKey::from_openssh(&format!("{kind} {blob}")).map_err(|error| format!("the key is wrong: {error}"))?;
-    let mut signer = Signer { principals, key: key.key_data().clone(), namespaces: None, after: None, before: None };
+    let key = sshsig::public(&format!("{kind} {blob}")).map_err(|error| format!("the key is wrong: {error}"))?;
+    let mut signer = Signer { principals, key, namespaces: None, after: None, before: None };
     for option in options_of(options)? {
         match option.split_once('=').unwrap_or((option, "")) {
             ("namespaces", list) => {
@@ -117,7 +115,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 /// Whose a key is at a moment; why it is nobody's.
-pub(super) fn owner<'s>(signers: &'s [Signer], key: &KeyData, at: Timestamp) -> Result<&'s str, String> {
+pub(super) fn owner<'s>(signers: &'s [Signer], key: &SshKey, at: Timestamp) -> Result<&'s str, String> {
     let listed: Vec<&Signer> = signers.iter().filter(|signer| signer.key == *key).collect();
     if listed.is_empty() {
         return Err("its key is not among the allowed signers".to_owned());
@@ -145,8 +143,8 @@ mod tests {
     const ADA: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKHEChAFvN1m1rI7C0Yv7cKYUZ3jC6pX3wZgLQ8ZKXgZ";
     const GRACE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBVrI7C0Yv7cKYUZ3jC6pX3wZgLQ8ZKXgZKHEChAFvN1";
 
-    fn key(text: &str) -> KeyData {
-        PublicKey::from_openssh(text).unwrap().key_data().clone()
+    fn key(text: &str) -> SshKey {
+        sshsig::public(text).unwrap()
     }
 
     fn at(text: &str) -> Timestamp {

@@ -206,6 +206,8 @@ fn consent_is_kept_by_environment_and_can_be_withdrawn() {
             by: "someone".to_owned(),
             at: cx().now(),
             exclusive: false,
+            until: None,
+            reviews: [].into(),
             grants: [].into(),
         };
         let store = open();

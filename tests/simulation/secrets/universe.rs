@@ -267,6 +267,7 @@ impl Small {
             spent: Vec::new(),
             consent: None,
             freezes: std::sync::Arc::default(),
+            reviews: std::sync::Arc::default(),
         };
         Self { desired: Desired { revision, environments }, observation, memory }
     }

@@ -3,8 +3,14 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use ssh_key::{HashAlg, SshSig};
+
 use super::super::super::made::Made;
 use super::*;
+
+/// The flag of a FIDO key that says that somebody has touched it.
+const PRESENT: u8 = 1;
 
 /// Keys of every type that `ssh-keygen` makes without a device.
 const TYPES: [(&str, &str); 5] =

@@ -193,6 +193,7 @@ impl Small {
             spent: Vec::new(),
             consent: None,
             freezes: std::sync::Arc::default(),
+            reviews: std::sync::Arc::default(),
         };
         let mut small = Self { desired: Desired { revision, environments }, observation, memory };
         // No name that a test might choose is taken.
