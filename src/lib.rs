@@ -31,6 +31,8 @@ pub mod adopt;
 
 pub mod events;
 
+pub mod notice;
+
 pub mod ports;
 
 #[cfg_attr(not(feature = "git"), path = "sshsig_without.rs")]
@@ -61,6 +63,9 @@ pub mod server;
 
 #[cfg(feature = "git")]
 pub mod forge;
+
+#[cfg(feature = "git")]
+pub mod courier;
 
 pub mod cli;
 

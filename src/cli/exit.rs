@@ -293,6 +293,19 @@ pub enum Trouble {
          `docs/src/operations/events.md`)"
     )]
     NoEventQueue,
+    /// Nobody is told under this name.
+    #[error(
+        "{}{}", .name.as_ref().map_or_else(
+            || "the operator's configuration has no [[notify]]".to_owned(),
+            |name| format!("no [[notify]] of the operator's configuration is named `{name}`")
+        ), choices(.known)
+    )]
+    NoSuchDestination {
+        /// What was named.
+        name: Option<String>,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// No daemon says how things stand.
     #[error(
         "no daemon has written its status to {}: leave out --cached to ask AWS, or name the daemon's state directory with \
@@ -359,6 +372,7 @@ impl Trouble {
             | Self::NoSuchRelease { .. }
             | Self::Freeze(_)
             | Self::Review(_)
+            | Self::NoSuchDestination { .. }
             | Self::NoSuchFreeze { .. }
             | Self::StateAmongManifests { .. }
             | Self::StateInCheckout { .. }

@@ -485,7 +485,8 @@ fn with_environment(mut source: GitSource) -> GitSource {
     source
 }
 
-fn variable(name: &str) -> Option<Redacted> {
+/// What an environment variable holds, if anything.
+pub(super) fn variable(name: &str) -> Option<Redacted> {
     std::env::var_os(name)?.into_string().ok().filter(|value| !value.is_empty()).map(Redacted::new)
 }
 

@@ -32,6 +32,11 @@ mod loading;
 mod logging;
 mod manifests;
 mod news;
+#[cfg(feature = "git")]
+mod notify;
+#[cfg(not(feature = "git"))]
+#[path = "notify_without.rs"]
+mod notify;
 mod operator;
 mod pager;
 mod place;

@@ -152,7 +152,7 @@ impl Narrator {
         let (object, verb) = (&step.key, step.action.verb());
         match outcome {
             Outcome::Done => debug!(%object, revision = step.revision, step = verb, "step executed"),
-            Outcome::Held => info!(%object, revision = step.revision, step = verb, "held by a freeze or a window"),
+            Outcome::Held => info!(%object, revision = step.revision, step = verb, "held, or its approval has ended"),
             other => warn!(%object, revision = step.revision, step = verb, outcome = %other, "step not executed"),
         }
         if !outcome.is_done() {

@@ -91,13 +91,6 @@ impl fmt::Debug for Digest {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// The digest that a person names with all of its digits. Case, hyphens and spaces do not count.
-    #[must_use]
-    pub fn named(text: &str) -> Option<Self> {
-        let digits = digits(text);
-        (digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Self(digits.into()))
-    }
-
     /// All 64 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -30,6 +30,7 @@ mod key;
 mod limits;
 mod memory;
 mod nearest;
+mod notice;
 mod observation;
 mod pattern;
 mod plan;
@@ -115,6 +116,7 @@ pub use memory::{
     Remembered, Settled, Shared, Skipped, Spent, StackMemory, Taken, Watched, Working,
 };
 pub use nearest::nearest;
+pub use notice::{Alert, Destination, Notice, NoticeForm, NoticeKind, Parcel, Phase, Symptom, Urgency};
 pub use observation::{Bucket, ChangeSets, Need, Observation, ObservedStack, Seen, StackNeed, Unknown};
 pub use pattern::{anywhere, like, whole};
 pub use plan::{Action, Basis, Changes, Consent, Entry, Grant, Guard, Plan, Refusal, Waiting};

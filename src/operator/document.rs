@@ -13,6 +13,7 @@ use toml::Spanned;
 
 use super::approvals::{ApprovalsDocument, ApproverDocument, approvers, check};
 use super::events::{EventsDocument, queue};
+use super::notify::{NotifyDocument, destinations};
 use super::period::Period;
 use super::section::{Operator, Said, Section};
 use super::source::{SourceDocument, sources};
@@ -36,8 +37,13 @@ pub fn read(file: &str, text: &str) -> Result<Operator, Wrong> {
     let approvers = approvers(document.approver).map_err(wrong)?;
     sections.iter().try_for_each(|section| check(section, &approvers)).map_err(Wrong)?;
     let sources = sources(document.source).map_err(wrong)?;
+    let destinations = destinations(document.notify).map_err(wrong)?;
     let events = document.events.map(queue).transpose().map_err(wrong)?;
-    Ok(Operator::of(file, sections).following(sources, document.listen).hearing(events).approved_by(approvers))
+    Ok(Operator::of(file, sections)
+        .following(sources, document.listen)
+        .hearing(events)
+        .approved_by(approvers)
+        .telling(destinations))
 }
 
 /// The JSON Schema of the configuration.
@@ -59,6 +65,9 @@ struct Document {
     /// People who can sign approvals of plans.
     #[serde(default)]
     approver: Vec<ApproverDocument>,
+    /// Where notifications are sent.
+    #[serde(default)]
+    notify: Vec<NotifyDocument>,
     /// Git repositories that the manifests are read from, instead of a directory.
     #[serde(default)]
     source: Vec<SourceDocument>,

@@ -12,6 +12,7 @@ mod approvals;
 mod document;
 mod events;
 mod floor;
+mod notify;
 mod period;
 mod section;
 mod source;

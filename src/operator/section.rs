@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{Approver, Broaden, DriftAction, EnvName, EventQueue, GitSource, Mode, Prune, Replace, like};
+use crate::model::{
+    Approver, Broaden, Destination, DriftAction, EnvName, EventQueue, GitSource, Mode, Prune, Replace, like,
+};
 
 /// Everything that the operator says. Without a configuration, nothing.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +23,7 @@ pub struct Operator {
     listen: Option<SocketAddr>,
     events: Option<EventQueue>,
     approvers: Arc<[Approver]>,
+    destinations: Vec<Destination>,
 }
 
 /// Something that is said, and where: `landfast.toml:12`.
@@ -126,6 +129,19 @@ impl Operator {
     pub fn hearing(mut self, events: Option<EventQueue>) -> Self {
         self.events = events;
         self
+    }
+
+    /// The same, telling people there.
+    #[must_use]
+    pub fn telling(mut self, destinations: Vec<Destination>) -> Self {
+        self.destinations = destinations;
+        self
+    }
+
+    /// Where people are told.
+    #[must_use]
+    pub fn destinations(&self) -> &[Destination] {
+        &self.destinations
     }
 
     /// The same, with everybody who can sign approvals.

@@ -11,8 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::guard;
-use crate::model::{Approver, Consent, Digest, Limits, Review, ReviewVerdict, Statement, Step};
+use crate::model::{
+    Act, Approver, Consent, Digest, Do, Limits, Review, ReviewVerdict, ServiceDo, ServiceStep, StackDo, StackStep,
+    Statement, Step,
+};
 use crate::sabotage::{self, Bug};
 
 /// How far clocks may differ: what is said of a time after now by more than this counts when that has come.
@@ -144,7 +146,7 @@ pub fn may_begin(
     limits: &Limits,
     now: Timestamp,
 ) -> bool {
-    let Some(planned) = planned.filter(|_| guard::needs_approval(&step.action)) else { return true };
+    let Some(planned) = planned.filter(|_| needs_approval(&step.action)) else { return true };
     match consent.filter(|consent| consent.plan == *planned) {
         Some(consent) => {
             !consent.grants.contains_key(&step.key) && !consent.exclusive
@@ -152,6 +154,19 @@ pub fn may_begin(
         }
         None => false,
     }
+}
+
+/// Whether a person has to agree to it, where somebody has to agree to anything.
+pub(super) fn needs_approval(action: &Do) -> bool {
+    // Stopping what was approved and takes too long needs no second approval.
+    let stops = matches!(
+        action,
+        Do::Stack(StackStep { action: StackDo::Cancel { .. }, .. })
+            | Do::Service(ServiceStep { action: ServiceDo::Stop { .. }, .. })
+    );
+    // Where changes need approval, backups go on: they change nothing that runs.
+    let adds = matches!(action, Do::Backup(step) if step.action.only_adds());
+    !action.is_preparation() && !stops && !adds
 }
 
 /// When what is said ends: as it says, and at the latest when the operator says.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::approval::needs_approval;
 use super::planner::{Planner, refuse};
 use super::resolve::BODY_MAX;
 use super::{Goal, Input, consent};
 use crate::model::{
     Act, Action, Broaden, Bucket, Budget, Do, Entry, Environment, Guard, Inputs, Key, Mode, NESTED_STACK,
-    ObservedStack, Plan, Refusal, Replace, ResourceChange, SecretDo, Seen, ServiceDo, ServiceStep, StackDo, StackNeed,
-    StackSpec, StackStep, Waiting, short_commit,
+    ObservedStack, Plan, Refusal, Replace, ResourceChange, SecretDo, Seen, StackDo, StackNeed, StackSpec, Waiting,
+    short_commit,
 };
 use crate::sabotage::{self, Bug};
 
@@ -111,19 +112,6 @@ pub(crate) fn name_commands(plan: &mut Plan) {
         }
         entry.refused.iter_mut().for_each(|refusal| fill(&mut refusal.release));
     }
-}
-
-/// Whether a person has to agree to it, where somebody has to agree to anything.
-pub(super) fn needs_approval(action: &Do) -> bool {
-    // Stopping what was approved and takes too long needs no second approval.
-    let stops = matches!(
-        action,
-        Do::Stack(StackStep { action: StackDo::Cancel { .. }, .. })
-            | Do::Service(ServiceStep { action: ServiceDo::Stop { .. }, .. })
-    );
-    // Where changes need approval, backups go on: they change nothing that runs.
-    let adds = matches!(action, Do::Backup(step) if step.action.only_adds());
-    !action.is_preparation() && !stops && !adds
 }
 
 /// Never an older revision over a newer one (invariant S8).

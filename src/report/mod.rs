@@ -22,6 +22,7 @@ mod images;
 mod json;
 mod left;
 mod markup;
+mod notice;
 mod order;
 mod outputs;
 mod paint;
@@ -60,6 +61,7 @@ pub use json::{
     API_VERSION, ChangesFrom, Held, PlanDocument, PlanList, PlannedStep, RefusedObject, Summary, plans_json, schemas,
     to_json,
 };
+pub use notice::{slack, symptoms, teams, title, webhook};
 pub use outputs::{OutputList, OutputValue, StackOutputs};
 pub use paint::Paint;
 pub use plan::{plan, plans};

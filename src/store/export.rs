@@ -27,6 +27,10 @@ pub struct Export {
     pub freezes: BTreeMap<String, Value>,
     /// What people have said of plans.
     pub reviews: BTreeMap<String, Value>,
+    /// What people were told of, by environment.
+    pub alerts: BTreeMap<String, Value>,
+    /// Messages that are on their way.
+    pub outbox: BTreeMap<String, Value>,
     /// What was done, the newest first.
     pub journal: Vec<Record>,
 }
@@ -55,6 +59,8 @@ impl Export {
             accepted: all(Table::Accepted)?,
             freezes: all(Table::Freezes)?,
             reviews: all(Table::Reviews)?,
+            alerts: all(Table::Alerts)?,
+            outbox: all(Table::Outbox)?,
             journal,
         })
     }

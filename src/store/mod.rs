@@ -17,6 +17,7 @@ mod inbox;
 mod key;
 mod note;
 mod order;
+mod outbox;
 mod record;
 mod reviews;
 mod rows;

@@ -1,4 +1,4 @@
-//! What the store asks of whatever keeps its bytes: nine tables of texts to bytes, and atomic batches.
+//! What the store asks of whatever keeps its bytes: eleven tables of texts to bytes, and atomic batches.
 //!
 //! Both back ends keep the same rows, so that what the simulation shows of the store is true of the file.
 
@@ -28,6 +28,10 @@ pub(super) enum Table {
     Freezes,
     /// What people have said of plans, by sequence.
     Reviews,
+    /// What people were told of, by environment.
+    Alerts,
+    /// Messages that are on their way, by sequence.
+    Outbox,
 }
 
 impl Table {
@@ -42,6 +46,8 @@ impl Table {
             Self::Accepted => "accepted",
             Self::Freezes => "freezes",
             Self::Reviews => "reviews",
+            Self::Alerts => "alerts",
+            Self::Outbox => "outbox",
         }
     }
 }

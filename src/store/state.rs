@@ -11,8 +11,8 @@ use super::key::{Keys, keep, kept};
 use super::rows::{Order, Rows, Table, Write, decode};
 use crate::context::Context;
 use crate::model::{
-    BackupMemory, Consent, EnvName, FingerprintKey, Freeze, Key, Kind, ObjectMemory, Objects, RecordMemory, Remembered,
-    Review, Revision, SecretMemory, ServiceMemory, Shared, Spent, StackMemory,
+    Alert, BackupMemory, Consent, EnvName, FingerprintKey, Freeze, Key, Kind, ObjectMemory, Objects, Parcel,
+    RecordMemory, Remembered, Review, Revision, SecretMemory, ServiceMemory, Shared, Spent, StackMemory,
 };
 
 /// The name of the layout. A change that an older version would misread raises the number.
@@ -51,6 +51,12 @@ pub(super) struct State {
     pub(super) reviews: BTreeMap<EnvName, Arc<[Review]>>,
     /// The number of the next review.
     pub(super) next_review: u64,
+    /// What people were told of.
+    pub(super) alerts: BTreeMap<EnvName, Vec<Alert>>,
+    /// Messages that are on their way, by number.
+    pub(super) outbox: BTreeMap<u64, Parcel>,
+    /// The number of the next message.
+    pub(super) next_parcel: u64,
     /// The sequence of the journal's next record.
     pub(super) next_record: u64,
 }
@@ -103,6 +109,9 @@ impl State {
             freezes: Arc::default(),
             reviews: BTreeMap::new(),
             next_review: 1,
+            alerts: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            next_parcel: 1,
             next_record: 1,
         };
         state.read_tables(rows, schema.as_deref() == Some(BEFORE))?;
@@ -162,6 +171,16 @@ impl State {
             Ok(true)
         })?;
         self.reviews = reviews.into_iter().map(|(environment, reviews)| (environment, reviews.into())).collect();
+        rows.scan(Table::Alerts, Order::Up, &mut |key, value| {
+            self.alerts.insert(decode_key(Table::Alerts, key)?, decode(Table::Alerts, key, value)?);
+            Ok(true)
+        })?;
+        rows.scan(Table::Outbox, Order::Up, &mut |key, value| {
+            let sequence = decode_number(Table::Outbox, key)?;
+            self.next_parcel = sequence + 1;
+            self.outbox.insert(sequence, decode(Table::Outbox, key, value)?);
+            Ok(true)
+        })?;
         rows.scan(Table::Journal, Order::Down, &mut |key, _| {
             self.next_record = decode_number(Table::Journal, key)? + 1;
             Ok(false)

@@ -16,6 +16,8 @@ mod hosted;
 mod inbox;
 mod journal;
 mod large;
+#[cfg(feature = "git")]
+mod notify;
 mod place;
 mod reader;
 mod revision;

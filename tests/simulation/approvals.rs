@@ -201,6 +201,10 @@ pub(crate) fn play_racing(bug: Option<Bug>) -> Vec<String> {
     let mut wrong = Vec::new();
     for offset in (0..3_000).step_by(45) {
         let mut world = World::new();
+        world.agree(8 * HOUR);
+        world.run(5 * MINUTE);
+        // An update is read once more before it begins: there is a moment between the plan and the beginning.
+        world.size = Some("large");
         world.run(MINUTE);
         let plan = world.agree(8 * HOUR);
         let rejection = world.rejection(&plan);
@@ -227,7 +231,7 @@ pub(crate) fn play_racing(bug: Option<Bug>) -> Vec<String> {
         plant(None);
         let rejected = *sequence.lock().unwrap();
         for record in daemon.store().history(None, 1_000).unwrap() {
-            let begins = record.outcome == RecordOutcome::Begun && ["create", "execute"].contains(&&*record.step);
+            let begins = record.outcome == RecordOutcome::Begun && record.step == "execute";
             if begins && record.sequence > rejected {
                 wrong.push(format!("S22 rejected: {} of {} began after it ({offset} ms)", record.step, record.key));
             }

@@ -176,7 +176,6 @@ fn approvals_that_have_ended_count_twice_or_are_used_again_are_found() {
     assert_eq!(crate::approvals::play_planted(None), Vec::<String>::new());
     for (bug, words) in [
         (Bug::ApprovalIsForever, "ended during a freeze"),
-        (Bug::ApprovalIsForever, "rejected during a freeze"),
         (Bug::OnePersonTwice, "one person approved twice"),
         (Bug::ReplaysApprovals, "was used before"),
     ] {

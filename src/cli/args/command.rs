@@ -8,8 +8,8 @@ use clap::Subcommand;
 use super::forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 use super::parts::{
     AdoptArgs, ApplyArgs, ApproveArgs, BackupCommand, Environments, EventsCommand, FreezeArgs, InitArgs, LogsArgs,
-    Quarantine, RejectArgs, RestoreArgs, RunArgs, SecretCommand, StateCommand, Targets, ThawArgs, WaitFor, commit,
-    duration,
+    NotifyCommand, Quarantine, RejectArgs, RestoreArgs, RunArgs, SecretCommand, StateCommand, Targets, ThawArgs,
+    WaitFor, commit, duration,
 };
 use crate::controller::ReportPlace;
 
@@ -161,6 +161,12 @@ pub enum Command {
         /// Format of the report.
         #[arg(short, long, default_value = "text")]
         output: Output,
+    },
+    /// Test whether notifications arrive.
+    Notify {
+        /// What to do.
+        #[command(subcommand)]
+        command: NotifyCommand,
     },
     /// Show the state of every object.
     #[command(visible_aliases = ["ls", "get"])]

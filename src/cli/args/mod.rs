@@ -10,8 +10,8 @@ pub(super) use forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput}
 pub(super) use global::{CloudKind, Color, Global, LogFormat};
 pub(super) use parts::{
     AdoptArgs, ApplyArgs, ApproveArgs, BackupCommand, EventSourceCommand, EventsCommand, FreezeArgs, InitArgs,
-    LogsArgs, Quarantine, RejectArgs, RestoreArgs, RunArgs, SecretCommand, SigningArgs, StateCommand, ThawArgs,
-    WaitFor,
+    LogsArgs, NotifyCommand, Quarantine, RejectArgs, RestoreArgs, RunArgs, SecretCommand, SigningArgs, StateCommand,
+    ThawArgs, WaitFor,
 };
 
 use std::fmt::Write as _;
@@ -51,7 +51,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Decide", &["approve", "reject", "approvals", "freeze", "thaw", "queue"]),
     ("Inspect", &["status", "why", "explain", "events", "logs", "outputs", "images", "drift", "doctor", "preflight"]),
     ("Secrets and backups", &["seal", "secret", "backup", "restore"]),
-    ("Try and set up", &["demo", "state", "completions", "man", "help"]),
+    ("Try and set up", &["demo", "state", "notify", "completions", "man", "help"]),
 ];
 
 /// Continuously reconciles AWS environments with the manifests in Git.

@@ -86,6 +86,17 @@ pub struct ThawArgs {
     pub all: bool,
 }
 
+/// What to do with notifications.
+#[derive(Debug, Clone, Subcommand)]
+pub enum NotifyCommand {
+    /// Send a test to every destination of the operator's configuration, or to one. Exit code 1 means that one was not
+    /// delivered.
+    Test {
+        /// The destination.
+        destination: Option<String>,
+    },
+}
+
 /// Which plan is approved, for how long, and how that is signed.
 #[derive(Debug, Clone, Args)]
 pub struct ApproveArgs {

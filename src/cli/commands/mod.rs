@@ -19,6 +19,7 @@ mod images;
 mod init;
 mod logs;
 mod man;
+mod notify;
 mod outputs;
 mod person;
 mod plan;
@@ -38,7 +39,9 @@ mod validate;
 mod wait;
 mod why;
 
-use super::args::{BackupCommand, Cli, Command, EventSourceCommand, EventsCommand, Quarantine, SecretCommand};
+use super::args::{
+    BackupCommand, Cli, Command, EventSourceCommand, EventsCommand, NotifyCommand, Quarantine, SecretCommand,
+};
 use super::exit::{Exit, Trouble};
 use super::view::ToPlan;
 
@@ -76,6 +79,9 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Approve(asked) => review::approve(&global, &asked),
         Command::Reject(asked) => review::reject(&global, &asked),
         Command::Approvals { environments: of, output } => review::list(&global, &of.environments, output),
+        Command::Notify { command: NotifyCommand::Test { destination } } => {
+            notify::test(&global, destination.as_deref())
+        }
         Command::Freeze(asked) => freeze::freeze(&global, &asked),
         Command::Thaw(asked) => freeze::thaw(&global, &asked),
         Command::Queue { targets, output } => freeze::queue(&global, &targets.targets, output),

@@ -17,6 +17,7 @@ use crate::cli::health::HealthPages;
 use crate::cli::history::History;
 use crate::cli::hooks::Hooks;
 use crate::cli::news::{News, Wake};
+use crate::cli::notify::Notifications;
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{loading, logging, place, progress, stderr};
 use crate::controller::{Controller, Ended, Reports, Until, receive, tend_all};
@@ -134,7 +135,8 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
         .resyncing_every(asked.resync)
         .with_inbox(inbox.clone());
     let feedback = if asked.once { Feedback::default() } else { Feedback::of(session)? };
-    let controller = controller.observed_by(feedback.beside(lamp.observer()));
+    let notifications = if asked.once { Notifications::none() } else { Notifications::of(session) };
+    let controller = controller.observed_by(notifications.beside(feedback.beside(lamp.observer())));
     let until = if asked.once { Until::Settled } else { Until::Stopped };
     // Watching begins before the first read, so that no change falls between the two.
     let mut news = if asked.once { None } else { Some(News::of(session, &controller, inbox, asked.resync)?) };
@@ -162,6 +164,7 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
             never = Hooks::serve(session, hooks.as_ref(), &feedback) => match never {},
             never = HealthPages::serve(&session.cx, pages.as_ref(), &lamp, &controller.board) => match never {},
             never = feedback.keep_giving(session, &controller) => match never {},
+            gone = notifications.keep_telling(&controller) => Err(gone),
             never = asked.reports.keep_writing(&controller) => match never {},
             never = logging::tell_losses(&session.cx) => match never {},
         }
