@@ -54,6 +54,8 @@ pub enum Bug {
     LeavesSettings,
     /// A restore test proves whatever it finds.
     ProvesAnything,
+    /// The table in whose place another one is restored is deleted whatever is in it.
+    DeletesUnseenItems,
     /// A record set that another program keeps is taken over.
     IgnoresClaims,
     /// A resource policy is compared as it is written, and not by what it says.

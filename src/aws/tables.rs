@@ -181,7 +181,7 @@ impl Tables for Client {
         const OPERATION: &str = "Scan";
         let unusable = || PortError::new(Class::Invalid, OPERATION, "a key is not a valid item key");
         let from = from.map(|key| items::sent(key).ok_or_else(unusable)).transpose()?;
-        let request = self.tables.scan().table_name(table.as_str()).select(sdk::Select::Count);
+        let request = self.tables.scan().table_name(table.as_str()).select(sdk::Select::Count).consistent_read(true);
         let answer = request.set_exclusive_start_key(from).send().await;
         let answer = answer.map_err(|e| hidden(port_error(OPERATION, e, &[])))?;
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty());

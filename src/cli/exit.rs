@@ -171,6 +171,9 @@ pub enum Trouble {
         /// The table that may be meant.
         near: Option<String>,
     },
+    /// A policy covers no table that is there.
+    #[error("{0} covers no table that exists: name one with --table")]
+    NothingToRestore(String),
     /// The new table's name is in use.
     #[error("{scope} has a table named `{table}` already: choose another name with --as. Nothing was changed")]
     TableExists {
@@ -369,6 +372,7 @@ impl Trouble {
             | Self::NoLogs(_)
             | Self::NoSuchTable { .. }
             | Self::TableExists { .. }
+            | Self::NothingToRestore(_)
             | Self::NoSuchRelease { .. }
             | Self::Freeze(_)
             | Self::Review(_)

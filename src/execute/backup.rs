@@ -41,6 +41,8 @@ struct Part {
 enum Trouble {
     /// It is not as the plan saw it: nothing was sent.
     Moved(String),
+    /// It must not be done at all, whatever the plan says: nothing was sent.
+    Forbidden(String),
     /// AWS refused, or did not answer.
     Failed(PortError),
 }
@@ -114,7 +116,7 @@ fn whole(parts: &[Part]) -> (Outcome, RecordOutcome) {
                 let record = RecordOutcome::Failed { class: told.class, message: told.to_string() };
                 return (Outcome::from(told), record);
             }
-            Err(Trouble::Moved(why)) => moved = Some(format!("{}: {why}", part.table)),
+            Err(Trouble::Moved(why) | Trouble::Forbidden(why)) => moved = Some(format!("{}: {why}", part.table)),
             Ok(_) => {}
         }
     }

@@ -71,7 +71,8 @@ struct BackupDocumentSpec {
     /// How long backups are kept. If omitted, forever.
     #[serde(default)]
     retention: Option<RetentionDocument>,
-    /// The AWS Backup vault that stores the backups, so that they can be copied. Required with `copyTo`.
+    /// The AWS Backup vault that stores the backups, so that they can be copied; and from which tables are restored in
+    /// place, from copies of other regions too. Required with `copyTo`.
     #[serde(default)]
     vault: Option<VaultDocument>,
     /// Regions that get a copy of every backup: a list, if the vaults there have the same name as this one; or a
@@ -323,14 +324,9 @@ impl BackupDocumentSpec {
                 vaults.iter().map(|(region, vault)| (region, Some(vault), at.key(region))).collect()
             }
         };
-        if self.copy_to.is_some() != self.vault.is_some() {
-            let (message, field) = match self.copy_to {
-                Some(_) => {
-                    ("`copyTo` needs `vault`: only recovery points in an AWS Backup vault can be copied", "copyTo")
-                }
-                None => ("`vault` needs `copyTo`: it is only for backups that are copied", "vault"),
-            };
-            let problem = maker.error("missing-field", message, spec.key(field));
+        if self.copy_to.is_some() && self.vault.is_none() {
+            let message = "`copyTo` needs `vault`: only recovery points in an AWS Backup vault can be copied";
+            let problem = maker.error("missing-field", message, spec.key("copyTo"));
             maker.add(problem);
         }
         let home = maker.scope().region;

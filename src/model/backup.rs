@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Address, Digest, Key, Region, Scope, TableName, Text, VaultName};
 
+mod in_place;
 mod keep;
 mod left;
 mod memory;
@@ -22,6 +23,7 @@ mod schedule;
 mod seen;
 mod step;
 
+pub use in_place::{InPlace, Replaced};
 pub use keep::KeepSettings;
 pub use left::{LeftTable, LeftTables};
 pub use memory::{BackupMemory, FailedRestore, PendingBackup, PendingCopy, PointMemory, TableMemory};

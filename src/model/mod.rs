@@ -65,12 +65,12 @@ pub use aws::{
 };
 pub use backup::{
     AlarmsRead, BackupDo, BackupMemory, BackupNeed, BackupNote, BackupSpec, BackupStep, BackupsSeen, BeginRestore,
-    Comparison, CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, FailedRestore, ITEMS_TAG, ItemCount,
+    Comparison, CopyPoint, Counted, Coverage, CoveredTable, ExpirePoint, FailedRestore, ITEMS_TAG, InPlace, ItemCount,
     KeepSettings, LeftTable, LeftTables, MakeBackup, MakeWay, Noted, Objectives, PROFILE_TAG, PendingBackup,
-    PendingCopy, PointMemory, PointName, PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Restore,
-    RestoreDo, RestoreFrom, RestoreNote, RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery, Setting,
-    TEST_PREFIX, TableMemory, TableSeen, TableSelection, TagCondition, TestedPoint, Tried, VaultCopy, VaultPlan,
-    VaultRule, VaultSelection, VaultSpec, VerifySpec, WrongSchedule,
+    PendingCopy, PointMemory, PointName, PointsListed, ProfileSeen, Proof, ProtectTable, RESTORED_TAG, Replaced,
+    Restore, RestoreDo, RestoreFrom, RestoreNote, RestoreStep, RestoreWhy, Retention, SLOT_TAG, Schedule, SetRecovery,
+    Setting, TEST_PREFIX, TableMemory, TableSeen, TableSelection, TagCondition, TestedPoint, Tried, VaultCopy,
+    VaultPlan, VaultRule, VaultSelection, VaultSpec, VerifySpec, WrongSchedule,
 };
 pub use broadening::{Access, Broadening};
 pub use claim::{Claim, Claims, claims};

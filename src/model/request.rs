@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ImageDigest, Key, Pin, RestoreFrom, TableName};
+use super::{ImageDigest, Key, Pin, PointId, RestoreFrom, TableName};
 
 /// Something that a person asks for. Asked twice it is two requests; the same one is granted once, however often it is
 /// read.
@@ -40,6 +40,15 @@ pub enum Wish {
         /// The new table; a name is made where none is given.
         to: Option<TableName>,
     },
+    /// Of a backup policy: restore a table under its own name. A table of that name is deleted first if it is empty; one item
+    /// in it ends the restore.
+    RestoreInPlace {
+        /// The table.
+        table: TableName,
+        /// The recovery point; the newest that can be restored, where none is given.
+        #[serde(default)]
+        point: Option<PointId>,
+    },
     /// Of a backup policy: try now whether a table can be restored.
     Verify {
         /// The table; all that it covers, where none is given.
@@ -69,7 +78,7 @@ impl Wish {
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Rotate => "rotate",
-            Self::Restore { .. } => "ask-restore",
+            Self::Restore { .. } | Self::RestoreInPlace { .. } => "ask-restore",
             Self::Verify { .. } => "ask-verify",
             Self::Rollback { .. } => "pin",
             Self::Release { .. } => "release",
@@ -86,6 +95,10 @@ impl fmt::Display for Wish {
             Self::Rotate => f.write_str("regenerate its generated fields"),
             Self::Restore { table, from, to: None } => write!(f, "restore {table} as of {from}"),
             Self::Restore { table, from, to: Some(to) } => write!(f, "restore {table} as of {from} to {to}"),
+            Self::RestoreInPlace { table, point: None } => {
+                write!(f, "restore {table} in place from its newest recovery point")
+            }
+            Self::RestoreInPlace { table, point: Some(point) } => write!(f, "restore {table} in place from {point}"),
             Self::Verify { table: None } => f.write_str("run a restore test of its tables"),
             Self::Verify { table: Some(table) } => write!(f, "run a restore test of {table}"),
             Self::Rollback { to: None } => f.write_str("roll back to the previous release"),
@@ -125,6 +138,9 @@ impl Granted {
     pub fn detail(&self, by: &str) -> String {
         match self {
             Self::Rotate => format!("{by} requested regeneration of its generated fields"),
+            Self::Restore(to, restore) if restore.is_in_place() => {
+                format!("{by} requested a restore of {to} in place as of {}", restore.from)
+            }
             Self::Restore(to, restore) => {
                 format!("{by} requested a restore of {} as of {} to {to}", restore.table, restore.from)
             }
@@ -157,6 +173,9 @@ pub enum Declined {
     /// A table is being restored to that name.
     #[error("a restore to table {0} is in progress: choose another name with `--as`")]
     Restored(TableName),
+    /// A table is being restored in place.
+    #[error("a restore of table {0} is in progress: wait until it has ended")]
+    RestoredInPlace(TableName),
     /// Nothing was left out of a rollback of the stack.
     #[error("no resource of it was skipped in a rollback")]
     NotOutOfStep,

@@ -224,11 +224,11 @@ impl Observer<'_> {
             name.is_some_and(|name| name.environment == self.environment.name)
         };
         let points = listed.into_iter().filter(ours).collect();
-        Ok(Some(PointsListed { at, points, unread: BTreeMap::new() }))
+        Ok(Some(PointsListed { at, points, others: Vec::new(), unread: BTreeMap::new() }))
     }
 
-    /// Recovery points in a vault of this environment's policies: whose one is, its tags say. Those of points that are
-    /// known are not read again, and where some cannot be read, that is unknown of these points alone.
+    /// Recovery points in a vault, those of this environment's policies and others: whose one is, its tags say. Those of
+    /// points that are known are not read again, and where some cannot be read, that is unknown of these points alone.
     async fn read_vault(
         &self,
         scope: &Scope,
@@ -282,19 +282,19 @@ impl Observer<'_> {
         drop(asked);
         self.ledger.keep_tags(place, &ids, keep);
         let prefix = format!("{}/", self.environment.name);
-        let ours = |mut point: RecoveryPoint| {
+        let (mut points, mut others) = (Vec::new(), Vec::new());
+        for mut point in listed {
             if known.contains(&point.id) {
-                return Some(point);
+                points.push(point);
+                continue;
             }
-            let tags = read.get(&point.id).cloned().flatten()?;
-            if !tags.get(OWNER_TAG)?.starts_with(&prefix) {
-                return None;
-            }
-            point.items = tags.get(ITEMS_TAG).and_then(|items| items.parse().ok());
-            point.tags = Some(tags);
-            Some(point)
-        };
-        Ok(Some(PointsListed { at, points: listed.into_iter().filter_map(ours).collect(), unread: missing }))
+            point.tags = read.get(&point.id).cloned().flatten();
+            let tag = |name: &str| point.tags.as_ref().and_then(|tags| tags.get(name));
+            let ours = tag(OWNER_TAG).is_some_and(|owner| owner.starts_with(&prefix));
+            point.items = tag(ITEMS_TAG).and_then(|items| items.parse().ok());
+            if ours { points.push(point) } else { others.push(point) }
+        }
+        Ok(Some(PointsListed { at, points, others, unread: missing }))
     }
 }
 

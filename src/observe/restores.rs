@@ -24,7 +24,7 @@ const TRIES: usize = 8;
 /// Pages of a segment that are read, at most: a filter is none of ours, but pages are a megabyte.
 const SEGMENT_MAX: u32 = 10_000;
 
-/// Pages that are counted, at most: a page is a megabyte, and costs its table 128 units of reading. Twenty are a few seconds
+/// Pages that are counted, at most: a page is a megabyte, and costs its table 256 units of reading. Twenty are a few seconds
 /// of what the governor allows, and within the time that a detail may take.
 const COUNT_PAGES: usize = 20;
 

@@ -8,7 +8,9 @@ mod compare;
 mod copy;
 mod count;
 mod coverage;
+mod encryption;
 mod gone;
+mod in_place;
 mod keep;
 mod leftover;
 mod lint;
@@ -37,6 +39,7 @@ use crate::model::{
 pub use compare::compare_items;
 pub use coverage::coverage;
 pub(super) use gone::{newest_point, restoring};
+pub(super) use in_place::restored_since;
 pub use leftover::left;
 pub(super) use lint::faults;
 use select::{Blocked, Selected, select};
@@ -55,14 +58,15 @@ pub(super) fn decide(planner: &Planner<'_>, spec: &BackupSpec) -> Entry {
     };
     let selected = select(planner, spec);
     entry.basis.inputs = selected.as_ref().ok().map(|selected| Digest::of(&selected.keys().collect::<Vec<_>>()));
-    let covers = selected.as_ref().is_ok_and(|selected| !selected.is_empty());
+    let restoring = memory.being_restored().next().is_some();
+    let covers = selected.as_ref().is_ok_and(|selected| restoring || !selected.is_empty());
     match selected {
         Err(Blocked::Unknown(why)) => unknown(&mut entry, why),
         Err(Blocked::Pending(key)) => {
             entry.action = Action::Create;
             entry.waiting.push(Waiting::Dependency { objects: [key.to_string()].into() });
         }
-        Ok(selected) if selected.is_empty() => {
+        Ok(_) if !covers => {
             entry.action = Action::Create;
             let reason = format!("no {} found, so nothing is backed up", spec.tables);
             refused(&mut entry, Guard::NoTable, reason, "correct `tables` in the manifest, or remove the policy");
@@ -135,6 +139,8 @@ struct Wanted {
     shorten: Vec<crate::model::SetRecovery>,
     protect: Vec<crate::model::ProtectTable>,
     restore: Vec<crate::model::RestoreStep>,
+    /// Empty tables whose names are needed: a person has named them.
+    clear: Vec<crate::model::RestoreStep>,
     copy: Vec<crate::model::CopyPoint>,
     keep: Vec<crate::model::KeepSettings>,
     expire: Vec<crate::model::ExpirePoint>,
@@ -201,6 +207,7 @@ impl Deciding<'_> {
             entry.changes = Changes::Known(std::mem::take(&mut wanted.lost));
         }
         self.choose(entry, wanted);
+        ready &= self.memory.being_restored().next().is_none();
         entry.ready = ready && entry.refused.is_empty() && entry.action != Action::Unknown;
     }
 
@@ -293,8 +300,7 @@ impl Deciding<'_> {
 
     /// The one step that can be taken now: the most urgent one that nothing forbids.
     fn choose(&self, entry: &mut Entry, wanted: Wanted) {
-        let Wanted { notes, make, restore, recover, shorten, protect, copy, keep, expire, purge, making: _, lost: _ } =
-            wanted;
+        let Wanted { notes, make, restore, clear, recover, shorten, protect, copy, keep, expire, purge, .. } = wanted;
         let quiet = self.planner.unready(&self.spec.key, &self.spec.depends_on).is_empty();
         let settles = !recover.is_empty() || !protect.is_empty() || !shorten.is_empty();
         if settles && !quiet {
@@ -310,6 +316,7 @@ impl Deciding<'_> {
             (settings(batch(protect).map(BackupDo::Protect)), false),
             (batch(make).map(BackupDo::Make), false),
             (batch(restore).map(BackupDo::Restore), false),
+            (batch(clear).map(BackupDo::Restore), false),
             (batch(copy).map(BackupDo::Copy), false),
             (batch(keep).map(BackupDo::Keep), false),
             (self.expiring(expire).map(BackupDo::Expire), false),

@@ -48,6 +48,7 @@ fn decided(mut planner: Planner<'_>) -> (BTreeMap<Key, Entry>, BTreeSet<Need>) {
     presence::hold(&mut planner);
     guard::older_commit(&mut planner);
     planner.hold_stacks();
+    planner.hold_owners();
     hold::withhold(&mut planner);
     guard::budget(&mut planner);
     take_turns(&mut planner);

@@ -8,7 +8,7 @@
 //! | a change, and choosing the images that it deploys | held | held |
 //! | what finishes a running operation: cancelling an update, stopping a rollout, ending a rotation | held | goes on |
 //! | preparing a change set, which changes nothing that runs | held | goes on |
-//! | backups: they only add | held if the freeze names the kind | go on |
+//! | backups and restores: they only add | held if the freeze names the kind | go on |
 //! | writing down what was seen | goes on | goes on |
 
 mod calendar;
@@ -56,7 +56,7 @@ pub fn effect(action: &Do) -> Effect {
     match action {
         _ if decides => Effect::Begins,
         action if !action.mutates() => Effect::Notes,
-        Do::Backup(BackupStep { action, .. }) if action.only_adds() => Effect::Adds,
+        Do::Backup(BackupStep { action, .. }) if action.only_adds() && !action.clears() => Effect::Adds,
         _ if finishes => Effect::Finishes,
         action if action.is_preparation() => Effect::Prepares,
         _ => Effect::Begins,

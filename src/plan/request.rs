@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Decision, Declined, Environment, Granted, ImageDigest, Kind, Objects, Pin, Request, Restore, RestoreWhy,
-    SecretSource, ServiceMemory, TableName, Wish, digests,
+    Decision, Declined, Environment, Granted, ImageDigest, Kind, Objects, Pin, PointId, Request, Restore, RestoreFrom,
+    RestoreWhy, SecretSource, ServiceMemory, TableName, Wish, digests,
 };
 
 /// A request that nobody took for so long is not carried out any more: whoever made it has helped himself since.
@@ -48,6 +48,10 @@ pub fn grant(
             let restore = Restore::new(table.clone(), why, from.clone(), now);
             Ok(Granted::Restore(to, Box::new(restore)))
         }
+        (Wish::RestoreInPlace { table, point }, Kind::BackupPolicy) => {
+            environment.backups.get(key).ok_or(Declined::NotDesired)?;
+            in_place(request, objects, (table, point.as_ref()), now)
+        }
         (Wish::Verify { table }, Kind::BackupPolicy) => {
             environment.backups.get(key).ok_or(Declined::NotDesired)?;
             Ok(Granted::Verify(table.clone()))
@@ -82,6 +86,30 @@ pub fn grant(
         }
         (_, kind) => Err(Declined::Kind(kind.noun())),
     }
+}
+
+/// A restore in place. Asked for once more by the same request, it is the one that there is. What a failed one has deleted is
+/// remembered by the next: nothing else knows what the table was like.
+fn in_place(
+    request: &Request,
+    objects: &Objects,
+    (table, point): (&TableName, Option<&PointId>),
+    now: Timestamp,
+) -> Result<Granted, Declined> {
+    let known = objects.backups.get(&request.key).and_then(|known| known.restores.get(table));
+    if let Some(same) = known.filter(|known| known.request() == Some(&request.id)) {
+        return Ok(Granted::Restore(table.clone(), Box::new(same.clone())));
+    }
+    let mut policies = objects.backups.values();
+    if policies.any(|memory| memory.restores.get(table).is_some_and(Restore::is_open)) {
+        return Err(Declined::RestoredInPlace(table.clone()));
+    }
+    let why = RestoreWhy::InPlace { by: request.by.clone(), request: request.id.clone() };
+    let from = point.map_or(RestoreFrom::NewestPoint, |point| RestoreFrom::Point(point.clone()));
+    let mut restore = Restore::new(table.clone(), why, from, now);
+    let deleted = known.and_then(|known| known.replaced.clone()).filter(|replaced| replaced.cleared.is_some());
+    restore.replaced = deleted.filter(|_| known.is_some_and(|known| known.made.is_none()));
+    Ok(Granted::Restore(table.clone(), Box::new(restore)))
 }
 
 /// The longest name of a table.

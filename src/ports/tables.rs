@@ -96,8 +96,8 @@ pub trait Tables: Send + Sync {
     /// The items with these keys, one to a hundred of them (AWS: *`BatchGetItem`*, consistent).
     async fn items(&self, table: &TableName, keys: &[ItemKey]) -> Result<ItemsRead, PortError>;
 
-    /// How many items one page of a table has, and where the next page begins (AWS: *`Scan`*, `Select` is `COUNT`; a page is a
-    /// megabyte).
+    /// How many items one page of a table has, and where the next page begins (AWS: *`Scan`*, consistent, `Select` is `COUNT`;
+    /// a page is a megabyte).
     async fn count(&self, table: &TableName, from: Option<&ItemKey>) -> Result<(u64, Option<ItemKey>), PortError>;
 
     /// Switches point-in-time recovery on, with a window of so many days (1 to 35); `None`: off, which destroys its

@@ -177,6 +177,8 @@ pub struct TableCoverage {
     pub policy: Option<String>,
     /// The policy that excludes it.
     pub excepted: Option<String>,
+    /// It is being restored in place: until that has ended it is neither protected nor backed up.
+    pub restoring: bool,
 }
 
 impl Default for CoverageList {
@@ -197,6 +199,7 @@ impl CoverageList {
             region: scope.region.to_string(),
             policy: covered.by.map(|key| key.to_string()),
             excepted: covered.excepted.map(|key| key.to_string()),
+            restoring: covered.restoring,
         }));
     }
 
@@ -216,6 +219,7 @@ impl CoverageList {
             let mut rows = vec![["TABLE", "REGION", "COVERED BY"].map(str::to_owned).to_vec()];
             rows.extend(self.items.iter().map(|item| {
                 let by = match (&item.policy, &item.excepted) {
+                    (Some(policy), _) if item.restoring => format!("{} (being restored)", words::clean(policy)),
                     (Some(policy), _) => words::clean(policy),
                     (None, Some(policy)) => format!("(excluded by {})", words::clean(policy)),
                     (None, None) => "nobody".to_owned(),
@@ -290,8 +294,9 @@ mod tests {
     fn a_table_that_nobody_covers_stands_out() {
         let key = || Some(KEY.parse().unwrap());
         let covered = [
-            ("dev-Cache", CoveredTable { by: None, excepted: key() }),
-            ("dev-Orders", CoveredTable { by: key(), excepted: None }),
+            ("dev-Cache", CoveredTable { excepted: key(), ..CoveredTable::default() }),
+            ("dev-Orders", CoveredTable { by: key(), ..CoveredTable::default() }),
+            ("dev-Reviews", CoveredTable { by: key(), restoring: true, ..CoveredTable::default() }),
             ("dev-Users", CoveredTable::default()),
         ];
         let covered = covered.map(|(table, covered)| ((scope(), table.parse().unwrap()), covered));
@@ -332,7 +337,8 @@ mod tests {
         let mut memory = memory();
         Arc::make_mut(&mut memory.objects).backups.insert(KEY.parse().unwrap(), Arc::new(policy));
         let mut observation = Observation::begun(at("10:00:00"));
-        let listed = PointsListed { at: at("10:00:00"), points, unread: std::collections::BTreeMap::new() };
+        let listed =
+            PointsListed { at: at("10:00:00"), points, others: Vec::new(), unread: std::collections::BTreeMap::new() };
         observation.backups.points.insert(scope(), Seen::Present(listed));
         let mut list = BackupList::default();
         list.add(&environment, &observation, &memory);

@@ -71,6 +71,7 @@ pub use progress::Progress;
 pub use pull_request::{MARKER, changes_markdown, markdown};
 pub use queue::{FreezeState, QueueItem, QueueList, WindowState};
 pub use render::RenderList;
+pub use restores::items;
 pub use safe::{json as safe_json, line as safe_line, text as safe_text};
 pub use status::{Condition, ConditionStatus, ConditionType, HealthStatus, PolicyCut, Status, StatusList, SyncStatus};
 pub use tables::BackedTable;

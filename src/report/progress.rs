@@ -220,6 +220,8 @@ fn taken(verb: &str) -> Option<&'static str> {
         "restore" => "restore started",
         "mark-restored" => "restored table tagged",
         "set-restored" => "settings of the original applied to the restored table",
+        "unprotect-empty" => "deletion protection of the empty table switched off",
+        "delete-empty" => "empty table deleted; its restored items come in its place",
         "remove-restored" => "table of the restore test deleted",
         _ => return None,
     })

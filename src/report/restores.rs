@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::words::{between, clean, duration, time};
-use crate::model::{BackupMemory, Proof, Restore};
+use super::words::{between, clean, count, duration, time};
+use crate::model::{BackupMemory, Counted, Proof, Restore};
 
 /// What is remembered of restores and restore tests.
 pub(super) fn told(memory: &BackupMemory, now: Timestamp) -> String {
@@ -19,7 +19,12 @@ pub(super) fn told(memory: &BackupMemory, now: Timestamp) -> String {
     if !memory.restores.is_empty() {
         text.push_str("\nRestores:\n");
         for (to, restore) in &memory.restores {
-            let _ = writeln!(text, "  {} as of {} to {to}: {}", restore.table, restore.from, stands(restore, now));
+            let (table, from, stands) = (&restore.table, &restore.from, stands(restore, now));
+            let _ = if restore.is_in_place() {
+                writeln!(text, "  {table} in place as of {from}: {stands}")
+            } else {
+                writeln!(text, "  {table} as of {from} to {to}: {stands}")
+            };
         }
     }
     text
@@ -49,8 +54,18 @@ fn proven(proof: &Proof) -> String {
     text
 }
 
+/// How many items a table was counted to have, in words.
+#[must_use]
+pub fn items(counted: &Counted) -> String {
+    let least = if counted.whole { "" } else { "at least " };
+    format!("{least}{}", count(usize::try_from(counted.items).unwrap_or(usize::MAX), "item"))
+}
+
 fn stands(restore: &Restore, now: Timestamp) -> String {
-    let compared = restore.compared.as_ref().map(|compared| format!("; {compared}")).unwrap_or_default();
+    let compared = match (&restore.items, &restore.compared) {
+        (Some(counted), _) => format!("; {}", items(counted)),
+        (None, compared) => compared.as_ref().map(|compared| format!("; {compared}")).unwrap_or_default(),
+    };
     let settings = restore.settings.as_ref().map(|from| format!("; settings from {}", clean(from))).unwrap_or_default();
     match (&restore.ended, restore.begun) {
         (Some((at, None)), _) => {
@@ -58,6 +73,7 @@ fn stands(restore: &Restore, now: Timestamp) -> String {
             format!("done at {}{took}{compared}{settings}", time(*at))
         }
         (Some((at, Some(why))), _) => format!("FAILED at {}: {}", time(*at), clean(why)),
+        (None, None) if restore.replaced.is_some() => format!("the empty table is being replaced{settings}"),
         (None, None) => "requested".to_owned(),
         (None, Some(begun)) => format!("in progress for {}{compared}{settings}", duration(between(begun, now))),
     }

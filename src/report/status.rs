@@ -213,6 +213,7 @@ impl StatusList {
 fn said(failed: &FailedRestore<'_>) -> String {
     let FailedRestore { table, to, why, .. } = failed;
     match to {
+        Some(to) if to == table => format!("the restore of {table} in place failed: {why}"),
         Some(to) => format!("the restore of {table} to {to} failed: {why}"),
         None => format!("the restore test of {table} failed: {why}"),
     }

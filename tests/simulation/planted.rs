@@ -85,6 +85,13 @@ fn a_restore_test_that_proves_anything_is_found() {
 }
 
 #[test]
+fn a_table_that_is_deleted_with_what_is_in_it_is_found() {
+    assert_eq!(crate::restores::in_place::play_planted(None), Vec::<String>::new());
+    let found = crate::restores::in_place::play_planted(Some(Bug::DeletesUnseenItems));
+    assert!(found.iter().any(|wrong| wrong.starts_with("S15 unseen")), "{found:?}");
+}
+
+#[test]
 fn a_stack_that_is_made_again_empty_is_found() {
     assert_eq!(crate::deleted::play_planted(false), Vec::<String>::new());
     let found = crate::deleted::play_planted(true);

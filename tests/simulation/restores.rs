@@ -2,6 +2,7 @@
 //! there is one new table and it goes again (S9), no other table is ever deleted (S2, S15), and a table that somebody has
 //! asked for has all its settings.
 
+pub(crate) mod in_place;
 mod kept;
 mod leftovers;
 mod requests;
@@ -95,7 +96,7 @@ impl World {
     fn watch(&self) {
         let blamed = Arc::clone(&self.blamed);
         self.cloud.set_monitor(Box::new(move |view: &View<'_>, call: &Call| {
-            if call.fence.is_none() || !call.applied {
+            if call.fence.is_none() {
                 return;
             }
             let tables = view.tables();

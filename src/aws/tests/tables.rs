@@ -370,6 +370,15 @@ async fn what_aws_backup_says_of_encryption_goes_back_with_the_restore() {
     assert_eq!(body["Metadata"], expected);
 }
 
+/// AWS: *`Scan`*: only with `ConsistentRead` has it all that was written before it.
+#[tokio::test]
+async fn items_are_counted_with_a_consistent_scan() {
+    let wire = Wire::answering([json(r#"{"Count":0,"ScannedCount":0}"#)]);
+    assert_eq!(tables(&wire).await.count(&people(), None).await.unwrap(), (0, None));
+    let sent: serde_json::Value = serde_json::from_str(&wire.sent()[0].body).unwrap();
+    assert_eq!(sent, serde_json::json!({"TableName": "people", "Select": "COUNT", "ConsistentRead": true}));
+}
+
 fn path(uri: &str) -> &str {
     uri.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or(uri)
 }

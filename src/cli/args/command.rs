@@ -269,7 +269,8 @@ pub enum Command {
         #[command(subcommand)]
         command: BackupCommand,
     },
-    /// Restore a table into a new table, with the settings of the original. The original is not changed.
+    /// Restore a table into a new table, with the settings of the original, which is not changed; or in place of an empty or
+    /// deleted table.
     Restore(RestoreArgs),
     /// Show Landfast on a simulated AWS: deploy, edit, failure, recovery. Needs no account and changes nothing.
     Demo {

@@ -281,14 +281,25 @@ pub struct LogsArgs {
 
 /// What `restore` is asked for.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct RestoreArgs {
     /// The backup policy that covers the table: dev/backuppolicy/tables.
     pub object: String,
     /// The table.
-    #[arg(long)]
-    pub table: TableName,
+    #[arg(long, required_unless_present = "all")]
+    pub table: Option<TableName>,
     #[command(flatten)]
     pub from: RestoreFromArgs,
+    /// Restore the table under its own name. If a table of that name exists, it is deleted first; one item in it ends the
+    /// restore and nothing is deleted. `--latest` restores the newest recovery point, copies from other regions included.
+    #[arg(long, conflicts_with_all = ["to", "to_time"])]
+    pub in_place: bool,
+    /// Restore every table that the policy covers in place.
+    #[arg(long, requires = "in_place", conflicts_with_all = ["table", "point"])]
+    pub all: bool,
+    /// Do not ask before tables are deleted that are restored in place.
+    #[arg(long, requires = "in_place")]
+    pub yes: bool,
     /// Name of the new table [default: the table's name and the time].
     #[arg(long = "as", value_name = "NAME")]
     pub to: Option<TableName>,
@@ -307,7 +318,7 @@ pub struct RestoreFromArgs {
     /// This recovery point.
     #[arg(long, value_name = "ID")]
     pub point: Option<PointId>,
-    /// The latest restorable time: about five minutes ago. Needs point-in-time recovery.
+    /// The latest restorable time: about five minutes ago. Needs point-in-time recovery, except with `--in-place`.
     #[arg(long)]
     pub latest: bool,
 }

@@ -81,6 +81,7 @@ fn declined(view: &View, object: &Key, why: Declined) -> Trouble {
         Declined::NotApprover(why) => Trouble::NobodyToAsk(why),
         why @ (Declined::Kind(_)
         | Declined::Restored(_)
+        | Declined::RestoredInPlace(_)
         | Declined::NotGenerated
         | Declined::NotOutOfStep
         | Declined::NoDrift

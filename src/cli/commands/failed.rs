@@ -83,6 +83,7 @@ impl FailedRestore {
 pub(super) fn restore_failed(table: &str, to: Option<&str>, why: &str) -> String {
     let (table, why) = (clean(table), clean(why));
     match to {
+        Some(to) if to == table => format!("The restore of {table} in place FAILED: {why}"),
         Some(to) => format!("The restore of {table} to {} FAILED: {why}", clean(to)),
         None => format!("The restore test of {table} FAILED: {why}"),
     }

@@ -13,13 +13,20 @@ use crate::cli::exit::{Exit, Trouble};
 use crate::cli::view::{EVERY, View};
 use crate::cli::{progress, select, terminal};
 use crate::controller::{Ended, Tender, Until};
-use crate::model::{BackupMemory, Coverage, Granted, Key, Restore, RestoreFrom, Scope, TableName, Wish, nearest};
+use crate::model::{
+    BackupMemory, Coverage, Granted, Key, PointId, Restore, RestoreFrom, Scope, TableName, Wish, nearest,
+};
 use crate::plan::Goal;
-use crate::report::{duration, time};
+use crate::report::{duration, items, time};
 
-/// Restores a table into a new one.
+/// Restores a table into a new one, or tables in place.
 pub(super) fn restore(global: &Global, asked: RestoreArgs) -> Result<Exit, Trouble> {
-    let RestoreArgs { object, table, from, to, no_wait } = asked;
+    let RestoreArgs { object, table, from, in_place, all: _, yes, to, no_wait } = asked;
+    let table = match table {
+        _ if in_place => return restore_in_place(global, &object, (table, from.point), yes, no_wait),
+        Some(table) => table,
+        None => return Err(Trouble::Missing("--table".to_owned())),
+    };
     let from = match (from.to_time, from.point) {
         (Some(at), _) => RestoreFrom::Moment(at),
         (None, Some(point)) => RestoreFrom::Point(point),
@@ -41,6 +48,56 @@ pub(super) fn restore(global: &Global, asked: RestoreArgs) -> Result<Exit, Troub
     let what = format!("the restore of {} to {to}", restore.table);
     let of = |memory: &BackupMemory| restored(to, memory.restores.get(to)?);
     Follow { view, key, what, of: &of }.follow(&asked, no_wait)
+}
+
+/// Restores tables under their own names: this one, or all that the policy covers.
+fn restore_in_place(
+    global: &Global,
+    object: &str,
+    (table, point): (Option<TableName>, Option<PointId>),
+    yes: bool,
+    no_wait: bool,
+) -> Result<Exit, Trouble> {
+    let (view, key) = View::to_ask(global, object)?;
+    let found = look(&view, &key)?;
+    let mut tables = match table {
+        Some(table) => vec![table],
+        None => found.covered.iter().cloned().collect(),
+    };
+    if tables.is_empty() {
+        return Err(Trouble::NothingToRestore(key.to_string()));
+    }
+    // One that is being restored already declines the request: before another one has been granted.
+    let memory = view.store.memory(&key.environment)?;
+    let restores = memory.objects.backups.get(&key).map(|memory| &memory.restores);
+    let is_open = |table: &TableName| restores.is_some_and(|all| all.get(table).is_some_and(Restore::is_open));
+    tables.sort_by_key(|table| !is_open(table));
+    found.confirm_deletion(&tables, yes)?;
+    let mut last = None;
+    for table in &tables {
+        let wish = Wish::RestoreInPlace { table: table.clone(), point: point.clone() };
+        let asked = put(&view, &key, wish)?;
+        if let Asked::Granted(Granted::Restore(_, restore)) | Asked::Left(Granted::Restore(_, restore)) = &asked {
+            terminal::print(&format!("Restore requested: {table} in place as of {}.\n", restore.from))?;
+        }
+        last = Some(asked);
+    }
+    let Some(asked) = last else { return Ok(Exit::Done) };
+    let what = match tables.as_slice() {
+        [table] => format!("the restore of {table} in place"),
+        all => format!("the restore of {} tables in place", all.len()),
+    };
+    let of = |memory: &BackupMemory| all_restored(&tables, memory);
+    Follow { view, key, what, of: &of }.follow(&asked, no_wait)
+}
+
+/// What came of restores in place, once all have ended.
+fn all_restored(tables: &[TableName], memory: &BackupMemory) -> Outcome {
+    let each = tables.iter().map(|table| restored(table, memory.restores.get(table)?));
+    let each: Vec<Result<String, String>> = each.collect::<Option<_>>()?;
+    let failed = each.iter().any(Result::is_err);
+    let text = each.into_iter().map(|one| one.unwrap_or_else(|why| why)).collect::<Vec<_>>().join("\n");
+    Some(if failed { Err(text) } else { Ok(text) })
 }
 
 /// Tries now whether tables can be restored.
@@ -88,6 +145,32 @@ impl Tables {
         let Some(all) = self.all.as_ref().filter(|all| !all.contains(table)) else { return Ok(()) };
         let near = nearest(table.as_str(), all.iter().map(TableName::as_str)).map(str::to_owned);
         Err(Trouble::NoSuchTable { table: table.to_string(), scope: self.scope.to_string(), near })
+    }
+
+    /// Says which tables are deleted for a restore in place, and asks. Nothing is asked where none is there.
+    fn confirm_deletion(&self, tables: &[TableName], yes: bool) -> Result<(), Trouble> {
+        let is_there = |table: &&TableName| self.all.as_ref().is_none_or(|all| all.contains(*table));
+        let there: Vec<&TableName> = tables.iter().filter(is_there).collect();
+        if there.is_empty() {
+            return Ok(());
+        }
+        let scope = &self.scope;
+        let list: Vec<&str> = there.iter().map(|table| table.as_str()).collect();
+        terminal::print(&format!(
+            "These tables of {scope} will be DELETED if they have no items, and restored under their names:\n  {}\n",
+            list.join("\n  ")
+        ))?;
+        if yes {
+            return Ok(());
+        }
+        if !terminal::is_attended() {
+            let how = "no terminal: to delete these tables if they are empty, pass `--yes`".to_owned();
+            return Err(Trouble::NobodyToAsk(how));
+        }
+        if terminal::ask("Delete them if they are empty? Type `yes` to confirm:")? != "yes" {
+            return Err(Trouble::NobodyToAsk("not confirmed; nothing was changed".to_owned()));
+        }
+        Ok(())
     }
 
     /// Refuses a name for the new table that is in use.
@@ -175,8 +258,10 @@ fn restored(to: &TableName, restore: &Restore) -> Outcome {
     if let Some(why) = failed {
         return Some(Err(restore_failed(restore.table.as_str(), Some(to.as_str()), why)));
     }
+    let place = if restore.is_in_place() { "in place".to_owned() } else { format!("to {to}") };
+    let counted = restore.items.as_ref().map(|counted| format!(", {}", items(counted))).unwrap_or_default();
     let as_of = restore.as_of.map(|as_of| format!(", as of {}", time(as_of))).unwrap_or_default();
-    Some(Ok(format!("Restored: {} to {to}{as_of}{}.", restore.table, took(restore.took()))))
+    Some(Ok(format!("Restored: {} {place}{as_of}{counted}{}.", restore.table, took(restore.took()))))
 }
 
 /// How long it took, in seconds, as the end of a sentence.

@@ -82,7 +82,7 @@ pub(super) fn after(memory: &mut BackupMemory, action: &BackupDo, parts: &[Part]
                 }
                 done(table, action, part, answer, now);
             }
-            Err(Trouble::Moved(_)) => unbegun(table, action, part),
+            Err(Trouble::Moved(_) | Trouble::Forbidden(_)) => unbegun(table, action, part),
             Err(Trouble::Failed(error)) => {
                 // What is ambiguous stays pending: the next look finds out.
                 if !matches!(error.class, Class::Transient | Class::Conflict) {

@@ -1,7 +1,8 @@
 //! Steps of restores, and what they change in memory.
 //!
 //! A restore is written down before it is sent, under the name of its new table. A table is deleted only if it is the very
-//! one that a test of ours has made, and says so itself (invariants S2, S15).
+//! one that a test of ours has made, and says so itself (invariants S2, S15); or if a person has asked for a restore in its
+//! place, and it is the one that is remembered and has not a single item.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +11,11 @@ use jiff::Timestamp;
 use super::{Answer, Call, Part, Trouble, unsent};
 use crate::model::{
     Attempts, BackupMemory, BeginRestore, Digest, Failure, Key, OWNER_TAG, PointKeeper, Proof, Restore, RestoreDo,
-    RestoreFrom, RestoreNote, RestoreStep, Setting, TEST_PREFIX, TableId, TableMemory, TableName, TableState, Taken,
+    RestoreFrom, RestoreNote, RestoreStep, Setting, TEST_PREFIX, TableId, TableMemory, TableName, TableState,
+    TableStatus, Taken,
 };
 use crate::ports::{Class, PortError, StartRestore, TableChange, Tables, all};
+use crate::sabotage::{self, Bug};
 
 impl Call<'_> {
     pub(super) async fn restore(&self, step: &RestoreStep) -> Result<Answer, Trouble> {
@@ -30,6 +33,15 @@ impl Call<'_> {
                 self.set(&*port, &state, setting).await
             }
             RestoreDo::Remove { id, owner } => self.remove(&*port, &step.to, id, owner).await,
+            RestoreDo::Unprotect { id } => {
+                let state = self.same(&*port, &step.to, id).await?;
+                if state.deletion_protected {
+                    self.is_empty(&*port, &step.to).await?;
+                    port.update(self.fence, &step.to, &TableChange::DeletionProtection(false)).await?;
+                }
+                Ok(Answer::Done)
+            }
+            RestoreDo::Clear { id } => self.clear(&*port, &step.to, id).await,
         }
     }
 
@@ -48,6 +60,8 @@ impl Call<'_> {
             (RestoreFrom::Point(point), _) => port.restore_backup(self.fence, point, to).await?,
             (RestoreFrom::Moment(at), _) => port.restore_to(self.fence, &begin.source, to, Some(*at)).await?,
             (RestoreFrom::Latest, _) => port.restore_to(self.fence, &begin.source, to, None).await?,
+            // Which one it is, is written down before anything is begun.
+            (RestoreFrom::NewestPoint, _) => return Err(Trouble::Moved("no recovery point was chosen".to_owned())),
         };
         Ok(Answer::Restoring(state.id))
     }
@@ -85,6 +99,39 @@ impl Call<'_> {
         Ok(Answer::Done)
     }
 
+    /// Deletes the empty table whose name is needed. `DeleteTable` takes no condition: so what it must hold is read right
+    /// before it, the items last (invariant S5).
+    async fn clear(&self, port: &dyn Tables, table: &TableName, id: &TableId) -> Result<Answer, Trouble> {
+        let Some(state) = port.describe(table).await.map_err(unsent)? else { return Ok(Answer::Done) };
+        if state.id != *id {
+            return Err(Trouble::Moved("it is a different table with the same name".to_owned()));
+        }
+        if state.status == TableStatus::Deleting {
+            return Ok(Answer::Done);
+        }
+        self.is_empty(port, table).await?;
+        port.delete(self.fence, table).await?;
+        Ok(Answer::Done)
+    }
+
+    /// That a table has not a single item, by a strongly consistent scan.
+    async fn is_empty(&self, port: &dyn Tables, table: &TableName) -> Result<(), Trouble> {
+        if sabotage::is(Bug::DeletesUnseenItems) {
+            return Ok(());
+        }
+        let mut from = None;
+        loop {
+            match port.count(table, from.as_ref()).await.map_err(unsent)? {
+                (0, None) => return Ok(()),
+                (0, next) => from = next,
+                _ => {
+                    let why = format!("{table} has items; nothing was deleted. Restore into another table (`--as`)");
+                    return Err(Trouble::Forbidden(why));
+                }
+            }
+        }
+    }
+
     async fn remove(&self, port: &dyn Tables, to: &TableName, id: &TableId, owner: &Key) -> Result<Answer, Trouble> {
         let moved = |why: &str| Trouble::Moved(why.to_owned());
         let Some(state) = port.describe(to).await.map_err(unsent)? else { return Ok(Answer::Done) };
@@ -107,10 +154,21 @@ async fn tags_of(port: &dyn Tables, state: &TableState) -> Result<BTreeMap<Strin
 /// Written before the calls.
 pub(super) fn before(memory: &mut BackupMemory, list: &[RestoreStep], now: Timestamp) {
     for step in list {
-        let RestoreDo::Begin(begin) = &step.action else { continue };
-        let since = memory.restores.get(&step.to).and_then(|known| known.begun).unwrap_or(now);
-        let restore = Restore { begun: Some(since), ..begin.restore.clone() };
-        memory.restores.insert(step.to.clone(), restore);
+        let known = memory.restores.get_mut(&step.to);
+        match &step.action {
+            RestoreDo::Begin(begin) => {
+                let since = known.and_then(|known| known.begun).unwrap_or(now);
+                let restore = Restore { begun: Some(since), ..begin.restore.clone() };
+                memory.restores.insert(step.to.clone(), restore);
+            }
+            RestoreDo::Clear { .. } => {
+                if let Some(replaced) = known.and_then(|known| known.replaced.as_mut()) {
+                    replaced.cleared = Some(now);
+                }
+            }
+            RestoreDo::Mark { .. } | RestoreDo::Set { .. } | RestoreDo::Remove { .. } | RestoreDo::Unprotect { .. } => {
+            }
+        }
     }
 }
 
@@ -137,6 +195,12 @@ pub(super) fn after(memory: &mut BackupMemory, step: &RestoreStep, part: &Part, 
         Err(Trouble::Failed(error)) => failed(memory, step, error, now),
         // It is looked for at the next look.
         Err(Trouble::Moved(_)) => {}
+        Err(Trouble::Forbidden(why)) => {
+            restore.doomed = Some(why.clone());
+            if let Some(replaced) = &mut restore.replaced {
+                replaced.cleared = None;
+            }
+        }
     }
 }
 
@@ -145,7 +209,7 @@ fn forgotten(memory: &mut BackupMemory, part: &Part, now: Timestamp) {
     let table = memory.tables.entry(part.table.clone()).or_default();
     match &part.answer {
         Err(Trouble::Failed(error)) => super::journal::refused(table, part, error, now),
-        Ok(_) | Err(Trouble::Moved(_)) => drop(table.attempts.remove(&part.tried.label)),
+        Ok(_) | Err(Trouble::Moved(_) | Trouble::Forbidden(_)) => drop(table.attempts.remove(&part.tried.label)),
     }
     memory.tables.retain(|_, table| *table != TableMemory::default());
 }
@@ -157,6 +221,14 @@ fn failed(memory: &mut BackupMemory, step: &RestoreStep, error: &PortError, now:
     }
     let Some(restore) = memory.restores.get_mut(&step.to) else { return };
     if matches!(error.class, Class::Throttled | Class::Transient) {
+        return;
+    }
+    if step.action.clears() && error.class == Class::Denied {
+        // It is given up before anything is gone.
+        restore.doomed = Some(error.to_string());
+        if let Some(replaced) = &mut restore.replaced {
+            replaced.cleared = None;
+        }
         return;
     }
     let failure = Failure {
@@ -187,6 +259,11 @@ pub(super) fn note(memory: &mut BackupMemory, to: &TableName, note: &RestoreNote
     let Some(restore) = memory.restores.get_mut(to) else { return };
     restore.attempts = None;
     match note {
+        RestoreNote::Chosen(point, as_of) => {
+            (restore.from, restore.as_of) = (RestoreFrom::Point(point.clone()), Some(*as_of));
+        }
+        RestoreNote::Replaces(replaced) => restore.replaced = Some(replaced.clone()),
+        RestoreNote::Counted(counted) => restore.items = Some(*counted),
         RestoreNote::Found(id) => restore.made = Some(id.clone()),
         RestoreNote::Active => restore.active = Some(now),
         RestoreNote::Compared(compared) => restore.compared = Some(compared.clone()),
@@ -206,7 +283,7 @@ fn end(memory: &mut BackupMemory, to: &TableName, failed: Option<String>, now: T
     let Some(restore) = memory.restores.remove(to) else { return };
     let point = match &restore.from {
         RestoreFrom::Point(point) => Some(point.clone()),
-        RestoreFrom::Latest | RestoreFrom::Moment(_) => None,
+        RestoreFrom::Latest | RestoreFrom::Moment(_) | RestoreFrom::NewestPoint => None,
     };
     let proven = failed.is_none();
     let age = restore.begun.zip(restore.as_of);
@@ -228,6 +305,9 @@ fn end(memory: &mut BackupMemory, to: &TableName, failed: Option<String>, now: T
 pub(super) fn told(step: &RestoreStep) -> String {
     let to = &step.to;
     match &step.action {
+        RestoreDo::Begin(begin) if begin.restore.is_in_place() => format!("{to} in place as of {}", begin.restore.from),
+        RestoreDo::Unprotect { .. } => format!("switches deletion protection of the empty {to} off"),
+        RestoreDo::Clear { .. } => format!("deletes the empty {to}"),
         RestoreDo::Begin(begin) => format!("{} as of {} to {to}", begin.restore.table, begin.restore.from),
         RestoreDo::Mark { .. } => format!("marks {to}"),
         RestoreDo::Set { setting, .. } => format!("{}: {to}", setting.name()),

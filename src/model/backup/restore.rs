@@ -1,8 +1,9 @@
-//! Restores: of a table into a new one, to prove that it can be done or because somebody asks for it.
+//! Restores: of a table into a new one, to prove that it can be done or because somebody asks for it; or into its own name.
 //!
-//! Both go the same way. The name of the new table is chosen before anything is sent, and `DynamoDB` makes no second table
+//! All go the same way. The name of the new table is chosen before anything is sent, and `DynamoDB` makes no second table
 //! of a name: so the name is the idempotency token. A table that a test has made is deleted again, and only if it is the
-//! very one; a table that somebody has asked for is nobody's to delete.
+//! very one; a table that somebody has asked for is nobody's to delete. What a restore in place deletes first is in
+//! [`in_place`](super::in_place).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,8 +13,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AlarmDefinition, Attempts, Billing, Digest, JobId, Key, PointId, PointKeeper, ScalingTarget, StreamView, TableArn,
-    TableClass, TableId, TableName, Taken,
+    AlarmDefinition, Attempts, Billing, Digest, JobId, Key, PointId, PointKeeper, Replaced, ScalingTarget, StreamView,
+    TableArn, TableClass, TableId, TableName, Taken,
 };
 
 /// Tables that restore tests make are called so, and are covered by no policy.
@@ -32,6 +33,8 @@ pub enum RestoreFrom {
     Moment(Timestamp),
     /// A recovery point.
     Point(PointId),
+    /// The newest recovery point that can be restored where it is restored; which one, is chosen once.
+    NewestPoint,
 }
 
 /// Why a table is restored.
@@ -47,6 +50,13 @@ pub enum RestoreWhy {
     Asked {
         /// Who.
         by: String,
+    },
+    /// Somebody wants it under the name that it had, also in the place of an empty table of that name.
+    InPlace {
+        /// Who.
+        by: String,
+        /// The request: whoever has made it finds by it what came of it.
+        request: String,
     },
 }
 
@@ -96,6 +106,12 @@ pub struct Restore {
     /// Settings that were given, by their identity.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub taken: BTreeMap<Digest, Taken>,
+    /// The empty table in whose place it comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Box<Replaced>>,
+    /// How many items the new table was counted to have, where it has come in the place of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Counted>,
 }
 
 impl Restore {
@@ -121,6 +137,8 @@ impl Restore {
             attempts: None,
             refused: BTreeMap::new(),
             taken: BTreeMap::new(),
+            replaced: None,
+            items: None,
         }
     }
 
@@ -130,16 +148,25 @@ impl Restore {
         matches!(self.why, RestoreWhy::Test { .. })
     }
 
+    /// The new table has the name of the one that it is a restore of.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        matches!(self.why, RestoreWhy::InPlace { .. })
+    }
+
     /// Something is left to do for it.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.ended.is_none()
     }
 
-    /// How long it took until the new table could be used, in seconds.
+    /// How long it took until the new table could be used, in seconds; in place, until it had its settings too, since it was
+    /// asked for.
     #[must_use]
     pub fn took(&self) -> Option<u64> {
-        u64::try_from(self.active?.duration_since(self.begun?).as_secs()).ok()
+        let (from, to) =
+            if self.is_in_place() { (self.asked, self.ended.as_ref()?.0) } else { (self.begun?, self.active?) };
+        u64::try_from(to.duration_since(from).as_secs()).ok()
     }
 }
 
@@ -195,7 +222,7 @@ impl ItemCount {
 }
 
 /// How many items a table was counted to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// So many.
     pub items: u64,
@@ -282,6 +309,24 @@ pub enum RestoreDo {
         /// The tag that it must carry.
         owner: Key,
     },
+    /// Switches deletion protection of the empty table off whose name is needed, if it is empty still.
+    Unprotect {
+        /// Which incarnation.
+        id: TableId,
+    },
+    /// Deletes the empty table whose name is needed, if it is empty still.
+    Clear {
+        /// Which incarnation.
+        id: TableId,
+    },
+}
+
+impl RestoreDo {
+    /// It takes something away from the table whose name is needed.
+    #[must_use]
+    pub fn clears(&self) -> bool {
+        matches!(self, Self::Unprotect { .. } | Self::Clear { .. })
+    }
 }
 
 /// How a restore is begun.
@@ -355,12 +400,18 @@ impl Setting {
 /// Something that was found out about a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RestoreNote {
+    /// The recovery point was chosen; what it has is as of this moment at least.
+    Chosen(PointId, Timestamp),
+    /// A table of the name is there, whose settings the new one gets.
+    Replaces(Box<Replaced>),
     /// The table that it makes was found.
     Found(TableId),
     /// The table can be used.
     Active,
     /// It was compared.
     Compared(Comparison),
+    /// Its items were counted.
+    Counted(Counted),
     /// It proves nothing, for this reason; its table has to go still.
     Doomed(String),
     /// Its settings come from there.
@@ -377,6 +428,7 @@ impl fmt::Display for RestoreFrom {
             Self::Latest => f.write_str("the latest restorable time"),
             Self::Moment(at) => write!(f, "{at}"),
             Self::Point(point) => write!(f, "{point}"),
+            Self::NewestPoint => f.write_str("the newest recovery point"),
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct PointsListed {
     pub at: Timestamp,
     /// Those that are of this environment.
     pub points: Vec<RecoveryPoint>,
+    /// Those in the vault that are not: copies that other environments have sent there, and what backup plans make. With
+    /// their tags, as far as these were read.
+    pub others: Vec<RecoveryPoint>,
     /// Tables with points of which it is not known whose they are, and why.
     pub unread: BTreeMap<TableName, String>,
 }
@@ -102,6 +105,8 @@ pub struct CoveredTable {
     pub by: Option<Key>,
     /// The policy that excludes it.
     pub excepted: Option<Key>,
+    /// It is being restored in place: until that has ended it is neither protected nor backed up.
+    pub restoring: bool,
 }
 
 /// What must be known to decide on a backup policy.

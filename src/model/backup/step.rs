@@ -296,6 +296,12 @@ impl BackupDo {
         matches!(self, Self::Make(_) | Self::Restore(_) | Self::Copy(_) | Self::Keep(_) | Self::Note(_))
     }
 
+    /// It takes empty tables away whose names restores need. A person has asked for that by name.
+    #[must_use]
+    pub fn clears(&self) -> bool {
+        matches!(self, Self::Restore(list) if list.iter().any(|one| one.action.clears()))
+    }
+
     /// It makes recovery points, or deletes them: a listing of before is out of date.
     #[must_use]
     pub fn moves_points(&self) -> bool {
@@ -314,6 +320,8 @@ impl Act for BackupStep {
                 Some(RestoreDo::Mark { .. }) => "mark-restored",
                 Some(RestoreDo::Set { .. }) => "set-restored",
                 Some(RestoreDo::Remove { .. }) => "remove-restored",
+                Some(RestoreDo::Unprotect { .. }) => "unprotect-empty",
+                Some(RestoreDo::Clear { .. }) => "delete-empty",
             },
             BackupDo::Copy(_) => "copy",
             BackupDo::Keep(_) => "keep-settings",

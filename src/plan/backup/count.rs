@@ -40,7 +40,7 @@ impl Deciding<'_> {
         Ok(Some(count))
     }
 
-    fn counted(&self, entry: &mut Entry, table: &TableName) -> Result<Option<Counted>, NotYet> {
+    pub(super) fn counted(&self, entry: &mut Entry, table: &TableName) -> Result<Option<Counted>, NotYet> {
         let place = (self.spec.scope.clone(), table.clone());
         let found = self.planner.input.observation.backups.counted.get(&place);
         let need = BackupNeed::Count(place.0, place.1);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::select::{Blocked, select};
-use crate::model::{Coverage, CoveredTable, Scope, Seen};
+use super::select::{Blocked, covered};
+use crate::model::{BackupMemory, Coverage, CoveredTable, Scope, Seen};
 use crate::plan::Input;
 use crate::plan::planner::Planner;
 
@@ -18,7 +18,7 @@ pub fn coverage(input: &Input<'_>) -> Coverage {
         for table in &spec.except {
             tables.entry(table.clone()).or_default().excepted = Some(spec.key.clone());
         }
-        match select(&planner, spec) {
+        match covered(&planner, spec) {
             Ok(selected) => {
                 for table in selected.into_keys() {
                     tables.entry(table).or_default().by = Some(spec.key.clone());
@@ -27,12 +27,19 @@ pub fn coverage(input: &Input<'_>) -> Coverage {
             Err(Blocked::Unknown(why)) => unknown.push(format!("{}: {why}", spec.key)),
             Err(Blocked::Pending(on)) => unknown.push(format!("{}: {on} does not exist yet", spec.key)),
         }
+        let memory: std::sync::Arc<BackupMemory> = planner.remembered(&spec.key);
+        for table in memory.being_restored() {
+            let covered = tables.entry(table.clone()).or_default();
+            (covered.by, covered.restoring) = (Some(spec.key.clone()), true);
+        }
     }
     for (scope, seen) in &input.observation.backups.tables {
         match seen {
             Seen::Present(all) => {
                 let known = by_scope.get(scope);
-                for table in all {
+                // While a table is restored in place, there is none of its name.
+                let restored = by_scope.get(scope).into_iter().flatten().filter(|(_, covered)| covered.restoring);
+                for table in all.iter().chain(restored.map(|(table, _)| table)) {
                     let known = known.and_then(|known| known.get(table)).cloned().unwrap_or_default();
                     found.tables.insert((scope.clone(), table.clone()), known);
                 }

@@ -35,7 +35,9 @@ impl Deciding<'_> {
             TableSelection::Prefix(prefix) => table.as_str().starts_with(prefix.as_str()),
             _ => true,
         };
-        let restored = |table: &TableName| self.memory.restores.contains_key(table);
+        let restored = |table: &TableName| {
+            self.memory.restores.get(table).is_some_and(|restore| restore.is_open() || !restore.is_in_place())
+        };
         let missing: BTreeSet<&TableName> = known
             .filter(|table| {
                 !all.contains(*table) && !selected.contains_key(*table) && !self.spec.except.contains(*table)

@@ -13,8 +13,8 @@ use super::points::{self, Point};
 use super::seen::NotYet;
 use super::{Covered, Deciding, Wanted, unknown};
 use crate::model::{
-    BackupNeed, Entry, KeepSettings, PointId, PointMemory, PointName, Restore, RestoreFrom, TableName, TableProfile,
-    Tried, VaultName,
+    BackupNeed, Entry, KeepSettings, Key, PointId, PointMemory, PointName, Restore, RestoreFrom, TableName,
+    TableProfile, Tried, VaultName,
 };
 use crate::sabotage::{self, Bug};
 
@@ -113,7 +113,8 @@ impl Deciding<'_> {
         let RestoreFrom::Point(id) = &restore.from else { return Ok(None) };
         let known = self.memory.tables.get(&restore.table).and_then(|table| table.points.get(id));
         let known = known.and_then(|known| Some((known.slot, known.profile.clone()?)));
-        let Some((slot, name)) = (match known {
+        let own = |(slot, name)| (self.spec.key.clone(), slot, name);
+        let Some((owner, slot, name)) = (match known.map(own) {
             Some(known) => Some(known),
             None => self.said(entry, id)?,
         }) else {
@@ -122,7 +123,8 @@ impl Deciding<'_> {
         if let Some(settings) = self.memory.profiles.get(&name) {
             return Ok(Some(settings.clone()));
         }
-        let key = self.settings_key(&restore.table, slot, Some(name.clone()));
+        // A copy has its settings where the policy has put them that has sent it, if that is the same bucket.
+        let key = PointName::new(&owner, slot, Some(name.clone())).settings_key(&restore.table);
         let (Some(bucket), Some(key)) = (self.bucket(), key) else { return Ok(None) };
         let place = (self.spec.scope.clone(), bucket.clone(), key);
         let found = self.planner.input.observation.backups.settings.get(&place);
@@ -136,9 +138,9 @@ impl Deciding<'_> {
         })
     }
 
-    /// What a point itself says of when it was made, and of which settings are kept with it.
-    fn said(&self, entry: &mut Entry, id: &PointId) -> Result<Option<(Timestamp, String)>, NotYet> {
+    /// What a point itself says of whose it is, when it was made, and which settings are kept with it.
+    fn said(&self, entry: &mut Entry, id: &PointId) -> Result<Option<(Key, Timestamp, String)>, NotYet> {
         let said = self.point_seen(entry, id)?.and_then(points::said);
-        Ok(said.and_then(|(_, slot, profile)| Some((slot, profile?))))
+        Ok(said.and_then(|(owner, slot, profile)| Some((owner.parse().ok()?, slot, profile?))))
     }
 }

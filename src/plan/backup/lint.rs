@@ -47,6 +47,10 @@ pub(in crate::plan) fn faults(key: &Key, entry: &Entry, step: &BackupStep, input
             "a table that no restore test created is deleted (S2)",
         ),
         (
+            matches!(&step.action, BackupDo::Restore(list) if list.iter().any(|one| !is_asked_for(key, one, input))),
+            "a table is deleted that nobody has asked to be replaced (S2)",
+        ),
+        (
             matches!(&step.action, BackupDo::Keep(list) if list.iter().any(|one| !is_own(key, one, input))),
             "settings are stored outside the policy, or deleted before their recovery point (S1, S15)",
         ),
@@ -69,6 +73,15 @@ fn is_of_a_test(key: &Key, step: &RestoreStep, input: &Input<'_>) -> bool {
     let restore = input.memory.objects.backups.get(key).and_then(|memory| memory.restores.get(&step.to));
     let made = restore.filter(|restore| restore.is_test()).and_then(|restore| restore.made.as_ref());
     owner == key && made == Some(id) && step.to.as_str().starts_with(TEST_PREFIX)
+}
+
+/// Only a table that a restore in place was asked for is taken away: the incarnation that is remembered.
+fn is_asked_for(key: &Key, step: &RestoreStep, input: &Input<'_>) -> bool {
+    let (RestoreDo::Unprotect { id } | RestoreDo::Clear { id }) = &step.action else { return true };
+    let memory = input.memory.objects.backups.get(key);
+    let restore = memory.and_then(|memory| memory.restores.get(&step.to));
+    let open = restore.filter(|restore| restore.is_in_place() && restore.is_open() && restore.begun.is_none());
+    open.and_then(|restore| restore.replaced.as_ref()).is_some_and(|replaced| replaced.id == *id)
 }
 
 /// It is in this policy's own place; and it goes only with a point that no listing shows.

@@ -74,11 +74,11 @@ impl Deciding<'_> {
         Some(Listings { home: home.into_iter().collect::<Option<Vec<_>>>()?, copies })
     }
 
-    fn known(&self) -> BTreeSet<PointId> {
+    pub(super) fn known(&self) -> BTreeSet<PointId> {
         self.memory.tables.values().flat_map(|table| table.points.keys().cloned()).collect()
     }
 
-    fn listed<'s>(
+    pub(super) fn listed<'s>(
         &self,
         entry: &mut Entry,
         seen: Option<&'s Seen<PointsListed>>,

@@ -38,6 +38,15 @@ pub(super) fn retarget(wanted: &TableProfile, of: &TableName, to: &TableName) ->
     profile
 }
 
+/// The settings that a table has to have again that comes back under its name. Tags of ours stay where the table had them
+/// that it replaces: its stack has given them. Those that are kept with a point may be another environment's.
+pub(super) fn given_back(wanted: &TableProfile, replaces: bool) -> TableProfile {
+    let mut profile = wanted.clone();
+    profile.tags.retain(|key, _| !key.starts_with("aws:") && (replaces || !key.starts_with(OURS)));
+    profile.alarms.retain(|alarm| !alarm.is_of_scaling());
+    profile
+}
+
 /// An alarm of the same name would be overwritten, so it gets another.
 fn renamed(alarm: &AlarmDefinition, of: &TableName, to: &TableName) -> AlarmDefinition {
     let name = if alarm.name.contains(of.as_str()) {

@@ -9,12 +9,13 @@ use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
+use super::encryption::{as_replaced, here};
 use super::seen::NotYet;
 use super::{Deciding, Wanted, compare, profile, unknown};
 use crate::model::{
-    BackupNeed, BackupNote, BeginRestore, Comparison, Digest, Entry, Noted, PointId, PointKeeper, Restore, RestoreDo,
-    RestoreFrom, RestoreNote, RestoreStep, Seen, Setting, TableName, TableProfile, TableSeen, TableState, TableStatus,
-    Unknown, VaultJob, VaultName, Waiting,
+    BackupNeed, BackupNote, BeginRestore, Comparison, Digest, Entry, Noted, PointId, PointKeeper, ProfileSeen, Restore,
+    RestoreDo, RestoreFrom, RestoreNote, RestoreStep, RestoreWhy, Seen, Setting, TableName, TableProfile, TableSeen,
+    TableState, TableStatus, Unknown, VaultJob, Waiting,
 };
 use crate::plan::names::token;
 use crate::plan::{attempts, guard};
@@ -22,13 +23,6 @@ use crate::sabotage::{self, Bug};
 
 /// A restore test that takes longer proves the contrary. AWS: "can take several hours".
 pub(super) const DEADLINE: SignedDuration = SignedDuration::from_hours(24);
-
-/// What AWS Backup says of encryption, and what it is told (AWS: *Restore an Amazon `DynamoDB` table*,
-/// <https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-dynamodb.html>): `KMS` with the ARN of a key,
-/// `Default` with `Not Applicable`. That the restore metadata of a point has them under these names was not tried on AWS:
-/// its page lists none (*`GetRecoveryPointRestoreMetadata`*: they "vary depending on the service"). Where they are
-/// called otherwise, nothing is told, and the table is restored with a key of `DynamoDB`'s own.
-const ENCRYPTION: [&str; 2] = ["encryptionType", "kmsMasterKeyArn"];
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
@@ -70,8 +64,9 @@ impl Deciding<'_> {
     }
 
     fn restore(&self, entry: &mut Entry, to: &TableName, restore: &Restore, wanted: &mut Wanted) {
-        if !matches!(restore.why, crate::model::RestoreWhy::Test { asked: false }) {
-            Self::differs(entry, &restore.table, format!("it is restored to {to}"));
+        if !matches!(restore.why, RestoreWhy::Test { asked: false }) {
+            let where_to = if restore.is_in_place() { "in place".to_owned() } else { format!("to {to}") };
+            Self::differs(entry, &restore.table, format!("it is restored {where_to}"));
         }
         let inputs = Digest::of(&(to, restore.made.is_some(), restore.compared.is_some()));
         if attempts::hold(self.planner.input, attempts::of(restore.attempts.as_ref(), &inputs), u32::MAX, entry) {
@@ -79,6 +74,14 @@ impl Deciding<'_> {
         }
         let Ok(seen) = self.told(entry, to) else { return };
         let told = match (&restore.made, seen) {
+            (None, seen) if restore.is_in_place() && restore.begun.is_none() => {
+                self.make_room(entry, to, restore, seen, wanted)
+            }
+            // It was seen to be gone, and this read is older.
+            (_, Some(found)) if restore.replaced.as_ref().is_some_and(|replaced| replaced.id == found.state.id) => {
+                Self::waits(entry, to, restore, "DELETING");
+                None
+            }
             (None, None) => self.not_begun(entry, to, restore, wanted),
             (None, Some(found)) => Some(unknown_table(to, restore, &found.state)),
             (Some(_), None) => self.gone(entry, to, restore),
@@ -91,7 +94,7 @@ impl Deciding<'_> {
     }
 
     /// No new table is seen, and none is known.
-    fn not_begun(
+    pub(super) fn not_begun(
         &self,
         entry: &mut Entry,
         to: &TableName,
@@ -118,7 +121,12 @@ impl Deciding<'_> {
     }
 
     /// How it is begun, or why it cannot be. `None` as long as that is not known.
-    fn begin(&self, entry: &mut Entry, to: &TableName, restore: &Restore) -> Result<Option<BeginRestore>, String> {
+    pub(super) fn begin(
+        &self,
+        entry: &mut Entry,
+        to: &TableName,
+        restore: &Restore,
+    ) -> Result<Option<BeginRestore>, String> {
         let table = &restore.table;
         let Ok(source) = self.told(entry, table) else { return Ok(None) };
         let mut begun = restore.clone();
@@ -134,6 +142,7 @@ impl Deciding<'_> {
                 begun.as_of = moment(table, from, source)?;
                 source.state.arn.clone()
             }
+            (RestoreFrom::NewestPoint, _) => return Ok(None),
             (RestoreFrom::Point(id), source) => {
                 let Some((kept, arn, created)) = self.point_of(entry, table, id)? else { return Ok(None) };
                 if let PointKeeper::Vault(name) = &kept {
@@ -143,10 +152,14 @@ impl Deciding<'_> {
                     let Some(found) = self.role(entry, &vault.role) else { return Ok(None) };
                     role = Some(found);
                     let Ok(words) = self.encryption(entry, name, id) else { return Ok(None) };
-                    encryption = words;
+                    encryption = match &restore.replaced {
+                        Some(replaced) => as_replaced(replaced),
+                        None => here(words, &self.spec.scope.region)
+                            .map_err(|why| format!("{id} cannot be restored here: {why}"))?,
+                    };
                 }
                 keeper = Some(kept);
-                begun.as_of = Some(created);
+                begun.as_of = begun.as_of.or(Some(created));
                 source.map_or(arn, |source| source.state.arn.clone())
             }
         };
@@ -171,25 +184,6 @@ impl Deciding<'_> {
             return Err(format!("{id} is {} and cannot be restored", point.status));
         }
         Ok(Some((point.keeper.clone(), point.table_arn.clone(), point.created)))
-    }
-
-    /// How a table that is restored from a vault is encrypted: as the one that was backed up. AWS Backup would take a key of
-    /// `DynamoDB`'s own (AWS: *Restore an Amazon DynamoDB table*); its words are handed back as they are.
-    pub(super) fn encryption(
-        &self,
-        entry: &mut Entry,
-        vault: &VaultName,
-        id: &PointId,
-    ) -> Result<BTreeMap<String, String>, NotYet> {
-        let place = (self.spec.scope.clone(), id.clone());
-        let found = self.planner.input.observation.backups.metadata.get(&place);
-        let need = BackupNeed::Metadata(place.0, vault.clone(), place.1);
-        let how = format!("how the recovery point of {vault} is encrypted");
-        let says = (&*format!("{how} could not be read"), format!("{how} has not been read"));
-        // "The metadata is not case-sensitive".
-        let ours = |name: &str| ENCRYPTION.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let words = self.looked_at(entry, found, need, says)?.into_iter().flatten();
-        Ok(words.filter(|(name, _)| ours(name)).map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
     fn job_of(
@@ -221,9 +215,12 @@ impl Deciding<'_> {
         None
     }
 
-    fn waits(entry: &mut Entry, to: &TableName, restore: &Restore, status: &str) {
-        let verb = if restore.is_test() { "the restore test" } else { "the restore" };
-        let what = format!("{verb} of {} to {to}", restore.table);
+    pub(super) fn waits(entry: &mut Entry, to: &TableName, restore: &Restore, status: &str) {
+        let what = match restore.why {
+            RestoreWhy::Test { .. } => format!("the restore test of {} to {to}", restore.table),
+            RestoreWhy::Asked { .. } => format!("the restore of {} to {to}", restore.table),
+            RestoreWhy::InPlace { .. } => format!("the restore of {to} in place"),
+        };
         entry.waiting.push(Waiting::Job { what, status: status.to_owned(), since: restore.begun });
     }
 
@@ -309,6 +306,9 @@ impl Deciding<'_> {
     }
 
     fn compare(&self, entry: &mut Entry, to: &TableName, restore: &Restore, state: &TableState) -> Option<RestoreNote> {
+        if restore.is_in_place() {
+            return self.compare_in_place(entry, to, restore, state);
+        }
         let source = self.told(entry, &restore.table).ok()?;
         let kept = self.kept(entry, restore).ok()?;
         // What it could be compared with may be gone: that is why it is restored, perhaps.
@@ -324,11 +324,15 @@ impl Deciding<'_> {
 
     /// The settings that the new table gets, and where they come from.
     fn settings(&self, entry: &mut Entry, restore: &Restore) -> Result<Option<Settings>, NotYet> {
+        if let Some(replaced) = &restore.replaced {
+            let origin = told(&replaced.profile, "the empty table that it replaced".to_owned());
+            return Ok(Some((replaced.profile.clone(), origin)));
+        }
         if let Some(kept) = self.kept(entry, restore)? {
             let origin = told(&kept, "the recovery point".to_owned());
             return Ok(Some((kept, origin)));
         }
-        if let Some(live) = self.profile_of(entry, &restore.table)? {
+        if let Some(live) = self.live(entry, restore)? {
             let passes = live.unread.iter().find(|(_, unread)| !unread.denied);
             if let Some((part, unread)) = passes.filter(|_| restore.settings.is_none()) {
                 let table = &restore.table;
@@ -368,9 +372,14 @@ impl Deciding<'_> {
         let Some(has) = self.profile_of(entry, to).ok()? else {
             return Some(RestoreNote::Ended(Some(format!("{to} was deleted outside Landfast"))));
         };
-        let mut lacking = profile::lacks(&profile::retarget(&settings, &restore.table, to), &has.profile);
+        let settings = if restore.is_in_place() {
+            profile::given_back(&settings, restore.replaced.is_some())
+        } else {
+            profile::retarget(&settings, &restore.table, to)
+        };
+        let mut lacking = profile::lacks(&settings, &has.profile);
         if lacking.is_empty() {
-            return Some(RestoreNote::Ended(None));
+            return Some(RestoreNote::Ended(Self::misshapen(to, restore)));
         }
         // Of what could not be read it is not known whether it is lacking.
         let unread = |setting: &Setting| profile::part(setting).and_then(|part| has.unread.get_key_value(part));
@@ -436,6 +445,13 @@ fn told(settings: &TableProfile, origin: String) -> String {
         let _ = write!(text, "; not restored, set up manually: {}", list(&settings.by_hand));
     }
     text
+}
+
+impl Deciding<'_> {
+    /// The settings of the table that it is a restore of, if that is another table.
+    fn live(&self, entry: &mut Entry, restore: &Restore) -> Result<Option<&ProfileSeen>, NotYet> {
+        if restore.is_in_place() { Ok(None) } else { self.profile_of(entry, &restore.table) }
+    }
 }
 
 fn note(to: &TableName, what: RestoreNote) -> BackupNote {

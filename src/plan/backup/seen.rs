@@ -61,7 +61,8 @@ impl Deciding<'_> {
         let need = BackupNeed::Vault(place.0, place.1, BTreeSet::new());
         let says = ("recovery points could not be listed", "recovery points have not been listed".to_owned());
         let listed = self.looked_at(entry, found, need, says)?;
-        let point = listed.and_then(|listed| listed.points.iter().find(|point| point.id == *id));
+        let all = listed.into_iter().flat_map(|listed| listed.points.iter().chain(&listed.others));
+        let point = all.into_iter().find(|point| point.id == *id);
         if point.is_none()
             && let Some((_, why)) = listed.and_then(|listed| listed.unread.first_key_value())
         {

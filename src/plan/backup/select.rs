@@ -6,6 +6,7 @@ use crate::model::{
     BackupMemory, BackupNeed, BackupSpec, Key, Scope, Seen, StackAddress, StackId, TEST_PREFIX, TableName,
     TableSelection, Unknown,
 };
+use crate::plan::Input;
 use crate::plan::planner::Planner;
 use crate::plan::standing::{Standing, row};
 
@@ -21,7 +22,27 @@ pub(super) enum Blocked {
 /// The tables that are selected, those excepted not. Those of a stack have their logical id with them.
 pub(super) type Selected = BTreeMap<TableName, Option<(Key, String)>>;
 
+/// The tables that a policy looks after now. What is being restored is left alone until it is finished, and what a test has
+/// made is nobody's to keep.
 pub(super) fn select(planner: &Planner<'_>, spec: &BackupSpec) -> Result<Selected, Blocked> {
+    let memory: std::sync::Arc<BackupMemory> = planner.remembered(&spec.key);
+    let moving = |table: &TableName| {
+        memory.restores.get(table).is_some_and(|restore| restore.is_open() && restore.begun.is_some())
+    };
+    let mut selected = covered(planner, spec)?;
+    selected.retain(|table, _| !moving(table) && !is_restored(planner.input, &spec.scope, table));
+    Ok(selected)
+}
+
+/// Whether a policy of this environment restores a table in place.
+pub(super) fn is_restored(input: &Input<'_>, scope: &Scope, table: &TableName) -> bool {
+    let here = |key: &Key| input.environment.backups.get(key).is_some_and(|spec| spec.scope == *scope);
+    let mut policies = input.memory.objects.backups.iter().filter(|(key, _)| here(key));
+    policies.any(|(_, memory)| memory.being_restored().any(|one| one == table))
+}
+
+/// The tables that a policy covers, also while they are restored.
+pub(super) fn covered(planner: &Planner<'_>, spec: &BackupSpec) -> Result<Selected, Blocked> {
     let mut selected = match &spec.tables {
         TableSelection::Stack(stack) => of_stack(planner, stack)?,
         TableSelection::Names(names) => {
@@ -42,13 +63,7 @@ pub(super) fn select(planner: &Planner<'_>, spec: &BackupSpec) -> Result<Selecte
         }
         TableSelection::Tagged(tags) => tagged(planner, &spec.scope, tags)?,
     };
-    // What is being restored is left alone until it is finished, and what a test has made is nobody's to keep.
-    let memory: std::sync::Arc<BackupMemory> = planner.remembered(&spec.key);
-    let moving = |table: &TableName| {
-        memory.restores.get(table).is_some_and(|restore| restore.is_open() && restore.begun.is_some())
-    };
-    selected
-        .retain(|table, _| !spec.except.contains(table) && !table.as_str().starts_with(TEST_PREFIX) && !moving(table));
+    selected.retain(|table, _| !spec.except.contains(table) && !table.as_str().starts_with(TEST_PREFIX));
     Ok(selected)
 }
 

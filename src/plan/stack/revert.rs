@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::plan::planner::refuse;
 use crate::plan::resolve::Resolved;
-use crate::plan::{attempts, consent, drift, guard};
+use crate::plan::{attempts, backup, consent, drift, guard};
 use crate::sabotage::{self, Bug};
 
 /// So often drift of one stack is put back in an hour; and so often at one place in a day. What is changed once more then
@@ -38,6 +38,15 @@ impl Deciding<'_> {
         let findings = drift::current(self.spec, look, input.now);
         let drifted: Vec<&Finding> = findings.iter().filter(|finding| finding.is_drift()).collect();
         if drifted.is_empty() {
+            return false;
+        }
+        let scope = &self.spec.scope;
+        let restored = |finding: &Finding| {
+            let table = finding.physical_id.as_deref();
+            table.and_then(|table| backup::restored_since(input, scope, table)).is_some_and(|since| since > look.at)
+        };
+        // What the table lacks comes with its restore; the look after its end says what is left.
+        if drifted.iter().any(|finding| restored(finding)) {
             return false;
         }
         Self::decided_from(entry, resolved);

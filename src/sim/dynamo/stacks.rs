@@ -262,7 +262,7 @@ impl World {
             ("/DeletionProtectionEnabled", Json::Bool(false)),
             ("/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled", Json::Bool(false)),
             ("/TimeToLiveSpecification/Enabled", Json::Bool(false)),
-            ("/StreamSpecification", Json::Null),
+            ("/StreamSpecification/StreamViewType", Json::Null),
         ];
         for (path, value) in lacks {
             if resource.properties.pointer(path).is_some() {

@@ -204,6 +204,61 @@ async fn a_backup_on_request_is_tried_measured_and_listed() {
     assert!(why.out.contains("40 items compared: 40 equal, 0 changed"), "{}", why.text());
 }
 
+/// A table comes back under its name, in the place of an empty one; and not in the place of one that has an item.
+#[tokio::test]
+async fn a_table_is_restored_in_the_place_of_an_empty_one() {
+    let Some(office) = Office::new(POLICY).await else { return };
+    office.apply();
+    let (tables, table) = (&office.tables, name(TABLE));
+    let then = office.workshop.items(&table).await;
+    tables.update(FENCE, &table, &TableChange::DeletionProtection(false)).await.unwrap();
+    tables.delete(FENCE, &table).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    office.workshop.make_table(&table, "id", None).await;
+    tables.update(FENCE, &table, &TableChange::DeletionProtection(true)).await.unwrap();
+    let arn = tables.describe(&table).await.unwrap().unwrap().arn;
+    tables.tag(FENCE, &arn, &BTreeMap::from([("Team".to_owned(), "standby".to_owned())])).await.unwrap();
+    let restore = ["restore", OBJECT, "--table", TABLE, "--in-place", "--latest"];
+
+    // Without a terminal nobody has confirmed it.
+    let asked = office.place.run(&restore).exits(3);
+    assert!(
+        asked.out.contains("will be DELETED if they have no items") && asked.err.contains("--yes"),
+        "{}",
+        asked.text()
+    );
+    office.put(1, "new").await;
+    office.place.recorder.forget();
+    let confirmed = [&restore[..], &["--yes"]].concat();
+    let refused = office.place.run(&confirmed).exits(1);
+    assert!(refused.out.contains("has items; nothing was deleted"), "{}", refused.text());
+    assert_eq!(office.place.recorder.counts().get("DeleteTable"), None);
+    assert_eq!(office.workshop.items(&table).await.len(), 1);
+
+    // Empty once more.
+    tables.update(FENCE, &table, &TableChange::DeletionProtection(false)).await.unwrap();
+    tables.delete(FENCE, &table).await.unwrap();
+    office.workshop.make_table(&table, "id", None).await;
+    let arn = tables.describe(&table).await.unwrap().unwrap().arn;
+    tables.tag(FENCE, &arn, &BTreeMap::from([("Team".to_owned(), "standby".to_owned())])).await.unwrap();
+    tables.update(FENCE, &table, &TableChange::DeletionProtection(true)).await.unwrap();
+    office.place.recorder.forget();
+    let all = ["restore", OBJECT, "--all", "--in-place", "--latest", "--yes"];
+    let restored = office.place.run(&all).exits(0);
+    assert!(restored.out.contains(&format!("Restored: {TABLE} in place, as of ")), "{}", restored.text());
+    assert!(restored.out.contains("20 items"), "{}", restored.text());
+    assert_eq!(office.place.recorder.counts().get("DeleteTable"), Some(&1));
+    assert_eq!(office.workshop.items(&table).await, then);
+    let made = tables.describe(&table).await.unwrap().unwrap();
+    let tags: BTreeMap<String, String> = all_tags(tables, &made.arn).await;
+    assert_eq!(tags, BTreeMap::from([("Team".to_owned(), "standby".to_owned())]));
+    assert!(made.deletion_protected);
+}
+
+async fn all_tags(tables: &Arc<dyn Tables>, arn: &landfast::model::TableArn) -> BTreeMap<String, String> {
+    all(|page| tables.tags(arn, page)).await.into_iter().collect()
+}
+
 /// Whichever makes the backups: `--point` takes what `backup list` says.
 #[tokio::test]
 async fn a_recovery_point_is_restored_by_its_id_from_a_vault_and_without_one() {

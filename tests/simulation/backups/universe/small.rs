@@ -97,7 +97,7 @@ fn listed(points: Points, region: &Region, vaulted: bool) -> Option<Seen<PointsL
         Points::Behind => of(&many[1..], &key()),
         Points::Foreign => of(&many, &theirs),
     };
-    Some(Seen::Present(PointsListed { at: now(), points, unread: BTreeMap::new() }))
+    Some(Seen::Present(PointsListed { at: now(), points, others: Vec::new(), unread: BTreeMap::new() }))
 }
 
 fn known(days_ago: i64) -> PointMemory {
