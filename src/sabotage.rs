@@ -114,6 +114,10 @@ pub enum Bug {
     OnePersonTwice,
     /// An approval that was carried out counts for the next plan of the same digest too.
     ReplaysApprovals,
+    /// A health check that moves traffic by itself is taken for one that Landfast decides.
+    TrustsAnyHealthCheck,
+    /// Who is to serve is published once, and not again and again.
+    PublishesOnce,
     /// A step that could not be written down is logged, and the daemon goes on.
     LivesOnWithoutJournal,
 }

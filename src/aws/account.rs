@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::types::RegistryType;
 use aws_sdk_cloudwatch::types::{Datapoint, Dimension, Statistic};
-use aws_sdk_iam::types::PolicyEvaluationDecisionType;
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
 use aws_sdk_servicequotas::types::MetricInfo;
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use super::answer::Reader;
 use super::error::{port_error, unreadable};
-use crate::model::{Certificate, Principal, QuotaState, TypeFacts, UsageMetric};
+use crate::model::{Certificate, Principal, QuotaState, TRAFFIC_NAMESPACE, TypeFacts, UsageMetric};
 use crate::ports::{Account, Page, PageToken, PortError, found};
 
 /// Of how many seconds one value of a metric is: usage is published every minute, and kept so for fifteen days.
@@ -102,6 +102,13 @@ impl Account for Client {
         let request = self.policies.simulate_principal_policy().policy_source_arn(principal);
         let request = request.set_action_names(Some(actions.to_vec())).set_marker(page);
         let request = request.set_resource_arns(resource.map(|resource| vec![resource.to_owned()]));
+        // What moves traffic is allowed for its namespace alone: a condition that no other action knows.
+        let namespace = ContextEntry::builder()
+            .context_key_name("cloudwatch:namespace")
+            .context_key_type(ContextKeyTypeEnum::String)
+            .context_key_values(TRAFFIC_NAMESPACE)
+            .build();
+        let request = request.context_entries(namespace);
         let answer = request.send().await.map_err(|e| port_error(OPERATION, e, &[]))?;
         let denied = answer.evaluation_results().iter();
         let denied = denied.filter(|result| *result.eval_decision() != PolicyEvaluationDecisionType::Allowed);

@@ -20,10 +20,12 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::sync::OnceCell;
 
-use super::{account, containers, drift, health, objects, queue, records, secrets, stacks, tables, trail, vaults};
+use super::{
+    account, containers, drift, health, metrics, objects, queue, records, secrets, stacks, tables, trail, vaults,
+};
 use crate::model::{AssumeRole, EventQueue, Region, Scope};
 use crate::ports::{
-    Account, Cloud, Containers, Drift, Health, Objects, Queue, Records, Secrets, Stacks, Tables, Trail, Vaults,
+    Account, Cloud, Containers, Drift, Health, Metrics, Objects, Queue, Records, Secrets, Stacks, Tables, Trail, Vaults,
 };
 
 /// A connection that is not made within this time will not be made: five seconds are several lost packets.
@@ -129,6 +131,7 @@ impl AwsCloud {
             secrets: Arc::new(secrets::Client::new(&config)),
             records: Arc::new(records::Client::new(&config)),
             health: Arc::new(health::Client::new(&config)),
+            metrics: Arc::new(metrics::Client::new(&config)),
             drift: Arc::new(drift::Client::new(&config)),
             trail: Arc::new(trail::Client::new(&config)),
             objects: Arc::new(objects::Client::new(&config, scope)),
@@ -158,6 +161,10 @@ impl Cloud for AwsCloud {
 
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {
         self.clients(scope, role).health
+    }
+
+    fn metrics(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Metrics> {
+        self.clients(scope, role).metrics
     }
 
     fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift> {
@@ -193,6 +200,7 @@ struct Clients {
     secrets: Arc<dyn Secrets>,
     records: Arc<dyn Records>,
     health: Arc<dyn Health>,
+    metrics: Arc<dyn Metrics>,
     drift: Arc<dyn Drift>,
     trail: Arc<dyn Trail>,
     objects: Arc<dyn Objects>,

@@ -16,6 +16,7 @@ mod ecs;
 mod error;
 mod health;
 mod items;
+mod metrics;
 mod objects;
 mod plans;
 mod queue;

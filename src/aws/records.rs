@@ -7,8 +7,8 @@ use aws_sdk_route53::types as sdk;
 use super::answer::Reader;
 use super::error::{classify_batch, port_error, unreadable};
 use crate::model::{
-    ChangeId, DnsName, FailoverRole, HostedZone, RecordChange, RecordContent, RecordSet, RecordVerb, RecordsOf,
-    SetRouting, ZoneId,
+    AlarmRule, ChangeId, DnsName, FailoverRole, HealthCheck, HostedZone, Metric, RecordChange, RecordContent,
+    RecordSet, RecordVerb, RecordsOf, SetRouting, WatchedAlarm, ZoneId,
 };
 use crate::ports::{Class, Fence, Page, PageToken, PortError, RecordPage, Records, RecordsFrom, found};
 
@@ -101,6 +101,27 @@ impl Records for Client {
         Reader(OPERATION).parse(Some(bare(&info.id)), "Id")
     }
 
+    async fn health_check(&self, id: &str) -> Result<Option<HealthCheck>, PortError> {
+        const OPERATION: &str = "GetHealthCheck";
+        let answer = self.route53.get_health_check().health_check_id(id).send().await;
+        let Some(answer) = found(answer.map_err(|error| port_error(OPERATION, error, &[])))? else { return Ok(None) };
+        let read = Reader(OPERATION);
+        let check = read.need(answer.health_check, "HealthCheck")?;
+        let config = read.need(check.health_check_config, "HealthCheckConfig")?;
+        let rule = check.cloud_watch_alarm_configuration.map(|rule| alarm_rule(OPERATION, rule)).transpose()?;
+        let alarm = config.alarm_identifier.map(|alarm| {
+            let region = read.parse(Some(alarm.region.as_str()), "AlarmIdentifier")?;
+            Ok::<_, PortError>(WatchedAlarm { region, name: alarm.name, rule })
+        });
+        Ok(Some(HealthCheck {
+            kind: config.r#type.as_str().to_owned(),
+            inverted: config.inverted.unwrap_or(false),
+            disabled: config.disabled.unwrap_or(false),
+            alarm: alarm.transpose()?,
+            without_data: config.insufficient_data_health_status.map(|status| status.as_str().to_owned()),
+        }))
+    }
+
     async fn is_in_sync(&self, change: &ChangeId) -> Result<Option<bool>, PortError> {
         const OPERATION: &str = "GetChange";
         let answer = self.route53.get_change().id(change.as_str()).send().await;
@@ -141,6 +162,23 @@ fn listed(body: &str) -> Option<String> {
         .into_iter()
         .fold(text, |text, (escaped, plain)| text.replace(escaped, plain));
     Some(plain).filter(|text| !text.is_empty())
+}
+
+/// What Route 53 evaluates of an alarm.
+fn alarm_rule(operation: &'static str, rule: sdk::CloudWatchAlarmConfiguration) -> Result<AlarmRule, PortError> {
+    let number = |number: i32, field: &str| {
+        u32::try_from(number).map_err(|_| unreadable(operation, &format!("{field} is {number}")))
+    };
+    let dimensions = rule.dimensions.unwrap_or_default().into_iter();
+    let dimensions = dimensions.map(|dimension| (dimension.name, dimension.value)).collect();
+    Ok(AlarmRule {
+        metric: Metric { namespace: rule.namespace, name: rule.metric_name, dimensions },
+        statistic: rule.statistic.as_str().to_owned(),
+        period: number(rule.period, "Period")?,
+        periods: number(rule.evaluation_periods, "EvaluationPeriods")?,
+        threshold: rule.threshold,
+        comparison: rule.comparison_operator.as_str().to_owned(),
+    })
 }
 
 /// An id without `/hostedzone/` or `/change/`.

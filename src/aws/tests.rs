@@ -10,6 +10,7 @@ mod secrets;
 mod stored;
 mod stuck;
 mod tables;
+mod traffic;
 mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};

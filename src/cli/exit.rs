@@ -212,6 +212,9 @@ pub enum Trouble {
     /// A plan cannot be approved or rejected like this.
     #[error("{0}")]
     Review(String),
+    /// Traffic cannot be sent like this.
+    #[error("{0}")]
+    Traffic(String),
     /// Nothing of that name is frozen.
     #[error("no freeze has the ID or the scope `{name}`{}", choices(.known))]
     NoSuchFreeze {

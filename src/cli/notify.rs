@@ -69,7 +69,7 @@ impl Notifications {
         }
         let seen = Arc::clone(&self.seen);
         Arc::new(move |plan, memory| {
-            seen.lock().insert(plan.environment.clone(), report::symptoms(plan, memory));
+            seen.lock().insert(plan.environment.clone(), report::symptoms(&plan, &memory));
             other(plan, memory);
         })
     }

@@ -26,6 +26,7 @@ mod requests;
 mod signals;
 mod tender;
 mod texts;
+mod traffic;
 
 pub use board::Board;
 pub use cadence::RESYNC;
@@ -39,6 +40,7 @@ pub use reports::{NoPlace, ReportPlace, Reports};
 pub use requests::answer;
 pub use signals::{Beat, SILENCE, Signals};
 pub use tender::{Ended, Tender, Until};
+pub use traffic::publish_traffic;
 
 use std::sync::Arc;
 use std::time::Duration;

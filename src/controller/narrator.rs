@@ -204,7 +204,7 @@ impl Narrator {
         self.tell(&Progress::Concluded { key, kind: operation.kind, conclusion: conclusion.clone(), took });
     }
 
-    fn tell(&self, progress: &Progress) {
+    pub(super) fn tell(&self, progress: &Progress) {
         // A change set that shows that nothing changes is no news.
         let is_idle = matches!(progress, Progress::Ready { .. } | Progress::Took { verb: "prepare" | "discard", .. });
         if let Some(key) = progress.key().filter(|_| !is_idle) {

@@ -30,7 +30,7 @@ pub fn answer(
     now: jiff::Timestamp,
 ) -> Result<Result<Granted, Declined>, StoreError> {
     let memory = store.memory(&environment.name)?;
-    let answer = plan::grant(request, environment, &memory.objects, now);
+    let answer = plan::grant(request, environment, &memory, now);
     let (outcome, detail) = match &answer {
         Ok(granted) => (RecordOutcome::Done, granted.detail(&request.by)),
         Err(why) => {
@@ -52,13 +52,24 @@ pub fn answer(
                 memory.drift.asked = Some(now);
             }
         })?,
-        Kind::DnsRecord => store.update_with(key, record, None, |_: &mut RecordMemory| {})?,
+        Kind::DnsRecord => store.update_with(key, record, None, |memory: &mut RecordMemory| {
+            if let Ok(Granted::Send(order)) = &answer {
+                memory.traffic = Some((**order).clone());
+            }
+        })?,
         Kind::BackupPolicy => store.update_with(key, record, None, |memory: &mut BackupMemory| match &answer {
             Ok(Granted::BackUp) => memory.asked = Some(now),
             Ok(Granted::Restore(to, restore)) => _ = memory.restores.insert(to.clone(), (**restore).clone()),
             Ok(Granted::Verify(Some(table))) => _ = memory.verify_asked.insert(table.clone(), now),
             Ok(Granted::Verify(None)) => memory.verify_all = Some(now),
-            Ok(Granted::Rotate | Granted::Revert(_) | Granted::InStep(_) | Granted::Pin(_) | Granted::Release(_))
+            Ok(
+                Granted::Rotate
+                | Granted::Revert(_)
+                | Granted::InStep(_)
+                | Granted::Pin(_)
+                | Granted::Release(_)
+                | Granted::Send(_),
+            )
             | Err(_) => {}
         })?,
         Kind::Secret => store.update_with(key, record, None, |memory: &mut SecretMemory| {
@@ -79,7 +90,8 @@ pub fn answer(
                 | Granted::InStep(_)
                 | Granted::Revert(_)
                 | Granted::Restore(..)
-                | Granted::Verify(_),
+                | Granted::Verify(_)
+                | Granted::Send(_),
             )
             | Err(_) => {}
         })?,
@@ -104,6 +116,11 @@ impl Controller {
                 let answer = answer(&self.store, environment, &request, self.cx.now())?;
                 let (object, by, wish) = (&request.key, &request.by, &request.wish);
                 match answer {
+                    Ok(Granted::Send(_)) => {
+                        info!(%object, by, %wish, "request granted");
+                        // Whoever publishes it need not wait.
+                        self.board.wake();
+                    }
                     Ok(_) => info!(%object, by, %wish, "request granted"),
                     Err(why) => warn!(%object, by, %wish, %why, "request declined"),
                 }

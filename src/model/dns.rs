@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::aws::identifier;
-use super::{Act, Attempts, Claims, Conclusion, Digest, DnsName, FailoverRole, RecordType, Scope, Seen};
+use super::{Act, Attempts, Claims, Conclusion, Digest, DnsName, FailoverRole, RecordType, Scope, Seen, TrafficOrder};
 
 identifier! {
     /// The id of a hosted zone, without `/hostedzone/`.
@@ -178,6 +178,9 @@ pub struct RecordMemory {
     pub pending: Option<RecordOperation>,
     /// Failures of the same inputs.
     pub attempts: Option<Attempts>,
+    /// Who is to serve its name, where somebody has said so: of a primary failover record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficOrder>,
     /// It stays when its manifest is gone.
     pub retain: bool,
     /// What it depended on when it was last changed: deletions go in the reverse order.

@@ -57,6 +57,7 @@ mod table;
 mod task;
 mod template;
 mod text;
+mod traffic;
 mod version;
 mod window;
 
@@ -170,5 +171,9 @@ pub use template::{
     NeededCapability, Size, Template, TemplateFacts, TemplateOutput, TemplateParameter, TemplateResource,
 };
 pub use text::{OutputRef, Part, Text};
+pub use traffic::{
+    AlarmRule, HealthCheck, Metric, Serving, TRAFFIC_NAMESPACE, TrafficOrder, TrafficProblem, TrafficSeen,
+    TrafficVerdict, WatchedAlarm,
+};
 pub use version::{InvalidRange, VersionRange, nearest_version_of, version_of};
 pub use window::{When, Window, Windows};

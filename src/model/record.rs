@@ -1,6 +1,7 @@
 //! A record set in Route 53: what is wanted of it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -112,4 +113,13 @@ pub enum FailoverRole {
     Primary,
     /// While the primary is not.
     Secondary,
+}
+
+impl fmt::Display for FailoverRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+        })
+    }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ImageDigest, Key, Pin, PointId, RestoreFrom, TableName};
+use super::{ImageDigest, Key, Pin, PointId, Region, RestoreFrom, Serving, TableName, TrafficOrder};
 
 /// Something that a person asks for. Asked twice it is two requests; the same one is granted once, however often it is
 /// read.
@@ -70,6 +70,15 @@ pub enum Wish {
     InStep,
     /// Of a backup policy: back its tables up now.
     BackUp,
+    /// Of a primary failover record: send the traffic of its name there.
+    Send {
+        /// Who is to serve.
+        to: Serving,
+        /// Where the metric is published.
+        region: Region,
+        /// Why.
+        because: String,
+    },
 }
 
 impl Wish {
@@ -85,6 +94,7 @@ impl Wish {
             Self::InStep => "in-step",
             Self::BackUp => "back-up",
             Self::Revert => "revert",
+            Self::Send { .. } => "send-traffic",
         }
     }
 }
@@ -107,6 +117,9 @@ impl fmt::Display for Wish {
             Self::InStep => f.write_str("mark the resources that its rollback skipped as in sync"),
             Self::BackUp => f.write_str("back up its tables"),
             Self::Revert => f.write_str("revert its drift"),
+            Self::Send { to, region, because } => {
+                write!(f, "send traffic to the {to} by the metric in {region} ({because})")
+            }
         }
     }
 }
@@ -130,6 +143,8 @@ pub enum Granted {
     BackUp,
     /// So many differences are put back.
     Revert(usize),
+    /// Traffic goes there from now on.
+    Send(Box<TrafficOrder>),
 }
 
 impl Granted {
@@ -154,6 +169,9 @@ impl Granted {
             }
             Self::BackUp => format!("{by} requested a backup of its tables"),
             Self::Revert(number) => format!("{by} requested to revert {number}"),
+            Self::Send(order) => {
+                format!("{by} sent traffic to the {} by the metric in {}: {}", order.to, order.region, order.because)
+            }
         }
     }
 }
@@ -185,6 +203,23 @@ pub enum Declined {
     /// Nothing that could be put back is known.
     #[error("no drift is known: run `landfast drift` first")]
     NoDrift,
+    /// The record is none that traffic is moved by.
+    #[error("it is not a primary failover record with a health check")]
+    NotPrimary,
+    /// The record was not made yet.
+    #[error("its record set does not exist yet")]
+    NoRecordSet,
+    /// The environment is only observed.
+    #[error("the policy of its environment is `mode: observe`")]
+    OnlyObserved,
+    /// Somebody has frozen it.
+    #[error("it is frozen by {by} because {because}: thaw it first")]
+    Frozen {
+        /// Who.
+        by: String,
+        /// Why.
+        because: String,
+    },
     /// The operator does not let this person ask.
     #[error("{0}")]
     NotApprover(String),

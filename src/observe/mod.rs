@@ -19,6 +19,7 @@ mod restores;
 mod secrets;
 mod services;
 mod survey;
+mod traffic;
 mod trail;
 
 pub use ledger::Ledger;

@@ -42,6 +42,7 @@ mod service;
 mod stack;
 mod standing;
 mod together;
+mod traffic;
 
 pub use approval::{Counting, Tally, Void, counting, ends as review_ends, may_begin, stands, tally};
 pub use backup::{compare_items, coverage, left as left_tables};
@@ -68,3 +69,4 @@ pub use root_cause::{conclude, failure, is_throttling, is_transient, reach};
 pub use secret::{DELETION_TAG, restarts};
 pub use standing::{ROWS, Row, Standing, row};
 pub use together::together;
+pub use traffic::judge as judge_traffic;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Decision, Declined, Environment, Granted, ImageDigest, Kind, Objects, Pin, PointId, Request, Restore, RestoreFrom,
-    RestoreWhy, SecretSource, ServiceMemory, TableName, Wish, digests,
+    Decision, Declined, Environment, FailoverRole, Freeze, Granted, ImageDigest, Kind, Memory, Mode, Objects, Pin,
+    PointId, Request, Restore, RestoreFrom, RestoreWhy, Routing, SecretSource, ServiceMemory, TableName, TrafficOrder,
+    Wish, digests,
 };
 
 /// A request that nobody took for so long is not carried out any more: whoever made it has helped himself since.
@@ -20,9 +21,10 @@ const EXPIRES: SignedDuration = SignedDuration::from_hours(24);
 pub fn grant(
     request: &Request,
     environment: &Environment,
-    objects: &Objects,
+    memory: &Memory,
     now: Timestamp,
 ) -> Result<Granted, Declined> {
+    let objects = &memory.objects;
     if now.duration_since(request.at) > EXPIRES {
         return Err(Declined::Expired(request.at));
     }
@@ -83,6 +85,25 @@ pub fn grant(
                 0 => Err(Declined::NoDrift),
                 some => Ok(Granted::Revert(some)),
             }
+        }
+        (Wish::Send { to, region, because }, Kind::DnsRecord) => {
+            let spec = environment.records.get(key).ok_or(Declined::NotDesired)?;
+            let is_primary = matches!(spec.routing, Routing::Failover { role: FailoverRole::Primary, .. });
+            if !is_primary || spec.health_check.is_none() {
+                return Err(Declined::NotPrimary);
+            }
+            if environment.policy.mode == Mode::Observe {
+                return Err(Declined::OnlyObserved);
+            }
+            let frozen = memory.freezes.iter().find(|freeze| freeze.is_active(now) && freeze.scope.includes(key));
+            if let Some(Freeze { by, because, .. }) = frozen {
+                return Err(Declined::Frozen { by: by.clone(), because: because.clone() });
+            }
+            if objects.records.get(key).is_none_or(|known| known.place.is_none()) {
+                return Err(Declined::NoRecordSet);
+            }
+            let (region, because, by) = (region.clone(), because.clone(), request.by.clone());
+            Ok(Granted::Send(Box::new(TrafficOrder { to: *to, region, by, because, at: now })))
         }
         (_, kind) => Err(Declined::Kind(kind.noun())),
     }

@@ -14,6 +14,7 @@ mod door;
 mod drift;
 mod health;
 mod lane;
+mod metrics;
 mod objects;
 mod pass;
 mod records;
@@ -28,8 +29,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{
-    Account, Cloud, Containers, Drift, Gate, Health, Hush, Objects, PortError, Records, Secrets, Stacks, Tables, Trail,
-    Vaults,
+    Account, Cloud, Containers, Drift, Gate, Health, Hush, Metrics, Objects, PortError, Records, Secrets, Stacks,
+    Tables, Trail, Vaults,
 };
 use crate::context::Context;
 use crate::model::{AssumeRole, EnvName, Scope};
@@ -159,6 +160,12 @@ impl Governor {
     #[must_use]
     pub fn health(&self, scope: &Scope, role: Option<&AssumeRole>, priority: Priority) -> Arc<dyn Health> {
         Arc::new(self.door(self.shared.cloud.health(scope, role), scope, role, priority))
+    }
+
+    /// The same, to the metrics that move traffic: never after anything else.
+    #[must_use]
+    pub fn metrics(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Metrics> {
+        Arc::new(self.door(self.shared.cloud.metrics(scope, role), scope, role, Priority::Failover))
     }
 
     /// The same, to what `CloudFormation` finds out about drift: never before anything else.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Fence, Page, PageToken, PortError};
-use crate::model::{ChangeId, DnsName, HostedZone, RecordChange, RecordSet, ZoneId};
+use crate::model::{ChangeId, DnsName, HealthCheck, HostedZone, RecordChange, RecordSet, ZoneId};
 
 /// Where a list of record sets begins: at the first set that is not before this one, in Route 53's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub trait Records: Send + Sync {
         changes: &[RecordChange],
         comment: &str,
     ) -> Result<ChangeId, PortError>;
+
+    /// A health check; `None` if there is none of this id (AWS: *`GetHealthCheck`*).
+    async fn health_check(&self, id: &str) -> Result<Option<HealthCheck>, PortError>;
 
     /// Whether a batch has reached all servers; `None` if there is no such batch.
     async fn is_in_sync(&self, change: &ChangeId) -> Result<Option<bool>, PortError>;

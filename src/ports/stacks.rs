@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Account, Containers, Drift, Fence, Health, Objects, Page, PageToken, PortError, Records, Secrets, Tables, Trail,
-    Vaults,
+    Account, Containers, Drift, Fence, Health, Metrics, Objects, Page, PageToken, PortError, Records, Secrets, Tables,
+    Trail, Vaults,
 };
 use crate::model::{
     AccountId, AssumeRole, ChangeSetId, ChangeSetName, ChangeSetState, ChangeSetSummary, DeletedStack, DeploymentMode,
@@ -32,6 +32,9 @@ pub trait Cloud: Send + Sync {
 
     /// The same, to what AWS says of the health of what runs.
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health>;
+
+    /// The same, to metrics that are published.
+    fn metrics(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Metrics>;
 
     /// The same, to what `CloudFormation` finds out about drift.
     fn drift(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Drift>;

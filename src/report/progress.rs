@@ -9,7 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::words;
-use crate::model::{Conclusion, Ended, EnvName, Key, OperationKind, Refusal, RolloutOutcome, StackStatus, Waiting};
+use crate::model::{
+    Conclusion, Ended, EnvName, Key, OperationKind, Refusal, RolloutOutcome, Serving, StackStatus, Waiting,
+};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,26 @@ pub enum Progress {
         call: String,
         /// How long it had.
         took: Duration,
+    },
+    /// Who is to serve the name of a record is published, for the first time or again.
+    Published {
+        /// The record.
+        key: Key,
+        /// Who is.
+        to: Serving,
+        /// How long it could not be.
+        failed_for: Option<Duration>,
+    },
+    /// Who is to serve cannot be published.
+    Unpublished {
+        /// The record.
+        key: Key,
+        /// Who is.
+        to: Serving,
+        /// Why, in AWS's words.
+        why: String,
+        /// Since when, if that was told before.
+        since: Option<Timestamp>,
     },
     /// A step was taken.
     Took {
@@ -120,7 +142,9 @@ impl Progress {
     pub fn key(&self) -> Option<&Key> {
         match self {
             Self::LookedAt { .. } | Self::Unread { .. } | Self::Recovered { .. } => None,
-            Self::Took { key, .. }
+            Self::Published { key, .. }
+            | Self::Unpublished { key, .. }
+            | Self::Took { key, .. }
             | Self::Began { key, .. }
             | Self::Moved { key, .. }
             | Self::Concluded { key, .. }
@@ -153,7 +177,7 @@ impl Progress {
     #[must_use]
     pub fn is_warning(&self) -> bool {
         match self {
-            Self::Unread { .. } | Self::Refused { .. } => true,
+            Self::Unread { .. } | Self::Unpublished { .. } | Self::Refused { .. } => true,
             Self::Waits { waiting, .. } => !matches!(waiting, Waiting::Readiness { overdue: false, .. }),
             Self::Concluded { conclusion, .. } => matches!(conclusion, Conclusion::Failed(_) | Conclusion::NotSeen),
             Self::RolledOut { ended, .. } => {
@@ -174,6 +198,19 @@ impl Progress {
             }
             Self::Recovered { call, took, .. } => {
                 format!("recovered: {} works again after {}", words::clean(call), words::duration(*took))
+            }
+            Self::Published { to, failed_for: None, .. } => {
+                format!("traffic goes to the {to}: its metric is published")
+            }
+            Self::Published { to, failed_for: Some(time), .. } => {
+                format!("traffic goes to the {to}: its metric is published again after {}", words::duration(*time))
+            }
+            Self::Unpublished { to, why, since, .. } => {
+                let still = since.map(|since| format!("still, since {}: ", words::time(since))).unwrap_or_default();
+                format!(
+                    "{still}traffic was to go to the {to}, but its metric cannot be published: {}",
+                    words::clean(why)
+                )
             }
             Self::Took { verb, .. } => taken(verb)?.to_owned(),
             Self::Began { name, kind, .. } => format!("{} of {name} started", words::operation(*kind)),
@@ -237,6 +274,10 @@ mod tests {
         "dev/service/api".parse().unwrap()
     }
 
+    fn record() -> Key {
+        "prod/dnsrecord/api".parse().unwrap()
+    }
+
     #[test]
     fn every_line_says_when_who_and_what() {
         let kind = OperationKind::Create;
@@ -260,6 +301,14 @@ mod tests {
                 call: "DescribeStacks".to_owned(),
                 took: Duration::from_secs(1503),
             },
+            Progress::Published { key: record(), to: Serving::Standby, failed_for: None },
+            Progress::Unpublished {
+                key: record(),
+                to: Serving::Standby,
+                why: "PutMetricData failed: no answer within 5 s".to_owned(),
+                since: Some(at("02:12:30")),
+            },
+            Progress::Published { key: record(), to: Serving::Primary, failed_for: Some(Duration::from_secs(63)) },
             Progress::Took { key: key("msk"), verb: "prepare" },
             Progress::Began { key: key("msk"), name: "dev-performance-mgmt-msk".to_owned(), kind },
             Progress::Moved {

@@ -19,8 +19,8 @@ use crate::model::{
     StackEvent, StackId, StackName, StackState,
 };
 use crate::ports::{
-    Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
-    PortError, Records, Secrets, Stacks, Tables, Trail, Uploaded, Vaults,
+    Account, Class, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Metrics, Objects, Page,
+    PageToken, PortError, Records, Secrets, Stacks, Tables, Trail, Uploaded, Vaults,
 };
 
 /// An AWS in memory, of all accounts and regions. Cheap to clone; all clones are one AWS.
@@ -137,6 +137,10 @@ impl Cloud for SimCloud {
     }
 
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {
+        Arc::new(self.door(scope, role))
+    }
+
+    fn metrics(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Metrics> {
         Arc::new(self.door(scope, role))
     }
 

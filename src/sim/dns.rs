@@ -10,8 +10,8 @@ use super::reads::Lens;
 use super::world::World;
 use super::zone::{Zone, labels, rank};
 use crate::model::{
-    AccountId, ChangeId, Digest, DnsName, FailoverRole, HostedZone, InvalidName, RecordChange, RecordContent,
-    RecordSet, RecordVerb, RecordsOf, Scope, SetRouting, ZoneId,
+    AccountId, ChangeId, Digest, DnsName, HostedZone, InvalidName, RecordChange, RecordContent, RecordSet, RecordVerb,
+    RecordsOf, Scope, ZoneId,
 };
 use crate::ports::{Class, Page, PageToken, PortError, RecordPage, RecordsFrom};
 
@@ -158,17 +158,16 @@ impl World {
         (owner == account).then(|| self.data.now >= *at)
     }
 
-    /// Where a name leads to, as a public resolver would say.
-    pub(super) fn resolve_name(&self, name: &str) -> Option<String> {
+    /// Where a name leads to, as a public resolver would say. `hops`: how many names may be followed to find out what is
+    /// healthy.
+    pub(super) fn resolve_name(&self, name: &str, hops: usize) -> Option<String> {
         let name = DnsName::new(name);
         let zones = self.data.dns.zones.values().filter(|zone| !zone.private && name.is_within(&zone.name));
         let zone = zones.max_by_key(|zone| zone.name.as_str().len())?;
-        let answers = zone.sets.iter().filter(|set| set.of.name == name && set.of.kind != "TXT");
-        let chosen = answers.into_iter().find(|set| match &set.routing {
-            SetRouting::Simple | SetRouting::Other(_) => true,
-            SetRouting::Weighted(weight) => *weight > 0,
-            SetRouting::Failover(role) => *role == FailoverRole::Primary,
-        })?;
+        let kind = &zone.sets.iter().find(|set| set.of.name == name && set.of.kind != "TXT")?.of.kind;
+        let sets: Vec<&RecordSet> =
+            zone.sets.iter().filter(|set| set.of.name == name && set.of.kind == *kind).collect();
+        let chosen = self.answered(&sets, hops)?;
         let target = match &chosen.content {
             RecordContent::Values { values, .. } => values.first()?.clone(),
             RecordContent::Alias { dns_name, .. } => dns_name.clone(),

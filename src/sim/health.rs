@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::cloud::SimDoor;
 use super::ecs::page;
+use super::metrics::rule;
 use super::world::World;
 use crate::model::{AlarmSeen, AlarmState, TargetHealth, TargetState, TaskStatus};
 use crate::ports::{Class, Health, Page, PageToken, PortError};
@@ -39,7 +40,8 @@ impl World {
             .collect())
     }
 
-    /// AWS: *`DescribeAlarms`*: those that were set, and those of stacks, which say that all is well.
+    /// AWS: *`DescribeAlarms`*: those that were set, and those of stacks, which say what the data of their metric say, and
+    /// that all is well where nobody publishes any.
     fn alarm_states(&self, region: usize, names: &[String]) -> Vec<AlarmSeen> {
         let ecs = &self.data.regions[region].ecs;
         let of_a_stack = |name: &String| {
@@ -47,7 +49,13 @@ impl World {
             let mut resources = stacks.flat_map(|stack| stack.resources.values());
             let kinds = ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"];
             let found = resources.any(|found| kinds.contains(&found.kind.as_str()) && found.physical_id == *name);
-            found.then(|| AlarmSeen { name: name.clone(), state: AlarmState::Ok, reason: None, since: None })
+            let judged = self.alarm(region, name).and_then(|alarm| self.judge_metric(region, &rule(alarm)?));
+            let state = match judged {
+                Some(judged) if !judged.sufficient => AlarmState::InsufficientData,
+                Some(judged) if judged.alarm => AlarmState::Alarm,
+                _ => AlarmState::Ok,
+            };
+            found.then(|| AlarmSeen { name: name.clone(), state, reason: None, since: None })
         };
         names.iter().filter_map(|name| ecs.alarms.get(name).cloned().or_else(|| of_a_stack(name))).collect()
     }

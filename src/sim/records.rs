@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::cloud::SimDoor;
-use crate::model::{ChangeId, DnsName, HostedZone, RecordChange, ZoneId};
+use crate::model::{ChangeId, DnsName, HealthCheck, HostedZone, RecordChange, ZoneId};
 use crate::ports::{Fence, Page, PageToken, PortError, RecordPage, Records, RecordsFrom};
 
 #[async_trait]
@@ -35,6 +35,10 @@ impl Records for SimDoor {
     ) -> Result<ChangeId, PortError> {
         let send = |world: &mut super::world::World| world.change_record_sets(self.account(), zone, changes);
         self.write("ChangeResourceRecordSets", zone.as_str(), fence, Some(comment), send).await
+    }
+
+    async fn health_check(&self, id: &str) -> Result<Option<HealthCheck>, PortError> {
+        self.read("GetHealthCheck", id, |world, _| Ok(world.health_check(self.account(), id))).await
     }
 
     async fn is_in_sync(&self, change: &ChangeId) -> Result<Option<bool>, PortError> {

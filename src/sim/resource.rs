@@ -339,7 +339,7 @@ pub(super) fn physical_id(
         "AWS::EC2::EIP" => {
             format!("203.0.113.{}", u8::from_str_radix(hex.get(..2).unwrap_or_default(), 16).unwrap_or_default())
         }
-        "AWS::KMS::Key" => uuid(seed),
+        "AWS::KMS::Key" | "AWS::Route53::HealthCheck" => uuid(seed),
         "AWS::ElasticLoadBalancingV2::LoadBalancer" => {
             arn("elasticloadbalancing", format!("loadbalancer/app/{name}/{short}"))
         }
@@ -389,6 +389,7 @@ fn attribute(kind: &str, scope: &Scope, physical: &str, name: &str) -> String {
             arn("dynamodb", format!("table/{physical}/stream/2026-01-01T00:00:00.000"))
         }
         ("AWS::Events::EventBus", "Arn") => arn("events", format!("event-bus/{physical}")),
+        ("AWS::Route53::HealthCheck", "HealthCheckId") => physical.to_owned(),
         ("AWS::KMS::Key", "Arn") => arn("kms", format!("key/{physical}")),
         ("AWS::IAM::Role", "Arn") => format!("arn:{partition}:iam::{}:role/{physical}", scope.account),
         ("AWS::IAM::User", "Arn") => format!("arn:{partition}:iam::{}:user/{physical}", scope.account),

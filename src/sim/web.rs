@@ -19,7 +19,7 @@ use crate::ports::{HttpAnswer, NoHttpAnswer, Probes};
 use crate::sabotage::{self, Bug};
 
 /// A record that points to a record that points to a record: more than anybody has.
-const HOPS_MAX: usize = 8;
+pub(super) const HOPS_MAX: usize = 8;
 
 impl Console {
     /// From here on a host answers like this; `None`: as it would by itself.
@@ -65,20 +65,33 @@ fn host(url: &str) -> Option<&str> {
 impl World {
     /// What answers there. An address that a name leads to is judged, as every client has to.
     fn site(&self, host: &str, reach: &Reach) -> Result<Option<Site>, String> {
+        self.follow(host, HOPS_MAX, |host| match host.parse() {
+            Ok(address) if !sabotage::is(Bug::ProbesAnywhere) => reach.address(address),
+            _ => Ok(()),
+        })
+    }
+
+    /// The same, for whoever may ask anybody.
+    pub(super) fn site_of(&self, host: &str, hops: usize) -> Option<Site> {
+        self.follow(host, hops, |_| Ok(())).ok().flatten()
+    }
+
+    fn follow(
+        &self,
+        host: &str,
+        hops: usize,
+        may_ask: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<Option<Site>, String> {
         let mut host = host.to_ascii_lowercase();
-        for _ in 0..HOPS_MAX {
-            if let Ok(address) = host.parse()
-                && !sabotage::is(Bug::ProbesAnywhere)
-            {
-                reach.address(address)?;
-            }
+        for hops in (0..hops).rev() {
+            may_ask(&host)?;
             if let Some(site) = self.data.sites.get(&host) {
                 return Ok(Some(site.clone()));
             }
             if let Some(answers) = self.load_balancer(&host) {
                 return Ok(Some(answers));
             }
-            let Some(target) = self.resolve_name(&host) else { break };
+            let Some(target) = self.resolve_name(&host, hops) else { break };
             host = target;
         }
         Ok(None)

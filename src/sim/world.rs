@@ -90,6 +90,9 @@ pub(super) struct Data {
     /// Events that wait in the queue.
     #[serde(default)]
     pub(super) mail: super::events::Mail,
+    /// Metrics that were published.
+    #[serde(default)]
+    pub(super) metrics: super::metrics::Published,
     /// AWS Backup.
     #[serde(default)]
     pub(super) vaulted: super::vaults::Vaulted,
@@ -152,6 +155,7 @@ impl World {
             secrets: Vec::new(),
             dynamo: super::dynamo::Dynamo::default(),
             mail: super::events::Mail::default(),
+            metrics: super::metrics::Published::default(),
             vaulted: super::vaults::Vaulted::default(),
         };
         let audit = Audit::new(config.audit);

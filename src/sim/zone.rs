@@ -1,6 +1,6 @@
 //! Hosted zones and their record sets: what Route 53 keeps, and what it lets a batch do to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,9 @@ use crate::model::{
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Dns {
     pub(super) zones: BTreeMap<ZoneId, Zone>,
+    /// Health checks that somebody has disabled.
+    #[serde(default)]
+    pub(super) disabled: BTreeSet<String>,
     /// Whose a batch is, and when it has reached all servers.
     pub(super) changes: BTreeMap<String, (AccountId, Timestamp)>,
 }

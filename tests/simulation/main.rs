@@ -57,5 +57,6 @@ mod stage;
 mod stored;
 mod tampering;
 mod templates;
+mod traffic;
 mod vaults;
 mod zones;

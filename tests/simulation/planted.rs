@@ -120,6 +120,15 @@ fn access_that_is_given_without_asking_is_found() {
 }
 
 #[test]
+fn traffic_that_moves_by_itself_is_found() {
+    for bug in [Bug::PublishesOnce, Bug::TrustsAnyHealthCheck] {
+        assert_eq!(crate::traffic::play_planted(bug, false), Vec::<String>::new(), "without {bug:?}");
+        let found = crate::traffic::play_planted(bug, true);
+        assert!(found.iter().any(|wrong| wrong.starts_with("S17 moved")), "{bug:?}: {found:?}");
+    }
+}
+
+#[test]
 fn silence_that_is_taken_for_calm_is_found() {
     assert_eq!(crate::events::play_planted(None), Vec::<String>::new());
     let found = crate::events::play_planted(Some(Bug::SilenceIsCalm));

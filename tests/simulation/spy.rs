@@ -13,7 +13,7 @@ use landfast::model::{
     StackEvent, StackId, StackName, StackOptions, StackState, Value,
 };
 use landfast::ports::{
-    Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
+    Account, Cloud, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Metrics, Objects, Page, PageToken,
     PortError, Records, Secrets, Stacks, Tables, TemplateSource, Trail, Uploaded, Vaults,
 };
 use landfast::sim::{Console, SimCloud};
@@ -127,6 +127,10 @@ impl Cloud for Spy {
 
     fn objects(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Objects> {
         self.cloud.objects(scope, role)
+    }
+
+    fn metrics(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Metrics> {
+        self.cloud.metrics(scope, role)
     }
 
     fn health(&self, scope: &Scope, role: Option<&AssumeRole>) -> Arc<dyn Health> {

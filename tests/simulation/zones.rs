@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use landfast::model::{ChangeId, DnsName, HostedZone, RecordChange, RecordContent, RecordSet, RecordVerb, ZoneId};
+use landfast::model::{
+    ChangeId, DnsName, HealthCheck, HostedZone, RecordChange, RecordContent, RecordSet, RecordVerb, ZoneId,
+};
 use landfast::ports::{Fence, Page, PageToken, PortError, RecordPage, Records, RecordsFrom};
 use landfast::sim::Console;
 
@@ -75,6 +77,9 @@ impl Records for Door {
         let _flight = self.life.depart("ChangeResourceRecordSets", &format!("zone/{zone}"));
         self.sends(fence, zone, changes);
         self.inner.change(fence, zone, changes, comment).await
+    }
+    async fn health_check(&self, id: &str) -> Answer<Option<HealthCheck>> {
+        self.inner.health_check(id).await
     }
     async fn is_in_sync(&self, change: &ChangeId) -> Answer<Option<bool>> {
         self.inner.is_in_sync(change).await

@@ -113,6 +113,8 @@ async fn what_is_denied_is_asked_of_one_resource_or_of_any() {
         assert_eq!(page.items.len(), denied);
         let named = wire.sent()[0].body.contains("ResourceArns.member.1=arn%3Aaws%3Akms");
         assert_eq!(named, resource.is_some(), "{}", wire.sent()[0].body);
+        // A permission on this condition would be denied without it.
+        assert!(wire.sent()[0].body.contains("ContextKeyName=cloudwatch%3Anamespace"), "{}", wire.sent()[0].body);
     }
 }
 

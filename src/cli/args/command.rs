@@ -9,7 +9,7 @@ use super::forms::{DriftOutput, GraphFormat, ListOutput, Output, PlanOutput};
 use super::parts::{
     AdoptArgs, ApplyArgs, ApproveArgs, BackupCommand, Environments, EventsCommand, FreezeArgs, InitArgs, LogsArgs,
     NotifyCommand, Quarantine, RejectArgs, RestoreArgs, RunArgs, SecretCommand, StateCommand, Targets, ThawArgs,
-    WaitFor, commit, duration,
+    TrafficCommand, WaitFor, commit, duration,
 };
 use crate::controller::ReportPlace;
 
@@ -262,6 +262,12 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: SecretCommand,
+    },
+    /// Show or choose the region that the traffic of a pair of failover records goes to.
+    Traffic {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: TrafficCommand,
     },
     /// List, make and verify backups of tables.
     Backup {

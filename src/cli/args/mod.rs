@@ -11,7 +11,7 @@ pub(super) use global::{CloudKind, Color, Global, LogFormat};
 pub(super) use parts::{
     AdoptArgs, ApplyArgs, ApproveArgs, BackupCommand, EventSourceCommand, EventsCommand, FreezeArgs, InitArgs,
     LogsArgs, NotifyCommand, Quarantine, RejectArgs, RestoreArgs, RunArgs, SecretCommand, SigningArgs, StateCommand,
-    ThawArgs, WaitFor,
+    ThawArgs, TrafficCommand, WaitFor,
 };
 
 use std::fmt::Write as _;
@@ -47,7 +47,7 @@ Exit codes:
 /// The commands by what people want to do, as `landfast --help` lists them.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Write manifests", &["init", "adopt", "validate", "graph", "render", "schema"]),
-    ("Deploy", &["plan", "apply", "wait", "destroy", "run", "sync", "rollback", "quarantine"]),
+    ("Deploy", &["plan", "apply", "wait", "destroy", "run", "sync", "rollback", "quarantine", "traffic"]),
     ("Decide", &["approve", "reject", "approvals", "freeze", "thaw", "queue"]),
     ("Inspect", &["status", "why", "explain", "events", "logs", "outputs", "images", "drift", "doctor", "preflight"]),
     ("Secrets and backups", &["seal", "secret", "backup", "restore"]),

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::forms::Output;
 use crate::controller::ReportPlace;
-use crate::model::{PointId, TableName};
+use crate::model::{PointId, Region, Serving, TableName};
 
 /// Which objects a command is about.
 #[derive(Debug, Clone, Default, Args)]
@@ -372,6 +372,32 @@ pub enum SecretCommand {
     Rotate {
         /// The secret: dev/secret/app-secrets.
         object: String,
+    },
+}
+
+/// What to do with traffic.
+#[derive(Debug, Subcommand)]
+pub enum TrafficCommand {
+    /// Show which region traffic was sent to, and whether anything but Landfast can move it. Exit code 2 means that
+    /// something can.
+    Status {
+        #[command(flatten)]
+        environments: Environments,
+    },
+    /// Send traffic to the primary or to the standby. No record and no health check is changed: a metric is published,
+    /// once a minute while the daemon runs, and the health check keeps its last status when it does not.
+    Send {
+        /// The primary failover record: prod/dnsrecord/api.
+        object: String,
+        /// Who is to serve: primary or standby.
+        #[arg(long, value_name = "primary|standby")]
+        to: Serving,
+        /// Why. It is written to the journal.
+        #[arg(long, value_name = "REASON")]
+        because: String,
+        /// The region of the alarm, for when Route 53 cannot be asked for it.
+        #[arg(long, value_name = "REGION")]
+        region: Option<Region>,
     },
 }
 

@@ -47,7 +47,7 @@ pub(super) fn put(view: &View, key: &Key, wish: Wish) -> Result<Asked, Trouble> 
             let request = Request { at: wall_clock()?, ..request };
             // What will be declined is said here, where somebody reads it.
             let memory = store.memory(&environment.name)?;
-            let granted = grant(&request, environment, &memory.objects, request.at).map_err(declined)?;
+            let granted = grant(&request, environment, &memory, request.at).map_err(declined)?;
             Inbox::of(&session.global.state).leave(&Note::Request(Request { by: whoami(), ..request }))?;
             terminal::note(&format!(
                 "the request was sent to the process that uses the state; a daemon handles it within seconds. `landfast events {key}` \
@@ -85,6 +85,10 @@ fn declined(view: &View, object: &Key, why: Declined) -> Trouble {
         | Declined::NotGenerated
         | Declined::NotOutOfStep
         | Declined::NoDrift
+        | Declined::NotPrimary
+        | Declined::NoRecordSet
+        | Declined::OnlyObserved
+        | Declined::Frozen { .. }
         | Declined::Expired(_)) => Trouble::machine(format!("this request does not apply to {object}"), why),
     }
 }

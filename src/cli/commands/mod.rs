@@ -35,12 +35,14 @@ mod secret;
 mod state;
 mod status;
 mod sync;
+mod traffic;
 mod validate;
 mod wait;
 mod why;
 
 use super::args::{
     BackupCommand, Cli, Command, EventSourceCommand, EventsCommand, NotifyCommand, Quarantine, SecretCommand,
+    TrafficCommand,
 };
 use super::exit::{Exit, Trouble};
 use super::view::ToPlan;
@@ -107,6 +109,12 @@ pub(super) fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Secret { command } => match command {
             SecretCommand::Status { environments: of } => secret::status(&global, &of.environments),
             SecretCommand::Rotate { object } => secret::rotate(&global, &object),
+        },
+        Command::Traffic { command } => match command {
+            TrafficCommand::Status { environments: of } => traffic::status(&global, &of.environments),
+            TrafficCommand::Send { object, to, because, region } => {
+                traffic::send(&global, &object, to, &because, region)
+            }
         },
         Command::Backup { command } => match command {
             BackupCommand::List { environments: of, output } => backup::list(&global, &of.environments, output),

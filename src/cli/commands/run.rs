@@ -20,7 +20,7 @@ use crate::cli::news::{News, Wake};
 use crate::cli::notify::Notifications;
 use crate::cli::session::{self, Pace, Session};
 use crate::cli::{loading, logging, place, progress, stderr};
-use crate::controller::{Controller, Ended, Reports, Until, receive, tend_all};
+use crate::controller::{Controller, Ended, Reports, Until, publish_traffic, receive, tend_all};
 use crate::manifest::{Diagnostic, Loaded, Severity};
 use crate::model::{Desired, EnvName};
 use crate::ports::Queue;
@@ -159,6 +159,7 @@ fn attend(session: &Session, store: Store, asked: &Asked, known: &mut Option<Arc
             gone = watch_journal(session, &controller) => Err(gone),
             failed = follow(session, &controller, news.as_mut(), files, &lamp) => Err(failed),
             never = lamp.burn(&controller.signals) => match never {},
+            never = publish_traffic(&controller) => match never {},
             never = hear(&controller, session.queue()) => match never {},
             never = keep_simulation(session) => match never {},
             never = Hooks::serve(session, hooks.as_ref(), &feedback) => match never {},

@@ -33,6 +33,7 @@ const SHIPPED: &[(&str, &[u8])] = shipped![
     "performance-mgmt/templates/msk.yaml",
     "performance-mgmt/templates/network.yaml",
     "performance-mgmt/templates/security.yaml",
+    "performance-mgmt/templates/traffic.yaml",
 ];
 
 /// The manifests as they are committed at one moment of the demonstration.

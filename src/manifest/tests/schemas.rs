@@ -65,5 +65,5 @@ fn the_documents_that_the_documentation_shows_fit_their_schemas() {
             }
         }
     }
-    assert_eq!(shown, 10);
+    assert_eq!(shown, 13);
 }

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    Check, Delivery, DriftAction, Environment, Plan, RotationSpec, Scope, StackSpec, TemplateParameter,
+    Check, Delivery, DriftAction, Environment, FailoverRole, Plan, RecordSpec, RotationSpec, Routing, Scope, StackSpec,
+    TemplateParameter,
 };
 
 /// What an action is called for. An environment that does not do this does not need it.
@@ -34,6 +35,8 @@ pub enum Purpose {
     Keys,
     /// DNS records.
     Records,
+    /// Sending the traffic of failover records to one region or the other.
+    Traffic,
     /// Readiness checks on load balancers.
     Targets,
     /// Readiness checks on alarms.
@@ -54,7 +57,7 @@ pub enum Purpose {
 
 /// Everything that is called for a purpose (AWS: *Service Authorization Reference*). What the resources of stacks need is
 /// not here: AWS's registry says that of each type.
-const ACTIONS: [(Purpose, &[&str]); 19] = [
+const ACTIONS: [(Purpose, &[&str]); 20] = [
     (
         Purpose::Stacks,
         &[
@@ -168,6 +171,7 @@ const ACTIONS: [(Purpose, &[&str]); 19] = [
             "route53:ListResourceRecordSets",
         ],
     ),
+    (Purpose::Traffic, &["cloudwatch:DescribeAlarms", "cloudwatch:PutMetricData", "route53:GetHealthCheck"]),
     (Purpose::Targets, &["elasticloadbalancing:DescribeTargetHealth"]),
     (Purpose::Alarms, &["cloudwatch:DescribeAlarms"]),
     (
@@ -271,6 +275,12 @@ pub(super) fn purposes(environment: &Environment, plan: &Plan, scope: &Scope) ->
     }
     if environment.records.values().any(|spec| spec.scope == *scope) {
         all.insert(Purpose::Records);
+    }
+    let is_moved = |spec: &RecordSpec| {
+        matches!(spec.routing, Routing::Failover { role: FailoverRole::Primary, .. }) && spec.health_check.is_some()
+    };
+    if environment.records.values().any(|spec| spec.scope == *scope && is_moved(spec)) {
+        all.insert(Purpose::Traffic);
     }
     for spec in environment.backups.values() {
         if spec.scope == *scope {

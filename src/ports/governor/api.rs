@@ -173,6 +173,16 @@ pub(super) const GET_DOWNLOAD_URL_FOR_LAYER: Api = read("GetDownloadUrlForLayer"
 pub(super) const GET_LOG_EVENTS: Api = read("GetLogEvents", 5.0, 10.0);
 // 9 (AWS: *CloudWatch service quotas*).
 pub(super) const DESCRIBE_ALARMS: Api = read("DescribeAlarms", 4.0, 9.0);
+// 500 (the same page). What moves traffic is one value a minute for each pair of records. Whoever waits for it waits for
+// traffic: an attempt that gets no answer is given up soon, and the next one follows.
+pub(super) const PUT_METRIC_DATA: Api = Api {
+    operation: "PutMetricData",
+    rate: 20.0,
+    burst: 20.0,
+    ceiling: 100.0,
+    deadline: Duration::from_secs(5),
+    begins: false,
+};
 // 400 (the same page).
 pub(super) const GET_METRIC_STATISTICS: Api = read("GetMetricStatistics", 5.0, 20.0);
 // Not published.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::api;
 use super::door::Door;
-use crate::model::{ChangeId, DnsName, HostedZone, RecordChange, ZoneId};
+use crate::model::{ChangeId, DnsName, HealthCheck, HostedZone, RecordChange, ZoneId};
 use crate::ports::{Fence, Page, PageToken, PortError, RecordPage, Records, RecordsFrom};
 
 #[async_trait]
@@ -30,6 +30,10 @@ impl Records for Door<dyn Records> {
     ) -> Result<ChangeId, PortError> {
         let call = || self.inner.change(fence, zone, changes, comment);
         self.change(&api::ROUTE53_CHANGE, fence, call).await
+    }
+
+    async fn health_check(&self, id: &str) -> Result<Option<HealthCheck>, PortError> {
+        self.read(&api::ROUTE53, || self.inner.health_check(id)).await
     }
 
     async fn is_in_sync(&self, change: &ChangeId) -> Result<Option<bool>, PortError> {

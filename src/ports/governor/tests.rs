@@ -16,7 +16,7 @@ use crate::model::{
     StackName, StackState,
 };
 use crate::ports::{
-    Account, Class, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Objects, Page, PageToken,
+    Account, Class, Containers, CreateChangeSet, CreateStack, Drift, Fence, Health, Metrics, Objects, Page, PageToken,
     PortError, Records, Secrets, Tables, Trail, Uploaded, Vaults,
 };
 
@@ -154,6 +154,10 @@ impl Cloud for FakeCloud {
     }
 
     fn health(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Health> {
+        unreachable!("only stacks are faked here")
+    }
+
+    fn metrics(&self, _: &Scope, _: Option<&AssumeRole>) -> Arc<dyn Metrics> {
         unreachable!("only stacks are faked here")
     }
 }

@@ -17,6 +17,7 @@ mod services_of_stacks;
 mod tables;
 mod tables_of_stacks;
 mod templates;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::future::Future;
