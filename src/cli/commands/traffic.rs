@@ -159,7 +159,7 @@ fn primaries(environment: &Environment) -> impl Iterator<Item = &Key> {
 
 fn sent(known: &RecordMemory) -> String {
     known.traffic.as_ref().map_or_else(
-        || "traffic was never sent anywhere; the primary serves until it is".to_owned(),
+        || "no order in the journal; traffic stays where it is".to_owned(),
         |order| {
             let (by, because) = (clean(&order.by), clean(&order.because));
             format!("traffic was sent to the {} by {by} at {} because {because}", order.to, time(order.at))
