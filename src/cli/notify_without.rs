@@ -34,8 +34,8 @@ impl Notifications {
     }
 }
 
-/// A destination, and whether a test has reached it.
-pub(super) type Tested = (String, Result<(), String>);
+/// A destination that was reached: there is none.
+pub(super) type Tested = (String, Result<(), std::convert::Infallible>);
 
 /// Nothing is sent.
 ///
