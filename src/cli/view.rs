@@ -280,6 +280,17 @@ pub(super) fn show<T: Serialize + ?Sized>(
     terminal::print(&rendered(output, report, text)?)
 }
 
+/// The same of a report that may be long: what people read goes through a pager, and what programs read does not.
+pub(super) fn page<T: Serialize + ?Sized>(
+    global: &Global,
+    output: Output,
+    report: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), Trouble> {
+    let text = rendered(output, report, text)?;
+    if output == Output::Text { terminal::page(global, &text) } else { terminal::print(&text) }
+}
+
 /// A JSON document as YAML.
 pub(super) fn yaml(json: &str) -> Result<String, Trouble> {
     let failed =

@@ -3,7 +3,7 @@
 
 use crate::cli::args::{Global, Output};
 use crate::cli::exit::{Exit, Trouble};
-use crate::cli::view::{EVERY, View, show};
+use crate::cli::view::{EVERY, View, page};
 use crate::cli::{select, terminal};
 use crate::controller::Looked;
 use crate::model::{Environment, Key, Kind, Observation, Plan, Seen, StackEvent};
@@ -22,10 +22,7 @@ pub(super) fn run(
     super::ask::show_pending(&view);
     let mut list = view.drive(read(&view, limit))?;
     if !follow {
-        match output {
-            Output::Text => terminal::page(global, &list.text(view.paint()))?,
-            Output::Json | Output::Yaml => show(output, &list, |_| String::new())?,
-        }
+        page(global, output, &list, |list| list.text(view.paint()))?;
         return Ok(view.exit(Exit::Done));
     }
     terminal::print(&list.text(view.paint()))?;

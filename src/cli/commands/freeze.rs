@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::ask::unique;
 use super::desk::Desk;
+use super::person::reason;
 use crate::cli::args::{FreezeArgs, Global, Output, ThawArgs};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
@@ -17,15 +18,9 @@ use crate::plan::{is_open_at, opens_at};
 use crate::report::{QueueList, WindowState, clean, time};
 use crate::store::{HoldOrder, Note};
 
-/// Letters of a reason. A note holds no more.
-pub(super) const REASON_MAX: usize = 500;
-
 /// Freezes.
 pub(super) fn freeze(global: &Global, asked: &FreezeArgs) -> Result<Exit, Trouble> {
-    let because = asked.because.trim();
-    if because.is_empty() || because.chars().count() > REASON_MAX {
-        return Err(Trouble::Freeze(format!("--because needs a reason of 1 to {REASON_MAX} letters")));
-    }
+    let because = reason(&asked.because).map_err(Trouble::Freeze)?;
     let session = Session::start(global, Pace::Virtual)?;
     let scopes = scopes(global, &asked.scopes)?;
     check(&session, &scopes)?;

@@ -1,4 +1,4 @@
-//! Who asks or approves, and when: as the machine at hand says.
+//! Who asks or approves, when, and why: as the machine at hand and the command line say.
 
 use jiff::Timestamp;
 
@@ -6,6 +6,21 @@ use crate::cli::exit::Trouble;
 use crate::context::Context;
 use crate::files;
 use crate::store::author;
+
+/// Letters of a reason. A note holds no more.
+const REASON_MAX: usize = 500;
+
+/// The reason that `--because` gives.
+///
+/// # Errors
+/// There is none, or it is too long.
+pub(super) fn reason(because: &str) -> Result<&str, String> {
+    let because = because.trim();
+    if because.is_empty() || because.chars().count() > REASON_MAX {
+        return Err(format!("--because needs a reason of 1 to {REASON_MAX} letters"));
+    }
+    Ok(because)
+}
 
 /// The time of day, whichever clock the cloud has.
 pub(super) fn wall_clock() -> Result<Timestamp, Trouble> {

@@ -13,8 +13,7 @@ use zeroize::Zeroizing;
 
 use super::ask::unique;
 use super::desk::Desk;
-use super::freeze::REASON_MAX;
-use super::person::ourselves;
+use super::person::{ourselves, reason};
 use crate::cli::args::{ApproveArgs, Global, Output, RejectArgs, SigningArgs};
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::session::{self, Pace, Session};
@@ -40,10 +39,7 @@ pub(super) fn approve(global: &Global, asked: &ApproveArgs) -> Result<Exit, Trou
 
 /// Rejects.
 pub(super) fn reject(global: &Global, asked: &RejectArgs) -> Result<Exit, Trouble> {
-    let because = asked.because.trim().to_owned();
-    if because.is_empty() || because.chars().count() > REASON_MAX {
-        return Err(Trouble::Review(format!("--because needs a reason of 1 to {REASON_MAX} letters")));
-    }
+    let because = reason(&asked.because).map_err(Trouble::Review)?.to_owned();
     let verdict = ReviewVerdict::Reject { because };
     Said { environment: &asked.environment, digest: &asked.digest, verdict }.give(global, None, &asked.signing)
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ask::{Asked, put, show_pending};
+use super::person::reason;
 use crate::cli::args::Global;
 use crate::cli::exit::{Exit, Trouble};
 use crate::cli::terminal;
@@ -12,9 +13,6 @@ use crate::model::{
     TrafficSeen, TrafficVerdict, Wish,
 };
 use crate::report::{clean, time};
-
-/// Letters of a reason, as of a freeze.
-const REASON_MAX: usize = 500;
 
 /// How long Route 53 is waited for where somebody names the region of the alarm.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -66,10 +64,7 @@ pub(super) fn send(
     because: &str,
     region: Option<Region>,
 ) -> Result<Exit, Trouble> {
-    let because = because.trim();
-    if because.is_empty() || because.chars().count() > REASON_MAX {
-        return Err(Trouble::Traffic(format!("--because needs a reason of 1 to {REASON_MAX} letters")));
-    }
+    let because = reason(because).map_err(Trouble::Traffic)?;
     let (view, key) = View::to_ask(global, object)?;
     let [environment] = view.environments() else {
         return Err(Trouble::Traffic(format!("{key} is not in one environment")));
